@@ -1,0 +1,1 @@
+"""The handheld application: one composition root, one async flow per thing an officer does."""

@@ -1,0 +1,1 @@
+"""The technician's and developer's command line and the project's set-up code."""
