@@ -1,0 +1,42 @@
+"""Contract of a card reader: one slot or one field, APDUs in and out (ISO/IEC 7816-3/-4, ISO/IEC 14443-4).
+
+A reader owns one session at a time. Status bytes are *not* interpreted here: 61xx/6Cxx are handled in `protocol.apdu`.
+A session is bound to a card by cryptography, never by this handle: a card swapped quickly may keep the handle working.
+"""
+
+
+class CardReader:
+    """One slot or one field."""
+
+    name = ""
+    extended_length = True  # whether extended Lc/Le can be carried
+
+    async def card_present(self) -> bool:
+        """Whether a card is in the slot or field right now."""
+        raise NotImplementedError
+
+    async def wait_for_card(self, timeout_ms: int) -> None:
+        """Return when a card is there. Raises NoCardError after `timeout_ms`."""
+        raise NotImplementedError
+
+    async def wait_for_removal(self, timeout_ms: int) -> bool:
+        """Return True once no card is there, False after `timeout_ms`."""
+        raise NotImplementedError
+
+    async def connect(self) -> bytes:
+        """Power the card (cold reset / activation) and return its ATR (or the PC/SC ATR made from the ATS).
+
+        Raises NoCardError, CardSilentError.
+        """
+        raise NotImplementedError
+
+    async def transceive(self, command: bytes) -> bytes:
+        """Send one command APDU, return the response APDU (data + SW1 SW2, at least two bytes).
+
+        Raises CardRemovedError, CardSilentError (after the reader's own time-out).
+        """
+        raise NotImplementedError
+
+    async def disconnect(self) -> None:
+        """Power off. Never raises."""
+        raise NotImplementedError

@@ -1,0 +1,81 @@
+"""Message numbers of the sync protocol (design §4): one endpoint, CBOR in COSE_Sign1, both ways.
+
+Every message is a tagged-less COSE_Sign1 (ES256). Protected header: {1: -7, 3: content type, 4: key id}. The content type says role
+and message, so a signature made for one purpose never serves another. Device messages carry the device's id as key id (UTF-8), server
+messages the role key's name ("ack", "cmd", "set-tariff" …).
+
+  POST /v1/sync   HELLO  → WELCOME
+                  BATCH  → ACK
+                  CLOSE  → RECON
+  an error reply is HTTP 200 with a REFUSED message signed by "ack", so that it too is bound to the nonce; HTTP 503 means "later".
+
+The payload is a deterministic CBOR map; the field numbers are below. `NONCE` of HELLO (8 random bytes) binds all that follows until
+the next HELLO. Does no I/O.
+"""
+
+PATH = "/v1/sync"
+
+TYPE_HELLO = "tsd/hello"
+TYPE_WELCOME = "tsd/welcome"
+TYPE_BATCH = "tsd/batch"
+TYPE_ACK = "tsd/ack"
+TYPE_CLOSE = "tsd/close"
+TYPE_RECON = "tsd/recon"
+TYPE_REFUSED = "tsd/refused"
+TYPE_OUTCOME = "tsd/outcome"  # one payment outcome's own signature; detached payload = the record's CBOR
+TYPE_SET = "tsd/set"  # parameter sets: "tsd/set/tariff" …
+TYPE_RECEIPT = "tsd/r"  # the receipt's QR
+
+NONCE = 1
+EPOCH = 2
+DEVICE = 3
+
+# HELLO
+HEAD_SEQ = 4
+HEAD_HASH = 5
+FIRST_RETAINED = 6
+FIRMWARE = 7
+SETS = 8  # {kind: version}
+UTC = 9
+CLOCK = 10
+HEALTH = 11  # {text: uint}
+
+# WELCOME and ACK
+ACKED_SEQ = 20
+ACKED_HASH = 21
+WANTED = 22  # [[first, last] …]
+SERVER_UTC = 23
+RETRY_AFTER = 24  # seconds
+NEW_SETS = 25  # [bstr COSE_Sign1 …]
+RESULTS = 27  # [{RESULT_*} …] authorisation results not yet seen back as a record
+NEW = 28
+DUPLICATES = 29
+REJECTED = 30  # [[seq, code] …]
+
+# a result
+RESULT_EPOCH = 1
+RESULT_INTENT = 2  # seq of the payment intent
+RESULT_OUTCOME = 3  # 1 approved, 3 declined
+RESULT_AUTH_CODE = 4
+RESULT_REASON = 5  # text: ISO 8583 response code ("00", "51" …)
+RESULT_REF = 6  # acquirer's reference
+
+# BATCH
+FIRST_SEQ = 40
+PREV_HASH = 41
+RECORDS = 42  # [wire map …], see protocol.wire
+SIGNATURES = 43  # {index: bstr 64} of payment outcomes
+SEALED = 44  # {index: bstr} sealed card data (COSE_Encrypt0)
+PRIVATE = 45  # {index: bstr} encrypted personal data of reports
+CUM_COUNT = 46
+CUM_TOTAL = 47
+
+# CLOSE and RECON
+LAST_SEQ = 60
+TOTALS = 61  # {outcome: [count, centimes]}
+BALANCED = 62
+DIFFERING = 63  # [seq …]
+
+# REFUSED
+CODE = 70
+MESSAGE = 71
