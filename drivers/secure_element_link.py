@@ -1,0 +1,98 @@
+"""A secure element behind a serial link that speaks length-prefixed CBOR: the software stand-in of the simulator (`sim.parts.secure_element`).
+
+It stands in until the ATECC608B's own byte protocol has a driver; the contract (`drivers.contracts.secure_element`) is that part's. Request:
+length (2 bytes, big endian), CBOR array [operation, arguments …]; reply: length, CBOR array [0, result] or [1, reason]. Both runtimes.
+"""
+
+import asyncio
+
+from drivers.contracts.secure_element import SecureElement
+from drivers.contracts.small import Uart
+from protocol import cbor
+from protocol.errors import SecureElementError
+from protocol.pack import rd16, u16be
+
+_TIMEOUT_MS = 3000
+_LARGEST = 1024
+
+
+class LinkSecureElement(SecureElement):
+    """One request at a time over `uart`."""
+
+    def __init__(self, uart: Uart) -> None:
+        self._uart = uart
+        self._lock = asyncio.Lock()
+        self._head = bytearray(2)
+
+    async def info(self) -> dict:
+        """Part, serial number, and whether it is a stand-in."""
+        return await self._call("info")
+
+    async def random(self, length: int) -> bytes:
+        """1..32 random bytes."""
+        return await self._call("random", length)
+
+    async def public_key(self, slot: int) -> bytes:
+        """65 bytes of the P-256 public key in `slot`."""
+        return await self._call("public_key", slot)
+
+    async def sign(self, slot: int, digest: bytes) -> bytes:
+        """64 bytes r || s over a 32-byte digest."""
+        return await self._call("sign", slot, digest)
+
+    async def verify(self, public_key: bytes, digest: bytes, signature: bytes) -> bool:
+        """ECDSA P-256 with a key from outside."""
+        return await self._call("verify", public_key, digest, signature)
+
+    async def hmac(self, slot: int, data: bytes) -> bytes:
+        """HMAC-SHA-256 with the key in `slot`."""
+        return await self._call("hmac", slot, data)
+
+    async def aes_ecb(self, slot: int, block: bytes) -> bytes:
+        """AES-128 ECB encryption of one block with the key in `slot`."""
+        return await self._call("aes_ecb", slot, block)
+
+    async def counter(self, index: int) -> int:
+        """Value of a monotonic counter."""
+        return await self._call("counter", index)
+
+    async def increment(self, index: int) -> int:
+        """Step a monotonic counter; returns its new value."""
+        return await self._call("increment", index)
+
+    async def read_block(self, slot: int, block: int) -> bytes:
+        """32 bytes of a data slot."""
+        return await self._call("read_block", slot, block)
+
+    async def write_block(self, slot: int, block: int, data: bytes) -> None:
+        """Write 32 bytes of a data slot durably."""
+        await self._call("write_block", slot, block, data)
+
+    async def _call(self, *request):  # noqa: ANN002, ANN202 - the result's type is the operation's
+        body = cbor.encode(list(request))
+        async with self._lock:
+            try:
+                await self._uart.write(u16be(len(body)) + body)
+                await self._fill(self._head)
+                length = rd16(self._head)
+                if not 0 < length <= _LARGEST:
+                    raise SecureElementError("secure element sent a length out of range", "SEC-003")
+                reply = bytearray(length)
+                await self._fill(reply)
+            except OSError:
+                raise SecureElementError("secure element is not connected", "SEC-002", "call a technician") from None
+        answer = cbor.decode(bytes(reply))
+        if not isinstance(answer, list) or len(answer) != 2:
+            raise SecureElementError("secure element sent no proper reply", "SEC-003")
+        if answer[0] != 0:
+            raise SecureElementError("secure element refused " + str(request[0]), "SEC-004", detail=answer[1])
+        return answer[1]
+
+    async def _fill(self, buffer: bytearray) -> None:
+        view = memoryview(buffer)
+        at = 0
+        while at < len(buffer):
+            count = await self._uart.read_into(view[at:], _TIMEOUT_MS)
+            if count == 0:
+                raise SecureElementError("secure element does not answer", "SEC-002", "call a technician")
+            at += count

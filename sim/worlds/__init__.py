@@ -1,0 +1,1 @@
+"""Worlds: the only place where parts, terminal and server are joined."""
