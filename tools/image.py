@@ -1,0 +1,150 @@
+"""The device image: a ROMFS of bytecode that MicroPython runs in place.
+
+Every module of the shared packages is compiled by mpy-cross (of the release that the device runs) and laid, with the data
+files beside it, into a ROMFS as `mpremote romfs build` would. The same sources give the same bytes: entries are sorted, and
+sources are named by their path in the project. Modules listed as CPython-only are left out. The image does not sign itself:
+the manifest does that.
+"""
+
+import fnmatch
+import hashlib
+import subprocess
+import tempfile
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tools.house.errors import HouseError
+from tools.house.law import SHARED, only_runtime
+from tools.house.paths import HOUSE, ROOT
+from tools.house.toolchain import DEFAULT_HEAP, micropython_command, mpy_cross
+
+DATA_SUFFIXES = (".bin", ".cbor", ".der")
+"""Files that travel beside the bytecode; sources of generated data (.json, .txt, fonts) stay on the host."""
+
+DEVICE_FILES = HOUSE / "device"
+TYPING = DEVICE_FILES / "typing.py"
+BOOT = DEVICE_FILES / "boot.py"
+KEEP_ASSERTS, STRIP_ASSERTS = 0, 2
+_WORKERS = 2
+
+
+class ImageError(HouseError):
+    """An image that cannot be built; the message quotes the compiler."""
+
+
+@dataclass(frozen=True)
+class ImageReport:
+    """What was built: size in bytes, how many files, SHA-256 in hex, and the compiler's complaints by file."""
+
+    path: Path
+    size: int
+    files: int
+    sha256: str
+    errors: dict[str, str] = field(default_factory=dict)
+
+
+def build_image(
+    out: Path,
+    packages: Sequence[str] = SHARED,
+    extra_dirs: Iterable[Path] = (),
+    *,
+    root: Path = ROOT,
+    optimise: int = STRIP_ASSERTS,
+    exclude: Sequence[str] = (),
+    strict: bool = True,
+) -> ImageReport:
+    """Build a ROMFS image of `packages` and `extra_dirs` (folders under `root`, kept at their relative path) into `out`.
+
+    `optimise` is mpy-cross's level: 2 strips asserts and keeps line numbers, 0 keeps asserts too (tests). `exclude`: globs of
+    relative paths. With `strict`, a file that does not compile raises ImageError; otherwise it is left out and reported.
+    """
+    sources = _sources(root, [root / package for package in packages] + list(extra_dirs), exclude)
+    contents, errors = _compile_all(root, sources, optimise)
+    if errors and strict:
+        name, text = next(iter(errors.items()))
+        raise ImageError("H-IMG-COMPILE", f"{name} does not compile for the device: {text}", "mend it; mpy-cross shows the rest")
+    contents["typing.mpy"] = _compile(TYPING, "typing.py", optimise)
+    image = _romfs(contents)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(image)
+    return ImageReport(out, len(image), len(contents), hashlib.sha256(image).hexdigest(), errors)
+
+
+def device_command(
+    image: Path, main: str, heap: str = DEFAULT_HEAP, args: Sequence[str] = (), bits: int = 32
+) -> list[str]:
+    """The words that start module `main`'s `main(args)` out of `image` on MicroPython, under a GC heap such as "128k"."""
+    return [*micropython_command(bits, heap), str(BOOT), str(image), main, *args]
+
+
+def _sources(root: Path, folders: Iterable[Path], exclude: Sequence[str]) -> dict[str, Path]:
+    """Relative path → file, sorted, of everything that goes into the image."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in folder.rglob("*"):
+            name = path.relative_to(root).as_posix()
+            wanted = path.suffix == ".py" or path.suffix in DATA_SUFFIXES
+            left_out = only_runtime(name) == "cpython" or any(fnmatch.fnmatchcase(name, glob) for glob in exclude)
+            if path.is_file() and wanted and not left_out:
+                found[name] = path
+    return dict(sorted(found.items()))
+
+
+def _compile_all(root: Path, sources: dict[str, Path], optimise: int) -> tuple[dict[str, bytes], dict[str, str]]:
+    contents: dict[str, bytes] = {}
+    errors: dict[str, str] = {}
+
+    def one(item: tuple[str, Path]) -> "tuple[str, bytes | HouseError]":
+        name, path = item
+        if path.suffix != ".py":
+            return name, path.read_bytes()
+        try:
+            return name[:-3] + ".mpy", _compile(path, name, optimise)
+        except HouseError as error:
+            return name, error
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        for name, result in pool.map(one, sources.items()):
+            if isinstance(result, bytes):
+                contents[name] = result
+            else:
+                errors[name] = result.message
+    return contents, errors
+
+
+def _compile(path: Path, name: str, optimise: int) -> bytes:
+    """The bytecode of one source; `name` is what tracebacks on the device show."""
+    with tempfile.NamedTemporaryFile(suffix=".mpy") as target:
+        command = [str(mpy_cross()), f"-O{optimise}", "-s", name, "-o", target.name, str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode != 0:
+            raise ImageError("H-IMG-COMPILE", done.stderr.strip()[-400:], "mend the source")
+        return Path(target.name).read_bytes()
+
+
+def _romfs(contents: dict[str, bytes]) -> bytes:
+    """A ROMFS image of the given files (relative paths with slashes)."""
+    from mpremote.romfs import VfsRomWriter
+
+    tree: dict = {}
+    for name, data in contents.items():
+        *folders, leaf = name.split("/")
+        here = tree
+        for folder in folders:
+            here = here.setdefault(folder, {})
+        here[leaf] = data
+    writer = VfsRomWriter()
+    _write_folder(writer, tree)
+    return bytes(writer.finalise())
+
+
+def _write_folder(writer, tree: dict) -> None:
+    for name in sorted(tree):
+        if isinstance(tree[name], dict):
+            writer.opendir(name)
+            _write_folder(writer, tree[name])
+            writer.closedir()
+        else:
+            writer.mkfile(name, tree[name])
