@@ -64,7 +64,9 @@ def build_image(
     contents, errors = _compile_all(root, sources, optimise)
     if errors and strict:
         name, text = next(iter(errors.items()))
-        raise ImageError("H-IMG-COMPILE", f"{name} does not compile for the device: {text}", "mend it; mpy-cross shows the rest")
+        raise ImageError(
+            "H-IMG-COMPILE", f"{name} does not compile for the device: {text}", "mend it; mpy-cross shows the rest"
+        )
     contents["typing.mpy"] = _compile(TYPING, "typing.py", optimise)
     image = _romfs(contents)
     out.parent.mkdir(parents=True, exist_ok=True)

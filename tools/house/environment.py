@@ -40,12 +40,18 @@ def _ensure_venv(log) -> None:
     if (VENV / "bin" / "python").exists() and _runs(VENV / "bin" / "python"):
         return
     if any(importlib.util.find_spec(name) is None for name in ("venv", "ensurepip")):
-        raise MissingPart("H-PY-VENV", "python3 has no venv or no ensurepip", "apt install python3-venv, then `make setup`")
+        raise MissingPart(
+            "H-PY-VENV", "python3 has no venv or no ensurepip", "apt install python3-venv, then `make setup`"
+        )
     log("the environment .venv is made")
     shutil.rmtree(VENV, ignore_errors=True)
-    done = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False, timeout=300
+    )
     if done.returncode != 0:
-        raise MissingPart("H-PY-VENV", (done.stdout + done.stderr).strip()[-300:], "apt install python3-venv, then `make setup`")
+        raise MissingPart(
+            "H-PY-VENV", (done.stdout + done.stderr).strip()[-300:], "apt install python3-venv, then `make setup`"
+        )
 
 
 def _ensure_stubs(python: Path, log) -> None:
@@ -75,7 +81,10 @@ def _ensure_pcsc(python: Path, log) -> "list[str]":
 
 def _runs(python: Path) -> bool:
     try:
-        return subprocess.run([str(python), "-c", "import pip"], capture_output=True, timeout=60, check=False).returncode == 0
+        return (
+            subprocess.run([str(python), "-c", "import pip"], capture_output=True, timeout=60, check=False).returncode
+            == 0
+        )
     except OSError:
         return False
 
@@ -85,4 +94,6 @@ def _pip(python: Path, *words: str) -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=1500)
     if done.returncode != 0:
         errors = [line for line in done.stderr.splitlines() if "is ignored" not in line]
-        raise HouseError("H-PIP", "\n".join(errors[-8:]), "check pip's configuration and the network, then `make setup` again")
+        raise HouseError(
+            "H-PIP", "\n".join(errors[-8:]), "check pip's configuration and the network, then `make setup` again"
+        )

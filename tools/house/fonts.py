@@ -17,8 +17,14 @@ from tools.house.paths import VENV, cache_dir
 
 PACKAGE = "vazirmatn@33.0.3"
 FILES = {
-    "Vazirmatn-Regular.ttf": ("package/fonts/ttf/Vazirmatn-Regular.ttf", "b69fd4c680b8f3f225feabcc655a2c585d97627b8f5f5c0f9985e894069f3a56"),
-    "Vazirmatn-Bold.ttf": ("package/fonts/ttf/Vazirmatn-Bold.ttf", "f635fdbea28f265de395ba83b4b1570dcf2f58d13c65469e61903b1c2d2ae723"),
+    "Vazirmatn-Regular.ttf": (
+        "package/fonts/ttf/Vazirmatn-Regular.ttf",
+        "b69fd4c680b8f3f225feabcc655a2c585d97627b8f5f5c0f9985e894069f3a56",
+    ),
+    "Vazirmatn-Bold.ttf": (
+        "package/fonts/ttf/Vazirmatn-Bold.ttf",
+        "f635fdbea28f265de395ba83b4b1570dcf2f58d13c65469e61903b1c2d2ae723",
+    ),
     "OFL.txt": ("package/OFL.txt", "17e355067c8284f47743a1ee3b1ef7ff684ff0601eda357f9353b10b3016ab31"),
 }
 DEJAVU = Path("/usr/share/fonts/truetype/dejavu")
@@ -39,7 +45,9 @@ def font_paths() -> "dict[str, Path]":
     if not (regular.is_file() and bold.is_file()):
         regular, bold = dejavu, dejavu_bold
     if not (regular.is_file() and bold.is_file()):
-        raise MissingPart("H-FONT", "neither Vazirmatn nor DejaVu Sans is here", "run `make setup`, or install fonts-dejavu-core")
+        raise MissingPart(
+            "H-FONT", "neither Vazirmatn nor DejaVu Sans is here", "run `make setup`, or install fonts-dejavu-core"
+        )
     found = {"arabic": regular, "arabic_bold": bold, "latin": regular, "latin_bold": bold}
     if dejavu.is_file():
         found["tifinagh"] = dejavu
@@ -84,7 +92,9 @@ def _extract(archive: tarfile.TarFile, member: str, target: Path, sha256: str) -
     stream = archive.extractfile(member)
     data = stream.read() if stream else b""
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise UntrustedDownload("H-FONT-DIGEST", f"{member} differs from its pin", "do not use this registry; report it")
+        raise UntrustedDownload(
+            "H-FONT-DIGEST", f"{member} differs from its pin", "do not use this registry; report it"
+        )
     target.write_bytes(data)
 
 

@@ -36,7 +36,9 @@ def mirror() -> str:
     found = found or _mirror_before_first_update()
     if not found:
         raise MissingPart(
-            "H-APT-MIRROR", "apt is configured with no Debian mirror", "configure one in apt's sources, then `make setup`"
+            "H-APT-MIRROR",
+            "apt is configured with no Debian mirror",
+            "configure one in apt's sources, then `make setup`",
         )
     return found[0]
 
@@ -69,8 +71,12 @@ def ensure(log=print) -> "list[str]":
     if wanted:
         for tool in ("apt-get", "dpkg-deb"):
             if shutil.which(tool) is None:
-                raise MissingPart("H-MPY-NOAPT", f"{tool} is missing, so MicroPython cannot be fetched", "use Debian 12 or 13")
-        log(f"MicroPython {MICROPYTHON_VERSION} ({', '.join(str(b) for b in wanted)}-bit) is fetched from Debian {SUITE}")
+                raise MissingPart(
+                    "H-MPY-NOAPT", f"{tool} is missing, so MicroPython cannot be fetched", "use Debian 12 or 13"
+                )
+        log(
+            f"MicroPython {MICROPYTHON_VERSION} ({', '.join(str(b) for b in wanted)}-bit) is fetched from Debian {SUITE}"
+        )
         _fetch(wanted, value, log)
     return [sentence for bits in ARCHES for sentence in _complaint(bits)]
 
@@ -134,11 +140,15 @@ def _update_private_index(work: Path, arches: "list[str]") -> bool:
     if result.returncode == 0 and KEYRING.is_file():
         return True
     if "NO_PUBKEY" not in result.stderr and "Signed-By" not in result.stderr and KEYRING.is_file():
-        raise HouseError("H-MPY-INDEX", _last_line(result.stderr), "check that apt reaches its mirror, then `make setup` again")
+        raise HouseError(
+            "H-MPY-INDEX", _last_line(result.stderr), "check that apt reaches its mirror, then `make setup` again"
+        )
     source.write_text(line.format(",".join(arches), "trusted=yes", mirror(), SUITE))
     result = _apt(work, "update", "--error-on=any")
     if result.returncode != 0:
-        raise HouseError("H-MPY-INDEX", _last_line(result.stderr), "check that apt reaches its mirror, then `make setup` again")
+        raise HouseError(
+            "H-MPY-INDEX", _last_line(result.stderr), "check that apt reaches its mirror, then `make setup` again"
+        )
     return False
 
 
@@ -147,7 +157,9 @@ def _download(work: Path, arch: str) -> "list[Path]":
     folder.mkdir()
     result = _apt(work, "download", *(f"{name}:{arch}" for name in PACKAGES))
     if result.returncode != 0:
-        raise HouseError("H-MPY-DOWNLOAD", _last_line(result.stderr), "check that apt reaches its mirror, then `make setup`")
+        raise HouseError(
+            "H-MPY-DOWNLOAD", _last_line(result.stderr), "check that apt reaches its mirror, then `make setup`"
+        )
     debs = [deb.rename(folder / deb.name) for deb in sorted(work.glob("*.deb"))]
     if len(debs) != len(PACKAGES):
         raise HouseError("H-MPY-DOWNLOAD", f"{len(debs)} of {len(PACKAGES)} packages came", "run `make setup` again")
