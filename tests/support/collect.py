@@ -30,7 +30,7 @@ def items_for(collector: pytest.Module, name: str, obj: Any) -> list[pytest.Item
     """The items of one test function."""
     found: list[pytest.Item] = []
     if not collector.path.stem.endswith("_micropython"):
-        found.append(HostItem.from_parent(collector, name=f"{name}[cpython]", originalname=name, callobj=obj))
+        found.append(HostItem.from_parent(collector, name=f"{name}[cpython]", callobj=obj))
     found.append(DeviceItem.from_parent(collector, name=f"{name}[micropython32]", function=obj))
     return found
 
@@ -50,7 +50,7 @@ class HostItem(pytest.Function):
             strict.skip_missing(str(reason))
         except dual.Skip as reason:
             pytest.skip(str(reason))
-        _host_records[_key(self.path, self.originalname)] = list(dual.records())
+        _host_records[_key(self.path, self.obj.__name__)] = list(dual.records())
 
 
 class DeviceItem(pytest.Item):

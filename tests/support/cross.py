@@ -1,4 +1,4 @@
-"""Hand inputs made on CPython (by hypothesis, or by a reference implementation) to a function on the device, for *_cpython.py tests.
+"""Hand inputs made on CPython (by hypothesis or a reference implementation) to a function on the device, for *_cpython.py tests.
 
 inputs = cross.examples(st.binary(max_size=64), count=200)
 for data, got in zip(inputs, cross.run_on_device("protocol.base45", "encode", inputs)): assert got == base45.encode(data)

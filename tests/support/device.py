@@ -96,7 +96,7 @@ class DeviceProcess:
     """One MicroPython process and the report lines that it prints; other output is kept for failure messages."""
 
     def __init__(self, command: Sequence[str], folder: Path) -> None:
-        self._errors = tempfile.TemporaryFile(dir=folder)
+        self._errors = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  closed by close()
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._errors)
         self._buffer = b""
         self.printed: list[str] = []

@@ -42,7 +42,7 @@ def load(module):
     try:
         __import__(module)
         return sys.modules[module]
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  it is reported
         emit({"fatal": trace(error)})
         return None
 
@@ -88,7 +88,7 @@ def once(function):
         return {"skip": str(reason), "missing": True}
     except dual.Skip as reason:
         return {"skip": str(reason), "missing": False}
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001  it is reported
         return {"ok": False, "error": trace(error)}
     return None
 
@@ -99,14 +99,14 @@ def call(module, name, path):
     if loaded is None:
         return 1
     function = getattr(loaded, name)
-    stream = open(path)
+    stream = open(path)  # noqa: SIM115  closed below
     while True:
         line = stream.readline()
         if not line:
             break
         try:
             result = {"result": pack(function(*unpack(json.loads(line))))}
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  it is reported
             result = {"raised": type(error).__name__, "code": getattr(error, "code", None), "trace": trace(error)}
         emit(result)
         line = result = None

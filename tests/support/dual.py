@@ -124,7 +124,7 @@ def _pick(rows, keys):
 
 
 def _lines_of(path):
-    stream = open(path)
+    stream = open(path)  # noqa: SIM115  closed below
     try:
         while True:
             line = stream.readline()
