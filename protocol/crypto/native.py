@@ -1,0 +1,178 @@
+"""The crypto seam on the `cryptography` package (OpenSSL), for CPython on Linux; see `protocol.crypto.Crypto`.
+
+The listed exception to the import law: only the Linux composition root and the server import this module. Point addition and
+multiplication of arbitrary points and raw RSA, which `cryptography` does not offer, use `protocol.crypto.ec` and `pow`.
+"""
+
+import hashlib
+import hmac
+
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
+from cryptography.hazmat.primitives import cmac, hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.ciphers import Cipher, CipherAlgorithm, algorithms, modes
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+
+from protocol.crypto import AuthenticationError, Crypto, Hash, KeyFormatError, need
+from protocol.crypto import ec as pure_ec
+from protocol.crypto.pure import rsa_public
+
+Bytes = bytes | bytearray | memoryview
+
+_CURVES: "dict[str, type[ec.EllipticCurve]]" = {
+    "P-224": ec.SECP224R1,
+    "P-256": ec.SECP256R1,
+    "P-384": ec.SECP384R1,
+    "P-521": ec.SECP521R1,
+    "brainpoolP256r1": ec.BrainpoolP256R1,
+    "brainpoolP384r1": ec.BrainpoolP384R1,
+}
+_ORDER_SIZES = {"P-224": 28, "P-256": 32, "P-384": 48, "P-521": 66, "brainpoolP256r1": 32, "brainpoolP384r1": 48}
+_HASHES: "dict[int, hashes.HashAlgorithm]" = {
+    20: hashes.SHA1(),
+    28: hashes.SHA224(),
+    32: hashes.SHA256(),
+    48: hashes.SHA384(),
+    64: hashes.SHA512(),
+}
+
+
+def _run(algorithm: CipherAlgorithm, mode: modes.Mode, data: Bytes, encrypt: bool) -> bytes:
+    cipher = Cipher(algorithm, mode)
+    context = cipher.encryptor() if encrypt else cipher.decryptor()
+    try:
+        return context.update(bytes(data)) + context.finalize()
+    except ValueError as error:
+        raise KeyFormatError("a block cipher takes whole blocks") from error
+
+
+def _aes(key: Bytes) -> algorithms.AES:
+    need(len(key) in (16, 24, 32), "an AES key has 16, 24 or 32 bytes")
+    return algorithms.AES(bytes(key))
+
+
+def _iv(iv: Bytes, size: int) -> modes.CBC:
+    need(len(iv) == size, "an initial vector is as long as a block")
+    return modes.CBC(bytes(iv))
+
+
+def _des(key: Bytes, sizes: "tuple[int, ...]") -> TripleDES:
+    need(len(key) in sizes, "a DES key has 8 bytes, a triple DES key 16 or 24")
+    key = bytes(key)
+    return TripleDES(key * 3 if len(key) == 8 else key + key[:8] if len(key) == 16 else key)
+
+
+class NativeCrypto(Crypto):
+    """`cryptography` where it can, the pure modules where it cannot."""
+
+    def sha_new(self, name: str) -> Hash:
+        need(name in ("sha1", "sha224", "sha256", "sha384", "sha512"), "unknown hash function")
+        return hashlib.new(name)  # pyright: ignore[reportReturnType]
+
+    def sha1(self, data: Bytes) -> bytes:
+        return hashlib.sha1(data).digest()
+
+    def sha224(self, data: Bytes) -> bytes:
+        return hashlib.sha224(data).digest()
+
+    def sha256(self, data: Bytes) -> bytes:
+        return hashlib.sha256(data).digest()
+
+    def sha384(self, data: Bytes) -> bytes:
+        return hashlib.sha384(data).digest()
+
+    def sha512(self, data: Bytes) -> bytes:
+        return hashlib.sha512(data).digest()
+
+    def hmac_sha256(self, key: Bytes, data: Bytes) -> bytes:
+        return hmac.digest(bytes(key), bytes(data), "sha256")
+
+    def aes_ecb_encrypt(self, key: Bytes, data: Bytes) -> bytes:
+        return _run(_aes(key), modes.ECB(), data, True)
+
+    def aes_ecb_decrypt(self, key: Bytes, data: Bytes) -> bytes:
+        return _run(_aes(key), modes.ECB(), data, False)
+
+    def aes_cbc_encrypt(self, key: Bytes, iv: Bytes, data: Bytes) -> bytes:
+        return _run(_aes(key), _iv(iv, 16), data, True)
+
+    def aes_cbc_decrypt(self, key: Bytes, iv: Bytes, data: Bytes) -> bytes:
+        return _run(_aes(key), _iv(iv, 16), data, False)
+
+    def aes_cmac(self, key: Bytes, data: Bytes) -> bytes:
+        state = cmac.CMAC(_aes(key))
+        state.update(bytes(data))
+        return state.finalize()
+
+    def aes_ccm_encrypt(self, key: Bytes, nonce: Bytes, aad: Bytes, plaintext: Bytes, taglen: int = 16) -> bytes:
+        return self._ccm(key, nonce, taglen, len(plaintext)).encrypt(bytes(nonce), bytes(plaintext), bytes(aad))
+
+    def aes_ccm_decrypt(self, key: Bytes, nonce: Bytes, aad: Bytes, data: Bytes, taglen: int = 16) -> bytes:
+        if len(data) < taglen:
+            raise AuthenticationError("the message is shorter than its tag")
+        try:
+            return self._ccm(key, nonce, taglen, len(data) - taglen).decrypt(bytes(nonce), bytes(data), bytes(aad))
+        except InvalidTag as error:
+            raise AuthenticationError("the message or what it is bound to was changed") from error
+
+    def _ccm(self, key: Bytes, nonce: Bytes, taglen: int, length: int) -> AESCCM:
+        _aes(key)
+        need(7 <= len(nonce) <= 13, "a CCM nonce has 7 to 13 bytes")
+        need(4 <= taglen <= 16 and taglen % 2 == 0, "a CCM tag has 4 to 16 bytes, an even number")
+        need(length >> (8 * (15 - len(nonce))) == 0, "too long for this CCM nonce")
+        return AESCCM(bytes(key), tag_length=taglen)
+
+    def des_ecb_encrypt(self, key: Bytes, data: Bytes) -> bytes:
+        return _run(_des(key, (8,)), modes.ECB(), data, True)
+
+    def des_ecb_decrypt(self, key: Bytes, data: Bytes) -> bytes:
+        return _run(_des(key, (8,)), modes.ECB(), data, False)
+
+    def des3_cbc_encrypt(self, key: Bytes, iv: Bytes, data: Bytes) -> bytes:
+        return _run(_des(key, (16, 24)), _iv(iv, 8), data, True)
+
+    def des3_cbc_decrypt(self, key: Bytes, iv: Bytes, data: Bytes) -> bytes:
+        return _run(_des(key, (16, 24)), _iv(iv, 8), data, False)
+
+    def retail_mac(self, key: Bytes, data: Bytes) -> bytes:
+        need(len(key) == 16, "a retail MAC key has 16 bytes")
+        need(len(data) % 8 == 0, "DES takes whole blocks of 8 bytes")
+        key = bytes(key)
+        last = self.des3_cbc_encrypt(key[:8] * 2, bytes(8), data)[-8:] if data else bytes(8)
+        return self.des_ecb_encrypt(key[:8], self.des_ecb_decrypt(key[8:], last))
+
+    def rsa_public(self, n: Bytes, e: Bytes, data: Bytes) -> bytes:
+        return rsa_public(n, e, data)
+
+    def ecdsa_verify(self, curve: str, public: Bytes, digest: Bytes, signature: Bytes) -> bool:
+        key = self._public(curve, public)
+        size = _ORDER_SIZES[curve]
+        if len(signature) != 2 * size:
+            return False
+        r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
+        algorithm = _HASHES.get(len(digest))
+        if algorithm is None:  # `cryptography` wants a hash of exactly the digest's length
+            return pure_ec.verify(curve, public, digest, signature)
+        try:
+            key.verify(utils.encode_dss_signature(r, s), bytes(digest), ec.ECDSA(utils.Prehashed(algorithm)))
+        except InvalidSignature:
+            return False
+        return True
+
+    def _public(self, curve: str, point: Bytes) -> ec.EllipticCurvePublicKey:
+        need(curve in _CURVES, "unknown curve")
+        need(len(point) > 0 and point[0] == 4, "a point must be uncompressed and of the curve's size")
+        try:
+            return ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[curve](), bytes(point))
+        except ValueError as error:
+            raise KeyFormatError("the point is not on the curve") from error
+
+    def ec_check(self, curve: str, point: Bytes) -> None:
+        self._public(curve, point)
+
+    def ec_multiply(self, curve: str, scalar: Bytes, point: "Bytes | None" = None) -> bytes:
+        return pure_ec.multiply(curve, scalar, point)
+
+    def ec_add(self, curve: str, a: Bytes, b: Bytes) -> bytes:
+        return pure_ec.add(curve, a, b)
