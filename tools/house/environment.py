@@ -24,7 +24,7 @@ def ensure(log=print) -> "list[str]":
     """Make or update `.venv` and `typings/`; returns sentences about what was left out. Raises HouseError."""
     _ensure_venv(log)
     python = VENV / "bin" / "python"
-    value = stamps.digest(REQUIREMENTS, PYPROJECT, sys.version)
+    value = stamp_value()
     if not stamps.is_current(VENV / ".stamp", value):
         log("Python packages are installed into .venv (about a minute the first time)")
         _pip(python, "install", "--requirement", str(REQUIREMENTS))
@@ -32,6 +32,16 @@ def ensure(log=print) -> "list[str]":
         stamps.write(VENV / ".stamp", value)
     _ensure_stubs(python, log)
     return _ensure_pcsc(python, log)
+
+
+def stamp_value() -> str:
+    """What `.venv/.stamp` records when the environment is as pinned."""
+    return stamps.digest(REQUIREMENTS, _packaging())
+
+
+def _packaging() -> str:
+    """The part of pyproject.toml that an installation depends on: everything before the tools' settings."""
+    return PYPROJECT.read_text().split("[tool.pytest")[0]
 
 
 def _ensure_venv(log) -> None:
