@@ -1,0 +1,1 @@
+"""Generators of what the face shows: the glyph atlas and the catalogue of words."""
