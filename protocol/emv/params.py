@@ -1,0 +1,118 @@
+"""The kernel's parameters, from the body map of the signed set "emv".
+
+    {"aids": [{"aid": bstr 5..16, "partial": bool (True), "label": text (""),
+               "tac_denial": bstr 5, "tac_online": bstr 5, "tac_default": bstr 5,
+               "floor": uint centimes, "threshold": uint (0), "target_pct": 0..99 (0), "max_target_pct": 0..99 (target_pct),
+               "version": bstr 2, "ddol": bstr (9F3704), "tdol": bstr (b""),
+               "capabilities": bstr 3 (9F33), "additional": bstr 5 (9F40), "terminal_type": uint (0x22)}],
+     "ca_keys": [{"rid": bstr 5, "index": uint, "modulus": bstr, "exponent": bstr, "expiry": "YYYYMMDD", "sha1": bstr 20}],
+     "exceptions": [bstr 32 = SHA-256 of the PAN's ASCII digits],
+     "revoked": [bstr 9 = RID, CA key index, certificate serial number] ([]),
+     "deferral": bool, "deferral_oda": ["cda", "dda"], "pse": bool (True), "choice": bool (True)}
+
+Values in parentheses are the defaults of what may be absent. The terminal action codes have none: a set that forgets them is
+refused (Book 3, 10.7 would read them as "never"). Does not check signature, dates or versions of the set: that is the caller's.
+"""
+
+from typing import TYPE_CHECKING
+
+from protocol.errors import ParameterError
+
+if TYPE_CHECKING:
+    from protocol.crypto import Crypto
+
+CAPABILITIES = b"\xe0\xa8\xc8"  # contact chip; plaintext PIN, signature, no CVM; SDA, DDA, CDA
+ADDITIONAL = b"\x60\x00\xf0\xa0\x01"
+DDOL = b"\x9f\x37\x04"
+
+
+def _bytes(entry: dict, name: str, low: int, high: int, default: "bytes | None" = None) -> bytes:
+    value = entry.get(name, default)
+    if not isinstance(value, (bytes, bytearray)) or not low <= len(value) <= high:
+        raise ParameterError("EMV parameter missing or of a wrong length", "PRM-120", detail=name)
+    return bytes(value)
+
+
+def _uint(entry: dict, name: str, high: int, default: "int | None" = None) -> int:
+    value = entry.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= high:
+        raise ParameterError("EMV parameter missing or out of range", "PRM-121", detail=name)
+    return value
+
+
+def _flag(entry: dict, name: str, default: bool) -> bool:
+    value = entry.get(name, default)
+    if value is not True and value is not False:
+        raise ParameterError("EMV parameter is not true or false", "PRM-121", detail=name)
+    return value
+
+
+class AidParams:
+    """What the acquirer sets for one application (one entry of "aids")."""
+
+    def __init__(self, entry: dict) -> None:
+        self.aid = _bytes(entry, "aid", 5, 16)
+        self.partial = _flag(entry, "partial", True)
+        self.label = str(entry.get("label", ""))
+        self.tac_denial = _bytes(entry, "tac_denial", 5, 5)
+        self.tac_online = _bytes(entry, "tac_online", 5, 5)
+        self.tac_default = _bytes(entry, "tac_default", 5, 5)
+        self.floor = _uint(entry, "floor", 0xFFFFFFFF)
+        self.threshold = _uint(entry, "threshold", 0xFFFFFFFF, 0)
+        self.target_pct = _uint(entry, "target_pct", 99, 0)
+        self.max_target_pct = _uint(entry, "max_target_pct", 99, self.target_pct)
+        self.version = _bytes(entry, "version", 2, 2)
+        self.ddol = _bytes(entry, "ddol", 0, 252, DDOL)
+        self.tdol = _bytes(entry, "tdol", 0, 252, b"")
+        self.capabilities = _bytes(entry, "capabilities", 3, 3, CAPABILITIES)
+        self.additional = _bytes(entry, "additional", 5, 5, ADDITIONAL)
+        self.terminal_type = _uint(entry, "terminal_type", 0x36, 0x22)
+        if self.max_target_pct < self.target_pct:
+            raise ParameterError("the highest target percentage is below the target", "PRM-121", detail="max_target_pct")
+
+
+class CaKey:
+    """One certification authority public key. `expiry` is "YYYYMMDD": its last valid day."""
+
+    def __init__(self, entry: dict) -> None:
+        self.rid = _bytes(entry, "rid", 5, 5)
+        self.index = _uint(entry, "index", 255)
+        self.modulus = _bytes(entry, "modulus", 64, 248)
+        self.exponent = _bytes(entry, "exponent", 1, 3)
+        self.sha1 = _bytes(entry, "sha1", 20, 20)
+        self.expiry = str(entry.get("expiry", ""))
+        if len(self.expiry) != 8 or not self.expiry.isdigit():
+            raise ParameterError("a CA key needs an expiry date YYYYMMDD", "PRM-122", detail=self.index)
+
+    def digest_holds(self, crypto: "Crypto") -> bool:
+        """Whether SHA-1(RID, index, modulus, exponent) is the key's check sum (Book 2, 11.2.2)."""
+        return crypto.sha1(self.rid + bytes([self.index]) + self.modulus + self.exponent) == self.sha1
+
+
+class EmvParams:
+    """The whole set. Raises ParameterError (PRM-120..123, `detail` = the field's name) if it cannot be used."""
+
+    def __init__(self, body: dict) -> None:
+        self.aids = [AidParams(entry) for entry in body.get("aids", [])]
+        self.ca_keys = [CaKey(entry) for entry in body.get("ca_keys", [])]
+        self.exceptions = [bytes(e) for e in body.get("exceptions", [])]
+        self.revoked = [bytes(e) for e in body.get("revoked", [])]
+        self.deferral = _flag(body, "deferral", False)
+        self.deferral_oda = list(body.get("deferral_oda", ["cda", "dda"]))
+        self.pse = _flag(body, "pse", True)
+        self.choice = _flag(body, "choice", True)
+        if not self.aids:
+            raise ParameterError("the EMV set names no application", "PRM-123", detail="aids")
+
+    def check(self, crypto: "Crypto") -> None:
+        """Recompute every CA key's check sum; ParameterError PRM-122 names the first key index that does not hold."""
+        for key in self.ca_keys:
+            if not key.digest_holds(crypto):
+                raise ParameterError("the check sum of a CA key is wrong", "PRM-122", detail=key.index)
+
+    def ca_key(self, rid: bytes, index: int) -> "CaKey | None":
+        """The key that the card names, or None."""
+        for key in self.ca_keys:
+            if key.index == index and key.rid == rid:
+                return key
+        return None
