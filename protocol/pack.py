@@ -6,9 +6,10 @@ and a comparison that does not stop at the first difference. Does no little-endi
 except single drivers, which do it themselves.
 """
 
+from typing import TYPE_CHECKING
+
 from protocol.errors import FormatError
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 def be(value: int, length: int) -> bytes:
     """Encode `value` as exactly `length` big-endian bytes; FormatError if it is negative or too large."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise FormatError("an integer is needed here")
+        raise FormatError("an integer is needed here", "FMT-010")
     if length < 0 or value < 0 or value >> (8 * length):
-        raise FormatError("integer does not fit " + str(length) + " bytes")
+        raise FormatError("integer does not fit " + str(length) + " bytes", "FMT-010")
     return value.to_bytes(length, "big")
 
 
@@ -57,7 +58,7 @@ def int_from(data: "Bytes") -> int:
 
 def _read(data: "Bytes", offset: int, length: int) -> int:
     if offset < 0 or offset + length > len(data):
-        raise FormatError("integer runs over the end at offset " + str(offset))
+        raise FormatError("integer runs over the end", "FMT-011", detail=offset)
     value = 0
     for i in range(offset, offset + length):
         value = value << 8 | data[i]
@@ -100,7 +101,7 @@ def ct_equal(a: "Bytes", b: "Bytes") -> bool:
 def xor(a: "Bytes", b: "Bytes") -> bytes:
     """Bytewise exclusive or of two strings of equal length; FormatError otherwise."""
     if len(a) != len(b):
-        raise FormatError("exclusive or of different lengths")
+        raise FormatError("exclusive or of different lengths", "FMT-012")
     out = bytearray(a)
     for i in range(len(out)):
         out[i] ^= b[i]

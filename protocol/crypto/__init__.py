@@ -89,7 +89,9 @@ class Crypto:
         """AES-CMAC (SP 800-38B), the full 16 bytes."""
         raise NotImplementedError
 
-    def aes_ccm_encrypt(self, key: "Bytes", nonce: "Bytes", aad: "Bytes", plaintext: "Bytes", taglen: int = 16) -> bytes:
+    def aes_ccm_encrypt(
+        self, key: "Bytes", nonce: "Bytes", aad: "Bytes", plaintext: "Bytes", taglen: int = 16
+    ) -> bytes:
         """AES-CCM (SP 800-38C, RFC 3610): ciphertext followed by the tag. Nonce 7..13 bytes, tag 4..16 and even."""
         raise NotImplementedError
 

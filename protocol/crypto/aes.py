@@ -139,17 +139,25 @@ class Chain:
     """CBC encryption that can be continued: each `encrypt` goes on from the last block."""
 
     def __init__(self, key: "Bytes", iv: "Bytes") -> None:
-        self._native = None if _fast is None or len(key) == 24 else _fast(key, 2, iv)
-        self._software = Software(key) if self._native is None else None
-        self._last = bytes(iv)
+        if _fast is None or len(key) == 24:
+            self._cipher = _SoftwareChain(key, iv)
+        else:
+            self._cipher = _fast(key, 2, iv)
 
     def encrypt(self, data: "Bytes") -> bytes:
         """Whole blocks."""
-        if self._native is not None:
-            return self._native.encrypt(data) if len(data) else b""
+        return self._cipher.encrypt(data) if len(data) else b""
+
+
+class _SoftwareChain:
+    def __init__(self, key: "Bytes", iv: "Bytes") -> None:
+        self._cipher = Software(key)
+        self._last = bytes(iv)
+
+    def encrypt(self, data: "Bytes") -> bytes:
         out = bytearray()
         for at in range(0, len(data), 16):
-            self._last = self._software.encrypt(xor(self._last, data[at : at + 16]))
+            self._last = self._cipher.encrypt(xor(self._last, data[at : at + 16]))
             out.extend(self._last)
         return bytes(out)
 

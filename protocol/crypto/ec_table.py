@@ -1,4 +1,6 @@
-"""Odd multiples G, 3G … 31G of the base point of P-256, x | y each. Made by tools/generators/crypto_tables.py; do not edit.
+"""Odd multiples G, 3G … 31G of the base point of P-256, x | y each.
+
+Made by tools/generators/crypto_tables.py; do not edit.
 """
 
 P256_ODD_MULTIPLES = (

@@ -4,7 +4,6 @@ The listed exception to the import law: only the Linux composition root and the 
 multiplication of arbitrary points and raw RSA, which `cryptography` does not offer, use `protocol.crypto.ec` and `pow`.
 """
 
-import hashlib
 import hmac
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -36,9 +35,23 @@ _HASHES: "dict[int, hashes.HashAlgorithm]" = {
     48: hashes.SHA384(),
     64: hashes.SHA512(),
 }
+_SIZES = {"sha1": 20, "sha224": 28, "sha256": 32, "sha384": 48, "sha512": 64}
 
 
-def _run(algorithm: CipherAlgorithm, mode: modes.Mode, data: Bytes, encrypt: bool) -> bytes:
+class _Stream(Hash):
+    """A streaming hash of `cryptography`."""
+
+    def __init__(self, algorithm: hashes.HashAlgorithm) -> None:
+        self._state = hashes.Hash(algorithm)
+
+    def update(self, data: Bytes) -> None:
+        self._state.update(bytes(data))
+
+    def digest(self) -> bytes:
+        return self._state.finalize()
+
+
+def _run(algorithm: CipherAlgorithm, mode: modes.ECB | modes.CBC, data: Bytes, encrypt: bool) -> bytes:
     cipher = Cipher(algorithm, mode)
     context = cipher.encryptor() if encrypt else cipher.decryptor()
     try:
@@ -67,23 +80,28 @@ class NativeCrypto(Crypto):
     """`cryptography` where it can, the pure modules where it cannot."""
 
     def sha_new(self, name: str) -> Hash:
-        need(name in ("sha1", "sha224", "sha256", "sha384", "sha512"), "unknown hash function")
-        return hashlib.new(name)  # pyright: ignore[reportReturnType]
+        need(name in _SIZES, "unknown hash function")
+        return _Stream(_HASHES[_SIZES[name]])
+
+    def _hash(self, name: str, data: Bytes) -> bytes:
+        state = self.sha_new(name)
+        state.update(data)
+        return state.digest()
 
     def sha1(self, data: Bytes) -> bytes:
-        return hashlib.sha1(data).digest()
+        return self._hash("sha1", data)
 
     def sha224(self, data: Bytes) -> bytes:
-        return hashlib.sha224(data).digest()
+        return self._hash("sha224", data)
 
     def sha256(self, data: Bytes) -> bytes:
-        return hashlib.sha256(data).digest()
+        return self._hash("sha256", data)
 
     def sha384(self, data: Bytes) -> bytes:
-        return hashlib.sha384(data).digest()
+        return self._hash("sha384", data)
 
     def sha512(self, data: Bytes) -> bytes:
-        return hashlib.sha512(data).digest()
+        return self._hash("sha512", data)
 
     def hmac_sha256(self, key: Bytes, data: Bytes) -> bytes:
         return hmac.digest(bytes(key), bytes(data), "sha256")

@@ -114,7 +114,9 @@ class PureCrypto(Crypto):
         _check_aes(key, b"")
         return aes.cmac(key, data)
 
-    def aes_ccm_encrypt(self, key: "Bytes", nonce: "Bytes", aad: "Bytes", plaintext: "Bytes", taglen: int = 16) -> bytes:
+    def aes_ccm_encrypt(
+        self, key: "Bytes", nonce: "Bytes", aad: "Bytes", plaintext: "Bytes", taglen: int = 16
+    ) -> bytes:
         from protocol.crypto import aes
 
         _check_aes(key, b"")

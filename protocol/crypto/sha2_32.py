@@ -5,6 +5,8 @@ SHA-256's round function in pure Python with another start value. Not used for S
 
 from typing import TYPE_CHECKING
 
+from protocol.crypto import Hash
+
 if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
 
@@ -35,7 +37,7 @@ def _words(data: "Bytes", count: int) -> "list[int]":
     return [int.from_bytes(data[4 * i : 4 * i + 4], "big") for i in range(count)]
 
 
-class Sha224:
+class Sha224(Hash):
     """Streaming SHA-224."""
 
     def __init__(self) -> None:
@@ -83,4 +85,5 @@ class Sha224:
             t = h + ((ee >> 6 ^ ee >> 11 ^ ee >> 25) & mask) + (g ^ e & (f ^ g)) + k[i] + w[j]
             h, g, f, e = g, f, e, (d + t) & mask
             d, c, b, a = c, b, a, (t + ((aa >> 2 ^ aa >> 13 ^ aa >> 22) & mask) + (a & b | c & (a | b))) & mask
-        self._state = [(old + new) & mask for old, new in zip(self._state, (a, b, c, d, e, f, g, h))]
+        new = (a, b, c, d, e, f, g, h)
+        self._state = [(self._state[i] + new[i]) & mask for i in range(8)]

@@ -5,6 +5,8 @@ The round constants and initial values are byte constants, which stay in ROM. St
 
 from typing import TYPE_CHECKING
 
+from protocol.crypto import Hash
+
 if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
 
@@ -57,7 +59,7 @@ def _words(data: "Bytes", count: int) -> "list[int]":
     return [int.from_bytes(data[8 * i : 8 * i + 8], "big") for i in range(count)]
 
 
-class Sha512:
+class Sha512(Hash):
     """Streaming SHA-512, or SHA-384 when `short`."""
 
     def __init__(self, short: bool = False) -> None:
@@ -108,6 +110,5 @@ class Sha512:
             t = h + ((ee >> 14 ^ ee >> 18 ^ ee >> 41) & mask) + (g ^ e & (f ^ g)) + k[i] + w[j]
             h, g, f, e = g, f, e, (d + t) & mask
             d, c, b, a = c, b, a, (t + ((aa >> 28 ^ aa >> 34 ^ aa >> 39) & mask) + (a & b | c & (a | b))) & mask
-        self._state = [
-            (old + new) & mask for old, new in zip(self._state, (a, b, c, d, e, f, g, h))
-        ]
+        new = (a, b, c, d, e, f, g, h)
+        self._state = [(self._state[i] + new[i]) & mask for i in range(8)]

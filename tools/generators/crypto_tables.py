@@ -22,40 +22,7 @@ S_BOXES = (
     "4b2ef08d3c975a61 d0b7491ae35c2f86 14bdc37eaf680592 6bd814a7950fe23c",
     "d2846fb1a93e50c7 1fd8a374c56b0e92 7b419ce206adf358 21e74a8dfc90356b",
 )
-P = (
-    16,
-    7,
-    20,
-    21,
-    29,
-    12,
-    28,
-    17,
-    1,
-    15,
-    23,
-    26,
-    5,
-    18,
-    31,
-    10,
-    2,
-    8,
-    24,
-    14,
-    32,
-    27,
-    3,
-    9,
-    19,
-    13,
-    30,
-    6,
-    22,
-    11,
-    4,
-    25,
-)
+P = bytes.fromhex("1007 1415 1d0c 1c11 010f 171a 0512 1f0a 0208 180e 201b 0309 130d 1e06 160b 0419")
 
 P256 = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
 G256 = (
@@ -126,7 +93,7 @@ def literal(name: str, data: bytes) -> str:
     """A bytes constant as source text."""
     lines = [name + " = ("]
     for at in range(0, len(data), 28):
-        lines.append('    b"' + "".join("\\x%02x" % byte for byte in data[at : at + 28]) + '"')
+        lines.append('    b"' + "".join(f"\\x{byte:02x}" for byte in data[at : at + 28]) + '"')
     return "\n".join([*lines, ")", ""])
 
 
@@ -142,7 +109,7 @@ def sources() -> "dict[str, str]":
     )
     des += literal("UPPER", upper) + "\n" + literal("LOWER", lower) + "\n"
     des += literal("GATHER", gather_table()) + "\n" + literal("SPREAD", spread_table())
-    ec = '"""Odd multiples G, 3G … 31G of the base point of P-256, x | y each. ' + note + '"""\n\n'
+    ec = '"""Odd multiples G, 3G … 31G of the base point of P-256, x | y each.\n\n' + note + '"""\n\n'
     ec += literal("P256_ODD_MULTIPLES", odd_multiples())
     return {"des_tables.py": des, "ec_table.py": ec}
 
