@@ -1,0 +1,118 @@
+"""The MRZ, read and keyed: every check digit is tested and the wrong field is named."""
+
+from protocol.errors import MrzError
+from protocol.licence import mrz
+from tests.support.dual import raises, record, vectors
+
+ONE, TWO, THREE = "DLDZAA123456782<<<<<<<<<<<<<<<", "8501017M3012318DZA<<<<<<<<<<<?", "TEST<<AMINE<<<<<<<<<<<<<<<<<<<"
+
+
+def algerian():
+    """A well-formed Algerian TD1 as three lines, its digits computed here by the plain formula."""
+    one = ONE[:14] + digit(ONE[5:14]) + ONE[15:]
+    two = TWO[:6] + digit(TWO[:6]) + "M" + TWO[8:14] + digit(TWO[8:14]) + TWO[15:29]
+    return [one, two + digit(one[5:30] + two[0:7] + two[8:15] + two[18:29]), THREE]
+
+
+def digit(text):
+    total = 0
+    for i in range(len(text)):
+        code = ord(text[i])
+        total += (0 if text[i] == "<" else code - 48 if code < 58 else code - 55) * (7, 3, 1)[i % 3]
+    return str(total % 10)
+
+
+def change(lines, line, at):
+    """The lines with the digit at a place replaced by the next one."""
+    text = lines[line]
+    new = str((int(text[at]) + 1) % 10)
+    return [(text[:at] + new + text[at + 1 :]) if i == line else lines[i] for i in range(3)]
+
+
+def test_published_mrz_give_their_key_input_once_the_two_misprinted_composites_are_mended():
+    for case in vectors("icao9303.json")["bac"]["mrz"]:
+        lines = list(case["lines"])
+        printed, computed = case["composite_check_digit_printed"], case["composite_check_digit_computed"]
+        if printed != computed:
+            assert raises(MrzError, mrz.parse, "\n".join(lines)).detail == "composite"
+            lines[1] = lines[1][:-1] + computed
+        result = mrz.parse("\n".join(lines))
+        record(case["format"], result.bac_key_input)
+        assert result.bac_key_input == case["mrz_information"].encode()
+        assert result.kind == case["format"]
+        assert result.number == case["document_number"].replace("<", "")
+        assert (result.birth, result.expiry) == (case["date_of_birth"], case["date_of_expiry"])
+        assert result.country == "UTO"
+
+
+def test_an_algerian_td1_is_read_with_line_ends_of_any_kind_or_none():
+    lines = algerian()
+    for text in ("\n".join(lines), "\r\n".join(lines) + "\r\n", "".join(lines), "\n".join(lines).lower()):
+        result = mrz.parse(text)
+        assert (result.kind, result.country, result.number) == ("TD1", "DZA", "A12345678")
+        assert result.bac_key_input == (lines[0][5:15] + lines[1][0:7] + lines[1][8:15]).encode()
+
+
+def test_each_wrong_field_is_named():
+    lines = algerian()
+    for line, at, field in ((0, 8, "number"), (0, 14, "number"), (1, 3, "birth"), (1, 6, "birth"), (1, 10, "expiry")):
+        assert raises(MrzError, mrz.parse, "\n".join(change(lines, line, at))).detail == field
+    assert raises(MrzError, mrz.parse, "\n".join(change(lines, 1, 14))).detail == "expiry"
+    assert raises(MrzError, mrz.parse, "\n".join(change(lines, 1, 29))).detail == "composite"
+    assert raises(MrzError, mrz.parse, lines[0][:-1] + "\n" + lines[1] + "\n" + lines[2]).detail == "line1"
+    assert raises(MrzError, mrz.parse, lines[0] + "\n" + lines[1][:-2] + "é7\n" + lines[2]).detail == "line2"
+    assert raises(MrzError, mrz.parse, lines[0] + "\n" + lines[1] + "\n" + lines[2] + "<").detail == "line3"
+
+
+def test_keyed_fields_give_the_same_key_input_as_the_lines():
+    lines = algerian()
+    keyed = mrz.from_fields("A12345678", lines[0][14], lines[1][0:6], lines[1][6], lines[1][8:14], lines[1][14])
+    assert keyed.bac_key_input == mrz.parse("\n".join(lines)).bac_key_input
+    assert keyed.kind == "keyed" and keyed.number == "A12345678"
+
+
+def test_a_wrong_keyed_field_is_named():
+    good = ["A12345678", digit("A12345678"), "850101", digit("850101"), "301231", digit("301231")]
+    mrz.from_fields(*good)
+    for at, field in ((1, "number"), (3, "birth"), (5, "expiry")):
+        bad = list(good)
+        bad[at] = str((int(bad[at]) + 1) % 10)
+        assert raises(MrzError, mrz.from_fields, *bad).detail == field
+        bad[at] = ""
+        assert raises(MrzError, mrz.from_fields, *bad).detail == field
+    for at, value, field in (
+        (0, "A1234567é", "number"),
+        (0, "A123456789", "number"),
+        (0, "", "number"),
+        (2, "851301", "birth"),
+    ):
+        bad = list(good)
+        bad[at] = value
+        assert raises(MrzError, mrz.from_fields, *bad).detail == field
+    bad = list(good)
+    bad[4], bad[5] = "301200", digit("301200")
+    assert raises(MrzError, mrz.from_fields, *bad).detail == "expiry"
+
+
+def test_a_short_number_is_padded_and_presumed_birth_dates_are_accepted():
+    keyed = mrz.from_fields("L898902C", "3", "690000", digit("690000"), "940623", "6")
+    assert keyed.bac_key_input[:10] == b"L898902C<3" and keyed.number == "L898902C"
+
+
+def test_the_algerian_number_is_a_letter_and_eight_digits():
+    assert mrz.algerian_number("a1234 5678") == "A12345678"
+    for bad in ("B12345678", "A1234567", "A1234567X", "", "A123456789"):
+        assert raises(MrzError, mrz.algerian_number, bad).detail == "number"
+
+
+def test_a_one_line_mrz_uses_its_middle_as_key_input():
+    line = "D1NLD1234567890ABCDEFGH<<<<<<"
+    line += digit(line)
+    result = mrz.parse(line)
+    assert result.kind == "EU" and result.bac_key_input == line[1:29].encode()
+    assert raises(MrzError, mrz.parse, line[:-1] + str((int(line[-1]) + 1) % 10)).detail == "line1"
+
+
+def test_another_number_of_lines_is_refused():
+    for text in ("", "\n\n", "A\nB\nC\nD"):
+        assert raises(MrzError, mrz.parse, text).code == "LIC-011"
