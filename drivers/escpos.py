@@ -188,7 +188,7 @@ class EscPosPrinter(Printer):
 
     async def _mark(self, index: int, last: bool) -> None:
         """After an item: send GS r 1 if enough is under way, and wait while too many are open."""
-        if not last and self._unmarked < _MARK_BYTES and self._unmarked_rows < _MARK_ROWS:
+        if not last and self._unmarked + self._used < _MARK_BYTES and self._unmarked_rows < _MARK_ROWS:
             return
         await self._put(b"\x1dr\x01")
         await self._flush()
