@@ -254,9 +254,9 @@ def encrypt0(
         raise CoseError("the protected header must name AES-CCM-16-128-128")
     if len(key) != 16 or len(nonce) != NONCE_BYTES:
         raise CoseError("AES-CCM-16-128-128 takes a key of 16 and a nonce of 13 bytes")
-    outer = {IV: bytes(nonce)}
-    for label in unprotected or {}:
-        outer[label] = (unprotected or {})[label]
+    outer: "Headers" = {IV: bytes(nonce)}
+    if unprotected is not None:
+        outer.update(unprotected)
     _headers(protected, outer)
     protected_bytes = cbor.encode(protected)
     aad = enc_structure(protected_bytes, external_aad)
