@@ -56,7 +56,9 @@ def _guarded(words: list[str]) -> int:
     except Exception as error:  # noqa: BLE001  the outermost frame: it is told, with its trace on request
         if os.environ.get("TASDID_TRACE") == "1":
             raise
-        return _say(f"GEN-001 internal error ({type(error).__name__}) — repeat with TASDID_TRACE=1 and report it", INTERNAL)
+        return _say(
+            f"GEN-001 internal error ({type(error).__name__}) — repeat with TASDID_TRACE=1 and report it", INTERNAL
+        )
 
 
 def _run(words: list[str]) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tools.house.errors import HouseError
-from tools.house.law import SHARED, only_runtime
+from tools.house.laws.runtimes import SHARED, only_runtime
 from tools.house.paths import HOUSE, ROOT
 from tools.house.toolchain import DEFAULT_HEAP, micropython_command, mpy_cross
 

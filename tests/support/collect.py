@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.support import device, dual, strict
-from tools.house.law import SHARED
+from tools.house.laws.runtimes import SHARED
 from tools.house.paths import ROOT
 
 _host_records: dict[str, list[tuple[str, str]]] = {}

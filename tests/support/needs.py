@@ -1,7 +1,7 @@
 """Parts of the machine that some tests need: each function returns if the part is here, else skips (fails in CI).
 
-    @pytest.fixture
-    def reader(): needs.pcsc(); ...
+@pytest.fixture
+def reader(): needs.pcsc(); ...
 """
 
 import importlib.util

@@ -65,7 +65,9 @@ def _system() -> list[Finding]:
 def _vectors() -> Finding:
     folder = Path(os.environ.get("TASDID_VECTORS") or ROOT.parent / "shared" / "vectors")
     here = folder.is_dir()
-    return Finding("shared test vectors", here, "here" if here else "absent (TASDID_VECTORS)", "tests against published vectors")
+    return Finding(
+        "shared test vectors", here, "here" if here else "absent (TASDID_VECTORS)", "tests against published vectors"
+    )
 
 
 def _cache() -> Finding:
@@ -73,7 +75,9 @@ def _cache() -> Finding:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    return Finding("space in the cache folder", free > 500_000_000, f"{free // 1_000_000} MB free", "fetching toolchains")
+    return Finding(
+        "space in the cache folder", free > 500_000_000, f"{free // 1_000_000} MB free", "fetching toolchains"
+    )
 
 
 def main() -> int:

@@ -6,7 +6,9 @@ Cache: `TASDID_CACHE`, else `$XDG_CACHE_HOME/tasdid`, else `~/.cache/tasdid`.
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(os.environ.get("TASDID_HOUSE_ROOT") or Path(__file__).resolve().parents[2])
+"""The project's root; TASDID_HOUSE_ROOT moves it, for the tests of the test runner."""
+
 HOUSE = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 TYPINGS = ROOT / "typings"

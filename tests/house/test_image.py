@@ -1,0 +1,80 @@
+"""The device image: everything compiles for the device, the bytes are reproducible, and it starts with its arguments."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support import needs
+from tools import image
+from tools.house.laws.runtimes import SHARED
+
+BUDGET = 256 * 1024
+"""Bytes: the image's budget (docs/architecture.md)."""
+
+
+def test_every_shared_module_compiles_for_the_device_within_the_budget(tmp_path: Path):
+    report = image.build_image(tmp_path / "app.img", strict=False)
+    assert report.errors == {}
+    assert report.size <= BUDGET
+
+
+def test_the_same_sources_give_the_same_bytes(tmp_path: Path):
+    one = image.build_image(tmp_path / "one.img", packages=("protocol",), strict=False)
+    two = image.build_image(tmp_path / "two.img", packages=("protocol",), strict=False)
+    assert one.sha256 == two.sha256
+    assert one.path.read_bytes() == two.path.read_bytes()
+
+
+def _project(root: Path, source: str) -> Path:
+    (root / "app").mkdir()
+    (root / "app" / "__init__.py").write_text("")
+    (root / "app" / "main.py").write_text(source)
+    (root / "app" / "glyphs.bin").write_bytes(bytes(range(256)))
+    (root / "app" / "notes.txt").write_text("stays on the host")
+    return root
+
+
+def test_an_image_starts_with_its_arguments_data_files_and_exit_code(tmp_path: Path):
+    needs.micropython(32)
+    source = (
+        "from typing import TYPE_CHECKING, Any\n"
+        "import os\n"
+        "def main(args):\n"
+        "    print(args == ['one two', 'ثلاثة', '-X'], TYPE_CHECKING, sorted(os.listdir('/rom/app')))\n"
+        "    print(open('/rom/app/glyphs.bin', 'rb').read() == bytes(range(256)))\n"
+        "    return 7\n"
+    )
+    report = image.build_image(tmp_path / "a.img", packages=("app",), root=_project(tmp_path, source))
+    command = image.device_command(report.path, "app.main", "64k", ["one two", "ثلاثة", "-X"])
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 7, done.stderr
+    first, second = done.stdout.splitlines()
+    assert first == "True False ['__init__.mpy', 'glyphs.bin', 'main.mpy']"
+    assert second == "True"
+
+
+def test_asserts_are_stripped_from_the_device_image_and_kept_in_the_test_image(tmp_path: Path):
+    needs.micropython(32)
+    root = _project(tmp_path, "def main(args):\n    assert args\n    return 5\n")
+    codes = []
+    for level in (image.STRIP_ASSERTS, image.KEEP_ASSERTS):
+        report = image.build_image(tmp_path / "a.img", packages=("app",), root=root, optimise=level)
+        command = image.device_command(report.path, "app.main", "64k")
+        codes.append(subprocess.run(command, capture_output=True, timeout=60, check=False).returncode)
+    assert codes == [5, 1]
+
+
+def test_what_does_not_compile_is_an_error_that_quotes_the_compiler(tmp_path: Path):
+    root = _project(tmp_path, "def main(args:\n")
+    with pytest.raises(image.ImageError, match=r"(?s)app/main.py.*SyntaxError"):
+        image.build_image(tmp_path / "a.img", packages=("app",), root=root)
+    report = image.build_image(tmp_path / "a.img", packages=("app",), root=root, strict=False)
+    assert list(report.errors) == ["app/main.py"]
+
+
+def test_cpython_only_modules_stay_out(tmp_path: Path):
+    report = image.build_image(tmp_path / "app.img", packages=SHARED, strict=False)
+    content = report.path.read_bytes()
+    assert b"native.mpy" not in content
+    assert b"errors.mpy" in content
