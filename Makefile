@@ -22,8 +22,11 @@ demo: setup ## one fine from licence to settlement, in the terminal
 test: setup ## all tests, on CPython and on 32-bit MicroPython
 	@.venv/bin/pytest -q $(ARGS)
 
-lint: setup ## ruff and basedpyright
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/basedpyright
+lint: setup ## ruff, and basedpyright against CPython and against the device's stubs
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/basedpyright
+	@.venv/bin/basedpyright --project tools/house/pyright-device.json
 
 format: setup ## let ruff put the files in shape
 	@.venv/bin/ruff check --fix . ; .venv/bin/ruff format .

@@ -20,8 +20,13 @@ def test_every_shared_module_compiles_for_the_device_within_the_budget(tmp_path:
 
 
 def test_the_same_sources_give_the_same_bytes(tmp_path: Path):
-    one = image.build_image(tmp_path / "one.img", packages=("protocol",), strict=False)
-    two = image.build_image(tmp_path / "two.img", packages=("protocol",), strict=False)
+    root = _project(tmp_path, "def main(args):\n    raise ValueError(__file__)\n")
+    one = image.build_image(tmp_path / "one.img", packages=("app",), root=root)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    two = image.build_image(
+        tmp_path / "two.img", packages=("app",), root=_project(elsewhere, (root / "app/main.py").read_text())
+    )
     assert one.sha256 == two.sha256
     assert one.path.read_bytes() == two.path.read_bytes()
 

@@ -1,10 +1,13 @@
 """The law of imports holds in every file, and each of its rules bites."""
 
+import json
+import tomllib
+
 import pytest
 
 from tools.house.laws import imports
 from tools.house.laws.runtimes import LIST, exceptions
-from tools.house.paths import ROOT
+from tools.house.paths import HOUSE, ROOT
 
 
 def test_every_file_obeys_the_law_of_imports():
@@ -70,3 +73,13 @@ def test_every_listed_exception_says_why():
         if line and not line.startswith("#"):
             assert len(line.split(None, 2)) == 3, line
     assert all(what in ("cpython", "micropython") or what.startswith("+") for _, what in exceptions())
+
+
+def test_the_type_checkers_leave_out_what_the_list_leaves_out():
+    on_host = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["basedpyright"]["exclude"]
+    on_device = json.loads((HOUSE / "pyright-device.json").read_text())["exclude"]
+    for pattern, what in exceptions():
+        if what == "cpython":
+            assert f"../../{pattern}" in on_device, pattern
+        elif what == "micropython":
+            assert pattern in on_host, pattern

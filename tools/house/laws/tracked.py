@@ -12,6 +12,7 @@ from tools.house.paths import ROOT
 # Written in pieces, so that this file does not match itself.
 _HOSTS = ("py" + "pi.org", "pythonhosted" + ".org", "npm" + "js.org", "npm" + "js.com", "deb.debian" + ".org",
           "security.debian" + ".org", "snapshot.debian" + ".org", "nodesource" + ".com")  # fmt: skip
+_HOMES = ("ro" + "ot", "ho" + "me", "wo" + "rk", "opt/py" + "pi", "opt/wh" + "eels", "Us" + "ers")
 
 RULES = {
     "registry host": re.compile("|".join(re.escape(host) for host in _HOSTS)),
