@@ -1,0 +1,108 @@
+"""ISO 8583:1987 messages towards the acquirer's host (pyiso8583): what is asked, and what an answer says.
+
+    0100 / 0101   authorisation of a provisional payment / the same repeated        → 0110
+    0220 / 0221   advice: clear what the card approved or the host has authorised   → 0230
+    0400 / 0401   reversal of either                                                → 0410
+
+A request that may have been received is sent again as a *repeat*, with the same references, never as new. Field 37 (retrieval
+reference) and 11 (trace number) derive from the payment's identity, field 60 carries the identity itself: device, epoch, sequence of the
+intent. The card's data are sealed for the host in field 48, with DE55 inside; the server cannot open them, so there is no field 2, 35 or 55.
+"""
+
+import base64
+import hashlib
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import iso8583
+from iso8583.specs import default_ascii
+
+from server import codes
+from server.ledger.posting import Identity
+from server.store import tables as t
+
+CURRENCY = "012"  # DZD, ISO 4217
+_FIRST = {t.STEP_AUTHORISE: "0100", t.STEP_CLEAR: "0220", t.STEP_REVERSE: "0400"}
+_STEP_OF_ANSWER = {"0110": t.STEP_AUTHORISE, "0230": t.STEP_CLEAR, "0410": t.STEP_REVERSE}
+
+SPEC: Any = deepcopy(default_ascii)
+SPEC["48"] = {"data_enc": "b", "len_enc": "ascii", "len_type": 3, "max_len": 999, "desc": "Sealed card data"}
+SPEC["60"] = {"data_enc": "ascii", "len_enc": "ascii", "len_type": 3, "max_len": 64, "desc": "Payment identity"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """One row of the outbox, ready to be sent."""
+
+    identity: Identity
+    step: int
+    repeat: bool
+    amount: int  # centimes
+    utc: int  # when the card was used
+    auth_code: str
+    sealed: bytes | None
+    wilaya: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the host said to one request."""
+
+    identity: Identity
+    step: int
+    response: str  # field 39
+    auth_code: str  # field 38
+    reference: str  # field 37
+
+
+def reference(identity: Identity) -> str:
+    """Field 37: 12 characters that follow from the identity alone (60 bits of SHA-256, base32)."""
+    digest = hashlib.sha256(f"tsd-ref/{identity[0]}/{identity[1]}/{identity[2]}".encode()).digest()
+    return base64.b32encode(digest[:10])[:12].decode()
+
+
+def _identity_text(identity: Identity) -> str:
+    return f"{identity[0]}/{identity[1]}/{identity[2]}"
+
+
+def encode(request: Request, now: int) -> bytes:
+    """The message of a request; `now` is the time of transmission."""
+    mti = _FIRST[request.step]
+    used, sent = datetime.fromtimestamp(request.utc, UTC), datetime.fromtimestamp(now, UTC)
+    fields: dict[str, str] = {
+        "t": mti[:3] + "1" if request.repeat else mti,
+        "3": "000000",  # goods and services
+        "4": f"{request.amount:012d}",
+        "7": sent.strftime("%m%d%H%M%S"),
+        "11": f"{request.identity[2] % 1_000_000:06d}",
+        "12": used.strftime("%H%M%S"),
+        "13": used.strftime("%m%d"),
+        "22": "051",  # chip, PIN capable
+        "37": reference(request.identity),
+        "41": request.identity[0].replace("-", "")[-8:].rjust(8, "0"),
+        "42": f"DZFINES{request.wilaya:08d}",
+        "49": CURRENCY,
+        "60": _identity_text(request.identity),
+    }
+    if request.step == t.STEP_CLEAR and request.auth_code:
+        fields["38"] = request.auth_code[:6].ljust(6)
+    if request.sealed is not None:
+        fields["48"] = request.sealed.hex().upper()
+    return bytes(iso8583.encode(fields, SPEC)[0])
+
+
+def decode(message: bytes) -> Answer:
+    """The answer in `message`. AcquirerError SRV-051 if it is none, or names no identity."""
+    try:
+        fields, _ = iso8583.decode(message, SPEC)
+        device, epoch, intent = fields["60"].split("/")
+        identity = (device, int(epoch), int(intent))
+        step = _STEP_OF_ANSWER[fields["t"]]
+        answer = Answer(identity, step, fields["39"], fields.get("38", "").strip(), fields["37"].strip())
+    except (iso8583.DecodeError, KeyError, ValueError) as error:
+        raise codes.AcquirerError("the acquirer's answer cannot be read", codes.ACQUIRER_NONSENSE) from error
+    if answer.reference != reference(identity):
+        raise codes.AcquirerError("the acquirer's answer bears another reference", codes.ACQUIRER_NONSENSE)
+    return answer

@@ -1,0 +1,165 @@
+"""The outbox: what is to be asked of the acquirer, and what happens with the answer. Synchronous functions on a connection.
+
+A row is marked *doubtful*, and that committed, before its first byte is sent (`claim`); from then on it goes out as a repeat. Only an
+answer ends it (`settle`). So a crash between the two can cause a repeat, never a second new request, and never a lost one.
+
+    NEW → DOUBTFUL → DONE      (00, or a refusal, which is final for an authorisation)
+              │  └→ FAILED     (needs a person: the alarm says why)
+              └→ DOUBTFUL      (no answer, 91, 96, 68, 94: again later, as a repeat)
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+
+from protocol import records as r
+from protocol.errors import ServerError
+from server import codes
+from server.acquirer.iso import Answer, Request
+from server.ingest import results
+from server.ledger import accounts, posting
+from server.ledger.posting import Identity
+from server.store import audit
+from server.store import tables as t
+
+LEASE = 60  # seconds that a claimed row belongs to the process that claimed it
+LATER = frozenset({"91", "96", "68", "94", "09"})  # try again: issuer or host unavailable, late, duplicate in progress
+NO_RECORD = "25"  # host knows nothing of this reference, and no card data came with it
+BROKEN = frozenset({"30", "12", NO_RECORD, "63"})  # format, invalid, unknown, security: no issuer has judged the payment
+MAX_WAIT = 3600
+
+
+def _where(table: Any, identity: Identity, step: int | None = None) -> Any:
+    terms = [table.c.device == identity[0], table.c.epoch == identity[1], table.c.intent == identity[2]]
+    if step is not None:
+        terms.append(table.c.step == step)
+    return and_(*terms)
+
+
+def claim(connection: Connection, now: int, limit: int = 16) -> list[Request]:
+    """Take up to `limit` rows that are due, mark them doubtful and leased. To be committed before anything is sent."""
+    c = t.outbox.c
+    same = and_(c.device == t.sealed.c.device, c.epoch == t.sealed.c.epoch, c.intent == t.sealed.c.intent)
+    pay = and_(c.device == t.payments.c.device, c.epoch == t.payments.c.epoch, c.intent == t.payments.c.intent)
+    due = connection.execute(
+        select(t.outbox, t.sealed.c.blob, t.payments.c.wilaya)
+        .join(t.payments, pay)
+        .outerjoin(t.sealed, same)
+        .where(c.state.in_((t.STATE_NEW, t.STATE_DOUBTFUL)), c.next_at <= now)
+        .order_by(c.next_at, c.device, c.epoch, c.intent, c.step)
+        .limit(limit)
+    ).all()
+    taken = []
+    for row in due:
+        identity = (row.device, row.epoch, row.intent)
+        mine = (
+            update(t.outbox)
+            .where(_where(t.outbox, identity, row.step), c.state == row.state, c.next_at == row.next_at)
+            .values(state=t.STATE_DOUBTFUL, tries=row.tries + 1, next_at=now + LEASE)
+        )
+        if connection.execute(mine).rowcount != 1:
+            continue  # another process was faster
+        blob = None if row.blob is None else bytes(row.blob)
+        repeat = row.state == t.STATE_DOUBTFUL
+        taken.append(Request(identity, row.step, repeat, row.amount, row.utc, row.auth_code or "", blob, row.wilaya))
+    return taken
+
+
+def postpone(connection: Connection, request: Request, now: int) -> None:
+    """No answer came, or not a final one: the row stays doubtful and waits 1, 2, 4 … seconds, at most an hour."""
+    where = and_(_where(t.outbox, request.identity, request.step), t.outbox.c.state == t.STATE_DOUBTFUL)
+    tries = connection.execute(select(t.outbox.c.tries).where(where)).scalar()
+    if tries is not None:
+        wait = min(MAX_WAIT, 1 << min(max(tries - 1, 0), 12))
+        connection.execute(update(t.outbox).where(where).values(next_at=now + wait))
+
+
+def settle(connection: Connection, answer: Answer, now: int) -> bool:
+    """Take note of an answer. False if the row was settled before (a late or repeated answer changes nothing)."""
+    where = _where(t.outbox, answer.identity, answer.step)
+    row = connection.execute(select(t.outbox).where(where).with_for_update()).first()
+    if row is None or row.state in (t.STATE_DONE, t.STATE_HELD, t.STATE_NEW):
+        return False
+    if answer.response in LATER:
+        request = Request(answer.identity, answer.step, True, row.amount, row.utc, "", None, 0)
+        postpone(connection, request, now)
+        return False
+    final_refusal = answer.step == t.STEP_AUTHORISE and answer.response not in BROKEN
+    state = t.STATE_DONE if answer.response == "00" or final_refusal else t.STATE_FAILED
+    connection.execute(update(t.outbox).where(where).values(state=state, response=answer.response, answered=now))
+    if state == t.STATE_FAILED:
+        what = f"step {answer.step} of payment {answer.identity[2]}: the acquirer answered {answer.response}"
+        audit.alarm(connection, answer.identity[0], "ACQUIRER", what, now)
+        if answer.response == NO_RECORD:
+            connection.execute(delete(t.sealed).where(_where(t.sealed, answer.identity)))
+        return True
+    {t.STEP_AUTHORISE: _authorised, t.STEP_CLEAR: _cleared, t.STEP_REVERSE: _reversed}[answer.step](
+        connection, answer, row, now
+    )
+    return True
+
+
+def _payment(connection: Connection, identity: Identity) -> Any:
+    return connection.execute(select(t.payments).where(_where(t.payments, identity))).one()
+
+
+def _authorised(connection: Connection, answer: Answer, row: Any, now: int) -> None:
+    """The final word on a provisional payment: record, post, hand to the terminal; an approval is then cleared."""
+    payment = _payment(connection, answer.identity)
+    outcome = r.OUTCOME_APPROVED if answer.response == "00" else r.OUTCOME_DECLINED
+    results.record(connection, payment, outcome, answer.auth_code, answer.response, answer.reference, now)
+    connection.execute(delete(t.sealed).where(_where(t.sealed, answer.identity)))
+    if outcome == r.OUTCOME_APPROVED and not payment.held:
+        _enqueue(connection, answer.identity, t.STEP_CLEAR, row.amount, row.utc, answer.auth_code, now)
+
+
+def _cleared(connection: Connection, answer: Answer, _row: Any, _now: int) -> None:
+    """Captured: the card data have served."""
+    connection.execute(delete(t.sealed).where(_where(t.sealed, answer.identity)))
+
+
+def _reversed(connection: Connection, answer: Answer, _row: Any, now: int) -> None:
+    """The money is given back: post the opposite of what the payment earned."""
+    payment = _payment(connection, answer.identity)
+    if payment.held:
+        return
+    place = accounts.Place(payment.scheme or "", payment.wilaya, payment.force, payment.unit)
+    earned = accounts.outcome_legs(place, r.OUTCOME_APPROVED, payment.amount)
+    posting.post(connection, answer.identity, t.PART_REVERSAL, accounts.opposite(earned), now)
+
+
+def _enqueue(
+    connection: Connection, identity: Identity, step: int, amount: int, utc: int, auth_code: str | None, now: int
+) -> None:
+    connection.execute(
+        insert(t.outbox).values(
+            device=identity[0], epoch=identity[1], intent=identity[2], step=step, state=t.STATE_NEW, amount=amount, utc=utc,
+            auth_code=auth_code, tries=0, next_at=now, created=now,
+        )
+    )
+
+
+def request_reversal(connection: Connection, identity: Identity, who: str, now: int) -> None:
+    """Have an approved payment given back. ServerError SRV-061 if there is no approved, unreversed payment of this identity.
+
+    An unsent clearing is held back; whatever was sent is reversed at the acquirer, and the ledger follows its answer.
+    """
+    payment = connection.execute(select(t.payments).where(_where(t.payments, identity))).first()
+    result = results.find(connection, identity)
+    approved = payment is not None and (
+        payment.outcome == r.OUTCOME_APPROVED
+        or (payment.outcome == r.OUTCOME_PROVISIONAL and result is not None and result.outcome == r.OUTCOME_APPROVED)
+    )
+    asked = connection.execute(select(t.outbox.c.step).where(_where(t.outbox, identity, t.STEP_REVERSE))).first()
+    if not approved or asked is not None:
+        raise ServerError("no approved payment of this identity waits for a reversal", codes.NO_SUCH_PAYMENT)
+    unsent = and_(_where(t.outbox, identity, t.STEP_CLEAR), t.outbox.c.state == t.STATE_NEW)
+    connection.execute(update(t.outbox).where(unsent).values(state=t.STATE_HELD))
+    _enqueue(connection, identity, t.STEP_REVERSE, payment.amount, payment.utc, None, now)
+    audit.write(connection, identity[0], t.LEVEL_NOTE, "REVERSAL", f"payment {identity[2]}, asked by {who}", now)
+
+
+def unsettled(connection: Connection) -> int:
+    """How many requests still wait for an answer."""
+    states = or_(t.outbox.c.state == t.STATE_NEW, t.outbox.c.state == t.STATE_DOUBTFUL)
+    return len(connection.execute(select(t.outbox.c.device).where(states)).all())

@@ -1,0 +1,65 @@
+"""The worker: takes from the outbox, asks the acquirer, writes down the answer; over and over.
+
+All database work goes through `write`, a coroutine function that runs a function `(connection)` in a committed transaction: the web shell
+gives the writer's thread, a test its own engine. Stops when it is cancelled; whatever was being asked stays doubtful and is repeated.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from sqlalchemy import Connection
+
+from server import codes
+from server.acquirer import outbox
+from server.acquirer.iso import Request
+from server.acquirer.link import AcquirerLink
+
+Write = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
+_log = logging.getLogger("tasdid.acquirer")
+
+
+class Worker:
+    """One worker; several may run beside each other, in other processes too."""
+
+    def __init__(self, write: Write, link: AcquirerLink, clock: Callable[[], int], idle_s: float = 0.2) -> None:
+        self._write = write
+        self._link = link
+        self._clock = clock
+        self._idle_s = idle_s
+        self._nudged = asyncio.Event()
+
+    def nudge(self) -> None:
+        """There may be something new in the outbox."""
+        self._nudged.set()
+
+    async def step(self) -> int:
+        """Ask everything that is due; how many requests were settled."""
+        settled = 0
+        requests: list[Request] = await self._write(lambda connection: outbox.claim(connection, self._clock()))
+        for request in requests:
+            try:
+                answer = await self._link.exchange(request, self._clock())
+            except codes.AcquirerError as error:
+                _log.warning("payment stays doubtful: %s", error)
+                await self._write(lambda connection, asked=request: outbox.postpone(connection, asked, self._clock()))
+                continue
+            if await self._write(lambda connection, said=answer: outbox.settle(connection, said, self._clock())):
+                settled += 1
+        return settled
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        try:
+            while True:
+                self._nudged.clear()
+                if await self.step():
+                    continue
+                try:
+                    async with asyncio.timeout(self._idle_s):
+                        await self._nudged.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            await self._link.close()

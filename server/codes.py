@@ -1,0 +1,51 @@
+"""Codes of what the server refuses or sets aside, and the two classes that carry them.
+
+A *refusal* answers the whole message (REFUSED, nothing stored). A *rejection* names one record of an accepted batch: the record is
+kept raw, the chain goes on, but nothing is posted from it until a person has looked (`ACK.REJECTED`). An *alarm* is a line of the
+audit log at the highest level.
+"""
+
+from protocol.errors import ServerError
+
+TOO_LARGE = "SRV-010"  # body over 64 KiB
+MALFORMED = "SRV-011"  # not the message it says it is
+UNKNOWN_DEVICE = "SRV-012"
+BAD_SIGNATURE = "SRV-013"
+WRONG_NONCE = "SRV-014"  # not bound to the last HELLO
+WRONG_DEVICE = "SRV-015"  # payload and key id name different devices
+WRONG_EPOCH = "SRV-016"
+WRONG_TYPE = "SRV-017"
+NONCE_REUSED = "SRV-018"
+WRONG_TOTALS = "SRV-019"  # running totals of the batch do not continue those on record
+BAD_RECORD = "SRV-020"  # record breaks the schema of its kind
+BAD_OUTCOME_SIGNATURE = "SRV-021"
+NO_INTENT = "SRV-022"  # outcome without the intent that it names
+SECOND_OUTCOME = "SRV-023"
+AMOUNT_DIFFERS = "SRV-024"
+UNKNOWN_KIND = "SRV-025"  # schema version or kind newer than this server
+SEALED_DIFFERS = "SRV-026"  # sealed data absent or not those that the record names
+RESULT_UNEXPECTED = "SRV-027"  # authorisation result for a payment that is not provisional
+RESULT_DIFFERS = "SRV-028"  # authorisation result other than the acquirer's
+SECOND_NOTICE = "SRV-029"  # a case has one notice
+FORK = "SRV-030"  # same sequence, different record
+ROLLED_BACK = "SRV-031"  # the device's head is behind what it has sent before
+CLOCK_BACK = "SRV-032"  # a record's time is before its predecessor's
+COUNTER_BACK = "SRV-033"  # secure element's counter did not advance
+BUSY = "SRV-040"
+ACQUIRER_UNREACHABLE = "SRV-050"
+ACQUIRER_NONSENSE = "SRV-051"
+UNBALANCED = "SRV-060"  # a posting whose legs do not add up to zero
+NO_SUCH_PAYMENT = "SRV-061"
+
+
+class RefusedError(ServerError):
+    """The message is answered with REFUSED; nothing of it was stored."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message, code)
+
+
+class AcquirerError(ServerError):
+    """The acquirer's host cannot be reached, is silent, or answers nonsense: the request stays doubtful."""
+
+    code = ACQUIRER_UNREACHABLE

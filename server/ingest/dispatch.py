@@ -1,0 +1,98 @@
+"""One entrance: bytes in, bytes out. Three steps, so that a shell may run each where it belongs.
+
+    checked = service.check(body)                  no database write, CPU only: any thread
+    payload = service.apply(connection, checked, now)   inside the writer's transaction
+    reply   = service.seal(payload)                after the commit: any thread
+
+`handle` runs the three inline, with a transaction of its own: that is what the simulation and the unit tests use.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Engine
+
+from protocol import sync as s
+from server import codes, envelope
+from server.ingest.batch import batch
+from server.ingest.close import close
+from server.ingest.hello import hello
+from server.keys import Keys
+from server.messages import Batch, Close, Hello, Message, nonce_of, open_message
+from server.sets import Shelf
+from server.store import audit, devices
+from server.store import tables as t
+from server.store.devices import Device
+from server.store.engine import reading
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A message that is to be answered with REFUSED."""
+
+    code: str
+    message: str
+    nonce: bytes
+    device: str | None
+
+
+@dataclass
+class Service:
+    """The sync endpoint without its web shell."""
+
+    engine: Engine
+    keys: Keys
+    shelf: Shelf = field(default_factory=lambda: Shelf([]))
+    _cache: dict[str, Device] = field(default_factory=dict)
+
+    def find(self, name: str) -> Device | None:
+        """The registered device; kept in memory once found."""
+        device = self._cache.get(name)
+        if device is None:
+            with reading(self.engine) as connection:
+                device = devices.find(connection, name)
+            if device is not None:
+                self._cache[name] = device
+        return device
+
+    def check(self, body: bytes) -> Message | Refusal:
+        """Parse and verify a message; never raises for anything that a device or a stranger may send."""
+        try:
+            return open_message(body, self.find)
+        except codes.RefusedError as error:
+            return Refusal(error.code, error.message, nonce_of(body), None)
+
+    def apply(self, connection: Connection, checked: Message | Refusal, now: int) -> tuple[str, dict[int, Any]]:
+        """(content type, payload) of the reply; the writes are in the caller's transaction."""
+        if isinstance(checked, Refusal):
+            return _refused(checked)
+        try:
+            if isinstance(checked, Hello):
+                return s.TYPE_WELCOME, hello(connection, checked, now, self.shelf)
+            if isinstance(checked, Batch):
+                return s.TYPE_ACK, batch(connection, checked, now)
+            assert isinstance(checked, Close)
+            return s.TYPE_RECON, close(connection, checked, now)
+        except codes.RefusedError as error:
+            name = checked.device.device
+            audit.write(connection, name, t.LEVEL_WARNING, error.code, error.message, now)
+            return _refused(Refusal(error.code, error.message, checked.nonce, name))
+
+    def seal(self, reply: tuple[str, dict[int, Any]]) -> bytes:
+        """The signed reply. To be called after the commit."""
+        return envelope.seal(self.keys.private("ack"), reply[0], "ack", reply[1])
+
+    def handle(self, body: bytes, now: int) -> bytes:
+        """The whole of it, inline."""
+        checked = self.check(body)
+        with self.engine.begin() as connection:
+            reply = self.apply(connection, checked, now)
+        return self.seal(reply)
+
+
+
+def _refused(refusal: Refusal) -> tuple[str, dict[int, Any]]:
+    payload: dict[int, Any] = {s.NONCE: refusal.nonce, s.CODE: refusal.code, s.MESSAGE: refusal.message}
+    if refusal.device is not None:
+        payload[s.DEVICE] = refusal.device
+    return s.TYPE_REFUSED, payload

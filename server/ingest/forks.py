@@ -1,0 +1,90 @@
+"""Two records with one sequence: both are kept, neither is posted, and somebody is told (design §4).
+
+The branch that came first stays the chain; the other lies in `forks`. What had been posted of a payment that is in both is undone by
+opposite entries, and what had not yet been sent to the acquirer is held.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from protocol import cbor
+from protocol import records as r
+from server import codes
+from server.ledger import accounts, posting
+from server.messages import Batch, Entry
+from server.store import audit
+from server.store import tables as t
+
+
+def keep(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> None:
+    """Keep the records of a second branch, hold the payments that it puts in doubt, raise the alarm once per new fork."""
+    name = batch.device.device
+    fresh = [entry for entry in entries if not _kept(connection, batch, entry)]
+    if not fresh:
+        return
+    connection.execute(
+        insert(t.forks),
+        [
+            {
+                "device": name, "epoch": batch.epoch, "seq": entry.seq, "hash": entry.hash, "record": entry.data,
+                "signature": entry.signature, "received": now,
+            }
+            for entry in fresh
+        ],
+    )
+    connection.execute(update(t.heads).where(t.heads.c.device == name).values(forks=t.heads.c.forks + len(fresh)))
+    audit.alarm(connection, name, codes.FORK, f"second branch, records {fresh[0].seq} to {fresh[-1].seq}", now)
+    for entry in fresh:
+        _hold(connection, batch, entry.seq, now)
+
+
+def _kept(connection: Connection, batch: Batch, entry: Entry) -> bool:
+    c = t.forks.c
+    return (
+        connection.execute(
+            select(c.seq).where(
+                c.device == batch.device.device, c.epoch == batch.epoch, c.seq == entry.seq, c.hash == entry.hash
+            )
+        ).first()
+        is not None
+    )
+
+
+def _hold(connection: Connection, batch: Batch, seq: int, now: int) -> None:
+    """Undo what the record on file under `seq` posted."""
+    stored = connection.execute(
+        select(t.raw.c.record).where(
+            t.raw.c.device == batch.device.device, t.raw.c.epoch == batch.epoch, t.raw.c.seq == seq,
+            t.raw.c.kind == r.PAYMENT_OUTCOME, t.raw.c.rejected.is_(None),
+        )
+    ).scalar()
+    if stored is None:
+        return
+    hold_payment(connection, (batch.device.device, batch.epoch, cbor.decode(bytes(stored))[r.INTENT]), now)
+
+
+def hold_payment(connection: Connection, identity: posting.Identity, now: int) -> None:
+    """Take a payment out of the ledger by opposite entries, and keep what is unsent from the acquirer."""
+    key = (t.payments.c.device == identity[0], t.payments.c.epoch == identity[1], t.payments.c.intent == identity[2])
+    payment: Any = connection.execute(select(t.payments).where(*key)).first()
+    if payment is None or payment.held:
+        return
+    connection.execute(update(t.payments).where(*key).values(held=1))
+    posting.post(connection, identity, t.PART_FORK, _net(posting.posted(connection, identity)), now)
+    connection.execute(
+        update(t.outbox)
+        .where(
+            t.outbox.c.device == identity[0], t.outbox.c.epoch == identity[1], t.outbox.c.intent == identity[2],
+            t.outbox.c.state == t.STATE_NEW,
+        )
+        .values(state=t.STATE_HELD)
+    )
+
+
+def _net(legs: list[accounts.Leg]) -> list[accounts.Leg]:
+    """One opposite leg per account with something on it."""
+    sums: dict[str, int] = {}
+    for account, amount in legs:
+        sums[account] = sums.get(account, 0) + amount
+    return accounts.opposite([(account, amount) for account, amount in sorted(sums.items()) if amount])

@@ -1,0 +1,64 @@
+"""HELLO → WELCOME: where the server stands, what it wants, what it has for the device."""
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from protocol import sync as s
+from server import codes
+from server.ingest import results, sessions
+from server.messages import Hello
+from server.sets import Shelf
+from server.store import audit, devices
+from server.store import tables as t
+
+SETS_ROOM = 16384  # bytes of parameter sets in one WELCOME: the terminal takes replies of 32 KiB
+
+
+def hello(connection: Connection, message: Hello, now: int, shelf: Shelf) -> dict[int, Any]:
+    """Answer a HELLO: the payload of WELCOME. RefusedError for a replay or a foreign epoch."""
+    name = message.device.device
+    head = devices.head(connection, name)
+    sessions.begin(connection, name, message.nonce, None if head.nonce is None else bytes(head.nonce), now)
+    if head.epoch is not None and head.epoch != message.epoch:
+        raise codes.RefusedError(codes.WRONG_EPOCH, "epoch is not the approved one")
+    connection.execute(
+        update(t.heads)
+        .where(t.heads.c.device == name)
+        .values(
+            epoch=message.epoch, nonce=message.nonce, last_contact=now, claimed_seq=message.head_seq,
+            firmware=message.firmware, health=json.dumps(message.health, sort_keys=True),
+            sets=json.dumps(message.sets, sort_keys=True),
+        )
+    )
+    _compare_heads(connection, message, head.seq, now)
+    wanted = [[head.seq + 1, message.head_seq]] if message.head_seq > head.seq else []
+    if wanted and message.first_retained > head.seq + 1:
+        audit.alarm(connection, name, "GAP", f"retains from {message.first_retained}, acknowledged {head.seq}", now)
+    reply = {
+        s.NONCE: message.nonce, s.EPOCH: message.epoch, s.DEVICE: name, s.ACKED_SEQ: head.seq, s.ACKED_HASH: bytes(head.hash),
+        s.WANTED: wanted, s.SERVER_UTC: now, s.RETRY_AFTER: 0,
+    }
+    new_sets = shelf.newer(message.sets, SETS_ROOM)
+    if new_sets:
+        reply[s.NEW_SETS] = new_sets
+    pending = results.pending(connection, name)
+    if pending:
+        reply[s.RESULTS] = pending
+    return reply
+
+
+def _compare_heads(connection: Connection, message: Hello, acked: int, now: int) -> None:
+    """Alarm if the device's head is behind what it sent before, or is another record than the one on file."""
+    name = message.device.device
+    if message.head_seq < acked:
+        audit.alarm(connection, name, codes.ROLLED_BACK, f"head {message.head_seq} behind acknowledged {acked}", now)
+    if 0 < message.head_seq <= acked:
+        known = connection.execute(
+            select(t.raw.c.hash).where(
+                t.raw.c.device == name, t.raw.c.epoch == message.epoch, t.raw.c.seq == message.head_seq
+            )
+        ).scalar()
+        if known is not None and bytes(known) != message.head_hash:
+            audit.alarm(connection, name, codes.FORK, f"head {message.head_seq} is another record than the one on file", now)

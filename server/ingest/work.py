@@ -1,0 +1,201 @@
+"""What one batch will write, gathered in memory and written with one statement per table.
+
+`Work` first loads what the batch's records refer to (intents, cases, results), then takes record by record, judging each against that
+history, and `flush` writes. The caller owns the transaction. Returns of `take` are rejection codes: such a record is kept raw and posts nothing.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from protocol import records as r
+from server import codes
+from server.ledger import accounts, posting
+from server.messages import Entry
+from server.store import audit
+from server.store import tables as t
+from server.store.devices import Device
+
+Row = dict[str, Any]
+
+
+class Work:
+    """The rows of one batch of one device."""
+
+    def __init__(self, connection: Connection, device: Device, epoch: int, entries: list[Entry], now: int) -> None:
+        self._connection = connection
+        self._device = device
+        self._epoch = epoch
+        self._now = now
+        self._insert: dict[str, list[Row]] = {}
+        self._updates: dict[str, list[Row]] = {}
+        self._payments = self._load_payments({e.record.get(r.INTENT) for e in entries})
+        self._cases = self._load_cases({e.record.get(r.CASE) for e in entries if e.record[r.KIND] == r.NOTICE})
+
+    def _load_payments(self, intents: set[Any]) -> dict[int, Row]:
+        wanted = [intent for intent in intents if isinstance(intent, int)]
+        if not wanted:
+            return {}
+        found = self._connection.execute(
+            select(t.payments)
+            .where(t.payments.c.device == self._device.device, t.payments.c.intent.in_(wanted))
+            .order_by(t.payments.c.epoch)
+        )
+        return {row.intent: dict(row._mapping) for row in found}
+
+    def _load_cases(self, numbers: set[Any]) -> set[int]:
+        wanted = [number for number in numbers if isinstance(number, int)]
+        if not wanted:
+            return set()
+        c = t.cases.c
+        found = self._connection.execute(
+            select(c.case_no).where(c.device == self._device.device, c.epoch == self._epoch, c.case_no.in_(wanted))
+        )
+        return {row.case_no for row in found}
+
+    def _add(self, table: str, row: Row) -> None:
+        self._insert.setdefault(table, []).append(row)
+
+    def _key(self, **rest: Any) -> Row:
+        return {"device": self._device.device, "epoch": self._epoch, **rest}
+
+    def take(self, entry: Entry) -> str | None:
+        """Enter one new record; the code of what keeps it from being posted, if anything."""
+        code = entry.rejected or self._effect(entry)
+        self._add(
+            "raw",
+            self._key(
+                seq=entry.seq, hash=entry.hash, kind=entry.record[r.KIND], record=entry.data, signature=entry.signature,
+                rejected=code, received=self._now,
+            ),
+        )
+        if entry.private is not None:
+            self._add("private", self._key(seq=entry.seq, blob=entry.private))
+        return code
+
+    def _effect(self, entry: Entry) -> str | None:
+        handler = {
+            r.NOTICE: self._notice, r.PAYMENT_INTENT: self._intent, r.PAYMENT_OUTCOME: self._outcome,
+            r.AUTHORISATION_RESULT: self._result, r.CASE_CLOSED: self._closed,
+        }.get(entry.record[r.KIND])
+        return handler(entry) if handler else None
+
+    def _notice(self, entry: Entry) -> str | None:
+        record = entry.record
+        if record[r.CASE] in self._cases:
+            return codes.SECOND_NOTICE
+        self._cases.add(record[r.CASE])
+        self._add(
+            "cases",
+            self._key(
+                case_no=record[r.CASE], pv=record[r.PV], offence=record[r.OFFENCE], amount=record[r.AMOUNT],
+                utc=record[r.UTC], closure=None,
+            ),
+        )
+        return None
+
+    def _closed(self, entry: Entry) -> None:
+        record = entry.record
+        self._updates.setdefault("cases", []).append(
+            {"b_device": self._device.device, "b_epoch": self._epoch, "b_case": record[r.CASE], "closure": record[r.CLOSURE]}
+        )
+
+    def _intent(self, entry: Entry) -> None:
+        record = entry.record
+        row = self._key(
+            intent=entry.seq, case_no=record[r.CASE], amount=record[r.AMOUNT], utc=record[r.UTC], unit=record[r.UNIT],
+            force=record.get(r.FORCE, self._device.force), wilaya=record.get(r.WILAYA, self._device.wilaya),
+            outcome=None, outcome_seq=None, scheme=None, last4=None, result_seq=None, held=0,
+        )
+        self._payments[entry.seq] = row
+        self._add("payments", row)
+
+    def _changed(self, payment: Row) -> None:
+        """Note that a payment's row differs from the database's; one inserted by this batch is written as it stands at the end."""
+        if not any(payment is row for row in self._insert.get("payments", ())):
+            rows = self._updates.setdefault("payments", [])
+            if not any(payment is row for row in rows):
+                rows.append(payment)
+
+    def _outcome(self, entry: Entry) -> str | None:
+        record = entry.record
+        payment = self._payments.get(record[r.INTENT])
+        if payment is None or record[r.INTENT] >= entry.seq:
+            return codes.NO_INTENT
+        if payment["outcome"] is not None:
+            return codes.SECOND_OUTCOME
+        if payment["amount"] != record[r.AMOUNT]:
+            return codes.AMOUNT_DIFFERS
+        payment.update(
+            outcome=record[r.OUTCOME], outcome_seq=entry.seq, utc=record[r.UTC], scheme=record.get(r.SCHEME, ""),
+            last4=record.get(r.LAST4, ""),
+        )
+        self._changed(payment)
+        self._post(payment)
+        self._request(payment, entry)
+        return None
+
+    def _post(self, payment: Row) -> None:
+        place = accounts.Place(payment["scheme"], payment["wilaya"], payment["force"], payment["unit"])
+        legs = accounts.outcome_legs(place, payment["outcome"], payment["amount"])
+        if legs:
+            identity = (payment["device"], payment["epoch"], payment["intent"])
+            header, lines = posting.rows(identity, t.PART_OUTCOME, legs, self._now)
+            self._add("postings", header)
+            self._insert.setdefault("legs", []).extend(lines)
+
+    def _request(self, payment: Row, entry: Entry) -> None:
+        """What the acquirer is to be asked: clearing of what the card approved, authorisation of what is provisional."""
+        step = {r.OUTCOME_APPROVED: t.STEP_CLEAR, r.OUTCOME_PROVISIONAL: t.STEP_AUTHORISE}.get(payment["outcome"])
+        if step is None:
+            return
+        key = {"device": payment["device"], "epoch": payment["epoch"], "intent": payment["intent"]}
+        if entry.sealed is not None:
+            self._add("sealed", {**key, "blob": entry.sealed})
+        state = t.STATE_NEW if entry.sealed is not None else t.STATE_DOUBTFUL
+        self._add(
+            "outbox",
+            {
+                **key, "step": step, "state": state, "amount": payment["amount"], "utc": payment["utc"],
+                "auth_code": entry.record.get(r.AUTH_CODE), "tries": 0, "next_at": self._now, "created": self._now,
+            },
+        )
+
+    def _result(self, entry: Entry) -> str | None:
+        """The terminal has written a result down. Posting rests on the acquirer's word alone, not on this."""
+        record = entry.record
+        payment = self._payments.get(record[r.INTENT])
+        if payment is None or payment["outcome"] != r.OUTCOME_PROVISIONAL or payment["result_seq"] is not None:
+            return codes.RESULT_UNEXPECTED
+        if payment["amount"] != record[r.AMOUNT]:
+            return codes.AMOUNT_DIFFERS
+        known = self._connection.execute(
+            select(t.results.c.outcome).where(
+                t.results.c.device == payment["device"], t.results.c.epoch == payment["epoch"],
+                t.results.c.intent == payment["intent"],
+            )
+        ).scalar()
+        if known is not None and known != record[r.OUTCOME]:
+            audit.alarm(
+                self._connection, self._device.device, codes.RESULT_DIFFERS,
+                f"record {entry.seq}: outcome {record[r.OUTCOME]}, the acquirer said {known}", self._now,
+            )
+            return codes.RESULT_DIFFERS
+        payment["result_seq"] = entry.seq
+        self._changed(payment)
+        return None
+
+    def flush(self) -> None:
+        """Write everything gathered."""
+        for table, rows in self._insert.items():
+            self._connection.execute(insert(t.metadata.tables[table]), rows)
+        for row in self._updates.get("payments", ()):
+            c = t.payments.c
+            keys = (c.device == row["device"], c.epoch == row["epoch"], c.intent == row["intent"])
+            names = ("outcome", "outcome_seq", "utc", "scheme", "last4", "result_seq")
+            self._connection.execute(update(t.payments).where(*keys).values({name: row[name] for name in names}))
+        closed = self._updates.get("cases")
+        if closed:
+            c = t.cases.c
+            keys = (c.device == bindparam("b_device"), c.epoch == bindparam("b_epoch"), c.case_no == bindparam("b_case"))
+            self._connection.execute(update(t.cases).where(*keys).values(closure=bindparam("closure")), closed)

@@ -1,0 +1,89 @@
+"""The server's signing keys: one per role, so that a signature made for one purpose never serves another (design §4).
+
+`python -m server.keys DIR` makes what is missing and prints the public keys; a key that exists is never replaced. Files are PKCS#8 PEM,
+mode 600, named after the role: `ack.pem` (acknowledgements, refusals), `cmd.pem` (commands), `set-tariff.pem` … (parameter sets).
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from protocol.errors import ConfigError
+
+ROLES = ("ack", "cmd", "set-tariff", "set-emv", "set-trust", "set-officers", "set-limits")
+
+
+class Keys:
+    """The private keys by role."""
+
+    def __init__(self, private: dict[str, ec.EllipticCurvePrivateKey]) -> None:
+        self._private = private
+
+    def private(self, role: str) -> ec.EllipticCurvePrivateKey:
+        """The key of `role`; ConfigError CFG-011 if there is none."""
+        key = self._private.get(role)
+        if key is None:
+            raise ConfigError(f"no key for the role {role}", "CFG-011", "run: python -m server.keys DIR", role)
+        return key
+
+    def public(self, role: str) -> bytes:
+        """65 bytes: the uncompressed point of `role`'s public key."""
+        return point(self.private(role).public_key())
+
+    def publics(self) -> dict[str, bytes]:
+        """All public keys by role, for provisioning a device."""
+        return {role: point(key.public_key()) for role, key in self._private.items()}
+
+
+def point(key: ec.EllipticCurvePublicKey) -> bytes:
+    """The uncompressed point, 65 bytes."""
+    return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+
+
+def make(folder: Path | str) -> Keys:
+    """Make the keys that are missing in `folder`, leave the others alone, and load all."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for role in ROLES:
+        path = folder / f"{role}.pem"
+        if path.exists():
+            continue
+        pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(pem)
+    return load(folder)
+
+
+def load(folder: Path | str) -> Keys:
+    """Load the keys of `folder`; ConfigError CFG-010 if one is missing or unreadable."""
+    private = {}
+    for role in ROLES:
+        path = Path(folder) / f"{role}.pem"
+        try:
+            key = serialization.load_pem_private_key(path.read_bytes(), None)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"key {role}.pem missing or unreadable", "CFG-010", "run: python -m server.keys DIR", role) from error
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise ConfigError(f"key {role}.pem is not a P-256 key", "CFG-010", detail=role)
+        private[role] = key
+    return Keys(private)
+
+
+def main(arguments: list[str]) -> int:
+    """Command line: DIR. Prints {role: public key, hex} as JSON."""
+    if len(arguments) != 1:
+        print("usage: python -m server.keys DIR", file=sys.stderr)
+        return 2
+    print(json.dumps({role: key.hex() for role, key in make(arguments[0]).publics().items()}, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

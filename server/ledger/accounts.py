@@ -1,0 +1,69 @@
+"""Accounts of the ledger and the legs of each kind of posting.
+
+Debit is positive, credit negative; the legs of a posting add up to zero. Accounts are texts, `kind:part:part…`:
+
+    receivable:<scheme>                     what the acquirer owes for approved payments
+    treasury:<wilaya>:<force>:<unit>        fines collected for the Treasury (credit)
+    provisional:<scheme>                    payments whose authorisation is awaited (suspense)
+    awaited:<wilaya>:<force>:<unit>         their other side (suspense, credit)
+
+Pure functions: nothing here knows the database.
+"""
+
+from dataclasses import dataclass
+
+from protocol import records as r
+
+Leg = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Whom a payment belongs to."""
+
+    scheme: str
+    wilaya: int
+    force: int
+    unit: str
+
+
+def receivable(place: Place) -> str:
+    """The acquirer's debt, by card scheme."""
+    return f"receivable:{place.scheme or '?'}"
+
+
+def treasury(place: Place) -> str:
+    """The Treasury's income, by wilaya, force and unit."""
+    return f"treasury:{place.wilaya}:{place.force}:{place.unit}"
+
+
+def provisional(place: Place) -> str:
+    """Awaited authorisations, by card scheme."""
+    return f"provisional:{place.scheme or '?'}"
+
+
+def awaited(place: Place) -> str:
+    """The other side of awaited authorisations, by wilaya, force and unit."""
+    return f"awaited:{place.wilaya}:{place.force}:{place.unit}"
+
+
+def outcome_legs(place: Place, outcome: int, amount: int) -> list[Leg]:
+    """What a payment outcome posts: money, suspense, or nothing."""
+    if outcome == r.OUTCOME_APPROVED:
+        return [(receivable(place), amount), (treasury(place), -amount)]
+    if outcome == r.OUTCOME_PROVISIONAL:
+        return [(provisional(place), amount), (awaited(place), -amount)]
+    return []
+
+
+def final_legs(place: Place, outcome: int, amount: int) -> list[Leg]:
+    """What the final result of a provisional payment posts: out of suspense, and into income if approved."""
+    legs = [(provisional(place), -amount), (awaited(place), amount)]
+    if outcome == r.OUTCOME_APPROVED:
+        legs += [(receivable(place), amount), (treasury(place), -amount)]
+    return legs
+
+
+def opposite(legs: list[Leg]) -> list[Leg]:
+    """The entries that undo `legs`."""
+    return [(account, -amount) for account, amount in legs]

@@ -1,0 +1,41 @@
+"""Writing postings: balanced, once per payment identity and part, never changed afterwards.
+
+The key (device, epoch, intent, part) makes a second posting of the same thing impossible, whoever tries it.
+"""
+
+from sqlalchemy import Connection, insert, select
+
+from protocol.errors import ServerError
+from server import codes
+from server.ledger.accounts import Leg
+from server.store import tables as t
+
+Identity = tuple[str, int, int]  # device, epoch, seq of the intent
+
+
+def rows(identity: Identity, part: int, legs: list[Leg], now: int) -> tuple[dict[str, object], list[dict[str, object]]]:
+    """The rows of one posting, header and legs. ServerError UNBALANCED if the legs do not add up to zero."""
+    if sum(amount for _, amount in legs) != 0:
+        raise ServerError("posting does not balance", codes.UNBALANCED)
+    key: dict[str, object] = {"device": identity[0], "epoch": identity[1], "intent": identity[2], "part": part}
+    amount = sum(a for _, a in legs if a > 0)
+    header = {**key, "amount": amount, "at": now}
+    return header, [{**key, "leg": n, "account": account, "amount": a} for n, (account, a) in enumerate(legs)]
+
+
+def post(connection: Connection, identity: Identity, part: int, legs: list[Leg], now: int) -> None:
+    """Write one posting (nothing at all for no legs)."""
+    if legs:
+        header, lines = rows(identity, part, legs, now)
+        connection.execute(insert(t.postings), [header])
+        connection.execute(insert(t.legs), lines)
+
+
+def posted(connection: Connection, identity: Identity) -> list[Leg]:
+    """All legs posted so far for one payment."""
+    found = connection.execute(
+        select(t.legs.c.account, t.legs.c.amount)
+        .where(t.legs.c.device == identity[0], t.legs.c.epoch == identity[1], t.legs.c.intent == identity[2])
+        .order_by(t.legs.c.part, t.legs.c.leg)
+    )
+    return [(row.account, row.amount) for row in found]

@@ -1,0 +1,232 @@
+"""What a device may say, strictly parsed: HELLO, BATCH, CLOSE (numbers: `protocol.sync`).
+
+`open_message` takes bytes and the register of public keys, and returns a message whose signature, key id, role, sizes and types have
+been checked, and for a batch its restored records with hash and outcome signature. It needs no database, so the shell runs it outside the
+writer's thread. What needs history (nonce, epoch, chain, intents) is `server.ingest`'s.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from protocol import cbor, wire
+from protocol import records as r
+from protocol import sync as s
+from protocol.errors import FormatError
+from server import codes, envelope, schema
+from server.store.devices import Device
+
+MAX_RECORDS = 256
+MAX_SEALED = 999  # bytes: one LLLVAR field of ISO 8583
+MAX_PRIVATE = 4096
+Find = Callable[[str], Device | None]
+
+
+@dataclass(frozen=True)
+class Hello:
+    """HELLO."""
+
+    device: Device
+    nonce: bytes
+    epoch: int
+    head_seq: int
+    head_hash: bytes
+    first_retained: int
+    firmware: str
+    sets: dict[str, int]
+    utc: int
+    clock: int
+    health: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One restored record of a batch."""
+
+    seq: int
+    record: dict[int, Any]
+    data: bytes  # its deterministic CBOR
+    hash: bytes
+    signature: bytes | None
+    rejected: str | None  # code of what is wrong with the record by itself: it is kept, not posted
+    notice: str | None  # code of what is wrong beside it: it is posted
+    sealed: bytes | None
+    private: bytes | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """BATCH; `cum_count` and `cum_total` are the running totals *before* its first record."""
+
+    device: Device
+    nonce: bytes
+    epoch: int
+    first_seq: int
+    prev_hash: bytes
+    cum_count: int
+    cum_total: int
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Close:
+    """CLOSE: the totals of one shift, records `first_seq`..`last_seq`; keys of `totals` as `protocol.records.totals_step`."""
+
+    device: Device
+    nonce: bytes
+    epoch: int
+    first_seq: int
+    last_seq: int
+    totals: dict[int, list[int]]
+
+
+Message = Hello | Batch | Close
+
+
+def _is_uint(value: Any, high: int = schema.U32) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= high
+
+
+def _need(holds: bool, what: str) -> None:
+    if not holds:
+        raise codes.RefusedError(codes.MALFORMED, f"{what} missing, or of a wrong kind or size")
+
+
+def nonce_of(body: bytes) -> bytes:
+    """The nonce that a refusal should echo: whatever the message says it is, empty if it cannot be read. Checks nothing else."""
+    try:
+        payload = cbor.decode(envelope.parse(body).payload)
+    except (FormatError, codes.RefusedError):
+        return b""
+    nonce = payload.get(s.NONCE) if isinstance(payload, dict) else None
+    return nonce if isinstance(nonce, bytes) and len(nonce) <= 16 else b""
+
+
+def open_message(body: bytes, find: Find) -> Message:
+    """Check and parse a message. RefusedError says what is wrong."""
+    opened = envelope.parse(body)
+    reader = _READERS.get(opened.content_type)
+    if reader is None:
+        raise codes.RefusedError(codes.WRONG_TYPE, "this is no message of a device")
+    try:
+        name = opened.key_id.decode()
+    except UnicodeDecodeError as error:
+        raise codes.RefusedError(codes.UNKNOWN_DEVICE, "device is not registered") from error
+    device = find(name)
+    if device is None:
+        raise codes.RefusedError(codes.UNKNOWN_DEVICE, "device is not registered")
+    if not envelope.holds(device.public_key, opened.protected, opened.payload, opened.signature):
+        raise codes.RefusedError(codes.BAD_SIGNATURE, "signature of the message does not hold")
+    try:
+        payload = cbor.decode(opened.payload)
+    except FormatError as error:
+        raise codes.RefusedError(codes.MALFORMED, f"payload is not strict CBOR ({error.code})") from error
+    _need(isinstance(payload, dict), "payload")
+    if payload.get(s.DEVICE) != name:
+        raise codes.RefusedError(codes.WRONG_DEVICE, "payload and signature name different devices")
+    nonce = payload.get(s.NONCE)
+    _need(isinstance(nonce, bytes) and len(nonce) == 8, "nonce")
+    _need(_is_uint(payload.get(s.EPOCH)), "epoch")
+    return reader(device, payload)
+
+
+def _hello(device: Device, p: dict[int, Any]) -> Hello:
+    _need(_is_uint(p.get(s.HEAD_SEQ)), "head sequence")
+    _need(isinstance(p.get(s.HEAD_HASH), bytes) and len(p[s.HEAD_HASH]) == 32, "head hash")
+    _need(_is_uint(p.get(s.FIRST_RETAINED)), "first retained")
+    _need(isinstance(p.get(s.FIRMWARE), str) and len(p[s.FIRMWARE]) <= 64, "firmware")
+    _need(_is_uint(p.get(s.UTC), 1 << 40) and _is_uint(p.get(s.CLOCK), 2), "clock")
+    sets, health = p.get(s.SETS, {}), p.get(s.HEALTH, {})
+    for value, what in ((sets, "sets"), (health, "health")):
+        _need(isinstance(value, dict) and len(value) <= 32, what)
+        _need(all(isinstance(k, str) and len(k) <= 32 and _is_uint(v) for k, v in value.items()), what)
+    return Hello(
+        device, p[s.NONCE], p[s.EPOCH], p[s.HEAD_SEQ], p[s.HEAD_HASH], p[s.FIRST_RETAINED], p[s.FIRMWARE], sets, p[s.UTC],
+        p[s.CLOCK], health,
+    )
+
+
+def _attachments(p: dict[int, Any], key: int, count: int, high: int, low: int = 1) -> dict[int, bytes]:
+    found = p.get(key, {})
+    _need(isinstance(found, dict), "attachments")
+    for index, blob in found.items():
+        _need(_is_uint(index) and index < count and isinstance(blob, bytes) and low <= len(blob) <= high, "attachment")
+    return found
+
+
+def _batch(device: Device, p: dict[int, Any]) -> Batch:
+    records = p.get(s.RECORDS)
+    _need(isinstance(records, list) and 1 <= len(records) <= MAX_RECORDS, "records")
+    assert isinstance(records, list)
+    first = p.get(s.FIRST_SEQ)
+    _need(_is_uint(first) and first != 0, "first sequence")
+    _need(isinstance(p.get(s.PREV_HASH), bytes) and len(p[s.PREV_HASH]) == 32, "previous hash")
+    _need(_is_uint(p.get(s.CUM_COUNT)) and _is_uint(p.get(s.CUM_TOTAL), 10**15), "running totals")
+    signatures = _attachments(p, s.SIGNATURES, len(records), 64, 64)
+    sealed = _attachments(p, s.SEALED, len(records), MAX_SEALED)
+    private = _attachments(p, s.PRIVATE, len(records), MAX_PRIVATE)
+    head = {
+        r.DEVICE: device.device, r.EPOCH: p[s.EPOCH], r.SEQ: first, r.PREV: p[s.PREV_HASH],
+        r.CUM_COUNT: p[s.CUM_COUNT], r.CUM_TOTAL: p[s.CUM_TOTAL],
+    }
+    entries, previous = [], None
+    for index, item in enumerate(records):
+        entry = _restore(device, item, previous, head, signatures.get(index), sealed.get(index), private.get(index))
+        entries.append(entry)
+        previous = entry.record
+        head[r.SEQ], head[r.PREV] = entry.seq + 1, entry.hash
+        head[r.CUM_COUNT], head[r.CUM_TOTAL] = previous[r.CUM_COUNT], previous[r.CUM_TOTAL]
+    return Batch(
+        device, p[s.NONCE], p[s.EPOCH], p[s.FIRST_SEQ], p[s.PREV_HASH], p[s.CUM_COUNT], p[s.CUM_TOTAL], tuple(entries)
+    )
+
+
+def _restore(
+    device: Device,
+    item: Any,
+    previous: dict[int, Any] | None,
+    head: dict[int, Any],
+    signature: bytes | None,
+    sealed: bytes | None,
+    private: bytes | None,
+) -> Entry:
+    _need(schema.restorable(item), "record")
+    try:
+        record = wire.restore(item, previous, head)
+        data = cbor.encode(record)
+    except FormatError as error:
+        raise codes.RefusedError(codes.MALFORMED, f"record {head[r.SEQ]} cannot be restored ({error.code})") from error
+    rejected = _judge(device, record, data, signature)
+    notice = None
+    if sealed is not None and hashlib.sha256(sealed).digest() != record.get(r.SEALED):
+        sealed, notice = None, codes.SEALED_DIFFERS
+    if private is not None and hashlib.sha256(private).digest() != record.get(r.PRIVATE):
+        private, notice = None, codes.SEALED_DIFFERS
+    digest = hashlib.sha256(data).digest()
+    return Entry(record[r.SEQ], record, data, digest, signature, rejected, notice, sealed, private)
+
+
+def _judge(device: Device, record: dict[int, Any], data: bytes, signature: bytes | None) -> str | None:
+    """What is wrong with a record by itself."""
+    if not schema.known(record):
+        return codes.UNKNOWN_KIND
+    if schema.problem(record) is not None:
+        return codes.BAD_RECORD
+    if record[r.KIND] == r.PAYMENT_OUTCOME:
+        header = envelope.protected_header(s.TYPE_OUTCOME, device.device.encode())
+        if signature is None or not envelope.holds(device.public_key, header, data, signature):
+            return codes.BAD_OUTCOME_SIGNATURE
+    return None
+
+
+def _close(device: Device, p: dict[int, Any]) -> Close:
+    first, last, totals = p.get(s.FIRST_SEQ), p.get(s.LAST_SEQ), p.get(s.TOTALS)
+    _need(_is_uint(first) and _is_uint(last) and 0 < first <= last, "range of the shift")
+    _need(schema.FIELDS[r.TOTALS](totals), "totals")
+    return Close(device, p[s.NONCE], p[s.EPOCH], p[s.FIRST_SEQ], p[s.LAST_SEQ], p[s.TOTALS])
+
+
+_READERS: dict[str, Callable[[Device, dict[int, Any]], Message]] = {
+    s.TYPE_HELLO: _hello, s.TYPE_BATCH: _batch, s.TYPE_CLOSE: _close
+}

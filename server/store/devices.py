@@ -1,0 +1,77 @@
+"""The register of devices: who may speak, with which key, for which unit.
+
+Devices come from the provisioning file, a JSON or TOML map {device id: {"public_key": hex of the 65-byte point, "dukpt_key_id": hex of
+8 bytes, "unit": text, "force": 1|2, "wilaya": 1..69}}. Registering again is idempotent; a different key for a known device is refused.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from protocol.errors import ConfigError
+from protocol.records import ZERO_HASH
+from server.store import tables as t
+
+
+@dataclass(frozen=True)
+class Device:
+    """One registered device."""
+
+    device: str
+    public_key: bytes
+    dukpt_key_id: str
+    unit: str
+    force: int
+    wilaya: int
+
+
+def parse(name: str, entry: dict[str, Any]) -> Device:
+    """A device of the provisioning file; ConfigError CFG-021 names the field that is wrong."""
+    try:
+        public_key = bytes.fromhex(entry["public_key"])
+        device = Device(
+            name, public_key, str(entry.get("dukpt_key_id", "")).upper(), str(entry["unit"]), int(entry["force"]),
+            int(entry["wilaya"]),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise ConfigError(f"device {name}: field missing or malformed", "CFG-021", detail=str(error)) from error
+    if len(public_key) != 65 or public_key[0] != 4:
+        raise ConfigError(f"device {name}: public_key is not an uncompressed P-256 point", "CFG-021", detail="public_key")
+    if not 1 <= device.wilaya <= 69 or device.force not in (1, 2) or not 1 <= len(name) <= 32:
+        raise ConfigError(f"device {name}: wilaya, force or id out of range", "CFG-021", detail="range")
+    return device
+
+
+def register(connection: Connection, device: Device, now: int) -> None:
+    """Enter a device, or bring its unit up to date; ConfigError CFG-022 if it is known with another key."""
+    known = find(connection, device.device)
+    places = {"unit": device.unit, "force": device.force, "wilaya": device.wilaya, "dukpt_key_id": device.dukpt_key_id}
+    if known is not None:
+        if known.public_key != device.public_key:
+            raise ConfigError(
+                f"device {device.device} is registered with another key", "CFG-022", "a changed key needs a new epoch"
+            )
+        connection.execute(update(t.devices).where(t.devices.c.device == device.device).values(**places))
+        return
+    connection.execute(
+        insert(t.devices).values(device=device.device, public_key=device.public_key, registered=now, **places)
+    )
+    connection.execute(
+        insert(t.heads).values(
+            device=device.device, seq=0, hash=ZERO_HASH, cum_count=0, cum_total=0, counter=0, utc=0, forks=0
+        )
+    )
+
+
+def find(connection: Connection, name: str) -> Device | None:
+    """The registered device, or None."""
+    row = connection.execute(select(t.devices).where(t.devices.c.device == name)).first()
+    if row is None:
+        return None
+    return Device(row.device, bytes(row.public_key), row.dukpt_key_id, row.unit, row.force, row.wilaya)
+
+
+def head(connection: Connection, name: str) -> Row[Any]:
+    """The device's row of `heads`, locked until the transaction ends (PostgreSQL; on SQLite the writer is alone anyway)."""
+    return connection.execute(select(t.heads).where(t.heads.c.device == name).with_for_update()).one()

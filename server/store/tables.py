@@ -1,0 +1,233 @@
+"""Tables of the central server (design §5): SQLAlchemy Core, the same on SQLite and PostgreSQL.
+
+Every table is keyed by device first, and nothing needs a global sequence or a global unique index, so that the same schema can be
+partitioned by device. Amounts are centimes of DZD, times are seconds since 1970 UTC. Raw records are never changed; sealed card data
+and personal data lie in tables of their own, so that they can be erased, and left out of a backup, without touching a record.
+"""
+
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, PrimaryKeyConstraint, String, Table, Text
+
+metadata = MetaData()
+
+
+def _int(name: str, nullable: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=nullable)
+
+
+def _text(name: str, length: int, nullable: bool = False) -> Column[str]:
+    return Column(name, String(length), nullable=nullable)
+
+
+def _bytes(name: str, nullable: bool = False) -> Column[bytes]:
+    return Column(name, LargeBinary, nullable=nullable)
+
+
+devices = Table(  # as provisioned
+    "devices",
+    metadata,
+    _text("device", 32),
+    _bytes("public_key"),  # 65 bytes, uncompressed P-256 point
+    _text("dukpt_key_id", 16),  # hex
+    _text("unit", 32),
+    _int("force"),
+    _int("wilaya"),
+    _int("registered"),
+    PrimaryKeyConstraint("device"),
+)
+
+heads = Table(  # where a device's chain stands, and what it last said about itself
+    "heads",
+    metadata,
+    _text("device", 32),
+    _int("epoch", nullable=True),  # null until the first HELLO
+    _int("seq"),
+    _bytes("hash"),
+    _int("cum_count"),
+    _int("cum_total"),
+    _int("counter"),
+    _int("utc"),
+    _bytes("nonce", nullable=True),
+    _int("last_contact", nullable=True),
+    _int("claimed_seq", nullable=True),  # the head that it named in its last HELLO
+    _text("firmware", 64, nullable=True),
+    Column("health", Text, nullable=True),  # JSON
+    Column("sets", Text, nullable=True),  # JSON {kind: version}
+    _int("forks"),
+    PrimaryKeyConstraint("device"),
+)
+
+nonces = Table(
+    "nonces", metadata, _text("device", 32), _bytes("nonce"), _int("at"), PrimaryKeyConstraint("device", "nonce")
+)
+
+raw = Table(
+    "raw",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("seq"),
+    _bytes("hash"),
+    _int("kind"),
+    _bytes("record"),  # deterministic CBOR of the restored record
+    _bytes("signature", nullable=True),  # a payment outcome's own
+    _text("rejected", 8, nullable=True),  # code: kept, not posted
+    _int("received"),
+    PrimaryKeyConstraint("device", "epoch", "seq"),
+)
+
+forks = Table(
+    "forks",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("seq"),
+    _bytes("hash"),
+    _bytes("record"),
+    _bytes("signature", nullable=True),
+    _int("received"),
+    PrimaryKeyConstraint("device", "epoch", "seq", "hash"),
+)
+
+sealed = Table(  # card data that only the acquirer can open
+    "sealed",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("intent"),
+    _bytes("blob"),
+    PrimaryKeyConstraint("device", "epoch", "intent"),
+)
+
+private = Table(  # personal data that only the authority can open
+    "private",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("seq"),
+    _bytes("blob"),
+    PrimaryKeyConstraint("device", "epoch", "seq"),
+)
+
+cases = Table(  # one row per notice (PV)
+    "cases",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("case_no"),
+    _text("pv", 48),
+    _text("offence", 32),
+    _int("amount"),
+    _int("utc"),
+    _int("closure", nullable=True),  # protocol.records.CLOSURE_*, null: open
+    PrimaryKeyConstraint("device", "epoch", "case_no"),
+)
+
+payments = Table(  # one row per intent = one payment identity
+    "payments",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("intent"),
+    _int("case_no"),
+    _int("amount"),
+    _int("utc"),
+    _text("unit", 32),
+    _int("force"),
+    _int("wilaya"),
+    _int("outcome", nullable=True),  # null: only the intent is known
+    _int("outcome_seq", nullable=True),
+    _text("scheme", 32, nullable=True),
+    _text("last4", 4, nullable=True),
+    _int("result_seq", nullable=True),  # the AUTHORISATION_RESULT record, once the terminal has written it
+    _int("held"),  # 1: part of a fork, not posted
+    PrimaryKeyConstraint("device", "epoch", "intent"),
+)
+
+results = Table(  # the acquirer's final word on a provisional payment
+    "results",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("intent"),
+    _int("outcome"),
+    _text("auth_code", 8),
+    _text("reason", 8),
+    _text("reference", 12),
+    _int("at"),
+    PrimaryKeyConstraint("device", "epoch", "intent"),
+)
+
+postings = Table(
+    "postings",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("intent"),
+    _int("part"),  # PART_*
+    _int("amount"),
+    _int("at"),
+    PrimaryKeyConstraint("device", "epoch", "intent", "part"),
+)
+
+legs = Table(
+    "legs",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("intent"),
+    _int("part"),
+    Column("leg", Integer, nullable=False),
+    _text("account", 96),
+    _int("amount"),  # debit positive, credit negative
+    PrimaryKeyConstraint("device", "epoch", "intent", "part", "leg"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("intent"),
+    _int("step"),  # STEP_*
+    _int("state"),  # STATE_*
+    _int("amount"),
+    _int("utc"),  # when the card was used
+    _text("auth_code", 8, nullable=True),
+    _int("tries"),
+    _int("next_at"),  # not before; also the lease of the process that is sending
+    _int("created"),
+    _int("answered", nullable=True),
+    _text("response", 2, nullable=True),
+    PrimaryKeyConstraint("device", "epoch", "intent", "step"),
+)
+
+audit = Table(  # append only
+    "audit",
+    metadata,
+    _text("device", 32),  # "" = the server itself
+    _int("number"),
+    _int("at"),
+    _int("level"),  # LEVEL_*
+    _text("code", 16),
+    _text("what", 200),
+    PrimaryKeyConstraint("device", "number"),
+)
+
+PART_OUTCOME = 1
+PART_FINAL = 2
+PART_REVERSAL = 3
+PART_FORK = 4
+
+STEP_AUTHORISE = 1
+STEP_CLEAR = 2
+STEP_REVERSE = 3
+
+STATE_NEW = 0  # never sent
+STATE_DOUBTFUL = 1  # sent at least once, no answer on record: goes out as a repeat
+STATE_DONE = 2  # answered, finally
+STATE_FAILED = 3  # answered with something that needs a person
+STATE_HELD = 4  # not to be sent (fork)
+
+LEVEL_NOTE = 1
+LEVEL_WARNING = 2
+LEVEL_ALARM = 3
