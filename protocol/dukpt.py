@@ -139,6 +139,23 @@ def working_key(aes_ecb: "AesEcb", transaction_key: bytes, ksn: bytes, usage: in
     return _derive(aes_ecb, transaction_key, usage, length, _context(initial_key_id, counter))
 
 
+def derivation_blocks(initial_key_id: bytes, counter: int, usage: int) -> "list[bytes]":
+    """The AES-128 blocks that lead from the initial key to a working key, each encrypted under the result of the one before.
+
+    For a part that keeps the initial key to itself and encrypts the first block with it (`terminal.sealing`).
+    """
+    check_counter(counter)
+    blocks = []
+
+    def note(key: bytes, block: bytes) -> bytes:
+        blocks.append(block)
+        return key
+
+    key = derive_transaction_key(note, bytes(16), make_ksn(initial_key_id, counter))
+    working_key(note, key, make_ksn(initial_key_id, counter), usage)
+    return blocks
+
+
 class Device:
     """The terminal's side (section 6.4 and annex B): 32 registers of intermediate keys, from which used ones are erased, so
     that somebody who takes the state learns no earlier key.

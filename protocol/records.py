@@ -126,3 +126,25 @@ def approved_step(record: dict) -> "tuple[int, int]":
     if kind in (PAYMENT_OUTCOME, AUTHORISATION_RESULT) and record.get(OUTCOME) == OUTCOME_APPROVED:
         return 1, record[AMOUNT]
     return 0, 0
+
+LATE = 10  # totals key of an authorisation result: LATE + its outcome
+
+
+def totals_step(totals: dict, record: dict) -> None:
+    """Count a record into `totals` {key: [count, centimes]}: payment outcomes by outcome, late authorisation results by LATE + outcome.
+
+    The key is additive: nothing is moved, so a shift's totals do not depend on what happened in another one.
+    """
+    kind = record[KIND]
+    if kind == PAYMENT_OUTCOME:
+        key = record[OUTCOME]
+    elif kind == AUTHORISATION_RESULT:
+        key = LATE + record[OUTCOME]
+    else:
+        return
+    entry = totals.get(key)
+    if entry is None:
+        totals[key] = [1, record[AMOUNT]]
+    else:
+        entry[0] += 1
+        entry[1] += record[AMOUNT]

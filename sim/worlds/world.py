@@ -1,0 +1,220 @@
+"""One terminal and everything around it: the parts, the cards' slots, the radio, the server, the acquirer, as they are wired in a patrol.
+
+Server, acquirer, secure element and terminal are processes of their own; display, keypad, scanner, printer, slots and radio are models in this
+one. Everything listens on the loopback, on free ports, and is ended by `close`, by the process ids that were started here.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from sim.cards.base import Card
+from sim.links import pcscd
+from sim.links.slot import Slot
+from sim.links.slot_server import LinkSlot
+from sim.links.vpcd import VpcdSlot
+from sim.parts.escpos import EscPosPrinter, PtyLink
+from sim.parts.st7789 import Display
+from sim.worlds.fleet import Fleet
+from sim.worlds.lines import ByteSink, DiagnosticLine, Gateway, Line
+from tools.house.paths import ROOT
+from tools.image import build_image, device_command
+
+KEYS = {
+    **{digit: digit.encode() for digit in "0123456789"},
+    "ok": b"\r", "cancel": b"\x1b", "clear": b"\x08", "up": b"U", "down": b"D", "menu": b"M", "lang": b"L",
+}  # fmt: skip
+HEAP = "192k"
+
+
+class ProcessFailed(RuntimeError):
+    """A process of the world ended or did not start; the text is the end of what it wrote."""
+
+
+class Process:
+    """A child process whose first output line announces its port (if `announces`)."""
+
+    def __init__(self, name: str, command: list[str], log: Path) -> None:
+        self.name = name
+        self.command = command
+        self.log = log
+        self.port = 0
+        self._child: asyncio.subprocess.Process | None = None
+
+    async def start(self, announces: bool = True) -> None:
+        """Start it; wait for the line "port N" on its standard output. Raises ProcessFailed."""
+        errors = self.log.open("ab")
+        try:
+            self._child = await asyncio.create_subprocess_exec(
+                *self.command, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stderr=errors, stdout=asyncio.subprocess.PIPE if announces else errors
+            )
+        finally:
+            errors.close()
+        if announces:
+            assert self._child.stdout is not None
+            line = await asyncio.wait_for(self._child.stdout.readline(), 20)
+            words = line.split()
+            if len(words) < 2 or words[0] != b"port":
+                raise ProcessFailed(f"{self.name} did not start: {self.tail()}")
+            self.port = int(words[1])
+
+    @property
+    def running(self) -> bool:
+        """Whether it is alive."""
+        return self._child is not None and self._child.returncode is None
+
+    def tail(self) -> str:
+        """The end of its log."""
+        return self.log.read_text(errors="replace")[-800:] if self.log.exists() else ""
+
+    async def kill(self) -> None:
+        """End it at once, as a power cut does."""
+        if self._child is not None and self._child.returncode is None:
+            self._child.send_signal(signal.SIGKILL)
+            await self._child.wait()
+        self._child = None
+
+
+class World:
+    """The wiring. `runtime` is "cpython" or "micropython"; `link` is "pcsc" or "tcp" for the card readers on CPython."""
+
+    def __init__(self, fleet: Fleet, runtime: str = "cpython", link: str = "pcsc", language: str = "fr", heap: str = HEAP) -> None:
+        self.fleet = fleet
+        self.runtime = runtime
+        self.link = link if runtime == "cpython" else "tcp"
+        self.language = language
+        self.heap = heap
+        self.display = Display()
+        self.screen = ByteSink(self._to_display)
+        self.keypad = Line()
+        self.scanner = Line()
+        self.diagnostic = DiagnosticLine()
+        self.printer = EscPosPrinter()
+        self.paper = PtyLink(self.printer)
+        self.licence_slot: Slot
+        self.payment_slot: Slot
+        self.gateway: Gateway
+        self._processes: list[Process] = []
+        self.terminal: Process
+
+    def _to_display(self, frame: bytes) -> None:
+        if frame[0] == 0:
+            self.display.command(frame[3])
+        else:
+            self.display.data(frame[3:])
+
+    async def start(self) -> None:
+        """Start everything but the terminal."""
+        folder = self.fleet.folder
+        python = sys.executable
+        acquirer = self._process("acquirer", [python, "-m", "sim.acquirer", "--port", "0", "--keys", str(self.fleet.acquirer_keys)])
+        element = self._process("secure-element", [python, "-m", "sim.parts.secure_element", "--state", str(self.fleet.element_state)])
+        await asyncio.gather(acquirer.start(), element.start())
+        config = self.fleet.write_server_config(acquirer.port)
+        server = self._process("server", [python, "-m", "server", "--db", f"sqlite:///{folder / 'server.db'}", "--port", "0", "--config", str(config)])
+        await server.start()
+        self.server = server
+        self.element = element
+        self.gateway = Gateway(server.port)
+        for line in (self.screen, self.keypad, self.scanner, self.diagnostic, self.gateway):
+            await line.start()
+        await self.paper.start()
+        if self.link == "pcsc":
+            pcscd.ensure()
+            self.licence_slot, self.payment_slot = VpcdSlot(pcscd.FIRST_PORT), VpcdSlot(pcscd.FIRST_PORT + 1)
+        else:
+            self.licence_slot, self.payment_slot = LinkSlot(), LinkSlot()
+        await self.licence_slot.start()
+        await self.payment_slot.start()
+
+    async def close(self) -> None:
+        """Stop everything that was started here."""
+        for slot in ("licence_slot", "payment_slot"):
+            if hasattr(self, slot):
+                await getattr(self, slot).close()
+        for process in reversed(self._processes):
+            await process.kill()
+        for line in (self.screen, self.keypad, self.scanner, self.diagnostic, *([self.gateway] if hasattr(self, "gateway") else [])):
+            await line.close()
+        await self.paper.close()
+
+    def _process(self, name: str, command: list[str]) -> Process:
+        process = Process(name, command, self.fleet.folder / f"{name}.log")
+        self._processes.append(process)
+        return process
+
+    # the terminal's power
+
+    async def power_on(self) -> None:
+        """Boot the terminal."""
+        command = self._terminal_command()
+        self.terminal = self._process("terminal", command)
+        await self.terminal.start(announces=False)
+
+    async def power_cut(self) -> None:
+        """Take the battery out: the terminal's process ends at once; what was not durable is gone."""
+        await self.terminal.kill()
+        self._processes.remove(self.terminal)
+
+    def _terminal_command(self) -> list[str]:
+        wiring = self.fleet.folder / "wiring.json"
+        wiring.write_text(json.dumps(self._wiring(), indent=1))
+        if self.runtime == "cpython":
+            return [sys.executable, "-m", "terminal.boards.linux", str(wiring)]
+        image = self.fleet.folder / "device.romfs"
+        if not image.exists():
+            self.image = build_image(image)
+        return device_command(image, "terminal.boards.mcu", self.heap, [str(wiring)])
+
+    def _wiring(self) -> dict[str, str]:
+        return {
+            "language": self.language,
+            "store": str(self.fleet.store(self.runtime)),
+            "display": self.screen.wiring,
+            "keypad": self.keypad.wiring,
+            "scanner": self.scanner.wiring,
+            "diagnostic": self.diagnostic.wiring,
+            "secure_element": f"tcp:127.0.0.1:{self.element.port}",
+            "printer": f"tty:{self.paper.path}",
+            "licence_reader": self._reader(self.licence_slot),
+            "payment_reader": self._reader(self.payment_slot),
+            "server": self.gateway.wiring,
+        }
+
+    @staticmethod
+    def _reader(slot: Slot) -> str:
+        if isinstance(slot, VpcdSlot):
+            return f"pcsc:{slot.reader_name}"
+        assert isinstance(slot, LinkSlot)
+        return f"link:127.0.0.1:{slot.port}"
+
+    # what a person does
+
+    def press(self, *keys: str) -> None:
+        """Press keys by name; a word of digits is typed digit by digit."""
+        for key in keys:
+            if key in KEYS:
+                self.keypad.send(KEYS[key])
+            else:
+                for digit in key:
+                    self.keypad.send(KEYS[digit])
+
+    async def present(self, slot: Slot, card: Card) -> None:
+        """Put a card on a reader."""
+        await slot.insert(card)
+
+    async def http_json(self, path: str) -> Any:
+        """GET a JSON document from the server."""
+        import httpx
+
+        async with httpx.AsyncClient() as client:
+            return (await client.get(f"http://127.0.0.1:{self.server.port}{path}")).json()
+
+
+def environment_note() -> str:
+    """Why PC/SC cannot be used here, or an empty text."""
+    return "" if os.environ.get("TASDID_LINK") == "tcp" else pcscd.why_not()

@@ -1,0 +1,173 @@
+"""The application: `build(ports)` puts it together, `Terminal.run` is its life from boot to power-off.
+
+One flow at a time; every coded error is shown and leads back to a place from which the officer can go on. A journal or secure element that
+cannot be trusted stops the terminal: it says so and sells nothing (design §3).
+"""
+
+from protocol import records as r
+from protocol.errors import JournalError, NetworkError, OfficerError, SecureElementError, ServerError, TasdidError
+from terminal import identity, parameters
+from terminal.face import Face
+from terminal.flows import ask, login, shift
+from terminal.flows.fine import Fine
+from terminal.journal.journal import Journal
+from terminal.ports import Ports
+
+_IDLE_SYNC_MS = 30000
+_LANGUAGES = ("ar", "fr", "en")
+
+
+def build(ports: Ports, language: str = "fr") -> "Terminal":
+    """The application over these ports."""
+    return Terminal(ports, language)
+
+
+class Terminal:
+    """The terminal's state that flows share. Flows are functions and classes in `terminal.flows`; they get this object as `t`."""
+
+    def __init__(self, ports: Ports, language: str) -> None:
+        self.ports = ports
+        self.face = Face(ports.display, ports.keypad, ports.scanner, ports.diagnostic, ports.atlas, language, ports.strings)
+        self.engine = self.face.engine
+        self.officer: "dict | None" = None
+        self.identity: identity.Identity
+        self.journal: Journal
+        self.parameters: parameters.Parameters
+
+    def now(self) -> int:
+        """UTC seconds."""
+        return self.ports.clock.now()[0]
+
+    def parameter(self, kind: str) -> parameters.ParameterSet:
+        """The signed set of a kind in force now. Raises ParameterError."""
+        return self.parameters.load(kind, self.now())
+
+    def limits(self) -> dict:
+        """The signed limits in force."""
+        return self.parameter("limits").body
+
+    def pv_number(self, case: int) -> str:
+        """Report number: the device's digits and its case number, without gaps."""
+        return self.identity.device[-6:] + "-%05d" % case
+
+    def stored_for_card(self, token: bytes) -> int:
+        """Centimes taken offline with this card since the last synchronisation."""
+        total = 0
+        for item in self.journal.view.exposure:
+            if item[3] == token:
+                total += item[1]
+        return total
+
+    def note(self, event: str, **fields) -> None:  # noqa: ANN003
+        """Tell the technician's port; never personal data."""
+        if self.ports.diagnostic is not None:
+            self.ports.diagnostic.emit(event, fields)
+
+    def note_error(self, error: TasdidError) -> None:
+        """Tell the technician's port of an error that the officer need not answer."""
+        self.note("error", code=error.code)
+
+    async def run(self) -> None:
+        """Boot, then serve officers for ever."""
+        try:
+            await self._boot()
+        except TasdidError as error:
+            self.note_error(error)
+            while True:  # the terminal cannot be trusted: it stays on this screen
+                await ask.show_error(self, error)
+        while True:
+            try:
+                await self._session()
+            except (JournalError, SecureElementError) as error:
+                self.note_error(error)
+                while True:
+                    await ask.show_error(self, error)
+
+    async def _boot(self) -> None:
+        """Self-test, journal, parameters; a payment that a power cut interrupted is closed as *interrupted*."""
+        ports = self.ports
+        await self.face.show("boot")
+        info = await ports.se.info()
+        await self._self_test()
+        self.identity = identity.load(ports.storage)
+        self.journal = Journal(ports.storage, ports.se, ports.clock, ports.crypto, self.identity.device)
+        await self.journal.open()
+        self.parameters = parameters.Parameters(ports.storage, ports.crypto, self.identity.key)
+        view = self.journal.view
+        self.note("boot", secure_element=info["part"], stand_in=info["stand_in"], head=self.journal.head_seq, torn=self.journal.recovered_torn_tail)
+        if self.journal.head_seq == 0:
+            await self.journal.append(r.PROVISIONED, {r.WILAYA: self.identity.wilaya, r.FORCE: self.identity.force})
+        self.journal.officer, self.journal.unit = view.officer, view.unit
+        await self.journal.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})
+        if view.case is not None and view.case.intent:
+            body = {r.CASE: view.case.number, r.INTENT: view.case.intent, r.AMOUNT: view.case.amount}
+            body[r.OUTCOME] = r.OUTCOME_INTERRUPTED
+            body[r.REASON] = "power"
+            await self.journal.append(r.PAYMENT_OUTCOME, body)
+        self._update_status()
+
+    async def _self_test(self) -> None:
+        """Randomness must come from the part and differ (rule 8)."""
+        first = await self.ports.se.random(32)
+        if first == await self.ports.se.random(32):
+            raise SecureElementError("the secure element's random numbers repeat", "SEC-010", "call a technician")
+
+    async def _session(self) -> None:
+        """One officer, from log-in to log-out."""
+        try:
+            if not await login.log_in(self):
+                return
+        except OfficerError as error:
+            self.note_error(error)
+            if error.code == "OFC-003":
+                await ask.acknowledge(self, "locked")
+            else:
+                await ask.show_error(self, error)
+            return
+        except TasdidError as error:
+            await self._report(error)
+            return
+        if self.journal.view.case is not None:
+            await self._guard(Fine(self).resume)
+        while self.officer is not None:
+            await self._home()
+
+    async def _home(self) -> None:
+        self._update_status()
+        await self.face.show("home", officer=self.officer["number"], unit=self.officer["unit"])
+        key = await self.face.key(_IDLE_SYNC_MS)
+        if key is None:
+            await shift.quiet_sync(self)
+        elif key == "1":
+            await self._guard(Fine(self).run)
+        elif key == "2":
+            await self._guard(shift.synchronise, self)
+        elif key == "3":
+            await self._guard(shift.close, self)
+        elif key in ("4", "lang"):
+            self.face.lang = _LANGUAGES[(_LANGUAGES.index(self.face.lang) + 1) % 3]
+        elif key == "cancel":
+            self.officer = None
+
+    async def _guard(self, flow, *arguments) -> None:  # noqa: ANN001, ANN002
+        """Run a flow; a coded error is shown and ends it, but an unreliable journal or secure element ends more than that."""
+        try:
+            await flow(*arguments)
+        except (JournalError, SecureElementError):
+            raise
+        except TasdidError as error:
+            await self._report(error)
+
+    async def _report(self, error: TasdidError) -> None:
+        self.note_error(error)
+        if isinstance(error, (NetworkError, ServerError)):
+            self._update_status()
+        await ask.show_error(self, error)
+
+    def _update_status(self) -> None:
+        journal = self.journal
+        self.face.status(
+            network=not journal.view.outage,
+            pending=journal.head_seq - journal.acked_seq,
+            officer=self.officer["number"] if self.officer else 0,
+        )

@@ -1,0 +1,86 @@
+"""The Linux handheld: PC/SC readers, pyserial, a POSIX folder, the `cryptography` library. CPython only.
+
+    python -m terminal.boards.linux WIRING.json      (see `terminal.boards.config`)
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from drivers.card_link import LinkReader
+from drivers.card_pcsc import PcscReader
+from drivers.clock_system import SystemClock
+from drivers.contracts.card_reader import CardReader
+from drivers.contracts.small import Uart
+from drivers.diagnostic_link import LinkDiagnostic
+from drivers.escpos import EscPosPrinter
+from drivers.keypad_serial import SerialKeypad
+from drivers.net_http import HttpNetwork
+from drivers.scanner_serial import SerialScanner
+from drivers.secure_element_link import LinkSecureElement
+from drivers.spi_link import LinkSpi
+from drivers.st7789 import St7789
+from drivers.storage_folder import FolderStorage
+from drivers.uart_link import LinkUart
+from drivers.uart_serial import SerialUart
+from protocol.crypto.native import NativeCrypto
+from protocol.errors import ConfigError
+from terminal import app
+from terminal.boards import config
+from terminal.face.atlas import open_blob
+from terminal.ports import Ports
+
+_FACE = Path(__file__).parent.parent / "face"
+
+
+def uart(value: str) -> Uart:
+    """A serial line by its wiring: "tty:PATH" or "tcp:host:port"."""
+    kind, rest = config.kind(value)
+    if kind == "tty":
+        return SerialUart(rest)
+    return LinkUart(*config.address(value))
+
+
+def card_reader(value: str) -> CardReader:
+    """A card reader by its wiring: "pcsc:NAME" or "link:host:port"."""
+    kind, rest = config.kind(value)
+    if kind == "pcsc":
+        return PcscReader(int(rest) if rest.isdigit() else rest)
+    if kind == "link":
+        return LinkReader(*config.address(value))
+    raise ConfigError("no such kind of card reader: " + kind, "CFG-042", "write pcsc:NAME or link:host:port")
+
+
+def ports(wiring: dict) -> Ports:
+    """The ports of this board."""
+    return Ports(
+        storage=FolderStorage(wiring["store"]),
+        se=LinkSecureElement(uart(wiring["secure_element"])),
+        crypto=NativeCrypto(),
+        clock=SystemClock(),
+        display=St7789(LinkSpi(*config.address(wiring["display"]))),
+        keypad=SerialKeypad(uart(wiring["keypad"])),
+        scanner=SerialScanner(uart(wiring["scanner"])) if "scanner" in wiring else None,
+        printer=EscPosPrinter(uart(wiring["printer"])),
+        licence_reader=card_reader(wiring["licence_reader"]),
+        payment_reader=card_reader(wiring["payment_reader"]),
+        network=HttpNetwork(*config.address(wiring["server"])),
+        diagnostic=LinkDiagnostic(*config.address(wiring["diagnostic"])),
+        atlas=open_blob(str(_FACE / "atlas.bin")),
+        strings=open_blob(str(_FACE / "strings.bin")),
+    )
+
+
+async def run(path: str) -> None:
+    """Run the application over the wiring in `path` until the power goes."""
+    wiring = config.load(path)
+    found = ports(wiring)
+    port = asyncio.create_task(found.diagnostic.run())
+    try:
+        await app.build(found, wiring.get("language", "fr")).run()
+    finally:
+        port.cancel()
+
+
+if __name__ == "__main__":
+    asyncio.run(run(sys.argv[1]))

@@ -1,0 +1,92 @@
+"""The microcontroller handheld, as MicroPython's Unix build runs it: littlefs on a flash file, ports over links and ptys. MicroPython only.
+
+Started out of the ROMFS image with the path of a wiring file (`terminal.boards.config`). `store` names the flash image, a file of whole 4 KiB
+blocks that holds a littlefs 2 volume. On real hardware only this file changes: the buses become `machine.UART`, `machine.SPI`, `machine.I2C`.
+"""
+
+import asyncio
+import gc
+
+from drivers.card_link import LinkReader
+from drivers.clock_system import SystemClock
+from drivers.diagnostic_link import LinkDiagnostic
+from drivers.escpos import EscPosPrinter
+from drivers.flash_file import FileFlash
+from drivers.keypad_serial import SerialKeypad
+from drivers.net_http import HttpNetwork
+from drivers.scanner_serial import SerialScanner
+from drivers.secure_element_link import LinkSecureElement
+from drivers.spi_link import LinkSpi
+from drivers.st7789 import St7789
+from drivers.storage_vfs import VfsStorage
+from drivers.uart_link import LinkUart
+from drivers.uart_pty import PtyUart
+from protocol.crypto.pure import PureCrypto
+from terminal import app
+from terminal.boards import config
+from terminal.face.atlas import open_blob
+from terminal.ports import Ports
+
+_FACE = "/rom/terminal/face/"
+_FLASH = "/flash"
+
+
+def uart(value: str):  # noqa: ANN201 - Uart
+    """A serial line by its wiring: "tty:PATH" or "tcp:host:port"."""
+    kind, rest = config.kind(value)
+    if kind == "tty":
+        return PtyUart(rest)
+    return LinkUart(*config.address(value))
+
+
+def mount(path: str) -> VfsStorage:
+    """Mount the littlefs volume in the flash file `path`."""
+    import vfs
+
+    vfs.mount(vfs.VfsLfs2(FileFlash(path), progsize=256, readsize=256, lookahead=32), _FLASH)
+    return VfsStorage(_FLASH)
+
+
+def ports(wiring: dict) -> Ports:
+    """The ports of this board."""
+    return Ports(
+        storage=mount(wiring["store"]),
+        se=LinkSecureElement(uart(wiring["secure_element"])),
+        crypto=PureCrypto(),
+        clock=SystemClock(),
+        display=St7789(LinkSpi(*config.address(wiring["display"]))),
+        keypad=SerialKeypad(uart(wiring["keypad"])),
+        scanner=SerialScanner(uart(wiring["scanner"])) if "scanner" in wiring else None,
+        printer=EscPosPrinter(uart(wiring["printer"])),
+        licence_reader=LinkReader(*config.address(wiring["licence_reader"])),
+        payment_reader=LinkReader(*config.address(wiring["payment_reader"])),
+        network=HttpNetwork(*config.address(wiring["server"])),
+        diagnostic=LinkDiagnostic(*config.address(wiring["diagnostic"])),
+        atlas=open_blob(_FACE + "atlas.bin"),
+        strings=open_blob(_FACE + "strings.bin"),
+    )
+
+
+async def run(path: str) -> None:
+    """Run the application over the wiring in `path` until the power goes."""
+    wiring = config.load(path)
+    found = ports(wiring)
+    asyncio.create_task(found.diagnostic.run())
+    asyncio.create_task(_report_memory(found.diagnostic))
+    await app.build(found, wiring.get("language", "fr")).run()
+
+
+async def _report_memory(diagnostic) -> None:  # noqa: ANN001
+    """Tell the technician's port the heap in use, as seen twice a second without collecting."""
+    most = 0
+    while True:
+        used = gc.mem_alloc()  # type: ignore[attr-defined]
+        if used > most:
+            most = used
+            diagnostic.emit("heap", {"used": used, "free": gc.mem_free()})  # type: ignore[attr-defined]
+        await asyncio.sleep(0.5)
+
+
+def main(arguments: list) -> None:
+    """Entry of the image's boot stub."""
+    asyncio.run(run(arguments[0]))

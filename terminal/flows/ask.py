@@ -1,0 +1,88 @@
+"""Small dialogues: a number typed on the keypad (or scanned), an acknowledgement, a coded error shown until it is read."""
+
+from protocol.errors import OfficerError, TasdidError
+
+IDLE_MS = 120000  # an unattended dialogue gives up after this
+_SLICE_MS = 100  # how often keypad and scanner are looked at in turn
+
+
+async def digits(t, screen: str, least: int, most: int, **fields) -> "str | None":  # noqa: ANN001, ANN003 - Terminal
+    """Digits typed on `screen` (its field `entry` follows the keys). None when cancelled or left alone."""
+    text = ""
+    while True:
+        await t.face.show(screen, entry=text, **fields)
+        key = await t.face.key(IDLE_MS)
+        if key is None or key == "cancel":
+            return None
+        if key == "ok" and len(text) >= least:
+            return text
+        if key == "clear":
+            text = text[:-1]
+        elif len(key) == 1 and len(text) < most:
+            text += key
+
+
+async def digits_or_scan(t, screen: str, least: int, most: int, **fields) -> "str | None":  # noqa: ANN001, ANN003
+    """As `digits`, but a text from the scanner ends the dialogue too and is returned as it came."""
+    text = ""
+    waited = 0
+    await t.face.show(screen, entry=text, **fields)
+    while waited < IDLE_MS:
+        scan = await t.ports.scanner.read_scan(1) if t.ports.scanner is not None else None
+        if scan:
+            return scan
+        key = await t.face.key(_SLICE_MS)
+        if key is None:
+            waited += _SLICE_MS
+            continue
+        waited = 0
+        if key == "cancel":
+            return None
+        if key == "ok" and len(text) >= least:
+            return text
+        if key == "clear":
+            text = text[:-1]
+        elif len(key) == 1 and len(text) < most:
+            text += key
+        await t.face.show(screen, entry=text, **fields)
+    return None
+
+
+async def secret_digits(t, screen: str, least: int, most: int, **fields) -> "bytearray | None":  # noqa: ANN001, ANN003
+    """A PIN, as digits in a bytearray that the caller wipes. The screen sees only its length (`stars`)."""
+    pin = bytearray()
+    while True:
+        await t.face.show(screen, stars=len(pin), **fields)
+        key = await t.face.key(IDLE_MS)
+        if key is None or key == "cancel":
+            wipe(pin)
+            return None
+        if key == "ok" and len(pin) >= least:
+            return pin
+        if key == "clear":
+            wipe(pin)
+            pin = bytearray()
+        elif len(key) == 1 and len(pin) < most:
+            pin.append(ord(key))
+
+
+def wipe(buffer: bytearray) -> None:
+    """Overwrite a secret."""
+    for index in range(len(buffer)):
+        buffer[index] = 0
+
+
+async def acknowledge(t, screen: str, **fields) -> bool:  # noqa: ANN001, ANN003
+    """Show a screen until OK (True), CANCEL or nobody (False)."""
+    await t.face.show(screen, **fields)
+    while True:
+        key = await t.face.key(IDLE_MS)
+        if key in ("ok", "cancel", None):
+            return key == "ok"
+
+
+async def show_error(t, error: TasdidError) -> bool:  # noqa: ANN001
+    """Show a coded error; True when the officer pressed OK (try again), False for CANCEL."""
+    left = error.detail if isinstance(error, OfficerError) else None
+    detail = error.detail if isinstance(error.detail, str) else None
+    return await acknowledge(t, "error", code=error.code, message_key="err." + error.code, hint_key="hint." + error.code, left=left, detail=detail)

@@ -1,0 +1,207 @@
+"""One fine, from the licence to its hand-back: the declared states, and what each does.
+
+The position is kept in the journal: each state that matters writes its record before it shows anything, and `resume` finds the state again
+from the open case after a power cut. Personal data lives in `self` only, and encrypted beside the journal until the case is closed.
+"""
+
+from drivers.contracts.secure_element import SLOT_TOKEN_HMAC
+from protocol import records as r
+from protocol.errors import CardError, LicenceError, MrzError, RiskError
+from protocol.licence import mrz as mrz_format
+from terminal import personal
+from terminal.flows import ask, licence, offence, papers, payment
+
+TRANSITIONS = {
+    "identify": ("read", "end"),
+    "read": ("identify", "plate", "end"),
+    "plate": ("offence", "end"),
+    "offence": ("acknowledge", "end"),
+    "acknowledge": ("choose",),
+    "choose": ("pay", "notice"),
+    "pay": ("receipt", "choose"),
+    "receipt": ("hand", "choose"),
+    "notice": ("hand",),
+    "hand": ("close",),
+    "close": ("end",),
+}
+_FIELDS = (("number", 9), ("birth", 7), ("expiry", 7))
+
+
+class Fine:
+    """One run of the flow for terminal `t`."""
+
+    def __init__(self, t) -> None:  # noqa: ANN001 - Terminal
+        self.t = t
+        self.state = "identify"
+        self.mrz = None
+        self.reading = None
+        self.plate = ""
+        self.line: dict = {}
+        self.tariff_version = 0
+        self.duplicate = False
+
+    async def run(self) -> None:
+        """Run to the end; a state that is not declared as a successor is a programming error."""
+        while self.state != "end":
+            following = await getattr(self, "_" + self.state)()
+            if following not in TRANSITIONS[self.state]:
+                raise RuntimeError(self.state + " may not go to " + following)
+            self.state = following
+
+    async def resume(self) -> None:
+        """Go on with the journal's open case after a reboot: say what happened, then continue where the records stand."""
+        case = self.t.journal.view.case
+        blob = self.t.journal.blob("private", case.seq)
+        if blob is not None:
+            self.plate = (await personal.unseal(self.t, case.number, blob)).get("plate", "")
+        self.line = await offence.line_of(self.t, case.offence, case)
+        self.tariff_version = case.tariff
+        if case.outcome == r.OUTCOME_INTERRUPTED:
+            await ask.acknowledge(self.t, "interrupted", amount=case.amount)
+            self.state = "choose"
+        elif case.disposition:
+            self.state = "close"
+        elif case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
+            self.duplicate = True
+            self.state = "receipt"
+        else:
+            self.state = "choose"
+        await self.run()
+
+    async def _identify(self) -> str:
+        """The MRZ: scanned, or three numbers typed from the card's back, each with its check digit."""
+        typed: dict = {}
+        while True:
+            for field, length in _FIELDS:
+                if field not in typed:
+                    text = await ask.digits_or_scan(self.t, "mrz_entry", length, length, field=field)
+                    if text is None:
+                        return "end"
+                    if not text.isdigit():
+                        typed = {"scan": text}
+                        break
+                    typed[field] = text
+            try:
+                self.mrz = self._mrz(typed)
+                return "read"
+            except MrzError as error:
+                if not await ask.show_error(self.t, error):
+                    return "end"
+                if error.detail in typed:
+                    del typed[error.detail]
+                else:
+                    typed = {}
+
+    @staticmethod
+    def _mrz(typed: dict):  # noqa: ANN205 - Mrz
+        if "scan" in typed:
+            return mrz_format.parse(typed["scan"])
+        number, birth, expiry = typed["number"], typed["birth"], typed["expiry"]
+        return mrz_format.from_fields("A" + number[:8], number[8:], birth[:6], birth[6:], expiry[:6], expiry[6:])
+
+    async def _read(self) -> str:
+        """Read the chip; a card pulled or refused may be tried again without leaving a record."""
+        try:
+            self.reading = await licence.read(self.t, self.mrz)
+        except LicenceError as error:
+            return "identify" if await ask.show_error(self.t, error) else "end"
+        except CardError as error:
+            if await ask.show_error(self.t, error):
+                return await self._read()
+            return "end"
+        token = await self.t.ports.se.hmac(SLOT_TOKEN_HMAC, b"licence" + self.mrz.number.encode())
+        await self.t.journal.append(
+            r.LICENCE_READ,
+            {r.VERDICT: self.reading.verdict, r.FINDINGS: list(self.reading.findings), r.LICENCE_TOKEN: token[:16]},
+        )
+        return "plate" if await licence.show_verdict(self.t, self.reading) else "end"
+
+    async def _plate(self) -> str:
+        text = await ask.digits(self.t, "plate_entry", 8, 12)
+        if text is None:
+            return "end"
+        self.plate = text[:-5] + "-" + text[-5:-2] + "-" + text[-2:]
+        return "offence"
+
+    async def _offence(self) -> str:
+        found = await offence.choose(self.t)
+        if found is None:
+            return "end"
+        self.line, self.tariff_version = found
+        return "acknowledge"
+
+    async def _acknowledge(self) -> str:
+        """The notice exists from here on; then the driver sees amount and points and acknowledges them."""
+        t = self.t
+        case = t.journal.view.cases + 1
+        content = {"plate": self.plate}
+        content.update(licence.report_data(self.reading))
+        await t.journal.append(
+            r.NOTICE,
+            {
+                r.CASE: case,
+                r.PV: t.pv_number(case),
+                r.OFFENCE: self.line["code"],
+                r.TARIFF: self.tariff_version,
+                r.AMOUNT: self.line["amount"],
+                r.POINTS: self.line["points"],
+                r.PLACE: t.identity.place,
+            },
+            private=await personal.seal(t, case, content),
+        )
+        if await ask.acknowledge(t, "acknowledge", code=self.line["code"], text=self.line[t.face.lang], amount=self.line["amount"], points=self.line["points"]):
+            await t.journal.append(r.ACKNOWLEDGED, {r.CASE: case})
+        return "choose"
+
+    async def _choose(self) -> str:
+        """Pay by card now, or later: paying is the driver's choice (domain §1)."""
+        while True:
+            await self.t.face.show("pay_choice", amount=self.t.journal.view.case.amount)
+            key = await self.t.face.key(ask.IDLE_MS)
+            if key == "1":
+                return "pay"
+            if key == "2":
+                return "notice"
+
+    async def _pay(self) -> str:
+        case = self.t.journal.view.case
+        try:
+            outcome = await payment.pay(self.t, case)
+        except (CardError, RiskError) as error:
+            await ask.show_error(self.t, error)
+            return "choose"
+        if outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL, r.OUTCOME_DECLINED):
+            return "receipt"
+        return "choose"
+
+    async def _receipt(self) -> str:
+        outcome = self.t.journal.view.case.outcome
+        await papers.print_outcome(self.t, self, self.duplicate)
+        self.duplicate = False
+        if outcome == r.OUTCOME_DECLINED:
+            return "choose"
+        if outcome == r.OUTCOME_PROVISIONAL:
+            await papers.print_notice(self.t, self)
+        return "hand"
+
+    async def _notice(self) -> str:
+        await papers.print_notice(self.t, self)
+        return "hand"
+
+    async def _hand(self) -> str:
+        """The licence goes back only on *approved* (domain §4)."""
+        case = self.t.journal.view.case
+        disposition = r.DISPOSITION_RETURNED if case.outcome == r.OUTCOME_APPROVED else r.DISPOSITION_RETAINED
+        await self.t.journal.append(r.LICENCE_DISPOSITION, {r.CASE: case.number, r.DISPOSITION: disposition})
+        await ask.acknowledge(self.t, "licence_hand", disposition=disposition, days=10)
+        return "close"
+
+    async def _close(self) -> str:
+        case = self.t.journal.view.case
+        closure = {
+            r.OUTCOME_APPROVED: r.CLOSURE_PAID,
+            r.OUTCOME_PROVISIONAL: r.CLOSURE_PROVISIONAL,
+            r.OUTCOME_DECLINED: r.CLOSURE_DECLINED,
+        }.get(case.outcome, r.CLOSURE_UNPAID)
+        await self.t.journal.append(r.CASE_CLOSED, {r.CASE: case.number, r.CLOSURE: closure})
+        return "end"

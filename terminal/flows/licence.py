@@ -1,0 +1,76 @@
+"""Reading the driver's licence chip, and showing what was proved."""
+
+from protocol import records as r
+from protocol.licence import reader as licence_reader
+from terminal import localtime
+from terminal.flows import ask
+from terminal.flows.drive import drive
+
+_WAIT_MS = 60000
+_RANDOM = 96  # bytes fetched from the secure element before the session: two tries at mutual authentication
+
+
+async def read(t, mrz):  # noqa: ANN001, ANN201 - Terminal, Mrz → LicenceReading
+    """Wait for the card, read and judge it. Raises CardError, LicenceError, ParameterError."""
+    trust = t.parameter("trust").body
+    stock = bytearray()
+    while len(stock) < _RANDOM:
+        stock.extend(await t.ports.se.random(32))
+    reader = t.ports.licence_reader
+    await t.face.show("licence_present")
+    await reader.wait_for_card(_WAIT_MS)
+    await reader.connect()
+
+    async def progress(name, done, total) -> None:  # noqa: ANN001
+        await t.face.show("licence_progress", file=name, done=done, total=total)
+
+    try:
+        machine = licence_reader.read_licence(
+            t.ports.crypto, mrz, _Stock(stock).take, trust, localtime.yyyymmdd(t.now()), groups=(1, 11)
+        )
+        return await drive(reader, machine, {"progress": progress})
+    finally:
+        await reader.disconnect()
+
+
+class _Stock:
+    """Random bytes drawn beforehand, each given out once."""
+
+    def __init__(self, stock: bytearray) -> None:
+        self._stock = stock
+        self._at = 0
+
+    def take(self, count: int) -> bytes:
+        """The next `count` bytes; an empty stock raises IndexError rather than repeat."""
+        if self._at + count > len(self._stock):
+            raise IndexError("random stock used up")
+        self._at += count
+        return bytes(self._stock[self._at - count : self._at])
+
+
+async def show_verdict(t, reading) -> bool:  # noqa: ANN001
+    """Show names, number and verdict; True to go on."""
+    dg1 = reading.dg1 or {}
+    dg11 = reading.dg11 or {}
+    return await ask.acknowledge(
+        t,
+        "licence_verdict",
+        verdict=reading.verdict,
+        name_ar=(dg11.get("surname_ar", "") + " " + dg11.get("given_names_ar", "")).strip(),
+        name_lat=(dg1.get("surname", "") + " " + dg1.get("given_names", "")).strip(),
+        number=dg1.get("number", ""),
+        expiry=dg1.get("expiry", ""),
+        categories=" ".join([c["category"] for c in dg1.get("categories", ())]),
+        findings=list(reading.findings),
+    )
+
+
+def report_data(reading) -> dict:  # noqa: ANN001
+    """What the law needs of the driver in a report (PV)."""
+    if reading is None or reading.verdict == r.VERDICT_UNREADABLE or not reading.dg1:
+        return {}
+    out = {}
+    for key in ("number", "surname", "given_names", "birth", "authority"):
+        if key in reading.dg1:
+            out[key] = reading.dg1[key]
+    return out

@@ -1,0 +1,82 @@
+"""What is printed when: facts gathered from records, the signed claim for the QR, the printer's troubles put to the officer."""
+
+from drivers.contracts.secure_element import SLOT_DEVICE_KEY
+from protocol import claim
+from protocol import records as r
+from protocol.errors import PrinterError
+from terminal import localtime
+from terminal.flows import ask
+from terminal.receipts import print_receipt
+
+_KINDS = {r.OUTCOME_APPROVED: "payment", r.OUTCOME_PROVISIONAL: "provisional", r.OUTCOME_DECLINED: "declined"}
+DAYS_TO_DRIVE = 10  # law 01-14: the driver may drive for ten days against the document
+
+
+async def print_outcome(t, fine, duplicate: bool) -> None:  # noqa: ANN001 - Terminal, Fine
+    """The receipt of the open case's payment outcome."""
+    case = t.journal.view.case
+    record = case.outcome_record
+    facts = await _facts(t, fine, case, record)
+    await _print(t, _KINDS[case.outcome], facts, r.COPY_DUPLICATE if duplicate else r.COPY_DRIVER, case)
+
+
+async def print_notice(t, fine) -> None:  # noqa: ANN001
+    """The notice with the 10-day document."""
+    case = t.journal.view.case
+    await _print(t, "notice", await _facts(t, fine, case, None), r.COPY_DRIVER, case)
+
+
+async def _facts(t, fine, case, record) -> dict:  # noqa: ANN001
+    utc = record[r.UTC] if record else t.now()
+    outcome = record[r.OUTCOME] if record else 0
+    facts = {
+        "authority": t.identity.authority,
+        "force": t.officer["force"],
+        "unit": t.officer["unit"],
+        "pv": case.pv,
+        "utc": utc,
+        "place": case.place,
+        "plate": fine.plate,
+        "code": case.offence,
+        "text_ar": fine.line["ar"],
+        "text_fr": fine.line["fr"],
+        "points": case.points,
+        "amount": case.amount,
+        "terminal": t.identity.device,
+        "officer": t.officer["number"],
+        "outcome": outcome,
+        "seq": record[r.SEQ] if record else case.seq,
+        "valid_days": DAYS_TO_DRIVE,
+        "disposition": r.DISPOSITION_RETURNED if outcome == r.OUTCOME_APPROVED else r.DISPOSITION_RETAINED,
+        "qr": await _qr(t, case, outcome, utc),
+    }
+    if record:
+        for name, key in (("scheme", r.SCHEME), ("last4", r.LAST4), ("auth_code", r.AUTH_CODE), ("reason", r.REASON)):
+            facts[name] = record.get(key, "")
+        for name, key in (("aid", r.AID), ("tvr", r.TVR), ("cryptogram", r.CRYPTOGRAM)):
+            facts[name] = record.get(key, b"")
+    return facts
+
+
+async def _qr(t, case, outcome: int, utc: int) -> str:  # noqa: ANN001
+    token = await t.ports.se.random(8)
+    parts = claim.claim_prepare(outcome, case.amount, localtime.yyyymmdd(utc), case.pv, token, t.identity.device)
+    signature = await t.ports.se.sign(SLOT_DEVICE_KEY, parts[2])
+    return claim.claim_assemble(parts[0], parts[1], signature)
+
+
+async def _print(t, kind: str, facts: dict, copy: int, case) -> None:  # noqa: ANN001
+    """Print until it is confirmed or the officer gives up; a second try is marked as duplicate, because the first may be half out."""
+    while True:
+        await t.face.show("printing", copy=copy)
+        try:
+            await print_receipt(t.ports.printer, t.engine, kind, facts, copy)
+        except PrinterError as error:
+            await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "printer", r.REASON: error.code})
+            if not await ask.show_error(t, error):
+                return
+            if error.code == "PRN-006":
+                copy = r.COPY_DUPLICATE
+            continue
+        await t.journal.append(r.RECEIPT_PRINTED, {r.CASE: case.number, r.COPY: copy})
+        return

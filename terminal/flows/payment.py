@@ -1,0 +1,174 @@
+"""One card payment: identity durable first, the EMV kernel, outcome durable, then shown (domain §4).
+
+The payment's identity is (device, epoch, sequence of its intent record). A cut or a pulled card after the intent and before the outcome is
+*interrupted*: nothing was taken, the session is never resumed, a retry is a new identity with a new unpredictable number.
+"""
+
+from drivers.contracts.secure_element import SLOT_TOKEN_HMAC
+from protocol import records as r
+from protocol.emv import kernel
+from protocol.emv.params import EmvParams
+from protocol.errors import CardError, EmvError
+from terminal import localtime, risk, sealing
+from terminal.flows import ask
+from terminal.flows.drive import drive
+
+_WAIT_MS = 60000
+CURRENCY = 12  # DZD, ISO 4217
+COUNTRY = 12  # Algeria, ISO 3166
+
+
+async def pay(t, case) -> int:  # noqa: ANN001 - Terminal, Case → records.OUTCOME_*
+    """Take one payment for `case`; returns its outcome after the officer has seen it.
+
+    Raises RiskError before anything is done, CardError when no card came. From the intent on it never raises for the card's doing.
+    """
+    risk.check_sale(t.journal, t.limits(), case.amount, t.now(), t.ports.storage.free_bytes())
+    params = EmvParams(t.parameter("emv").body)
+    reader = t.ports.payment_reader
+    await t.face.show("card_present", amount=case.amount)
+    await reader.wait_for_card(_WAIT_MS)
+    await reader.connect()
+    intent = await t.journal.append(r.PAYMENT_INTENT, {r.CASE: case.number, r.AMOUNT: case.amount})
+    session = _Session(t, case, intent)
+    try:
+        body, sealed = await session.run(reader, params)
+    finally:
+        await reader.disconnect()
+    record = await t.journal.append(r.PAYMENT_OUTCOME, body, sealed=sealed)
+    await _show(t, record)
+    return record[r.OUTCOME]
+
+
+async def _show(t, record: dict) -> None:  # noqa: ANN001
+    outcome = record[r.OUTCOME]
+    if outcome == r.OUTCOME_INTERRUPTED:
+        await ask.acknowledge(t, "interrupted", amount=record[r.AMOUNT])
+        return
+    await ask.acknowledge(
+        t,
+        "outcome",
+        outcome=outcome,
+        amount=record[r.AMOUNT],
+        scheme=record.get(r.SCHEME, ""),
+        last4=record.get(r.LAST4, ""),
+        reason=record.get(r.REASON, ""),
+    )
+    if await t.ports.payment_reader.card_present():
+        await t.face.show("card_remove")
+        await t.ports.payment_reader.wait_for_removal(ask.IDLE_MS)
+
+
+class _Session:
+    """The kernel's requests answered for one payment, and its result turned into a record."""
+
+    def __init__(self, t, case, intent: dict) -> None:  # noqa: ANN001
+        self._t = t
+        self._case = case
+        self._intent = intent
+
+    async def run(self, reader, params) -> "tuple[dict, bytes | None]":  # noqa: ANN001
+        """(body of the outcome record, sealed card data or None)."""
+        t = self._t
+        await t.face.show("card_busy")
+        txn = {
+            "amount": self._case.amount,
+            "currency": CURRENCY,
+            "country": COUNTRY,
+            "date": localtime.yymmdd(t.now()),
+            "time": localtime.hhmmss(t.now()),
+            "type": 0,
+            "counter": self._intent[r.SEQ],
+        }
+        machine = kernel.transact(txn, params, t.ports.crypto, await t.ports.se.random(4))
+        handlers = {
+            "choose": self._choose,
+            "pin": self._pin,
+            "random": t.ports.se.random,
+            "online": self._online,
+            "identified": self._identified,
+            "first_gac": self._first_gac,
+            "progress": self._progress,
+        }
+        body = {r.CASE: self._case.number, r.INTENT: self._intent[r.SEQ], r.AMOUNT: self._case.amount}
+        try:
+            result = await drive(reader, machine, handlers)
+        except CardError as error:
+            body[r.OUTCOME] = r.OUTCOME_INTERRUPTED
+            body[r.REASON] = error.code
+            return body, None
+        except EmvError as error:
+            body[r.OUTCOME] = r.OUTCOME_DECLINED
+            body[r.REASON] = error.code
+            return body, None
+        return await self._record(body, result)
+
+    async def _record(self, body: dict, result) -> "tuple[dict, bytes | None]":  # noqa: ANN001
+        body[r.OUTCOME] = result.outcome
+        if result.reason == "STOP":
+            result.reason = result.detail
+        for key, value in (
+            (r.REASON, result.reason),
+            (r.SCHEME, result.label),
+            (r.AID, result.aid),
+            (r.TVR, result.tvr),
+            (r.CID, result.cid),
+            (r.CRYPTOGRAM, result.cryptogram),
+            (r.ATC, result.atc),
+            (r.AUTH_CODE, result.auth_code),
+        ):
+            if value is not None and value != "" and value != b"":
+                body[key] = bytes(value) if isinstance(value, (bytearray, memoryview)) else value
+        sealed = None
+        if result.pan:
+            pan = bytes(result.pan).decode()
+            body[r.LAST4] = pan[-4:]
+            body[r.CARD_TOKEN] = await self._token(pan)
+            if result.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
+                content = {1: pan, 2: result.psn, 3: bytes(result.expiry).hex()[:4], 4: bytes(result.de55)}
+                sealed = await sealing.seal_card(self._t, self._intent[r.SEQ], self._case.amount, content)
+        result.forget()
+        return body, sealed
+
+    async def _token(self, pan: str) -> bytes:
+        mac = await self._t.ports.se.hmac(SLOT_TOKEN_HMAC, b"card" + pan.encode())
+        return mac[:16]
+
+    async def _choose(self, labels):  # noqa: ANN001, ANN202 - index or None
+        index = 0
+        while True:
+            await self._t.face.show("card_choose", labels=labels, index=index)
+            key = await self._t.face.key(ask.IDLE_MS)
+            if key is None or key == "cancel":
+                return None
+            if key == "ok":
+                return index
+            if key == "down":
+                index = (index + 1) % len(labels)
+            elif key == "up":
+                index = (index - 1) % len(labels)
+            elif len(key) == 1 and 1 <= int(key) <= len(labels):
+                return int(key) - 1
+
+    async def _pin(self, tries_left, last_try):  # noqa: ANN001, ANN202 - digits or None (bypass)
+        pin = await ask.secret_digits(self._t, "card_pin", 4, 12, tries_left=tries_left, last_try=last_try, amount=self._case.amount)
+        await self._t.face.show("card_busy")
+        return pin
+
+    async def _online(self, de55):  # noqa: ANN001, ANN202
+        """No online path yet: always "unable to go online" (EMV Book 3 section 10.9); the parameters decide on deferral."""
+        return None
+
+    async def _identified(self, facts):  # noqa: ANN001, ANN202 - None to go on, else a reason
+        """Limits of one card since the last synchronisation."""
+        token = await self._token(bytes(facts["pan"]).decode())
+        most = self._t.limits()["card_offline_max"]
+        if self._t.stored_for_card(token) + self._case.amount > most:
+            return "RSK-008"
+        return None
+
+    async def _first_gac(self, facts) -> None:  # noqa: ANN001
+        """The intent is durable already: nothing more to fix before the card changes."""
+
+    async def _progress(self, name, done, total) -> None:  # noqa: ANN001
+        await self._t.face.show("card_busy")

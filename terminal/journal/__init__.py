@@ -1,0 +1,1 @@
+"""The journal: append-only, chained, durable before shown (design §3)."""

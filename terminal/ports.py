@@ -1,0 +1,23 @@
+"""What a board hands to the application: one object for each contract of `drivers.contracts`, and the read-only data of the image."""
+
+
+class Ports:
+    """All that the application touches of the outside world. A board fills every field; `scanner` and `diagnostic` may be None."""
+
+    def __init__(
+        self, *, storage, se, crypto, clock, display, keypad, scanner, printer, licence_reader, payment_reader, network, diagnostic, atlas, strings
+    ) -> None:  # noqa: ANN001, E501 - contracts; duck-typed on MicroPython
+        self.storage = storage
+        self.se = se
+        self.crypto = crypto
+        self.clock = clock
+        self.display = display
+        self.keypad = keypad
+        self.scanner = scanner
+        self.printer = printer
+        self.licence_reader = licence_reader
+        self.payment_reader = payment_reader
+        self.network = network
+        self.diagnostic = diagnostic
+        self.atlas = atlas
+        self.strings = strings

@@ -1,0 +1,33 @@
+"""Whether a sale may start, and whether this card may go on: cumulative offline limits from the signed set "limits" (domain §4).
+
+All amounts in centimes. RSK-001 amount of one payment, RSK-002 stored offline total, RSK-003 stored offline count, RSK-004 age of the oldest
+unsynchronised payment, RSK-005 storage nearly full, RSK-006 clock older than the last record, RSK-007 the case is already paid or provisional.
+"""
+
+from protocol import records as r
+from protocol.errors import RiskError
+
+FLASH_RESERVE = 65536  # bytes that must stay free before a sale starts
+_SYNC = "synchronise before the next payment"
+
+
+def check_sale(journal, limits: dict, amount: int, now: int, free_bytes: int) -> None:  # noqa: ANN001 - Journal
+    """Raise RiskError when a payment of `amount` must not start."""
+    view = journal.view
+    if view.case is not None and view.case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
+        raise RiskError("this case is paid or waits for its authorisation", "RSK-007", "no second payment")
+    if amount > limits["tx_max"]:
+        raise RiskError("the amount is above the limit of one payment", "RSK-001", "the driver pays later", "tx_max")
+    stored = 0
+    for item in view.exposure:
+        stored += item[1]
+    if stored + amount > limits["offline_total_max"]:
+        raise RiskError("too much is stored offline", "RSK-002", _SYNC, "offline_total_max")
+    if len(view.exposure) >= limits["offline_count_max"]:
+        raise RiskError("too many payments are stored offline", "RSK-003", _SYNC, "offline_count_max")
+    if view.exposure and view.exposure[0][2] + limits["offline_age_max"] < now:
+        raise RiskError("a stored payment is too old", "RSK-004", _SYNC, "offline_age_max")
+    if free_bytes < FLASH_RESERVE:
+        raise RiskError("the terminal's storage is nearly full", "RSK-005", _SYNC, "flash")
+    if now < journal.last_utc:
+        raise RiskError("the clock is older than the last record", "RSK-006", "synchronise to set the clock", "clock")

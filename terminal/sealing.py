@@ -1,0 +1,43 @@
+"""Sealing card data for the acquirer under AES-DUKPT (ANSI X9.24-3), bound to the payment's identity and amount.
+
+The transaction counter advances durably in the secure element *before* its key is used, so no key serves twice, power cuts included. The
+initial key never leaves the secure element: it encrypts the first derivation block there. Blob: COSE_Encrypt0 (AES-CCM-16-128-128), protected
+{1: 30, 4: KSN}, external data CBOR [device, epoch, intent, centimes]; content {1: PAN, 2: PAN sequence number, 3: expiry YYMM, 4: DE55}.
+"""
+
+from drivers.contracts.secure_element import SLOT_DUKPT_COUNTER, SLOT_DUKPT_IK
+from protocol import cbor, cose, dukpt
+from protocol.pack import rd32, u32be
+
+_ALGORITHM = 30
+
+
+async def next_counter(se) -> int:  # noqa: ANN001 - SecureElement
+    """Advance the transaction counter durably and return it. Raises SecureElementError, and CryptoError when it is used up."""
+    current = rd32(await se.read_block(SLOT_DUKPT_COUNTER, 0))
+    following = dukpt.next_counter(current)
+    await se.write_block(SLOT_DUKPT_COUNTER, 0, u32be(following) + bytes(28))
+    return following
+
+
+async def seal_card(t, intent: int, amount: int, content: dict) -> bytes:  # noqa: ANN001 - Terminal
+    """The sealed blob of one payment."""
+    se = t.ports.se
+    counter = await next_counter(se)
+    key = await _data_key(t, counter)
+    ksn = t.identity.ksn_id + u32be(counter)
+    context = cbor.encode([t.identity.device, t.journal.epoch, intent, amount])
+    nonce = await se.random(13)
+    return cose.encrypt0(t.ports.crypto, key, nonce, {1: _ALGORITHM, 4: ksn}, cbor.encode(content), context)
+
+
+async def _data_key(t, counter: int) -> bytes:  # noqa: ANN001
+    """The data-encryption key of `counter`: the first step in the secure element, the rest here."""
+    steps = dukpt.derivation_blocks(t.identity.ksn_id, counter, dukpt.DATA_ENCRYPT)
+    key = None
+    for block in steps:
+        if key is None:
+            key = await t.ports.se.aes_ecb(SLOT_DUKPT_IK, block)
+        else:
+            key = t.ports.crypto.aes_ecb_encrypt(key, block)
+    return key  # type: ignore[return-value] - there is always at least one step

@@ -1,0 +1,61 @@
+"""Records on the wire: what the receiver recomputes is left out, and comes back the same."""
+
+from protocol import cbor, wire
+from protocol import records as r
+from protocol.errors import FormatError
+from tests.support.dual import raises, record
+
+DEVICE = "TSD-000001"
+
+
+def _record(seq, kind, body, counter=None, utc=1700000000, officer=7):
+    out = {
+        r.V: 1, r.DEVICE: DEVICE, r.EPOCH: 1, r.SEQ: seq, r.PREV: bytes(32), r.COUNTER: seq if counter is None else counter,
+        r.CUM_COUNT: 0, r.CUM_TOTAL: 0, r.UTC: utc, r.CLOCK: 2, r.KIND: kind, r.OFFICER: officer, r.UNIT: "U-16",
+    }  # fmt: skip
+    out.update(body)
+    return out
+
+
+def _head(seq, count=0, total=0):
+    return {r.DEVICE: DEVICE, r.EPOCH: 1, r.SEQ: seq, r.PREV: bytes(32), r.CUM_COUNT: count, r.CUM_TOTAL: total}
+
+
+def test_restore_undoes_shrink():
+    first = _record(1, r.LOGIN, {})
+    second = _record(2, r.PAYMENT_OUTCOME, {r.CASE: 1, r.INTENT: 1, r.AMOUNT: 5, r.OUTCOME: 1}, utc=1700000031)
+    second[r.CUM_COUNT], second[r.CUM_TOTAL] = 1, 5
+    third = _record(3, r.LOGIN, {}, counter=9, utc=1699999999, officer=8)
+    third[r.CUM_COUNT], third[r.CUM_TOTAL] = 1, 5
+    previous = None
+    head = _head(1)
+    size = 0
+    for entry in (first, second, third):
+        head[r.SEQ] = entry[r.SEQ]
+        sent = cbor.decode(cbor.encode(wire.shrink(entry, previous)))
+        size += len(cbor.encode(sent))
+        back = wire.restore(sent, previous, head)
+        assert back == entry
+        assert cbor.encode(back) == cbor.encode(entry)
+        head[r.CUM_COUNT], head[r.CUM_TOTAL] = back[r.CUM_COUNT], back[r.CUM_TOTAL]
+        previous = entry
+    record("bytes", size)
+
+
+def test_a_second_login_costs_a_few_bytes():
+    first = _record(1, r.LOGIN, {})
+    assert len(cbor.encode(wire.shrink(_record(2, r.LOGIN, {}), first))) <= 4
+
+
+def test_a_recomputed_field_on_the_wire_is_refused():
+    sent = wire.shrink(_record(1, r.LOGIN, {}), None)
+    sent[r.CUM_TOTAL] = 1
+    error = raises(FormatError, wire.restore, sent, None, _head(1))
+    assert error.code == "FMT-020"
+
+
+def test_a_missing_field_is_refused():
+    sent = wire.shrink(_record(1, r.LOGIN, {}), None)
+    del sent[r.KIND]
+    error = raises(FormatError, wire.restore, sent, None, _head(1))
+    assert error.code == "FMT-020"
