@@ -119,9 +119,8 @@ def _context(initial_key_id: bytes, counter: int) -> bytes:
     return bytes(initial_key_id[4:8]) + pack.u32be(counter)
 
 
-def derive_transaction_key(aes_ecb: "AesEcb", initial_key: bytes, ksn: bytes) -> bytes:
-    """The intermediate derivation key of a KSN's counter, from the initial key (host side, section 6.5)."""
-    initial_key_id, counter = split_ksn(ksn)
+def _descend(aes_ecb: "AesEcb", initial_key: bytes, initial_key_id: bytes, counter: int) -> bytes:
+    """The intermediate derivation key of a counter: one derivation for each one-bit, highest first."""
     key, working, mask = initial_key, 0, 1 << 31
     while mask:
         if counter & mask:
@@ -129,6 +128,22 @@ def derive_transaction_key(aes_ecb: "AesEcb", initial_key: bytes, ksn: bytes) ->
             key = _derive(aes_ecb, key, KEY_DERIVATION, len(key), _context(initial_key_id, working))
         mask >>= 1
     return key
+
+
+def derive_transaction_key(aes_ecb: "AesEcb", initial_key: bytes, ksn: bytes) -> bytes:
+    """The intermediate derivation key of a KSN's counter, from the initial key (host side, section 6.5)."""
+    initial_key_id, counter = split_ksn(ksn)
+    return _descend(aes_ecb, initial_key, initial_key_id, counter)
+
+
+def derive_update_key(aes_ecb: "AesEcb", initial_key: bytes, initial_key_id: bytes, length: int = 16) -> bytes:
+    """The key under which a new initial key is sent to a device, from the reserved counter FFFFFFFF (host side)."""
+    if len(initial_key_id) != 8:
+        raise DukptError("an initial key identifier has 8 bytes", "CRY-020")
+    if length > len(initial_key):
+        raise DukptError("a working key is not longer than the key it comes from", "CRY-022")
+    key = _descend(aes_ecb, initial_key, initial_key_id, _FULL)
+    return _derive(aes_ecb, key, KEY_ENCRYPTION, length, _context(initial_key_id, _FULL))
 
 
 def working_key(aes_ecb: "AesEcb", transaction_key: bytes, ksn: bytes, usage: int, length: int = 16) -> bytes:
