@@ -1,8 +1,8 @@
 """Codes of what the server refuses or sets aside, and the two classes that carry them.
 
-A *refusal* answers the whole message (REFUSED, nothing stored). A *rejection* names one record of an accepted batch: the record is
-kept raw, the chain goes on, but nothing is posted from it until a person has looked (`ACK.REJECTED`). An *alarm* is a line of the
-audit log at the highest level.
+A *refusal* answers the whole message (REFUSED, nothing stored). A *rejection* names one record of an accepted batch:
+the record is kept raw, the chain goes on, but nothing is posted from it until a person has looked (`ACK.REJECTED`). An
+*alarm* is a line of the audit log at the highest level.
 """
 
 from protocol.errors import ServerError

@@ -1,8 +1,9 @@
-"""COSE_Sign1 as the sync protocol uses it (RFC 9052 §4.2, ES256): opened with a device's key, sealed with one of the server's.
+"""COSE_Sign1 as the sync protocol uses it (RFC 9052 §4.2, ES256): opened with a device's key, sealed with one of the
+server's.
 
-Untagged; the protected header is exactly {1: -7, 3: content type, 4: key id}, the unprotected one is empty. Strict CBOR on the way in
-(`protocol.cbor`), the signature checked by `cryptography` on the very bytes received. Keys are loaded once and kept. Knows nothing of
-what a payload means.
+Untagged; the protected header is exactly {1: -7, 3: content type, 4: key id}, the unprotected one is empty. Strict CBOR
+on the way in (`protocol.cbor`), the signature checked by `cryptography` on the very bytes received. Keys are loaded
+once and kept. Knows nothing of what a payload means.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
 """The server's signing keys: one per role, so that a signature made for one purpose never serves another (design §4).
 
-`python -m server.keys DIR` makes what is missing and prints the public keys; a key that exists is never replaced. Files are PKCS#8 PEM,
-mode 600, named after the role: `ack.pem` (acknowledgements, refusals), `cmd.pem` (commands), `set-tariff.pem` … (parameter sets).
+`python -m server.keys DIR` makes what is missing and prints the public keys; a key that exists is never replaced. Files
+are PKCS#8 PEM, mode 600, named after the role: `ack.pem` (acknowledgements, refusals), `cmd.pem` (commands),
+`set-tariff.pem` … (parameter sets).
 """
 
 import json
@@ -69,7 +70,9 @@ def load(folder: Path | str) -> Keys:
         try:
             key = serialization.load_pem_private_key(path.read_bytes(), None)
         except (OSError, ValueError) as error:
-            raise ConfigError(f"key {role}.pem missing or unreadable", "CFG-010", "run: python -m server.keys DIR", role) from error
+            raise ConfigError(
+                f"key {role}.pem missing or unreadable", "CFG-010", "run: python -m server.keys DIR", role
+            ) from error
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
             raise ConfigError(f"key {role}.pem is not a P-256 key", "CFG-010", detail=role)
         private[role] = key

@@ -1,8 +1,9 @@
 """What a device may say, strictly parsed: HELLO, BATCH, CLOSE (numbers: `protocol.sync`).
 
-`open_message` takes bytes and the register of public keys, and returns a message whose signature, key id, role, sizes and types have
-been checked, and for a batch its restored records with hash and outcome signature. It needs no database, so the shell runs it outside the
-writer's thread. What needs history (nonce, epoch, chain, intents) is `server.ingest`'s.
+`open_message` takes bytes and the register of public keys, and returns a message whose signature, key id, role, sizes
+and types have been checked, and for a batch its restored records with hash and outcome signature. It needs no database,
+so the shell runs it outside the writer's thread. What needs history (nonce, epoch, chain, intents) is
+`server.ingest`'s.
 """
 
 import hashlib
@@ -71,7 +72,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class Close:
-    """CLOSE: the totals of one shift, records `first_seq`..`last_seq`; keys of `totals` as `protocol.records.totals_step`."""
+    """CLOSE: the totals of one shift, records `first_seq`..`last_seq`; keys of `totals` as
+    `protocol.records.totals_step`.
+    """
 
     device: Device
     nonce: bytes
@@ -94,7 +97,10 @@ def _need(holds: bool, what: str) -> None:
 
 
 def nonce_of(body: bytes) -> bytes:
-    """The nonce that a refusal should echo: whatever the message says it is, empty if it cannot be read. Checks nothing else."""
+    """The nonce that a refusal should echo: whatever the message says it is, empty if it cannot be read.
+
+    Checks nothing else.
+    """
     try:
         payload = cbor.decode(envelope.parse(body).payload)
     except (FormatError, codes.RefusedError):
@@ -142,8 +148,17 @@ def _hello(device: Device, p: dict[int, Any]) -> Hello:
         _need(isinstance(value, dict) and len(value) <= 32, what)
         _need(all(isinstance(k, str) and len(k) <= 32 and _is_uint(v) for k, v in value.items()), what)
     return Hello(
-        device, p[s.NONCE], p[s.EPOCH], p[s.HEAD_SEQ], p[s.HEAD_HASH], p[s.FIRST_RETAINED], p[s.FIRMWARE], sets, p[s.UTC],
-        p[s.CLOCK], health,
+        device,
+        p[s.NONCE],
+        p[s.EPOCH],
+        p[s.HEAD_SEQ],
+        p[s.HEAD_HASH],
+        p[s.FIRST_RETAINED],
+        p[s.FIRMWARE],
+        sets,
+        p[s.UTC],
+        p[s.CLOCK],
+        health,
     )
 
 
@@ -167,8 +182,12 @@ def _batch(device: Device, p: dict[int, Any]) -> Batch:
     sealed = _attachments(p, s.SEALED, len(records), MAX_SEALED)
     private = _attachments(p, s.PRIVATE, len(records), MAX_PRIVATE)
     head = {
-        r.DEVICE: device.device, r.EPOCH: p[s.EPOCH], r.SEQ: first, r.PREV: p[s.PREV_HASH],
-        r.CUM_COUNT: p[s.CUM_COUNT], r.CUM_TOTAL: p[s.CUM_TOTAL],
+        r.DEVICE: device.device,
+        r.EPOCH: p[s.EPOCH],
+        r.SEQ: first,
+        r.PREV: p[s.PREV_HASH],
+        r.CUM_COUNT: p[s.CUM_COUNT],
+        r.CUM_TOTAL: p[s.CUM_TOTAL],
     }
     entries, previous = [], None
     for index, item in enumerate(records):
@@ -222,11 +241,14 @@ def _judge(device: Device, record: dict[int, Any], data: bytes, signature: bytes
 
 def _close(device: Device, p: dict[int, Any]) -> Close:
     first, last, totals = p.get(s.FIRST_SEQ), p.get(s.LAST_SEQ), p.get(s.TOTALS)
-    _need(_is_uint(first) and _is_uint(last) and 0 < first <= last, "range of the shift")
+    _need(_is_uint(first) and _is_uint(last), "range of the shift")
+    _need(0 < p[s.FIRST_SEQ] <= p[s.LAST_SEQ], "range of the shift")
     _need(schema.FIELDS[r.TOTALS](totals), "totals")
     return Close(device, p[s.NONCE], p[s.EPOCH], p[s.FIRST_SEQ], p[s.LAST_SEQ], p[s.TOTALS])
 
 
 _READERS: dict[str, Callable[[Device, dict[int, Any]], Message]] = {
-    s.TYPE_HELLO: _hello, s.TYPE_BATCH: _batch, s.TYPE_CLOSE: _close
+    s.TYPE_HELLO: _hello,
+    s.TYPE_BATCH: _batch,
+    s.TYPE_CLOSE: _close,
 }

@@ -1,7 +1,9 @@
-"""The schema of records as the server accepts them: the type and range of every key, and the keys that each kind must have.
+"""The schema of records as the server accepts them: the type and range of every key, and the keys that each kind must
+have.
 
-A record of a valid device signature that breaks this is kept raw and named in the acknowledgement, never posted and never in the way of
-those after it. Keys and kinds: `protocol.records`. Does not look at other records: that is `server.ingest`.
+A record of a valid device signature that breaks this is kept raw and named in the acknowledgement, never posted and
+never in the way of those after it. Keys and kinds: `protocol.records`. Does not look at other records: that is
+`server.ingest`.
 """
 
 from collections.abc import Callable
@@ -31,32 +33,94 @@ def _codes(v: Any) -> bool:
 
 
 def _totals(v: Any) -> bool:
-    return isinstance(v, dict) and len(v) <= 8 and all(
-        isinstance(key, int) and isinstance(pair, list) and len(pair) == 2 and all(_uint(0, 10**15)(n) for n in pair)
-        for key, pair in v.items()
+    return (
+        isinstance(v, dict)
+        and len(v) <= 8
+        and all(
+            isinstance(key, int)
+            and isinstance(pair, list)
+            and len(pair) == 2
+            and all(_uint(0, 10**15)(n) for n in pair)
+            for key, pair in v.items()
+        )
     )
 
 
 FIELDS: dict[int, Check] = {
-    r.V: _uint(1, 255), r.DEVICE: _text(32, 1), r.EPOCH: _uint(), r.SEQ: _uint(1), r.PREV: _bytes(32), r.COUNTER: _uint(),
-    r.CUM_COUNT: _uint(), r.CUM_TOTAL: _uint(0, 10**15), r.UTC: _uint(0, 1 << 40), r.CLOCK: _uint(0, 2),
-    r.KIND: _uint(1, 255), r.OFFICER: _uint(), r.UNIT: _text(32), r.CASE: _uint(1), r.PV: _text(48, 1), r.OFFENCE: _text(32, 1),
-    r.TARIFF: _uint(), r.AMOUNT: _uint(0, MAX_AMOUNT), r.POINTS: _uint(0, 99), r.VERDICT: _uint(1, 7),
-    r.LICENCE_TOKEN: _bytes(16), r.FINDINGS: _codes, r.OUTCOME: _uint(1, 4), r.REASON: _text(64), r.INTENT: _uint(1),
-    r.AID: lambda v: isinstance(v, bytes) and 5 <= len(v) <= 16, r.LAST4: _text(4), r.SCHEME: _text(32), r.TVR: _bytes(5),
-    r.CID: _uint(0, 255), r.CRYPTOGRAM: _bytes(8), r.ATC: _uint(0, 65535), r.AUTH_CODE: _text(8), r.SEALED: _bytes(32),
-    r.TOKEN: _bytes(8), r.DISPOSITION: _uint(1, 3), r.COPY: _uint(1, 3), r.WILAYA: _uint(1, 69), r.FORCE: _uint(1, 2),
-    r.CARD_TOKEN: _bytes(16), r.ACQUIRER_REF: _text(16), r.SET_KIND: _text(16, 1), r.SET_VERSION: _uint(), r.CLOSURE: _uint(1, 5),
-    r.PRIVATE: _bytes(32), r.PLACE: _text(80), r.TOTALS: _totals, r.SHIFT: _uint(), r.HEALTH: _text(64), r.FIRST: _uint(1),
+    r.V: _uint(1, 255),
+    r.DEVICE: _text(32, 1),
+    r.EPOCH: _uint(),
+    r.SEQ: _uint(1),
+    r.PREV: _bytes(32),
+    r.COUNTER: _uint(),
+    r.CUM_COUNT: _uint(),
+    r.CUM_TOTAL: _uint(0, 10**15),
+    r.UTC: _uint(0, 1 << 40),
+    r.CLOCK: _uint(0, 2),
+    r.KIND: _uint(1, 255),
+    r.OFFICER: _uint(),
+    r.UNIT: _text(32),
+    r.CASE: _uint(1),
+    r.PV: _text(48, 1),
+    r.OFFENCE: _text(32, 1),
+    r.TARIFF: _uint(),
+    r.AMOUNT: _uint(0, MAX_AMOUNT),
+    r.POINTS: _uint(0, 99),
+    r.VERDICT: _uint(1, 7),
+    r.LICENCE_TOKEN: _bytes(16),
+    r.FINDINGS: _codes,
+    r.OUTCOME: _uint(1, 4),
+    r.REASON: _text(64),
+    r.INTENT: _uint(1),
+    r.AID: lambda v: isinstance(v, bytes) and 5 <= len(v) <= 16,
+    r.LAST4: _text(4),
+    r.SCHEME: _text(32),
+    r.TVR: _bytes(5),
+    r.CID: _uint(0, 255),
+    r.CRYPTOGRAM: _bytes(8),
+    r.ATC: _uint(0, 65535),
+    r.AUTH_CODE: _text(8),
+    r.SEALED: _bytes(32),
+    r.TOKEN: _bytes(8),
+    r.DISPOSITION: _uint(1, 3),
+    r.COPY: _uint(1, 3),
+    r.WILAYA: _uint(1, 69),
+    r.FORCE: _uint(1, 2),
+    r.CARD_TOKEN: _bytes(16),
+    r.ACQUIRER_REF: _text(16),
+    r.SET_KIND: _text(16, 1),
+    r.SET_VERSION: _uint(),
+    r.CLOSURE: _uint(1, 5),
+    r.PRIVATE: _bytes(32),
+    r.PLACE: _text(80),
+    r.TOTALS: _totals,
+    r.SHIFT: _uint(),
+    r.HEALTH: _text(64),
+    r.FIRST: _uint(1),
 }
 
 REQUIRED: dict[int, tuple[int, ...]] = {
-    r.PROVISIONED: (), r.SHIFT_OPENED: (), r.SHIFT_CLOSED: (r.TOTALS,), r.LOGIN: (), r.LICENCE_READ: (r.VERDICT,),
-    r.NOTICE: (r.CASE, r.PV, r.OFFENCE, r.AMOUNT), r.ACKNOWLEDGED: (), r.PAYMENT_INTENT: (r.CASE, r.AMOUNT),
-    r.PAYMENT_OUTCOME: (r.INTENT, r.OUTCOME, r.AMOUNT), r.AUTHORISATION_RESULT: (r.INTENT, r.OUTCOME, r.AMOUNT),
-    r.VOID: (r.INTENT,), r.LICENCE_DISPOSITION: (r.DISPOSITION,), r.RECEIPT_PRINTED: (), r.OUTAGE_BEGIN: (), r.OUTAGE_END: (),
-    r.PARAMETERS_APPLIED: (r.SET_KIND, r.SET_VERSION), r.FIRMWARE_EVENT: (), r.HEALTH_EVENT: (r.HEALTH,), r.NEW_EPOCH: (),
-    r.GAP: (), r.CASE_CLOSED: (r.CASE, r.CLOSURE),
+    r.PROVISIONED: (),
+    r.SHIFT_OPENED: (),
+    r.SHIFT_CLOSED: (r.TOTALS,),
+    r.LOGIN: (),
+    r.LICENCE_READ: (r.VERDICT,),
+    r.NOTICE: (r.CASE, r.PV, r.OFFENCE, r.AMOUNT),
+    r.ACKNOWLEDGED: (),
+    r.PAYMENT_INTENT: (r.CASE, r.AMOUNT),
+    r.PAYMENT_OUTCOME: (r.INTENT, r.OUTCOME, r.AMOUNT),
+    r.AUTHORISATION_RESULT: (r.INTENT, r.OUTCOME, r.AMOUNT),
+    r.VOID: (r.INTENT,),
+    r.LICENCE_DISPOSITION: (r.DISPOSITION,),
+    r.RECEIPT_PRINTED: (),
+    r.OUTAGE_BEGIN: (),
+    r.OUTAGE_END: (),
+    r.PARAMETERS_APPLIED: (r.SET_KIND, r.SET_VERSION),
+    r.FIRMWARE_EVENT: (),
+    r.HEALTH_EVENT: (r.HEALTH,),
+    r.NEW_EPOCH: (),
+    r.GAP: (),
+    r.CASE_CLOSED: (r.CASE, r.CLOSURE),
 }
 
 _CARD_USED = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
@@ -82,7 +146,9 @@ def problem(record: dict[int, Any]) -> int | None:
 
 
 def restorable(wire: Any) -> bool:
-    """Whether a wire map is enough of a record for `protocol.wire.restore`, which trusts the types of what it adds up."""
+    """Whether a wire map is enough of a record for `protocol.wire.restore`, which trusts the types of what it adds
+    up.
+    """
     if not isinstance(wire, dict) or not all(isinstance(key, int) and not isinstance(key, bool) for key in wire):
         return False
     if not _uint(1, 255)(wire.get(r.KIND)):
@@ -91,5 +157,7 @@ def restorable(wire: Any) -> bool:
     if not all(isinstance(v, int) and not isinstance(v, bool) and abs(v) < 1 << 40 for v in (utc, counter)):
         return False
     if wire[r.KIND] in (r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT):
-        return r.AMOUNT in wire and FIELDS[r.AMOUNT](amount) and r.OUTCOME in wire and FIELDS[r.OUTCOME](wire[r.OUTCOME])
+        return (
+            r.AMOUNT in wire and FIELDS[r.AMOUNT](amount) and r.OUTCOME in wire and FIELDS[r.OUTCOME](wire[r.OUTCOME])
+        )
     return True

@@ -1,8 +1,9 @@
 """Signed parameter sets: making them, and holding those that the server hands out in WELCOME.
 
-A set is a COSE_Sign1 with protected header {1: -7, 3: "tsd/set/<kind>", 4: "set-<kind>"}; payload {1: kind, 2: version, 3: valid from,
-4: valid to, 5: issued (seconds UTC), 6: body}. The server reads `<anything>.cose` from one folder; of each kind the highest version
-counts, and a device that names a lower one is sent it. Does not judge bodies: that is the terminal's and the tariff editor's work.
+A set is a COSE_Sign1 with protected header {1: -7, 3: "tsd/set/<kind>", 4: "set-<kind>"}; payload {1: kind, 2: version,
+3: valid from, 4: valid to, 5: issued (seconds UTC), 6: body}. The server reads `<anything>.cose` from one folder; of
+each kind the highest version counts, and a device that names a lower one is sent it. Does not judge bodies: that is the
+terminal's and the tariff editor's work.
 """
 
 from dataclasses import dataclass
@@ -50,8 +51,10 @@ def check(keys: Keys, message: bytes) -> SignedSet:
         raise ParameterError("not a signed parameter set", "PRM-011") from error
     role = f"set-{kind}"
     right_header = opened.content_type == f"{TYPE_SET}/{kind}" and opened.key_id == role.encode()
-    if kind not in KINDS or not right_header or not envelope.holds(
-        keys.public(role), opened.protected, opened.payload, opened.signature
+    if (
+        kind not in KINDS
+        or not right_header
+        or not envelope.holds(keys.public(role), opened.protected, opened.payload, opened.signature)
     ):
         raise ParameterError("signature of the parameter set does not hold", "PRM-011", detail=str(kind))
     return SignedSet(kind, version, start, end, message)

@@ -4,9 +4,10 @@
     0220 / 0221   advice: clear what the card approved or the host has authorised   → 0230
     0400 / 0401   reversal of either                                                → 0410
 
-A request that may have been received is sent again as a *repeat*, with the same references, never as new. Field 37 (retrieval
-reference) and 11 (trace number) derive from the payment's identity, field 60 carries the identity itself: device, epoch, sequence of the
-intent. The card's data are sealed for the host in field 48, with DE55 inside; the server cannot open them, so there is no field 2, 35 or 55.
+A request that may have been received is sent again as a *repeat*, with the same references, never as new. Field 37
+(retrieval reference) and 11 (trace number) derive from the payment's identity, field 60 carries the identity itself:
+device, epoch, sequence of the intent. The card's data are sealed for the host in field 48, with DE55 inside; the server
+cannot open them, so there is no field 2, 35 or 55.
 """
 
 import base64

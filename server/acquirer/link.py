@@ -1,7 +1,7 @@
 """One TCP connection to the acquirer's host: ISO 8583 messages behind a two-byte length, requests one after the other.
 
-Opened on first use, kept, and opened anew after any trouble. An answer that does not belong to the request in hand is skipped, since it may
-be the late answer to an earlier one. Knows nothing of the database.
+Opened on first use, kept, and opened anew after any trouble. An answer that does not belong to the request in hand is
+skipped, since it may be the late answer to an earlier one. Knows nothing of the database.
 """
 
 import asyncio
@@ -22,7 +22,10 @@ class AcquirerLink:
         self._writer: asyncio.StreamWriter | None = None
 
     async def exchange(self, request: Request, now: int) -> Answer:
-        """Send `request` and wait for its answer. AcquirerError SRV-050 without one (it may have been received), SRV-051 for nonsense."""
+        """Send `request` and wait for its answer.
+
+        AcquirerError SRV-050 without one (it may have been received), SRV-051 for nonsense.
+        """
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._exchange(request, now)

@@ -1,7 +1,9 @@
-"""The outbox: what is to be asked of the acquirer, and what happens with the answer. Synchronous functions on a connection.
+"""The outbox: what is to be asked of the acquirer, and what happens with the answer. Synchronous functions on a
+connection.
 
-A row is marked *doubtful*, and that committed, before its first byte is sent (`claim`); from then on it goes out as a repeat. Only an
-answer ends it (`settle`). So a crash between the two can cause a repeat, never a second new request, and never a lost one.
+A row is marked *doubtful*, and that committed, before its first byte is sent (`claim`); from then on it goes out as a
+repeat. Only an answer ends it (`settle`). So a crash between the two can cause a repeat, never a second new request,
+and never a lost one.
 
     NEW → DOUBTFUL → DONE      (00, or a refusal, which is final for an authorisation)
               │  └→ FAILED     (needs a person: the alarm says why)
@@ -25,7 +27,9 @@ from server.store import tables as t
 LEASE = 60  # seconds that a claimed row belongs to the process that claimed it
 LATER = frozenset({"91", "96", "68", "94", "09"})  # try again: issuer or host unavailable, late, duplicate in progress
 NO_RECORD = "25"  # host knows nothing of this reference, and no card data came with it
-BROKEN = frozenset({"30", "12", NO_RECORD, "63"})  # format, invalid, unknown, security: no issuer has judged the payment
+BROKEN = frozenset(
+    {"30", "12", NO_RECORD, "63"}
+)  # format, invalid, unknown, security: no issuer has judged the payment
 MAX_WAIT = 3600
 
 
@@ -85,7 +89,10 @@ def settle(connection: Connection, answer: Answer, now: int) -> bool:
         postpone(connection, request, now)
         return False
     final_refusal = answer.step == t.STEP_AUTHORISE and answer.response not in BROKEN
-    state = t.STATE_DONE if answer.response == "00" or final_refusal else t.STATE_FAILED
+    nothing_there = (
+        answer.step == t.STEP_REVERSE and answer.response == NO_RECORD
+    )  # it had never been sent: as good as reversed
+    state = t.STATE_DONE if answer.response == "00" or final_refusal or nothing_there else t.STATE_FAILED
     connection.execute(update(t.outbox).where(where).values(state=state, response=answer.response, answered=now))
     if state == t.STATE_FAILED:
         what = f"step {answer.step} of payment {answer.identity[2]}: the acquirer answered {answer.response}"
@@ -133,14 +140,24 @@ def _enqueue(
 ) -> None:
     connection.execute(
         insert(t.outbox).values(
-            device=identity[0], epoch=identity[1], intent=identity[2], step=step, state=t.STATE_NEW, amount=amount, utc=utc,
-            auth_code=auth_code, tries=0, next_at=now, created=now,
+            device=identity[0],
+            epoch=identity[1],
+            intent=identity[2],
+            step=step,
+            state=t.STATE_NEW,
+            amount=amount,
+            utc=utc,
+            auth_code=auth_code,
+            tries=0,
+            next_at=now,
+            created=now,
         )
     )
 
 
 def request_reversal(connection: Connection, identity: Identity, who: str, now: int) -> None:
-    """Have an approved payment given back. ServerError SRV-061 if there is no approved, unreversed payment of this identity.
+    """Have an approved payment given back. ServerError SRV-061 if there is no approved, unreversed payment of this
+    identity.
 
     An unsent clearing is held back; whatever was sent is reversed at the acquirer, and the ledger follows its answer.
     """
@@ -151,7 +168,7 @@ def request_reversal(connection: Connection, identity: Identity, who: str, now: 
         or (payment.outcome == r.OUTCOME_PROVISIONAL and result is not None and result.outcome == r.OUTCOME_APPROVED)
     )
     asked = connection.execute(select(t.outbox.c.step).where(_where(t.outbox, identity, t.STEP_REVERSE))).first()
-    if not approved or asked is not None:
+    if payment is None or not approved or asked is not None:
         raise ServerError("no approved payment of this identity waits for a reversal", codes.NO_SUCH_PAYMENT)
     unsent = and_(_where(t.outbox, identity, t.STEP_CLEAR), t.outbox.c.state == t.STATE_NEW)
     connection.execute(update(t.outbox).where(unsent).values(state=t.STATE_HELD))

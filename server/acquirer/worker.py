@@ -1,7 +1,8 @@
 """The worker: takes from the outbox, asks the acquirer, writes down the answer; over and over.
 
-All database work goes through `write`, a coroutine function that runs a function `(connection)` in a committed transaction: the web shell
-gives the writer's thread, a test its own engine. Stops when it is cancelled; whatever was being asked stays doubtful and is repeated.
+All database work goes through `write`, a coroutine function that runs a function `(connection)` in a committed
+transaction: the web shell gives the writer's thread, a test its own engine. Stops when it is cancelled; whatever was
+being asked stays doubtful and is repeated.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
 """BATCH → ACK: the chain is continued, or what stands in the way is named.
 
-Acknowledged is what is contiguous and committed. Records already there count as duplicates; one of the same sequence and another content
-is a fork; a batch that begins after a gap is not kept, and the missing range is asked for. The reply is sent after the commit only.
+Acknowledged is what is contiguous and committed. Records already there count as duplicates; one of the same sequence
+and another content is a fork; a batch that begins after a gap is not kept, and the missing range is asked for. The
+reply is sent after the commit only.
 """
 
 from typing import Any
@@ -19,10 +20,15 @@ from server.store import tables as t
 
 
 def batch(connection: Connection, message: Batch, now: int) -> dict[int, Any]:
-    """Take in a batch: the payload of ACK. RefusedError when it is not bound to the session or its totals do not continue the chain's."""
+    """Take in a batch: the payload of ACK.
+
+    RefusedError when it is not bound to the session or its totals do not continue the chain's.
+    """
     head = sessions.bound_head(connection, message)
     if message.first_seq > head.seq + 1:
-        return _ack(connection, message, head.seq, bytes(head.hash), now, wanted=[[head.seq + 1, message.entries[-1].seq]])
+        return _ack(
+            connection, message, head.seq, bytes(head.hash), now, wanted=[[head.seq + 1, message.entries[-1].seq]]
+        )
     continues = message.first_seq == head.seq + 1 and message.prev_hash == bytes(head.hash)
     if continues and (message.cum_count, message.cum_total) != (head.cum_count, head.cum_total):
         raise codes.RefusedError(codes.WRONG_TOTALS, "running totals do not continue those on record")
@@ -56,7 +62,8 @@ def _known_hashes(connection: Connection, message: Batch, acked: int) -> dict[in
         return {}
     found = connection.execute(
         select(t.raw.c.seq, t.raw.c.hash).where(
-            t.raw.c.device == message.device.device, t.raw.c.epoch == message.epoch,
+            t.raw.c.device == message.device.device,
+            t.raw.c.epoch == message.epoch,
             t.raw.c.seq.between(message.first_seq, message.entries[-1].seq),
         )
     )
@@ -77,8 +84,13 @@ def _append(connection: Connection, message: Batch, head: Row[Any], new: list[En
         update(t.heads)
         .where(t.heads.c.device == name)
         .values(
-            seq=new[-1].seq, hash=new[-1].hash, cum_count=last[r.CUM_COUNT], cum_total=last[r.CUM_TOTAL],
-            counter=last[r.COUNTER], utc=last[r.UTC], last_contact=now,
+            seq=new[-1].seq,
+            hash=new[-1].hash,
+            cum_count=last[r.CUM_COUNT],
+            cum_total=last[r.CUM_TOTAL],
+            counter=last[r.COUNTER],
+            utc=last[r.UTC],
+            last_contact=now,
         )
     )
     return rejected
@@ -103,7 +115,10 @@ def _reattach(connection: Connection, message: Batch, duplicates: list[Entry], n
         key = {"device": message.device.device, "epoch": message.epoch, "intent": entry.record[r.INTENT]}
         c = t.outbox.c
         waiting = update(t.outbox).where(
-            c.device == key["device"], c.epoch == key["epoch"], c.intent == key["intent"], c.state == t.STATE_FAILED,
+            c.device == key["device"],
+            c.epoch == key["epoch"],
+            c.intent == key["intent"],
+            c.state == t.STATE_FAILED,
             c.response == "25",
         )
         if connection.execute(waiting.values(state=t.STATE_DOUBTFUL, next_at=now)).rowcount:
@@ -123,8 +138,14 @@ def _ack(
 ) -> dict[int, Any]:
     name = message.device.device
     reply: dict[int, Any] = {
-        s.NONCE: message.nonce, s.EPOCH: message.epoch, s.DEVICE: name, s.ACKED_SEQ: seq, s.ACKED_HASH: digest,
-        s.SERVER_UTC: now, s.NEW: new, s.DUPLICATES: duplicates,
+        s.NONCE: message.nonce,
+        s.EPOCH: message.epoch,
+        s.DEVICE: name,
+        s.ACKED_SEQ: seq,
+        s.ACKED_HASH: digest,
+        s.SERVER_UTC: now,
+        s.NEW: new,
+        s.DUPLICATES: duplicates,
     }
     if rejected:
         reply[s.REJECTED] = rejected

@@ -1,6 +1,7 @@
 """CLOSE → RECON: the server adds a shift up from its raw records and says whether the terminal's totals agree.
 
-If they do not, it names sequences: those of the shift that it does not have, and the payments of each total that differs.
+If they do not, it names sequences: those of the shift that it does not have, and the payments of each total that
+differs.
 """
 
 from typing import Any
@@ -51,8 +52,14 @@ def close(connection: Connection, message: Close, now: int) -> dict[int, Any]:
     if not balanced:
         audit.alarm(connection, name, "RECON", f"shift {first} to {last} does not balance", now)
     return {
-        s.NONCE: message.nonce, s.EPOCH: message.epoch, s.DEVICE: name, s.LAST_SEQ: last, s.TOTALS: totals,
-        s.BALANCED: balanced, s.DIFFERING: sorted(set(differing))[:MAX_NAMED], s.SERVER_UTC: now,
+        s.NONCE: message.nonce,
+        s.EPOCH: message.epoch,
+        s.DEVICE: name,
+        s.LAST_SEQ: last,
+        s.TOTALS: totals,
+        s.BALANCED: balanced,
+        s.DIFFERING: sorted(set(differing))[:MAX_NAMED],
+        s.SERVER_UTC: now,
     }
 
 

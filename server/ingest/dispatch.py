@@ -90,7 +90,6 @@ class Service:
         return self.seal(reply)
 
 
-
 def _refused(refusal: Refusal) -> tuple[str, dict[int, Any]]:
     payload: dict[int, Any] = {s.NONCE: refusal.nonce, s.CODE: refusal.code, s.MESSAGE: refusal.message}
     if refusal.device is not None:

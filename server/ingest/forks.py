@@ -1,7 +1,7 @@
 """Two records with one sequence: both are kept, neither is posted, and somebody is told (design §4).
 
-The branch that came first stays the chain; the other lies in `forks`. What had been posted of a payment that is in both is undone by
-opposite entries, and what had not yet been sent to the acquirer is held.
+The branch that came first stays the chain; the other lies in `forks`. What had been posted of a payment that is in both
+is undone by opposite entries, and what had not yet been sent to the acquirer is held.
 """
 
 from typing import Any
@@ -18,7 +18,9 @@ from server.store import tables as t
 
 
 def keep(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> None:
-    """Keep the records of a second branch, hold the payments that it puts in doubt, raise the alarm once per new fork."""
+    """Keep the records of a second branch, hold the payments that it puts in doubt, raise the alarm once per new
+    fork.
+    """
     name = batch.device.device
     fresh = [entry for entry in entries if not _kept(connection, batch, entry)]
     if not fresh:
@@ -27,8 +29,13 @@ def keep(connection: Connection, batch: Batch, entries: list[Entry], now: int) -
         insert(t.forks),
         [
             {
-                "device": name, "epoch": batch.epoch, "seq": entry.seq, "hash": entry.hash, "record": entry.data,
-                "signature": entry.signature, "received": now,
+                "device": name,
+                "epoch": batch.epoch,
+                "seq": entry.seq,
+                "hash": entry.hash,
+                "record": entry.data,
+                "signature": entry.signature,
+                "received": now,
             }
             for entry in fresh
         ],
@@ -55,8 +62,11 @@ def _hold(connection: Connection, batch: Batch, seq: int, now: int) -> None:
     """Undo what the record on file under `seq` posted."""
     stored = connection.execute(
         select(t.raw.c.record).where(
-            t.raw.c.device == batch.device.device, t.raw.c.epoch == batch.epoch, t.raw.c.seq == seq,
-            t.raw.c.kind == r.PAYMENT_OUTCOME, t.raw.c.rejected.is_(None),
+            t.raw.c.device == batch.device.device,
+            t.raw.c.epoch == batch.epoch,
+            t.raw.c.seq == seq,
+            t.raw.c.kind == r.PAYMENT_OUTCOME,
+            t.raw.c.rejected.is_(None),
         )
     ).scalar()
     if stored is None:
@@ -75,7 +85,9 @@ def hold_payment(connection: Connection, identity: posting.Identity, now: int) -
     connection.execute(
         update(t.outbox)
         .where(
-            t.outbox.c.device == identity[0], t.outbox.c.epoch == identity[1], t.outbox.c.intent == identity[2],
+            t.outbox.c.device == identity[0],
+            t.outbox.c.epoch == identity[1],
+            t.outbox.c.intent == identity[2],
             t.outbox.c.state == t.STATE_NEW,
         )
         .values(state=t.STATE_HELD)

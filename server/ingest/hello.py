@@ -27,8 +27,12 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf) -> dic
         update(t.heads)
         .where(t.heads.c.device == name)
         .values(
-            epoch=message.epoch, nonce=message.nonce, last_contact=now, claimed_seq=message.head_seq,
-            firmware=message.firmware, health=json.dumps(message.health, sort_keys=True),
+            epoch=message.epoch,
+            nonce=message.nonce,
+            last_contact=now,
+            claimed_seq=message.head_seq,
+            firmware=message.firmware,
+            health=json.dumps(message.health, sort_keys=True),
             sets=json.dumps(message.sets, sort_keys=True),
         )
     )
@@ -37,8 +41,14 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf) -> dic
     if wanted and message.first_retained > head.seq + 1:
         audit.alarm(connection, name, "GAP", f"retains from {message.first_retained}, acknowledged {head.seq}", now)
     reply = {
-        s.NONCE: message.nonce, s.EPOCH: message.epoch, s.DEVICE: name, s.ACKED_SEQ: head.seq, s.ACKED_HASH: bytes(head.hash),
-        s.WANTED: wanted, s.SERVER_UTC: now, s.RETRY_AFTER: 0,
+        s.NONCE: message.nonce,
+        s.EPOCH: message.epoch,
+        s.DEVICE: name,
+        s.ACKED_SEQ: head.seq,
+        s.ACKED_HASH: bytes(head.hash),
+        s.WANTED: wanted,
+        s.SERVER_UTC: now,
+        s.RETRY_AFTER: 0,
     }
     new_sets = shelf.newer(message.sets, SETS_ROOM)
     if new_sets:
@@ -61,4 +71,6 @@ def _compare_heads(connection: Connection, message: Hello, acked: int, now: int)
             )
         ).scalar()
         if known is not None and bytes(known) != message.head_hash:
-            audit.alarm(connection, name, codes.FORK, f"head {message.head_seq} is another record than the one on file", now)
+            audit.alarm(
+                connection, name, codes.FORK, f"head {message.head_seq} is another record than the one on file", now
+            )

@@ -1,4 +1,6 @@
-"""The acquirer's final word on provisional payments: recorded once, posted once, handed to the terminal until it has written it down."""
+"""The acquirer's final word on provisional payments: recorded once, posted once, handed to the terminal until it
+has written it down.
+"""
 
 from typing import Any
 
@@ -29,8 +31,12 @@ def pending(connection: Connection, device: str) -> list[dict[int, Any]]:
     )
     return [
         {
-            s.RESULT_EPOCH: row.epoch, s.RESULT_INTENT: row.intent, s.RESULT_OUTCOME: row.outcome,
-            s.RESULT_AUTH_CODE: row.auth_code, s.RESULT_REASON: row.reason, s.RESULT_REF: row.reference,
+            s.RESULT_EPOCH: row.epoch,
+            s.RESULT_INTENT: row.intent,
+            s.RESULT_OUTCOME: row.outcome,
+            s.RESULT_AUTH_CODE: row.auth_code,
+            s.RESULT_REASON: row.reason,
+            s.RESULT_REF: row.reference,
         }
         for row in found
     ]
@@ -48,18 +54,29 @@ def find(connection: Connection, identity: posting.Identity) -> Any:
 def record(
     connection: Connection, payment: Any, outcome: int, auth_code: str, reason: str, reference: str, now: int
 ) -> bool:
-    """Record and post the acquirer's final word on `payment` (a row of `payments`). False, and nothing done, if it is known already."""
+    """Record and post the acquirer's final word on `payment` (a row of `payments`).
+
+    False, and nothing done, if it is known already.
+    """
     identity = (payment.device, payment.epoch, payment.intent)
     if find(connection, identity) is not None:
         return False
     connection.execute(
         insert(t.results).values(
-            device=payment.device, epoch=payment.epoch, intent=payment.intent, outcome=outcome, auth_code=auth_code,
-            reason=reason, reference=reference, at=now,
+            device=payment.device,
+            epoch=payment.epoch,
+            intent=payment.intent,
+            outcome=outcome,
+            auth_code=auth_code,
+            reason=reason,
+            reference=reference,
+            at=now,
         )
     )
     if payment.held:
-        audit.alarm(connection, payment.device, "HELD", f"result for payment {payment.intent}, which is part of a fork", now)
+        audit.alarm(
+            connection, payment.device, "HELD", f"result for payment {payment.intent}, which is part of a fork", now
+        )
     elif payment.outcome == r.OUTCOME_PROVISIONAL:
         place = accounts.Place(payment.scheme or "", payment.wilaya, payment.force, payment.unit)
         posting.post(connection, identity, t.PART_FINAL, accounts.final_legs(place, outcome, payment.amount), now)

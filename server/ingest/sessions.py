@@ -14,7 +14,10 @@ NONCE_SECONDS = 90 * 86400
 
 
 def begin(connection: Connection, device: str, nonce: bytes, current: bytes | None, now: int) -> None:
-    """Take note of a HELLO's nonce. RefusedError NONCE_REUSED unless it is new, or the current one sent again by the network."""
+    """Take note of a HELLO's nonce.
+
+    RefusedError NONCE_REUSED unless it is new, or the current one sent again by the network.
+    """
     if nonce == current:
         return
     seen = select(t.nonces.c.at).where(t.nonces.c.device == device, t.nonces.c.nonce == nonce)

@@ -1,7 +1,8 @@
 """What one batch will write, gathered in memory and written with one statement per table.
 
-`Work` first loads what the batch's records refer to (intents, cases, results), then takes record by record, judging each against that
-history, and `flush` writes. The caller owns the transaction. Returns of `take` are rejection codes: such a record is kept raw and posts nothing.
+`Work` first loads what the batch's records refer to (intents, cases, results), then takes record by record, judging
+each against that history, and `flush` writes. The caller owns the transaction. Returns of `take` are rejection codes:
+such a record is kept raw and posts nothing.
 """
 
 from typing import Any
@@ -65,8 +66,13 @@ class Work:
         self._add(
             "raw",
             self._key(
-                seq=entry.seq, hash=entry.hash, kind=entry.record[r.KIND], record=entry.data, signature=entry.signature,
-                rejected=code, received=self._now,
+                seq=entry.seq,
+                hash=entry.hash,
+                kind=entry.record[r.KIND],
+                record=entry.data,
+                signature=entry.signature,
+                rejected=code,
+                received=self._now,
             ),
         )
         if entry.private is not None:
@@ -75,8 +81,11 @@ class Work:
 
     def _effect(self, entry: Entry) -> str | None:
         handler = {
-            r.NOTICE: self._notice, r.PAYMENT_INTENT: self._intent, r.PAYMENT_OUTCOME: self._outcome,
-            r.AUTHORISATION_RESULT: self._result, r.CASE_CLOSED: self._closed,
+            r.NOTICE: self._notice,
+            r.PAYMENT_INTENT: self._intent,
+            r.PAYMENT_OUTCOME: self._outcome,
+            r.AUTHORISATION_RESULT: self._result,
+            r.CASE_CLOSED: self._closed,
         }.get(entry.record[r.KIND])
         return handler(entry) if handler else None
 
@@ -88,8 +97,12 @@ class Work:
         self._add(
             "cases",
             self._key(
-                case_no=record[r.CASE], pv=record[r.PV], offence=record[r.OFFENCE], amount=record[r.AMOUNT],
-                utc=record[r.UTC], closure=None,
+                case_no=record[r.CASE],
+                pv=record[r.PV],
+                offence=record[r.OFFENCE],
+                amount=record[r.AMOUNT],
+                utc=record[r.UTC],
+                closure=None,
             ),
         )
         return None
@@ -97,21 +110,38 @@ class Work:
     def _closed(self, entry: Entry) -> None:
         record = entry.record
         self._updates.setdefault("cases", []).append(
-            {"b_device": self._device.device, "b_epoch": self._epoch, "b_case": record[r.CASE], "closure": record[r.CLOSURE]}
+            {
+                "b_device": self._device.device,
+                "b_epoch": self._epoch,
+                "b_case": record[r.CASE],
+                "closure": record[r.CLOSURE],
+            }
         )
 
     def _intent(self, entry: Entry) -> None:
         record = entry.record
         row = self._key(
-            intent=entry.seq, case_no=record[r.CASE], amount=record[r.AMOUNT], utc=record[r.UTC], unit=record[r.UNIT],
-            force=record.get(r.FORCE, self._device.force), wilaya=record.get(r.WILAYA, self._device.wilaya),
-            outcome=None, outcome_seq=None, scheme=None, last4=None, result_seq=None, held=0,
+            intent=entry.seq,
+            case_no=record[r.CASE],
+            amount=record[r.AMOUNT],
+            utc=record[r.UTC],
+            unit=record[r.UNIT],
+            force=record.get(r.FORCE, self._device.force),
+            wilaya=record.get(r.WILAYA, self._device.wilaya),
+            outcome=None,
+            outcome_seq=None,
+            scheme=None,
+            last4=None,
+            result_seq=None,
+            held=0,
         )
         self._payments[entry.seq] = row
         self._add("payments", row)
 
     def _changed(self, payment: Row) -> None:
-        """Note that a payment's row differs from the database's; one inserted by this batch is written as it stands at the end."""
+        """Note that a payment's row differs from the database's; one inserted by this batch is written as it
+        stands at the end.
+        """
         if not any(payment is row for row in self._insert.get("payments", ())):
             rows = self._updates.setdefault("payments", [])
             if not any(payment is row for row in rows):
@@ -127,7 +157,10 @@ class Work:
         if payment["amount"] != record[r.AMOUNT]:
             return codes.AMOUNT_DIFFERS
         payment.update(
-            outcome=record[r.OUTCOME], outcome_seq=entry.seq, utc=record[r.UTC], scheme=record.get(r.SCHEME, ""),
+            outcome=record[r.OUTCOME],
+            outcome_seq=entry.seq,
+            utc=record[r.UTC],
+            scheme=record.get(r.SCHEME, ""),
             last4=record.get(r.LAST4, ""),
         )
         self._changed(payment)
@@ -145,7 +178,9 @@ class Work:
             self._insert.setdefault("legs", []).extend(lines)
 
     def _request(self, payment: Row, entry: Entry) -> None:
-        """What the acquirer is to be asked: clearing of what the card approved, authorisation of what is provisional."""
+        """What the acquirer is to be asked: clearing of what the card approved, authorisation of what is
+        provisional.
+        """
         step = {r.OUTCOME_APPROVED: t.STEP_CLEAR, r.OUTCOME_PROVISIONAL: t.STEP_AUTHORISE}.get(payment["outcome"])
         if step is None:
             return
@@ -156,8 +191,15 @@ class Work:
         self._add(
             "outbox",
             {
-                **key, "step": step, "state": state, "amount": payment["amount"], "utc": payment["utc"],
-                "auth_code": entry.record.get(r.AUTH_CODE), "tries": 0, "next_at": self._now, "created": self._now,
+                **key,
+                "step": step,
+                "state": state,
+                "amount": payment["amount"],
+                "utc": payment["utc"],
+                "auth_code": entry.record.get(r.AUTH_CODE),
+                "tries": 0,
+                "next_at": self._now,
+                "created": self._now,
             },
         )
 
@@ -171,14 +213,18 @@ class Work:
             return codes.AMOUNT_DIFFERS
         known = self._connection.execute(
             select(t.results.c.outcome).where(
-                t.results.c.device == payment["device"], t.results.c.epoch == payment["epoch"],
+                t.results.c.device == payment["device"],
+                t.results.c.epoch == payment["epoch"],
                 t.results.c.intent == payment["intent"],
             )
         ).scalar()
         if known is not None and known != record[r.OUTCOME]:
             audit.alarm(
-                self._connection, self._device.device, codes.RESULT_DIFFERS,
-                f"record {entry.seq}: outcome {record[r.OUTCOME]}, the acquirer said {known}", self._now,
+                self._connection,
+                self._device.device,
+                codes.RESULT_DIFFERS,
+                f"record {entry.seq}: outcome {record[r.OUTCOME]}, the acquirer said {known}",
+                self._now,
             )
             return codes.RESULT_DIFFERS
         payment["result_seq"] = entry.seq
@@ -197,5 +243,9 @@ class Work:
         closed = self._updates.get("cases")
         if closed:
             c = t.cases.c
-            keys = (c.device == bindparam("b_device"), c.epoch == bindparam("b_epoch"), c.case_no == bindparam("b_case"))
+            keys = (
+                c.device == bindparam("b_device"),
+                c.epoch == bindparam("b_epoch"),
+                c.case_no == bindparam("b_case"),
+            )
             self._connection.execute(update(t.cases).where(*keys).values(closure=bindparam("closure")), closed)

@@ -1,4 +1,7 @@
-"""The append-only audit log: what a person may have to look at, and who did what. Never personal data, never card data."""
+"""The append-only audit log: what a person may have to look at, and who did what.
+
+Never personal data, never card data.
+"""
 
 from sqlalchemy import Connection, func, insert, select
 
@@ -9,9 +12,7 @@ def write(connection: Connection, device: str, level: int, code: str, what: str,
     """Append one line (`level` LEVEL_*, at most 200 characters) about `device`, "" for the server itself."""
     last = connection.execute(select(func.max(t.audit.c.number)).where(t.audit.c.device == device)).scalar()
     connection.execute(
-        insert(t.audit).values(
-            device=device, number=(last or 0) + 1, at=now, level=level, code=code, what=what[:200]
-        )
+        insert(t.audit).values(device=device, number=(last or 0) + 1, at=now, level=level, code=code, what=what[:200])
     )
 
 

@@ -1,7 +1,8 @@
 """The register of devices: who may speak, with which key, for which unit.
 
-Devices come from the provisioning file, a JSON or TOML map {device id: {"public_key": hex of the 65-byte point, "dukpt_key_id": hex of
-8 bytes, "unit": text, "force": 1|2, "wilaya": 1..69}}. Registering again is idempotent; a different key for a known device is refused.
+Devices come from the provisioning file, a JSON or TOML map {device id: {"public_key": hex of the 65-byte point,
+"dukpt_key_id": hex of 8 bytes, "unit": text, "force": 1|2, "wilaya": 1..69}}. Registering again is idempotent; a
+different key for a known device is refused.
 """
 
 from dataclasses import dataclass
@@ -31,13 +32,19 @@ def parse(name: str, entry: dict[str, Any]) -> Device:
     try:
         public_key = bytes.fromhex(entry["public_key"])
         device = Device(
-            name, public_key, str(entry.get("dukpt_key_id", "")).upper(), str(entry["unit"]), int(entry["force"]),
+            name,
+            public_key,
+            str(entry.get("dukpt_key_id", "")).upper(),
+            str(entry["unit"]),
+            int(entry["force"]),
             int(entry["wilaya"]),
         )
     except (KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"device {name}: field missing or malformed", "CFG-021", detail=str(error)) from error
     if len(public_key) != 65 or public_key[0] != 4:
-        raise ConfigError(f"device {name}: public_key is not an uncompressed P-256 point", "CFG-021", detail="public_key")
+        raise ConfigError(
+            f"device {name}: public_key is not an uncompressed P-256 point", "CFG-021", detail="public_key"
+        )
     if not 1 <= device.wilaya <= 69 or device.force not in (1, 2) or not 1 <= len(name) <= 32:
         raise ConfigError(f"device {name}: wilaya, force or id out of range", "CFG-021", detail="range")
     return device
@@ -73,5 +80,7 @@ def find(connection: Connection, name: str) -> Device | None:
 
 
 def head(connection: Connection, name: str) -> Row[Any]:
-    """The device's row of `heads`, locked until the transaction ends (PostgreSQL; on SQLite the writer is alone anyway)."""
+    """The device's row of `heads`, locked until the transaction ends (PostgreSQL; on SQLite the writer is alone
+    anyway).
+    """
     return connection.execute(select(t.heads).where(t.heads.c.device == name).with_for_update()).one()

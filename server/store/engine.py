@@ -1,7 +1,9 @@
-"""Opening the database: SQLite (WAL, synchronous FULL) by default, PostgreSQL by URL; the schema is brought up by Alembic.
+"""Opening the database: SQLite (WAL, synchronous FULL) by default, PostgreSQL by URL; the schema is brought up by
+Alembic.
 
-`open_engine` gives one engine for writing and reading. On SQLite a transaction begins IMMEDIATE (two writers wait for each other
-instead of failing half-way); connections taken with `reading(engine)` begin plainly and see a snapshot while the writer goes on.
+`open_engine` gives one engine for writing and reading. On SQLite a transaction begins IMMEDIATE (two writers wait for
+each other instead of failing half-way); connections taken with `reading(engine)` begin plainly and see a snapshot while
+the writer goes on.
 """
 
 from collections.abc import Iterator
@@ -19,7 +21,9 @@ BUSY_MS = 10_000
 
 
 def open_engine(url: str, migrate: bool = True) -> Engine:
-    """Connect to `url` ("sqlite:///var/server.db", "sqlite://", "postgresql+psycopg://…") and bring the schema up to date."""
+    """Connect to `url` ("sqlite:///var/server.db", "sqlite://", "postgresql+psycopg://…") and bring the schema up
+    to date.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         engine = _open_sqlite(url, parsed.database)

@@ -1,8 +1,9 @@
 """Tables of the central server (design §5): SQLAlchemy Core, the same on SQLite and PostgreSQL.
 
-Every table is keyed by device first, and nothing needs a global sequence or a global unique index, so that the same schema can be
-partitioned by device. Amounts are centimes of DZD, times are seconds since 1970 UTC. Raw records are never changed; sealed card data
-and personal data lie in tables of their own, so that they can be erased, and left out of a backup, without touching a record.
+Every table is keyed by device first, and nothing needs a global sequence or a global unique index, so that the same
+schema can be partitioned by device. Amounts are centimes of DZD, times are seconds since 1970 UTC. Raw records are
+never changed; sealed card data and personal data lie in tables of their own, so that they can be erased, and left out
+of a backup, without touching a record.
 """
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, PrimaryKeyConstraint, String, Table, Text

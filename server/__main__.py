@@ -1,0 +1,37 @@
+"""`python -m server --config FILE [--db URL] [--host H] [--port N]`: the central server in the foreground, until Ctrl-C
+or SIGTERM.
+
+Prints one line when it listens: `server listening on http://HOST:PORT`. Exit codes: 0 stopped, 2 wrong arguments, 3
+configuration.
+"""
+
+import argparse
+import sys
+
+from protocol.errors import ConfigError, ParameterError
+from server import config
+from server.web import app, serve
+
+
+def main(arguments: list[str]) -> int:
+    """Command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(prog="python -m server", description="The central server of Tasdid.")
+    parser.add_argument("--config", required=True, help="configuration file (TOML or JSON), see server/config.py")
+    parser.add_argument("--db", help="SQLAlchemy URL, e.g. sqlite:///var/server.db or postgresql://host/db")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8080, help="0 takes a free one")
+    options = parser.parse_args(arguments)
+    try:
+        application = app.build(config.load(options.config, options.db))
+        sock = serve.listen(options.host, options.port)
+    except (ConfigError, ParameterError) as error:
+        print(error, file=sys.stderr)
+        return 3
+    host, port = sock.getsockname()[:2]
+    print(f"server listening on http://{host}:{port}", flush=True)
+    serve.runner(application).run(sockets=[sock])
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

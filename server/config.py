@@ -1,0 +1,71 @@
+"""The server's configuration: one TOML or JSON file; paths in it are relative to the file itself.
+
+    keys = "keys"                    folder of the server's own keys (python -m server.keys DIR)
+    devices = "devices.json"         provisioning file (server.store.devices), read at every start
+    sets = "sets"                    folder of signed parameter sets, may be absent
+    [acquirer]
+    host = "127.0.0.1"
+    port = 0                         0 or no [acquirer] at all: nothing is sent, requests wait in the outbox
+
+Every error is a ConfigError that names the file and what to do.
+"""
+
+import json
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from protocol.errors import ConfigError
+from server.store import devices
+
+
+@dataclass(frozen=True)
+class Config:
+    """What `server.web.app.build` needs."""
+
+    db: str
+    keys: Path
+    devices: tuple[devices.Device, ...]
+    sets: Path | None = None
+    acquirer: tuple[str, int] | None = None
+    acquirer_timeout: float = 10.0
+
+
+def load(path: Path | str, db: str | None = None) -> Config:
+    """Read a configuration file; `db` (a SQLAlchemy URL) wins over the file's own."""
+    path = Path(path)
+    data = _read(path)
+    base = path.resolve().parent
+    if "keys" not in data:
+        raise ConfigError(
+            f"{path.name}: no 'keys' folder named", "CFG-020", "make one: python -m server.keys DIR", "keys"
+        )
+    provisioning = _read(base / data["devices"]) if "devices" in data else {}
+    acquirer = data.get("acquirer") or {}
+    try:
+        address = (str(acquirer["host"]), int(acquirer["port"])) if acquirer.get("port") else None
+        timeout = float(acquirer.get("timeout", 10.0))
+    except (KeyError, ValueError, TypeError) as error:
+        raise ConfigError(f"{path.name}: [acquirer] needs host and port", "CFG-020", detail="acquirer") from error
+    return Config(
+        db=db or data.get("db") or f"sqlite:///{base / 'server.db'}",
+        keys=base / data["keys"],
+        devices=tuple(devices.parse(name, entry) for name, entry in provisioning.items()),
+        sets=base / data["sets"] if "sets" in data else None,
+        acquirer=address,
+        acquirer_timeout=timeout,
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text()
+        data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"{path.name} cannot be read", "CFG-020", "check --config", str(error.errno)) from error
+    except ValueError as error:  # JSONDecodeError and TOMLDecodeError both are
+        raise ConfigError(f"{path.name} is malformed", "CFG-020", str(error)) from error
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path.name} is not a table of names", "CFG-020")
+    return data

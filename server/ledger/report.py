@@ -1,0 +1,162 @@
+"""What the ledger page shows, as plain JSON: totals, balances, last postings, cases, devices, alarms. Reads only."""
+
+from typing import Any
+
+from sqlalchemy import Connection, and_, func, select
+
+from protocol import records as r
+from server.ledger import recompute
+from server.store import tables as t
+
+LAST = 50
+OUTCOMES = {
+    r.OUTCOME_APPROVED: "approved",
+    r.OUTCOME_PROVISIONAL: "provisional",
+    r.OUTCOME_DECLINED: "declined",
+    r.OUTCOME_INTERRUPTED: "interrupted",
+}
+PARTS = {t.PART_OUTCOME: "outcome", t.PART_FINAL: "final", t.PART_REVERSAL: "reversal", t.PART_FORK: "fork"}
+LEVELS = {t.LEVEL_NOTE: "note", t.LEVEL_WARNING: "warning", t.LEVEL_ALARM: "alarm"}
+
+
+def ledger(connection: Connection) -> dict[str, Any]:
+    """The whole report. Amounts in centimes, times in seconds UTC."""
+    books = recompute.posted(connection)
+    differing = recompute.differences(connection)
+    return {
+        "currency": "DZD",
+        "totals": _totals(books),
+        "now": _now(connection),
+        "accounts": dict(sorted(books.balances.items())),
+        "balanced": sum(books.balances.values()) == 0 and not differing,
+        "differences": differing,
+        "postings": _postings(connection),
+        "cases": _cases(connection),
+        "devices": _devices(connection),
+        "alarms": _alarms(connection),
+    }
+
+
+def _totals(books: recompute.Books) -> dict[str, dict[str, int]]:
+    """By outcome as it was at the roadside."""
+    empty = [0, 0]
+    return {
+        name: {"count": books.totals.get(key, empty)[0], "amount": books.totals.get(key, empty)[1]}
+        for key, name in OUTCOMES.items()
+    }
+
+
+def _same_identity(a: Any, b: Any) -> Any:
+    return and_(a.c.device == b.c.device, a.c.epoch == b.c.epoch, a.c.intent == b.c.intent)
+
+
+def _now(connection: Connection) -> dict[str, dict[str, int]]:
+    """Where the money stands now: paid, still awaited, refused after all."""
+    p, q = t.payments.c, t.results.c
+    found = connection.execute(
+        select(p.outcome, q.outcome.label("final"), func.count().label("n"), func.sum(p.amount).label("sum"))
+        .outerjoin(t.results, _same_identity(t.payments, t.results))
+        .where(p.outcome.in_((r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)), p.held == 0)
+        .group_by(p.outcome, q.outcome)
+    )
+    out = {name: {"count": 0, "amount": 0} for name in ("paid", "awaited", "refused")}
+    for row in found:
+        last = row.outcome if row.final is None else row.final
+        name = {r.OUTCOME_APPROVED: "paid", r.OUTCOME_PROVISIONAL: "awaited"}.get(last, "refused")
+        out[name]["count"] += row.n
+        out[name]["amount"] += int(row.sum)
+    return out
+
+
+def _postings(connection: Connection) -> list[dict[str, Any]]:
+    p = t.postings.c
+    heads = connection.execute(
+        select(t.postings).order_by(p.at.desc(), p.device, p.epoch.desc(), p.intent.desc(), p.part.desc()).limit(LAST)
+    ).all()
+    found = []
+    for head in heads:
+        where = (_same_row(t.legs, head), t.legs.c.part == head.part)
+        lines = connection.execute(select(t.legs.c.account, t.legs.c.amount).where(*where).order_by(t.legs.c.leg))
+        found.append(
+            {
+                "device": head.device,
+                "epoch": head.epoch,
+                "intent": head.intent,
+                "part": PARTS[head.part],
+                "at": head.at,
+                "amount": head.amount,
+                "legs": [{"account": line.account, "amount": line.amount} for line in lines],
+            }
+        )
+    return found
+
+
+def _same_row(table: Any, row: Any) -> Any:
+    return and_(table.c.device == row.device, table.c.epoch == row.epoch, table.c.intent == row.intent)
+
+
+def _cases(connection: Connection) -> list[dict[str, Any]]:
+    """The last notices, each with the state that follows from its payments."""
+    c = t.cases.c
+    rows = connection.execute(select(t.cases).order_by(c.utc.desc(), c.device, c.case_no.desc()).limit(LAST)).all()
+    found = []
+    for row in rows:
+        p = t.payments.c
+        payments = connection.execute(
+            select(p.outcome, t.results.c.outcome.label("final"))
+            .outerjoin(t.results, _same_identity(t.payments, t.results))
+            .where(p.device == row.device, p.epoch == row.epoch, p.case_no == row.case_no)
+        ).all()
+        found.append(
+            {
+                "device": row.device,
+                "case": row.case_no,
+                "pv": row.pv,
+                "offence": row.offence,
+                "amount": row.amount,
+                "utc": row.utc,
+                "state": _state([final or outcome for outcome, final in payments]),
+                "closed": row.closure is not None,
+            }
+        )
+    return found
+
+
+def _state(outcomes: list[int | None]) -> str:
+    """unpaid → provisional → paid | declined (domain: a declined case is payable again)."""
+    if r.OUTCOME_APPROVED in outcomes:
+        return "paid"
+    if r.OUTCOME_PROVISIONAL in outcomes:
+        return "provisional"
+    return "declined" if r.OUTCOME_DECLINED in outcomes else "unpaid"
+
+
+def _devices(connection: Connection) -> list[dict[str, Any]]:
+    d, h = t.devices.c, t.heads.c
+    columns = (
+        d.device,
+        d.unit,
+        d.wilaya,
+        d.force,
+        h.epoch,
+        h.last_contact,
+        h.seq.label("acked_seq"),
+        h.claimed_seq,
+        h.firmware,
+        h.forks,
+        h.cum_count.label("approved_count"),
+        h.cum_total.label("approved_total"),
+    )
+    rows = connection.execute(select(*columns).join(t.heads, d.device == h.device).order_by(d.device))
+    return [dict(row) for row in rows.mappings()]
+
+
+def _alarms(connection: Connection) -> list[dict[str, Any]]:
+    a = t.audit.c
+    rows = connection.execute(
+        select(t.audit).where(a.level >= t.LEVEL_WARNING).order_by(a.at.desc(), a.device, a.number.desc()).limit(LAST)
+    )
+    return [
+        {"device": row.device, "at": row.at, "level": LEVELS[row.level], "code": row.code, "what": row.what}
+        for row in rows
+    ]
