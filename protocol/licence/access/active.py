@@ -1,0 +1,102 @@
+"""Active authentication: the chip signs a fresh challenge with a key that it never shows (ICAO Doc 9303-11 section 6.1).
+
+RSA with ISO/IEC 9796-2 scheme 1 (partial recovery) and ECDSA (plain r | s). The public key is DG13 of the licence, whose hash
+must have been compared before.
+"""
+
+from typing import TYPE_CHECKING
+
+from protocol import pack
+from protocol.der import INTEGER, OID, SEQUENCE, SET, Der
+from protocol.licence import groups, profile
+from protocol.licence.errors import TrustError
+from protocol.licence.trust import algorithms
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
+    from protocol.crypto import Crypto
+    from protocol.licence.channel import Chip
+
+    Bytes = bytes | bytearray | memoryview
+
+CHALLENGE_SIZE = 8
+_AA_INFO = b"\x67\x81\x08\x01\x01\x05"  # 2.23.136.1.1.5
+_BSI_PLAIN = b"\x04\x00\x7f\x00\x07\x01\x01\x04\x01"
+_LARGEST_SHORT = 192  # bytes of a signature that a secured short answer carries
+
+
+def run(chip: "Chip", group13: "Bytes", group14: "Bytes | None") -> "Generator[tuple, Any, bool]":
+    """Challenge the chip; whether its signature holds under DG13's key.
+
+    UnsupportedError if key or answer cannot be handled here; False if the chip refuses.
+    """
+    holder = Der(groups.body(group13, profile.tag_of(profile.AA_GROUP)))
+    key = algorithms.read_public_key(holder)
+    holder.finish()
+    challenge = chip.random(CHALLENGE_SIZE)
+    size = len(key.modulus) if key.kind == algorithms.RSA else len(key.point) - 1
+    if size <= _LARGEST_SHORT:
+        command = b"\x00\x88\x00\x00\x08" + challenge + b"\x00"
+    else:
+        command = b"\x00\x88\x00\x00\x00\x00\x08" + challenge + b"\x00\x00"
+    signature, status = yield from chip.send(command)
+    if status == 0x6700 and size > _LARGEST_SHORT:
+        raise algorithms.unsupported("active authentication with extended length")
+    if status != 0x9000:
+        return False
+    if key.kind == algorithms.RSA:
+        return recovered(chip.crypto, key.modulus, key.exponent, signature, challenge)
+    name = signature_hash(group14) or (
+        "sha256" if len(key.point) <= 65 else "sha384" if len(key.point) <= 97 else "sha512"
+    )
+    value = algorithms.digest(chip.crypto, name, challenge)
+    return chip.crypto.ecdsa_verify(key.curve, key.point, value, signature)
+
+
+def recovered(crypto: "Crypto", modulus: bytes, exponent: bytes, signature: "Bytes", challenge: "Bytes") -> bool:
+    """Whether an ISO/IEC 9796-2 scheme 1 signature recovers to a block whose digest covers M1 | challenge."""
+    if len(signature) != len(modulus) or bytes(signature) >= modulus:
+        return False
+    block = crypto.rsa_public(modulus, exponent, signature)
+    if block[-1] & 0x0F != 0x0C:  # the signer may have sent n - s, whichever is smaller
+        block = pack.be(pack.int_from(modulus) - pack.int_from(block), len(modulus))
+    return block_holds(crypto, block, challenge)
+
+
+def block_holds(crypto: "Crypto", block: "Bytes", challenge: "Bytes") -> bool:
+    """Whether the recovered block 6A | M1 | digest | trailer belongs to the challenge."""
+    if block[0] != 0x6A:
+        return False
+    if block[-1] == 0xBC:
+        name, end = "sha1", len(block) - 1
+    elif block[-1] == 0xCC and 0x33 <= block[-2] <= 0x38 and block[-2] != 0x37:
+        name = ("sha1", "sha256", "sha512", "sha384", "", "sha224")[block[-2] - 0x33]
+        end = len(block) - 2
+    else:
+        return False
+    size = 20 if name == "sha1" else int(name[3:]) // 8
+    if end - size < 1:
+        return False
+    value = algorithms.digest(crypto, name, bytes(block[1 : end - size]) + bytes(challenge))
+    return pack.ct_equal(value, block[end - size : end])
+
+
+def signature_hash(group14: "Bytes | None") -> str:
+    """The hash that DG14's ActiveAuthenticationInfo names for ECDSA, "" if there is none."""
+    if group14 is None:
+        return ""
+    infos = Der(groups.body(group14, profile.tag_of(profile.CA_GROUP))).enter(SET)
+    while infos.more():
+        info = infos.enter(SEQUENCE)
+        if info.oid() != _AA_INFO or info.peek() != INTEGER:
+            continue
+        info.integer(1)
+        if info.peek() != OID:
+            continue
+        oid = info.oid()
+        if oid[:-1] != _BSI_PLAIN or not 1 <= oid[-1] <= 5:
+            raise TrustError("active authentication names an unknown signature algorithm", detail="DG14")
+        return ("sha1", "sha224", "sha256", "sha384", "sha512")[oid[-1] - 1]
+    return ""

@@ -1,0 +1,195 @@
+"""Reading one file of the chip: short identifier first, then plain READ BINARY, in chunks; resumes where it was interrupted.
+
+A `FileRead` is the state of one file: it survives a rebuilt channel and, kept by the caller, a card that was pulled out. The
+content is hashed as it comes and kept only if asked for. ISO/IEC 7816-4 sections 7.2.2 and 7.2.3.
+
+Quirks survived: 6Cxx (ask for xx), 6700 (smaller chunks), 6282 (end of file), 6985/6986 after SELECT EF or where short
+identifiers are not known (the other way of selecting is tried), 6987, 6882, 6988 and any answer in clear (channel rebuilt).
+"""
+
+from typing import TYPE_CHECKING
+
+from protocol.licence import profile
+from protocol.licence.channel import NOT_FOUND
+from protocol.licence.errors import MessagingError, ReadError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from protocol.crypto import Crypto
+    from protocol.licence.channel import Chip
+
+CHUNK = 240
+SMALLER = (224, 192, 128, 64, 16)
+OTHER_WAY = (0x6985, 0x6986, 0x6981, 0x6A86, 0x6D00, 0x6B00)
+BY_SHORT_ID, BY_SELECT = 0, 1
+
+
+class FileRead:
+    """One file: `file` (short identifier), `total` bytes once known, `done` so far, `absent`, `denied` (status word or 0).
+
+    `sha256` and `digest` (by `algorithm`, the SOD's) are there when complete; `content` if the file is kept.
+    """
+
+    def __init__(self, crypto: "Crypto", file: int, algorithm: str = "sha256", keep: bool = True) -> None:
+        self.file = file
+        self.tag = profile.tag_of(file)
+        self.total = 0
+        self.done = 0
+        self.absent = False
+        self.denied = 0
+        self.keep = keep
+        self.head = b""
+        self.sha256 = b""
+        self.digest = b""
+        self.algorithm = algorithm
+        self._parts: "bytearray | None" = None
+        self._hash = crypto.sha_new("sha256")
+        self._second = None if algorithm == "sha256" else crypto.sha_new(algorithm)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole file was read."""
+        return self.total > 0 and self.done == self.total
+
+    @property
+    def content(self) -> "bytes | bytearray":
+        """The whole file; ReadError if it was not kept or is not complete."""
+        if self._parts is None or not self.complete:
+            raise ReadError("the file was not kept", detail=profile.name_of(self.file))
+        return self._parts
+
+    def forget(self) -> None:
+        """Drop the content; the digests stay."""
+        self._parts = None
+
+    def take(self, data: bytes) -> None:
+        """The next bytes of the file; the first piece must hold the file's tag and length."""
+        if not self.total:
+            self._begin(data)
+        if self.done + len(data) > self.total:
+            data = data[: self.total - self.done]
+        self._hash.update(data)
+        if self._second is not None:
+            self._second.update(data)
+        if self._parts is not None:
+            self._parts[self.done : self.done + len(data)] = data
+        self.done += len(data)
+        if self.complete:
+            self.sha256 = self._hash.digest()
+            self.digest = self.sha256 if self._second is None else self._second.digest()
+
+    def _begin(self, data: bytes) -> None:
+        self.total = file_length(data, self.tag)
+        limit = profile.HOLD_LIMIT if self.keep and self.file != profile.PORTRAIT_GROUP else profile.STREAM_LIMIT
+        if self.total > limit:
+            raise ReadError("the file is larger than this terminal reads", "LIC-032", detail=profile.name_of(self.file))
+        self.head = data[:4]
+        if self.keep:
+            self._parts = bytearray(self.total)
+
+
+def file_length(head: bytes, tag: int) -> int:
+    """The whole length of a file from its first bytes (tag and BER length); ReadError LIC-032 if that makes no sense."""
+    wrong = ReadError("the file does not begin as it must", "LIC-032", detail="tag " + str(tag))
+    if len(head) < 2 or head[0] != tag:
+        raise wrong
+    length, at = head[1], 2
+    if length >= 0x80:
+        count = length & 0x7F
+        if not 1 <= count <= 3 or len(head) < 2 + count:
+            raise wrong
+        length, at = int.from_bytes(head[2 : 2 + count], "big"), 2 + count
+    if length == 0:
+        raise wrong
+    return at + length
+
+
+def read(chip: "Chip", state: FileRead, chunk: int = CHUNK) -> "Generator[tuple, bytes, None]":
+    """Bring `state` to complete, absent or denied; yields ("progress", name, done, total) after each chunk.
+
+    ReadError LIC-031 if the chip does not let it end, LIC-032 if the length is impossible; errors of the link pass through.
+    """
+    reader = _Reader(chip, state, chunk)
+    while not (state.complete or state.absent or state.denied):
+        try:
+            yield from reader.step()
+        except MessagingError as cause:
+            yield from chip.rebuild(cause)
+            reader.lost()
+        else:
+            if state.total:
+                yield ("progress", profile.name_of(state.file), state.done, state.total)
+
+
+class _Reader:
+    """The ways and sizes tried for one file."""
+
+    def __init__(self, chip: "Chip", state: FileRead, chunk: int) -> None:
+        self.chip = chip
+        self.state = state
+        self.chunk = chunk
+        self.exact = 0  # what 6Cxx asked for
+        self.way = BY_SHORT_ID
+        self.tried_both = False
+        self.selected = False
+
+    def lost(self) -> None:
+        """The channel was rebuilt: no file is selected any more."""
+        self.selected = False
+
+    def step(self) -> "Generator[tuple, bytes, None]":
+        """One READ BINARY, or what must go before it."""
+        state = self.state
+        short = self.way == BY_SHORT_ID and state.done < 256
+        if not short and not self.selected:
+            yield from self.make_current()
+            return
+        want = self.exact or (min(self.chunk, state.total - state.done) if state.total else self.chunk)
+        p1, p2 = (0x80 | state.file, state.done) if short else (state.done >> 8, state.done & 255)
+        data, status = yield from self.chip.send(bytes((0, 0xB0, p1, p2, want)))
+        self.exact = 0
+        if status in (0x9000, 0x6282) and data:
+            if len(data) > want:
+                raise ReadError("the chip sent more than was asked for", "LIC-032", detail=profile.name_of(state.file))
+            self.selected = True
+            state.take(data)
+        else:
+            self.refused(status, want)
+
+    def make_current(self) -> "Generator[tuple, bytes, None]":
+        """Select the file again before a plain READ BINARY, and see that it still begins as it did."""
+        state = self.state
+        if self.way == BY_SHORT_ID:
+            data, status = yield from self.chip.send(bytes((0, 0xB0, 0x80 | state.file, 0, len(state.head))))
+            if status not in (0x9000, 0x6282):
+                self.refused(status, 0)
+                return
+            if data != state.head:
+                raise ReadError("another chip answers", "LIC-033", detail=profile.name_of(state.file))
+        else:
+            name = 0x0100 if state.file == profile.CARD_ACCESS else 0
+            _, status = yield from self.chip.send(bytes((0, 0xA4, 2, 0x0C, 2, name >> 8, state.file)))
+            if status != 0x9000:
+                self.refused(status, 0)
+                return
+        self.selected = True
+
+    def refused(self, status: int, want: int) -> None:
+        """Draw the consequence of a status word that brought no data."""
+        state = self.state
+        exact = status & 255
+        if status >> 8 == 0x6C and 0 < exact < want:
+            self.exact = exact
+        elif status in (0x6700, 0x6C00) and want > SMALLER[-1]:
+            self.chunk = [size for size in SMALLER if size < want][0]
+        elif status in NOT_FOUND and not state.done:
+            state.absent = True
+        elif status == 0x6982 and not state.done:
+            state.denied = status
+        elif status in OTHER_WAY and not self.tried_both:
+            self.tried_both = True
+            self.way = BY_SELECT if self.way == BY_SHORT_ID else BY_SHORT_ID
+            self.selected = False
+        else:
+            raise ReadError("the chip does not give the file", detail=status)

@@ -1,0 +1,105 @@
+"""EF.COM and the small things that data groups have in common (ISO/IEC 18013-2 annex C; EU 383/2012 annex III).
+
+`decode` opens DG1, DG2, DG3 and DG11 by number; `portrait_image` finds the picture in DG4. Picture formats are not decoded.
+"""
+
+from typing import TYPE_CHECKING
+
+from protocol import tlv
+from protocol.errors import FormatError
+from protocol.licence import profile
+from protocol.licence.errors import GroupError
+
+if TYPE_CHECKING:
+    Bytes = bytes | bytearray | memoryview
+
+
+def body(content: "Bytes", tag: int) -> bytes:
+    """What is inside a file's outermost tag; GroupError if the file is not exactly one object with this tag."""
+    try:
+        rows = tlv.parse(content, False)
+    except FormatError as cause:
+        raise GroupError("a file is not TLV: " + cause.message, detail="tag " + str(tag))
+    if len(rows) != 1 or rows[0][0] != tag:
+        raise GroupError("a file is not one object of its tag", detail="tag " + str(tag))
+    return bytes(rows[0][1])
+
+
+def objects(data: "Bytes", where: str) -> "list[tuple[int, Bytes]]":
+    """[(tag, value)] of one level; GroupError naming `where` if it is not TLV."""
+    try:
+        return tlv.parse(data, False)
+    except FormatError as cause:
+        raise GroupError(where + " is not TLV: " + cause.message, detail=where)
+
+
+def text(value: "Bytes", where: str) -> str:
+    """UTF-8 text; GroupError naming `where` otherwise."""
+    from protocol.cbor import utf8_error
+
+    if utf8_error(value) >= 0:
+        raise GroupError(where + " is not UTF-8", detail=where)
+    return bytes(value).decode().strip()
+
+
+def common_data(content: "Bytes") -> "tuple[str, list[int]]":
+    """(version, group numbers present) of EF.COM; tags of unknown groups are left out."""
+    rows = objects(body(content, profile.COM_TAG), "EF.COM")
+    version, groups = "", None
+    for tag, value in rows:
+        if tag == 0x5F01:
+            version = bytes(value).hex() if len(value) == 2 else text(value, "EF.COM version")
+        elif tag == 0x5C:
+            groups = [profile.group_of(item) for item in value]
+    if groups is None:
+        raise GroupError("EF.COM has no list of groups", detail="EF.COM")
+    return version, [group for group in groups if group]
+
+
+def decode(group: int, content: "Bytes") -> dict:
+    """The content of DG1, DG2, DG3 or DG11 as a map; GroupError if it is laid out otherwise or another group."""
+    if group == 1:
+        from protocol.licence import dg1
+
+        return dg1.parse(content)
+    if group == 11:
+        from protocol.licence import dg11
+
+        return dg11.parse(content)
+    if group in (2, 3):
+        return plain_fields(group, content)
+    raise GroupError("no layout is known for this group", detail="DG" + str(group))
+
+
+_DG2 = (("sex", 0x5F35), ("height", 0x5F64), ("birthplace", 0x5F11))
+_DG3 = (("issuer", 0x5F6C), ("national_number", 0x5F6D))
+# (?): the tags inside the Algerian DG2 and DG3 are not published; these are read if they are there
+
+
+def plain_fields(group: int, content: "Bytes") -> dict:
+    """The known fields of DG2 or DG3, present ones only; everything else is passed over."""
+    name = "DG" + str(group)
+    rows = objects(body(content, profile.tag_of(group)), name)
+    found = {}
+    for key, tag in _DG2 if group == 2 else _DG3:
+        for item, value in rows:
+            if item == tag:
+                found[key] = text(value, name + " " + key)
+    return found
+
+
+def portrait_image(content: "Bytes") -> "tuple[str, int, int]":
+    """(format, start, end) of the picture in DG4: "jpeg" or "jp2"; GroupError if there is none.
+
+    The picture is looked for by its first bytes, since the layouts around it differ; it ends where the file ends.
+    """
+    data = bytes(content)
+    for kind, mark in (
+        ("jpeg", b"\xff\xd8\xff"),
+        ("jp2", b"\x00\x00\x00\x0cjP  \r\n\x87\n"),
+        ("jp2", b"\xff\x4f\xff\x51"),
+    ):
+        at = data.find(mark)
+        if at >= 0:
+            return kind, at, len(data)
+    raise GroupError("no picture was found", detail="DG4")

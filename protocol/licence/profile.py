@@ -1,0 +1,61 @@
+"""Where things lie on a licence chip (ISO/IEC 18013-2 annex C; the Algerian layout read in the field, domain facts in docs).
+
+Group numbers are 1 to 14 and equal their short file identifier and the last byte of their file identifier. The tags inside the
+Algerian DG11 are not published (?): ARABIC_* below are the profile's own, to be replaced when the authority tells them.
+"""
+
+ISO_AID = b"\xa0\x00\x00\x02\x48\x02\x00"
+EU_AID = b"\xa0\x00\x00\x04\x56\x45\x64\x4c\x2d\x30\x31"
+
+COM, SOD, CARD_ACCESS = 0x1E, 0x1D, 0x1C  # short file identifiers besides the groups'
+AA_GROUP, CA_GROUP, PORTRAIT_GROUP = 13, 14, 4
+LAST_GROUP = 14
+TAGS = b"\x61\x6b\x6c\x65\x67\x75\x63\x76\x70\x62\x6d\x71\x6f\x6e"  # of DG1 … DG14
+COM_TAG, SOD_TAG = 0x60, 0x77
+
+ARABIC_SURNAME, ARABIC_GIVEN_NAMES, BLOOD_GROUP = 0x5F50, 0x5F51, 0x5F52  # (?)
+
+HOLD_LIMIT = 8192  # largest file kept whole
+STREAM_LIMIT = 0x8000  # largest file hashed as it comes: plain READ BINARY reaches 32 KB
+
+
+def tag_of(file: int) -> int:
+    """The tag that a file begins with; `file` is a short identifier."""
+    if file == COM:
+        return COM_TAG
+    if file == SOD:
+        return SOD_TAG
+    return TAGS[file - 1]
+
+
+def group_of(tag: int) -> int:
+    """The number of the group with this tag, 0 if there is none."""
+    return TAGS.find(bytes((tag,))) + 1 if 0 <= tag <= 255 else 0
+
+
+def name_of(file: int) -> str:
+    """ "EF.COM", "EF.SOD" or "DG1" …, for progress and details."""
+    if file == COM:
+        return "EF.COM"
+    return "EF.SOD" if file == SOD else "DG" + str(file)
+
+
+# ISO 3166-1: three letters as on licences and in MRZ, two as in certificates. Licences of states not listed are "unknown issuer".
+_STATES = (
+    b"DZADZ TUNTN MARMA LBYLY MRTMR MLIML NERNE EGYEG ESHEH SAUSA AREAE QATQA KWTKW JORJO TURTR AUTAT BELBE BGRBG CYPCY CZECZ "
+    b"D  DE DEUDE DNKDK ESPES ESTEE FINFI FRAFR GBRGB GRCGR HRVHR HUNHU IRLIE ITAIT LTULT LUXLU LVALV MLTMT NLDNL NORNO POLPL "
+    b"PRTPT ROURO SWESE SVNSI SVKSK CHECH ISLIS LIELI CANCA USAUS UTOUT "
+)
+
+
+def two_letters(country: str) -> str:
+    """The two-letter code of a state given by three letters (or by two, which are returned), "" if not known."""
+    if len(country) == 2:
+        return country
+    if not 1 <= len(country) <= 3:
+        return ""
+    key = (country + "   ")[:3].encode()
+    for at in range(0, len(_STATES), 6):
+        if _STATES[at : at + 3] == key:
+            return _STATES[at + 3 : at + 5].decode()
+    return ""

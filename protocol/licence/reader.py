@@ -1,0 +1,267 @@
+"""Read a licence and say what was proved: the machine that a terminal drives.
+
+`read_licence` yields ("apdu", command) → answer bytes (data and status word) and ("progress", name, done, total) → None, and
+returns a LicenceReading. A failure of the link is thrown into it as CardError: session keys are dropped and the error goes out
+again. With a `Resume` the next reading goes on where the last one stopped, after it authenticated again and found the same SOD.
+
+Raised: AccessError, ReadError (see `protocol.licence`) where nothing can be said about the licence; the caller may record such a
+licence as "chip unreadable". Everything that could be judged is in the verdict and the findings instead.
+"""
+
+from typing import TYPE_CHECKING
+
+from protocol import records
+from protocol.errors import CryptoError, FormatError
+from protocol.licence import files, groups, profile
+from protocol.licence.channel import Chip
+from protocol.licence.errors import LicenceError, ReadError
+from protocol.licence.trust import passive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import Any
+
+    from protocol.crypto import Crypto
+    from protocol.licence.files import FileRead
+    from protocol.licence.mrz import Mrz
+    from protocol.licence.trust.anchors import TrustSet
+    from protocol.licence.trust.security_object import SecurityObject
+
+
+class Resume:
+    """What an interrupted reading leaves for the next one: files read so far and the digest of the SOD. Wipe it with the case."""
+
+    def __init__(self) -> None:
+        self.reads: "dict[int, FileRead]" = {}
+        self.sod_sha256 = b""
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.reads = {}
+        self.sod_sha256 = b""
+
+
+class LicenceReading:
+    """What one reading gave.
+
+    `verdict` records.VERDICT_*; `findings` codes LIC-2xx, each once; `details` [(code, group number, status or text)];
+    `dg1`, `dg11` maps or None; `data` {group: map} of all decoded groups; `covered` groups whose hash the SOD holds,
+    `altered_groups` (0 = the SOD itself); `files` {first tag: SHA-256}; `sod_sha256`; `portrait` whole DG4 or None; `access` "BAC"; `chip` how the
+    chip proved itself (passive.PROVEN …). Data of a group that is not in `covered` are shown as unproven or not at all.
+    """
+
+    def __init__(self) -> None:
+        self.verdict = records.VERDICT_UNREADABLE
+        self.findings: "list[str]" = []
+        self.details: "list[tuple[str, object]]" = []
+        self.dg1: "dict | None" = None
+        self.dg11: "dict | None" = None
+        self.data: "dict[int, dict]" = {}
+        self.covered: "list[int]" = []
+        self.altered_groups: "list[int]" = []
+        self.files: "dict[int, bytes]" = {}
+        self.sod_sha256 = b""
+        self.portrait: "bytes | bytearray | None" = None
+        self.access = ""
+        self.chip = passive.NOT_OFFERED
+
+    def forget(self) -> None:
+        """Drop the personal data; verdict, findings and digests stay."""
+        self.dg1 = self.dg11 = self.portrait = None
+        self.data = {}
+
+
+def read_licence(
+    crypto: "Crypto",
+    mrz: "Mrz",
+    rnd: "Callable[[int], bytes]",
+    trust: "TrustSet",
+    today: str,
+    groups: "tuple | list" = (1, 11),
+    portrait: bool = False,
+    resume: "Resume | None" = None,
+) -> "Generator[tuple, Any, LicenceReading]":
+    """Read and judge one licence.
+
+    `rnd(n)` → n random bytes (24 for each opening of the channel; 8 or 40 more for the chip's proof); `today` YYYYMMDD; `groups`
+    the group numbers wanted; DG4, if wanted or `portrait`, is hashed as it comes and kept only with `portrait`.
+    """
+    if len(today) != 8:
+        raise ValueError("today is YYYYMMDD")
+    wanted = [group for group in groups if group != profile.PORTRAIT_GROUP]
+    if portrait or len(wanted) != len(groups):
+        wanted.append(profile.PORTRAIT_GROUP)
+    chip = Chip(crypto, mrz, rnd)
+    try:
+        reading = _Reading(crypto, chip, resume or Resume(), portrait)
+        return (yield from reading.run(wanted, mrz, trust, today))
+    finally:
+        chip.close()
+
+
+class _Reading:
+    """The steps of one reading and what they share."""
+
+    def __init__(self, crypto: "Crypto", chip: Chip, resume: Resume, portrait: bool) -> None:
+        self.crypto = crypto
+        self.chip = chip
+        self.resume = resume
+        self.portrait = portrait
+        self.judged = passive.Judgement()
+        self.result = LicenceReading()
+        self.sod: "SecurityObject | None" = None
+
+    def run(
+        self, wanted: "list[int]", mrz: "Mrz", trust: "TrustSet", today: str
+    ) -> "Generator[tuple, Any, LicenceReading]":
+        """The whole course."""
+        yield from self.chip.open()
+        self.result.access = self.chip.access
+        present = yield from self.common()
+        yield from self.security_object()
+        proofs = [] if self.sod is None else [group for group in sorted(self.sod.hashes) if passive.expected_in(group)]
+        reads = yield from self.read_groups(wanted + [group for group in proofs if group not in wanted], present)
+        if self.sod is not None:
+            passive.compare(self.sod, reads, present, self.judged)
+        self.decode(reads)
+        self.believe(mrz, trust, today)
+        if proofs:
+            from protocol.licence.access import proof
+
+            self.result.chip = yield from proof.prove(self.chip, proofs, reads, self.judged)
+        self.conclude()
+        return self.result
+
+    def common(self) -> "Generator[tuple, Any, list[int] | None]":
+        """EF.COM's list of groups; None (and a finding) if it is absent or malformed."""
+        try:
+            state = files.FileRead(self.crypto, profile.COM)
+            yield from files.read(self.chip, state)
+            if state.complete:
+                return groups.common_data(state.content)[1]
+        except (ReadError, LicenceError) as cause:
+            if cause.code not in ("LIC-032", "LIC-050"):
+                raise
+        self.judged.note("LIC-212")
+        return None
+
+    def security_object(self) -> "Generator[tuple, Any, None]":
+        """Read and parse EF.SOD; after an interruption it must be the same as before (ReadError LIC-033)."""
+        state = files.FileRead(self.crypto, profile.SOD)
+        try:
+            yield from files.read(self.chip, state)
+        except ReadError as cause:
+            if not _content_fault(cause, state):
+                raise
+            self.judged.note("LIC-231", cause.detail)
+            self.judged.altered.append(passive.SOD_ITSELF)
+            return
+        if not state.complete:
+            self.judged.note("LIC-230", state.denied or None)
+            self.judged.readable = False
+            return
+        before = self.resume.sod_sha256
+        if before and before != state.sha256:
+            self.resume.clear()
+            raise ReadError("another chip answers than before the interruption", "LIC-033", "read this licence afresh")
+        self.resume.sod_sha256 = self.result.sod_sha256 = state.sha256
+        self.result.files[profile.SOD_TAG] = state.sha256
+        self.sod = passive.parse_sod(state.content, self.judged)
+
+    def read_groups(
+        self, wanted: "list[int]", present: "list[int] | None"
+    ) -> "Generator[tuple, Any, dict[int, FileRead]]":
+        """Read the wanted groups that the chip may have; faults of content are findings."""
+        reads = self.resume.reads
+        for group in wanted:
+            announced = self.sod is not None and group in self.sod.hashes
+            if present is not None and group not in present and not announced:
+                continue
+            state = reads.get(group)
+            if state is None:
+                algorithm = "sha256" if self.sod is None else self.sod.algorithm
+                keep = group != profile.PORTRAIT_GROUP or self.portrait
+                state = reads[group] = files.FileRead(self.crypto, group, algorithm, keep)
+            try:
+                yield from files.read(self.chip, state)
+            except ReadError as cause:
+                if not _content_fault(cause, state):
+                    raise
+                self.judged.note("LIC-213", group)
+                if announced:
+                    self.judged.note("LIC-214", group)
+                    self.judged.altered.append(group)
+            if state.complete:
+                self.result.files[state.tag] = state.sha256
+            elif state.denied or (state.absent and announced):
+                self.judged.note("LIC-213", group)
+        if 1 not in reads or not (reads[1].complete or 1 in self.judged.altered):
+            self.judged.note("LIC-213", 1)
+            self.judged.readable = False
+        return reads
+
+    def decode(self, reads: "dict[int, FileRead]") -> None:
+        """Open the groups that were kept; what cannot be opened is a finding."""
+        for group in sorted(reads):
+            state = reads[group]
+            if not state.complete or passive.expected_in(group):
+                continue
+            if group == profile.PORTRAIT_GROUP:
+                self.result.portrait = state.content if self.portrait else None
+            elif group in (1, 2, 3, 11):
+                try:
+                    self.result.data[group] = groups.decode(group, state.content)
+                except (LicenceError, FormatError):
+                    self.judged.note("LIC-215", group)
+        self.result.dg1 = self.result.data.get(1)
+        self.result.dg11 = self.result.data.get(11)
+
+    def believe(self, mrz: "Mrz", trust: "TrustSet", today: str) -> None:
+        """Judge signer and dates."""
+        dg1 = self.result.dg1
+        country = profile.two_letters(dg1["country"]) if dg1 else ""
+        if self.sod is not None:
+            try:
+                issued = dg1["issue"] if dg1 else ""
+                passive.judge_signer(self.crypto, self.sod, trust, country, issued, today, self.judged)
+            except CryptoError as cause:
+                self.judged.tested = False
+                self.judged.note("LIC-232", cause.code)
+        if dg1 is None:
+            return
+        if dg1["expiry"] and dg1["expiry"] < today:
+            self.judged.note("LIC-201")
+        if dg1["issue"] and dg1["issue"] > today:
+            self.judged.note("LIC-203")
+        for key, printed in (("number", mrz.number), ("birth", mrz.birth), ("expiry", mrz.expiry)):
+            if mrz.birth and not _agrees(key, printed, dg1[key]):
+                self.judged.note("LIC-204", key)
+
+    def conclude(self) -> None:
+        """Put the judgement into the result."""
+        judged, result = self.judged, self.result
+        result.verdict = passive.verdict(judged, result.chip)
+        result.details = judged.findings
+        for code, _ in judged.findings:
+            if code not in result.findings:
+                result.findings.append(code)
+        result.covered = judged.covered
+        for group in judged.altered:
+            if group not in result.altered_groups:
+                result.altered_groups.append(group)
+
+
+def _content_fault(cause: ReadError, state: "FileRead") -> bool:
+    """Whether the file's own bytes are at fault (impossible length, or less there than it announces), not the conversation."""
+    if cause.code == "LIC-032":
+        return True
+    return cause.code == "LIC-031" and state.total > 0 and cause.detail in (0x6B00, 0x6282, 0x9000, 0x6A86)
+
+
+def _agrees(key: str, printed: str, chip: str) -> bool:
+    """Whether a printed field equals the chip's: numbers wholly, dates in what both of them say."""
+    if key == "number":
+        return printed == chip.replace(" ", "").upper()
+    if not chip:
+        return True
+    return all([printed[i] in ("<", chip[2 + i]) for i in range(6)])

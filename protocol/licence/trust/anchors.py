@@ -1,0 +1,61 @@
+"""Trust anchors: authorities' certificates, each bound to one country and one purpose (body of the signed set "trust").
+
+An anchor came in through a signed parameter set; its own signature is not looked at. Certificates are parsed when needed, one at
+a time, so that a long list costs only its bytes.
+"""
+
+from typing import TYPE_CHECKING
+
+from protocol.errors import FormatError
+from protocol.licence.errors import TrustError
+from protocol.licence.trust import x509
+
+if TYPE_CHECKING:
+    from protocol.crypto import Crypto
+
+    Bytes = bytes | bytearray | memoryview
+
+LICENCE = "idl"
+
+
+class Anchor:
+    """An authority's certificate `der` that may vouch for documents of `country` (two letters) and `purpose` ("idl")."""
+
+    def __init__(self, country: str, purpose: str, der: "Bytes") -> None:
+        self.country = country.upper()
+        self.purpose = purpose
+        self.der = der
+
+
+class TrustSet:
+    """The anchors; `revoked` holds (issuer's subject key identifier, serial number bytes) pairs of revoked signers."""
+
+    def __init__(self, anchors: "list", revoked: "tuple | list" = ()) -> None:
+        """`anchors`: Anchor objects or maps {"country", "purpose", "cert"} as in the signed set."""
+        self.anchors: "list[Anchor]" = []
+        for item in anchors:
+            self.anchors.append(
+                item if isinstance(item, Anchor) else Anchor(item["country"], item["purpose"], item["cert"])
+            )
+        self._revoked = [(bytes(key_id), bytes(serial)) for key_id, serial in revoked]
+
+    def issuers(self, crypto: "Crypto", signer: x509.Certificate) -> "list[tuple[Anchor, x509.Certificate]]":
+        """The anchors whose key did sign `signer`, with their certificates. Anchors that cannot be parsed are passed over."""
+        found = []
+        for anchor in self.anchors:
+            try:
+                certificate = x509.parse(anchor.der)
+                if not x509.same_name(certificate.subject, signer.issuer):
+                    continue
+                ids = certificate.subject_key, signer.authority_key
+                if ids[0] and ids[1] and ids[0] != ids[1]:
+                    continue
+                if certificate.issued(crypto, signer):
+                    found.append((anchor, certificate))
+            except (TrustError, FormatError):
+                continue
+        return found
+
+    def revoked(self, issuer: x509.Certificate, signer: x509.Certificate) -> bool:
+        """Whether `signer`, issued by `issuer`, is on the list of revoked ones."""
+        return (issuer.subject_key, signer.serial) in self._revoked

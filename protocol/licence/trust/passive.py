@@ -1,0 +1,169 @@
+"""Passive authentication and the verdict (ICAO Doc 9303-11 section 5.1, 9303-12 section 7; ISO/IEC 18013-3 section 8.1).
+
+Pure judgement over what was read: no I/O. `judge` looks at the SOD and the groups' digests; `verdict` joins that with whether the
+chip proved itself. Findings are (code, detail) pairs; the codes are explained in `protocol.licence`.
+"""
+
+from typing import TYPE_CHECKING
+
+from protocol import pack, records
+from protocol.errors import FormatError
+from protocol.licence import profile
+from protocol.licence.errors import LicenceError, TrustError, UnsupportedError
+from protocol.licence.trust import anchors, security_object, x509
+
+if TYPE_CHECKING:
+    from protocol.crypto import Crypto
+    from protocol.licence.files import FileRead
+    from protocol.licence.trust.anchors import TrustSet
+    from protocol.licence.trust.security_object import SecurityObject
+
+SOD_ITSELF = 0  # in `altered`, beside group numbers
+PROVEN, NOT_OFFERED, FAILED, UNTESTED = "proven", "not offered", "failed", "untested"
+
+
+class Judgement:
+    """`findings` [(code, detail)], `altered` group numbers (0 = the SOD itself), `covered` group numbers whose hash holds,
+    `issuer_known`, `readable` (a SOD and DG1 were there), `tested` (False: an algorithm is not supported here)."""
+
+    def __init__(self) -> None:
+        self.findings: "list[tuple[str, object]]" = []
+        self.altered: "list[int]" = []
+        self.covered: "list[int]" = []
+        self.issuer_known = False
+        self.readable = True
+        self.tested = True
+
+    def note(self, code: str, detail: object = None) -> None:
+        """Add a finding."""
+        if (code, detail) not in self.findings:
+            self.findings.append((code, detail))
+
+
+def parse_sod(content: "bytes | bytearray", result: Judgement) -> "SecurityObject | None":
+    """The parsed SOD, or None with the finding noted."""
+    try:
+        return security_object.parse(content)
+    except UnsupportedError as cause:
+        result.tested = False
+        result.note("LIC-232", cause.detail)
+    except (LicenceError, FormatError) as cause:
+        result.altered.append(SOD_ITSELF)
+        result.note("LIC-231", cause.detail)
+    return None
+
+
+def compare(
+    sod: "SecurityObject", reads: "dict[int, FileRead]", present: "list[int] | None", result: Judgement
+) -> None:
+    """Compare the digests of the groups read with the SOD; note groups that one side lists and the other does not."""
+    if 1 not in sod.hashes:
+        result.note("LIC-216")
+        result.altered.append(1)
+    for group in present or ():
+        if group not in sod.hashes:
+            result.note("LIC-210", group)
+    for group in sorted(sod.hashes):
+        if present is not None and group not in present:
+            result.note("LIC-211", group)
+    for group in sorted(reads):
+        state = reads[group]
+        if not state.complete:
+            continue
+        if group not in sod.hashes:
+            result.note("LIC-210", group)
+        elif pack.ct_equal(state.digest, sod.hashes[group]):
+            result.covered.append(group)
+        else:
+            result.note("LIC-214", group)
+            result.altered.append(group)
+
+
+def judge_signer(
+    crypto: "Crypto", sod: "SecurityObject", trust: "TrustSet", country: str, issued: str, today: str, result: Judgement
+) -> None:
+    """Verify the SOD's signature and its signer's chain.
+
+    `country`: two letters of the state that the licence says it is from ("" = it does not say: no issuer is known then);
+    `issued`: date of issue (YYYYMMDD or ""), the signing time where the SOD states none; `today`: YYYYMMDD.
+    """
+    try:
+        _signer(crypto, sod, trust, country, issued, today, result)
+    except UnsupportedError as cause:
+        result.tested = False
+        result.note("LIC-232", cause.detail)
+    except TrustError as cause:
+        result.altered.append(SOD_ITSELF)
+        result.note("LIC-231", cause.detail)
+
+
+def _signer(
+    crypto: "Crypto", sod: "SecurityObject", trust: "TrustSet", country: str, issued: str, today: str, result: Judgement
+) -> None:
+    signer = sod.signed.signer_certificate()
+    if not sod.signed.holds(crypto, signer):
+        result.note("LIC-227")
+        result.altered.append(SOD_ITSELF)
+        return
+    if sod.signed.weak() or signer.weak():
+        result.note("LIC-225")
+    _dates(signer, sod.signed.signing_time or issued, today, result)
+    found = trust.issuers(crypto, signer)
+    if not found:
+        result.note("LIC-228")
+        return
+    for anchor, certificate in found:
+        if anchor.purpose == anchors.LICENCE and country and anchor.country == country == signer.country():
+            result.issuer_known = True
+            _authority(trust, certificate, signer, today, result)
+            return
+    result.note("LIC-229", found[0][0].country + "/" + found[0][0].purpose)
+
+
+def _dates(signer: x509.Certificate, signed: str, today: str, result: Judgement) -> None:
+    """Findings about the signer's certificate by itself."""
+    if not signer.valid_at(today):
+        result.note("LIC-220")
+    if signed and not signer.key_usable_at(signed):
+        result.note("LIC-221")
+    if signed and not signer.valid_at(signed):
+        result.note("LIC-221")
+    if not signer.may(x509.DIGITAL_SIGNATURE):
+        result.note("LIC-233", "signer")
+
+
+def _authority(
+    trust: "TrustSet", authority: x509.Certificate, signer: x509.Certificate, today: str, result: Judgement
+) -> None:
+    """Findings about the authority that issued the signer."""
+    if not authority.valid_at(today):
+        result.note("LIC-222")
+    if not authority.key_usable_at(signer.not_before):
+        result.note("LIC-223")
+    if not (authority.is_ca and authority.may(x509.CERT_SIGN)):
+        result.note("LIC-233", "authority")
+    if trust.revoked(authority, signer):
+        result.note("LIC-224")
+
+
+def verdict(result: Judgement, chip: str) -> int:
+    """The verdict (records.VERDICT_*) from passive authentication and the chip's proof (PROVEN, NOT_OFFERED, FAILED, UNTESTED).
+
+    In this order: altered before anything else, then what cannot be tested, then the issuer, then the chip.
+    """
+    if result.altered:
+        return records.VERDICT_ALTERED
+    if not result.readable:
+        return records.VERDICT_UNREADABLE
+    if not result.tested:
+        return records.VERDICT_NOT_VERIFIED
+    if not result.issuer_known:
+        return records.VERDICT_UNKNOWN_ISSUER
+    if chip == FAILED:
+        return records.VERDICT_CLONE
+    return records.VERDICT_GENUINE if chip == PROVEN else records.VERDICT_DATA_GENUINE
+
+
+def expected_in(group: int) -> bool:
+    """Whether a group announces that the chip can prove itself."""
+    return group in (profile.AA_GROUP, profile.CA_GROUP)

@@ -1,0 +1,170 @@
+"""EF.SOD: CMS SignedData over the hashes of the data groups (ICAO Doc 9303-10 section 4.6.2, RFC 5652; ISO/IEC 18013-3 8.1).
+
+Parses strictly and verifies the signer's signature; whether to trust the signer is `passive`'s question. Exactly one signer,
+signed attributes required.
+"""
+
+from typing import TYPE_CHECKING
+
+from protocol import pack
+from protocol.der import OCTET_STRING, SEQUENCE, SET, Der, DerError, Element
+from protocol.licence.errors import TrustError
+from protocol.licence.files import file_length
+from protocol.licence.profile import LAST_GROUP, SOD_TAG
+from protocol.licence.trust import algorithms, x509
+
+if TYPE_CHECKING:
+    from protocol.crypto import Crypto
+
+    Bytes = bytes | bytearray | memoryview
+
+_SIGNED_DATA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"
+_LDS_OBJECT = b"\x67\x81\x08\x01\x01\x01"  # 2.23.136.1.1.1
+_ATTRIBUTE = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09"  # 1.2.840.113549.1.9
+_CONTENT_TYPE, _MESSAGE_DIGEST, _SIGNING_TIME = 3, 4, 5
+
+
+class SignedData:
+    """A parsed CMS SignedData: `content_type` and `content` (Element of the encapsulated octets), `certificates` (Elements),
+    `signing_time` (YYYYMMDDhhmmss or ""), and what `holds` needs."""
+
+    def __init__(self, data: "Bytes", start: int, end: int) -> None:
+        outer = Der(data, start, end)
+        info = outer.enter(SEQUENCE)
+        outer.finish()
+        if info.oid() != _SIGNED_DATA:
+            raise info.fail("not signed data")
+        explicit = info.enter(0xA0)
+        info.finish()
+        body = explicit.enter(SEQUENCE)
+        explicit.finish()
+        body.integer(1)
+        body.next(SET)  # digestAlgorithms: the signer's own counts
+        capsule = body.enter(SEQUENCE)
+        self.content_type = capsule.oid()
+        holder = capsule.enter(0xA0)
+        capsule.finish()
+        self.content = holder.next(OCTET_STRING)
+        holder.finish()
+        self.certificates: "list[Element]" = []
+        if body.peek() == 0xA0:
+            inner = body.enter(0xA0)
+            while inner.more():
+                self.certificates.append(inner.next())
+        body.optional(0xA1)
+        signers = body.enter(SET)
+        body.finish()
+        self._signer(signers.enter(SEQUENCE))
+        signers.finish()
+
+    def _signer(self, fields: Der) -> None:
+        fields.integer(1)
+        self._issuer: "Element | None" = None
+        self._serial = self._key_id = b""
+        if fields.peek() == 0x80:
+            self._key_id = fields.next().content()
+        else:
+            pair = fields.enter(SEQUENCE)
+            self._issuer = pair.next(SEQUENCE)
+            self._serial = pair.integer_bytes()
+            pair.finish()
+        self.hash = algorithms.read_hash(fields)
+        self._attributes = fields.next(0xA0)
+        self._algorithm = algorithms.read_algorithm(fields)
+        self._signature = fields.octets()
+        fields.optional(0xA1)
+        fields.finish()
+        self.signing_time = ""
+        self._digest = b""
+        self._signed_type = b""
+        attributes = self._attributes.reader()
+        seen = 0
+        while attributes.more():
+            pair = attributes.enter(SEQUENCE)
+            oid = pair.oid()
+            values = pair.enter(SET)
+            pair.finish()
+            kind = oid[-1] if oid[:-1] == _ATTRIBUTE else 0
+            if kind not in (_CONTENT_TYPE, _MESSAGE_DIGEST, _SIGNING_TIME):
+                continue
+            if seen >> kind & 1:
+                raise attributes.fail("signed attribute twice")
+            seen |= 1 << kind
+            self._attribute(kind, values)
+            values.finish()
+
+    def _attribute(self, kind: int, values: Der) -> None:
+        if kind == _CONTENT_TYPE:
+            self._signed_type = values.oid()
+        elif kind == _MESSAGE_DIGEST:
+            self._digest = values.octets()
+        else:
+            self.signing_time = values.time()
+
+    def signer_certificate(self) -> x509.Certificate:
+        """The certificate that the signer names; TrustError if it is not inside."""
+        for item in self.certificates:
+            if item.tag != SEQUENCE:
+                continue
+            found = x509.parse(item.data, item.start, item.end)
+            if self._key_id:
+                if found.subject_key == self._key_id:
+                    return found
+            elif (
+                found.serial == self._serial and self._issuer is not None and x509.same_name(found.issuer, self._issuer)
+            ):
+                return found
+        raise TrustError("the signer's certificate is not inside", detail="certificate")
+
+    def holds(self, crypto: "Crypto", certificate: x509.Certificate) -> bool:
+        """Whether content, signed attributes and signature belong together under the certificate's key."""
+        if self._signed_type != self.content_type:
+            return False
+        if not pack.ct_equal(algorithms.digest(crypto, self.hash, self.content.content()), self._digest):
+            return False
+        attributes = bytearray(self._attributes.whole())
+        attributes[0] = SET  # RFC 5652 5.4: signed as SET OF, sent as [0]
+        return algorithms.verify(crypto, certificate.key, self._algorithm, self.hash, attributes, self._signature)
+
+    def weak(self) -> bool:
+        """Whether SHA-1 is used for the content or the signature."""
+        return self.hash == "sha1" or self._algorithm.hash == "sha1"
+
+
+class SecurityObject:
+    """EF.SOD: `signed` (SignedData), `algorithm` (hash of the groups), `hashes` {group number: digest}."""
+
+    def __init__(self, signed: SignedData) -> None:
+        self.signed = signed
+        if signed.content_type != _LDS_OBJECT:
+            raise TrustError("the security object signs something else", detail="content type")
+        outer = signed.content.reader()
+        body = outer.enter(SEQUENCE)
+        outer.finish()
+        if body.integer(1) not in (0, 1):
+            raise body.fail("version of the security object")
+        self.algorithm = algorithms.read_hash(body)
+        rows = body.enter(SEQUENCE)
+        body.optional(SEQUENCE)
+        body.finish()
+        self.hashes: "dict[int, bytes]" = {}
+        while rows.more():
+            pair = rows.enter(SEQUENCE)
+            number, value = pair.integer(1), pair.octets()
+            pair.finish()
+            if not 1 <= number <= 16 or number in self.hashes:
+                raise rows.fail("group number")
+            if number <= LAST_GROUP:
+                self.hashes[number] = value
+
+
+def parse(data: "Bytes") -> SecurityObject:
+    """The security object in a whole EF.SOD (with its tag 77); TrustError LIC-060 or UnsupportedError LIC-061."""
+    total = file_length(bytes(data[:6]), SOD_TAG)
+    if total != len(data):
+        raise TrustError("the security object's length is wrong", detail="length")
+    start = 2 if data[1] < 0x80 else 2 + (data[1] & 0x7F)
+    try:
+        return SecurityObject(SignedData(data, start, total))
+    except DerError as cause:
+        raise TrustError("the security object is malformed: " + cause.message, detail="at " + str(cause.detail))
