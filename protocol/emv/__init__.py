@@ -7,26 +7,30 @@
     result = yield from transact(txn, params, crypto, un)
 
 `txn` is a dict: amount (uint, centimes), currency (uint, 12), country (uint, 12), date "YYMMDD", time "HHMMSS", type (0x00),
-counter (uint, 1..99999999) and, if wanted, merchant (text, 9F4E), terminal_id (8 characters), merchant_id (15 characters), mcc (uint),
-country and currency are ISO numeric codes. `un` is 4 bytes of a cryptographic generator, new for every try.
+counter (uint, 1..99999999) and, if wanted, merchant (text, 9F4E), terminal_id (8 characters), merchant_id (15 characters),
+serial (8 characters), mcc (uint); currency and country are ISO numeric codes. `un`: 4 bytes of a cryptographic generator, new
+for every try. Leave any of them out that are wanted, and it is a KeyError: that is the caller's bug, not the card's.
 
 The generator yields tuples and is sent their answers (a `CardError` of the link is thrown in and comes out again):
 
-    ("apdu", command)                -> response with SW1 SW2. `command` is a bytearray for VERIFY: it is wiped after the answer, never keep it
-    ("choose", [label, …])           -> index, or None: the cardholder cancelled
-    ("identified", {aid, label, pan, psn, expiry}) -> None to go on | a reason text to stop | {"exception": bool, "online": bool, "logged": centimes}
-                                        (card on a hot list; force online; amounts already spent with this card for the floor limit)
-    ("pin", tries_left | None, last) -> ASCII digits (bytes-like, a bytearray is wiped), or None: entry bypassed. Asked again after a wrong PIN
-    ("online_pin", {pan, psn})       -> True when the terminal has made a PIN block, None when bypassed (only if 9F33 announces online PIN)
-    ("random", n)                    -> n random bytes
-    ("first_gac", {})                -> None; asked just before the first GENERATE AC
-    ("online", de55)                 -> None: unable to go online | {"arc": "00", "issuer_auth": bytes, "scripts": bytes, "auth_code": text}
-                                        | {"sent": True}: it was sent and no answer came (never a second cryptogram, reversal wanted)
-    ("progress", step, done, total)  -> None; steps "select", "records", "oda", "cvm", "gac"
+    ("apdu", command)            -> response with SW1 SW2. For VERIFY `command` is a bytearray, wiped afterwards: never keep it
+    ("choose", [label, …])       -> index, or None: the cardholder cancelled
+    ("identified", {aid, label, pan, psn, expiry})
+                                 -> None to go on | a reason text to stop | {"exception": bool, "online": bool, "logged": uint}:
+                                    card on a hot list; force online; centimes already spent with this card (floor limit)
+    ("pin", tries | None, last)  -> ASCII digits (bytes-like; a bytearray is wiped), or None: entry bypassed. `tries`: left as far
+                                    as the card tells; `last`: True on the last one. Asked again after a wrong PIN
+    ("online_pin", {pan, psn})   -> True when the terminal made a PIN block, None when bypassed (if 9F33 announces online PIN)
+    ("random", n)                -> n random bytes
+    ("first_gac", {})            -> None; asked just before the first GENERATE AC
+    ("online", de55)             -> None: unable to go online | {"sent": True}: sent, but no answer came (never a second
+                                    cryptogram then; a reversal is wanted) | {"arc": "00", "issuer_auth": bytes (91),
+                                    "scripts": bytes (71 and 72 TLVs), "data": bytes (the host's whole DE55), "auth_code": text}
+    ("progress", step, done, total) -> None; steps "select", "records", "oda", "cvm", "gac"
 
 It returns a `kernel.Result`:
 
-    outcome      records.OUTCOME_APPROVED | OUTCOME_PROVISIONAL | OUTCOME_DECLINED (interrupted is the caller's: a CardError came out)
+    outcome      records.OUTCOME_APPROVED | _PROVISIONAL | _DECLINED (interrupted is the caller's: a CardError came out)
     reason       "Y1" TC offline, "Y3" TC unable to go online, "00"… the issuer's response code, "DEFERRED", "Z1" declined offline,
                  "Z3" declined unable to go online, "STOP" the caller stopped it (`detail` has its text), or an EMV-1xx code
     detail       text, never personal
@@ -42,6 +46,7 @@ It returns a `kernel.Result`:
     oda, cda_ok  "cda" | "dda" | "sda" | "none"; whether the presented cryptogram is inside a valid CDA signature
     signature    True if the cardholder must sign;  pin_ok  True if the card accepted a PIN offline
     reversal     True if something sent online must be reversed;  advice  True if the card asked for an advice
+    script_results   5 bytes a script: 20 done or 1n the n-th command failed, script identifier
     explain      list of (what, why) codes in order, see `protocol.emv.explain`; never card data beyond codes
 
 Errors. Card data that breaks EMV ends in OUTCOME_DECLINED with one of:
@@ -55,5 +60,8 @@ Errors. Card data that breaks EMV ends in OUTCOME_DECLINED with one of:
     EMV-107  data object list                         EMV-122  offline approval without CDA refused
     EMV-108  wrong response template                  EMV-123  second cryptogram refused (unable to go online, AAC instead of TC)
 
-`EmvError.detail` names the tag, command or status word. Not here: contactless, XDA and ECC, biometrics, the TC hash's TDOL longer than 252 bytes.
+EMV-130 (a certificate or signature does not hold) never ends a transaction by itself: it sets its TVR bit, `explain` has the rule.
+`EmvError.detail` names the tag, command or status word. Parameters: PRM-120..123.
+
+Not here: contactless, XDA and ECC certificates, biometrics, split sales (the caller gives `logged`), voice referral.
 """

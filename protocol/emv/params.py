@@ -8,7 +8,8 @@
      "ca_keys": [{"rid": bstr 5, "index": uint, "modulus": bstr, "exponent": bstr, "expiry": "YYYYMMDD", "sha1": bstr 20}],
      "exceptions": [bstr 32 = SHA-256 of the PAN's ASCII digits],
      "revoked": [bstr 9 = RID, CA key index, certificate serial number] ([]),
-     "deferral": bool, "deferral_oda": ["cda", "dda"], "pse": bool (True), "choice": bool (True)}
+     "de55": [uint tag, …] (the kernel's own list), "deferral": bool, "deferral_oda": ["cda", "dda"],
+     "pse": bool (True), "choice": bool (True: the cardholder chooses; False: the best that needs no confirmation)}
 
 Values in parentheses are the defaults of what may be absent. The terminal action codes have none: a set that forgets them is
 refused (Book 3, 10.7 would read them as "never"). Does not check signature, dates or versions of the set: that is the caller's.
@@ -21,8 +22,8 @@ from protocol.errors import ParameterError
 if TYPE_CHECKING:
     from protocol.crypto import Crypto
 
-CAPABILITIES = b"\xe0\xa8\xc8"  # contact chip; plaintext PIN, signature, no CVM; SDA, DDA, CDA
-ADDITIONAL = b"\x60\x00\xf0\xa0\x01"
+CAPABILITIES = b"\x20\xb8\xc8"  # contact chip; plaintext and enciphered offline PIN, signature, no CVM; SDA, DDA, CDA
+ADDITIONAL = b"\x60\x00\xf0\xf0\x01"  # goods, services; keys; print and display; code table 1
 DDOL = b"\x9f\x37\x04"
 
 
@@ -68,7 +69,9 @@ class AidParams:
         self.additional = _bytes(entry, "additional", 5, 5, ADDITIONAL)
         self.terminal_type = _uint(entry, "terminal_type", 0x36, 0x22)
         if self.max_target_pct < self.target_pct:
-            raise ParameterError("the highest target percentage is below the target", "PRM-121", detail="max_target_pct")
+            raise ParameterError(
+                "the highest target percentage is below the target", "PRM-121", detail="max_target_pct"
+            )
 
 
 class CaKey:
@@ -97,6 +100,7 @@ class EmvParams:
         self.ca_keys = [CaKey(entry) for entry in body.get("ca_keys", [])]
         self.exceptions = [bytes(e) for e in body.get("exceptions", [])]
         self.revoked = [bytes(e) for e in body.get("revoked", [])]
+        self.de55 = [int(tag) for tag in body.get("de55", [])]
         self.deferral = _flag(body, "deferral", False)
         self.deferral_oda = list(body.get("deferral_oda", ["cda", "dda"]))
         self.pse = _flag(body, "pse", True)

@@ -1,0 +1,31 @@
+"""The codes in which the kernel explains itself. Texts in three languages are `terminal`'s; here is what a code stands for.
+
+`Result.explain` is a list of (what, why), in the order things happened. No card data is in it: only tags, bits, status words.
+
+    what                     why
+    SELECT, PSE, GPO         how an application was chosen, refused or given up
+    ODA CDA                  selected 82 9F33: the method, from the AIP and the terminal capabilities
+    TVR BnbM                 rule and data objects that set bit M of byte n of the TVR: "floor 9F02 9F1B"
+    CVM rule n               the n-th rule of the CVM list: condition-not-met, performed with its code
+    CVM xxxxxx               the CVM results, or why there are none
+    PIN, PIN-KEY             wrong, already-blocked, already-bypassed, no-encipherment-key
+    TAC-DENIAL BnbM          that bit of the TVR met the terminal's (IAC-: the issuer's) action code; also -ONLINE, -DEFAULT
+    RULE                     offline-needs-cda, deferral, no-second-cryptogram: rules of this terminal on top of EMV
+    GAC1 asked xx            card gave yy (cryptogram information data)
+    CDA                      signature holds
+    ONLINE                   unable, sent-without-answer, or the issuer's response code
+    OUTCOME                  the reason of the result
+"""
+
+
+def lines(explain: "list[tuple[str, str]]", prefix: str) -> "list[str]":
+    """The reasons of every line whose code begins with `prefix` ("TVR B4b8", "IAC-ONLINE")."""
+    return [why for what, why in explain if what.startswith(prefix)]
+
+
+def decisive(explain: "list[tuple[str, str]]") -> "tuple[str, str]":
+    """The one line that matters to the officer: the last action code or rule that matched, else the last line."""
+    for what, why in reversed(explain):
+        if what.startswith(("TAC-", "IAC-")) or what == "RULE":
+            return what, why
+    return explain[-1] if explain else ("", "")
