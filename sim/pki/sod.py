@@ -1,0 +1,100 @@
+"""EF.SOD: the document security object of a licence, built with asn1crypto and `cryptography`.
+
+CMS SignedData (RFC 5652) around an LDSSecurityObject version 0 (ICAO Doc 9303-10 section 4.6.2.3, used by ISO/IEC
+18013-3), with signed attributes (content type, message digest, signing time) and the signer's certificate inside;
+signed with ECDSA.
+"""
+
+import datetime as dt
+import hashlib
+from typing import Any
+
+from asn1crypto import algos, cms, core, x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from sim.cards.tlv import tlv
+from sim.pki.states import Holder
+
+LDS_SECURITY_OBJECT = "2.23.136.1.1.1"
+_HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
+
+
+class DataGroupHash(core.Sequence):
+    """DataGroupHash of Doc 9303-10."""
+
+    _fields = [("number", core.Integer), ("value", core.OctetString)]
+
+
+class DataGroupHashes(core.SequenceOf):
+    """SEQUENCE OF DataGroupHash."""
+
+    _child_spec = DataGroupHash
+
+
+class LdsSecurityObject(core.Sequence):
+    """LDSSecurityObject, version 0."""
+
+    _fields = [("version", core.Integer), ("hash_algorithm", algos.DigestAlgorithm), ("hashes", DataGroupHashes)]
+
+
+def lds_security_object(groups: dict[int, bytes], hash_name: str = "sha256") -> bytes:
+    """DER of the security object over the whole files `groups` (number → content)."""
+    return LdsSecurityObject(
+        {
+            "version": 0,
+            "hash_algorithm": {"algorithm": hash_name},
+            "hashes": [
+                {"number": number, "value": hashlib.new(hash_name, groups[number]).digest()}
+                for number in sorted(groups)
+            ],
+        }
+    ).dump()
+
+
+def build(groups: dict[int, bytes], signer: Holder, signed_at: dt.datetime, hash_name: str = "sha256") -> bytes:
+    """The file EF.SOD (tag 77) over `groups`, signed by `signer`; `signed_at` is the signing-time attribute."""
+    content = lds_security_object(groups, hash_name)
+    attributes = cms.CMSAttributes(
+        [
+            _attribute("content_type", LDS_SECURITY_OBJECT),
+            _attribute("message_digest", hashlib.new(hash_name, content).digest()),
+            _attribute("signing_time", cms.Time({"utc_time": signed_at})),
+        ]
+    )
+    # What is signed is the attributes' DER with the universal tag SET OF, not with the implicit tag they carry inside
+    signature = signer.key.sign(attributes.dump(), ec.ECDSA(_HASHES[hash_name], deterministic_signing=True))
+    certificate = x509.Certificate.load(signer.der)
+    info = cms.SignerInfo(
+        {
+            "version": "v1",
+            "sid": cms.SignerIdentifier(
+                {
+                    "issuer_and_serial_number": cms.IssuerAndSerialNumber(
+                        {"issuer": certificate.issuer, "serial_number": certificate.serial_number}
+                    )
+                }
+            ),
+            "digest_algorithm": {"algorithm": hash_name},
+            "signed_attrs": attributes,
+            "signature_algorithm": {"algorithm": f"{hash_name}_ecdsa"},
+            "signature": signature,
+        }
+    )
+    signed = cms.SignedData(
+        {
+            "version": "v3",
+            "digest_algorithms": [{"algorithm": hash_name}],
+            "encap_content_info": {
+                "content_type": LDS_SECURITY_OBJECT,
+                "content": core.ParsableOctetString(content),
+            },
+            "certificates": [certificate],
+            "signer_infos": [info],
+        }
+    )
+    return tlv(0x77, cms.ContentInfo({"content_type": "signed_data", "content": signed}).dump())
+
+
+def _attribute(name: str, value: Any) -> cms.CMSAttribute:
+    return cms.CMSAttribute({"type": name, "values": [value]})
