@@ -22,6 +22,7 @@ _STATUS_MS = 250
 _SLICE_MS = 500
 _QUIET_MS = 300
 _CLEAR = b"\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08"
+_COMMAND = 11  # what another GS v 0 costs, with its ESC a
 _BLANK = b"\0" * ROW_BYTES
 
 
@@ -252,7 +253,7 @@ class EscPosPrinter(Printer):
         self._unmarked_rows = _MARK_ROWS  # its height is the printer's business: a mark follows in any case
 
     async def _raster(self, rows: memoryview, height: int) -> None:
-        """Split a band at its blank rows; runs of ink go out trimmed, blanks are fed."""
+        """Split a band at its blank rows, and where the ink grows so much wider or narrower that another command pays."""
         y = 0
         while y < height:
             start = y
@@ -261,38 +262,44 @@ class EscPosPrinter(Printer):
             if y > start:
                 await self._feed(y - start)
             start = y
-            ink = 0
+            left = right = ROW_BYTES
             while y < height:
-                row = rows[y * ROW_BYTES : (y + 1) * ROW_BYTES]
-                if row == _BLANK:
+                row = bytes(rows[y * ROW_BYTES : (y + 1) * ROW_BYTES])
+                row_left = ROW_BYTES - len(row.lstrip(b"\0"))
+                if row_left == ROW_BYTES:
                     break
-                ink |= int.from_bytes(row, "big")
+                row_right = ROW_BYTES - len(row.rstrip(b"\0"))
+                if y > start:
+                    joined = _width(min(left, row_left), min(right, row_right))
+                    apart = (y - start) * _width(left, right) + _width(row_left, row_right) + _COMMAND
+                    if (y - start + 1) * joined > apart:
+                        break
+                left = min(left, row_left)
+                right = min(right, row_right)
                 y += 1
             if y > start:
-                await self._run(rows, start, y, ink)
+                await self._run(rows, start, y, left, right)
 
-    async def _run(self, rows: memoryview, start: int, end: int, ink: int) -> None:
-        """Send rows start..end-1, whose or-ed columns are `ink`, with the narrowest justification that holds them."""
-        columns = ink.to_bytes(ROW_BYTES, "big")
-        left = ROW_BYTES - len(columns.lstrip(b"\0"))
-        right = ROW_BYTES - len(columns.rstrip(b"\0"))
-        sides = min(left, right)
-        if 2 * sides >= left and 2 * sides >= right:
-            align, left, right = 1, sides, sides
-        elif left > right:
-            align, right = 2, 0
-        else:
-            align, left = 0, 0
-        if left == 0 and right == 0:
+    async def _run(self, rows: memoryview, start: int, end: int, left: int, right: int) -> None:
+        """Send rows start..end-1, which have at least `left` and `right` blank bytes, with the narrowest justification."""
+        width = _width(left, right)
+        if width == ROW_BYTES:
             align = self._align
+        elif width == ROW_BYTES - right:
+            align = 0
+        elif width == ROW_BYTES - left:
+            align = 2
+        else:
+            align = 1
+        left = (0, (ROW_BYTES - width) >> 1, ROW_BYTES - width)[align]
         await self._justify(align)
-        width = ROW_BYTES - left - right
         height = end - start
         self._advance(height)
         await self._put(bytes((0x1D, 0x76, 0x30, 0, width, 0, height & 0xFF, height >> 8)))
         last = 0
         for y in range(start, end):
-            last = await self._row(rows[y * ROW_BYTES + left : (y + 1) * ROW_BYTES - right], last)
+            at = y * ROW_BYTES + left
+            last = await self._row(rows[at : at + width], last)
 
     async def _row(self, row: memoryview, last: int) -> int:
         """Queue one row's bytes; `last` is the byte before it, the last byte of the row is returned."""
@@ -341,6 +348,11 @@ class EscPosPrinter(Printer):
         await self._uart.write(data)
         self.bytes_sent += len(data)
         self._unmarked += len(data)
+
+
+def _width(left: int, right: int) -> int:
+    """Bytes of a row of which `left` and `right` are blank, under the justification that leaves out most."""
+    return ROW_BYTES - max(left, right, 2 * min(left, right))
 
 
 def _problem(status: PrinterStatus, detail: object) -> "PrinterError | None":

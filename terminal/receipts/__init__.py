@@ -1,0 +1,20 @@
+"""Receipts on 58 mm paper, Arabic above French: `print_receipt` for the flows.
+
+`facts` keys: authority {"ar", "fr"}, force 1|2, unit, pv, utc (seconds), place, plate ("" if none), code, text_ar, text_fr, points,
+amount (centimes), terminal, seq, officer (number), disposition (records.DISPOSITION_*), valid_days, qr (text of `protocol.claim`);
+with a card also scheme, last4, auth_code, aid, tvr, cryptogram (bytes), reason. `outcome` is not read: the kind says it.
+"""
+
+from terminal.receipts.layout import KINDS, receipt_items
+
+
+async def print_receipt(printer: object, engine: object, kind: str, facts: dict, copy: int) -> None:
+    """Print one receipt and return when the printer has confirmed it.
+
+    `printer`: contract Printer; `engine`: TextEngine; `kind`: one of KINDS; `copy`: records.COPY_*. Raises PrinterError. Memory: one
+    band of 1,152 bytes and the shaped lines of one block.
+    """
+    await printer.print_job(receipt_items(engine, kind, facts, copy))
+
+
+__all__ = ["KINDS", "print_receipt", "receipt_items"]

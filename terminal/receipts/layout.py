@@ -1,0 +1,152 @@
+"""What stands on a receipt, in which order: domain rules of the receipt, one function per section.
+
+Kinds: "payment" (approved), "provisional", "declined", "notice" (unpaid: notice and 10-day document), "interrupted". Every kind names
+its outcome big, in both languages; a provisional one says *not yet paid*. Card data is the last four digits, never more; the officer
+is a number; no name and no licence number appear at all.
+"""
+
+from drivers.contracts.printer import DOTS
+from protocol import records as r
+from terminal import localtime
+from terminal.face import numbers
+from terminal.face.catalogue import ltr
+from terminal.receipts.page import BIG, MIDDLE, NORMAL, SMALL, Page
+from terminal.receipts.words import word
+
+KINDS = ("payment", "provisional", "declined", "notice", "interrupted")
+QR_MODULE = 6
+_QUIET = 4 * QR_MODULE
+_DAY = 86400
+
+
+def receipt_items(engine: object, kind: str, facts: dict, copy: int) -> object:
+    """The print items of a receipt (see drivers.contracts.printer), drawn as they are asked for; an item's rows are valid until the
+    next one is asked for. `facts`: see `terminal.receipts`. `copy`: records.COPY_*."""
+    page = Page(engine)
+    yield from _head(page, kind, facts, copy)
+    yield from page.rule(2)
+    yield from _outcome(page, kind)
+    yield from page.rule(2)
+    yield from _offence(page, facts)
+    yield from page.rule(1, True)
+    yield from _card(page, kind, facts)
+    yield from _terminal(page, facts)
+    yield from page.rule(1, True)
+    yield from _licence(page, kind, facts)
+    yield from _code(page, facts)
+    yield from _copy(page, copy)
+    yield ("cut",)
+
+
+def _head(page: Page, kind: str, facts: dict, copy: int) -> object:
+    """Who speaks, and what this paper is."""
+    yield from page.feed(16)
+    if copy == r.COPY_DUPLICATE:
+        yield from page.text(_beside(word("duplicate")), MIDDLE, False, "center")
+    authority = facts["authority"]
+    yield from page.pair((authority["ar"], authority["fr"]), SMALL, "center")
+    yield from page.pair(word("force." + str(facts["force"])), SMALL, "center")
+    yield from page.feed(6)
+    yield from page.pair(word("title." + kind), NORMAL, "center")
+
+
+def _outcome(page: Page, kind: str) -> object:
+    yield from page.pair(word("outcome." + kind), BIG, "center")
+    if kind in ("provisional", "declined", "interrupted"):
+        yield from page.pair(word("note." + kind), SMALL, "center")
+
+
+def _offence(page: Page, facts: dict) -> object:
+    """The report, the offence in both languages, what it costs."""
+    yield from page.field(word("unit"), str(facts["unit"]))
+    yield from page.field(word("pv"), ltr(facts["pv"]))
+    yield from page.field(word("date"), ltr(_date(facts["utc"]) + "  " + _time(facts["utc"])))
+    yield from page.field(word("place"), facts["place"], NORMAL, _is_arabic(facts["place"]))
+    if facts.get("plate"):
+        yield from page.field(word("plate"), ltr(facts["plate"]))
+    yield from page.field(word("article"), ltr(facts["code"]))
+    yield from page.text(facts["text_ar"], NORMAL, True)
+    yield from page.text(facts["text_fr"], SMALL, False)
+    yield from page.feed(4)
+    yield from page.field(word("points"), str(facts["points"]))
+    amount = facts["amount"]
+    yield from page.amount(word("amount"), (numbers.amount(amount, "ar"), numbers.amount(amount, "fr")))
+
+
+def _card(page: Page, kind: str, facts: dict) -> object:
+    """What the card did; nothing for a notice."""
+    if kind == "notice" or not facts.get("last4"):
+        return
+    yield from page.field(word("card"), ltr(facts.get("scheme", "") + " •••• " + facts["last4"]))
+    if facts.get("auth_code"):
+        yield from page.field(word("approval"), ltr(facts["auth_code"]))
+    if kind == "declined" and facts.get("reason"):
+        yield from page.field(word("reason"), ltr(str(facts["reason"])))
+    if facts.get("aid"):
+        yield from page.text("AID " + _hex(facts["aid"]), SMALL, False, "center")
+    if facts.get("tvr"):
+        yield from page.text("TVR " + _hex(facts["tvr"]) + "  AC " + _hex(facts.get("cryptogram", b"")), SMALL, False, "center")
+
+
+def _terminal(page: Page, facts: dict) -> object:
+    yield from page.field(word("terminal"), ltr(facts["terminal"] + " / " + str(facts["seq"])), SMALL)
+    yield from page.field(word("officer"), ltr(str(facts["officer"])), SMALL)
+
+
+def _licence(page: Page, kind: str, facts: dict) -> object:
+    """Where the licence is; while it is retained this paper is the document to drive with."""
+    disposition = facts["disposition"]
+    yield from page.pair(word("licence." + str(disposition)), NORMAL)
+    days = facts.get("valid_days", 0)
+    if disposition == r.DISPOSITION_RETAINED and days:
+        arabic, french = word("drive")
+        until = ltr(_date(facts["utc"] + days * _DAY))
+        yield from page.text(arabic.replace("{}", ltr(str(days))) + " " + until, SMALL, True)
+        yield from page.text(french.replace("{}", str(days)) + " " + until, SMALL, False)
+    if kind == "notice":
+        yield from page.pair(word("later"), NORMAL)
+
+
+def _code(page: Page, facts: dict) -> object:
+    """The signed claim, with its quiet zone."""
+    if not facts.get("qr"):
+        return
+    yield ("feed", _QUIET)
+    yield ("qr", facts["qr"], QR_MODULE)
+    yield ("feed", _QUIET)
+    yield from page.text(_beside(word("scan")), SMALL, False, "center")
+
+
+def _copy(page: Page, copy: int) -> object:
+    yield ("feed", 6)
+    yield from page.text(_beside(word("copy." + str(copy))), NORMAL, False, "center")
+
+
+def _beside(words: tuple) -> str:
+    """French and Arabic on one line."""
+    return words[1] + " · \u2067" + words[0] + "\u2069"
+
+
+def _date(utc: int) -> str:
+    year, month, day = localtime.civil(utc)[:3]
+    return "%02d/%02d/%04d" % (day, month, year)
+
+
+def _time(utc: int) -> str:
+    hour, minute = localtime.civil(utc)[3:5]
+    return "%02d:%02d" % (hour, minute)
+
+
+def _hex(value: object) -> str:
+    return bytes(value).hex().upper()
+
+
+def _is_arabic(text: str) -> bool:
+    for character in text:
+        code = ord(character)
+        if code > 0x40 and not 0x5B <= code <= 0x60:
+            return 0x590 <= code < 0x900 or code >= 0xFB1D
+    return False
+
+
+__all__ = ["DOTS", "KINDS", "receipt_items"]
