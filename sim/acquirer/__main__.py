@@ -1,0 +1,48 @@
+"""`python -m sim.acquirer --port 0 --keys DIR [--issuers DIR] [--profiles FILE]`: the host in the foreground, until
+Ctrl-C or SIGTERM.
+
+`--keys`: folder of `python -m sim.acquirer.keys` (made if absent); `--issuers`: folder of issuer master keys
+(`<pki>/schemes`); `--profiles`: JSON {PAN: "approve" | "insufficient" | "refuse" | "unavailable"}. Prints `acquirer
+listening on HOST:PORT`.
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+
+from sim.acquirer import keys
+from sim.acquirer.book import Book
+from sim.acquirer.host import Host
+
+
+async def _run(options: argparse.Namespace) -> None:
+    profiles = json.loads(Path(options.profiles).read_text()) if options.profiles else {}
+    host = Host(Book(keys.load(options.keys, options.issuers), profiles), options.host, options.port)
+    await host.start()
+    print(f"acquirer listening on {options.host}:{host.port}", flush=True)
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    await stopped.wait()
+    await host.stop()
+
+
+def main(arguments: list[str]) -> int:
+    """Command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(prog="python -m sim.acquirer", description="A simulated acquirer's host.")
+    parser.add_argument("--keys", required=True)
+    parser.add_argument("--issuers")
+    parser.add_argument("--profiles")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    options = parser.parse_args(arguments)
+    keys.make(options.keys)
+    asyncio.run(_run(options))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,155 @@
+"""What the host remembers, and how it judges: authorisations, captures, reversals, by reference; serial numbers used;
+cards' profiles.
+
+One reference (field 37) is one payment. The same request sent again as a *repeat* gets the same answer and changes
+nothing; sent again as *new* it is answered 94 and counted in `doubles`, which a correct server never causes. Response
+codes (ISO 8583 field 39): 00 approved, 05 refused, 12 not possible now, 25 nothing known and no card data, 51
+insufficient funds, 63 card data do not open or their key served before, 82 cryptogram wrong, 91 issuer unavailable, 94
+duplicate.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+
+from sim.acquirer import emv, sealed
+from sim.acquirer.keys import HostKeys
+
+APPROVE, INSUFFICIENT, REFUSE, UNAVAILABLE = "approve", "insufficient", "refuse", "unavailable"
+_PROFILE_CODE = {APPROVE: "00", INSUFFICIENT: "51", REFUSE: "05", UNAVAILABLE: "91"}
+
+
+@dataclass(frozen=True)
+class Demand:
+    """One request, out of its ISO 8583 message."""
+
+    kind: str  # "authorise" | "clear" | "reverse"
+    repeat: bool
+    reference: str
+    device: str
+    epoch: int
+    intent: int
+    amount: int
+    blob: bytes | None
+
+
+@dataclass
+class Entry:
+    """One payment as the host knows it."""
+
+    identity: tuple[str, int, int]
+    amount: int
+    authorised: str | None = None  # response to its authorisation
+    captured: str | None = None  # response to its clearing
+    reversed: bool = False
+    seen: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A payment that the host will pay for."""
+
+    reference: str
+    identity: tuple[str, int, int]
+    amount: int
+    auth_code: str
+
+
+class Book:
+    """The host's memory.
+
+    `profiles`: {PAN: APPROVE | INSUFFICIENT | REFUSE | UNAVAILABLE}, APPROVE for those not named.
+    """
+
+    def __init__(self, keys: HostKeys, profiles: dict[str, str] | None = None) -> None:
+        self._keys = keys
+        self.profiles = dict(profiles or {})
+        self.entries: dict[str, Entry] = {}
+        self._serials: dict[bytes, tuple[str, int, int]] = {}
+        self.doubles = 0
+
+    def captures(self) -> list[Capture]:
+        """The capture list: what was cleared and not reversed."""
+        return [
+            Capture(reference, entry.identity, entry.amount, auth_code(reference))
+            for reference, entry in self.entries.items()
+            if entry.captured == "00" and not entry.reversed
+        ]
+
+    def answer(self, demand: Demand) -> str:
+        """Field 39 for one request."""
+        entry = self.entries.get(demand.reference)
+        if entry is not None:
+            if entry.identity != (demand.device, demand.epoch, demand.intent) or entry.amount != demand.amount:
+                return "12"
+            if demand.kind in entry.seen and not demand.repeat:
+                self.doubles += 1
+                return "94"
+        code = {"authorise": self._authorise, "clear": self._clear, "reverse": self._reverse}[demand.kind](
+            demand, entry
+        )
+        known = self.entries.get(demand.reference)
+        if known is not None and code not in ("25", "91"):
+            known.seen.add(demand.kind)
+        return code
+
+    def _enter(self, demand: Demand) -> Entry:
+        entry = Entry((demand.device, demand.epoch, demand.intent), demand.amount)
+        return self.entries.setdefault(demand.reference, entry)
+
+    def _judge(self, demand: Demand, kind: int) -> str:
+        """Open the card data, check the cryptogram, look at the card's profile."""
+        if demand.blob is None:
+            return "25"
+        try:
+            card = sealed.open_blob(
+                self._keys.bdk, demand.blob, demand.device, demand.epoch, demand.intent, demand.amount
+            )
+        except sealed.SealedError:
+            return "63"
+        identity = (demand.device, demand.epoch, demand.intent)
+        if self._serials.setdefault(card.ksn, identity) != identity:
+            return "63"  # a key serves once
+        master = self._keys.issuer_key(card.pan)
+        if master is None:
+            return "05"  # no issuer of ours
+        try:
+            tags = emv.parse(card.de55)
+        except ValueError:
+            return "82"
+        if not emv.genuine(master, card.pan, card.psn, tags, demand.amount, kind):
+            return "82"
+        return _PROFILE_CODE[self.profiles.get(card.pan, APPROVE)]
+
+    def _authorise(self, demand: Demand, entry: Entry | None) -> str:
+        if entry is not None and entry.authorised is not None:
+            return entry.authorised
+        code = self._judge(demand, emv.TYPE_ARQC)
+        if code not in ("25", "91"):
+            self._enter(demand).authorised = code
+        return code
+
+    def _clear(self, demand: Demand, entry: Entry | None) -> str:
+        if entry is not None and entry.captured is not None:
+            return entry.captured
+        if entry is not None and (entry.reversed or entry.authorised not in (None, "00")):
+            return "12"
+        if entry is not None and entry.authorised == "00":
+            entry.captured = "00"
+            return "00"
+        code = self._judge(demand, emv.TYPE_TC)
+        if code in ("51", "91"):
+            code = "00"  # the card approved offline by the issuer's own rules: the issuer stands by it
+        if code != "25":
+            self._enter(demand).captured = code
+        return code
+
+    def _reverse(self, demand: Demand, entry: Entry | None) -> str:
+        if entry is None:
+            return "25"
+        entry.reversed = True
+        return "00"
+
+
+def auth_code(reference: str) -> str:
+    """Field 38 of an approval: six digits that follow from the reference."""
+    return f"{int.from_bytes(hashlib.sha256(reference.encode()).digest()[:4], 'big') % 1_000_000:06d}"

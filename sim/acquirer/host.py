@@ -1,0 +1,107 @@
+"""The host's wire: a TCP server for ISO 8583 messages behind a two-byte length, one `Book` behind all connections.
+
+Its specification of the fields is its own (ISO 8583:1987, ASCII): 48 sealed card data (LLLVAR, binary), 60 payment
+identity "device/epoch/intent". Faults for tests: `silent` messages are acted upon but not answered, `deaf` ones are
+dropped unread, each closing the connection.
+"""
+
+import asyncio
+from copy import deepcopy
+from typing import Any
+
+import iso8583
+from iso8583.specs import default_ascii
+
+from sim.acquirer.book import Book, Demand, auth_code
+
+_KINDS = {"01": "authorise", "02": "clear", "04": "reverse"}
+_ANSWERS = {"authorise": "0110", "clear": "0230", "reverse": "0410"}
+_ECHOED = ("3", "4", "7", "11", "12", "13", "37", "41", "42", "49", "60")
+
+SPEC: Any = deepcopy(default_ascii)
+SPEC["48"] = {"data_enc": "b", "len_enc": "ascii", "len_type": 3, "max_len": 999, "desc": "Sealed card data"}
+SPEC["60"] = {"data_enc": "ascii", "len_enc": "ascii", "len_type": 3, "max_len": 64, "desc": "Payment identity"}
+
+
+class Host:
+    """A host on a free port (or the given one).
+
+    `await start()`, then `port`; `await stop()` ends it and its connections.
+    """
+
+    def __init__(self, book: Book, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.book = book
+        self._address = (host, port)
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self.port = 0
+        self.silent = 0
+        self.deaf = 0
+        self.types: list[str] = []  # message types received, in order
+
+    async def start(self) -> None:
+        """Listen."""
+        self._server = await asyncio.start_server(self._serve, *self._address)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Close the listening socket and every connection."""
+        if self._server is not None:
+            self._server.close()
+            for writer in list(self._open):
+                writer.close()
+            await self._server.wait_closed()
+            self._server = None
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        try:
+            while True:
+                size = int.from_bytes(await reader.readexactly(2), "big")
+                message = await reader.readexactly(size)
+                answer = self.take(message)
+                if answer is None:
+                    return
+                writer.write(len(answer).to_bytes(2, "big") + answer)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return  # the other side is gone
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+    def take(self, message: bytes) -> bytes | None:
+        """Act on one message; its answer, or None when this one is to be left without."""
+        if self.deaf:
+            self.deaf -= 1
+            return None
+        try:
+            fields, _ = iso8583.decode(message, SPEC)
+            demand = _demand(fields)
+        except (iso8583.DecodeError, KeyError, ValueError):
+            return None  # not a message of ours: a host hangs up
+        self.types.append(fields["t"])
+        code = self.book.answer(demand)
+        if self.silent:
+            self.silent -= 1
+            return None
+        reply = {key: fields[key] for key in _ECHOED if key in fields}
+        reply.update({"t": _ANSWERS[demand.kind], "39": code})
+        if code == "00" and demand.kind == "authorise":
+            reply["38"] = auth_code(demand.reference)
+        return bytes(iso8583.encode(reply, SPEC)[0])
+
+
+def _demand(fields: dict[str, str]) -> Demand:
+    device, epoch, intent = fields["60"].split("/")
+    blob = bytes.fromhex(fields["48"]) if "48" in fields else None
+    return Demand(
+        _KINDS[fields["t"][:2]],
+        fields["t"][3] == "1",
+        fields["37"],
+        device,
+        int(epoch),
+        int(intent),
+        int(fields["4"]),
+        blob,
+    )

@@ -1,0 +1,54 @@
+"""Opening sealed card data: COSE_Encrypt0 (RFC 9052 §5.2), AES-CCM-16-128-128, key by AES DUKPT from the serial number
+inside.
+
+    protected {1: 30, 4: KSN 12 bytes}   unprotected {5: nonce 13 bytes}   external_aad = CBOR [device, epoch, intent, centimes]
+    content {1: PAN text, 2: PAN sequence number | null, 3: expiry YYMM text, 4: DE55 bytes}
+
+A blob opens only for the payment and the amount that it was sealed for.
+"""
+
+from dataclasses import dataclass
+
+import cbor2
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESCCM
+
+from sim.acquirer import dukpt
+
+
+class SealedError(Exception):
+    """The blob does not open for this payment."""
+
+
+@dataclass(frozen=True)
+class CardData:
+    """What was inside. Never printed: `repr` shows nothing of it."""
+
+    ksn: bytes
+    pan: str
+    psn: int | None
+    expiry: str
+    de55: bytes
+
+    def __repr__(self) -> str:
+        return "CardData(…)"
+
+
+def open_blob(bdk: bytes, blob: bytes, device: str, epoch: int, intent: int, amount: int) -> CardData:
+    """Open a blob for one payment. SealedError says only that it does not open."""
+    try:
+        message = cbor2.loads(blob)
+        if isinstance(message, cbor2.CBORTag):
+            if message.tag != 16:
+                raise SealedError("not a COSE_Encrypt0")
+            message = message.value
+        protected, unprotected, ciphertext = message
+        header = cbor2.loads(protected)
+        if header[1] != 30 or len(unprotected[5]) != 13:
+            raise SealedError("another algorithm or nonce than agreed")
+        key = dukpt.working_key(bdk, header[4])
+        aad = cbor2.dumps(["Encrypt0", protected, cbor2.dumps([device, epoch, intent, amount])])
+        content = cbor2.loads(AESCCM(key, tag_length=16).decrypt(unprotected[5], ciphertext, aad))
+        return CardData(header[4], str(content[1]), content[2], str(content[3]), bytes(content[4]))
+    except (InvalidTag, ValueError, KeyError, TypeError, cbor2.CBORError) as error:
+        raise SealedError("sealed card data do not open") from error
