@@ -1,0 +1,63 @@
+"""Key matrix behind a small scanning controller on a serial line (9600 Bd, 8N1): one byte per event.
+
+    bits 0-6  key: 30-39 the digits, 0D ok, 1B cancel, 08 clear, 11 up, 12 down, 13 menu, 14 lang (hexadecimal)
+    bit 7     0 pressed, 1 released
+
+The controller debounces and does not repeat. Releases and unknown codes are passed over. This is no PIN entry device in the sense of
+PCI PTS: a certified product replaces it, behind the same contract.
+"""
+
+from drivers.contracts.small import Keypad
+
+KEPT = 8
+_CODES = b"0123456789\r\x1b\x08\x11\x12\x13\x14"
+_NAMES = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "ok", "cancel", "clear", "up", "down", "menu", "lang")
+
+
+class SerialKeypad(Keypad):
+    """Keys from `uart` (contract `Uart`); `clock` (contract `Clock`) measures time-outs. `unknown` counts bytes that are no key."""
+
+    def __init__(self, uart: object, clock: object) -> None:
+        self._uart = uart
+        self._clock = clock
+        self._buffer = bytearray(16)
+        self._waiting = bytearray(KEPT)
+        self._count = 0
+        self.unknown = 0
+
+    async def read_key(self, timeout_ms: int) -> "str | None":
+        """Next key by name, None after `timeout_ms`. Keys pressed meanwhile are kept, at most 8, the latest dropped."""
+        began = self._clock.ticks_ms()
+        left = timeout_ms
+        while not self._count:
+            got = await self._uart.read_into(self._buffer, max(0, left))
+            self._take(got)
+            left = timeout_ms - self._clock.ticks_diff(self._clock.ticks_ms(), began)
+            if not self._count and (left <= 0 or not got):
+                return None
+        name = _NAMES[self._waiting[0]]
+        self._count -= 1
+        for at in range(self._count):
+            self._waiting[at] = self._waiting[at + 1]
+        self._waiting[self._count] = 0
+        return name
+
+    def _take(self, got: int) -> None:
+        """Keep the keys among the bytes just read, and wipe those bytes (they may be digits of a PIN)."""
+        for at in range(got):
+            code = self._buffer[at]
+            self._buffer[at] = 0
+            if code & 0x80:
+                continue
+            place = _CODES.find(bytes((code,)))
+            if place < 0:
+                self.unknown += 1
+            elif self._count < KEPT:
+                self._waiting[self._count] = place
+                self._count += 1
+
+    def forget(self) -> None:
+        """Drop keys that were pressed but not read yet."""
+        for at in range(KEPT):
+            self._waiting[at] = 0
+        self._count = 0

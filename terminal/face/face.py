@@ -1,0 +1,170 @@
+"""The face of the terminal as the flows see it: show a screen, wait for a key or a scan.
+
+Screens are laid out as panels and drawn in bands through one buffer of `BAND_BYTES`; panels that look as they did before are not
+sent again. Every screen shown is reported on the diagnostic port with those fields only that are on the list of public ones:
+names, numbers of documents, plates and whatever is typed never are.
+"""
+
+from terminal.face import sheet as sheets
+from terminal.face.canvas import Canvas
+from terminal.face.catalogue import LANGUAGES, Catalogue
+from terminal.face.screens import drawer
+from terminal.face.text import TextEngine
+
+BAND_BYTES = 1600
+PUBLIC = (
+    "amount", "attempts_left", "balanced", "code", "copy", "count", "days", "declined_count", "disposition", "done", "field", "file",
+    "findings", "hint_key", "index", "key", "last_try", "message_key", "outcome", "page", "pages", "pending", "points",
+    "provisional_count", "provisional_total", "reason", "results", "scheme", "sent", "total", "tries_left", "verdict",
+)  # fmt: skip
+
+
+class Status:
+    """What the status bar shows; None leaves a thing out."""
+
+    def __init__(self) -> None:
+        self.clock = ""
+        self.network = False
+        self.pending = 0
+        self.officer = None
+
+
+class Face:
+    """Display, keypad and scanner together.
+
+    `atlas` is the glyph atlas (bytes-like), `lang` "ar", "fr" or "en"; `strings` the catalogue's bytes (read from beside this module if
+    None); keypad, scanner and diagnostic may be None where there is none.
+    """
+
+    def __init__(
+        self, display: object, keypad: object, scanner: object, diagnostic: object, atlas: object, lang: str, strings: object = None
+    ) -> None:
+        self.display = display
+        self.keypad = keypad
+        self.scanner = scanner
+        self.diagnostic = diagnostic
+        self.engine = TextEngine(atlas)
+        self.lang = lang
+        if strings is None:
+            from terminal.face.resources import strings_blob
+
+            strings = strings_blob()
+        self.catalogue = Catalogue(strings)
+        self.state = Status()
+        self._canvas = Canvas(0, 0, bytearray(BAND_BYTES))
+        self._screen = "boot"
+        self._fields = {}
+        self._shown = []
+
+    def t(self, key: str, **fields: object) -> str:
+        """Text of the catalogue in the current language."""
+        return self.catalogue.text(key, self.lang, **fields)
+
+    def status(self, network: object = None, pending: object = None, officer: object = None, clock: object = None) -> None:
+        """Set what the status bar says from the next drawing on; None leaves a thing as it is.
+
+        `network`: True when the server is within reach; `pending`: records to send; `officer`: number, 0 for nobody; `clock`: "hh:mm".
+        """
+        if network is not None:
+            self.state.network = network
+        if pending is not None:
+            self.state.pending = pending
+        if officer is not None:
+            self.state.officer = officer or None
+        if clock is not None:
+            self.state.clock = clock
+
+    async def show(self, screen: str, **fields: object) -> None:
+        """Draw a screen and report it. Raises ConfigError CFG-034 for an unknown one."""
+        self._screen = screen
+        self._fields = fields
+        await self.refresh()
+        if self.diagnostic is not None:
+            public = {"screen": screen, "lang": self.lang}
+            for name in fields:
+                if name in PUBLIC:
+                    public[name] = fields[name]
+            self.diagnostic.emit("screen", public)
+
+    async def refresh(self) -> None:
+        """Draw the current screen again, as the status and the language are now; only what differs is sent."""
+        sheet = self.lay_out(self._screen, self._fields)
+        before = self._shown
+        self._shown = []  # if a transfer fails, everything is drawn anew next time
+        shown = []
+        for panel in sheet.panels:
+            signature = panel.signature()
+            if signature not in before:
+                await self._send(panel)
+            shown.append(signature)
+        self._shown = shown
+
+    def lay_out(self, screen: str, fields: dict) -> object:
+        """The sheet of a screen in the current language, status bar included, without drawing it."""
+        sheet = sheets.Sheet(self.engine, self.catalogue, self.lang)
+        self._status_bar(sheet)
+        sheet.y = sheets.STATUS_HEIGHT
+        drawer(screen)(sheet, fields)
+        return sheet
+
+    def _status_bar(self, sheet: object) -> None:
+        """Clock and officer where reading begins, network at the other end, records to send between them."""
+        state = self.state
+        left = state.clock
+        if state.officer:
+            left += ("  " if left else "") + "\u2066#" + str(state.officer) + "\u2069"
+        waiting = sheet.t("status.pending", n=state.pending) if state.pending else ""
+        if state.network:
+            network, colour = "● " + sheet.t("status.online"), sheets.LEAF
+        else:
+            network, colour = "○ " + sheet.t("status.offline"), sheets.AMBER
+        cells = ((112, left, sheets.WHITE), (112, waiting, sheets.WHITE), (96, network, colour))
+        x = 0
+        for width, text, ink in cells:
+            place = sheets.WIDTH - x - width if sheet.rtl else x
+            sheet.cell(place, 0, width, sheets.STATUS_HEIGHT, ink, sheets.BLACK, text)
+            x += width
+
+    async def _send(self, panel: object) -> None:
+        if not panel.items:
+            await self.display.fill(panel.x, panel.y, panel.width, panel.height, panel.paper)
+            return
+        canvas = self._canvas
+        stride = (panel.width + 7) >> 3
+        rows = min(panel.height, BAND_BYTES // stride)
+        top = panel.y
+        bottom = panel.y + panel.height
+        while top < bottom:
+            height = min(rows, bottom - top)
+            canvas.place(panel.x, top, panel.width, height)
+            panel.paint(self.engine, canvas)
+            await self.display.band(panel.x, top, panel.width, height, canvas.rows(), panel.ink, panel.paper)
+            top += height
+
+    async def next_language(self) -> None:
+        """Change to the next of Arabic, French, English, and draw the current screen in it."""
+        self.lang = LANGUAGES[(LANGUAGES.index(self.lang) + 1) % len(LANGUAGES)]
+        await self.refresh()
+
+    async def key(self, timeout_ms: "int | None" = None) -> "str | None":
+        """The next key, None after `timeout_ms` (None waits for ever). The language key is dealt with here and not returned."""
+        while True:
+            key = await self.keypad.read_key(60000 if timeout_ms is None else timeout_ms)
+            if key == "lang":
+                await self.next_language()
+            elif key is not None or timeout_ms is not None:
+                return key
+
+    async def key_or_scan(self, timeout_ms: "int | None" = None) -> "tuple[str, str] | None":
+        """The next ("key", name) or ("scan", text), None after about `timeout_ms`; the two are polled in turn."""
+        waited = 0
+        while True:
+            key = await self.key(60)
+            if key is not None:
+                return "key", key
+            scan = await self.scanner.read_scan(1) if self.scanner is not None else None
+            if scan is not None:
+                return "scan", scan
+            waited += 61
+            if timeout_ms is not None and waited >= timeout_ms:
+                return None

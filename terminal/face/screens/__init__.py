@@ -1,0 +1,30 @@
+"""What each screen looks like: a function per screen that lays out a sheet from its fields.
+
+`drawer(screen)` finds it; the modules are only loaded when one of their screens is shown for the first time.
+"""
+
+from protocol.errors import ConfigError
+
+OFFICER = (
+    "boot", "login_number", "login_pin", "locked", "home", "syncing", "sync_done", "shift_summary", "error", "message", "confirm_abandon",
+)  # fmt: skip
+CASE = (
+    "mrz_entry", "licence_present", "licence_progress", "licence_verdict", "plate_entry", "offence_list", "acknowledge",
+    "licence_hand", "notice_only",
+)  # fmt: skip
+PAYMENT = (
+    "pay_choice", "card_present", "card_choose", "card_pin", "card_busy", "card_remove", "outcome", "printing", "interrupted",
+)  # fmt: skip
+
+
+def drawer(screen: str) -> object:
+    """The function `(sheet, fields)` that lays out a screen. Raises ConfigError CFG-034 for an unknown one."""
+    if screen in OFFICER:
+        from terminal.face.screens import officer as module
+    elif screen in CASE:
+        from terminal.face.screens import case as module
+    elif screen in PAYMENT:
+        from terminal.face.screens import payment as module
+    else:
+        raise ConfigError("no such screen: " + screen, "CFG-034", "report it", screen)
+    return getattr(module, screen)

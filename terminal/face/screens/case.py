@@ -1,0 +1,140 @@
+"""Screens of a case: licence, vehicle, offence, the driver's acknowledgement, what happens to the licence."""
+
+from terminal.face import numbers
+from terminal.face.catalogue import isolated, ltr
+from terminal.face.screens.entry import entry_box
+from terminal.face.sheet import (
+    AMBER, BLACK, BLUE, FOOTER_TOP, GREEN, GREY, HUGE, LARGE, MARGIN, NORMAL, RED, SMALL, STATUS_HEIGHT, WHITE, WIDTH,
+)  # fmt: skip
+
+VERDICT_COLOURS = (GREY, GREEN, GREEN, RED, AMBER, RED, GREY, BLUE)  # by records.VERDICT_*
+
+
+def mrz_entry(sheet: object, fields: dict) -> None:
+    """field: "number", "birth" or "expiry"; entry: the characters typed so far (dates as YYMMDD)."""
+    field = fields.get("field", "number")
+    sheet.title(sheet.t("mrz.title"))
+    sheet.para(sheet.t("mrz.scan"), SMALL, lines=1)
+    sheet.line(sheet.t("mrz." + field), LARGE, "center")
+    if field == "number":
+        entry_box(sheet, fields.get("entry", ""), sheet.t("mrz.number.hint"))
+    else:
+        entry_box(sheet, dotted(fields.get("entry", "")), sheet.t("mrz.date.hint"))
+    sheet.footer("✗ " + sheet.t("key.cancel"), sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
+
+
+def dotted(digits: str) -> str:
+    """A date being typed, in pairs: "8503" → "85 03 "."""
+    return " ".join(digits[at : at + 2] for at in range(0, len(digits), 2))
+
+
+def licence_present(sheet: object, fields: dict) -> None:
+    """Waiting for the licence."""
+    sheet.title(sheet.t("licence.present.title"))
+    sheet.space(6)
+    sheet.card_icon(False)
+    sheet.para(sheet.t("licence.present"), LARGE, "center", 2)
+    sheet.footer("✗ " + sheet.t("key.cancel"), "", "")
+
+
+def licence_progress(sheet: object, fields: dict) -> None:
+    """file: short name; done, total: bytes or files."""
+    sheet.title(sheet.t("licence.present.title"))
+    sheet.space(8)
+    sheet.line(sheet.t("licence.keep"), LARGE, "center")
+    sheet.space(8)
+    sheet.progress(fields.get("done", 0), fields.get("total", 0))
+    sheet.line(sheet.t("licence.file", file=fields.get("file", "")), SMALL, "center")
+    sheet.footer("", "", "")
+
+
+def licence_verdict(sheet: object, fields: dict) -> None:
+    """verdict 1..7, name_ar, name_lat, number, expiry (YYYYMMDD), categories (text), findings (codes)."""
+    verdict = fields.get("verdict", 6)
+    colour = VERDICT_COLOURS[verdict]
+    ink = BLACK if colour == AMBER else WHITE
+    sheet.panel(60, ink, colour)
+    mark = "✓ " if verdict in (1, 2) else "⚠ "
+    sheet.middle(mark + sheet.t("verdict." + str(verdict)), LARGE, 36)
+    sheet.y += 31
+    sheet.line(sheet.t("verdict." + str(verdict) + ".note"), SMALL, "center")
+    sheet.panel(FOOTER_TOP - STATUS_HEIGHT - 60)
+    sheet.space(1)
+    findings = list(fields.get("findings") or ())
+    for name in ("name_ar", "name_lat"):
+        if fields.get(name):
+            line = sheet.fit(isolated(fields[name]), NORMAL, WIDTH - 2 * MARGIN)
+            sheet.put(line, sheet.start_x(), sheet.y, "start")
+            sheet.y += 27
+    if fields.get("number"):
+        first = sheet.t("verdict.number") + " " + ltr(fields["number"])
+        second = sheet.t("verdict.expiry") + " " + numbers.date(fields.get("expiry", ""))
+        sheet.pair(first, second, SMALL)
+    if fields.get("categories"):
+        sheet.line(sheet.t("verdict.categories") + " " + ltr(fields["categories"]), SMALL)
+    room = (FOOTER_TOP - sheet.y) // 24
+    shown = findings if len(findings) <= room else findings[: max(0, room - 1)]
+    for code in shown:
+        text = sheet.catalogue.text("finding." + code, sheet.lang) if sheet.catalogue.has("finding." + code) else ""
+        sheet.line("▲ " + (text or sheet.t("finding.other", code=code)), SMALL)
+    if len(shown) < len(findings):
+        sheet.line("▲ " + " ".join(ltr(code) for code in findings[len(shown) :]), SMALL)
+    sheet.footer("✗ " + sheet.t("key.cancel"), "", "✓ " + sheet.t("key.next"))
+
+
+def plate_entry(sheet: object, fields: dict) -> None:
+    """entry: the plate typed so far."""
+    sheet.title(sheet.t("plate.title"))
+    sheet.line(sheet.t("plate.label"), LARGE, "center")
+    sheet.space(4)
+    entry_box(sheet, fields.get("entry", ""), sheet.t("plate.hint", example=ltr("00123-119-16")))
+    sheet.footer("✗ " + sheet.t("key.cancel"), sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
+
+
+def offence_list(sheet: object, fields: dict) -> None:
+    """lines: up to 5 (code, text); index: the chosen one; page, pages: from 1."""
+    title = sheet.t("offence.title")
+    if fields.get("pages", 1) > 1:
+        title += " · " + sheet.t("offence.page", page=fields.get("page", 1), pages=fields["pages"])
+    sheet.title(title)
+    sheet.y -= 4
+    for index, line in enumerate(fields.get("lines", ())):
+        sheet.row(ltr(line[0]) + "  " + isolated(line[1]), SMALL, 29, index == fields.get("index"))
+    sheet.footer("✗ " + sheet.t("key.cancel"), "▲▼ " + sheet.t("key.move"), "✓ " + sheet.t("key.choose"))
+
+
+def acknowledge(sheet: object, fields: dict) -> None:
+    """What the driver reads before paying. code, text, amount (centimes), points."""
+    sheet.title(sheet.t("acknowledge.title"))
+    sheet.y -= 6
+    sheet.line(sheet.t("acknowledge.article", code=ltr(fields.get("code", ""))), NORMAL)
+    sheet.para(fields.get("text", ""), SMALL, lines=2)
+    sheet.y = FOOTER_TOP - 76
+    sheet.amount(numbers.amount(fields.get("amount", 0), sheet.lang))
+    sheet.line(sheet.t("acknowledge.points", points=fields.get("points", 0)), NORMAL, "center")
+    sheet.footer("✗ " + sheet.t("key.cancel"), "", "✓ " + sheet.t("key.acknowledge"))
+
+
+def licence_hand(sheet: object, fields: dict) -> None:
+    """disposition 1 returned, 2 retained, 3 release granted; days: validity of the document."""
+    disposition = fields.get("disposition", 2)
+    colour, ink = (AMBER, BLACK) if disposition == 2 else (GREEN, WHITE)
+    sheet.panel(96, ink, colour)
+    sheet.space(12)
+    sheet.para(sheet.t("hand." + str(disposition)), HUGE, "center", 2)
+    sheet.panel(FOOTER_TOP - STATUS_HEIGHT - 96)
+    sheet.space(8)
+    if disposition == 2:
+        sheet.para(sheet.t("hand.2.note", days=fields.get("days", 0)), NORMAL, lines=3)
+    else:
+        sheet.para(sheet.t("hand." + str(disposition) + ".note"), NORMAL, "center", 2)
+    sheet.footer("", "", "✓ " + sheet.t("key.done"))
+
+
+def notice_only(sheet: object, fields: dict) -> None:
+    """The driver pays later."""
+    sheet.title(sheet.t("notice.title"), AMBER, BLACK)
+    sheet.line(sheet.t("notice.keep"), LARGE, "center")
+    sheet.rule()
+    sheet.para(sheet.t("notice.text"), NORMAL, lines=3)
+    sheet.footer("✗ " + sheet.t("key.back"), "", "✓ " + sheet.t("key.next"))

@@ -1,0 +1,153 @@
+"""Screens around the officer: start, log-in, menu, synchronisation, shift, messages and errors."""
+
+from terminal.face import numbers
+from terminal.face.catalogue import ltr
+from terminal.face.screens.entry import entry_box, star_boxes
+from terminal.face.sheet import AMBER, BLACK, FOOTER_TOP, GREEN, GREY, HUGE, LARGE, NAVY, NORMAL, RED, SMALL, STATUS_HEIGHT, WHITE
+
+
+def boot(sheet: object, fields: dict) -> None:
+    """The name in both scripts while the terminal starts."""
+    sheet.panel(FOOTER_TOP - STATUS_HEIGHT, WHITE, NAVY)
+    sheet.space(34)
+    sheet.line("تسديد · Tasdid", HUGE, "center")
+    sheet.space(8)
+    sheet.line(sheet.t("app.motto"), NORMAL, "center")
+    sheet.space(14)
+    sheet.line(sheet.t("boot.wait"), SMALL, "center")
+    sheet.footer("", "", "")
+
+
+def login_number(sheet: object, fields: dict) -> None:
+    """entry: digits typed so far."""
+    sheet.title(sheet.t("login.title"))
+    sheet.line(sheet.t("login.number"), LARGE, "center")
+    sheet.space(6)
+    entry_box(sheet, fields.get("entry", ""))
+    sheet.footer("", sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
+
+
+def login_pin(sheet: object, fields: dict) -> None:
+    """stars: number of digits typed; attempts_left: None if not to be said."""
+    left = fields.get("attempts_left")
+    sheet.title(sheet.t("login.title"))
+    sheet.line(sheet.t("login.pin"), LARGE, "center")
+    sheet.space(10)
+    star_boxes(sheet, fields.get("stars", 0))
+    if left == 1:
+        sheet.line("⚠ " + sheet.t("login.last"), NORMAL, "center")
+    elif left is not None:
+        sheet.line(sheet.t("login.attempts", n=left), NORMAL, "center")
+    sheet.footer("✗ " + sheet.t("key.cancel"), sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
+
+
+def locked(sheet: object, fields: dict) -> None:
+    """Too many wrong PINs."""
+    sheet.title("⚠ " + sheet.t("locked.title"), RED)
+    sheet.space(10)
+    sheet.para(sheet.t("locked.text"), NORMAL, lines=4)
+    sheet.footer("", "", "✓ " + sheet.t("key.ok"))
+
+
+def home(sheet: object, fields: dict) -> None:
+    """officer, unit; choices 1 to 4."""
+    sheet.title(sheet.t("home.title"))
+    sheet.y -= 4
+    sheet.line(sheet.t("home.officer", officer=fields.get("officer", ""), unit=fields.get("unit", "")), SMALL)
+    labels = [sheet.t(key) for key in ("home.fine", "home.sync", "home.close", "home.language")]
+    sheet.menu(labels, 31, NORMAL)
+    sheet.footer("", "", "")
+
+
+def syncing(sheet: object, fields: dict) -> None:
+    """done, total: records."""
+    done, total = fields.get("done", 0), fields.get("total", 0)
+    sheet.title(sheet.t("sync.title"))
+    sheet.space(12)
+    sheet.para(sheet.t("sync.wait"), NORMAL, "center", 2)
+    sheet.space(10)
+    sheet.progress(done, total)
+    sheet.line(ltr(str(done) + " / " + str(total)), NORMAL, "center")
+    sheet.footer("✗ " + sheet.t("key.cancel"), "", "")
+
+
+def sync_done(sheet: object, fields: dict) -> None:
+    """sent, pending, results: counts (results may be a list)."""
+    pending = fields.get("pending", 0)
+    results = fields.get("results", 0)
+    if pending:
+        sheet.title(sheet.t("sync.partial"), AMBER, BLACK)
+    else:
+        sheet.title("✓ " + sheet.t("sync.done"), GREEN)
+    sheet.space(14)
+    sheet.pair(sheet.t("sync.sent"), ltr(str(fields.get("sent", 0))), LARGE)
+    sheet.pair(sheet.t("sync.pending"), ltr(str(pending)), LARGE)
+    sheet.pair(sheet.t("sync.results"), ltr(str(results if isinstance(results, int) else len(results))), LARGE)
+    sheet.footer("", "", "✓ " + sheet.t("key.next"))
+
+
+def shift_summary(sheet: object, fields: dict) -> None:
+    """count, total, provisional_count, provisional_total, declined_count, balanced (True, False or None); totals in centimes."""
+    sheet.title(sheet.t("shift.title"))
+    sheet.space(4)
+    sheet.pair(sheet.t("shift.approved", n=fields.get("count", 0)), numbers.amount(fields.get("total", 0), sheet.lang), NORMAL)
+    provisional = sheet.t("shift.provisional", n=fields.get("provisional_count", 0))
+    sheet.pair(provisional, numbers.amount(fields.get("provisional_total", 0), sheet.lang), NORMAL)
+    sheet.pair(sheet.t("shift.declined"), ltr(str(fields.get("declined_count", 0))), NORMAL)
+    balanced = fields.get("balanced")
+    sheet.y = sheet.panel_.y + sheet.panel_.height
+    sheet.panel_.height -= 40
+    if balanced is None:
+        sheet.panel(40, WHITE, GREY)
+        sheet.middle(sheet.t("shift.unknown"), NORMAL, 40)
+    elif balanced:
+        sheet.panel(40, WHITE, GREEN)
+        sheet.middle("✓ " + sheet.t("shift.balanced"), NORMAL, 40)
+    else:
+        sheet.panel(40, BLACK, AMBER)
+        sheet.middle("⚠ " + sheet.t("shift.unbalanced"), NORMAL, 40)
+    sheet.footer("✗ " + sheet.t("key.back"), "", "✓ " + sheet.t("key.ok"))
+
+
+def error(sheet: object, fields: dict) -> None:
+    """code; message_key and hint_key default to err.<code> and hint.<code>, which fall back to the class (err.CRD)."""
+    code = fields.get("code", "GEN-000")
+    message = _keyed(sheet, fields.get("message_key"), "err", code)
+    hint = _keyed(sheet, fields.get("hint_key"), "hint", code)
+    sheet.title("⚠ " + sheet.t("error.title", code=ltr(code)), RED)
+    sheet.space(4)
+    sheet.para(message, LARGE, lines=2)
+    if hint:
+        sheet.space(4)
+        sheet.rule()
+        sheet.para(hint, NORMAL, lines=2)
+    sheet.footer("✗ " + sheet.t("key.back"), "", "✓ " + sheet.t("key.next"))
+
+
+def _keyed(sheet: object, key: "str | None", prefix: str, code: str) -> str:
+    """The text of a key if it exists, else of the code, else of its class, else of errors in general."""
+    if key and sheet.catalogue.has(key):
+        return sheet.t(key)
+    if key and key.startswith(prefix + "."):
+        code = key[len(prefix) + 1 :]
+    return sheet.catalogue.coded(prefix, code, sheet.lang) or sheet.catalogue.coded(prefix, "GEN-000", sheet.lang)
+
+
+def message(sheet: object, fields: dict) -> None:
+    """key: of the catalogue, shown in the middle; other fields fill it in."""
+    rest = {}
+    for name in fields:
+        if name != "key":
+            rest[name] = fields[name]
+    sheet.title(sheet.t("message.title"))
+    sheet.space(30)
+    sheet.para(sheet.t(fields["key"], **rest), LARGE, "center", 3)
+    sheet.footer("", "", "✓ " + sheet.t("key.next"))
+
+
+def confirm_abandon(sheet: object, fields: dict) -> None:
+    """Yes or no."""
+    sheet.title("⚠ " + sheet.t("abandon.title"), AMBER, BLACK)
+    sheet.space(14)
+    sheet.para(sheet.t("abandon.text"), LARGE, lines=4)
+    sheet.footer("✗ " + sheet.t("key.no"), "", "✓ " + sheet.t("key.yes"))

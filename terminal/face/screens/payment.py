@@ -1,0 +1,117 @@
+"""Screens of a payment: choice, card, PIN, outcome, printing. The four outcomes differ in colour, sign and words."""
+
+from terminal.face import numbers
+from terminal.face.catalogue import isolated, ltr
+from terminal.face.screens.entry import star_boxes
+from terminal.face.sheet import (
+    AMBER, BLACK, BLUE, FOOTER_TOP, GREEN, HUGE, LARGE, NAVY, NORMAL, RED, SMALL, STATUS_HEIGHT, WHITE,
+)  # fmt: skip
+
+OUTCOMES = ((BLUE, WHITE, "⚠ "), (GREEN, WHITE, "✓ "), (AMBER, BLACK, "● "), (RED, WHITE, "✗ "), (BLUE, WHITE, "⚠ "))
+
+
+def pay_choice(sheet: object, fields: dict) -> None:
+    """amount; 1 by card now, 2 later."""
+    sheet.title(sheet.t("pay.title"))
+    sheet.y -= 4
+    sheet.amount(numbers.amount(fields.get("amount", 0), sheet.lang))
+    sheet.menu([sheet.t("pay.now"), sheet.t("pay.later")], 36, NORMAL)
+    sheet.line(sheet.t("pay.note"), SMALL, "center")
+    sheet.footer("✗ " + sheet.t("key.cancel"), "", "")
+
+
+def card_present(sheet: object, fields: dict) -> None:
+    """amount."""
+    sheet.title(sheet.t("card.title"))
+    sheet.y -= 4
+    sheet.amount(numbers.amount(fields.get("amount", 0), sheet.lang))
+    sheet.card_icon(True)
+    sheet.line(sheet.t("card.present"), NORMAL, "center")
+    sheet.footer("✗ " + sheet.t("key.cancel"), "", "")
+
+
+def card_choose(sheet: object, fields: dict) -> None:
+    """labels of the card's applications; index of the chosen one."""
+    sheet.title(sheet.t("card.choose"))
+    for index, label in enumerate(fields.get("labels", ())):
+        if index < 4:
+            sheet.row(ltr(str(index + 1)) + "  " + isolated(label), LARGE, 34, index == fields.get("index"))
+    sheet.footer("✗ " + sheet.t("key.cancel"), "▲▼ " + sheet.t("key.move"), "✓ " + sheet.t("key.choose"))
+
+
+def card_pin(sheet: object, fields: dict) -> None:
+    """stars, tries_left (None if the card does not say), last_try, amount."""
+    sheet.title(sheet.t("card.pin"))
+    sheet.y -= 4
+    sheet.amount(numbers.amount(fields.get("amount", 0), sheet.lang))
+    sheet.space(4)
+    star_boxes(sheet, fields.get("stars", 0))
+    left = fields.get("tries_left")
+    if fields.get("last_try"):
+        sheet.y = FOOTER_TOP
+        sheet.panel_.height -= 34
+        sheet.panel(34, WHITE, RED)
+        sheet.middle("⚠ " + sheet.t("card.pin.last"), NORMAL, 34)
+    elif left is not None:
+        sheet.line(sheet.t("card.pin.tries", n=left), SMALL, "center")
+    sheet.footer("✗ " + sheet.t("key.cancel"), sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
+
+
+def card_busy(sheet: object, fields: dict) -> None:
+    """The card works."""
+    sheet.title(sheet.t("card.title"))
+    sheet.space(4)
+    sheet.card_icon(True)
+    sheet.line(sheet.t("card.busy"), LARGE, "center")
+    sheet.line(sheet.t("card.busy.note"), NORMAL, "center")
+    sheet.footer("", "", "")
+
+
+def card_remove(sheet: object, fields: dict) -> None:
+    """The card may be taken out."""
+    sheet.title(sheet.t("card.title"))
+    sheet.space(6)
+    sheet.card_icon(True)
+    sheet.line(sheet.t("card.remove"), HUGE, "center")
+    sheet.footer("", "", "")
+
+
+def outcome(sheet: object, fields: dict) -> None:
+    """outcome 1 approved, 2 provisional, 3 declined, 4 interrupted; amount, scheme, last4, reason (a code)."""
+    number = fields.get("outcome", 4)
+    colour, ink, sign = OUTCOMES[number]
+    sheet.panel(56, ink, colour)
+    sheet.middle(sign + sheet.t("outcome." + str(number)), HUGE, 56)
+    sheet.panel(FOOTER_TOP - STATUS_HEIGHT - 56)
+    sheet.amount(numbers.amount(fields.get("amount", 0), sheet.lang))
+    if fields.get("last4"):
+        masked = ltr("•••• " + fields["last4"])
+        sheet.line(sheet.t("outcome.card", scheme=fields.get("scheme", ""), last4=masked), SMALL, "center")
+    sheet.para(sheet.t("outcome." + str(number) + ".note"), NORMAL if number == 1 else SMALL, "center", 2)
+    if fields.get("reason") and number != 1:
+        sheet.line(sheet.t("outcome.reason", reason=_reason(sheet, fields["reason"])), SMALL, "center")
+    sheet.footer("", "", "✓ " + sheet.t("key.next"))
+
+
+def _reason(sheet: object, code: str) -> str:
+    key = "reason." + code
+    return sheet.t(key) if sheet.catalogue.has(key) else sheet.t("reason.other", code=ltr(code))
+
+
+def printing(sheet: object, fields: dict) -> None:
+    """copy: 1 driver's, 2 officer's, 3 duplicate."""
+    sheet.title(sheet.t("printing.title"))
+    sheet.space(34)
+    sheet.para(sheet.t("printing." + str(fields.get("copy", 1))), LARGE, "center", 2)
+    sheet.line(sheet.t("printing.wait"), NORMAL, "center")
+    sheet.footer("", "", "")
+
+
+def interrupted(sheet: object, fields: dict) -> None:
+    """amount of the payment that was cut."""
+    sheet.panel(52, WHITE, BLUE)
+    sheet.middle("⚠ " + sheet.t("outcome.4"), LARGE, 52)
+    sheet.panel(FOOTER_TOP - STATUS_HEIGHT - 52, NAVY, WHITE)
+    sheet.amount(numbers.amount(fields.get("amount", 0), sheet.lang))
+    sheet.para(sheet.t("interrupted.text"), SMALL, lines=3)
+    sheet.footer("", "", "✓ " + sheet.t("key.next"))

@@ -1,0 +1,75 @@
+"""Every screen with fields as the flows give them, easy and hard ones; importable on both runtimes."""
+
+AR = "استعمال الهاتف المحمول باليد أثناء القيادة"
+FR = "Usage manuel du téléphone portable par le conducteur en circulation"
+EN = "Hand-held use of a mobile phone while driving"
+
+
+def offence(lang):
+    """A long wording in the language."""
+    return AR if lang == "ar" else FR if lang == "fr" else EN
+
+
+def SAMPLES(lang):  # noqa: N802 - a table that depends on the language
+    """(name, screen, fields) of each sample."""
+    text = offence(lang)
+    licence = {
+        "name_ar": "محمد الأمين بن عبد القادر",
+        "name_lat": "BENABDELKADER MOHAMED EL AMINE",
+        "number": "A12345678",
+        "expiry": "20280411",
+        "categories": "A1 B B(E)",
+    }
+    lines = [("66/A-6", text), ("66/B-7", "وقوف أو توقف" if lang == "ar" else "Stationnement"), ("66/C-1", text), ("66/D-24", text), ("66/D-5", text)]
+    return [
+        ("boot", "boot", {}),
+        ("login_number", "login_number", {"entry": "4217"}),
+        ("login_pin", "login_pin", {"stars": 2, "attempts_left": None}),
+        ("login_pin_last", "login_pin", {"stars": 6, "attempts_left": 1}),
+        ("locked", "locked", {}),
+        ("home", "home", {"officer": 4217, "unit": "16-ALGER-CENTRE"}),
+        ("mrz_number", "mrz_entry", {"field": "number", "entry": "A1234"}),
+        ("mrz_birth", "mrz_entry", {"field": "birth", "entry": "8503"}),
+        ("mrz_expiry", "mrz_entry", {"field": "expiry", "entry": ""}),
+        ("licence_present", "licence_present", {}),
+        ("licence_progress", "licence_progress", {"file": "DG11", "done": 3, "total": 5}),
+        ("verdict1", "licence_verdict", dict(licence, verdict=1, findings=[])),
+        ("verdict2", "licence_verdict", dict(licence, verdict=2, findings=["LIC-201"])),
+        ("verdict3", "licence_verdict", dict(licence, verdict=3, findings=["LIC-201", "LIC-202", "LIC-203"])),
+        ("verdict4", "licence_verdict", dict(licence, verdict=4, findings=["LIC-201", "LIC-202"])),
+        ("verdict5", "licence_verdict", dict(licence, verdict=5, findings=["LIC-201"])),
+        ("verdict6", "licence_verdict", {"verdict": 6, "findings": ["LIC-201"]}),
+        ("verdict7", "licence_verdict", {"verdict": 7, "findings": []}),
+        ("plate", "plate_entry", {"entry": "00123-119-16"}),
+        ("plate_empty", "plate_entry", {"entry": ""}),
+        ("offence_list", "offence_list", {"lines": lines, "index": 1, "page": 1, "pages": 4}),
+        ("acknowledge", "acknowledge", {"code": "66/D-24", "text": text, "amount": 500000, "points": 6}),
+        ("pay_choice", "pay_choice", {"amount": 500000}),
+        ("card_present", "card_present", {"amount": 1250000}),
+        ("card_choose", "card_choose", {"labels": ["CIB TEST", "EDAHABIA TEST"], "index": 1}),
+        ("card_pin", "card_pin", {"stars": 3, "tries_left": 2, "last_try": False, "amount": 500000}),
+        ("card_pin_last", "card_pin", {"stars": 0, "tries_left": 1, "last_try": True, "amount": 500000}),
+        ("card_busy", "card_busy", {}),
+        ("card_remove", "card_remove", {}),
+        ("outcome1", "outcome", {"outcome": 1, "amount": 500000, "scheme": "CIB TEST", "last4": "0019", "reason": ""}),
+        ("outcome2", "outcome", {"outcome": 2, "amount": 500000, "scheme": "EDAHABIA TEST", "last4": "0019", "reason": ""}),
+        ("outcome3", "outcome", {"outcome": 3, "amount": 500000, "scheme": "CIB TEST", "last4": "0019", "reason": "EMV-110"}),
+        ("outcome4", "outcome", {"outcome": 4, "amount": 500000, "scheme": "", "last4": "", "reason": ""}),
+        ("printing1", "printing", {"copy": 1}),
+        ("printing3", "printing", {"copy": 3}),
+        ("hand1", "licence_hand", {"disposition": 1, "days": 0}),
+        ("hand2", "licence_hand", {"disposition": 2, "days": 10}),
+        ("hand3", "licence_hand", {"disposition": 3, "days": 0}),
+        ("notice_only", "notice_only", {}),
+        ("interrupted", "interrupted", {"amount": 500000}),
+        ("syncing", "syncing", {"done": 12, "total": 40}),
+        ("sync_done", "sync_done", {"sent": 40, "pending": 0, "results": 2}),
+        ("sync_partial", "sync_done", {"sent": 12, "pending": 28, "results": 0}),
+        ("shift", "shift_summary", dict(count=14, total=5250000, provisional_count=3, provisional_total=1050000, declined_count=1, balanced=True)),
+        ("shift_bad", "shift_summary", dict(count=114, total=52500000, provisional_count=0, provisional_total=0, declined_count=0, balanced=False)),
+        ("shift_open", "shift_summary", dict(count=1, total=200000, provisional_count=0, provisional_total=0, declined_count=0, balanced=None)),
+        ("error", "error", {"code": "CRD-003", "message_key": "err.CRD-003", "hint_key": "hint.CRD-003"}),
+        ("error_class", "error", {"code": "JRN-999"}),
+        ("message", "message", {"key": "message.no_network"}),
+        ("confirm_abandon", "confirm_abandon", {}),
+    ]  # fmt: skip
