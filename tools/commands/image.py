@@ -23,6 +23,8 @@ def build(
 
     report = build_image(out)
     if as_json:
-        print(json.dumps({"path": str(report.path), "size": report.size, "files": report.files, "sha256": report.sha256}))
+        print(
+            json.dumps({"path": str(report.path), "size": report.size, "files": report.files, "sha256": report.sha256})
+        )
     else:
         print(f"{report.path}: {report.size} bytes, {report.files} files, SHA-256 {report.sha256}")

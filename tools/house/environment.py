@@ -103,7 +103,8 @@ def _pip(python: Path, *words: str) -> None:
     command = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=1500)
     if done.returncode != 0:
-        errors = [line for line in done.stderr.splitlines() if "is ignored" not in line]
-        raise HouseError(
-            "H-PIP", "\n".join(errors[-8:]), "check pip's configuration and the network, then `make setup` again"
-        )
+        lines = [line for line in done.stderr.splitlines() if "is ignored" not in line]
+        errors = [line for line in lines if line.startswith("ERROR")] or lines
+        causes = [line for line in lines if "connection broken by" in line][:1]
+        message = "\n".join(causes + errors[-8:])
+        raise HouseError("H-PIP", message, "check pip's configuration and the network, then `make setup` again")
