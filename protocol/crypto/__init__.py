@@ -92,7 +92,7 @@ class Crypto:
     def aes_ccm_encrypt(
         self, key: "Bytes", nonce: "Bytes", aad: "Bytes", plaintext: "Bytes", taglen: int = 16
     ) -> bytes:
-        """AES-CCM (SP 800-38C, RFC 3610): ciphertext followed by the tag. Nonce 7..13 bytes, tag 6..16 and even."""
+        """AES-CCM (SP 800-38C, RFC 3610): ciphertext followed by the tag. Nonce 7..13 bytes, tag 4..16 and even."""
         raise NotImplementedError
 
     def aes_ccm_decrypt(self, key: "Bytes", nonce: "Bytes", aad: "Bytes", data: "Bytes", taglen: int = 16) -> bytes:

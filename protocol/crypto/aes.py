@@ -244,7 +244,7 @@ def _ccm_stream(key: "Bytes", nonce: "Bytes", length: int) -> bytes:
 
 def _ccm_check(nonce: "Bytes", length: int, taglen: int) -> None:
     need(7 <= len(nonce) <= 13, "a CCM nonce has 7 to 13 bytes")
-    need(6 <= taglen <= 16 and taglen % 2 == 0, "a CCM tag has 6 to 16 bytes, an even number")
+    need(4 <= taglen <= 16 and taglen % 2 == 0, "a CCM tag has 4 to 16 bytes, an even number")
     need(length >> (8 * (15 - len(nonce))) == 0, "too long for this CCM nonce")
 
 

@@ -137,7 +137,7 @@ class NativeCrypto(Crypto):
     def _ccm(self, key: Bytes, nonce: Bytes, taglen: int, length: int) -> AESCCM:
         _aes(key)
         need(7 <= len(nonce) <= 13, "a CCM nonce has 7 to 13 bytes")
-        need(6 <= taglen <= 16 and taglen % 2 == 0, "a CCM tag has 6 to 16 bytes, an even number")
+        need(4 <= taglen <= 16 and taglen % 2 == 0, "a CCM tag has 4 to 16 bytes, an even number")
         need(length >> (8 * (15 - len(nonce))) == 0, "too long for this CCM nonce")
         return AESCCM(bytes(key), tag_length=taglen)
 

@@ -1,0 +1,101 @@
+"""COSE_Encrypt0 with AES-CCM-16-128-128 against the cose-wg examples; the other CCM variants check the primitive."""
+
+from protocol import cbor, cose
+from protocol.cose import CoseError, CoseVerifyError
+from protocol.crypto import AuthenticationError
+from protocol.crypto.pure import PureCrypto
+from protocol.errors import FormatError
+from tests.support.dual import raises, record, vectors
+
+h = bytes.fromhex
+
+TAG_BYTES = {10: 8, 11: 8, 12: 8, 13: 8, 30: 16, 31: 16, 32: 16, 33: 16}  # RFC 9053 table 6
+CONTENT = b"This is the content."
+
+
+def _load(name):
+    case = vectors("cose/" + name + ".json")
+    middle = case["intermediates"]
+    return h(case["output"]["cbor"]), h(middle["AAD_hex"]), h(middle["CEK_hex"])
+
+
+def test_all_sixteen_ccm_examples_open():
+    crypto = PureCrypto()
+    for i in range(1, 9):
+        for prefix in ("aes-ccm-enc-0", "aes-ccm-0"):
+            data, aad, key = _load("aes-ccm-examples/" + prefix + str(i))
+            parts = cbor.decode(data, tags=True).value
+            algorithm = cbor.decode(parts[0])[cose.ALG]
+            size = TAG_BYTES[algorithm]
+            assert crypto.aes_ccm_decrypt(key, parts[1][cose.IV], aad, parts[2], size) == CONTENT
+            assert crypto.aes_ccm_encrypt(key, parts[1][cose.IV], aad, CONTENT, size) == parts[2]
+
+
+def test_the_one_algorithm_of_this_profile_opens_and_seals():
+    crypto = PureCrypto()
+    data, aad, key = _load("aes-ccm-examples/aes-ccm-enc-02")
+    message, plaintext = cose.decrypt0(crypto, key, data)
+    assert plaintext == CONTENT
+    assert cose.enc_structure(message.protected_bytes, b"") == aad
+    again = cose.encrypt0(crypto, key, message.unprotected[cose.IV], message.protected, CONTENT)
+    assert again == data
+    record("sealed", again)
+
+
+def test_other_algorithms_are_refused_by_name():
+    for i in (1, 3, 4, 5, 6, 7, 8):
+        data, _, key = _load("aes-ccm-examples/aes-ccm-enc-0" + str(i))
+        assert raises(CoseVerifyError, cose.decrypt0, PureCrypto(), key, data).code == "CRY-011"
+    for name in (
+        "aes-gcm-01",
+        "enc-pass-02",
+        "enc-fail-02",
+        "enc-fail-03",
+        "enc-fail-04",
+        "enc-fail-06",
+        "enc-fail-07",
+    ):
+        data, _, key = _load("encrypted-tests/" + name)
+        assert raises(CoseVerifyError, cose.decrypt0, PureCrypto(), key, data).code == "CRY-011", name
+    for name in ("enc-pass-01", "enc-pass-03", "enc-fail-01"):  # unprotected algorithm, or another tag
+        data, _, key = _load("encrypted-tests/" + name)
+        raises(CoseError, cose.decrypt0, PureCrypto(), key, data)
+
+
+def test_whatever_is_changed_does_not_open():
+    crypto = PureCrypto()
+    key, nonce = bytes(range(16)), bytes(range(13))
+    data = cose.encrypt0(crypto, key, nonce, {1: 30}, b"secret", b"bound", {4: b"k"})
+    message, plaintext = cose.decrypt0(crypto, key, data, b"bound")
+    assert plaintext == b"secret"
+    assert message.kid == b"k"
+    raises(AuthenticationError, cose.decrypt0, crypto, key, data, b"other")
+    raises(AuthenticationError, cose.decrypt0, crypto, bytes(16), data, b"bound")
+    for i in range(len(data)):
+        for bit in (1, 0x80):
+            changed = bytearray(data)
+            changed[i] ^= bit
+            try:
+                opened = cose.decrypt0(crypto, key, bytes(changed), b"bound")
+            except (AuthenticationError, CoseVerifyError, FormatError):
+                continue
+            # only the unprotected key identifier may change unnoticed: it is a hint and nothing else
+            assert opened[1] == b"secret"
+            assert opened[0].unprotected != message.unprotected
+
+
+def test_what_does_not_fit_is_refused():
+    crypto = PureCrypto()
+    key, nonce = bytes(16), bytes(13)
+    raises(CoseError, cose.encrypt0, crypto, key, bytes(12), {1: 30}, b"")
+    raises(CoseError, cose.encrypt0, crypto, bytes(32), nonce, {1: 30}, b"")
+    raises(CoseError, cose.encrypt0, crypto, key, nonce, {1: 10}, b"")
+    data = cose.encrypt0(crypto, key, nonce, {1: 30}, b"", tagged=False)
+    assert cose.decrypt0(crypto, key, data)[1] == b""
+    raises(CoseError, cose.decrypt0, crypto, key, data, b"", True)
+    raises(CoseError, cose.decrypt0, crypto, bytes(32), data)
+    parts = cbor.decode(data)
+    raises(CoseError, cose.decrypt0, crypto, key, cbor.encode([parts[0], {}, parts[2]]))
+    raises(CoseError, cose.decrypt0, crypto, key, cbor.encode([parts[0], {5: bytes(12)}, parts[2]]))
+    raises(CoseError, cose.decrypt0, crypto, key, cbor.encode([parts[0], {5: bytes(13)}, "x"]))
+    raises(AuthenticationError, cose.decrypt0, crypto, key, cbor.encode([parts[0], {5: bytes(13)}, b"x"]))
