@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CHUNK = 240
 SMALLER = (224, 192, 128, 64, 16)
 OTHER_WAY = (0x6985, 0x6986, 0x6981, 0x6A86, 0x6D00, 0x6B00)
+END_REACHED = (0x6B00, 0x6282, 0x9000)
 BY_SHORT_ID, BY_SELECT = 0, 1
 
 
@@ -187,6 +188,8 @@ class _Reader:
             state.absent = True
         elif status == 0x6982 and not state.done:
             state.denied = status
+        elif state.done and status in END_REACHED:
+            raise ReadError("the file ends before its announced length", "LIC-032", detail=profile.name_of(state.file))
         elif status in OTHER_WAY and not self.tried_both:
             self.tried_both = True
             self.way = BY_SELECT if self.way == BY_SHORT_ID else BY_SHORT_ID

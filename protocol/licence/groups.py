@@ -72,7 +72,7 @@ def decode(group: int, content: "Bytes") -> dict:
 
 
 _DG2 = (("sex", 0x5F35), ("height", 0x5F64), ("birthplace", 0x5F11))
-_DG3 = (("issuer", 0x5F6C), ("national_number", 0x5F6D))
+_DG3 = (("issuer", 0x5F48), ("national_number", 0x5F49))
 # (?): the tags inside the Algerian DG2 and DG3 are not published; these are read if they are there
 
 

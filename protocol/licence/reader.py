@@ -14,7 +14,7 @@ from protocol import records
 from protocol.errors import CryptoError, FormatError
 from protocol.licence import files, groups, profile
 from protocol.licence.channel import Chip
-from protocol.licence.errors import LicenceError, ReadError
+from protocol.licence.errors import GroupError, LicenceError, ReadError
 from protocol.licence.trust import passive
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from protocol.licence.mrz import Mrz
     from protocol.licence.trust.anchors import TrustSet
     from protocol.licence.trust.security_object import SecurityObject
+
+
+BAD_LENGTH = "LIC-032"  # the file's own bytes are at fault, not the conversation
 
 
 class Resume:
@@ -46,8 +49,8 @@ class LicenceReading:
 
     `verdict` records.VERDICT_*; `findings` codes LIC-2xx, each once; `details` [(code, group number, status or text)];
     `dg1`, `dg11` maps or None; `data` {group: map} of all decoded groups; `covered` groups whose hash the SOD holds,
-    `altered_groups` (0 = the SOD itself); `files` {first tag: SHA-256}; `sod_sha256`; `portrait` whole DG4 or None; `access` "BAC"; `chip` how the
-    chip proved itself (passive.PROVEN …). Data of a group that is not in `covered` are shown as unproven or not at all.
+    `altered_groups` (0 = the SOD itself); `files` {first tag: SHA-256}; `sod_sha256`; `portrait` whole DG4 or None; `access` "BAC";
+    `chip` how the chip proved itself (passive.PROVEN …). Data of a group not in `covered` are shown as unproven or not at all.
     """
 
     def __init__(self) -> None:
@@ -139,8 +142,10 @@ class _Reading:
             yield from files.read(self.chip, state)
             if state.complete:
                 return groups.common_data(state.content)[1]
-        except (ReadError, LicenceError) as cause:
-            if cause.code not in ("LIC-032", "LIC-050"):
+        except GroupError:
+            pass
+        except ReadError as cause:
+            if cause.code != BAD_LENGTH:
                 raise
         self.judged.note("LIC-212")
         return None
@@ -151,7 +156,7 @@ class _Reading:
         try:
             yield from files.read(self.chip, state)
         except ReadError as cause:
-            if not _content_fault(cause, state):
+            if cause.code != BAD_LENGTH:
                 raise
             self.judged.note("LIC-231", cause.detail)
             self.judged.altered.append(passive.SOD_ITSELF)
@@ -185,7 +190,7 @@ class _Reading:
             try:
                 yield from files.read(self.chip, state)
             except ReadError as cause:
-                if not _content_fault(cause, state):
+                if cause.code != BAD_LENGTH:
                     raise
                 self.judged.note("LIC-213", group)
                 if announced:
@@ -249,13 +254,6 @@ class _Reading:
         for group in judged.altered:
             if group not in result.altered_groups:
                 result.altered_groups.append(group)
-
-
-def _content_fault(cause: ReadError, state: "FileRead") -> bool:
-    """Whether the file's own bytes are at fault (impossible length, or less there than it announces), not the conversation."""
-    if cause.code == "LIC-032":
-        return True
-    return cause.code == "LIC-031" and state.total > 0 and cause.detail in (0x6B00, 0x6282, 0x9000, 0x6A86)
 
 
 def _agrees(key: str, printed: str, chip: str) -> bool:

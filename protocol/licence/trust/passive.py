@@ -92,7 +92,7 @@ def judge_signer(
     except UnsupportedError as cause:
         result.tested = False
         result.note("LIC-232", cause.detail)
-    except TrustError as cause:
+    except (TrustError, FormatError) as cause:
         result.altered.append(SOD_ITSELF)
         result.note("LIC-231", cause.detail)
 
