@@ -89,7 +89,7 @@ def _encode_map(value: "dict[Any, Any]", out: bytearray, depth: int, tags: bool)
         encoded = bytearray()
         _encode(key, encoded, depth, tags)
         keys.append((bytes(encoded), key))
-    keys.sort(key=_first)  # keys are distinct, so stability does not matter
+    keys.sort(key=_first)  # law: sort keys are distinct, so stability does not matter
     out.extend(head(5, len(keys)))
     for encoded_key, key in keys:
         out.extend(encoded_key)

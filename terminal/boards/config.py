@@ -16,7 +16,7 @@ def load(path: str) -> dict:
     """Read and check the wiring. Raises ConfigError CFG-040 (unreadable), CFG-041 (a field is missing)."""
     try:
         with open(path) as file:
-            found = json.load(file)
+            found = json.load(file)  # law: json-loads every field is checked below
     except (OSError, ValueError):
         raise ConfigError("the board's wiring file cannot be read", "CFG-040", "write it anew", path) from None
     for name in FIELDS:

@@ -12,7 +12,7 @@ BAD = {
     "os-error": ["try:\n    f()\nexcept FileNotFoundError:\n    g()", "raise TimeoutError()"],
     "absent-method": ["n.bit_length()", "'7'.zfill(2)", "h.hexdigest()", "memoryview(b'').tobytes()"],
     "absent-attribute": ["time.monotonic()", "os.path.join(a, b)", "from asyncio import Queue", "asyncio.timeout(1)"],
-    "sort": ["sorted(x)", "x.sort()", "x.sort(key=f)"],
+    "sort": ["sorted(x, key=f)", "x.sort(key=f)"],
     "bytes-keywords": ["n.to_bytes(2, byteorder='big')", "int.from_bytes(b, byteorder='big')"],
     "bytes-signed": ["n.to_bytes(2, 'big', True)"],
     "codec": ["s.encode('ascii')", "b.decode('latin-1')", "b.decode('utf-8', errors='replace')"],
@@ -20,7 +20,7 @@ BAD = {
     "open-x": ["open(p, 'xb')", "open(p, mode='x')"],
     "step": ["s[::-1]", "s[::2]"],
     "inverse": ["pow(a, -1, m)"],
-    "swallowed": ["try:\n    f()\nexcept:\n    g()", "try:\n    f()\nexcept OSError:\n    pass"],
+    "swallowed": ["try:\n    f()\nexcept:\n    g()", "try:\n    f()\nexcept Exception:\n    pass"],
     "unpacking": ["[*a, 1]", "{**a}", "(*a, 1)"],
     "match": ["match a:\n    case 1:\n        f()"],
     "del-slice": ["del a[:3]"],
@@ -39,10 +39,11 @@ BAD = {
 GOOD = [
     "x: 'int | None' = None\ndef f(a: 'dict[str, int]') -> 'FileNotFoundError': return a[1:2]",
     "n.to_bytes(2, 'big')\nint.from_bytes(b, 'big')\ns.encode()\nb.decode('utf-8')",
-    "try:\n    f()\nexcept OSError as e:\n    raise A(str(e))",
+    "try:\n    f()\nexcept OSError as e:\n    raise A(str(e)) from None",
+    "try:\n    f()\nexcept OSError:\n    pass",
     "a, *b = c\nf(*a, **k)\nopen(p, 'wb')\npow(a, e, m)\ndel a[3]",
     "json.dumps(a)\nlist(d)\ntime.ticks_ms()",
-    "sorted(x)  # law: sort the keys are unique numbers",
+    "sorted(x)\nx.sort()\nx.sort(key=f)  # law: sort the keys are unique numbers",
 ]
 
 
@@ -71,4 +72,4 @@ def test_every_rule_has_an_example():
 
 
 def test_a_waiver_covers_its_own_rule_only():
-    assert idioms.offences("protocol/x.py", "sorted(s[::2])  # law: sort unique") != []
+    assert idioms.offences("protocol/x.py", "sorted(s[::2], key=f)  # law: sort unique") != []

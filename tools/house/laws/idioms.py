@@ -18,8 +18,8 @@ OS_ERRORS = {
 
 ABSENT_METHODS = {
     "bit_length", "bit_count", "zfill", "ljust", "rjust", "isalnum", "isascii", "isidentifier", "isprintable", "isdecimal",
-    "isnumeric", "casefold", "title", "capitalize", "swapcase", "expandtabs", "removeprefix", "removesuffix", "translate",
-    "maketrans", "format_map", "hexdigest", "tobytes", "cast", "as_integer_ratio", "_replace", "_asdict", "with_traceback",
+    "isnumeric", "casefold", "capitalize", "swapcase", "expandtabs", "removeprefix", "removesuffix", 
+    "maketrans", "format_map", "hexdigest", "tobytes", "as_integer_ratio", "_replace", "_asdict", "with_traceback",
 }  # fmt: skip
 """Methods of int, str, bytes, memoryview, namedtuple and hashes that MicroPython lacks (tests/protocol checks that it does)."""
 
@@ -145,6 +145,11 @@ def _swallowed(node: ast.AST) -> bool:
     )
 
 
+def _chained(node: ast.AST) -> bool:
+    cause = node.cause if isinstance(node, ast.Raise) else None
+    return cause is not None and not (isinstance(cause, ast.Constant) and cause.value is None)
+
+
 def _unpacking(node: ast.AST) -> bool:
     spread = isinstance(node, (ast.List, ast.Tuple, ast.Set)) and isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
     starred = spread and any(isinstance(item, ast.Starred) for item in node.elts)  # pyright: ignore[reportAttributeAccessIssue]
@@ -162,8 +167,8 @@ RULES: "dict[str, tuple[str, Callable[[ast.AST], bool]]]" = {
     "os-error": ("absent there; catch OSError and look at errno", lambda n: isinstance(n, ast.Name) and n.id in OS_ERRORS),
     "absent-method": ("absent there", lambda n: isinstance(n, ast.Attribute) and n.attr in ABSENT_METHODS),
     "absent-attribute": ("absent there", _absent_attribute),
-    "sort": ("not stable there; use protocol.pack.stable_sorted",
-             lambda n: _plain_call(n, "sorted") or (isinstance(n, ast.Attribute) and n.attr == "sort")),
+    "sort": ("not stable there, which a key makes visible; use protocol.pack.stable_sorted",
+             lambda n: _call(n) in ("sorted", "sort") and "key" in _keywords(n)),
     "bytes-keywords": ("positional arguments only", lambda n: _call(n) in ("to_bytes", "from_bytes") and bool(_keywords(n))),
     "bytes-signed": ("signedness is ignored there; convert by hand",
                      lambda n: _call(n) in ("to_bytes", "from_bytes") and isinstance(n, ast.Call) and len(n.args) > 2),
@@ -172,7 +177,7 @@ RULES: "dict[str, tuple[str, Callable[[ast.AST], bool]]]" = {
     "open-x": ("'x' overwrites there; look first", _exclusive_open),
     "step": ("no slice steps on str, bytes and memoryview there", _step),
     "inverse": ("pow(a, -1, m) is wrong there; use the project's own inverse", _negative_power),
-    "swallowed": ("no bare except, nothing swallowed", _swallowed),
+    "swallowed": ("no bare except, no `except Exception: pass`", _swallowed),
     "unpacking": ("no [*a], {**a}", _unpacking),
     "match": ("no match statement", lambda n: isinstance(n, ast.Match)),
     "del-slice": ("no del a[i:j]; assign or copy",
@@ -185,7 +190,7 @@ RULES: "dict[str, tuple[str, Callable[[ast.AST], bool]]]" = {
     "hook": ("has no effect there",
              lambda n: (isinstance(n, ast.FunctionDef) and n.name in HOOKS) or (isinstance(n, ast.Name) and n.id in HOOKS)),
     "metaclass": ("no metaclasses there", lambda n: isinstance(n, ast.ClassDef) and bool(n.keywords)),
-    "raise-from": ("the cause is dropped there", lambda n: isinstance(n, ast.Raise) and n.cause is not None),
+    "raise-from": ("the cause is dropped there; say it in the message, or `from None`", _chained),
     "assert": ("stripped from the image; raise a coded error", lambda n: isinstance(n, ast.Assert)),
     "dynamic-import": ("imports are written out", lambda n: _plain_call(n, "__import__")),
     "simulator": ("no simulator branches in what the device runs", _simulator),
