@@ -18,7 +18,7 @@ outcome.payment|مدفوعة|PAYÉE
 outcome.provisional|لم تدفع بعد|PAS ENCORE PAYÉE
 outcome.declined|لم يتم الدفع|NON PAYÉE
 outcome.notice|غير مدفوعة|NON PAYÉE
-outcome.interrupted|لم يقتطع أي مبلغ|AUCUN MONTANT PRÉLEVÉ
+outcome.interrupted|لم يقتطع أي مبلغ|RIEN PRÉLEVÉ
 note.provisional|في انتظار موافقة البنك وقد يرفض.|Accord de la banque en attente, refus possible.
 note.declined|رفضت البطاقة أو البنك الدفع.|La carte ou la banque a refusé le paiement.
 note.interrupted|انقطعت العملية قبل نهايتها.|L’opération a été coupée avant sa fin.
