@@ -18,7 +18,7 @@ OS_ERRORS = {
 
 ABSENT_METHODS = {
     "bit_length", "bit_count", "zfill", "ljust", "rjust", "isalnum", "isascii", "isidentifier", "isprintable", "isdecimal",
-    "isnumeric", "casefold", "capitalize", "swapcase", "expandtabs", "removeprefix", "removesuffix", 
+    "isnumeric", "casefold", "capitalize", "swapcase", "expandtabs", "removeprefix", "removesuffix",
     "maketrans", "format_map", "hexdigest", "tobytes", "as_integer_ratio", "_replace", "_asdict", "with_traceback",
 }  # fmt: skip
 """Methods of int, str, bytes, memoryview, namedtuple and hashes that MicroPython lacks (tests/protocol checks that it does)."""
@@ -140,9 +140,10 @@ def _negative_power(node: ast.AST) -> bool:
 
 
 def _swallowed(node: ast.AST) -> bool:
-    return isinstance(node, ast.ExceptHandler) and (
-        node.type is None or all(isinstance(s, ast.Pass) for s in node.body)
-    )
+    if not isinstance(node, ast.ExceptHandler):
+        return False
+    broad = getattr(node.type, "id", "") in ("Exception", "BaseException")
+    return node.type is None or (broad and all(isinstance(inner, ast.Pass) for inner in node.body))
 
 
 def _chained(node: ast.AST) -> bool:
