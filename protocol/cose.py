@@ -109,9 +109,9 @@ def _protected_map(data: bytes) -> "Headers":
     return protected
 
 
-def _open(data: "Bytes", tag: int, tagged: "bool | None", parts: int) -> "list[Any]":
+def _open(data: "Bytes", tag: int, tagged: "bool | None", parts: int, max_size: int) -> "list[Any]":
     """Decode the outer array, with its tag where it must or may be there."""
-    item = cbor.decode(data, tags=True)
+    item = cbor.decode(data, tags=True, max_size=max_size)
     if isinstance(item, cbor.Tag):
         if tagged is False or item.number != tag:
             raise CoseError("another CBOR tag than this message has", detail=item.number)
@@ -187,12 +187,12 @@ def sign1_encode(
     return sign1_assemble(_encode_protected(protected), unprotected, payload, signature, tagged)
 
 
-def sign1_parse(data: "Bytes", tagged: "bool | None" = None) -> Sign1:
+def sign1_parse(data: "Bytes", tagged: "bool | None" = None, max_size: int = cbor.MAX_SIZE) -> Sign1:
     """Parse a COSE_Sign1 strictly, believing nothing yet. `tagged` True: tag 18 must be there, False: must not, None: may.
 
     FormatError (CborError or CoseError) otherwise.
     """
-    protected_bytes, unprotected, payload, signature = _open(data, TAG_SIGN1, tagged, 4)
+    protected_bytes, unprotected, payload, signature = _open(data, TAG_SIGN1, tagged, 4, max_size)
     protected = _protected_map(protected_bytes)
     _headers(protected, unprotected)
     if payload is not None and not isinstance(payload, bytes):
@@ -282,7 +282,7 @@ class Encrypt0:
 
 def encrypt0_parse(data: "Bytes", tagged: "bool | None" = None) -> Encrypt0:
     """Parse a COSE_Encrypt0 strictly; `tagged` as in `sign1_parse`, with tag 16."""
-    protected_bytes, unprotected, ciphertext = _open(data, TAG_ENCRYPT0, tagged, 3)
+    protected_bytes, unprotected, ciphertext = _open(data, TAG_ENCRYPT0, tagged, 3, cbor.MAX_SIZE)
     protected = _protected_map(protected_bytes)
     _headers(protected, unprotected)
     if not isinstance(ciphertext, bytes):

@@ -4,7 +4,7 @@ A half block is kept *expanded*: E(R) as eight groups of six bits, in two intege
 table per S-box gives E(P(S(x))) and a round is sixteen look-ups and exclusive ors without a single heap object. Between the
 stages of triple DES, and along a MAC, the final and the initial permutation cancel and are left out.
 
-Checks lengths with `need` in pure.py, not here. Not constant-time.
+The tables are little-endian, as every board and PC we run on. Lengths are checked in pure.py. Not constant-time.
 """
 
 from array import array

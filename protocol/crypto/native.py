@@ -56,8 +56,8 @@ def _run(algorithm: CipherAlgorithm, mode: modes.ECB | modes.CBC, data: Bytes, e
     context = cipher.encryptor() if encrypt else cipher.decryptor()
     try:
         return context.update(bytes(data)) + context.finalize()
-    except ValueError as error:
-        raise KeyFormatError("a block cipher takes whole blocks") from error
+    except ValueError:
+        raise KeyFormatError("a block cipher takes whole blocks") from None
 
 
 def _aes(key: Bytes) -> algorithms.AES:
@@ -131,8 +131,8 @@ class NativeCrypto(Crypto):
             raise AuthenticationError("the message is shorter than its tag")
         try:
             return self._ccm(key, nonce, taglen, len(data) - taglen).decrypt(bytes(nonce), bytes(data), bytes(aad))
-        except InvalidTag as error:
-            raise AuthenticationError("the message or what it is bound to was changed") from error
+        except InvalidTag:
+            raise AuthenticationError("the message or what it is bound to was changed") from None
 
     def _ccm(self, key: Bytes, nonce: Bytes, taglen: int, length: int) -> AESCCM:
         _aes(key)
@@ -183,8 +183,8 @@ class NativeCrypto(Crypto):
         need(len(point) > 0 and point[0] == 4, "a point must be uncompressed and of the curve's size")
         try:
             return ec.EllipticCurvePublicKey.from_encoded_point(_CURVES[curve](), bytes(point))
-        except ValueError as error:
-            raise KeyFormatError("the point is not on the curve") from error
+        except ValueError:
+            raise KeyFormatError("the point is not on the curve") from None
 
     def ec_check(self, curve: str, point: Bytes) -> None:
         self._public(curve, point)
