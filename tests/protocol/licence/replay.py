@@ -1,0 +1,62 @@
+"""Replay of a recorded reading, importable on both runtimes: the same random bytes must lead to the same commands."""
+
+import hashlib
+
+from protocol.crypto.pure import PureCrypto
+from protocol.licence import mrz
+from protocol.licence.reader import read_licence
+from protocol.licence.trust.anchors import TrustSet
+
+
+def random_bytes():
+    """A source of bytes for tests that gives the same sequence at every run."""
+    state = [0]
+
+    def take(count):
+        out = b""
+        while len(out) < count:
+            state[0] += 1
+            out += hashlib.sha256(bytes((state[0] >> 8, state[0] & 255))).digest()
+        return out[:count]
+
+    return take
+
+
+def run(path, mrz_text, anchor, today, groups, portrait=False):
+    """Read with the answers in `path` (lines of command and answer in hex); the outcome as a map of plain values.
+
+    AssertionError if a command differs from the recorded one.
+    """
+    trust = TrustSet([{"country": "DZ", "purpose": "idl", "cert": anchor}])
+    machine = read_licence(PureCrypto(), mrz.parse(mrz_text), random_bytes(), trust, today, groups, portrait)
+    answer = None
+    stream = open(path)  # noqa: SIM115  closed below; MicroPython has no contextlib either
+    try:
+        while True:
+            try:
+                request = machine.send(answer)
+            except StopIteration as end:
+                return outcome(end.value)
+            answer = None
+            if request[0] == "apdu":
+                command, recorded = stream.readline().split()
+                assert request[1] == bytes.fromhex(command), "another command than was recorded"
+                answer = bytes.fromhex(recorded)
+    finally:
+        stream.close()
+
+
+def outcome(reading):
+    """What a reading gave, comparable across runtimes."""
+    return {
+        "verdict": reading.verdict,
+        "findings": reading.findings,
+        "covered": reading.covered,
+        "altered": reading.altered_groups,
+        "chip": reading.chip,
+        "dg1": reading.dg1,
+        "dg11": reading.dg11,
+        "sod": reading.sod_sha256,
+        "files": [[tag, reading.files[tag]] for tag in sorted(reading.files)],
+        "portrait": len(reading.portrait or b""),
+    }
