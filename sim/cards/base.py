@@ -47,23 +47,24 @@ def parse(command: bytes) -> Apdu | None:
     """Cases 1 to 4, short and extended; None if the lengths do not fit."""
     if len(command) < 4:
         return None
-    head, body = tuple(command[:4]), command[4:]
+    cla, ins, p1, p2 = command[:4]
+    body = command[4:]
     if not body:
-        return Apdu(*head, b"", None, False)
+        return Apdu(cla, ins, p1, p2, b"", None, False)
     if len(body) == 1:
-        return Apdu(*head, b"", body[0] or 256, False)
+        return Apdu(cla, ins, p1, p2, b"", body[0] or 256, False)
     if body[0] or len(body) < 3:
         count, rest = body[0], body[1 + body[0] :]
         if not count or len(body) < 1 + count or len(rest) > 1:
             return None
-        return Apdu(*head, body[1 : 1 + count], (rest[0] or 256) if rest else None, False)
+        return Apdu(cla, ins, p1, p2, body[1 : 1 + count], (rest[0] or 256) if rest else None, False)
     if len(body) == 3:
-        return Apdu(*head, b"", int.from_bytes(body[1:], "big") or 65536, True)
+        return Apdu(cla, ins, p1, p2, b"", int.from_bytes(body[1:], "big") or 65536, True)
     count = int.from_bytes(body[1:3], "big")
     rest = body[3 + count :]
     if not count or len(body) < 3 + count or len(rest) not in (0, 2):
         return None
-    return Apdu(*head, body[3 : 3 + count], (int.from_bytes(rest, "big") or 65536) if rest else None, True)
+    return Apdu(cla, ins, p1, p2, body[3 : 3 + count], (int.from_bytes(rest, "big") or 65536) if rest else None, True)
 
 
 def sw(status: int) -> bytes:
