@@ -27,11 +27,11 @@ def open_blob(path: str) -> memoryview:
 
 
 class Atlas:
-    """Reader of an atlas. `data` is any bytes-like object that outlives this one. Raises ConfigError CFG-030 on other bytes."""
+    """Reader of an atlas. `data` is any bytes-like object that outlives this one. Raises ConfigError CFG-050 on other bytes."""
 
     def __init__(self, data: object) -> None:
         if len(data) < 8 or bytes(data[:4]) != b"TFA1":
-            raise ConfigError("the glyph atlas is not one", "CFG-030", "install the terminal's image again")
+            raise ConfigError("the glyph atlas is not one", "CFG-050", "install the terminal's image again")
         self.data = data
         self._size = 0
         self._record = 0
@@ -41,7 +41,7 @@ class Atlas:
         return [self.data[8 + _RECORD * at] for at in range(self.data[4])]
 
     def _select(self, size: int) -> int:
-        """Offset of the record of `size`; raises ConfigError CFG-031 for a size that the atlas lacks."""
+        """Offset of the record of `size`; raises ConfigError CFG-051 for a size that the atlas lacks."""
         if size == self._size:
             return self._record
         for at in range(self.data[4]):
@@ -49,7 +49,7 @@ class Atlas:
             if self.data[record] == size:
                 self._size, self._record = size, record
                 return record
-        raise ConfigError("the glyph atlas has no size " + str(size), "CFG-031", "use one of its sizes", size)
+        raise ConfigError("the glyph atlas has no size " + str(size), "CFG-051", "use one of its sizes", size)
 
     def ascent(self, size: int) -> int:
         """Pixels from the top of a line to its baseline."""

@@ -32,11 +32,11 @@ def ltr(text: str) -> str:
 
 
 class Catalogue:
-    """Reader of a catalogue; `blob` is a bytes-like object. Raises ConfigError CFG-032 on other bytes."""
+    """Reader of a catalogue; `blob` is a bytes-like object. Raises ConfigError CFG-052 on other bytes."""
 
     def __init__(self, blob: object) -> None:
         if len(blob) < 8 or bytes(blob[:4]) != b"TFS1":
-            raise ConfigError("the catalogue of words is not one", "CFG-032", "install the terminal's image again")
+            raise ConfigError("the catalogue of words is not one", "CFG-052", "install the terminal's image again")
         self.blob = blob
 
     def _u24(self, at: int) -> int:
@@ -66,10 +66,10 @@ class Catalogue:
         return self._find(key) >= 0
 
     def text(self, key: str, lang: str, **fields: object) -> str:
-        """The text of `key` in "ar", "fr" or "en", its fields filled in. Raises ConfigError CFG-033 for an unknown key or language."""
+        """The text of `key` in "ar", "fr" or "en", its fields filled in. Raises ConfigError CFG-053 for an unknown key or language."""
         entry = self._find(key)
         if entry < 0 or lang not in LANGUAGES:
-            raise ConfigError("no such text: " + key + " in " + lang, "CFG-033", "report it", key)
+            raise ConfigError("no such text: " + key + " in " + lang, "CFG-053", "report it", key)
         entry += 4 + 5 * LANGUAGES.index(lang)
         at = self._u24(entry)
         length = (self.blob[entry + 3] << 8) | self.blob[entry + 4]

@@ -14,8 +14,8 @@ from terminal.face.text import TextEngine
 BAND_BYTES = 1600
 PUBLIC = (
     "amount", "attempts_left", "balanced", "code", "copy", "count", "days", "declined_count", "disposition", "done", "field", "file",
-    "findings", "hint_key", "index", "key", "last_try", "message_key", "outcome", "page", "pages", "pending", "points",
-    "provisional_count", "provisional_total", "reason", "results", "scheme", "sent", "total", "tries_left", "verdict",
+    "findings", "hint_key", "index", "key", "left", "last_try", "message_key", "outcome", "page", "pages", "pending", "points",
+    "provisional_count", "provisional_total", "pv", "reason", "results", "scheme", "sent", "total", "tries_left", "verdict",
 )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ class Face:
             self.state.clock = clock
 
     async def show(self, screen: str, **fields: object) -> None:
-        """Draw a screen and report it. Raises ConfigError CFG-034 for an unknown one."""
+        """Draw a screen and report it. Raises ConfigError CFG-054 for an unknown one."""
         self._screen = screen
         self._fields = fields
         await self.refresh()

@@ -178,18 +178,30 @@ class Sheet:
         line = self.fit(text, size, WIDTH - 2 * MARGIN)
         self.put(line, WIDTH >> 1, self.y + ((height - self.engine.line_height(line.size)) >> 1), "center")
 
-    def para(self, text: str, size: int = NORMAL, align: str = "start", lines: int = 4) -> None:
-        """A paragraph of at most `lines` lines; a smaller size is taken if it needs more."""
+    def para(self, text: str, size: int = NORMAL, align: str = "start", height: int = 0, lines: int = 9) -> None:
+        """A paragraph of at most `lines` lines in the largest size up to `size` in which it fits.
+
+        It has the room down to the footer; or, if `height` is given, it stands in the middle of that height, and the cursor
+        moves below it.
+        """
+        room = height or FOOTER_TOP - self.y
         width = WIDTH - 2 * MARGIN
-        wrapped = self.engine.wrap(text, size, width, self.rtl)
-        while len(wrapped) > lines and size > SMALL:
-            size = LARGE if size > LARGE else NORMAL if size > NORMAL else SMALL
+        while True:
             wrapped = self.engine.wrap(text, size, width, self.rtl)
-        if len(wrapped) > lines:
-            wrapped = wrapped[:lines]
-            wrapped[lines - 1] += "…"
+            most = min(lines, room // self.engine.line_height(size))
+            if len(wrapped) <= most or size == SMALL:
+                break
+            size = LARGE if size > LARGE else NORMAL if size > NORMAL else SMALL
+        if len(wrapped) > most:
+            wrapped = wrapped[:most]
+            wrapped[most - 1] += "…"
+        bottom = self.y + height
+        if height:
+            self.y += (height - len(wrapped) * self.engine.line_height(size)) >> 1
         for part in wrapped:
             self.line(part, size, align)
+        if height:
+            self.y = bottom
 
     def pair(self, label: str, value: str, size: int = NORMAL) -> None:
         """A label where reading begins and its value at the other end."""

@@ -91,7 +91,7 @@ def draw(font: ImageFont.FreeTypeFont, code: int, baseline: int) -> Glyph:
 
 def symbol(code: int, size: int, baseline: int) -> "Glyph | None":
     """Signs that Vazirmatn lacks, drawn as polygons on a square of the size of a capital."""
-    side = max(9, round(size * 0.7)) | 1
+    side = max(9, round(size * (0.85 if code == 0x26A0 else 0.7))) | 1
     half = side // 2
     grid = [(x, y) for y in range(side) for x in range(side)]
     thick = max(1, size // 12)
@@ -107,6 +107,11 @@ def symbol(code: int, size: int, baseline: int) -> "Glyph | None":
 
     def triangle(x: int, y: int) -> bool:
         return abs(x - half) * 2 <= y and y > 0
+
+    def warning(x: int, y: int) -> bool:  # the exclamation mark cut out of a triangle
+        bar = side * 0.38 <= y <= side * 0.66
+        dot = side * 0.76 <= y <= side * 0.76 + max(1, side // 10)
+        return abs(x - half) <= side // 16 and (bar or dot)
 
     edge = side - 1
     radius = half + 0.3
@@ -124,8 +129,7 @@ def symbol(code: int, size: int, baseline: int) -> "Glyph | None":
         0x25A0: lambda x, y: True,
         0x25A1: lambda x, y: min(x, y, edge - x, edge - y) < thick,
         0xFFFD: lambda x, y: x <= half and min(x, y, half - x, edge - y) < thick,
-        0x26A0: lambda x, y: (abs(x - half) * 2 <= y and not (abs(x - half) * 2 <= y - 4 * thick and y < edge - thick))
-        or (x == half and half * 0.8 < y < edge - 1 and y != edge - 2 - thick),
+        0x26A0: lambda x, y: abs(x - half) * 2 <= y and not warning(x, y),
     }  # fmt: skip
     inside = shapes.get(code)
     if inside is None:

@@ -1,4 +1,4 @@
-"""Makes `terminal/face/strings.bin` from `strings.yaml`, the catalogue of every word on the screens.
+"""Makes `terminal/face/strings.bin` from `strings.yaml` and `errors.yaml`, the catalogue of every word on the screens.
 
 Run: `python -m tools.face.strings` writes it, `--check` says whether it is current. The format is described in
 `terminal.face.catalogue`. A key without all three languages, or with different fields in them, is refused.
@@ -11,14 +11,19 @@ from pathlib import Path
 import yaml
 
 FACE = Path(__file__).resolve().parents[2] / "terminal" / "face"
-SOURCE = FACE / "strings.yaml"
+SOURCES = (FACE / "strings.yaml", FACE / "errors.yaml")
 TARGET = FACE / "strings.bin"
 LANGUAGES = ("ar", "fr", "en")
 
 
 def load() -> "dict[str, dict[str, str]]":
-    """The source as key → language → text. Raises ValueError naming the key that is incomplete."""
-    source = yaml.safe_load(SOURCE.read_text(encoding="utf-8"))
+    """The sources as key → language → text. Raises ValueError naming a key that is incomplete or there twice."""
+    source: "dict[str, dict[str, str]]" = {}
+    for path in SOURCES:
+        for key, texts in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+            if key in source:
+                raise ValueError(f"{key}: is there twice")
+            source[key] = texts
     for key, texts in source.items():
         if not isinstance(texts, dict) or set(texts) != set(LANGUAGES) or not all(texts.values()):
             raise ValueError(f"{key}: needs a text in each of {LANGUAGES}")

@@ -18,7 +18,7 @@ PAYMENT = (
 
 
 def drawer(screen: str) -> object:
-    """The function `(sheet, fields)` that lays out a screen. Raises ConfigError CFG-034 for an unknown one."""
+    """The function `(sheet, fields)` that lays out a screen. Raises ConfigError CFG-054 for an unknown one."""
     if screen in OFFICER:
         from terminal.face.screens import officer as module
     elif screen in CASE:
@@ -26,5 +26,5 @@ def drawer(screen: str) -> object:
     elif screen in PAYMENT:
         from terminal.face.screens import payment as module
     else:
-        raise ConfigError("no such screen: " + screen, "CFG-034", "report it", screen)
+        raise ConfigError("no such screen: " + screen, "CFG-054", "report it", screen)
     return getattr(module, screen)

@@ -4,7 +4,7 @@ from terminal.face import numbers
 from terminal.face.catalogue import isolated, ltr
 from terminal.face.screens.entry import entry_box
 from terminal.face.sheet import (
-    AMBER, BLACK, BLUE, FOOTER_TOP, GREEN, GREY, HUGE, LARGE, MARGIN, NORMAL, RED, SMALL, STATUS_HEIGHT, WHITE, WIDTH,
+    AMBER, BLACK, BLUE, FIGURES, FOOTER_TOP, GREEN, GREY, HUGE, LARGE, MARGIN, NORMAL, RED, SMALL, STATUS_HEIGHT, WHITE, WIDTH,
 )  # fmt: skip
 
 VERDICT_COLOURS = (GREY, GREEN, GREEN, RED, AMBER, RED, GREY, BLUE)  # by records.VERDICT_*
@@ -14,7 +14,7 @@ def mrz_entry(sheet: object, fields: dict) -> None:
     """field: "number", "birth" or "expiry"; entry: the characters typed so far (dates as YYMMDD)."""
     field = fields.get("field", "number")
     sheet.title(sheet.t("mrz.title"))
-    sheet.para(sheet.t("mrz.scan"), SMALL, lines=1)
+    sheet.line(sheet.t("mrz.scan"), SMALL)
     sheet.line(sheet.t("mrz." + field), LARGE, "center")
     if field == "number":
         entry_box(sheet, fields.get("entry", ""), sheet.t("mrz.number.hint"))
@@ -33,7 +33,7 @@ def licence_present(sheet: object, fields: dict) -> None:
     sheet.title(sheet.t("licence.present.title"))
     sheet.space(6)
     sheet.card_icon(False)
-    sheet.para(sheet.t("licence.present"), LARGE, "center", 2)
+    sheet.para(sheet.t("licence.present"), LARGE, "center", lines=2)
     sheet.footer("✗ " + sheet.t("key.cancel"), "", "")
 
 
@@ -72,13 +72,16 @@ def licence_verdict(sheet: object, fields: dict) -> None:
         sheet.pair(first, second, SMALL)
     if fields.get("categories"):
         sheet.line(sheet.t("verdict.categories") + " " + ltr(fields["categories"]), SMALL)
-    room = (FOOTER_TOP - sheet.y) // 24
-    shown = findings if len(findings) <= room else findings[: max(0, room - 1)]
-    for code in shown:
-        text = sheet.catalogue.text("finding." + code, sheet.lang) if sheet.catalogue.has("finding." + code) else ""
-        sheet.line("▲ " + (text or sheet.t("finding.other", code=code)), SMALL)
-    if len(shown) < len(findings):
-        sheet.line("▲ " + " ".join(ltr(code) for code in findings[len(shown) :]), SMALL)
+    elif not fields.get("number"):
+        sheet.space(8)
+        sheet.card_icon(False)
+    room = (FOOTER_TOP - sheet.y) // sheet.engine.line_height(SMALL)
+    for at, code in enumerate(findings[:room]):
+        key = "finding." + code
+        text = sheet.t(key) if sheet.catalogue.has(key) else sheet.t("finding.other", code=ltr(code))
+        if at == room - 1 and len(findings) > room:
+            text += " " + ltr("(+" + str(len(findings) - room) + ")")
+        sheet.line("▲ " + text, SMALL)
     sheet.footer("✗ " + sheet.t("key.cancel"), "", "✓ " + sheet.t("key.next"))
 
 
@@ -92,42 +95,45 @@ def plate_entry(sheet: object, fields: dict) -> None:
 
 
 def offence_list(sheet: object, fields: dict) -> None:
-    """lines: up to 5 (code, text); index: the chosen one; page, pages: from 1."""
+    """lines: up to 5 (code, text), chosen by the digits 1 to 5, or by moving `index` (-1: no such choice); page, pages: from 1."""
     title = sheet.t("offence.title")
     if fields.get("pages", 1) > 1:
-        title += " · " + sheet.t("offence.page", page=fields.get("page", 1), pages=fields["pages"])
+        title += " · " + sheet.t("offence.page", page=ltr(str(fields.get("page", 1)) + "/" + str(fields["pages"])))
     sheet.title(title)
     sheet.y -= 4
     for index, line in enumerate(fields.get("lines", ())):
-        sheet.row(ltr(line[0]) + "  " + isolated(line[1]), SMALL, 29, index == fields.get("index"))
-    sheet.footer("✗ " + sheet.t("key.cancel"), "▲▼ " + sheet.t("key.move"), "✓ " + sheet.t("key.choose"))
+        text = ltr(str(index + 1)) + "  " + ltr(line[0]) + "  " + isolated(line[1])
+        sheet.row(text, SMALL, 29, index == fields.get("index"))
+    if fields.get("index", -1) >= 0:
+        sheet.footer("✗ " + sheet.t("key.cancel"), "▲▼ " + sheet.t("key.move"), "✓ " + sheet.t("key.choose"))
+    else:
+        sheet.footer("✗ " + sheet.t("key.cancel"), "▲▼ " + sheet.t("key.page") if fields.get("pages", 1) > 1 else "", "")
 
 
 def acknowledge(sheet: object, fields: dict) -> None:
     """What the driver reads before paying. code, text, amount (centimes), points."""
     sheet.title(sheet.t("acknowledge.title"))
-    sheet.y -= 6
-    sheet.line(sheet.t("acknowledge.article", code=ltr(fields.get("code", ""))), NORMAL)
-    sheet.para(fields.get("text", ""), SMALL, lines=2)
-    sheet.y = FOOTER_TOP - 76
+    sheet.y -= 4
+    article = sheet.t("acknowledge.article", code=ltr(fields.get("code", "")))
+    sheet.pair(article, sheet.t("acknowledge.points", points=fields.get("points", 0)), SMALL)
+    bottom = FOOTER_TOP - sheet.engine.line_height(FIGURES)
+    sheet.para(isolated(fields.get("text", "")), NORMAL, height=bottom - sheet.y)
     sheet.amount(numbers.amount(fields.get("amount", 0), sheet.lang))
-    sheet.line(sheet.t("acknowledge.points", points=fields.get("points", 0)), NORMAL, "center")
     sheet.footer("✗ " + sheet.t("key.cancel"), "", "✓ " + sheet.t("key.acknowledge"))
 
 
 def licence_hand(sheet: object, fields: dict) -> None:
-    """disposition 1 returned, 2 retained, 3 release granted; days: validity of the document."""
+    """disposition 1 returned, 2 retained, 3 release granted; days: validity of the document; pv: report it is about, or absent."""
     disposition = fields.get("disposition", 2)
     colour, ink = (AMBER, BLACK) if disposition == 2 else (GREEN, WHITE)
-    sheet.panel(96, ink, colour)
-    sheet.space(12)
-    sheet.para(sheet.t("hand." + str(disposition)), HUGE, "center", 2)
-    sheet.panel(FOOTER_TOP - STATUS_HEIGHT - 96)
-    sheet.space(8)
-    if disposition == 2:
-        sheet.para(sheet.t("hand.2.note", days=fields.get("days", 0)), NORMAL, lines=3)
-    else:
-        sheet.para(sheet.t("hand." + str(disposition) + ".note"), NORMAL, "center", 2)
+    sheet.panel(100, ink, colour)
+    sheet.para(sheet.t("hand." + str(disposition)), HUGE, "center", 100)
+    sheet.panel(FOOTER_TOP - STATUS_HEIGHT - 100)
+    note = sheet.t("hand." + str(disposition) + ".note", days=fields.get("days", 0))
+    if fields.get("pv"):
+        sheet.space(4)
+        sheet.line(sheet.t("hand.pv", pv=ltr(fields["pv"])), LARGE, "center")
+    sheet.para(note, NORMAL, "center", FOOTER_TOP - sheet.y)
     sheet.footer("", "", "✓ " + sheet.t("key.done"))
 
 
@@ -136,5 +142,5 @@ def notice_only(sheet: object, fields: dict) -> None:
     sheet.title(sheet.t("notice.title"), AMBER, BLACK)
     sheet.line(sheet.t("notice.keep"), LARGE, "center")
     sheet.rule()
-    sheet.para(sheet.t("notice.text"), NORMAL, lines=3)
+    sheet.para(sheet.t("notice.text"), NORMAL)
     sheet.footer("✗ " + sheet.t("key.back"), "", "✓ " + sheet.t("key.next"))

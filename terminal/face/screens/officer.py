@@ -45,7 +45,7 @@ def locked(sheet: object, fields: dict) -> None:
     """Too many wrong PINs."""
     sheet.title("⚠ " + sheet.t("locked.title"), RED)
     sheet.space(10)
-    sheet.para(sheet.t("locked.text"), NORMAL, lines=4)
+    sheet.para(sheet.t("locked.text"), LARGE)
     sheet.footer("", "", "✓ " + sheet.t("key.ok"))
 
 
@@ -64,7 +64,7 @@ def syncing(sheet: object, fields: dict) -> None:
     done, total = fields.get("done", 0), fields.get("total", 0)
     sheet.title(sheet.t("sync.title"))
     sheet.space(12)
-    sheet.para(sheet.t("sync.wait"), NORMAL, "center", 2)
+    sheet.para(sheet.t("sync.wait"), NORMAL, "center", lines=2)
     sheet.space(10)
     sheet.progress(done, total)
     sheet.line(ltr(str(done) + " / " + str(total)), NORMAL, "center")
@@ -110,17 +110,22 @@ def shift_summary(sheet: object, fields: dict) -> None:
 
 
 def error(sheet: object, fields: dict) -> None:
-    """code; message_key and hint_key default to err.<code> and hint.<code>, which fall back to the class (err.CRD)."""
+    """code; message_key and hint_key default to err.<code> and hint.<code>, which fall back to the class (err.CRD).
+
+    left: attempts left, said in the hint's place.
+    """
     code = fields.get("code", "GEN-000")
     message = _keyed(sheet, fields.get("message_key"), "err", code)
     hint = _keyed(sheet, fields.get("hint_key"), "hint", code)
     sheet.title("⚠ " + sheet.t("error.title", code=ltr(code)), RED)
     sheet.space(4)
     sheet.para(message, LARGE, lines=2)
+    if fields.get("left"):
+        hint = sheet.t("login.attempts", n=fields["left"])
     if hint:
         sheet.space(4)
         sheet.rule()
-        sheet.para(hint, NORMAL, lines=2)
+        sheet.para(hint, NORMAL)
     sheet.footer("✗ " + sheet.t("key.back"), "", "✓ " + sheet.t("key.next"))
 
 
@@ -140,8 +145,7 @@ def message(sheet: object, fields: dict) -> None:
         if name != "key":
             rest[name] = fields[name]
     sheet.title(sheet.t("message.title"))
-    sheet.space(30)
-    sheet.para(sheet.t(fields["key"], **rest), LARGE, "center", 3)
+    sheet.para(sheet.t(fields["key"], **rest), LARGE, "center", FOOTER_TOP - sheet.y)
     sheet.footer("", "", "✓ " + sheet.t("key.next"))
 
 
@@ -149,5 +153,5 @@ def confirm_abandon(sheet: object, fields: dict) -> None:
     """Yes or no."""
     sheet.title("⚠ " + sheet.t("abandon.title"), AMBER, BLACK)
     sheet.space(14)
-    sheet.para(sheet.t("abandon.text"), LARGE, lines=4)
+    sheet.para(sheet.t("abandon.text"), LARGE)
     sheet.footer("✗ " + sheet.t("key.no"), "", "✓ " + sheet.t("key.yes"))

@@ -13,7 +13,7 @@ OUTCOMES = ((BLUE, WHITE, "⚠ "), (GREEN, WHITE, "✓ "), (AMBER, BLACK, "● "
 def pay_choice(sheet: object, fields: dict) -> None:
     """amount; 1 by card now, 2 later."""
     sheet.title(sheet.t("pay.title"))
-    sheet.y -= 4
+    sheet.y -= 3
     sheet.amount(numbers.amount(fields.get("amount", 0), sheet.lang))
     sheet.menu([sheet.t("pay.now"), sheet.t("pay.later")], 36, NORMAL)
     sheet.line(sheet.t("pay.note"), SMALL, "center")
@@ -83,11 +83,12 @@ def outcome(sheet: object, fields: dict) -> None:
     sheet.panel(56, ink, colour)
     sheet.middle(sign + sheet.t("outcome." + str(number)), HUGE, 56)
     sheet.panel(FOOTER_TOP - STATUS_HEIGHT - 56)
+    sheet.space(3)
     sheet.amount(numbers.amount(fields.get("amount", 0), sheet.lang))
     if fields.get("last4"):
         masked = ltr("•••• " + fields["last4"])
         sheet.line(sheet.t("outcome.card", scheme=fields.get("scheme", ""), last4=masked), SMALL, "center")
-    sheet.para(sheet.t("outcome." + str(number) + ".note"), NORMAL if number == 1 else SMALL, "center", 2)
+    sheet.para(sheet.t("outcome." + str(number) + ".note"), NORMAL if number == 1 else SMALL, "center", lines=2)
     if fields.get("reason") and number != 1:
         sheet.line(sheet.t("outcome.reason", reason=_reason(sheet, fields["reason"])), SMALL, "center")
     sheet.footer("", "", "✓ " + sheet.t("key.next"))
@@ -95,14 +96,17 @@ def outcome(sheet: object, fields: dict) -> None:
 
 def _reason(sheet: object, code: str) -> str:
     key = "reason." + code
-    return sheet.t(key) if sheet.catalogue.has(key) else sheet.t("reason.other", code=ltr(code))
+    if sheet.catalogue.has(key):
+        return sheet.t(key)
+    known = "err." + code
+    return sheet.t(known) if sheet.catalogue.has(known) else sheet.t("reason.other", code=ltr(code))
 
 
 def printing(sheet: object, fields: dict) -> None:
     """copy: 1 driver's, 2 officer's, 3 duplicate."""
     sheet.title(sheet.t("printing.title"))
     sheet.space(34)
-    sheet.para(sheet.t("printing." + str(fields.get("copy", 1))), LARGE, "center", 2)
+    sheet.line(sheet.t("printing." + str(fields.get("copy", 1))), LARGE, "center")
     sheet.line(sheet.t("printing.wait"), NORMAL, "center")
     sheet.footer("", "", "")
 
@@ -112,6 +116,7 @@ def interrupted(sheet: object, fields: dict) -> None:
     sheet.panel(52, WHITE, BLUE)
     sheet.middle("⚠ " + sheet.t("outcome.4"), LARGE, 52)
     sheet.panel(FOOTER_TOP - STATUS_HEIGHT - 52, NAVY, WHITE)
+    sheet.space(3)
     sheet.amount(numbers.amount(fields.get("amount", 0), sheet.lang))
-    sheet.para(sheet.t("interrupted.text"), SMALL, lines=3)
+    sheet.para(sheet.t("interrupted.text"), NORMAL)
     sheet.footer("", "", "✓ " + sheet.t("key.next"))
