@@ -44,7 +44,7 @@ def records():
 
 
 def record(name, value):
-    """Note a value (bytes-like, str, int, bool or None) under a name; both runtimes must note the same values in the same order."""
+    """Note a value (bytes-like, str, int, bool or None) under a name; both runtimes must note the same pairs."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         text = "bytes:" + bytes(value).hex()
     elif isinstance(value, str):
