@@ -3,7 +3,7 @@
 Formats 0 and 3 are here to reproduce vectors and to serve a host; a terminal uses 2 towards the chip and 4 online. PINs are 4 to 12
 ASCII digits as bytes, bytearray or text; what comes out is a bytearray the caller wipes. Nothing here encrypts formats 0 and 3.
 
-Errors are PinBlockError FMT-070; `detail` is the reason, one of: block_length, field_length, control_field, pin_length,
+Errors are PinBlockError FMT-075; `detail` is the reason, one of: block_length, field_length, control_field, pin_length,
 pin_not_numeric, pan_length, pan_not_numeric, filler. No message ever holds a digit.
 """
 
@@ -33,7 +33,7 @@ _WORDS = {
 class PinBlockError(FormatError):
     """A PIN, card number or PIN block that does not fit; `detail` is the reason."""
 
-    code = "FMT-070"
+    code = "FMT-075"
 
 
 def _refuse(reason: str) -> PinBlockError:
