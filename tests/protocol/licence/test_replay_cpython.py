@@ -67,6 +67,4 @@ def test_a_reading_is_the_same_on_the_device(
         text = mrz_lines(PEOPLE[profile(name)["person"]])
         inputs = [(str(path), text, pki.csca.der, TODAY, list(groups), portrait)]
         assert replay.run(*inputs[0]) == expected
-        assert cross.run_on_device("tests.protocol.licence.replay", "run", inputs) == cross.on_host(
-            replay.run, inputs
-        )
+        assert cross.run_on_device("tests.protocol.licence.replay", "run", inputs) == cross.on_host(replay.run, inputs)

@@ -1,0 +1,65 @@
+"""Functions of bytes for tests that hand inputs to both runtimes: whatever a parser raises must be one of the coded errors."""
+
+from protocol.crypto.pure import PureCrypto
+from protocol.der import Der
+from protocol.errors import TasdidError
+from protocol.licence import dg1, dg11, groups, mrz
+from protocol.licence.files import file_length
+from protocol.licence.trust import algorithms, security_object, x509
+
+
+def verify(spki, algorithm, open_hash, data, signature):
+    """Whether a signature holds; key and algorithm in DER."""
+    key = algorithms.read_public_key(Der(spki))
+    return algorithms.verify(PureCrypto(), key, algorithms.read_algorithm(Der(algorithm)), open_hash, data, signature)
+
+
+def verdict_on_bytes(data):
+    """Offer `data` to every parser; the codes of what they raise. Anything that is not a coded error gets out."""
+    codes = []
+    for parse in (
+        dg1.parse,
+        dg11.parse,
+        groups.common_data,
+        groups.portrait_image,
+        security_object.parse,
+        x509.parse,
+        head,
+        key,
+        algorithm,
+        name,
+        text,
+    ):
+        try:
+            parse(data)
+            codes.append("accepted")
+        except TasdidError as error:
+            codes.append(error.code)
+    return codes
+
+
+def head(data):
+    return file_length(data, data[0] if data else 0)
+
+
+def key(data):
+    return algorithms.read_public_key(Der(data))
+
+
+def algorithm(data):
+    return algorithms.read_algorithm(Der(data))
+
+
+def name(data):
+    return x509.name_parts(Der(data).next())
+
+
+def text(data):
+    return mrz.parse("".join([chr(byte) for byte in data]))
+
+
+def mutate(data, at, value):
+    """`data` with one byte set, offered to every parser."""
+    changed = bytearray(data)
+    changed[at % len(changed)] = value
+    return verdict_on_bytes(bytes(changed))

@@ -1,0 +1,125 @@
+"""Signatures made by `cryptography`, verified by the licence code on both runtimes: RSA PKCS#1 v1.5 and PSS, ECDSA, every hash."""
+
+from typing import Any
+
+import pytest
+from asn1crypto import algos
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+
+from protocol.licence.errors import TrustError
+from tests.protocol.licence import judge
+from tests.support import cross
+
+HASHES: "dict[str, hashes.HashAlgorithm]" = {
+    "sha1": hashes.SHA1(),
+    "sha224": hashes.SHA224(),
+    "sha256": hashes.SHA256(),
+    "sha384": hashes.SHA384(),
+    "sha512": hashes.SHA512(),
+}
+CURVES = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1(), "bp256": ec.BrainpoolP256R1(),
+          "bp384": ec.BrainpoolP384R1()}  # fmt: skip
+DATA = b"what was signed" * 9
+
+
+def public(key: Any) -> bytes:
+    return key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def check(rows: "list[tuple]", expected: bool) -> None:
+    assert cross.on_host(judge.verify, rows) == [expected] * len(rows)
+    assert cross.run_on_device("tests.protocol.licence.judge", "verify", rows) == [expected] * len(rows)
+
+
+def spoil(rows: "list[tuple]") -> "list[tuple]":
+    """Each row with another message, and each with one bit of the signature changed."""
+    other = [(*row[:3], row[3] + b".", row[4]) for row in rows]
+    return other + [(*row[:4], row[4][:-1] + bytes([row[4][-1] ^ 1])) for row in rows]
+
+
+@pytest.mark.parametrize("bits", [1024, 2048, 2049])
+def test_rsa_pkcs1(bits: int) -> None:
+    key = rsa.generate_private_key(65537, bits)
+    rows: "list[tuple]" = []
+    for name, algorithm in HASHES.items():
+        signature = key.sign(DATA, padding.PKCS1v15(), algorithm)
+        named = algos.SignedDigestAlgorithm({"algorithm": f"{name}_rsa"}).dump()
+        rows.append((public(key), named, "sha256", DATA, signature))
+        rows.append(
+            (public(key), algos.SignedDigestAlgorithm({"algorithm": "rsassa_pkcs1v15"}).dump(), name, DATA, signature)
+        )
+    check(rows, True)
+    check(spoil(rows), False)
+
+
+@pytest.mark.parametrize("bits", [1024, 1025, 2048])
+def test_rsa_pss_with_salts_of_several_lengths(bits: int) -> None:
+    key = rsa.generate_private_key(65537, bits)
+    rows: "list[tuple]" = []
+    for name, algorithm in HASHES.items():
+        for salt in (0, 20, algorithm.digest_size):
+            if salt + algorithm.digest_size + 2 > bits // 8:
+                continue
+            signature = key.sign(DATA, padding.PSS(padding.MGF1(algorithm), salt), algorithm)
+            rows.append((public(key), pss(name, name, salt), "", DATA, signature))
+    check(rows, True)
+    check(spoil(rows), False)
+    wrong_salt = [(row[0], pss("sha256", "sha256", 21), "", DATA, row[4]) for row in rows]
+    check(wrong_salt, False)
+
+
+def pss(name: str, mask: str, salt: int) -> bytes:
+    parameters = {
+        "hash_algorithm": {"algorithm": name},
+        "mask_gen_algorithm": {"algorithm": "mgf1", "parameters": {"algorithm": mask}},
+        "salt_length": salt,
+    }
+    return algos.SignedDigestAlgorithm({"algorithm": "rsassa_pss", "parameters": parameters}).dump()
+
+
+def test_pss_may_mask_with_another_hash() -> None:
+    key = rsa.generate_private_key(3, 2048)
+    signature = key.sign(DATA, padding.PSS(padding.MGF1(hashes.SHA1()), 32), hashes.SHA256())
+    check([(public(key), pss("sha256", "sha1", 32), "", DATA, signature)], True)
+
+
+@pytest.mark.parametrize("curve", sorted(CURVES))
+def test_ecdsa(curve: str) -> None:
+    key = ec.generate_private_key(CURVES[curve])
+    rows: "list[tuple]" = []
+    for name, algorithm in HASHES.items():
+        named = algos.SignedDigestAlgorithm({"algorithm": f"{name}_ecdsa"}).dump()
+        rows.append((public(key), named, "", DATA, key.sign(DATA, ec.ECDSA(algorithm))))
+    check(rows, True)
+    check(spoil(rows), False)
+
+
+def test_plain_ecdsa_of_the_bsi() -> None:
+    key = ec.generate_private_key(ec.BrainpoolP256R1())
+    r, s = utils.decode_dss_signature(key.sign(DATA, ec.ECDSA(hashes.SHA256())))
+    plain = bytes.fromhex("300c060a04007f00070101040103")
+    check([(public(key), plain, "", DATA, r.to_bytes(32, "big") + s.to_bytes(32, "big"))], True)
+
+
+def test_der_signatures_are_strict() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    named = algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}).dump()
+    good = key.sign(DATA, ec.ECDSA(hashes.SHA256()))
+    bad = [good + b"\0", good[:-1], b"\x30\x81" + good[1:], b"", b"\x30\x00", b"\x30\x06\x02\x01\x00\x02\x01\x00"]
+    check([(public(key), named, "", DATA, signature) for signature in bad], False)
+
+
+def test_key_and_algorithm_must_belong_together() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    named = algos.SignedDigestAlgorithm({"algorithm": "sha256_rsa"}).dump()
+    with pytest.raises(TrustError):
+        judge.verify(public(key), named, "", DATA, b"")
+
+
+@pytest.mark.parametrize("oid", ["1.2.840.113549.1.1.4", "1.2.840.10040.4.3", "1.3.101.112"])
+def test_other_algorithms_are_not_supported_rather_than_wrong(oid: str) -> None:
+    key = rsa.generate_private_key(65537, 1024)
+    with pytest.raises(TrustError) as caught:
+        judge.verify(public(key), algos.AlgorithmIdentifier({"algorithm": oid}).dump(), "", DATA, bytes(128))
+    assert caught.value.code == "LIC-061"

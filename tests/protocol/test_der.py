@@ -1,0 +1,97 @@
+"""The strict DER reader: what it accepts, and what it refuses with the offset."""
+
+from protocol import der
+from protocol.der import Der, DerError
+from tests.support.dual import raises
+
+
+def h(text):
+    return bytes.fromhex(text)
+
+
+def test_elements_are_walked_without_copying():
+    outer = Der(h("3009020105040200ff0500"))
+    inner = outer.enter()
+    outer.finish()
+    assert inner.integer() == 5 and inner.octets() == h("00ff")
+    assert inner.peek() == der.NULL and inner.optional(der.OID) is None and inner.more()
+    item = inner.optional(der.NULL)
+    assert item is not None and item.whole() == h("0500") and item.content() == b""
+    inner.finish()
+    assert inner.peek() == -1
+
+
+def test_lengths_must_be_definite_shortest_and_inside():
+    for bad in (
+        "30",
+        "3080",
+        "308101",
+        "30810100",
+        "3082007f" + "00" * 127,
+        "308400000001aa",
+        "3002aa",
+        "1f0100",
+        "30ff",
+    ):
+        error = raises(DerError, Der(h(bad)).next)
+        assert error.code == "FMT-080" and error.detail == 0
+    assert Der(h("0481" + "80" + "00" * 128)).octets() == bytes(128)
+    assert Der(h("04820100" + "00" * 256)).octets() == bytes(256)
+
+
+def test_integers_are_in_their_one_form():
+    assert Der(h("020100")).integer_bytes() == b"\0" and Der(h("02020080")).integer_bytes() == b"\x80"
+    for bad in ("0200", "0201ff", "0202007f", "020200"):
+        raises(DerError, Der(h(bad)).integer_bytes)
+    raises(DerError, Der(h("02050100000000")).integer)
+
+
+def test_booleans_bits_and_oids_are_strict():
+    assert Der(h("0101ff")).boolean() and not Der(h("010100")).boolean()
+    raises(DerError, Der(h("010101")).boolean)
+    assert Der(h("030300abcd")).bits() == h("abcd")
+    for bad in ("0300", "030201fe"):
+        raises(DerError, Der(h(bad)).bits)
+    assert Der(h("03020780")).flags() == 0x8000 and Der(h("03020106")).flags() == 0x0600
+    assert Der(h("06032a0304")).oid() == h("2a0304")
+    for bad in ("0600", "06022a80", "0602802a"):
+        raises(DerError, Der(h(bad)).oid)
+    assert der.oid_text(h("2a8648ce3d030107")) == "1.2.840.10045.3.1.7"
+    assert der.oid_text(h("678108010101")) == "2.23.136.1.1.1" and der.oid_text(b"") == ""
+
+
+def test_times_become_one_form():
+    assert Der(b"\x17\x0d200130000000Z").time() == "20200130000000"
+    assert Der(b"\x17\x0d500130235959Z").time() == "19500130235959"
+    assert Der(b"\x18\x0f20500130000000Z").time() == "20500130000000"
+    assert der.generalized_time(b"20250130000000Z") == "20250130000000"
+    for bad in (
+        b"\x17\x0d201330000000Z",
+        b"\x17\x0d20013000000xZ",
+        b"\x17\x0b2001300000Z",
+        b"\x18\x0d200130000000Z",
+        b"\x05\x00",
+    ):
+        raises(DerError, Der(bad).time)
+    raises(DerError, der.generalized_time, b"20250130000000+")
+
+
+def test_bytes_after_the_end_are_refused():
+    reader = Der(h("05000500"))
+    reader.next()
+    raises(DerError, reader.finish)
+    reader.next()
+    reader.finish()
+    raises(DerError, reader.next)
+
+
+def test_wrap_and_read_are_inverse():
+    for size in (0, 1, 127, 128, 255, 256, 5000):
+        assert Der(der.wrap(0x04, bytes(size))).octets() == bytes(size)
+
+
+def test_a_length_of_three_bytes_is_written_and_measured():
+    whole = der.wrap(0x04, bytes(65536))
+    assert whole[:5] == h("0483010000")
+    item = Der(whole).next()
+    assert (item.body, item.end) == (5, 65541)
