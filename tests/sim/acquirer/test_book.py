@@ -1,0 +1,199 @@
+"""The simulated host: it opens only what was sealed for this payment, checks the cryptogram, and never charges twice."""
+
+import json
+
+import cbor2
+import pytest
+from pyemv import ac, kd
+
+from sim.acquirer import dukpt, emv
+from sim.acquirer.book import APPROVE, INSUFFICIENT, REFUSE, UNAVAILABLE, Book, Demand, auth_code
+from tests.server.cards import ARQC, KEYS, MASTER, PAN, TC, content
+from tests.server.handheld import Handheld
+from tests.support import needs
+
+A = 200_000
+pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # EMV is triple DES
+
+
+@pytest.fixture
+def handheld() -> Handheld:
+    return Handheld()
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book(KEYS)
+
+
+def demand(
+    handheld: Handheld, kind: str = "authorise", intent: int = 7, repeat: bool = False, blob: bytes | None = None, amount: int = A
+) -> Demand:
+    return Demand(kind, repeat, f"REF{intent:09d}", handheld.name, 1, intent, amount, blob)
+
+
+def sealed(handheld: Handheld, kind: int = ARQC, intent: int = 7, amount: int = A, **more: object) -> bytes:
+    return handheld.seal(KEYS.bdk, intent, amount, content(amount, kind, **more))  # type: ignore[arg-type]
+
+
+def test_working_keys_are_those_of_the_published_vectors() -> None:
+    published = json.loads((needs.vectors() / "dukpt_aes.json").read_text())["aes128"]
+    bdk = bytes.fromhex(published["bdk"])
+    assert dukpt.initial_key(bdk, bytes.fromhex(published["initial_key_id"])).hex().upper() == published["initial_key"]
+    assert published["transactions"]
+    for entry in published["transactions"]:
+        key = dukpt.working_key(bdk, bytes.fromhex(entry["ksn"]))
+        assert key.hex().upper() == entry["data_encryption_key_aes128"]
+
+
+@pytest.mark.parametrize("ksn", [bytes(12), bytes(11), bytes(8) + (2**17 - 1).to_bytes(4, "big")])
+def test_impossible_serial_numbers_have_no_key(ksn: bytes) -> None:
+    with pytest.raises(ValueError, match="counter|bytes"):
+        dukpt.working_key(bytes(16), ksn)
+
+
+def test_a_genuine_arqc_is_approved_and_then_captured_once(book: Book, handheld: Handheld) -> None:
+    blob = sealed(handheld)
+    assert book.answer(demand(handheld, blob=blob)) == "00"
+    assert book.captures() == []
+    assert book.answer(demand(handheld, "clear")) == "00"
+    assert book.answer(demand(handheld, "clear", repeat=True)) == "00"
+    (capture,) = book.captures()
+    assert (capture.identity, capture.amount) == ((handheld.name, 1, 7), A)
+    assert capture.auth_code == auth_code("REF000000007")
+
+
+def test_a_genuine_tc_is_captured_without_being_asked_before(book: Book, handheld: Handheld) -> None:
+    assert book.answer(demand(handheld, "clear", blob=sealed(handheld, TC))) == "00"
+    assert len(book.captures()) == 1
+
+
+@pytest.mark.parametrize(("profile", "code"), [(APPROVE, "00"), (INSUFFICIENT, "51"), (REFUSE, "05"), (UNAVAILABLE, "91")])
+def test_a_card_is_answered_by_its_profile(handheld: Handheld, profile: str, code: str) -> None:
+    book = Book(KEYS, {PAN: profile})
+    assert book.answer(demand(handheld, blob=sealed(handheld))) == code
+
+
+def test_what_was_unavailable_may_be_approved_later_by_a_repeat(handheld: Handheld) -> None:
+    book = Book(KEYS, {PAN: UNAVAILABLE})
+    blob = sealed(handheld)
+    assert book.answer(demand(handheld, blob=blob)) == "91"
+    book.profiles[PAN] = APPROVE
+    assert book.answer(demand(handheld, blob=blob, repeat=True)) == "00"
+
+
+def test_a_wrong_cryptogram_is_answered_82(book: Book, handheld: Handheld) -> None:
+    assert book.answer(demand(handheld, blob=sealed(handheld, master=bytes(16)))) == "82"
+    inside = content(A, ARQC)
+    for at in (5, 20, -1):  # amount, country, cryptogram
+        spoilt = bytearray(inside[4])
+        spoilt[at] ^= 1
+        blob = handheld.seal(KEYS.bdk, 8, A, {**inside, 4: bytes(spoilt)})
+        fresh = Book(KEYS)
+        assert fresh.answer(demand(handheld, intent=8, blob=blob)) == "82"
+        handheld.counter += 1
+
+
+def test_a_tc_does_not_pass_for_an_arqc_nor_the_reverse(book: Book, handheld: Handheld) -> None:
+    assert book.answer(demand(handheld, blob=sealed(handheld, TC))) == "82"
+    assert book.answer(demand(handheld, "clear", 8, blob=sealed(handheld, ARQC, 8))) == "82"
+
+
+def test_a_cryptogram_for_another_amount_is_wrong(book: Book, handheld: Handheld) -> None:
+    blob = handheld.seal(KEYS.bdk, 7, A, content(A - 1, ARQC))
+    assert book.answer(demand(handheld, blob=blob)) == "82"
+
+
+@pytest.mark.parametrize("change", [{"intent": 8}, {"amount": A + 1}])
+def test_card_data_open_only_for_their_payment_and_amount(book: Book, handheld: Handheld, change: dict[str, int]) -> None:
+    assert book.answer(demand(handheld, blob=sealed(handheld), **change)) == "63"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("blob", [b"", b"\xa0", b"\x83\x40\xa0\x40", cbor2.dumps(cbor2.CBORTag(18, [])), cbor2.dumps([b"", {}, 5])])
+def test_what_is_no_sealed_data_is_answered_63(book: Book, handheld: Handheld, blob: bytes) -> None:
+    assert book.answer(demand(handheld, blob=blob)) == "63"
+
+
+def test_every_flipped_byte_of_a_blob_is_noticed(handheld: Handheld) -> None:
+    blob = sealed(handheld)
+    for at in range(len(blob)):
+        spoilt = blob[:at] + bytes([blob[at] ^ 0x80]) + blob[at + 1 :]
+        assert Book(KEYS).answer(demand(handheld, blob=spoilt)) == "63"
+
+
+def test_a_key_serial_number_serves_one_payment(book: Book, handheld: Handheld) -> None:
+    assert book.answer(demand(handheld, blob=sealed(handheld))) == "00"
+    handheld.counter -= 1
+    assert book.answer(demand(handheld, intent=8, blob=sealed(handheld, intent=8))) == "63"
+
+
+def test_a_repeat_gets_the_same_answer_and_a_second_new_one_is_a_double(handheld: Handheld) -> None:
+    book = Book(KEYS, {PAN: INSUFFICIENT})
+    blob = sealed(handheld)
+    assert book.answer(demand(handheld, blob=blob)) == "51"
+    book.profiles[PAN] = APPROVE
+    assert book.answer(demand(handheld, blob=blob, repeat=True)) == "51"
+    assert book.answer(demand(handheld, repeat=True)) == "51"  # without card data too
+    assert book.doubles == 0
+    assert book.answer(demand(handheld, blob=blob)) == "94"
+    assert book.doubles == 1
+
+
+def test_one_reference_for_two_payments_is_refused(book: Book, handheld: Handheld) -> None:
+    book.answer(demand(handheld, blob=sealed(handheld)))
+    other = Demand("authorise", True, "REF000000007", handheld.name, 1, 8, A, None)
+    assert book.answer(other) == "12"
+
+
+def test_nothing_known_and_no_card_data_is_answered_25(book: Book, handheld: Handheld) -> None:
+    for kind in ("authorise", "clear", "reverse"):
+        assert book.answer(demand(handheld, kind, repeat=True)) == "25"
+    assert book.entries == {}
+
+
+def test_what_was_refused_or_reversed_cannot_be_captured(handheld: Handheld) -> None:
+    book = Book(KEYS, {PAN: REFUSE})
+    book.answer(demand(handheld, blob=sealed(handheld)))
+    assert book.answer(demand(handheld, "clear")) == "12"
+    book.profiles[PAN] = APPROVE
+    book.answer(demand(handheld, intent=8, blob=sealed(handheld, intent=8)))
+    assert book.answer(demand(handheld, "reverse", 8)) == "00"
+    assert book.answer(demand(handheld, "clear", 8)) == "12"
+    assert book.captures() == []
+
+
+def test_a_captured_payment_can_be_reversed(book: Book, handheld: Handheld) -> None:
+    book.answer(demand(handheld, "clear", blob=sealed(handheld, TC)))
+    assert len(book.captures()) == 1
+    assert book.answer(demand(handheld, "reverse")) == "00"
+    assert book.answer(demand(handheld, "reverse", repeat=True)) == "00"
+    assert book.captures() == []
+
+
+def test_cryptograms_follow_the_published_key_derivation() -> None:
+    """The pieces of pyemv that are used, against published numbers: option A and method 2 padding."""
+    for entry in json.loads((needs.vectors() / "arqc.json").read_text()):
+        if entry.get("session_key_method") == "none" and entry["ac_padding_method"] == 1:
+            key = kd.derive_icc_mk_a(bytes.fromhex(entry["iss_mk_ac"]), entry["pan"], entry["psn"])
+            assert key.hex().upper() == entry["icc_master_keys"]["ac"]
+            data = bytes.fromhex(entry["ac_data"])
+            assert ac.generate_ac(key, data, ac.PaddingType.VISA).hex().upper() == entry["arqc"]
+            return
+    raise AssertionError("no such vector")
+
+
+def test_card_data_never_show_in_a_repr(handheld: Handheld) -> None:
+    from sim.acquirer.sealed import open_blob
+
+    card = open_blob(KEYS.bdk, sealed(handheld), handheld.name, 1, 7, A)
+    assert card.pan == PAN and PAN not in repr(card) and PAN not in json.dumps(repr({"card": card}))
+
+
+@pytest.mark.parametrize("data", [b"\x9f", b"\x9f\x02", b"\x9f\x02\x06\x00", b"\x82\x82\x01"])
+def test_tlv_cut_short_is_noticed(data: bytes) -> None:
+    with pytest.raises(ValueError, match="cut short"):
+        emv.parse(data)
+
+
+def test_the_master_key_of_another_issuer_does_not_serve() -> None:
+    assert KEYS.issuer_key("9999990299999999") is None and KEYS.issuer_key(PAN) == MASTER
