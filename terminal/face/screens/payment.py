@@ -113,9 +113,9 @@ def printing(sheet: object, fields: dict) -> None:
 
 def interrupted(sheet: object, fields: dict) -> None:
     """amount of the payment that was cut."""
-    sheet.panel(52, WHITE, BLUE)
-    sheet.middle("⚠ " + sheet.t("outcome.4"), LARGE, 52)
-    sheet.panel(FOOTER_TOP - STATUS_HEIGHT - 52, NAVY, WHITE)
+    sheet.panel(56, WHITE, BLUE)
+    sheet.middle("⚠ " + sheet.t("outcome.4"), HUGE, 56)
+    sheet.panel(FOOTER_TOP - STATUS_HEIGHT - 56, NAVY, WHITE)
     sheet.space(3)
     sheet.amount(numbers.amount(fields.get("amount", 0), sheet.lang))
     sheet.para(sheet.t("interrupted.text"), NORMAL)
