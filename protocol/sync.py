@@ -28,7 +28,7 @@ TYPE_RECEIPT = "tsd/r"  # the receipt's QR
 
 NONCE = 1
 EPOCH = 2
-DEVICE = 3
+DEVICE = 3  # in replies; a device's own messages name it as the key id
 
 # HELLO
 HEAD_SEQ = 4
@@ -67,7 +67,7 @@ RECORDS = 42  # [wire map …], see protocol.wire
 SIGNATURES = 43  # {index: bstr 64} of payment outcomes
 SEALED = 44  # {index: bstr} sealed card data (COSE_Encrypt0)
 PRIVATE = 45  # {index: bstr} encrypted personal data of reports
-CUM_COUNT = 46
+CUM_COUNT = 46  # running totals before the batch's first record
 CUM_TOTAL = 47
 
 # CLOSE and RECON

@@ -37,12 +37,12 @@ def restore(wire: dict, previous: "dict | None", head: dict) -> dict:
     """The whole record of a wire map.
 
     `head` gives DEVICE, EPOCH, SEQ, PREV, CUM_COUNT, CUM_TOTAL *before* this record; the last two are advanced here by what the record
-    approves. Raises FormatError (FMT-020) when a required field is absent or a dropped one is present.
+    approves. Raises FormatError (FMT-080) when a required field is absent or a dropped one is present.
     """
     out = dict(wire)
     for key in _DROPPED:
         if key in out:
-            raise FormatError("wire record carries a field that the receiver recomputes", "FMT-020", detail=key)
+            raise FormatError("wire record carries a field that the receiver recomputes", "FMT-080", detail=key)
     if previous is not None:
         for key in _SAME:
             if key not in out:
@@ -52,7 +52,7 @@ def restore(wire: dict, previous: "dict | None", head: dict) -> dict:
         out[r.UTC] = previous[r.UTC] + wire.get(r.UTC, 0)
     for key in (r.V, r.CLOCK, r.OFFICER, r.UNIT, r.COUNTER, r.UTC, r.KIND):
         if key not in out:
-            raise FormatError("wire record lacks a field", "FMT-020", detail=key)
+            raise FormatError("wire record lacks a field", "FMT-080", detail=key)
     for key in (r.DEVICE, r.EPOCH, r.SEQ, r.PREV):
         out[key] = head[key]
     count, total = r.approved_step(out)

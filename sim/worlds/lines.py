@@ -15,6 +15,7 @@ class Line:
     def __init__(self) -> None:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._connected = asyncio.Event()
         self.port = 0
 
     async def start(self) -> None:
@@ -36,17 +37,24 @@ class Line:
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
+        self._connected.set()
         try:
             await self.serve(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the terminal lost power: the next boot connects anew
         finally:
             self._writers.discard(writer)
+            if not self._writers:
+                self._connected.clear()
             writer.close()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection to its end."""
         await reader.read()
+
+    async def connected(self, timeout: float = 10.0) -> None:
+        """Return once the terminal listens on this line. TimeoutError."""
+        await asyncio.wait_for(self._connected.wait(), timeout)
 
     def send(self, data: bytes) -> bool:
         """Send to every connected terminal; False if there is none."""
@@ -87,7 +95,9 @@ class DiagnosticLine(Line):
                 listener(event)
             self._changed.set()
 
-    async def wait(self, wanted: Callable[[dict[str, Any]], bool], start: int, timeout: float) -> tuple[int, dict[str, Any]]:
+    async def wait(
+        self, wanted: Callable[[dict[str, Any]], bool], start: int, timeout: float
+    ) -> tuple[int, dict[str, Any]]:
         """The first event from index `start` on that is wanted: (index after it, event). TimeoutError after `timeout` seconds."""
         async with asyncio.timeout(timeout):
             while True:

@@ -6,9 +6,10 @@ one. Everything listens on the loopback, on free ports, and is ended by `close`,
 
 import asyncio
 import json
-import os
+import re
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,22 @@ from sim.links.slot import Slot
 from sim.links.slot_server import LinkSlot
 from sim.links.vpcd import VpcdSlot
 from sim.parts.escpos import EscPosPrinter, PtyLink
-from sim.parts.st7789 import Display
+from sim.parts.st7789 import St7789Panel
 from sim.worlds.fleet import Fleet
 from sim.worlds.lines import ByteSink, DiagnosticLine, Gateway, Line
-from tools.house.paths import ROOT
-from tools.image import build_image, device_command
 
+ROOT = Path(__file__).resolve().parents[2]
 KEYS = {
     **{digit: digit.encode() for digit in "0123456789"},
-    "ok": b"\r", "cancel": b"\x1b", "clear": b"\x08", "up": b"U", "down": b"D", "menu": b"M", "lang": b"L",
+    "ok": b"\r", "cancel": b"\x1b", "clear": b"\x08", "up": b"\x11", "down": b"\x12", "menu": b"\x13", "lang": b"\x14",
 }  # fmt: skip
-HEAP = "192k"
+TerminalCommand = Callable[[Path], list[str]]
+"""The words that start a terminal with the wiring file given; the tools that start a world know how to build an image."""
+
+
+def cpython_terminal(wiring: Path) -> list[str]:
+    """The Linux board on this interpreter."""
+    return [sys.executable, "-m", "terminal.boards.linux", str(wiring)]
 
 
 class ProcessFailed(RuntimeError):
@@ -36,7 +42,7 @@ class ProcessFailed(RuntimeError):
 
 
 class Process:
-    """A child process whose first output line announces its port (if `announces`)."""
+    """A child process; with `announces`, its first output line ends in its port."""
 
     def __init__(self, name: str, command: list[str], log: Path) -> None:
         self.name = name
@@ -46,21 +52,25 @@ class Process:
         self._child: asyncio.subprocess.Process | None = None
 
     async def start(self, announces: bool = True) -> None:
-        """Start it; wait for the line "port N" on its standard output. Raises ProcessFailed."""
+        """Start it; wait for the line that announces the port. Raises ProcessFailed."""
         errors = self.log.open("ab")
         try:
             self._child = await asyncio.create_subprocess_exec(
-                *self.command, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stderr=errors, stdout=asyncio.subprocess.PIPE if announces else errors
+                *self.command,
+                cwd=ROOT,
+                stdin=asyncio.subprocess.DEVNULL,
+                stderr=errors,
+                stdout=asyncio.subprocess.PIPE if announces else errors,
             )
         finally:
             errors.close()
         if announces:
             assert self._child.stdout is not None
             line = await asyncio.wait_for(self._child.stdout.readline(), 20)
-            words = line.split()
-            if len(words) < 2 or words[0] != b"port":
+            announced = re.search(rb"(\d+)/?\s*$", line)
+            if announced is None:
                 raise ProcessFailed(f"{self.name} did not start: {self.tail()}")
-            self.port = int(words[1])
+            self.port = int(announced[1])
 
     @property
     def running(self) -> bool:
@@ -80,15 +90,22 @@ class Process:
 
 
 class World:
-    """The wiring. `runtime` is "cpython" or "micropython"; `link` is "pcsc" or "tcp" for the card readers on CPython."""
+    """The wiring. `runtime` is "cpython" or "micropython"; `link` "pcsc" or "tcp" for the card readers (MicroPython: always tcp)."""
 
-    def __init__(self, fleet: Fleet, runtime: str = "cpython", link: str = "pcsc", language: str = "fr", heap: str = HEAP) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        runtime: str = "cpython",
+        link: str = "pcsc",
+        language: str = "fr",
+        command: TerminalCommand = cpython_terminal,
+    ) -> None:
         self.fleet = fleet
         self.runtime = runtime
         self.link = link if runtime == "cpython" else "tcp"
         self.language = language
-        self.heap = heap
-        self.display = Display()
+        self.command = command
+        self.display = St7789Panel()
         self.screen = ByteSink(self._to_display)
         self.keypad = Line()
         self.scanner = Line()
@@ -111,11 +128,28 @@ class World:
         """Start everything but the terminal."""
         folder = self.fleet.folder
         python = sys.executable
-        acquirer = self._process("acquirer", [python, "-m", "sim.acquirer", "--port", "0", "--keys", str(self.fleet.acquirer_keys)])
-        element = self._process("secure-element", [python, "-m", "sim.parts.secure_element", "--state", str(self.fleet.element_state)])
+        acquirer = self._process(
+            "acquirer", [python, "-m", "sim.acquirer", "--port", "0", "--keys", str(self.fleet.acquirer_keys), "--issuers", str(folder / "pki" / "schemes")]
+        )
+        element = self._process(
+            "secure-element", [python, "-m", "sim.parts.secure_element", "--state", str(self.fleet.element_state)]
+        )
         await asyncio.gather(acquirer.start(), element.start())
         config = self.fleet.write_server_config(acquirer.port)
-        server = self._process("server", [python, "-m", "server", "--db", f"sqlite:///{folder / 'server.db'}", "--port", "0", "--config", str(config)])
+        server = self._process(
+            "server",
+            [
+                python,
+                "-m",
+                "server",
+                "--db",
+                f"sqlite:///{folder / 'server.db'}",
+                "--port",
+                "0",
+                "--config",
+                str(config),
+            ],
+        )
         await server.start()
         self.server = server
         self.element = element
@@ -138,7 +172,13 @@ class World:
                 await getattr(self, slot).close()
         for process in reversed(self._processes):
             await process.kill()
-        for line in (self.screen, self.keypad, self.scanner, self.diagnostic, *([self.gateway] if hasattr(self, "gateway") else [])):
+        for line in (
+            self.screen,
+            self.keypad,
+            self.scanner,
+            self.diagnostic,
+            *([self.gateway] if hasattr(self, "gateway") else []),
+        ):
             await line.close()
         await self.paper.close()
 
@@ -163,12 +203,7 @@ class World:
     def _terminal_command(self) -> list[str]:
         wiring = self.fleet.folder / "wiring.json"
         wiring.write_text(json.dumps(self._wiring(), indent=1))
-        if self.runtime == "cpython":
-            return [sys.executable, "-m", "terminal.boards.linux", str(wiring)]
-        image = self.fleet.folder / "device.romfs"
-        if not image.exists():
-            self.image = build_image(image)
-        return device_command(image, "terminal.boards.mcu", self.heap, [str(wiring)])
+        return self.command(wiring)
 
     def _wiring(self) -> dict[str, str]:
         return {
@@ -214,7 +249,3 @@ class World:
         async with httpx.AsyncClient() as client:
             return (await client.get(f"http://127.0.0.1:{self.server.port}{path}")).json()
 
-
-def environment_note() -> str:
-    """Why PC/SC cannot be used here, or an empty text."""
-    return "" if os.environ.get("TASDID_LINK") == "tcp" else pcscd.why_not()

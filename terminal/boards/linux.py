@@ -53,13 +53,14 @@ def card_reader(value: str) -> CardReader:
 
 def ports(wiring: dict) -> Ports:
     """The ports of this board."""
+    clock = SystemClock()
     return Ports(
         storage=FolderStorage(wiring["store"]),
         se=LinkSecureElement(uart(wiring["secure_element"])),
         crypto=NativeCrypto(),
-        clock=SystemClock(),
+        clock=clock,
         display=St7789(LinkSpi(*config.address(wiring["display"]))),
-        keypad=SerialKeypad(uart(wiring["keypad"])),
+        keypad=SerialKeypad(uart(wiring["keypad"]), clock),
         scanner=SerialScanner(uart(wiring["scanner"])) if "scanner" in wiring else None,
         printer=EscPosPrinter(uart(wiring["printer"])),
         licence_reader=card_reader(wiring["licence_reader"]),

@@ -49,13 +49,14 @@ def mount(path: str) -> VfsStorage:
 
 def ports(wiring: dict) -> Ports:
     """The ports of this board."""
+    clock = SystemClock()
     return Ports(
         storage=mount(wiring["store"]),
         se=LinkSecureElement(uart(wiring["secure_element"])),
         crypto=PureCrypto(),
-        clock=SystemClock(),
+        clock=clock,
         display=St7789(LinkSpi(*config.address(wiring["display"]))),
-        keypad=SerialKeypad(uart(wiring["keypad"])),
+        keypad=SerialKeypad(uart(wiring["keypad"]), clock),
         scanner=SerialScanner(uart(wiring["scanner"])) if "scanner" in wiring else None,
         printer=EscPosPrinter(uart(wiring["printer"])),
         licence_reader=LinkReader(*config.address(wiring["licence_reader"])),

@@ -8,6 +8,7 @@ from drivers.contracts.secure_element import SLOT_TOKEN_HMAC
 from protocol import records as r
 from protocol.errors import CardError, LicenceError, MrzError, RiskError
 from protocol.licence import mrz as mrz_format
+from protocol.licence.reader import Resume
 from terminal import personal
 from terminal.flows import ask, licence, offence, papers, payment
 
@@ -100,15 +101,16 @@ class Fine:
         return mrz_format.from_fields("A" + number[:8], number[8:], birth[:6], birth[6:], expiry[:6], expiry[6:])
 
     async def _read(self) -> str:
-        """Read the chip; a card pulled or refused may be tried again without leaving a record."""
-        try:
-            self.reading = await licence.read(self.t, self.mrz)
-        except LicenceError as error:
-            return "identify" if await ask.show_error(self.t, error) else "end"
-        except CardError as error:
-            if await ask.show_error(self.t, error):
-                return await self._read()
-            return "end"
+        """Read the chip; a card that was pulled goes on where it stopped, and no try leaves a record before the verdict."""
+        resume = Resume()
+        while self.reading is None:
+            try:
+                self.reading = await licence.read(self.t, self.mrz, resume)
+            except LicenceError as error:
+                return "identify" if await ask.show_error(self.t, error) else "end"
+            except CardError as error:
+                if not await ask.show_error(self.t, error):
+                    return "end"
         token = await self.t.ports.se.hmac(SLOT_TOKEN_HMAC, b"licence" + self.mrz.number.encode())
         await self.t.journal.append(
             r.LICENCE_READ,

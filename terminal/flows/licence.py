@@ -2,17 +2,18 @@
 
 from protocol import records as r
 from protocol.licence import reader as licence_reader
+from protocol.licence.trust.anchors import TrustSet
 from terminal import localtime
 from terminal.flows import ask
 from terminal.flows.drive import drive
 
 _WAIT_MS = 60000
-_RANDOM = 96  # bytes fetched from the secure element before the session: two tries at mutual authentication
+_RANDOM = 192  # bytes fetched from the secure element before the session: a few mutual authentications and the chip's proof
 
 
-async def read(t, mrz):  # noqa: ANN001, ANN201 - Terminal, Mrz → LicenceReading
-    """Wait for the card, read and judge it. Raises CardError, LicenceError, ParameterError."""
-    trust = t.parameter("trust").body
+async def read(t, mrz, resume):  # noqa: ANN001, ANN201 - Terminal, Mrz, Resume → LicenceReading
+    """Wait for the card, read and judge it; `resume` carries what a torn reading had. Raises CardError, LicenceError, ParameterError."""
+    trust = TrustSet(t.parameter("trust").body["anchors"])
     stock = bytearray()
     while len(stock) < _RANDOM:
         stock.extend(await t.ports.se.random(32))
@@ -26,7 +27,7 @@ async def read(t, mrz):  # noqa: ANN001, ANN201 - Terminal, Mrz → LicenceReadi
 
     try:
         machine = licence_reader.read_licence(
-            t.ports.crypto, mrz, _Stock(stock).take, trust, localtime.yyyymmdd(t.now()), groups=(1, 11)
+            t.ports.crypto, mrz, _Stock(stock).take, trust, localtime.yyyymmdd(t.now()), groups=(1, 11), resume=resume
         )
         return await drive(reader, machine, {"progress": progress})
     finally:

@@ -51,11 +51,11 @@ def test_a_recomputed_field_on_the_wire_is_refused():
     sent = wire.shrink(_record(1, r.LOGIN, {}), None)
     sent[r.CUM_TOTAL] = 1
     error = raises(FormatError, wire.restore, sent, None, _head(1))
-    assert error.code == "FMT-020"
+    assert error.code == "FMT-080"
 
 
 def test_a_missing_field_is_refused():
     sent = wire.shrink(_record(1, r.LOGIN, {}), None)
     del sent[r.KIND]
     error = raises(FormatError, wire.restore, sent, None, _head(1))
-    assert error.code == "FMT-020"
+    assert error.code == "FMT-080"

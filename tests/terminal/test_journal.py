@@ -149,10 +149,10 @@ async def test_running_totals_count_approved_money_only():
 
 async def test_segments_rotate_and_reading_starts_at_the_right_one():
     storage, element = MemoryStorage(), CountingElement()
-    journal = await _filled(storage, element, 160)
+    journal = await _filled(storage, element, 220)
     assert len(storage.names("journal")) > 1
-    first = [entry[r.SEQ] for entry, _, _ in journal.entries(157)]
-    assert first == [157, 158, 159, 160]
+    first = [entry[r.SEQ] for entry, _, _ in journal.entries(217)]
+    assert first == [217, 218, 219, 220]
 
 
 async def test_an_acknowledgement_survives_a_reboot():

@@ -1,0 +1,45 @@
+"""What lies in the terminal's storage right now, read from outside: the patrol's proof that something is durable *before* it is shown.
+
+Reads the POSIX folder, or the littlefs volume in the flash image with a foreign littlefs (littlefs-python). Frames and CBOR are read with cbor2.
+"""
+
+import binascii
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cbor2
+
+from sim.worlds.fleet import FLASH_BYTES
+
+
+def segments(store: Path) -> Iterator[bytes]:
+    """The journal's segment files in order, whichever kind of storage it is."""
+    if store.is_dir():
+        for path in sorted((store / "journal").glob("*.seg")):
+            yield path.read_bytes()
+        return
+    from littlefs import LittleFS, UserContext
+
+    context = UserContext(FLASH_BYTES)
+    context.buffer = bytearray(store.read_bytes())
+    volume = LittleFS(context=context, block_size=4096, block_count=FLASH_BYTES // 4096, mount=True)
+    if "journal" not in volume.listdir("/"):
+        return
+    for name in sorted(volume.listdir("/journal")):
+        with volume.open(f"/journal/{name}", "rb") as file:
+            yield file.read()
+
+
+def records(store: Path) -> list[dict[int, Any]]:
+    """Every whole record in the journal, oldest first."""
+    found = []
+    for data in segments(store):
+        at = 0
+        while at + 7 <= len(data) and data[at] == 0xA7:
+            end = at + 3 + int.from_bytes(data[at + 1 : at + 3], "big")
+            if end + 4 > len(data) or binascii.crc32(data[at + 1 : end]) != int.from_bytes(data[end : end + 4], "big"):
+                break
+            found.append(cbor2.loads(cbor2.loads(data[at + 3 : end])[0]))
+            at = end + 4
+    return found

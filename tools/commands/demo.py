@@ -1,0 +1,123 @@
+"""`tasdid demo`: one patrol end to end, told step by step; exit code 0 only if every check in it held."""
+
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from protocol.errors import TasdidError
+
+HELD, DID_NOT_HOLD = 0, 1
+LANGUAGES = ("ar", "fr", "en")
+RUNTIMES = ("cpython", "micropython")
+
+
+def run(
+    lang: Annotated[str, typer.Option(help="ar, fr or en: the terminal's language and the story's")] = "fr",
+    runtime: Annotated[str, typer.Option(help="cpython or micropython: what the terminal runs on")] = "cpython",
+    out: Annotated[Path | None, typer.Option(help="keep receipts (PNG), journal and trace in this folder")] = None,
+    link: Annotated[str, typer.Option(help="pcsc or tcp: how CPython reaches the cards")] = "pcsc",
+    heap: Annotated[str, typer.Option(help="MicroPython's heap, e.g. 192k")] = "192k",
+    as_json: Annotated[bool, typer.Option("--json", help="the same for programs: one JSON document")] = False,
+) -> None:
+    """One patrol, from log-in to the shift's close, with a power cut, no network at first, four drivers and three bank cards."""
+    for value, allowed, option in ((lang, LANGUAGES, "--lang"), (runtime, RUNTIMES, "--runtime"), (link, ("pcsc", "tcp"), "--link")):
+        if value not in allowed:
+            raise typer.BadParameter(f"{option} is one of: {', '.join(allowed)}")
+    keep = out is not None
+    folder = out if out is not None else Path(tempfile.mkdtemp(prefix="tasdid-demo-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        report = asyncio.run(_play(folder, lang, runtime, link, heap, as_json))
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+    if as_json:
+        typer.echo(json.dumps(report, ensure_ascii=False, indent=1))
+    else:
+        _summary(report, folder if keep else None)
+    raise typer.Exit(HELD if report["ok"] else DID_NOT_HOLD)
+
+
+async def _play(folder: Path, lang: str, runtime: str, link: str, heap: str, quiet: bool) -> dict[str, Any]:
+    """Set up a world in `folder`, play the patrol, and report."""
+    from sim.links import pcscd
+    from sim.worlds.fleet import Fleet
+    from sim.worlds.patrol import Patrol
+    from sim.worlds.world import World, cpython_terminal
+
+    began = time.monotonic()
+    note = pcscd.why_not() if runtime == "cpython" and link == "pcsc" else ""
+    if note:
+        link = "tcp"
+        print(f"cards over TCP instead of PC/SC: {note}", file=sys.stderr)
+    world_folder = folder / "world"
+    shutil.rmtree(world_folder, ignore_errors=True)
+    command = cpython_terminal if runtime == "cpython" else _device(folder, heap)
+    world = World(Fleet.make(world_folder), runtime, link, lang, command)
+    steps: list[dict[str, Any]] = []
+
+    def say(step: dict[str, Any]) -> None:
+        steps.append(step)
+        if not quiet:
+            typer.echo(f"{len(steps):2}. {step['text']}")
+
+    patrol = Patrol(world, folder, lang, say)
+    failure = ""
+    try:
+        await world.start()
+        await patrol.run()
+    except (AssertionError, TasdidError, OSError, RuntimeError, TimeoutError) as error:
+        failure = f"{type(error).__name__}: {error}"
+    finally:
+        _keep_trace(world, folder)
+        await world.close()
+    checks = patrol.checks
+    return {
+        "ok": not failure and bool(checks) and all(check["ok"] for check in checks),
+        "failure": failure, "runtime": runtime, "cards": world.link, "language": lang, "seconds": round(time.monotonic() - began, 1),
+        "steps": steps, "checks": checks, "receipts": [path.name for path in patrol.receipts], "heap": _heap(world),
+    }  # fmt: skip
+
+
+def _device(folder: Path, heap: str) -> Any:
+    """How to start the terminal on 32-bit MicroPython out of a freshly built ROMFS image."""
+    from tools.image import build_image, device_command
+
+    image = folder / "device.romfs"
+    build_image(image)
+    return lambda wiring: device_command(image, "terminal.boards.mcu", heap, [str(wiring)])
+
+
+def _heap(world: Any) -> dict[str, int] | None:
+    """The most heap seen in use on MicroPython, and what was free then."""
+    seen = [event for event in world.diagnostic.events if event["event"] == "heap"]
+    most = max(seen, key=lambda event: event["used"], default=None)
+    return None if most is None else {"used": most["used"], "free": most["free"]}
+
+
+def _keep_trace(world: Any, folder: Path) -> None:
+    """The technician's events and the masked APDUs of both readers."""
+    (folder / "events.jsonl").write_text("".join(json.dumps(event, ensure_ascii=False) + "\n" for event in world.diagnostic.events))
+
+
+def _summary(report: dict[str, Any], folder: Path | None) -> None:
+    """What held and what did not."""
+    for check in report["checks"]:
+        if not check["ok"]:
+            details = ", ".join(f"{key}={value}" for key, value in check.items() if key not in ("check", "ok"))
+            typer.echo(f"NOT HELD: {check['check']} ({details})", err=True)
+    if report["failure"]:
+        typer.echo(f"The patrol broke off: {report['failure']}", err=True)
+    held = sum(check["ok"] for check in report["checks"])
+    typer.echo(f"{held} of {len(report['checks'])} checks held, {report['seconds']} s, {report['runtime']}, cards over {report['cards']}.")
+    if report["heap"]:
+        typer.echo(f"MicroPython heap: {report['heap']['used']} bytes in use at most (sampled twice a second), {report['heap']['free']} free.")
+    if folder is not None:
+        typer.echo(f"Receipts, journal and trace are in {folder}.")
