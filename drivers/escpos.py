@@ -1,19 +1,26 @@
 """A 58 mm ESC/POS receipt printer on a UART: contract `drivers.contracts.printer.Printer`, both runtimes.
 
-Commands (Epson ESC/POS reference): ESC @, ESC a, ESC J, GS v 0, GS ( k fn 165/167/169/180/181, GS V 66, DLE EOT 1..4, DLE DC4 fn 8,
-GS r 1. Rows are sent only as far as they carry ink: blank rows become ESC J, and GS v 0 under ESC a left, centre or right carries only
-the columns in between. ESC J is taken to feed in dots, as 203 dpi parts do after ESC @.
+Commands (Epson ESC/POS reference): ESC @, ESC a, ESC J, GS v 0, GS ( k fn 165/167/169/180/181, GS V 66, DLE EOT 1..4,
+DLE DC4 fn 8, GS r 1. Rows are sent only as far as they carry ink: blank rows become ESC J, and GS v 0 under ESC a left, centre or
+right carries only the columns in between. ESC J is taken to feed in dots, as 203 dpi parts do after ESC @.
 
 GS r 1 is an ordinary command, answered when all before it is done: an answer after the last item is the proof that the job was
 printed. One is sent after every 2 KB or 400 rows too and no more than two may be open, so that at most 4 KB lie unread in the
-printer's buffer and memory here stays bounded. Real-time commands are sent between complete commands only; and since a printer obeys
-them inside raster data as well, a row that would spell one (10 04, 10 05, 10 14) gets one dot widened.
+printer's buffer and memory here stays bounded. Real-time commands are sent between complete commands only; and since a printer
+obeys them inside raster data as well, a row that would spell one (10 04, 10 05, 10 14) gets one dot widened.
 
 A printer that says nothing is *unknown*, never fine: without an answer a job fails with PRN-002.
 """
 
+from typing import TYPE_CHECKING
+
 from drivers.contracts.printer import DOTS, ROW_BYTES, Printer, PrinterStatus
 from protocol.errors import PrinterError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from drivers.contracts.small import Uart
 
 _MARK_BYTES = 2048
 _MARK_ROWS = 400
@@ -29,9 +36,9 @@ _BLANK = b"\0" * ROW_BYTES
 class EscPosPrinter(Printer):
     """One ESC/POS printer. `bytes_sent` and `dots_fed` (QR codes apart) tell about the last job."""
 
-    def __init__(self, uart: object, cutter: bool = False, tear_dots: int = 96, patience_ms: int = 8000) -> None:
-        """`uart`: contract `Uart`. `cutter`: whether GS V cuts. `tear_dots`: from the head to the tear bar. `patience_ms`: the longest
-        time that 2 KB may take to print."""
+    def __init__(self, uart: "Uart", cutter: bool = True, tear_dots: int = 96, patience_ms: int = 8000) -> None:
+        """`cutter`: whether to send GS V (parts without a cutter pass over it). `tear_dots`: from the head to the tear bar.
+        `patience_ms`: the longest time that 2 KB may take to print."""
         self._uart = uart
         self._cutter = cutter
         self._tear_dots = tear_dots
@@ -46,7 +53,7 @@ class EscPosPrinter(Printer):
         self._align = 0
         self._doubtful = False  # a job failed: the printer may hold the rest of it
         self._confirmed = 0
-        self._marks = []
+        self._marks: "list[int]" = []
         self.bytes_sent = 0
         self.dots_fed = 0
 
@@ -84,7 +91,7 @@ class EscPosPrinter(Printer):
         return found
 
     async def _listen(self, timeout_ms: int, want_status: bool) -> int:
-        """Read what comes until a status byte (then that byte), an answer to GS r (-2, only if no status is wanted) or silence (-1)."""
+        """Read what comes until a status byte (then that byte), an answer to GS r (-2, if no status is wanted) or silence (-1)."""
         last = -1
         while last < 0:
             count = await self._uart.read_into(self._in, timeout_ms)
@@ -119,13 +126,13 @@ class EscPosPrinter(Printer):
         return 0
 
     # -- the job ---------------------------------------------------------------------------------------------------------------
-    async def print_job(self, items: object) -> None:
-        """See the contract. PRN-002 to PRN-005 without a `detail` mean that nothing was printed; with one, the job broke off and the
-        item of that index may or may not be on paper."""
+    async def print_job(self, items: "Any") -> None:
+        """See the contract. PRN-002 to PRN-006 without a `detail` mean that nothing was printed; with one, the job broke off and
+        the item of that index may or may not be on paper."""
         self.bytes_sent = self.dots_fed = 0
         await self._prepare()
-        index = 0
         try:
+            index = 0
             for item in items:
                 await self._item(item)
                 index += 1
@@ -218,7 +225,7 @@ class EscPosPrinter(Printer):
                 raise PrinterError("the printer stopped in mid-job", "PRN-006", "look at the paper", self._confirmed)
 
     # -- items -----------------------------------------------------------------------------------------------------------------
-    async def _item(self, item: tuple) -> None:
+    async def _item(self, item: "tuple[Any, ...]") -> None:
         kind = item[0]
         if kind == "raster":
             await self._raster(memoryview(item[1]), item[2])
@@ -344,7 +351,7 @@ class EscPosPrinter(Printer):
             await self._send(memoryview(self._out)[: self._used])
             self._used = 0
 
-    async def _send(self, data: object) -> None:
+    async def _send(self, data: "Any") -> None:
         await self._uart.write(data)
         self.bytes_sent += len(data)
         self._unmarked += len(data)

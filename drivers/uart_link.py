@@ -4,8 +4,12 @@ The line is opened on the first use, so that building the ports does no I/O. Not
 """
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from drivers.contracts.small import Uart
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class LinkUart(Uart):
@@ -14,25 +18,25 @@ class LinkUart(Uart):
     def __init__(self, host: str, port: int) -> None:
         self._host = host
         self._port = port
-        self._reader = None
-        self._writer = None
+        self._reader: "Any" = None
+        self._writer: "Any" = None
 
     async def _open(self) -> None:
         if self._writer is None:
             self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
 
-    async def write(self, data: object) -> None:
+    async def write(self, data: "Any") -> None:
         """Send all. Raises OSError when the line is gone."""
         await self._open()
         self._writer.write(bytes(data))  # a copy: CPython's transport may keep it, and callers reuse their buffers
         await self._writer.drain()
 
-    async def read_into(self, buffer: object, timeout_ms: int) -> int:
+    async def read_into(self, buffer: "Any", timeout_ms: int) -> int:
         """Read 1..len(buffer) bytes; 0 after `timeout_ms`. Raises OSError when the line is gone."""
         await self._open()
         try:
             data = await asyncio.wait_for(self._reader.read(len(buffer)), timeout_ms / 1000)
-        except asyncio.TimeoutError:
+        except asyncio.TimeoutError:  # noqa: UP041 - MicroPython has no TimeoutError
             return 0
         if not data:
             raise OSError("the line is closed")

@@ -1,7 +1,7 @@
 """A serial port (RS-232, USB-serial, pty) through pyserial: contract `Uart` on CPython.
 
-Non-blocking under asyncio: the port's file descriptor is watched by the event loop, no thread is used. Parity and modem lines are left
-alone: 8N1, no handshake.
+Non-blocking under asyncio: the port's file descriptor is watched by the event loop, no thread is used. Parity and modem lines are
+left alone: 8N1, no handshake.
 """
 
 import asyncio

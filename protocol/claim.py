@@ -19,6 +19,8 @@ from protocol.errors import FormatError
 from protocol.sync import TYPE_RECEIPT
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from protocol.crypto import Crypto
 
 PREFIX = "TSD1:"
@@ -70,13 +72,21 @@ class Claim:
         return NOT_PAID
 
 
-def claim_prepare(outcome: int, amount: int, date: str, pv: str, token: bytes, kid: str) -> "tuple[bytes, bytes, bytes]":
+def claim_prepare(
+    outcome: int, amount: int, date: str, pv: str, token: bytes, kid: str
+) -> "tuple[bytes, bytes, bytes]":
     """(protected, payload, digest32): the digest goes to the secure element, the rest to `claim_assemble`. ClaimError if a field
     does not fit: `pv` 1..32 and `kid` 1..16 ASCII characters, `date` YYYYMMDD."""
-    fields = {_OUTCOME: outcome, _AMOUNT: amount, _DATE: int(date) if _is_date(date) else 0, _PV: pv, _TOKEN: bytes(token)}
+    fields = {
+        _OUTCOME: outcome,
+        _AMOUNT: amount,
+        _DATE: int(date) if _is_date(date) else 0,
+        _PV: pv,
+        _TOKEN: bytes(token),
+    }
     _check(fields, kid)
     payload = cbor.encode(fields)
-    header = {cose.ALG: cose.ES256, cose.CONTENT_TYPE: TYPE_RECEIPT, cose.KID: kid.encode()}
+    header: "dict[int | str, Any]" = {cose.ALG: cose.ES256, cose.CONTENT_TYPE: TYPE_RECEIPT, cose.KID: kid.encode()}
     protected, digest = cose.sign1_prepare(header, payload)
     return protected, payload, digest
 

@@ -5,14 +5,24 @@ amount (centimes), terminal, seq, officer (number), disposition (records.DISPOSI
 with a card also scheme, last4, auth_code, aid, tvr, cryptogram (bytes), reason. `outcome` is not read: the kind says it.
 """
 
+from typing import TYPE_CHECKING
+
 from terminal.receipts.layout import KINDS, receipt_items
 
+if TYPE_CHECKING:
+    from typing import Any
 
-async def print_receipt(printer: object, engine: object, kind: str, facts: dict, copy: int) -> None:
+    from drivers.contracts.printer import Printer
+    from terminal.face.text import TextEngine
+
+
+async def print_receipt(
+    printer: "Printer", engine: "TextEngine", kind: str, facts: "dict[str, Any]", copy: int
+) -> None:
     """Print one receipt and return when the printer has confirmed it.
 
-    `printer`: contract Printer; `engine`: TextEngine; `kind`: one of KINDS; `copy`: records.COPY_*. Raises PrinterError. Memory: one
-    band of 1,152 bytes and the shaped lines of one block.
+    `kind`: one of KINDS; `copy`: records.COPY_*. Raises PrinterError. Memory: one band of 1,152 bytes and the shaped lines of one
+    block.
     """
     await printer.print_job(receipt_items(engine, kind, facts, copy))
 

@@ -1,11 +1,12 @@
 """What stands on a receipt, in which order: domain rules of the receipt, one function per section.
 
-Kinds: "payment" (approved), "provisional", "declined", "notice" (unpaid: notice and 10-day document), "interrupted". Every kind names
-its outcome big, in both languages; a provisional one says *not yet paid*. Card data is the last four digits, never more; the officer
-is a number; no name and no licence number appear at all.
+Kinds: "payment" (approved), "provisional", "declined", "notice" (unpaid: notice and 10-day document), "interrupted". Every kind
+names its outcome big, in both languages; a provisional one says *not yet paid*. Card data is the last four digits, never more; the
+officer is a number; no name and no licence number appear at all.
 """
 
-from drivers.contracts.printer import DOTS
+from typing import TYPE_CHECKING
+
 from protocol import records as r
 from terminal import localtime
 from terminal.face import numbers
@@ -13,13 +14,22 @@ from terminal.face.catalogue import ltr
 from terminal.receipts.page import BIG, MIDDLE, NORMAL, SMALL, Page
 from terminal.receipts.words import word
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from terminal.face.text import TextEngine
+
+    Items = Iterator[tuple[Any, ...]]
+    Facts = dict[str, Any]
+
 KINDS = ("payment", "provisional", "declined", "notice", "interrupted")
 QR_MODULE = 6
 _QUIET = 4 * QR_MODULE
 _DAY = 86400
 
 
-def receipt_items(engine: object, kind: str, facts: dict, copy: int) -> object:
+def receipt_items(engine: "TextEngine", kind: str, facts: "Facts", copy: int) -> "Items":
     """The print items of a receipt (see drivers.contracts.printer), drawn as they are asked for; an item's rows are valid until the
     next one is asked for. `facts`: see `terminal.receipts`. `copy`: records.COPY_*."""
     page = Page(engine)
@@ -38,7 +48,7 @@ def receipt_items(engine: object, kind: str, facts: dict, copy: int) -> object:
     yield ("cut",)
 
 
-def _head(page: Page, kind: str, facts: dict, copy: int) -> object:
+def _head(page: Page, kind: str, facts: "Facts", copy: int) -> "Items":
     """Who speaks, and what this paper is."""
     yield from page.feed(16)
     if copy == r.COPY_DUPLICATE:
@@ -50,13 +60,13 @@ def _head(page: Page, kind: str, facts: dict, copy: int) -> object:
     yield from page.pair(word("title." + kind), NORMAL, "center")
 
 
-def _outcome(page: Page, kind: str) -> object:
+def _outcome(page: Page, kind: str) -> "Items":
     yield from page.pair(word("outcome." + kind), BIG, "center")
     if kind in ("provisional", "declined", "interrupted"):
         yield from page.pair(word("note." + kind), SMALL, "center")
 
 
-def _offence(page: Page, facts: dict) -> object:
+def _offence(page: Page, facts: "Facts") -> "Items":
     """The report, the offence in both languages, what it costs."""
     yield from page.field(word("unit"), str(facts["unit"]))
     yield from page.field(word("pv"), ltr(facts["pv"]))
@@ -73,7 +83,7 @@ def _offence(page: Page, facts: dict) -> object:
     yield from page.amount(word("amount"), (numbers.amount(amount, "ar"), numbers.amount(amount, "fr")))
 
 
-def _card(page: Page, kind: str, facts: dict) -> object:
+def _card(page: Page, kind: str, facts: "Facts") -> "Items":
     """What the card did; nothing for a notice."""
     if kind == "notice" or not facts.get("last4"):
         return
@@ -85,15 +95,16 @@ def _card(page: Page, kind: str, facts: dict) -> object:
     if facts.get("aid"):
         yield from page.text("AID " + _hex(facts["aid"]), SMALL, False, "center")
     if facts.get("tvr"):
-        yield from page.text("TVR " + _hex(facts["tvr"]) + "  AC " + _hex(facts.get("cryptogram", b"")), SMALL, False, "center")
+        proof = "TVR " + _hex(facts["tvr"]) + "  AC " + _hex(facts.get("cryptogram", b""))
+        yield from page.text(proof, SMALL, False, "center")
 
 
-def _terminal(page: Page, facts: dict) -> object:
+def _terminal(page: Page, facts: "Facts") -> "Items":
     yield from page.field(word("terminal"), ltr(facts["terminal"] + " / " + str(facts["seq"])), SMALL)
     yield from page.field(word("officer"), ltr(str(facts["officer"])), SMALL)
 
 
-def _licence(page: Page, kind: str, facts: dict) -> object:
+def _licence(page: Page, kind: str, facts: "Facts") -> "Items":
     """Where the licence is; while it is retained this paper is the document to drive with."""
     disposition = facts["disposition"]
     yield from page.pair(word("licence." + str(disposition)), NORMAL)
@@ -107,7 +118,7 @@ def _licence(page: Page, kind: str, facts: dict) -> object:
         yield from page.pair(word("later"), NORMAL)
 
 
-def _code(page: Page, facts: dict) -> object:
+def _code(page: Page, facts: "Facts") -> "Items":
     """The signed claim, with its quiet zone."""
     if not facts.get("qr"):
         return
@@ -117,27 +128,27 @@ def _code(page: Page, facts: dict) -> object:
     yield from page.text(_beside(word("scan")), SMALL, False, "center")
 
 
-def _copy(page: Page, copy: int) -> object:
+def _copy(page: Page, copy: int) -> "Items":
     yield ("feed", 6)
     yield from page.text(_beside(word("copy." + str(copy))), NORMAL, False, "center")
 
 
-def _beside(words: tuple) -> str:
+def _beside(words: "tuple[str, str]") -> str:
     """French and Arabic on one line."""
     return words[1] + " · \u2067" + words[0] + "\u2069"
 
 
 def _date(utc: int) -> str:
     year, month, day = localtime.civil(utc)[:3]
-    return "%02d/%02d/%04d" % (day, month, year)
+    return numbers.two(day) + "/" + numbers.two(month) + "/" + str(year)
 
 
 def _time(utc: int) -> str:
     hour, minute = localtime.civil(utc)[3:5]
-    return "%02d:%02d" % (hour, minute)
+    return numbers.two(hour) + ":" + numbers.two(minute)
 
 
-def _hex(value: object) -> str:
+def _hex(value: "Any") -> str:
     return bytes(value).hex().upper()
 
 
@@ -147,6 +158,3 @@ def _is_arabic(text: str) -> bool:
         if code > 0x40 and not 0x5B <= code <= 0x60:
             return 0x590 <= code < 0x900 or code >= 0xFB1D
     return False
-
-
-__all__ = ["DOTS", "KINDS", "receipt_items"]

@@ -1,11 +1,22 @@
 """Lines of text on 384 dots: blocks that flow down the paper, drawn into one reused band of at most 24 rows.
 
-A block is what belongs side by side: a few shaped lines with their places, or a rule. Text is shaped once per block and drawn into as
-many bands as the block is high. What a receipt says is not decided here.
+A block is what belongs side by side: a few shaped lines with their places, or a rule. Text is shaped once per block and drawn into
+as many bands as the block is high. What a receipt says is not decided here.
 """
+
+from typing import TYPE_CHECKING
 
 from drivers.contracts.printer import DOTS, ROW_BYTES
 from terminal.face.canvas import Canvas
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from terminal.face.text import Line, TextEngine
+
+    Items = Iterator[tuple[Any, ...]]
+    Pair = tuple[str, str]
 
 BAND_ROWS = 24
 SMALL = 16
@@ -19,12 +30,11 @@ _GAP = 10  # dots that must stay free between two texts of one line
 class Page:
     """Draws blocks. Every method yields print items, whose rows are valid until the next item is asked for."""
 
-    def __init__(self, engine: object) -> None:
-        """`engine`: terminal.face.text.TextEngine."""
+    def __init__(self, engine: "TextEngine") -> None:
         self._engine = engine
         self._canvas = Canvas(DOTS, BAND_ROWS, bytearray(ROW_BYTES * BAND_ROWS))
 
-    def _draw(self, places: list, height: int) -> object:
+    def _draw(self, places: "list[tuple[Line, int, int]]", height: int) -> "Items":
         """`places`: (shaped line, left, top) of one block `height` dots high."""
         canvas = self._canvas
         top = 0
@@ -36,11 +46,11 @@ class Page:
             yield ("raster", canvas.rows(), rows)
             top += rows
 
-    def feed(self, dots: int) -> object:
+    def feed(self, dots: int) -> "Items":
         """Blank paper."""
         yield ("feed", dots)
 
-    def rule(self, thickness: int, dashed: bool = False) -> object:
+    def rule(self, thickness: int, dashed: bool = False) -> "Items":
         """A line across the paper, with room above and below."""
         canvas = self._canvas
         canvas.place(0, 0, DOTS, thickness)
@@ -53,7 +63,7 @@ class Page:
         yield ("raster", canvas.rows(), thickness)
         yield ("feed", 5)
 
-    def text(self, text: str, size: int, rtl: bool, align: str = "start") -> object:
+    def text(self, text: str, size: int, rtl: bool, align: str = "start") -> "Items":
         """A paragraph, broken into lines as wide as the paper; `align` as in TextEngine.draw."""
         engine = self._engine
         height = engine.line_height(size)
@@ -67,14 +77,14 @@ class Page:
             return (DOTS - width) >> 1
         return DOTS - width if (align == "end") != rtl else 0
 
-    def pair(self, words: tuple, size: int, align: str = "start") -> object:
+    def pair(self, words: "Pair", size: int, align: str = "start") -> "Items":
         """Arabic above French."""
         yield from self.text(words[0], size, True, align)
         yield from self.text(words[1], size, False, align)
 
-    def field(self, words: tuple, value: str, size: int = NORMAL, rtl: bool = False) -> object:
-        """One line about the middle of the paper: French name, value, Arabic name, the names close to the value. A value that leaves
-        them no room goes below, over the whole width. `rtl` is the value's direction."""
+    def field(self, words: "Pair", value: str, size: int = NORMAL, rtl: bool = False) -> "Items":
+        """One line about the middle of the paper: French name, value, Arabic name, the names close to the value. A value that
+        leaves them no room goes below, over the whole width. `rtl` is the value's direction."""
         engine = self._engine
         arabic = engine.line(words[0], SMALL, True)
         french = engine.line(words[1], SMALL, False)
@@ -95,13 +105,14 @@ class Page:
         yield from self._draw(places, engine.line_height(SMALL))
         yield from self.text(value, size, rtl, "center")
 
-    def amount(self, words: tuple, values: tuple) -> object:
+    def amount(self, words: "Pair", values: "Pair") -> "Items":
         """The sum in both languages, big: the name and right after it the figure, Arabic above French."""
         engine = self._engine
         base = engine.ascent(BIG)
-        for name, value, rtl in ((words[0], values[0], True), (words[1], values[1], False)):
-            name = engine.line(name, MIDDLE, rtl)
+        for text, value, rtl in ((words[0], values[0], True), (words[1], values[1], False)):
+            name = engine.line(text, MIDDLE, rtl)
             figure = engine.line(value, BIG, rtl)
             left = DOTS - name.width if rtl else 0
             beside = left - 2 * _GAP - figure.width if rtl else name.width + 2 * _GAP
-            yield from self._draw([(name, left, base - engine.ascent(MIDDLE)), (figure, beside, 0)], engine.line_height(BIG))
+            places = [(name, left, base - engine.ascent(MIDDLE)), (figure, beside, 0)]
+            yield from self._draw(places, engine.line_height(BIG))

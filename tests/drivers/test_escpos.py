@@ -59,7 +59,9 @@ async def printed(*items):
 
 async def test_blank_rows_become_feeds():
     job = await printed(("raster", band({}, {}, {0: 1}, {}, {0: 2}), 5))
-    assert job == b"\x1bJ\x02" + b"\x1dv0\x00\x01\x00\x01\x00\x01" + b"\x1bJ\x01" + b"\x1dv0\x00\x01\x00\x01\x00\x02", job
+    assert job == b"\x1bJ\x02" + b"\x1dv0\x00\x01\x00\x01\x00\x01" + b"\x1bJ\x01" + b"\x1dv0\x00\x01\x00\x01\x00\x02", (
+        job
+    )
 
 
 async def test_blank_columns_are_left_out_at_the_emptier_side():
@@ -93,10 +95,10 @@ async def test_qr_code_is_native_with_level_m():
 
 
 async def test_cut_feeds_to_the_tear_bar_and_cuts_only_where_there_is_a_cutter():
-    assert await printed(("cut",)) == b"\x1bJ\x60"
+    assert await printed(("cut",)) == b"\x1bJ\x60\x1dVB\x00"
     line = ScriptedLine()
-    await EscPosPrinter(line, cutter=True).print_job([("cut",)])
-    assert line.job() == b"\x1bJ\x60\x1dVB\x00"
+    await EscPosPrinter(line, cutter=False).print_job([("cut",)])
+    assert line.job() == b"\x1bJ\x60"
 
 
 async def test_no_more_than_two_marks_are_open_and_every_job_ends_with_one():

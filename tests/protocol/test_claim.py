@@ -86,10 +86,15 @@ def test_only_an_approved_claim_means_paid():
 def test_a_changed_outcome_or_signature_does_not_verify():
     crypto = PureCrypto()
     protected, payload, _ = prepared(records.OUTCOME_APPROVED)
-    assert raises(CryptoError, claim_verify, crypto, claim_assemble(protected, payload, SIGNATURE), PUBLIC).code == "CRY-010"
+    assert (
+        raises(CryptoError, claim_verify, crypto, claim_assemble(protected, payload, SIGNATURE), PUBLIC).code
+        == "CRY-010"
+    )
     protected, payload, _ = prepared()
     wrong = bytes([SIGNATURE[0] ^ 1]) + SIGNATURE[1:]
-    assert raises(CryptoError, claim_verify, crypto, claim_assemble(protected, payload, wrong), PUBLIC).code == "CRY-010"
+    assert (
+        raises(CryptoError, claim_verify, crypto, claim_assemble(protected, payload, wrong), PUBLIC).code == "CRY-010"
+    )
 
 
 def test_a_batch_signature_is_no_receipt():
@@ -101,7 +106,16 @@ def test_a_batch_signature_is_no_receipt():
 
 def test_other_texts_are_refused():
     good = text()
-    for bad in ("", "TSD1:", "TSD2:" + good[5:], good[:40], good + "0", good.lower(), "TSD1:" + "0" * 300, "HC1:NCFOXN"):
+    for bad in (
+        "",
+        "TSD1:",
+        "TSD2:" + good[5:],
+        good[:40],
+        good + "0",
+        good.lower(),
+        "TSD1:" + "0" * 300,
+        "HC1:NCFOXN",
+    ):
         assert isinstance(raises(FormatError, claim_parse, bad), FormatError), bad
 
 
@@ -124,4 +138,6 @@ def test_fields_out_of_range_are_refused_with_their_number():
 def test_surplus_fields_are_refused():
     fields = cbor.decode(prepared()[1])
     fields[6] = 1
-    assert raises(ClaimError, claim_parse, claim_assemble(prepared()[0], cbor.encode(fields), bytes(64))).code == "FMT-070"
+    assert (
+        raises(ClaimError, claim_parse, claim_assemble(prepared()[0], cbor.encode(fields), bytes(64))).code == "FMT-070"
+    )

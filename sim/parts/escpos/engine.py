@@ -136,7 +136,7 @@ class EscPosPrinter:
 
     # -- the mechanism ---------------------------------------------------------------------------------------------------------
     def pump(self, rows: "int | None" = None) -> int:
-        """Let the mechanism work on the buffer for at most `rows` rows of paper (None: as far as it goes); returns the rows moved."""
+        """Let the mechanism work on the buffer for at most `rows` rows (None: as far as it goes); returns the rows moved."""
         moved = 0
         while self.ready:
             wanted = self._wanted

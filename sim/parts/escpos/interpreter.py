@@ -22,7 +22,23 @@ Steps = Generator[Any, Any, Any]
 
 DEFAULT_SPACING = 30
 # Commands that are read to their end and have no effect here: bytes of parameters after the two of the name.
-ESC_IGNORED = {0x20: 1, 0x25: 1, 0x3D: 1, 0x47: 1, 0x52: 1, 0x53: 0, 0x54: 1, 0x55: 1, 0x56: 1, 0x63: 2, 0x69: 0, 0x6D: 0, 0x70: 3, 0x72: 1, 0x7B: 1}
+ESC_IGNORED = {
+    0x20: 1,
+    0x25: 1,
+    0x3D: 1,
+    0x47: 1,
+    0x52: 1,
+    0x53: 0,
+    0x54: 1,
+    0x55: 1,
+    0x56: 1,
+    0x63: 2,
+    0x69: 0,
+    0x6D: 0,
+    0x70: 3,
+    0x72: 1,
+    0x7B: 1,
+}
 GS_IGNORED = {0x24: 2, 0x48: 1, 0x50: 2, 0x5C: 2, 0x5E: 3, 0x61: 1, 0x62: 1, 0x66: 1, 0x68: 1, 0x77: 1}
 FS_IGNORED = {0x21: 1, 0x26: 0, 0x2D: 1, 0x2E: 0, 0x43: 1, 0x53: 2, 0x57: 1, 0x70: 2}
 
@@ -178,7 +194,11 @@ class Interpreter:
         yield from self._end_line(0)
         for _ in range(height):
             data = yield from self._take(width)
-            row = self._place(Image.frombytes("1", (width * 8, 1), data).resize((width * 8 * wide, 1))) if width else [BLANK_ROW]
+            row = (
+                self._place(Image.frombytes("1", (width * 8, 1), data).resize((width * 8 * wide, 1)))
+                if width
+                else [BLANK_ROW]
+            )
             for _ in range(high):
                 yield ("row", row[0])
 

@@ -1,7 +1,8 @@
 """Lines to the printer: a pty (pyserial, a 32-bit MicroPython or a stranger opens its slave end) and a TCP port.
 
-`rate` paces the mechanism in rows per second (44 mm/s = 352; None: at once) and `baud` the line in bits per second at 10 bits a byte;
-a pty itself paces nothing. No more than the receive buffer's room is taken from the line, which is what hardware flow control does.
+`rate` paces the mechanism in rows per second (44 mm/s = 352; None: at once) and `baud` the line in bits per second, 10 bits a
+byte; a pty itself paces nothing. No more than the receive buffer's room is taken from the line, which is what hardware flow control
+does.
 """
 
 import asyncio
@@ -107,7 +108,12 @@ class TcpLink:
     """The printer on a TCP port of this machine: `port` is valid after `start`. One connection at a time."""
 
     def __init__(
-        self, printer: EscPosPrinter, host: str = "127.0.0.1", port: int = 0, rate: "int | None" = None, baud: "int | None" = None
+        self,
+        printer: EscPosPrinter,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        rate: "int | None" = None,
+        baud: "int | None" = None,
     ) -> None:
         self.printer = printer
         self.host = host

@@ -11,7 +11,17 @@ from PIL import Image, ImageDraw, ImageFont
 
 from sim.parts.escpos.paper import DOTS
 
-CODE_PAGES = {0: "cp437", 2: "cp850", 3: "cp860", 4: "cp863", 5: "cp865", 16: "cp1252", 17: "cp866", 18: "cp852", 19: "cp858"}
+CODE_PAGES = {
+    0: "cp437",
+    2: "cp850",
+    3: "cp860",
+    4: "cp863",
+    5: "cp865",
+    16: "cp1252",
+    17: "cp866",
+    18: "cp852",
+    19: "cp858",
+}
 CELLS = {0: (12, 24), 1: (9, 17)}
 MONO = Path("/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf")
 
@@ -50,7 +60,7 @@ class Line:
         """Append one character."""
         image = _cell(style.decode(byte), style.font, style.bold, style.underline).resize(style.cell())
         if style.inverse:
-            image = image.point(lambda value: 255 - value)
+            image = image.point([255 - value for value in range(256)])
         self._cells.append(image)
         self.width += image.width
         self.height = max(self.height, image.height)
@@ -76,7 +86,7 @@ def _cell(character: str, font: int, bold: bool, underline: int) -> Image.Image:
         draw.text((1, height * 4 // 5), character, font=_typeface(font), fill=255, anchor="ls")
     if underline:
         draw.rectangle((0, height - underline, width, height), fill=255)
-    return image.point(lambda value: 255 if value > 110 else 0)
+    return image.point([0] * 111 + [255] * 145)
 
 
 @lru_cache(maxsize=2)

@@ -45,7 +45,7 @@ def said(kind, copy=r.COPY_DRIVER, **changes):
     for _ in receipt_items(listening, kind, values, copy):
         pass
     out = []
-    for text, rtl in listening.texts:
+    for text, _ in listening.texts:
         for mark in ("\u2066", "\u2067", "\u2068", "\u2069"):
             text = text.replace(mark, "")
         out.append(text.replace("\u00a0", " "))

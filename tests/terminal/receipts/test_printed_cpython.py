@@ -16,6 +16,7 @@ from sim.parts.escpos import EscPosPrinter, PtyLink, Strip, TcpLink
 from terminal.face.resources import atlas_blob
 from terminal.face.text import TextEngine
 from terminal.receipts import KINDS, print_receipt
+from tests.support import cross
 from tests.terminal.receipts import sample
 
 MEANINGS = {
@@ -101,7 +102,34 @@ def test_a_receipt_takes_few_seconds_on_a_real_line_and_paper() -> None:
         took = asyncio.get_running_loop().time() - begin
         await uart.close()
         await link.close()
-        assert len(printer.tear().rows) > 1200
+        assert len(printer.strips[0].rows) > 1200
         return took
 
     assert asyncio.run(job()) < 3
+
+
+async def from_device(kind: str, over: str, paper_rows: "int | None" = None) -> "tuple[list[object], EscPosPrinter]":
+    """Let 32-bit MicroPython print over a pty or TCP; what it says, and the printer."""
+    printer = EscPosPrinter(paper_rows=paper_rows)
+    link = PtyLink(printer) if over == "tty" else TcpLink(printer)
+    wiring = f"{over}:{await link.start()}"
+    module = "tests.terminal.receipts.printing"
+    try:
+        said = await asyncio.to_thread(cross.run_on_device, module, "print_on", [(kind, wiring)])
+    finally:
+        await link.close()
+    return said[0], printer
+
+
+@pytest.mark.parametrize("over", ["tty", "tcp"])
+def test_micropython_prints_the_same_paper_over_a_real_line(over: str) -> None:
+    said, printer = asyncio.run(from_device("provisional", over))
+    driver, strip = asyncio.run(printed("provisional", sample.facts("provisional")))
+    assert said == [driver.bytes_sent, True, ""]
+    assert printer.strips[0].rows == strip.rows
+
+
+def test_micropython_is_told_when_the_paper_ends_in_mid_receipt() -> None:
+    said, printer = asyncio.run(from_device("payment", "tty", paper_rows=500))
+    assert said[2] == "PRN-003" and isinstance(said[1], int) and said[1] > 0
+    assert not printer.strips and len(printer.paper.rows) == 500
