@@ -49,10 +49,10 @@ duplicate|نسخة|DUPLICATA
 
 
 def word(key: str) -> "tuple[str, str]":
-    """(Arabic, French) of `key`. Raises ConfigError CFG-040 for a key that is not there."""
+    """(Arabic, French) of `key`. Raises ConfigError CFG-060 for a key that is not there."""
     at = _WORDS.find("\n" + key + "|")
     if at < 0:
-        raise ConfigError("the receipts have no such text", "CFG-040", "report it", key)
+        raise ConfigError("the receipts have no such text", "CFG-060", "report it", key)
     start = at + len(key) + 2
     parts = _WORDS[start : _WORDS.find("\n", start)].split("|")
     return parts[0], parts[1]

@@ -109,8 +109,8 @@ def test_a_picture_is_read(tmp_path: Path, terminal: Terminal, keys: str) -> Non
     ("make", "code"),
     [
         (lambda path: segno.make("https://example.invalid/").save(str(path), scale=4), "FMT-070"),
-        (lambda path: path.write_bytes(b"no picture"), "CFG-042"),
-        (lambda path: None, "CFG-042"),
+        (lambda path: path.write_bytes(b"no picture"), "CFG-062"),
+        (lambda path: None, "CFG-062"),
     ],
 )
 def test_a_picture_without_a_receipts_code_is_bad_input(tmp_path: Path, keys: str, make: object, code: str) -> None:
@@ -129,8 +129,8 @@ def test_bad_text_and_usage_are_bad_input(terminal: Terminal, keys: str) -> None
 
 def test_no_key_list_is_something_missing(tmp_path: Path, terminal: Terminal) -> None:
     done = tasdid(terminal.code(1), "--keys", str(tmp_path / "none.json"))
-    assert done.returncode == cli.MISSING and "CFG-043" in done.stderr
+    assert done.returncode == cli.MISSING and "CFG-063" in done.stderr
     broken = tmp_path / "broken.json"
     broken.write_text('{"TSD-000001": "zz"}')
     done = tasdid(terminal.code(1), "--keys", str(broken))
-    assert done.returncode == cli.BAD_INPUT and "CFG-044" in done.stderr
+    assert done.returncode == cli.BAD_INPUT and "CFG-064" in done.stderr

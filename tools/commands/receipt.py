@@ -54,7 +54,7 @@ def verify(
     """Verify a receipt's code and say what it means. Exit codes: 0 genuine, 1 not, 2 bad input, 3 no key list."""
     if bool(text) == bool(png):
         raise ConfigError(
-            "give either the code's text or --png, not both", "CFG-041", "see tasdid receipt verify --help"
+            "give either the code's text or --png, not both", "CFG-061", "see tasdid receipt verify --help"
         )
     verdict = examine(text or read_code(png or Path()), load_keys(keys))
     if as_json:
@@ -66,7 +66,7 @@ def verify(
 
 
 def read_code(picture: Path) -> str:
-    """The text of the receipt's code in a picture. ConfigError CFG-042 for no picture, ClaimError FMT-070 for no such code."""
+    """The text of the receipt's code in a picture. ConfigError CFG-062 for no picture, ClaimError FMT-070 for no such code."""
     import zxingcpp
     from PIL import Image, UnidentifiedImageError
 
@@ -74,7 +74,7 @@ def read_code(picture: Path) -> str:
         with Image.open(picture) as image:
             grey = image.convert("L")
     except (OSError, UnidentifiedImageError) as error:
-        raise ConfigError("the picture cannot be read", "CFG-042", "give a PNG or JPEG file") from error
+        raise ConfigError("the picture cannot be read", "CFG-062", "give a PNG or JPEG file") from error
     codes = [code.text for code in zxingcpp.read_barcodes(grey)]
     wanted = [code for code in codes if code.startswith(claim.PREFIX)]
     if len(wanted) != 1:
@@ -84,7 +84,7 @@ def read_code(picture: Path) -> str:
 
 
 def load_keys(source: Path) -> dict[str, bytes]:
-    """Public keys by device id. MissingPart CFG-043 if there is no list, ConfigError CFG-044 if one is malformed."""
+    """Public keys by device id. MissingPart CFG-063 if there is no list, ConfigError CFG-064 if one is malformed."""
     files = sorted(source.glob("*.json")) if source.is_dir() else [source]
     found: dict[str, bytes] = {}
     for file in files:
@@ -92,11 +92,11 @@ def load_keys(source: Path) -> dict[str, bytes]:
             entries = json.loads(file.read_text("utf-8"))
             found.update({device: bytes.fromhex(key) for device, key in entries.items()})
         except FileNotFoundError as error:
-            raise MissingPart("CFG-043", "there is no key list", f"give --keys, or start the server: {file}") from error
+            raise MissingPart("CFG-063", "there is no key list", f"give --keys, or start the server: {file}") from error
         except (OSError, ValueError, AttributeError, TypeError) as error:
-            raise ConfigError("a key list is malformed", "CFG-044", f"fetch it again: {file}") from error
+            raise ConfigError("a key list is malformed", "CFG-064", f"fetch it again: {file}") from error
     if not found:
-        raise MissingPart("CFG-043", "the key list is empty", "give --keys FILE or a folder with key lists")
+        raise MissingPart("CFG-063", "the key list is empty", "give --keys FILE or a folder with key lists")
     return found
 
 

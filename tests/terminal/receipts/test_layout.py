@@ -203,7 +203,7 @@ def test_long_places_and_wordings_are_broken_not_cut():
 
 
 def test_an_unknown_word_is_a_coded_error():
-    assert raises(ConfigError, word, "nothing").code == "CFG-040"
+    assert raises(ConfigError, word, "nothing").code == "CFG-060"
 
 
 class Counting:
