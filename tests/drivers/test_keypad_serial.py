@@ -1,0 +1,85 @@
+"""The key matrix behind its serial controller."""
+
+from drivers.keypad_serial import SerialKeypad
+from tests.support import dual
+
+
+class Line:
+    """A serial line on which each chunk arrives after so many ms; moves the clock."""
+
+    def __init__(self, chunks):
+        self.chunks = chunks
+        self.now = 0
+
+    async def read_into(self, buffer, timeout_ms):
+        if not self.chunks or self.chunks[0][0] > timeout_ms:
+            self.now += timeout_ms
+            if self.chunks:
+                self.chunks[0] = (self.chunks[0][0] - timeout_ms, self.chunks[0][1])
+            return 0
+        after, data = self.chunks[0]
+        self.now += after
+        got = min(len(buffer), len(data))
+        buffer[:got] = data[:got]
+        if got == len(data):
+            self.chunks.pop(0)
+        else:
+            self.chunks[0] = (0, data[got:])
+        return got
+
+    def ticks_ms(self):
+        return self.now
+
+    def ticks_diff(self, later, earlier):
+        return later - earlier
+
+
+def keypad(*chunks):
+    line = Line(list(chunks))
+    return SerialKeypad(line, line), line
+
+
+async def test_every_key_has_its_code():
+    pad, _ = keypad((5, b"0123456789"))
+    for name in "0123456789":
+        if name == "8":
+            assert await pad.read_key(0) is None  # the ninth and tenth in one burst are beyond the 8 kept
+            break
+        assert await pad.read_key(10) == name
+    for code, name in ((0x0D, "ok"), (0x1B, "cancel"), (0x08, "clear"), (0x11, "up"), (0x12, "down"), (0x13, "menu"), (0x14, "lang"), (0x39, "9")):
+        pad, _ = keypad((0, bytes((code,))))
+        assert await pad.read_key(0) == name
+
+
+async def test_releases_and_noise_are_passed_over_within_the_time_out():
+    pad, line = keypad((10, b"\xb1"), (10, b"\x00\x7f"), (10, b"\x31"))
+    assert await pad.read_key(100) == "1"
+    assert pad.unknown == 2
+    assert line.now == 30
+
+
+async def test_a_stream_of_releases_does_not_stretch_the_time_out():
+    pad, line = keypad(*[(40, b"\xb1")] * 20)
+    assert await pad.read_key(100) is None
+    assert line.now <= 140
+
+
+async def test_no_key_within_the_time_out_is_none_and_the_key_is_not_lost():
+    pad, _ = keypad((150, b"5"))
+    assert await pad.read_key(100) is None
+    assert await pad.read_key(100) == "5"
+
+
+async def test_forgotten_keys_do_not_come():
+    pad, _ = keypad((0, b"12"))
+    assert await pad.read_key(0) == "1"
+    pad.forget()
+    assert await pad.read_key(0) is None
+
+
+async def test_typed_digits_do_not_stay_in_memory():
+    pad, _ = keypad((0, b"4711"))
+    for name in "4711":
+        assert await pad.read_key(0) == name
+    assert not any(pad._buffer) and not any(pad._waiting)
+    dual.record("unknown", pad.unknown)
