@@ -1,5 +1,5 @@
-"""`python -m server --config FILE [--db URL] [--host H] [--port N]`: the central server in the foreground, until Ctrl-C
-or SIGTERM.
+"""`python -m server --config FILE [--db URL] [--host H] [--port N] [--restored]`: the central server in the foreground,
+until Ctrl-C or SIGTERM.
 
 Prints one line when it listens: `server listening on http://HOST:PORT`. Exit codes: 0 stopped, 2 wrong arguments, 3
 configuration.
@@ -10,6 +10,7 @@ import sys
 
 from protocol.errors import ConfigError, ParameterError
 from server import config
+from server.store import restore
 from server.web import app, serve
 
 
@@ -20,9 +21,13 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--db", help="SQLAlchemy URL, e.g. sqlite:///var/server.db or postgresql://host/db")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one")
+    parser.add_argument("--restored", action="store_true", help="the database was restored from a backup; say it once")
     options = parser.parse_args(arguments)
     try:
         application = app.build(config.load(options.config, options.db))
+        if options.restored:
+            with application.state.running.engine.begin() as connection:
+                restore.mark(connection, app.utc_now())
         sock = serve.listen(options.host, options.port)
     except (ConfigError, ParameterError) as error:
         print(error, file=sys.stderr)

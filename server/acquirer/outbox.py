@@ -21,7 +21,7 @@ from server.acquirer.iso import Answer, Request
 from server.ingest import results
 from server.ledger import accounts, posting
 from server.ledger.posting import Identity
-from server.store import audit
+from server.store import audit, restore
 from server.store import tables as t
 
 LEASE = 60  # seconds that a claimed row belongs to the process that claimed it
@@ -115,9 +115,11 @@ def _authorised(connection: Connection, answer: Answer, row: Any, now: int) -> N
     payment = _payment(connection, answer.identity)
     outcome = r.OUTCOME_APPROVED if answer.response == "00" else r.OUTCOME_DECLINED
     results.record(connection, payment, outcome, answer.auth_code, answer.response, answer.reference, now)
-    connection.execute(delete(t.sealed).where(_where(t.sealed, answer.identity)))
+    had_data = connection.execute(delete(t.sealed).where(_where(t.sealed, answer.identity))).rowcount
     if outcome == r.OUTCOME_APPROVED and not payment.held:
-        _enqueue(connection, answer.identity, t.STEP_CLEAR, row.amount, row.utc, answer.auth_code, now)
+        doubtful = not had_data or row.utc < restore.doubtful_before(connection)
+        state = t.STATE_DOUBTFUL if doubtful else t.STATE_NEW
+        _enqueue(connection, answer.identity, t.STEP_CLEAR, state, row.amount, row.utc, answer.auth_code, now)
 
 
 def _cleared(connection: Connection, answer: Answer, _row: Any, _now: int) -> None:
@@ -136,7 +138,14 @@ def _reversed(connection: Connection, answer: Answer, _row: Any, now: int) -> No
 
 
 def _enqueue(
-    connection: Connection, identity: Identity, step: int, amount: int, utc: int, auth_code: str | None, now: int
+    connection: Connection,
+    identity: Identity,
+    step: int,
+    state: int,
+    amount: int,
+    utc: int,
+    auth_code: str | None,
+    now: int,
 ) -> None:
     connection.execute(
         insert(t.outbox).values(
@@ -144,7 +153,7 @@ def _enqueue(
             epoch=identity[1],
             intent=identity[2],
             step=step,
-            state=t.STATE_NEW,
+            state=state,
             amount=amount,
             utc=utc,
             auth_code=auth_code,
@@ -172,7 +181,7 @@ def request_reversal(connection: Connection, identity: Identity, who: str, now: 
         raise ServerError("no approved payment of this identity waits for a reversal", codes.NO_SUCH_PAYMENT)
     unsent = and_(_where(t.outbox, identity, t.STEP_CLEAR), t.outbox.c.state == t.STATE_NEW)
     connection.execute(update(t.outbox).where(unsent).values(state=t.STATE_HELD))
-    _enqueue(connection, identity, t.STEP_REVERSE, payment.amount, payment.utc, None, now)
+    _enqueue(connection, identity, t.STEP_REVERSE, t.STATE_NEW, payment.amount, payment.utc, None, now)
     audit.write(connection, identity[0], t.LEVEL_NOTE, "REVERSAL", f"payment {identity[2]}, asked by {who}", now)
 
 

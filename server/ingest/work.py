@@ -13,7 +13,7 @@ from protocol import records as r
 from server import codes
 from server.ledger import accounts, posting
 from server.messages import Entry
-from server.store import audit
+from server.store import audit, restore
 from server.store import tables as t
 from server.store.devices import Device
 
@@ -28,6 +28,7 @@ class Work:
         self._device = device
         self._epoch = epoch
         self._now = now
+        self._doubtful_before = restore.doubtful_before(connection)
         self._insert: dict[str, list[Row]] = {}
         self._updates: dict[str, list[Row]] = {}
         self._payments = self._load_payments({e.record.get(r.INTENT) for e in entries})
@@ -187,7 +188,8 @@ class Work:
         key = {"device": payment["device"], "epoch": payment["epoch"], "intent": payment["intent"]}
         if entry.sealed is not None:
             self._add("sealed", {**key, "blob": entry.sealed})
-        state = t.STATE_NEW if entry.sealed is not None else t.STATE_DOUBTFUL
+        known_elsewhere = entry.sealed is None or payment["utc"] < self._doubtful_before
+        state = t.STATE_DOUBTFUL if known_elsewhere else t.STATE_NEW
         self._add(
             "outbox",
             {

@@ -214,6 +214,14 @@ audit = Table(  # append only
     PrimaryKeyConstraint("device", "number"),
 )
 
+meta = Table(  # facts about this database itself
+    "meta",
+    metadata,
+    _text("name", 32),
+    _int("value"),
+    PrimaryKeyConstraint("name"),
+)
+
 PART_OUTCOME = 1
 PART_FINAL = 2
 PART_REVERSAL = 3

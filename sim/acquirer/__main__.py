@@ -22,10 +22,10 @@ async def _run(options: argparse.Namespace) -> None:
     profiles = json.loads(Path(options.profiles).read_text()) if options.profiles else {}
     host = Host(Book(keys.load(options.keys, options.issuers), profiles), options.host, options.port)
     await host.start()
-    print(f"acquirer listening on {options.host}:{host.port}", flush=True)
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    print(f"acquirer listening on {options.host}:{host.port}", flush=True)
     await stopped.wait()
     await host.stop()
 

@@ -33,7 +33,7 @@ class Host:
         self.book = book
         self._address = (host, port)
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
         self.port = 0
         self.silent = 0
         self.deaf = 0
@@ -48,13 +48,15 @@ class Host:
         """Close the listening socket and every connection."""
         if self._server is not None:
             self._server.close()
+            tasks = [task for task in self._open.values() if task is not None]
             for writer in list(self._open):
                 writer.close()
+            await asyncio.gather(*tasks)
             await self._server.wait_closed()
             self._server = None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
+        self._open[writer] = asyncio.current_task()
         try:
             while True:
                 size = int.from_bytes(await reader.readexactly(2), "big")
@@ -67,7 +69,7 @@ class Host:
         except (asyncio.IncompleteReadError, ConnectionError):
             return  # the other side is gone
         finally:
-            self._open.discard(writer)
+            self._open.pop(writer, None)
             writer.close()
 
     def take(self, message: bytes) -> bytes | None:

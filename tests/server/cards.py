@@ -27,7 +27,11 @@ def de55(amount: int, kind: int, pan: str = PAN, atc: int = 1, master: bytes = M
     }  # fmt: skip
     session = kd.derive_common_sk(kd.derive_icc_mk_a(master, pan, "01"), values["9F36"] + bytes(6))
     cryptogram = ac.generate_ac(session, b"".join(values.values()), ac.PaddingType.EMV)
-    return b"".join(_tlv(tag, value) for tag, value in values.items()) + _tlv("9F27", bytes([kind])) + _tlv("9F26", cryptogram)
+    return (
+        b"".join(_tlv(tag, value) for tag, value in values.items())
+        + _tlv("9F27", bytes([kind]))
+        + _tlv("9F26", cryptogram)
+    )
 
 
 def content(amount: int, kind: int, pan: str = PAN, **more: Any) -> dict[int, Any]:

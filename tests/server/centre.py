@@ -80,7 +80,9 @@ class Centre:
     def alarms(self) -> list[str]:
         """Codes of all alarms, in order."""
         with reading(self.engine) as connection:
-            rows = connection.execute(select(t.audit).where(t.audit.c.level == t.LEVEL_ALARM).order_by(t.audit.c.number))
+            rows = connection.execute(
+                select(t.audit).where(t.audit.c.level == t.LEVEL_ALARM).order_by(t.audit.c.number)
+            )
             return [row.code for row in rows]
 
     def books(self) -> dict[str, int]:

@@ -1,4 +1,6 @@
-"""A terminal as seen from the wire: builds, chains, signs and sends with cbor2 and `cryptography`, with no code of the project's codecs."""
+"""A terminal as seen from the wire: builds, chains, signs and sends with cbor2 and `cryptography`, with no code of
+the project's codecs.
+"""
 
 import hashlib
 import secrets
@@ -64,7 +66,11 @@ class Handheld:
     def entry(self) -> dict[str, Any]:
         """Its entry of the provisioning file."""
         return {
-            "public_key": self.public().hex(), "dukpt_key_id": self.key_id.hex(), "unit": "BMP-16-01", "force": 1, "wilaya": 16
+            "public_key": self.public().hex(),
+            "dukpt_key_id": self.key_id.hex(),
+            "unit": "BMP-16-01",
+            "force": 1,
+            "wilaya": 16,
         }
 
     def hash(self, seq: int) -> bytes:
@@ -77,8 +83,17 @@ class Handheld:
         before = self.records[-1] if self.records else {r.CUM_COUNT: 0, r.CUM_TOTAL: 0}
         self.utc += 7
         record = {
-            r.V: 1, r.DEVICE: self.name, r.EPOCH: self.epoch, r.SEQ: seq, r.PREV: self.hash(seq - 1), r.COUNTER: seq,
-            r.UTC: self.utc, r.CLOCK: 1, r.KIND: kind, r.OFFICER: 1207, r.UNIT: "BMP-16-01",
+            r.V: 1,
+            r.DEVICE: self.name,
+            r.EPOCH: self.epoch,
+            r.SEQ: seq,
+            r.PREV: self.hash(seq - 1),
+            r.COUNTER: seq,
+            r.UTC: self.utc,
+            r.CLOCK: 1,
+            r.KIND: kind,
+            r.OFFICER: 1207,
+            r.UNIT: "BMP-16-01",
         }
         record.update({getattr(r, name.upper()): value for name, value in extra.items()})
         approved = kind in (r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT) and record.get(r.OUTCOME) == 1
@@ -90,7 +105,9 @@ class Handheld:
     def notice(self, amount: int = 200_000) -> int:
         """A new case with its notice; the case number."""
         self.cases += 1
-        self.write(r.NOTICE, case=self.cases, pv=f"16/2027/{self.cases:06d}", offence="66/D-24", amount=amount, points=4)
+        self.write(
+            r.NOTICE, case=self.cases, pv=f"16/2027/{self.cases:06d}", offence="66/D-24", amount=amount, points=4
+        )
         return self.cases
 
     def pay(self, outcome: int, amount: int = 200_000, blob: bytes | None = b"opaque", scheme: str = "CIB TEST") -> int:
@@ -100,9 +117,17 @@ class Handheld:
         self.finish(intent, outcome, amount, blob, scheme)
         return intent
 
-    def finish(self, intent: int, outcome: int, amount: int, blob: bytes | None = b"opaque", scheme: str = "CIB TEST") -> int:
+    def finish(
+        self, intent: int, outcome: int, amount: int, blob: bytes | None = b"opaque", scheme: str = "CIB TEST"
+    ) -> int:
         """The outcome of an intent; its sequence."""
-        extra: dict[str, Any] = {"intent": intent, "outcome": outcome, "amount": amount, "scheme": scheme, "last4": "0017"}
+        extra: dict[str, Any] = {
+            "intent": intent,
+            "outcome": outcome,
+            "amount": amount,
+            "scheme": scheme,
+            "last4": "0017",
+        }
         if outcome in (1, 2) and blob is not None:
             extra["sealed"] = hashlib.sha256(blob).digest()
         seq = self.write(r.PAYMENT_OUTCOME, **extra)
@@ -130,8 +155,17 @@ class Handheld:
         self.nonce = secrets.token_bytes(8)
         head = len(self.records)
         payload = {
-            s.NONCE: self.nonce, s.EPOCH: self.epoch, s.DEVICE: self.name, s.HEAD_SEQ: head, s.HEAD_HASH: self.hash(head),
-            s.FIRST_RETAINED: 1, s.FIRMWARE: "0.1.0", s.SETS: {}, s.UTC: self.utc, s.CLOCK: 1, s.HEALTH: {"battery": 88},
+            s.NONCE: self.nonce,
+            s.EPOCH: self.epoch,
+            s.DEVICE: self.name,
+            s.HEAD_SEQ: head,
+            s.HEAD_HASH: self.hash(head),
+            s.FIRST_RETAINED: 1,
+            s.FIRMWARE: "0.1.0",
+            s.SETS: {},
+            s.UTC: self.utc,
+            s.CLOCK: 1,
+            s.HEALTH: {"battery": 88},
         }
         payload.update({getattr(s, name.upper()): value for name, value in change.items()})
         return self.message(s.TYPE_HELLO, payload)
@@ -156,8 +190,15 @@ class Handheld:
         maps, signatures = self.wire(first, last)
         before = self.records[first - 2] if first > 1 else {r.CUM_COUNT: 0, r.CUM_TOTAL: 0}
         payload = {
-            s.NONCE: self.nonce, s.EPOCH: self.epoch, s.DEVICE: self.name, s.FIRST_SEQ: first, s.PREV_HASH: self.hash(first - 1),
-            s.RECORDS: maps, s.SIGNATURES: signatures, s.CUM_COUNT: before[r.CUM_COUNT], s.CUM_TOTAL: before[r.CUM_TOTAL],
+            s.NONCE: self.nonce,
+            s.EPOCH: self.epoch,
+            s.DEVICE: self.name,
+            s.FIRST_SEQ: first,
+            s.PREV_HASH: self.hash(first - 1),
+            s.RECORDS: maps,
+            s.SIGNATURES: signatures,
+            s.CUM_COUNT: before[r.CUM_COUNT],
+            s.CUM_TOTAL: before[r.CUM_TOTAL],
         }
         for key, blobs in self.attached.items():
             inside = {seq - first: blob for seq, blob in blobs.items() if first <= seq <= last}
@@ -169,6 +210,11 @@ class Handheld:
     def close(self, first: int, last: int, totals: dict[int, list[int]]) -> bytes:
         """CLOSE."""
         payload = {
-            s.NONCE: self.nonce, s.EPOCH: self.epoch, s.DEVICE: self.name, s.FIRST_SEQ: first, s.LAST_SEQ: last, s.TOTALS: totals
+            s.NONCE: self.nonce,
+            s.EPOCH: self.epoch,
+            s.DEVICE: self.name,
+            s.FIRST_SEQ: first,
+            s.LAST_SEQ: last,
+            s.TOTALS: totals,
         }
         return self.message(s.TYPE_CLOSE, payload)

@@ -46,7 +46,9 @@ def test_a_batch_is_acknowledged_up_to_its_last_hash(centre: Centre, handheld: H
     assert centre.hello(handheld)[s.WANTED] == []
 
 
-def test_an_approved_payment_is_posted_to_the_treasury_and_owed_by_the_acquirer(centre: Centre, handheld: Handheld) -> None:
+def test_an_approved_payment_is_posted_to_the_treasury_and_owed_by_the_acquirer(
+    centre: Centre, handheld: Handheld
+) -> None:
     handheld.pay(r.OUTCOME_APPROVED)
     centre.hello(handheld)
     centre.send(handheld)
@@ -162,7 +164,10 @@ def test_a_refusal_is_signed_and_echoes_the_nonce(centre: Centre, handheld: Hand
 def test_a_signature_for_one_role_does_not_serve_another(centre: Centre, handheld: Handheld) -> None:
     handheld.write(r.SHIFT_OPENED)
     assert centre.refused(handheld.message(s.TYPE_ACK, {s.NONCE: bytes(8)})) == codes.WRONG_TYPE
-    assert centre.refused(handheld.message(s.TYPE_BATCH, {s.NONCE: bytes(8), s.EPOCH: 1, s.DEVICE: "TSD-2"})) == codes.WRONG_DEVICE
+    assert (
+        centre.refused(handheld.message(s.TYPE_BATCH, {s.NONCE: bytes(8), s.EPOCH: 1, s.DEVICE: "TSD-2"}))
+        == codes.WRONG_DEVICE
+    )
 
 
 def test_every_truncation_of_a_batch_is_refused_and_stores_nothing(centre: Centre, handheld: Handheld) -> None:
@@ -255,7 +260,9 @@ def test_a_signature_of_another_record_does_not_serve(centre: Centre, handheld: 
         (lambda h, i: h.write(99), codes.UNKNOWN_KIND),
     ],
 )
-def test_one_bad_record_is_named_and_blocks_nothing(centre: Centre, handheld: Handheld, spoil: object, code: str) -> None:
+def test_one_bad_record_is_named_and_blocks_nothing(
+    centre: Centre, handheld: Handheld, spoil: object, code: str
+) -> None:
     case = handheld.notice()
     intent = handheld.write(r.PAYMENT_INTENT, case=case, amount=A)
     bad = spoil(handheld, intent)  # type: ignore[operator]

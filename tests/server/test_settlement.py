@@ -28,7 +28,9 @@ def centre(tmp_path: Path, handheld: Handheld) -> Centre:
     return centre
 
 
-def test_an_approval_is_posted_once_and_delivered_until_it_comes_back_as_a_record(centre: Centre, handheld: Handheld) -> None:
+def test_an_approval_is_posted_once_and_delivered_until_it_comes_back_as_a_record(
+    centre: Centre, handheld: Handheld
+) -> None:
     intent = handheld.pay(r.OUTCOME_PROVISIONAL)
     centre.send(handheld)
     (request,) = centre.claim()
@@ -99,7 +101,9 @@ def test_a_claimed_request_belongs_to_one_worker_until_its_lease_ends(centre: Ce
 
 
 @pytest.mark.parametrize("response", sorted(outbox.LATER))
-def test_a_passing_trouble_is_repeated_later_with_growing_pauses(centre: Centre, handheld: Handheld, response: str) -> None:
+def test_a_passing_trouble_is_repeated_later_with_growing_pauses(
+    centre: Centre, handheld: Handheld, response: str
+) -> None:
     handheld.pay(r.OUTCOME_PROVISIONAL)
     centre.send(handheld)
     for expected in (False, True, True):

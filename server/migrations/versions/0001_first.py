@@ -87,6 +87,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("device", "epoch", "intent", "part", "leg"),
     )
     op.create_table(
+        "meta",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("value", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "nonces",
         sa.Column("device", sa.String(length=32), nullable=False),
         sa.Column("nonce", sa.LargeBinary(), nullable=False),

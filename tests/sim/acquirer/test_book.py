@@ -1,4 +1,6 @@
-"""The simulated host: it opens only what was sealed for this payment, checks the cryptogram, and never charges twice."""
+"""The simulated host: it opens only what was sealed for this payment, checks the cryptogram, and never charges
+twice.
+"""
 
 import json
 
@@ -13,7 +15,9 @@ from tests.server.handheld import Handheld
 from tests.support import needs
 
 A = 200_000
-pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")  # EMV is triple DES
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::cryptography.utils.CryptographyDeprecationWarning"
+)  # EMV is triple DES
 
 
 @pytest.fixture
@@ -27,7 +31,12 @@ def book() -> Book:
 
 
 def demand(
-    handheld: Handheld, kind: str = "authorise", intent: int = 7, repeat: bool = False, blob: bytes | None = None, amount: int = A
+    handheld: Handheld,
+    kind: str = "authorise",
+    intent: int = 7,
+    repeat: bool = False,
+    blob: bytes | None = None,
+    amount: int = A,
 ) -> Demand:
     return Demand(kind, repeat, f"REF{intent:09d}", handheld.name, 1, intent, amount, blob)
 
@@ -68,7 +77,9 @@ def test_a_genuine_tc_is_captured_without_being_asked_before(book: Book, handhel
     assert len(book.captures()) == 1
 
 
-@pytest.mark.parametrize(("profile", "code"), [(APPROVE, "00"), (INSUFFICIENT, "51"), (REFUSE, "05"), (UNAVAILABLE, "91")])
+@pytest.mark.parametrize(
+    ("profile", "code"), [(APPROVE, "00"), (INSUFFICIENT, "51"), (REFUSE, "05"), (UNAVAILABLE, "91")]
+)
 def test_a_card_is_answered_by_its_profile(handheld: Handheld, profile: str, code: str) -> None:
     book = Book(KEYS, {PAN: profile})
     assert book.answer(demand(handheld, blob=sealed(handheld))) == code
@@ -105,11 +116,15 @@ def test_a_cryptogram_for_another_amount_is_wrong(book: Book, handheld: Handheld
 
 
 @pytest.mark.parametrize("change", [{"intent": 8}, {"amount": A + 1}])
-def test_card_data_open_only_for_their_payment_and_amount(book: Book, handheld: Handheld, change: dict[str, int]) -> None:
+def test_card_data_open_only_for_their_payment_and_amount(
+    book: Book, handheld: Handheld, change: dict[str, int]
+) -> None:
     assert book.answer(demand(handheld, blob=sealed(handheld), **change)) == "63"  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("blob", [b"", b"\xa0", b"\x83\x40\xa0\x40", cbor2.dumps(cbor2.CBORTag(18, [])), cbor2.dumps([b"", {}, 5])])
+@pytest.mark.parametrize(
+    "blob", [b"", b"\xa0", b"\x83\x40\xa0\x40", cbor2.dumps(cbor2.CBORTag(18, [])), cbor2.dumps([b"", {}, 5])]
+)
 def test_what_is_no_sealed_data_is_answered_63(book: Book, handheld: Handheld, blob: bytes) -> None:
     assert book.answer(demand(handheld, blob=blob)) == "63"
 

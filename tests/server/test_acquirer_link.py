@@ -1,0 +1,240 @@
+"""Server and host over real TCP: approvals, lost answers, a host that is away; charged exactly once."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from protocol import records as r
+from protocol import sync as s
+from server import codes
+from server.acquirer.link import AcquirerLink
+from server.acquirer.worker import Worker
+from server.store import restore
+from sim.acquirer.book import APPROVE, INSUFFICIENT, UNAVAILABLE, Book
+from sim.acquirer.host import Host
+from tests.server.cards import ARQC, KEYS, PAN, TC, content
+from tests.server.centre import Centre
+from tests.server.handheld import Handheld
+
+A = 200_000
+pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+
+
+class Patrol:
+    """A device with one shift to settle, the centre, and a host."""
+
+    def __init__(self, folder: Path) -> None:
+        self.handheld = Handheld()
+        self.centre = Centre(folder, self.handheld)
+        self.host = Host(Book(KEYS))
+
+    def pay(self, outcome: int, kind: int, amount: int = A, **card: Any) -> int:
+        handheld = self.handheld
+        case = handheld.notice(amount)
+        intent = handheld.write(r.PAYMENT_INTENT, case=case, amount=amount)
+        handheld.finish(intent, outcome, amount, handheld.seal(KEYS.bdk, intent, amount, content(amount, kind, **card)))
+        return intent
+
+    def sync(self) -> dict[int, Any]:
+        centre, handheld = self.centre, self.handheld
+        acked = centre.hello(handheld)[s.ACKED_SEQ]
+        return centre.send(handheld, acked + 1)
+
+    async def write(self, operation: Callable[[Connection], Any]) -> Any:
+        with self.centre.engine.begin() as connection:
+            return operation(connection)
+
+    def clock(self) -> int:
+        self.centre.now += 4000  # whatever waits is due
+        return self.centre.now
+
+    async def settle(self, rounds: int, timeout: float = 5.0) -> int:
+        """Let a worker work; how many requests it settled."""
+        link = AcquirerLink("127.0.0.1", self.host.port, timeout)
+        worker = Worker(self.write, link, self.clock)
+        try:
+            return sum([await worker.step() for _ in range(rounds)])
+        finally:
+            await link.close()
+
+
+@pytest.fixture
+def patrol(tmp_path: Path) -> Patrol:
+    return Patrol(tmp_path)
+
+
+def run(patrol: Patrol, story: Callable[[], Any]) -> None:
+    async def whole() -> None:
+        await patrol.host.start()
+        try:
+            await story()
+        finally:
+            await patrol.host.stop()
+
+    asyncio.run(whole())
+
+
+def test_a_shift_is_authorised_cleared_and_agrees_with_the_capture_list(patrol: Patrol) -> None:
+    patrol.pay(r.OUTCOME_APPROVED, TC)
+    patrol.pay(r.OUTCOME_PROVISIONAL, ARQC, 300_000)
+    patrol.pay(r.OUTCOME_PROVISIONAL, ARQC, 400_000, pan="9999990200000003")  # an issuer that the host does not know
+    patrol.sync()
+
+    async def story() -> None:
+        assert await patrol.settle(2) == 4
+
+    run(patrol, story)
+    assert [request for request in patrol.host.types] == ["0220", "0100", "0100", "0220"]
+    assert sorted(capture.amount for capture in patrol.host.book.captures()) == [A, 300_000]
+    assert patrol.centre.books()["treasury:16:1:BMP-16-01"] == -500_000
+    assert patrol.centre.count("sealed") == 0
+    results = patrol.centre.hello(patrol.handheld)[s.RESULTS]
+    assert [(x[s.RESULT_OUTCOME], x[s.RESULT_REASON]) for x in results] == [(1, "00"), (3, "05")]
+
+
+def test_a_forged_cryptogram_is_declined(patrol: Patrol) -> None:
+    patrol.pay(r.OUTCOME_PROVISIONAL, ARQC, master=bytes(16))
+    patrol.sync()
+    run(patrol, lambda: patrol.settle(2))
+    (result,) = patrol.centre.hello(patrol.handheld)[s.RESULTS]
+    assert (result[s.RESULT_OUTCOME], result[s.RESULT_REASON]) == (3, "82")
+    assert patrol.host.book.captures() == []
+    assert patrol.centre.books() == {}
+
+
+def test_lost_answers_are_asked_for_by_repeats_and_nobody_is_charged_twice(patrol: Patrol) -> None:
+    patrol.pay(r.OUTCOME_PROVISIONAL, ARQC)
+    patrol.sync()
+    patrol.host.silent = 1
+
+    async def story() -> None:
+        assert await patrol.settle(1) == 0
+        patrol.host.silent = 0
+        assert await patrol.settle(1) == 1
+        patrol.host.silent = 2
+        assert await patrol.settle(2) == 0
+        assert await patrol.settle(1) == 1
+
+    run(patrol, story)
+    assert patrol.host.types == ["0100", "0101", "0220", "0221", "0221"]
+    assert patrol.host.book.doubles == 0
+    assert len(patrol.host.book.captures()) == 1
+    assert patrol.centre.books()["treasury:16:1:BMP-16-01"] == -A
+
+
+def test_requests_that_never_arrived_are_repeated_and_accepted(patrol: Patrol) -> None:
+    patrol.pay(r.OUTCOME_APPROVED, TC)
+    patrol.sync()
+    patrol.host.deaf = 2
+    run(patrol, lambda: patrol.settle(3))
+    assert patrol.host.types == ["0221"]
+    assert len(patrol.host.book.captures()) == 1
+
+
+def test_a_host_that_is_away_stops_nothing_and_loses_nothing(patrol: Patrol) -> None:
+    patrol.pay(r.OUTCOME_PROVISIONAL, ARQC)
+    patrol.sync()
+
+    async def away() -> None:
+        await patrol.host.start()
+        await patrol.host.stop()
+        assert await patrol.settle(2) == 0
+
+    asyncio.run(away())
+    patrol.pay(r.OUTCOME_APPROVED, TC)
+    assert patrol.sync()[s.NEW] == 3
+    run(patrol, lambda: patrol.settle(3))
+    assert len(patrol.host.book.captures()) == 2
+
+
+def test_an_issuer_that_is_unavailable_is_asked_again(patrol: Patrol) -> None:
+    patrol.host.book.profiles[PAN] = UNAVAILABLE
+    patrol.pay(r.OUTCOME_PROVISIONAL, ARQC)
+    patrol.sync()
+
+    async def story() -> None:
+        assert await patrol.settle(2) == 0
+        patrol.host.book.profiles[PAN] = APPROVE
+        assert await patrol.settle(2) == 2
+
+    run(patrol, story)
+    assert patrol.host.types == ["0100", "0101", "0101", "0220"]
+
+
+def test_insufficient_funds_decline_a_provisional_but_not_what_the_card_approved(patrol: Patrol) -> None:
+    patrol.host.book.profiles[PAN] = INSUFFICIENT
+    patrol.pay(r.OUTCOME_PROVISIONAL, ARQC)
+    patrol.pay(r.OUTCOME_APPROVED, TC)
+    patrol.sync()
+    run(patrol, lambda: patrol.settle(2))
+    assert [capture.amount for capture in patrol.host.book.captures()] == [A]
+    assert patrol.centre.books() == {"receivable:CIB TEST": A, "treasury:16:1:BMP-16-01": -A}
+
+
+def test_a_server_restored_from_a_backup_charges_nobody_twice(patrol: Patrol, tmp_path: Path) -> None:
+    """The terminal sends its retained records again, without card data; the host knows the references."""
+    patrol.pay(r.OUTCOME_PROVISIONAL, ARQC)
+    patrol.pay(r.OUTCOME_APPROVED, TC)
+    patrol.sync()
+    run(patrol, lambda: patrol.settle(2))
+    before = patrol.centre.books()
+    (result,) = patrol.centre.hello(patrol.handheld)[s.RESULTS]
+    patrol.handheld.write(r.AUTHORISATION_RESULT, intent=result[s.RESULT_INTENT], outcome=1, amount=A)
+    patrol.handheld.attached[s.SEALED].clear()
+
+    patrol.centre = Centre(tmp_path / "restored", patrol.handheld)  # the oldest backup of all: nothing in it
+    patrol.sync()
+    assert patrol.centre.books() != before
+    run(patrol, lambda: patrol.settle(3))
+    assert patrol.centre.books() == before
+    assert patrol.host.book.doubles == 0 and len(patrol.host.book.captures()) == 2
+    assert s.RESULTS not in patrol.centre.hello(patrol.handheld)
+
+
+def test_a_server_marked_as_restored_sends_what_it_knows_nothing_of_as_repeats(patrol: Patrol, tmp_path: Path) -> None:
+    """The terminal still has its card data, since it had not heard of the result: they must not make a new request."""
+    patrol.pay(r.OUTCOME_PROVISIONAL, ARQC)
+    patrol.pay(r.OUTCOME_APPROVED, TC)
+    patrol.sync()
+    run(patrol, lambda: patrol.settle(2))
+    patrol.centre = Centre(tmp_path / "restored", patrol.handheld)
+    patrol.centre.now += 86400
+    with patrol.centre.engine.begin() as connection:
+        restore.mark(connection, patrol.centre.now)
+    patrol.sync()
+    run(patrol, lambda: patrol.settle(3))
+    assert patrol.host.book.doubles == 0 and len(patrol.host.book.captures()) == 2
+    assert patrol.host.types[3:] and all(kind[3] == "1" for kind in patrol.host.types[3:])
+    assert patrol.centre.books() == {"receivable:CIB TEST": 2 * A, "treasury:16:1:BMP-16-01": -2 * A}
+    assert "RESTORED" in patrol.centre.alarms()
+
+
+def test_a_host_that_talks_nonsense_leaves_the_payment_doubtful(patrol: Patrol) -> None:
+    patrol.pay(r.OUTCOME_PROVISIONAL, ARQC)
+    patrol.sync()
+    patrol.host.take = lambda message: b"0110garbage"  # type: ignore[method-assign]
+    run(patrol, lambda: patrol.settle(1))
+    (request,) = patrol.centre.claim()
+    assert request.repeat is True
+    assert patrol.centre.books() == {"provisional:CIB TEST": A, "awaited:16:1:BMP-16-01": -A}
+
+
+def test_a_silent_host_is_given_up_after_the_time_out(patrol: Patrol) -> None:
+    async def never(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def story() -> None:
+        patrol.pay(r.OUTCOME_PROVISIONAL, ARQC)
+        patrol.sync()
+        (request,) = patrol.centre.claim()
+        silent = await asyncio.start_server(never, "127.0.0.1", 0)
+        link = AcquirerLink("127.0.0.1", silent.sockets[0].getsockname()[1], 0.1)
+        with pytest.raises(codes.AcquirerError, match=codes.ACQUIRER_UNREACHABLE):
+            await link.exchange(request, patrol.centre.now)
+        silent.close()
+
+    asyncio.run(story())

@@ -1,0 +1,257 @@
+"""The server as it runs: uvicorn on a free port, the writer's thread, the worker, a host beside it; and its
+command line.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from protocol import records as r
+from protocol import sync as s
+from protocol.errors import ConfigError
+from server import config, keys
+from server.web.app import build
+from server.web.serve import Serving, listen
+from sim.acquirer.book import Book
+from sim.acquirer.host import Host
+from tests.server.cards import ARQC, KEYS, content
+from tests.server.handheld import Handheld, open_reply
+
+A = 200_000
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+
+
+class HostThread:
+    """The simulated host on a loop in a thread of its own."""
+
+    def __enter__(self) -> Host:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.host = Host(Book(KEYS))
+        asyncio.run_coroutine_threadsafe(self.host.start(), self._loop).result(10)
+        return self.host
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self.host.stop(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+
+def write_config(folder: Path, handhelds: list[Handheld], port: int = 0) -> Path:
+    """A configuration on disk, with keys made."""
+    keys.make(folder / "keys")
+    (folder / "devices.json").write_text(json.dumps({device.name: device.entry() for device in handhelds}))
+    text = 'keys = "keys"\ndevices = "devices.json"\nsets = "sets"\n'
+    (folder / "server.toml").write_text(text + f'[acquirer]\nhost = "127.0.0.1"\nport = {port}\ntimeout = 2\n')
+    return folder / "server.toml"
+
+
+class Line:
+    """A device's connection."""
+
+    def __init__(self, url: str, ack_key: bytes) -> None:
+        self.client = httpx.Client(base_url=url, timeout=20, trust_env=False)
+        self._ack_key = ack_key
+
+    def say(self, body: bytes) -> tuple[str, dict[int, Any]]:
+        reply = self.client.post(s.PATH, content=body)
+        assert reply.status_code == 200, reply.text
+        return open_reply(reply.content, self._ack_key)
+
+
+@pytest.fixture
+def handheld() -> Handheld:
+    return Handheld()
+
+
+@pytest.fixture
+def host() -> Iterator[Host]:
+    with HostThread() as host:
+        yield host
+
+
+@pytest.fixture
+def served(tmp_path: Path, handheld: Handheld, host: Host) -> Iterator[Line]:
+    path = write_config(tmp_path, [handheld], host.port)
+    with Serving(build(config.load(path))) as server:
+        line = Line(server.url, keys.load(tmp_path / "keys").public("ack"))
+        yield line
+        line.client.close()
+
+
+def wait_for(look: Any, seconds: float = 15.0) -> Any:
+    """What `look` gives as soon as it is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("it did not happen in time")
+
+
+def test_a_provisional_payment_is_settled_and_its_result_delivered(
+    served: Line, handheld: Handheld, host: Host
+) -> None:
+    case = handheld.notice(A)
+    intent = handheld.write(r.PAYMENT_INTENT, case=case, amount=A)
+    handheld.finish(intent, r.OUTCOME_PROVISIONAL, A, handheld.seal(KEYS.bdk, intent, A, content(A, ARQC)))
+    assert served.say(handheld.hello())[0] == s.TYPE_WELCOME
+    kind, ack = served.say(handheld.batch(1))
+    assert (kind, ack[s.ACKED_SEQ]) == (s.TYPE_ACK, 3)
+    (result,) = wait_for(lambda: served.say(handheld.hello())[1].get(s.RESULTS))
+    assert (result[s.RESULT_INTENT], result[s.RESULT_OUTCOME]) == (intent, 1)
+    seq = handheld.write(
+        r.AUTHORISATION_RESULT, intent=intent, outcome=1, amount=A, auth_code=result[s.RESULT_AUTH_CODE]
+    )
+    assert s.RESULTS not in served.say(handheld.batch(seq))[1]
+    wait_for(host.book.captures)
+    wait_for(lambda: served.client.get("/health").json()["acquirer_waiting"] == 0)
+    ledger = served.client.get("/api/ledger").json()
+    assert ledger["balanced"] is True and ledger["differences"] == []
+    assert ledger["accounts"] == {"receivable:CIB TEST": A, "treasury:16:1:BMP-16-01": -A}
+    assert ledger["totals"]["provisional"] == {"count": 1, "amount": A} and ledger["now"]["paid"]["count"] == 1
+    assert [posting["part"] for posting in ledger["postings"]] == ["final", "outcome"]
+    assert ledger["cases"][0]["state"] == "paid"
+    device = ledger["devices"][0]
+    assert (device["device"], device["acked_seq"], device["epoch"]) == (handheld.name, 4, 1) and device["last_contact"]
+
+
+def test_health_and_receipt_keys(served: Line, handheld: Handheld) -> None:
+    health = served.client.get("/health").json()
+    assert health["ok"] is True and health["database"] == "sqlite" and abs(health["utc"] - time.time()) < 60
+    assert served.client.get("/api/receipt-keys").json() == {handheld.name: handheld.public().hex()}
+
+
+def test_a_body_over_the_limit_is_cut_off(served: Line) -> None:
+    reply = served.client.post(s.PATH, content=bytes(70_000))
+    assert (reply.status_code, reply.text) == (413, "SRV-010")
+
+
+def test_rubbish_gets_a_signed_refusal(served: Line) -> None:
+    for body in (b"", b"hello", b"\xff" * 100):
+        kind, payload = served.say(body)
+        assert kind == s.TYPE_REFUSED and payload[s.CODE] == "SRV-011" and payload[s.NONCE] == b""
+
+
+def test_many_devices_at_once_share_commits_and_lose_nothing(tmp_path: Path) -> None:
+    fleet = [Handheld(f"TSD-{number:06d}") for number in range(1, 25)]
+    for device in fleet:
+        device.pay(r.OUTCOME_APPROVED)
+        device.pay(r.OUTCOME_DECLINED)
+    application = build(config.load(write_config(tmp_path, fleet)))
+    ack_key = keys.load(tmp_path / "keys").public("ack")
+    with Serving(application) as server:
+
+        def shift(device: Handheld) -> int:
+            line = Line(server.url, ack_key)
+            try:
+                line.say(device.hello())
+                for seq in range(1, 7):
+                    acked = line.say(device.batch(seq, seq))[1][s.ACKED_SEQ]
+                return acked
+            finally:
+                line.client.close()
+
+        with ThreadPoolExecutor(12) as pool:
+            assert list(pool.map(shift, fleet)) == [6] * len(fleet)
+        ledger = httpx.get(server.url + "/api/ledger", trust_env=False).json()
+    assert ledger["balanced"] is True
+    assert ledger["totals"]["approved"] == {"count": 24, "amount": 24 * A}
+    writer = application.state.running.writer
+    assert writer.operations == 24 * 7 and writer.commits <= writer.operations
+
+
+def test_a_restarted_server_goes_on_where_it_stopped(tmp_path: Path, handheld: Handheld) -> None:
+    path = write_config(tmp_path, [handheld])
+    ack_key = keys.load(tmp_path / "keys").public("ack")
+    handheld.pay(r.OUTCOME_APPROVED)
+    for _ in range(2):
+        with Serving(build(config.load(path))) as server:
+            line = Line(server.url, ack_key)
+            line.say(handheld.hello())
+            acked = line.say(handheld.batch(1))[1]
+            line.client.close()
+    assert (acked[s.ACKED_SEQ], acked[s.NEW], acked[s.DUPLICATES]) == (3, 0, 3)
+
+
+def test_the_command_prints_its_address_and_survives_a_kill(tmp_path: Path, handheld: Handheld) -> None:
+    path = write_config(tmp_path, [handheld])
+    ack_key = keys.load(tmp_path / "keys").public("ack")
+    command = [sys.executable, "-m", "server", "--config", str(path), "--port", "0"]
+    handheld.pay(r.OUTCOME_APPROVED)
+    for round_ in range(2):
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            assert first.startswith("server listening on http://127.0.0.1:")
+            line = Line(first.split()[-1], ack_key)
+            line.say(handheld.hello())
+            ack = line.say(handheld.batch(1))[1]
+            assert (ack[s.NEW], ack[s.DUPLICATES]) == ((3, 0), (0, 3))[round_]
+            line.client.close()
+        finally:
+            process.kill()
+            process.wait(10)
+            assert process.stdout is not None
+            process.stdout.close()
+
+
+def test_the_host_can_be_started_from_the_command_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sim.acquirer", "--keys", str(tmp_path / "host"), "--port", "0"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("acquirer listening on 127.0.0.1:")
+        assert (tmp_path / "host" / "bdk.json").stat().st_mode & 0o777 == 0o600
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def test_configuration_errors_name_the_file_and_what_to_do(tmp_path: Path, handheld: Handheld) -> None:
+    with pytest.raises(ConfigError, match="CFG-020 absent.toml"):
+        config.load(tmp_path / "absent.toml")
+    (tmp_path / "bad.toml").write_text("keys = [")
+    with pytest.raises(ConfigError, match="CFG-020 bad.toml is malformed"):
+        config.load(tmp_path / "bad.toml")
+    path = write_config(tmp_path, [handheld])
+    (tmp_path / "keys" / "ack.pem").unlink()
+    with pytest.raises(ConfigError, match="CFG-010 key ack.pem"):
+        build(config.load(path))
+    (tmp_path / "devices.json").write_text(json.dumps({"TSD-1": {**handheld.entry(), "public_key": "00"}}))
+    with pytest.raises(ConfigError, match="CFG-021 device TSD-1"):
+        config.load(path)
+
+
+def test_a_device_cannot_change_its_key_silently(tmp_path: Path, handheld: Handheld) -> None:
+    path = write_config(tmp_path, [handheld])
+    build(config.load(path)).state.running.engine.dispose()
+    write_config(tmp_path, [Handheld(handheld.name)])
+    with pytest.raises(ConfigError, match="CFG-022"):
+        build(config.load(path))
+
+
+def test_a_port_in_use_is_named() -> None:
+    taken = listen("127.0.0.1", 0)
+    try:
+        with pytest.raises(ConfigError, match="CFG-030"):
+            listen("127.0.0.1", taken.getsockname()[1])
+    finally:
+        taken.close()

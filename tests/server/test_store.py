@@ -1,0 +1,118 @@
+"""The database: its migrations make what the code expects, SQLite is as durable as it says, the writer groups and
+isolates.
+"""
+
+import threading
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import insert, select, text
+from sqlalchemy.exc import IntegrityError
+
+from protocol.errors import ServerError
+from server import codes
+from server.ledger import posting
+from server.store import audit
+from server.store import tables as t
+from server.store.engine import open_engine, reading, upgrade
+from server.web import writer as writer_module
+from server.web.writer import Writer
+
+
+def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'a.db'}")
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), t.metadata) == []
+    upgrade(engine)  # again: nothing to do
+
+
+def test_sqlite_is_in_wal_mode_and_syncs_fully(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'a.db'}")
+    with reading(engine) as connection:
+        assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+        assert connection.execute(text("PRAGMA synchronous")).scalar() == 2
+
+
+def test_a_reader_sees_a_snapshot_while_a_writer_commits(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'a.db'}")
+    with reading(engine) as reader:
+        before = reader.execute(select(t.audit)).all()
+        with engine.begin() as connection:
+            audit.write(connection, "", t.LEVEL_NOTE, "X", "while somebody reads", 1)
+        assert reader.execute(select(t.audit)).all() == before == []
+    with reading(engine) as reader:
+        assert len(reader.execute(select(t.audit)).all()) == 1
+
+
+def test_a_posting_that_does_not_balance_cannot_be_written(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'a.db'}")
+    with engine.begin() as connection, pytest.raises(ServerError, match=codes.UNBALANCED):
+        posting.post(connection, ("D", 1, 1), 1, [("a", 5), ("b", -4)], 0)
+
+
+def test_a_posting_cannot_be_written_twice(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'a.db'}")
+    with engine.begin() as connection:
+        posting.post(connection, ("D", 1, 1), 1, [("a", 5), ("b", -5)], 0)
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        posting.post(connection, ("D", 1, 1), 1, [("a", 5), ("b", -5)], 0)
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Writer:
+    return Writer(open_engine(f"sqlite:///{tmp_path / 'a.db'}"))
+
+
+def _note(number: int):  # noqa: ANN202
+    return lambda connection: audit.write(connection, "", t.LEVEL_NOTE, "N", str(number), number)
+
+
+def test_what_waits_is_written_in_one_commit(writer: Writer) -> None:
+    futures = [writer.submit(_note(number)) for number in range(50)]
+    writer.start()
+    assert [future.result(20) for future in futures] == [None] * 50
+    writer.stop()
+    assert (writer.operations, writer.commits) == (50, 1)
+
+
+def test_an_operation_that_fails_hurts_nobody_else_in_its_group(writer: Writer) -> None:
+    def bad(connection):  # noqa: ANN001, ANN202
+        connection.execute(insert(t.audit).values(device="", number=99, at=0, level=1, code="B", what="half done"))
+        raise ValueError("this one is broken")
+
+    futures = [writer.submit(_note(1)), writer.submit(bad), writer.submit(_note(2))]
+    writer.start()
+    futures[0].result(20), futures[2].result(20)
+    with pytest.raises(ValueError, match="broken"):
+        futures[1].result(20)
+    writer.stop()
+    with reading(writer._engine) as connection:
+        assert [row.what for row in connection.execute(select(t.audit).order_by(t.audit.c.number))] == ["1", "2"]
+
+
+def test_a_full_queue_says_later(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(writer_module.WAITING):
+        writer.submit(_note(number))
+    with pytest.raises(codes.RefusedError, match=codes.BUSY):
+        writer.submit(_note(0))
+    writer.start()
+    writer.stop()
+    assert writer.operations == writer_module.WAITING
+
+
+def test_a_result_is_handed_out_after_the_commit_only(writer: Writer) -> None:
+    seen: list[int] = []
+    done = threading.Event()
+
+    def look(_future: object) -> None:
+        with reading(writer._engine) as connection:
+            seen.append(len(connection.execute(select(t.audit)).all()))
+        done.set()
+
+    writer.submit(_note(1)).add_done_callback(look)
+    writer.start()
+    assert done.wait(20)
+    writer.stop()
+    assert seen == [1]
