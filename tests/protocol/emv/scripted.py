@@ -291,7 +291,7 @@ class Trace:
         return [request for request in self.asked if request[0] == word]
 
 
-def pay(card, parameters=None, transaction=None, pins=(), online=None, choose=0, identified=None, random=0, crypto=None):
+def pay(card, parameters=None, transaction=None, pins=(), online=None, choose=0, identified=None, random=0, crypto=None, online_pin=None):
     """Drive the kernel against a card. `pins`: the entries in order; `online`: the answer; `random`: the byte repeated."""
     machine = transact(transaction or txn(), EmvParams(parameters or body()), crypto or PureCrypto(), UN)
     trace = Trace()
@@ -316,4 +316,4 @@ def pay(card, parameters=None, transaction=None, pins=(), online=None, choose=0,
         elif word == "random":
             answer = bytes([random]) * request[1]
         else:
-            answer = {"online": online, "choose": choose, "identified": identified}.get(word)
+            answer = {"online": online, "choose": choose, "identified": identified, "online_pin": online_pin}.get(word)
