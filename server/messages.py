@@ -96,17 +96,16 @@ def _need(holds: bool, what: str) -> None:
         raise codes.RefusedError(codes.MALFORMED, f"{what} missing, or of a wrong kind or size")
 
 
-def nonce_of(body: bytes) -> bytes:
-    """The nonce that a refusal should echo: whatever the message says it is, empty if it cannot be read.
-
-    Checks nothing else.
-    """
+def echo_of(body: bytes) -> tuple[bytes, str]:
+    """(nonce, device) that a refusal should echo: whatever the message says they are, empty if unreadable. Checks nothing else."""
     try:
-        payload = cbor.decode(envelope.parse(body).payload)
-    except (FormatError, codes.RefusedError):
-        return b""
+        opened = envelope.parse(body)
+        payload = cbor.decode(opened.payload)
+        device = opened.key_id.decode()
+    except (FormatError, codes.RefusedError, UnicodeDecodeError):
+        return b"", ""
     nonce = payload.get(s.NONCE) if isinstance(payload, dict) else None
-    return nonce if isinstance(nonce, bytes) and len(nonce) <= 16 else b""
+    return nonce if isinstance(nonce, bytes) and len(nonce) <= 16 else b"", device[:32]
 
 
 def open_message(body: bytes, find: Find) -> Message:

@@ -18,7 +18,7 @@ from server.ingest.batch import batch
 from server.ingest.close import close
 from server.ingest.hello import hello
 from server.keys import Keys
-from server.messages import Batch, Close, Hello, Message, nonce_of, open_message
+from server.messages import Batch, Close, Hello, Message, echo_of, open_message
 from server.sets import Shelf
 from server.store import audit, devices
 from server.store import tables as t
@@ -33,7 +33,7 @@ class Refusal:
     code: str
     message: str
     nonce: bytes
-    device: str | None
+    device: str
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Service:
         try:
             return open_message(body, self.find)
         except codes.RefusedError as error:
-            return Refusal(error.code, error.message, nonce_of(body), None)
+            return Refusal(error.code, error.message, *echo_of(body))
 
     def apply(self, connection: Connection, checked: Message | Refusal, now: int) -> tuple[str, dict[int, Any]]:
         """(content type, payload) of the reply; the writes are in the caller's transaction."""
@@ -91,7 +91,5 @@ class Service:
 
 
 def _refused(refusal: Refusal) -> tuple[str, dict[int, Any]]:
-    payload: dict[int, Any] = {s.NONCE: refusal.nonce, s.CODE: refusal.code, s.MESSAGE: refusal.message}
-    if refusal.device is not None:
-        payload[s.DEVICE] = refusal.device
-    return s.TYPE_REFUSED, payload
+    said = {s.NONCE: refusal.nonce, s.DEVICE: refusal.device, s.CODE: refusal.code, s.MESSAGE: refusal.message}
+    return s.TYPE_REFUSED, said

@@ -159,6 +159,10 @@ def test_a_refusal_is_signed_and_echoes_the_nonce(centre: Centre, handheld: Hand
     centre.hello(handheld)
     kind, payload = centre.say(handheld.batch(1, epoch=9))
     assert kind == s.TYPE_REFUSED and payload[s.NONCE] == handheld.nonce and payload[s.CODE] == codes.WRONG_EPOCH
+    assert payload[s.DEVICE] == handheld.name
+    stranger = Handheld("TSD-999999")
+    kind, payload = centre.say(stranger.hello())
+    assert kind == s.TYPE_REFUSED and (payload[s.NONCE], payload[s.DEVICE]) == (stranger.nonce, stranger.name)
 
 
 def test_a_signature_for_one_role_does_not_serve_another(centre: Centre, handheld: Handheld) -> None:
