@@ -52,4 +52,6 @@ Findings (never raised: in `LicenceReading.findings`, beside the verdict)
     LIC-242  chip authentication failed
     LIC-243  chip authentication is announced in the SOD but the chip does not offer it
     LIC-244  the chip offers a proof that this terminal does not support
+    LIC-245  the chip offers PACE that this terminal does not support: BAC was used
+    LIC-246  the signed DG14 offers PACE, but EF.CardAccess did not: somebody may have listened in
 """

@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING
 from protocol import pack
 from protocol.licence import profile
 from protocol.licence.access import bac
-from protocol.licence.errors import MessagingError, ReadError, WrongMrzError
+from protocol.licence.errors import AccessError, MessagingError, ReadError, WrongMrzError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from typing import Any
 
     from protocol.crypto import Crypto
     from protocol.licence.access.messaging import SecureChannel
+    from protocol.licence.access.pace import Offer
     from protocol.licence.mrz import Mrz
 
 NOT_FOUND = (0x6A82, 0x6A83, 0x6A88, 0x6A81)
 MAX_REBUILDS = 6
 
 
-def exchange(command: bytes) -> "Generator[tuple, bytes, tuple[bytes, int]]":
+def exchange(command: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
     """Send one command as it is; (data, status) of the answer, 61xx followed. ReadError if the answer is no APDU."""
     answer = yield ("apdu", command)
     data = b""
@@ -38,7 +40,8 @@ def exchange(command: bytes) -> "Generator[tuple, bytes, tuple[bytes, int]]":
 
 
 class Chip:
-    """One licence chip: `aid` once selected, `channel` once open, `rebuilds` counts how often the channel was lost."""
+    """One licence chip: `aid` once selected, `channel` once open, `access` "BAC" or "PACE", `offers` of PACE in EF.CardAccess,
+    `pace_proof` (data, key) of the chip-authentication mapping or None, `rebuilds` how often the channel was lost."""
 
     def __init__(self, crypto: "Crypto", mrz: "Mrz", rnd: "Callable[[int], bytes]") -> None:
         self.crypto = crypto
@@ -47,6 +50,10 @@ class Chip:
         self.aid = b""
         self.access = ""
         self.channel: "SecureChannel | None" = None
+        self.offers: "list[Offer]" = []
+        self.pace_proof: "tuple[bytes, bytes] | None" = None
+        self._looked = False
+        self._offer: "Offer | None" = None
         self.rebuilds = 0
 
     def close(self) -> None:
@@ -64,19 +71,43 @@ class Chip:
         self.close()
         self.channel = channel
 
-    def select(self) -> "Generator[tuple, bytes, None]":
-        """Select the licence application: ISO's first, then the EU's. ReadError LIC-030 if there is none."""
+    def look(self) -> "Generator[tuple, Any, None]":
+        """Read EF.CardAccess once: whether the chip wants PACE (ICAO Doc 9303-11 section 4.2). AccessError LIC-024 if malformed."""
+        if self._looked:
+            return
+        self._looked = True
+        data, status = b"", 0x6C00
+        for _ in range(3):  # 6Cxx may first name the largest chunk, then the file's length
+            data, status = yield from exchange(bytes((0, 0xB0, 0x80 | profile.CARD_ACCESS, 0, status & 255)))
+            if status >> 8 != 0x6C:
+                break
+        if status not in (0x9000, 0x6282) or not data:
+            return
+        from protocol.licence.access import pace
+
+        self.offers = pace.offers(data)
+        self._offer = pace.choose(self.crypto, self.offers)
+
+    def select(self) -> "Generator[tuple, Any, None]":
+        """Select the licence application: ISO's first, then the EU's; secured once there is a channel. ReadError LIC-030."""
         status = 0
         for aid in (self.aid,) if self.aid else (profile.ISO_AID, profile.EU_AID):
-            _, status = yield from exchange(b"\x00\xa4\x04\x0c" + bytes((len(aid),)) + aid)
+            command = b"\x00\xa4\x04\x0c" + bytes((len(aid),)) + aid
+            _, status = yield from (exchange(command) if self.channel is None else self.send(command))
             if status == 0x9000:
                 self.aid = aid
                 return
         raise ReadError("no licence application on this card", "LIC-030", "present a driving licence", status)
 
-    def open(self) -> "Generator[tuple, bytes, None]":
-        """Select and get access; a refused first attempt is repeated once after another SELECT."""
+    def open(self) -> "Generator[tuple, Any, None]":
+        """Get access and select: PACE if EF.CardAccess offers what this terminal runs, else BAC. A failed PACE stays failed."""
         self.close()
+        yield from self.look()
+        if self._offer is not None:
+            yield from self._open_pace(self._offer)
+            return
+        if self._mrz.kind == "CAN":
+            raise AccessError("this chip cannot be opened with a CAN here", "LIC-024", "use the machine-readable zone")
         yield from self.select()
         try:
             self.channel = yield from bac.establish(self.crypto, self._mrz.bac_key_input, self._rnd)
@@ -87,14 +118,28 @@ class Chip:
             self.channel = yield from bac.establish(self.crypto, self._mrz.bac_key_input, self._rnd)
         self.access = "BAC"
 
-    def rebuild(self, cause: MessagingError) -> "Generator[tuple, bytes, None]":
+    def _open_pace(self, offer: "Offer") -> "Generator[tuple, Any, None]":
+        from protocol.licence.access import pace
+
+        if self.access:  # the application is selected: back to the master file
+            yield from exchange(b"\x00\xa4\x00\x0c\x02\x3f\x00")
+        kind = pace.BY_CAN if self._mrz.kind == "CAN" else pace.BY_MRZ
+        several = len([item for item in self.offers if item.oid == offer.oid]) > 1
+        agreed = yield from pace.establish(self.crypto, offer, self._mrz.bac_key_input, kind, self._rnd, several)
+        self.channel = agreed.channel
+        if agreed.proof:
+            self.pace_proof = (agreed.proof, agreed.chip_map_key)
+        self.access = "PACE"
+        yield from self.select()
+
+    def rebuild(self, cause: MessagingError) -> "Generator[tuple, Any, None]":
         """Open the channel again after `cause`; ReadError LIC-031 when that happened too often."""
         self.rebuilds += 1
         if self.rebuilds > MAX_REBUILDS:
             raise ReadError("the chip drops the secure channel again and again", detail=cause.detail)
         yield from self.open()
 
-    def send(self, command: bytes) -> "Generator[tuple, bytes, tuple[bytes, int]]":
+    def send(self, command: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
         """Send one plain command through the channel; (data, status). MessagingError if the channel is gone afterwards."""
         channel = self.channel
         if channel is None:

@@ -12,7 +12,7 @@ NUMBER, BIRTH, EXPIRY, COMPOSITE = "number", "birth", "expiry", "composite"
 
 
 class Mrz:
-    """What is needed of an MRZ: `kind` ("TD1", "TD2", "EU" or "keyed"), `country` (three letters or ""), `number` (without
+    """What is needed of an MRZ: `kind` ("TD1", "TD2", "EU", "keyed" or "CAN"), `country` (three letters or ""), `number` (without
     fillers), `birth` and `expiry` (YYMMDD, "" in a one-line MRZ), `bac_key_input` (the bytes that access keys are made of)."""
 
     def __init__(self, kind: str, country: str, number: str, birth: str, expiry: str, bac_key_input: bytes) -> None:
@@ -95,6 +95,17 @@ def from_fields(number: str, number_check: str, birth: str, birth_check: str, ex
     for field, text in ((BIRTH, birth), (EXPIRY, expiry)):
         _date(field, text)
     return _build("keyed", "", number, number_check, birth, birth_check, expiry, expiry_check)
+
+
+def from_can(text: str) -> Mrz:
+    """A card access number (digits printed on the card, or an EU licence's document number) in place of an MRZ: PACE only."""
+    text = text.replace(" ", "").upper()
+    if not 6 <= len(text) <= 30:
+        raise _wrong(NUMBER, "needs six characters or more")
+    for char in text:
+        if char not in _ALPHABET:
+            raise _wrong(NUMBER, "holds a character that no access number has")
+    return Mrz("CAN", "", text, "", "", text.encode())
 
 
 def algerian_number(text: str) -> str:

@@ -120,6 +120,8 @@ class _Reading:
         """The whole course."""
         yield from self.chip.open()
         self.result.access = self.chip.access
+        if self.chip.offers and self.chip.access == "BAC":
+            self.judged.note("LIC-245")
         present = yield from self.common()
         yield from self.security_object()
         proofs = [] if self.sod is None else [group for group in sorted(self.sod.hashes) if passive.expected_in(group)]

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from typing import Any
 
+    from protocol.crypto import Crypto
     from protocol.licence.channel import Chip
 
     Bytes = bytes | bytearray | memoryview
 
 _PUBLIC_KEY = b"\x04\x00\x7f\x00\x07\x02\x02\x01"  # 0.4.0.127.0.7.2.2.1: 1 DH, 2 ECDH
 _PROTOCOL = b"\x04\x00\x7f\x00\x07\x02\x02\x03\x02"  # 0.4.0.127.0.7.2.2.3.2 (ECDH): 1 3DES, 2 … 4 AES
+_PACE = b"\x04\x00\x7f\x00\x07\x02\x02\x04"
 CIPHERS = (keys.DES3, keys.AES128, keys.AES192, keys.AES256)
 
 
@@ -56,6 +58,21 @@ def offer(group14: "Bytes") -> Offer:
     if key is None or key.kind != algorithms.ECDSA:
         raise TrustError("DG14 holds no key for chip authentication", detail="DG14")
     return Offer(key, key_id, oid, cipher)
+
+
+def offers_pace(group14: "Bytes") -> bool:
+    """Whether DG14, which is signed, offers PACE."""
+    infos = Der(groups.body(group14, profile.tag_of(profile.CA_GROUP))).enter(SET)
+    while infos.more():
+        if infos.enter(SEQUENCE).oid()[:8] == _PACE:
+            return True
+    return False
+
+
+def mapping_holds(crypto: "Crypto", group14: "Bytes", proof: "tuple[bytes, bytes]") -> bool:
+    """Whether the data of PACE's chip-authentication mapping belong to DG14's key (Doc 9303-11 section 4.4.3.5.2)."""
+    key = offer(group14).key
+    return pack.ct_equal(crypto.ec_multiply(key.curve, proof[0], key.point), proof[1])
 
 
 def ephemeral(curve: str, rnd: "Callable[[int], bytes]") -> bytes:

@@ -37,7 +37,7 @@ def prove(
             outcomes.append(passive.FAILED)  # the key itself was altered; LIC-214 stands already
             continue
         try:
-            held = yield from _run(chip, group, reads)
+            held = yield from _twice(chip, group, reads, judged)
         except UnsupportedError as cause:
             judged.note("LIC-244", cause.detail)
             outcomes.append(passive.UNTESTED)
@@ -55,7 +55,18 @@ def prove(
     return passive.NOT_OFFERED
 
 
-def _run(chip: "Chip", group: int, reads: "dict[int, FileRead]") -> "Generator[tuple, Any, bool]":
+def _twice(
+    chip: "Chip", group: int, reads: "dict[int, FileRead]", judged: "Judgement"
+) -> "Generator[tuple, Any, bool]":
+    """Run one mechanism; a channel that the chip dropped is rebuilt and the mechanism repeated, once."""
+    try:
+        return (yield from _run(chip, group, reads, judged))
+    except MessagingError as cause:
+        yield from chip.rebuild(cause)
+    return (yield from _run(chip, group, reads, judged))
+
+
+def _run(chip: "Chip", group: int, reads: "dict[int, FileRead]", judged: "Judgement") -> "Generator[tuple, Any, bool]":
     if group == profile.AA_GROUP:
         from protocol.licence.access import active
 
@@ -64,4 +75,9 @@ def _run(chip: "Chip", group: int, reads: "dict[int, FileRead]") -> "Generator[t
         return (yield from active.run(chip, reads[group].content, extra))
     from protocol.licence.access import chip_authentication
 
-    return (yield from chip_authentication.run(chip, reads[group].content))
+    content = reads[group].content
+    if chip_authentication.offers_pace(content) and not chip.offers:
+        judged.note("LIC-246")
+    if chip.pace_proof is not None:
+        return chip_authentication.mapping_holds(chip.crypto, content, chip.pace_proof)
+    return (yield from chip_authentication.run(chip, content))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from protocol import records
 from protocol.crypto.native import NativeCrypto
@@ -14,6 +15,7 @@ from protocol.licence.trust.anchors import TrustSet
 from sim.cards.licence import build, mrz_lines, profile
 from sim.cards.licence.people import PEOPLE
 from sim.pki import Pki, make_pki
+from tests.protocol.licence import chips_cpython as chips
 from tests.protocol.licence import replay
 from tests.support import cross
 
@@ -25,11 +27,11 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
     return make_pki(tmp_path_factory.mktemp("pki"))
 
 
-def record(name: str, pki: Pki, path: Path, groups: "tuple[int, ...]", portrait: bool) -> dict[str, Any]:
+def record(
+    card: Any, who: str, pki: Pki, path: Path, groups: "tuple[int, ...]" = (1, 11), portrait: bool = False
+) -> dict[str, Any]:
     """Read on CPython with `cryptography`, write the conversation to `path`, return the outcome."""
-    given = profile(name)
-    card = build(given, pki)
-    parsed = mrz.parse(mrz_lines(PEOPLE[given["person"]]))
+    parsed = mrz.parse(mrz_lines(PEOPLE[who]))
     machine = read_licence(
         NativeCrypto(), parsed, replay.random_bytes(), TrustSet(pki.anchors()), TODAY, groups, portrait
     )
@@ -60,11 +62,34 @@ def record(name: str, pki: Pki, path: Path, groups: "tuple[int, ...]", portrait:
 def test_a_reading_is_the_same_on_the_device(
     name: str, groups: "tuple[int, ...]", portrait: bool, verdict: int, pki: Pki
 ) -> None:
+    given = profile(name)
+    assert compare(build(given, pki), given["person"], pki, groups, portrait)["verdict"] == verdict
+
+
+def compare(
+    card: Any, who: str, pki: Pki, groups: "tuple[int, ...]" = (1, 11), portrait: bool = False
+) -> dict[str, Any]:
+    """Record on CPython, replay on both runtimes, all outcomes equal; the outcome."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "conversation"
-        expected = record(name, pki, path, groups, portrait)
-        assert expected["verdict"] == verdict
-        text = mrz_lines(PEOPLE[profile(name)["person"]])
-        inputs = [(str(path), text, pki.csca.der, TODAY, list(groups), portrait)]
+        expected = record(card, who, pki, path, groups, portrait)
+        inputs = [(str(path), mrz_lines(PEOPLE[who]), pki.csca.der, TODAY, list(groups), portrait)]
         assert replay.run(*inputs[0]) == expected
         assert cross.run_on_device("tests.protocol.licence.replay", "run", inputs) == cross.on_host(replay.run, inputs)
+        return expected
+
+
+def test_chips_that_prove_themselves_are_believed_on_the_device_too(pki: Pki) -> None:
+    for card in (
+        chips.make(pki, active=chips.rsa_key(1536), ca=chips.CA_AES128),
+        chips.make(pki, ca=chips.CA_3DES),
+        chips.make(pki, active=ec.generate_private_key(ec.SECP256R1()), aa_hash=3, ca=chips.CA_3DES),
+        chips.make(pki, pace=chips.PACE_CAM_AES128, ca=chips.CA_AES128),
+    ):
+        assert compare(card, "amina", pki)["verdict"] == records.VERDICT_GENUINE
+
+
+def test_a_clone_is_suspected_on_the_device_too(pki: Pki) -> None:
+    card = chips.make(pki, ca=chips.CA_AES128)
+    card.knows = False
+    assert compare(card, "amina", pki)["verdict"] == records.VERDICT_CLONE
