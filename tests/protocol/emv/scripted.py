@@ -73,6 +73,10 @@ def sha1(data):
     return hashlib.sha1(data).digest()
 
 
+def sha256(data):
+    return hashlib.sha256(data).digest()
+
+
 def be(number):
     return number.to_bytes(96, "big")
 

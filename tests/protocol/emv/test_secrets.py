@@ -1,0 +1,71 @@
+"""Card data and PIN are in no explanation, no reason, no exception; track 2 leaves only with a provisional payment."""
+
+from protocol.emv import explain
+from protocol.errors import CardRemovedError
+from tests.protocol.emv.scripted import (
+    OFFLINE_PIN, PAN_DIGITS, PROVISIONAL, TRACK2, Card, aid_entry, body, h, pay,
+)  # fmt: skip
+
+SECRETS = ("9999990000000018", "999999000000", "1234", "301231", TRACK2.hex().upper())
+
+
+def _texts(result):
+    out = [result.reason, result.detail, str(result.error), repr(result.error)]
+    for what, why in result.explain:
+        out.append(what)
+        out.append(why)
+    return out
+
+
+def _clean(result):
+    for text in _texts(result):
+        for secret in SECRETS:
+            assert secret not in text, text
+
+
+def test_no_card_data_in_explanations_or_errors():
+    for card in (
+        Card(fields={"8E": OFFLINE_PIN}), Card(kinds=(0x80, 0x00)), Card(fields={"5A": h("99999900000000181234FF")}),
+        Card(fields={"57": TRACK2 + TRACK2}), Card(signed_fields={"9F46": bytes(96)}), Card(replies={"GAC 1": h("5A089999990000000018")}),
+        Card(replies={"READ 1 1": h("5A0899999900000000189000")}), Card(fields={"5F24": h("301239")}),
+    ):  # fmt: skip
+        for pins in ([b"1234"], [b"0000", b"0000", b"0000"], []):
+            result, _ = pay(card, body(aid_entry()), pins=list(pins))
+            _clean(result)
+            card.gacs = 0
+            card.names = []
+
+
+def test_track_2_leaves_only_with_a_provisional_payment():
+    result, trace = pay(Card(kinds=(0x80, 0x00)), body(aid_entry(floor=1), de55=[0x57, 0x9F26]))
+    assert (result.outcome, result.track2) == (PROVISIONAL, TRACK2)
+    assert TRACK2 not in result.de55 and TRACK2 not in trace.of("online")[0][1]
+
+
+def test_forget_drops_the_card_data():
+    result, _ = pay(Card(kinds=(0x80, 0x00)), body(aid_entry(floor=1)))
+    assert result.pan == PAN_DIGITS and result.de55 and result.expiry
+    result.forget()
+    assert (result.pan, result.track2, result.de55, result.expiry) == (b"", b"", b"", b"")
+
+
+def test_card_pulled_at_any_command_is_the_links_error():
+    whole = Card(kinds=(0x80, 0x00), fields={"8E": OFFLINE_PIN})
+    pay(whole, body(aid_entry(floor=1)), pins=[b"1234"])
+    assert len(whole.names) == 10
+    for at in range(1, len(whole.names) + 1):
+        card = Card(kinds=(0x80, 0x00), fields={"8E": OFFLINE_PIN})
+        card.removed_at = at
+        try:
+            pay(card, body(aid_entry(floor=1)), pins=[b"1234"])
+        except CardRemovedError:
+            assert len(card.names) == at
+            continue
+        raise AssertionError("a removed card gave a result at " + str(at))
+
+
+def test_the_decisive_line():
+    result, _ = pay(Card(kinds=(0x80, 0x00)), body(aid_entry(floor=1), deferral=False))
+    assert explain.decisive(result.explain) == ("IAC-DEFAULT B4b4", "tvr 95") or explain.decisive(result.explain)[0].startswith("TAC-DEFAULT")
+    assert explain.lines(result.explain, "TVR B4b8") == ["floor 9F02 9F1B"]
+    assert explain.decisive([]) == ("", "")
