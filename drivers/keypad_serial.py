@@ -3,11 +3,16 @@
     bits 0-6  key: 30-39 the digits, 0D ok, 1B cancel, 08 clear, 11 up, 12 down, 13 menu, 14 lang (hexadecimal)
     bit 7     0 pressed, 1 released
 
-The controller debounces and does not repeat. Releases and unknown codes are passed over. This is no PIN entry device in the sense of
-PCI PTS: a certified product replaces it, behind the same contract.
+The controller debounces and does not repeat. Releases and unknown codes are passed over. This is no PIN entry device in the
+sense of PCI PTS: a certified product replaces it, behind the same contract.
 """
 
+from typing import TYPE_CHECKING
+
 from drivers.contracts.small import Keypad
+
+if TYPE_CHECKING:
+    from drivers.contracts.small import Clock, Uart
 
 KEPT = 8
 _CODES = b"0123456789\r\x1b\x08\x11\x12\x13\x14"
@@ -17,7 +22,7 @@ _NAMES = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "ok", "cancel", "cle
 class SerialKeypad(Keypad):
     """Keys from `uart` (contract `Uart`); `clock` (contract `Clock`) measures time-outs. `unknown` counts bytes that are no key."""
 
-    def __init__(self, uart: object, clock: object) -> None:
+    def __init__(self, uart: "Uart", clock: "Clock") -> None:
         self._uart = uart
         self._clock = clock
         self._buffer = bytearray(16)

@@ -1,11 +1,17 @@
 """Serial 2D scanner or MRZ swipe reader: printable ASCII, each line ended by CR (a line feed after it is passed over).
 
-A scan is all lines that follow each other without a pause of 80 ms: one for a bar code, three for the MRZ of an ID-1 document. A line
-cut off in the middle (no CR within the pause) or more than 512 characters spoil the whole scan, which is then dropped: half an MRZ is worse than
-none. The reader's own settings (suffix CR, no prefix, no code identifiers) are made with its set-up bar codes.
+A scan is all lines that follow each other without a pause of 80 ms: one for a bar code, three for the MRZ of an ID-1 document.
+A line cut off in the middle (no CR within the pause) or more than 512 characters spoil the whole scan, which is then dropped:
+half an MRZ is worse than none. The reader's own settings (suffix CR, no prefix, no code identifiers) are made with its set-up
+bar codes.
 """
 
+from typing import TYPE_CHECKING
+
 from drivers.contracts.small import Scanner
+
+if TYPE_CHECKING:
+    from drivers.contracts.small import Uart
 
 LONGEST = 512
 PAUSE_MS = 80
@@ -14,7 +20,7 @@ PAUSE_MS = 80
 class SerialScanner(Scanner):
     """Scans from `uart` (contract `Uart`). `dropped` counts spoilt scans."""
 
-    def __init__(self, uart: object) -> None:
+    def __init__(self, uart: "Uart") -> None:
         self._uart = uart
         self._chunk = bytearray(64)
         self._text = bytearray(LONGEST)

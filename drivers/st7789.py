@@ -1,13 +1,20 @@
 """ST7789V display controller on a write-only SPI bus: a 240 x 320 IPS panel mounted on its side, 320 x 240 for the viewer.
 
-Follows Sitronix' ST7789V data sheet 1.6: 9.1 (commands), 8.4.3 (serial write), 8.12 (address control). RGB565, most significant byte first. Shown
-are filled rectangles and 1-bit bands in two colours; nothing is read back, since most modules leave MISO out. Tearing control, gamma
-and voltages stay as the controller's defaults.
+Follows Sitronix' ST7789V data sheet: chapters on the system commands, the serial interface and address control (MADCTL).
+RGB565, most significant byte first. Shown are filled rectangles and 1-bit bands in two colours; nothing is read back, since
+most modules leave MISO out. Tearing control, gamma and voltages stay as the controller's defaults.
 """
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from drivers.contracts.small import Display
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Any
+
+    from drivers.contracts.small import Spi
 
 SWRESET = 0x01
 SLPIN = 0x10
@@ -36,7 +43,9 @@ class St7789(Display):
     The controller is initialised before the first drawing, or by `start`. Errors of the bus (OSError) are passed on.
     """
 
-    def __init__(self, spi: object, sleep_ms: object = None, madctl: int = LANDSCAPE) -> None:
+    def __init__(
+        self, spi: "Spi", sleep_ms: "Callable[[int], Awaitable[None]] | None" = None, madctl: int = LANDSCAPE
+    ) -> None:
         self._spi = spi
         self._sleep_ms = sleep_ms or _sleep_ms
         self._madctl = madctl
@@ -110,7 +119,9 @@ class St7789(Display):
             self._nibbles[nibble] = bytes(pixels)
         self._colours = (foreground, background)
 
-    async def band(self, x: int, y: int, width: int, height: int, rows: object, foreground: int, background: int) -> None:
+    async def band(
+        self, x: int, y: int, width: int, height: int, rows: "Any", foreground: int, background: int
+    ) -> None:
         """Draw 1-bit rows (ceil(width / 8) bytes each, most significant bit left). ValueError outside the display."""
         await self._open_window(x, y, width, height)
         self._set_colours(foreground, background)
@@ -128,7 +139,7 @@ class St7789(Display):
                 row += 1
             await self._spi.data(view[:length])
 
-    def _expand(self, rows: object, source: int, stride: int, target: int, blank: bytes) -> None:
+    def _expand(self, rows: "Any", source: int, stride: int, target: int, blank: bytes) -> None:
         """Turn one 1-bit row into pixels at `target` of the buffer."""
         out = self._out
         nibbles = self._nibbles

@@ -1,9 +1,9 @@
 """Model of an ST7789V display module: takes the SPI byte stream (D/C line told apart) and holds what a viewer would see.
 
-From the data sheet's command table, not from any driver: window and pointer with wrap-around, RAMWR and RAMWRC, MADCTL's MX, MY, MV and BGR, COLMOD 12, 16 and 18
-bits, inversion, sleep, display on and off; other commands are accepted and ignored with their parameters. The glass is an IPS panel of 240 x 320
-(true colours need inversion on) that lies on its side: the viewer's upper left is the panel's column 239 of row 0.
-Not modelled: partial mode, scrolling, gamma, reading back.
+From the data sheet's command table, not from any driver: window and pointer with wrap-around, RAMWR and RAMWRC, MADCTL's MX,
+MY, MV and BGR, COLMOD 12, 16 and 18 bits, inversion, sleep, display on and off; other commands are accepted and ignored with
+their parameters. The glass is an IPS panel of 240 x 320 (true colours need inversion on) that lies on its side: the viewer's
+upper left is the panel's column 239 of row 0. Not modelled: partial mode, scrolling, gamma, reading back.
 """
 
 import asyncio
@@ -151,7 +151,10 @@ def _six(value: int) -> int:
 
 
 class SpiLinkServer:
-    """The module at the end of a TCP link that carries SPI: frames of type (0 command, 1 data), length (2 bytes, big endian), bytes."""
+    """The module at the end of a TCP link that carries SPI.
+
+    Frames: type (0 = command, 1 = data), length (2 bytes, big endian), bytes.
+    """
 
     def __init__(self, panel: St7789Panel, host: str = "127.0.0.1", port: int = 0) -> None:
         self.panel = panel

@@ -11,7 +11,12 @@ Made at build time by `tools.face.atlas`. All numbers big-endian:
 On a microcontroller the bytes come from the read-only file system: `open_blob`.
 """
 
+from typing import TYPE_CHECKING
+
 from protocol.errors import ConfigError
+
+if TYPE_CHECKING:
+    Bytes = bytes | bytearray | memoryview
 
 MISSING = 0xFFFD
 _RECORD = 16
@@ -29,7 +34,7 @@ def open_blob(path: str) -> memoryview:
 class Atlas:
     """Reader of an atlas. `data` is any bytes-like object that outlives this one. Raises ConfigError CFG-050 on other bytes."""
 
-    def __init__(self, data: object) -> None:
+    def __init__(self, data: "Bytes") -> None:
         if len(data) < 8 or bytes(data[:4]) != b"TFA1":
             raise ConfigError("the glyph atlas is not one", "CFG-050", "install the terminal's image again")
         self.data = data

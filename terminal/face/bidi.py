@@ -85,12 +85,9 @@ def _symbol(code: int) -> int:
     return ON
 
 
-def has_rtl(codes: object) -> bool:
+def has_rtl(codes: list) -> bool:
     """Whether any code point is written right to left (or is an isolate control, which needs the full algorithm)."""
-    for code in codes:
-        if code >= 0x590 and (code < 0x900 or code >= 0xFB1D or LRI <= code <= PDI):
-            return True
-    return False
+    return any(code >= 0x590 and (code < 0x900 or code >= 0xFB1D or LRI <= code <= PDI) for code in codes)
 
 
 def _is_word(code: int) -> bool:
@@ -118,10 +115,7 @@ def _token_end(codes: list, start: int) -> int:
 
 
 def _has_latin(codes: list, start: int, end: int) -> bool:
-    for at in range(start, end):
-        if bidi_class(codes[at]) == L:
-            return True
-    return False
+    return any(bidi_class(codes[at]) == L for at in range(start, end))
 
 
 def _is_thousands(codes: list, start: int, space: int) -> bool:

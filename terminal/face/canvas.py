@@ -4,11 +4,16 @@ Rows are ceil(width / 8) bytes, most significant bit left, 1 = ink: what `Displa
 buffer is the caller's and is never resized. Colours, text and layout are not done here.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    Bytes = bytes | bytearray | memoryview
+
 
 class Canvas:
     """`width` x `height` pixels in `buffer`, whose upper left corner lies at (`left`, `top`) of the page."""
 
-    def __init__(self, width: int, height: int, buffer: bytearray, left: int = 0, top: int = 0) -> None:
+    def __init__(self, width: int, height: int, buffer: "bytearray | memoryview", left: int = 0, top: int = 0) -> None:
         self.width = width
         self.height = height
         self.stride = (width + 7) >> 3
@@ -35,7 +40,7 @@ class Canvas:
         """The bytes of the band as they are now."""
         return memoryview(self.buffer)[: self.stride * self.height]
 
-    def blit(self, x: int, y: int, width: int, height: int, data: object, offset: int) -> None:
+    def blit(self, x: int, y: int, width: int, height: int, data: "Bytes", offset: int) -> None:
         """Add the ink of a bitmap (rows of ceil(width / 8) bytes in `data` from `offset`) with its upper left corner at (x, y)."""
         y -= self.top
         x -= self.left

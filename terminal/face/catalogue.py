@@ -6,11 +6,16 @@ Made from `strings.yaml` by `tools.face.strings`. All numbers big-endian:
     per key, 19 bytes, ascending by key: u24 key at  u8 key length  then for ar, fr, en: u24 text at  u16 text length
     keys (ASCII) and texts (UTF-8)
 
-Fields are written `{name}`; what fills one is set between U+2068 and U+2069, so that it keeps its own direction in any sentence. No plurals,
-no nesting.
+Fields are written `{name}`; what fills one is set between U+2068 and U+2069, so that it keeps its own direction in any
+sentence. No plurals, no nesting.
 """
 
+from typing import TYPE_CHECKING
+
 from protocol.errors import ConfigError
+
+if TYPE_CHECKING:
+    Bytes = bytes | bytearray | memoryview
 
 LANGUAGES = ("ar", "fr", "en")
 _ENTRY = 19
@@ -34,7 +39,7 @@ def ltr(text: str) -> str:
 class Catalogue:
     """Reader of a catalogue; `blob` is a bytes-like object. Raises ConfigError CFG-052 on other bytes."""
 
-    def __init__(self, blob: object) -> None:
+    def __init__(self, blob: "Bytes") -> None:
         if len(blob) < 8 or bytes(blob[:4]) != b"TFS1":
             raise ConfigError("the catalogue of words is not one", "CFG-052", "install the terminal's image again")
         self.blob = blob
@@ -66,7 +71,7 @@ class Catalogue:
         return self._find(key) >= 0
 
     def text(self, key: str, lang: str, **fields: object) -> str:
-        """The text of `key` in "ar", "fr" or "en", its fields filled in. Raises ConfigError CFG-053 for an unknown key or language."""
+        """The text of `key` in "ar", "fr" or "en", its fields filled in. Raises ConfigError CFG-053 for an unknown one."""
         entry = self._find(key)
         if entry < 0 or lang not in LANGUAGES:
             raise ConfigError("no such text: " + key + " in " + lang, "CFG-053", "report it", key)

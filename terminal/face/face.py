@@ -5,17 +5,25 @@ sent again. Every screen shown is reported on the diagnostic port with those fie
 names, numbers of documents, plates and whatever is typed never are.
 """
 
+from typing import TYPE_CHECKING
+
 from terminal.face import sheet as sheets
 from terminal.face.canvas import Canvas
 from terminal.face.catalogue import LANGUAGES, Catalogue
 from terminal.face.screens import drawer
 from terminal.face.text import TextEngine
 
+if TYPE_CHECKING:
+    from drivers.contracts.small import Diagnostic, Display, Keypad, Scanner
+    from terminal.face.atlas import Bytes
+    from terminal.face.sheet import Panel, Sheet
+
 BAND_BYTES = 1600
 PUBLIC = (
-    "amount", "attempts_left", "balanced", "code", "copy", "count", "days", "declined_count", "disposition", "done", "field", "file",
-    "findings", "hint_key", "index", "key", "left", "last_try", "message_key", "outcome", "page", "pages", "pending", "points",
-    "provisional_count", "provisional_total", "pv", "reason", "results", "scheme", "sent", "total", "tries_left", "verdict",
+    "amount", "attempts_left", "balanced", "code", "copy", "count", "days", "declined_count", "disposition", "done",
+    "field", "file", "findings", "hint_key", "index", "key", "last_try", "left", "message_key", "outcome", "page", "pages",
+    "pending", "points", "provisional_count", "provisional_total", "pv", "reason", "results", "scheme", "sent", "total",
+    "tries_left", "verdict",
 )  # fmt: skip
 
 
@@ -26,18 +34,25 @@ class Status:
         self.clock = ""
         self.network = False
         self.pending = 0
-        self.officer = None
+        self.officer: "int | None" = None
 
 
 class Face:
     """Display, keypad and scanner together.
 
-    `atlas` is the glyph atlas (bytes-like), `lang` "ar", "fr" or "en"; `strings` the catalogue's bytes (read from beside this module if
-    None); keypad, scanner and diagnostic may be None where there is none.
+    `atlas` is the glyph atlas (bytes-like), `lang` "ar", "fr" or "en"; `strings` the catalogue's bytes (read from beside this
+    module if None); scanner and diagnostic may be None where there is none.
     """
 
     def __init__(
-        self, display: object, keypad: object, scanner: object, diagnostic: object, atlas: object, lang: str, strings: object = None
+        self,
+        display: "Display",
+        keypad: "Keypad",
+        scanner: "Scanner | None",
+        diagnostic: "Diagnostic | None",
+        atlas: "Bytes",
+        lang: str,
+        strings: "Bytes | None" = None,
     ) -> None:
         self.display = display
         self.keypad = keypad
@@ -60,10 +75,17 @@ class Face:
         """Text of the catalogue in the current language."""
         return self.catalogue.text(key, self.lang, **fields)
 
-    def status(self, network: object = None, pending: object = None, officer: object = None, clock: object = None) -> None:
+    def status(
+        self,
+        network: "bool | None" = None,
+        pending: "int | None" = None,
+        officer: "int | None" = None,
+        clock: "str | None" = None,
+    ) -> None:
         """Set what the status bar says from the next drawing on; None leaves a thing as it is.
 
-        `network`: True when the server is within reach; `pending`: records to send; `officer`: number, 0 for nobody; `clock`: "hh:mm".
+        `network`: True when the server is within reach; `pending`: records to send; `officer`: number, 0 for nobody;
+        `clock`: local time, "hh:mm".
         """
         if network is not None:
             self.state.network = network
@@ -80,7 +102,7 @@ class Face:
         self._fields = fields
         await self.refresh()
         if self.diagnostic is not None:
-            public = {"screen": screen, "lang": self.lang}
+            public: "dict[str, object]" = {"screen": screen, "lang": self.lang}
             for name in fields:
                 if name in PUBLIC:
                     public[name] = fields[name]
@@ -99,15 +121,14 @@ class Face:
             shown.append(signature)
         self._shown = shown
 
-    def lay_out(self, screen: str, fields: dict) -> object:
+    def lay_out(self, screen: str, fields: dict) -> "Sheet":
         """The sheet of a screen in the current language, status bar included, without drawing it."""
         sheet = sheets.Sheet(self.engine, self.catalogue, self.lang)
         self._status_bar(sheet)
-        sheet.y = sheets.STATUS_HEIGHT
         drawer(screen)(sheet, fields)
         return sheet
 
-    def _status_bar(self, sheet: object) -> None:
+    def _status_bar(self, sheet: "Sheet") -> None:
         """Clock and officer where reading begins, network at the other end, records to send between them."""
         state = self.state
         left = state.clock
@@ -125,7 +146,7 @@ class Face:
             sheet.cell(place, 0, width, sheets.STATUS_HEIGHT, ink, sheets.BLACK, text)
             x += width
 
-    async def _send(self, panel: object) -> None:
+    async def _send(self, panel: "Panel") -> None:
         if not panel.items:
             await self.display.fill(panel.x, panel.y, panel.width, panel.height, panel.paper)
             return

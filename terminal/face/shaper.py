@@ -1,15 +1,19 @@
 """From a string to the glyphs of one line, left to right: Arabic joining forms, lam-alef, order of mixed text.
 
-Joining follows the Unicode standard, chapter 9.2 (cursive joining), with the presentation forms U+FB50-FEFC as glyph names. Harakat and
-other marks are dropped; letters that the atlas lacks are replaced by their nearest kin (Persian kaf and yeh). Line breaking
-and widths are in `terminal.face.text`.
+Joining follows the Unicode standard, chapter 9.2 (cursive joining), with the presentation forms U+FB50-FEFC as glyph names.
+Harakat and other marks are dropped; letters that the atlas lacks are replaced by their nearest kin (Persian kaf and yeh). Line
+breaking and widths are in `terminal.face.text`.
 """
 
 from terminal.face import bidi
 
 # Index of the isolated form above U+FE80 for U+0621..U+064A and how many forms there are (1, 2: isolated and final, 4: all).
 _FIRST = 0x621
-_FORMS = b"\x01\x02\x02\x02\x02\x04\x02\x04\x02\x04\x04\x04\x04\x04\x02\x02\x02\x02\x04\x04\x04\x04\x04\x04\x04\x04" b"\0\0\0\0\0\0" b"\x04\x04\x04\x04\x04\x04\x04\x02\x02\x04"
+_FORMS = (
+    b"\x01\x02\x02\x02\x02\x04\x02\x04\x02\x04\x04\x04\x04\x04\x02\x02\x02\x02\x04\x04\x04\x04\x04\x04\x04\x04"
+    b"\0\0\0\0\0\0"
+    b"\x04\x04\x04\x04\x04\x04\x04\x02\x02\x04"
+)
 _BASES = (
     b"\x00\x01\x03\x05\x07\x09\x0d\x0f\x13\x15\x19\x1d\x21\x25\x29\x2b\x2d\x2f\x31\x35\x39\x3d\x41\x45\x49\x4d"
     b"\0\0\0\0\0\0"

@@ -1,11 +1,19 @@
 """A page being laid out: coloured panels with text and simple shapes, later drawn band by band by the `Face`.
 
-Words are shaped once, here; panels keep glyph runs and rectangles, no pixels. Layout is mirrored for Arabic except where a thing
-stands for a physical key. Everything that does not fit is made smaller, then cut with an ellipsis: nothing is ever clipped in mid-glyph.
+Words are shaped once, here; panels keep glyph runs and rectangles, no pixels. Layout is mirrored for Arabic except where a
+thing stands for a physical key. What does not fit is made smaller, then cut with an ellipsis: nothing is ever clipped in
+mid-glyph.
 """
+
+from typing import TYPE_CHECKING
 
 from terminal.face.catalogue import is_rtl
 from terminal.face.text import left_edge
+
+if TYPE_CHECKING:
+    from terminal.face.canvas import Canvas
+    from terminal.face.catalogue import Catalogue
+    from terminal.face.text import Line, TextEngine
 
 WIDTH = 320
 HEIGHT = 240
@@ -68,7 +76,7 @@ class Panel:
                 second = (second * 29 + value) & 0x1FFFFFF
         return (self.x, self.y, self.width, self.height, self.ink, self.paper, first, second)
 
-    def paint(self, engine: object, canvas: object) -> None:
+    def paint(self, engine: "TextEngine", canvas: "Canvas") -> None:
         """Draw the part that lies in the canvas' window."""
         for item in self.items:
             kind, x, y = item[0], item[1], item[2]
@@ -83,16 +91,16 @@ class Panel:
 
 
 class Sheet:
-    """One page in one language. Panels are stacked from the top; the last is stretched to the footer by `footer`."""
+    """One page in one language. Panels are stacked from below the status bar down to the footer."""
 
-    def __init__(self, engine: object, catalogue: object, lang: str) -> None:
+    def __init__(self, engine: "TextEngine", catalogue: "Catalogue", lang: str) -> None:
         self.engine = engine
         self.catalogue = catalogue
         self.lang = lang
         self.rtl = is_rtl(lang)
         self.panels = []
-        self.y = 0
-        self.panel_ = None
+        self.y = STATUS_HEIGHT
+        self.panel_ = Panel(0, 0, WIDTH, STATUS_HEIGHT, WHITE, BLACK)  # where stacking begins; not itself drawn
 
     def t(self, key: str, **fields: object) -> str:
         """Text of the catalogue in the sheet's language."""
@@ -102,7 +110,7 @@ class Sheet:
 
     def panel(self, height: int, ink: int = BLACK, paper: int = WHITE) -> Panel:
         """Begin a panel of full width below the one before."""
-        top = self.panel_.y + self.panel_.height if self.panel_ else self.y
+        top = self.panel_.y + self.panel_.height
         panel = Panel(0, top, WIDTH, height, ink, paper)
         self.panels.append(panel)
         self.panel_ = panel
@@ -115,7 +123,8 @@ class Sheet:
         self.panels.append(panel)
         if text:
             line = self.fit(text, SMALL, width - 4)
-            panel.items.append((TEXT, x + ((width - line.width) >> 1), y + ((height - self.engine.line_height(line.size)) >> 1), line))
+            top = y + ((height - self.engine.line_height(line.size)) >> 1)
+            panel.items.append((TEXT, x + ((width - line.width) >> 1), top, line))
 
     def title(self, text: str, colour: int = NAVY, ink: int = WHITE) -> None:
         """The coloured bar under the status bar; a body panel follows it."""
@@ -135,7 +144,7 @@ class Sheet:
 
     # text
 
-    def fit(self, text: str, size: int, width: int) -> object:
+    def fit(self, text: str, size: int, width: int) -> "Line":
         """The line in the largest size up to `size` in which it fits, cut with an ellipsis if it fits in none."""
         engine = self.engine
         line = engine.line(text, size, self.rtl)
@@ -150,7 +159,7 @@ class Sheet:
             line = engine.line(text[:cut] + "…", SMALL, self.rtl)
         return line
 
-    def put(self, line: object, x: int, y: int, align: str) -> None:
+    def put(self, line: "Line", x: int, y: int, align: str) -> None:
         """A shaped line at a place of the current panel (see `TextEngine.draw`)."""
         self.panel_.items.append((TEXT, left_edge(x, line.width, align, self.rtl), y, line))
 
@@ -186,12 +195,12 @@ class Sheet:
         """
         room = height or FOOTER_TOP - self.y
         width = WIDTH - 2 * MARGIN
-        while True:
+        wrapped = self.engine.wrap(text, size, width, self.rtl)
+        most = min(lines, room // self.engine.line_height(size))
+        while len(wrapped) > most and size > SMALL:
+            size = LARGE if size > LARGE else NORMAL if size > NORMAL else SMALL
             wrapped = self.engine.wrap(text, size, width, self.rtl)
             most = min(lines, room // self.engine.line_height(size))
-            if len(wrapped) <= most or size == SMALL:
-                break
-            size = LARGE if size > LARGE else NORMAL if size > NORMAL else SMALL
         if len(wrapped) > most:
             wrapped = wrapped[:most]
             wrapped[most - 1] += "…"
@@ -211,7 +220,7 @@ class Sheet:
         self.put(value_line, self.end_x(), self.y + self._drop(value_line, size), "end")
         self.y += self.engine.line_height(size)
 
-    def _drop(self, line: object, size: int) -> int:
+    def _drop(self, line: "Line", size: int) -> int:
         """How much lower a smaller line must begin to share the baseline."""
         return self.engine.ascent(size) - self.engine.ascent(line.size)
 
@@ -249,10 +258,12 @@ class Sheet:
             drop = (side - self.engine.line_height(NORMAL)) >> 1
             self.put_inverted(number, x + ((side - number.width) >> 1), top + drop)
             line = self.fit(label, size, WIDTH - 2 * MARGIN - side - 10)
-            self.put(line, self.start_x(side + 10), self.y + ((height - self.engine.line_height(line.size)) >> 1), "start")
+            self.put(
+                line, self.start_x(side + 10), self.y + ((height - self.engine.line_height(line.size)) >> 1), "start"
+            )
             self.y += height
 
-    def put_inverted(self, line: object, left: int, top: int) -> None:
+    def put_inverted(self, line: "Line", left: int, top: int) -> None:
         """A line of text in the paper's colour, to lie on a filled shape: the shape's part is inverted around the text."""
         height = self.engine.line_height(line.size)
         self.invert(left, top, line.width, height)

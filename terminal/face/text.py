@@ -3,8 +3,14 @@
 Coordinates are pixels, y downwards. No bold, no colours, no justification: those are the screens' and receipts' affair.
 """
 
+from typing import TYPE_CHECKING
+
 from terminal.face import bidi, shaper
 from terminal.face.atlas import Atlas
+
+if TYPE_CHECKING:
+    from terminal.face.atlas import Bytes
+    from terminal.face.canvas import Canvas
 
 
 class Line:
@@ -19,7 +25,7 @@ class Line:
 class TextEngine:
     """Text of the sizes of an atlas. `atlas` is a bytes-like object in the format of `terminal.face.atlas`."""
 
-    def __init__(self, atlas: object) -> None:
+    def __init__(self, atlas: "Bytes") -> None:
         self.atlas = Atlas(atlas)
 
     def line(self, text: str, size: int, rtl: bool = False) -> Line:
@@ -33,7 +39,9 @@ class TextEngine:
             width += atlas.data[entry + 3]
         return Line(entries, width, size)
 
-    def draw(self, canvas: object, x: int, y: int, text: str, size: int, align: str = "start", rtl: bool = False) -> int:
+    def draw(
+        self, canvas: "Canvas", x: int, y: int, text: str, size: int, align: str = "start", rtl: bool = False
+    ) -> int:
         """Draw one line whose top is at y; returns its width.
 
         `rtl` is the paragraph's direction. `align` says what x is: "start" the edge where reading begins (left, or right if
@@ -43,7 +51,7 @@ class TextEngine:
         self.draw_line(canvas, left_edge(x, line.width, align, rtl), y, line)
         return line.width
 
-    def draw_line(self, canvas: object, left: int, y: int, line: Line) -> None:
+    def draw_line(self, canvas: "Canvas", left: int, y: int, line: Line) -> None:
         """Draw a shaped line with its left edge at `left` and its top at y."""
         if y >= canvas.top + canvas.height or y + self.line_height(line.size) <= canvas.top:
             return

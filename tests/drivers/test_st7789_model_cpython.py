@@ -13,7 +13,8 @@ from sim.parts.st7789 import COLUMNS, ROWS, SpiLinkServer, St7789Panel
 
 def awake(madctl: int = 0, colmod: int = 0x55, inverted: bool = True) -> St7789Panel:
     panel = St7789Panel()
-    for opcode, data in ((0x11, b""), (0x3A, bytes((colmod,))), (0x36, bytes((madctl,))), (0x21 if inverted else 0x20, b""), (0x29, b"")):
+    invert = 0x21 if inverted else 0x20
+    for opcode, data in ((0x11, b""), (0x3A, bytes((colmod,))), (0x36, bytes((madctl,))), (invert, b""), (0x29, b"")):
         panel.command(opcode)
         panel.data(data)
     return panel
@@ -35,7 +36,15 @@ RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
 @pytest.mark.parametrize(
     ("madctl", "corner"),
-    [(0x00, (0, 0)), (0x40, (239, 0)), (0x80, (0, 319)), (0xC0, (239, 319)), (0x20, (0, 0)), (0x60, (239, 0)), (0xA0, (0, 319))],
+    [
+        (0x00, (0, 0)),
+        (0x40, (239, 0)),
+        (0x80, (0, 319)),
+        (0xC0, (239, 319)),
+        (0x20, (0, 0)),
+        (0x60, (239, 0)),
+        (0xA0, (0, 319)),
+    ],
 )
 def test_first_pixel_lands_in_the_corner_that_madctl_names(madctl, corner):
     panel = awake(madctl)

@@ -1,14 +1,14 @@
 """Makes `terminal/face/atlas.bin`: draws the glyphs of Vazirmatn (OFL) at build time, 1 bit, no dithering.
 
-Run: `python -m tools.face.atlas` writes it, `--check` only says whether it is current (exit code 1 if not). The format is described in
-`terminal.face.atlas`. Joining letters are mended so that they meet exactly: the rows of the tatweel's stroke reach the edge of each
-side on which a form joins.
+Run: `python -m tools.face.atlas` writes it, `--check` only says whether it is current (exit code 1 if not). The format is
+described in `terminal.face.atlas`. Joining letters are mended so that they meet exactly: the rows of the tatweel's stroke reach
+the edge of each side on which a form joins.
 """
 
 import sys
 from pathlib import Path
 
-from PIL import Image, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 from tools.house import fonts
 
@@ -21,7 +21,14 @@ SIZES = {16: "arabic", 20: "arabic", 24: "arabic", 32: "arabic_bold", BIG: "arab
 MISSING = 0xFFFD
 TATWEEL = 0x640
 LETTERS = [*range(0xFE80, 0xFEFD)]
-EXTRA_LETTERS = [*range(0xFB56, 0xFB5A), *range(0xFB6A, 0xFB6E), *range(0xFB7A, 0xFB7E), 0xFB8A, 0xFB8B, *range(0xFB92, 0xFB96)]
+EXTRA_LETTERS = [
+    *range(0xFB56, 0xFB5A),
+    *range(0xFB6A, 0xFB6E),
+    *range(0xFB7A, 0xFB7E),
+    0xFB8A,
+    0xFB8B,
+    *range(0xFB92, 0xFB96),
+]
 LATIN = "".join(map(chr, range(0x20, 0x7F))) + "\u00a0ÀÂÆÇÉÈÊËÎÏÔÙÛÜŒàâæçéèêëîïôùûüÿœäöáíóúñ°·×«»–—‘’“”…•€²"
 ARABIC_SIGNS = "،؛؟٪ـ"
 SYMBOLS = "←→↑↓✓✗▲▼●○■□⚠"
@@ -78,11 +85,7 @@ def draw(font: ImageFont.FreeTypeFont, code: int, baseline: int) -> Glyph:
     advance = max(1, round(font.getlength(text)))
     margin = 16
     image = Image.new("L", (advance + 2 * margin + 8, baseline * 3))
-    mask = font.getmask2(text, mode="L", anchor="ls")
-    bitmap, (left, top) = mask
-    core = Image.frombytes("L", bitmap.size, bytes(bitmap)) if bitmap.size[0] and bitmap.size[1] else None
-    if core is not None:
-        image.paste(core, (margin + int(left), baseline + int(top)))
+    ImageDraw.Draw(image).text((margin, baseline), text, fill=255, font=font, anchor="ls")
     data = image.tobytes()
     width = image.size[0]
     pixels = {(at % width - margin, at // width) for at, value in enumerate(data) if value >= INK}

@@ -25,7 +25,9 @@ def load() -> "dict[str, dict[str, str]]":
                 raise ValueError(f"{key}: is there twice")
             source[key] = texts
             if isinstance(texts, dict) and isinstance(texts.get("fr"), str):
-                texts["fr"] = re.sub(r" ([:;?!»])", "\u00a0\\1", texts["fr"])  # French sets these off by an unbreakable space
+                texts["fr"] = re.sub(
+                    r" ([:;?!»])", "\u00a0\\1", texts["fr"]
+                )  # French sets these off by an unbreakable space
     for key, texts in source.items():
         if not isinstance(texts, dict) or set(texts) != set(LANGUAGES) or not all(texts.values()):
             raise ValueError(f"{key}: needs a text in each of {LANGUAGES}")

@@ -3,10 +3,18 @@
 `drawer(screen)` finds it; the modules are only loaded when one of their screens is shown for the first time.
 """
 
+from typing import TYPE_CHECKING
+
 from protocol.errors import ConfigError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from terminal.face.sheet import Sheet
+
 OFFICER = (
-    "boot", "login_number", "login_pin", "locked", "home", "syncing", "sync_done", "shift_summary", "error", "message", "confirm_abandon",
+    "boot", "login_number", "login_pin", "locked", "home", "syncing", "sync_done", "shift_summary", "error", "message",
+    "confirm_abandon",
 )  # fmt: skip
 CASE = (
     "mrz_entry", "licence_present", "licence_progress", "licence_verdict", "plate_entry", "offence_list", "acknowledge",
@@ -17,7 +25,7 @@ PAYMENT = (
 )  # fmt: skip
 
 
-def drawer(screen: str) -> object:
+def drawer(screen: str) -> "Callable[[Sheet, dict], None]":
     """The function `(sheet, fields)` that lays out a screen. Raises ConfigError CFG-054 for an unknown one."""
     if screen in OFFICER:
         from terminal.face.screens import officer as module

@@ -1,16 +1,36 @@
 """Screens of a case: licence, vehicle, offence, the driver's acknowledgement, what happens to the licence."""
 
+from typing import TYPE_CHECKING
+
 from terminal.face import numbers
 from terminal.face.catalogue import isolated, ltr
 from terminal.face.screens.entry import entry_box
 from terminal.face.sheet import (
-    AMBER, BLACK, BLUE, FIGURES, FOOTER_TOP, GREEN, GREY, HUGE, LARGE, MARGIN, NORMAL, RED, SMALL, STATUS_HEIGHT, WHITE, WIDTH,
+    AMBER,
+    BLACK,
+    BLUE,
+    FIGURES,
+    FOOTER_TOP,
+    GREEN,
+    GREY,
+    HUGE,
+    LARGE,
+    MARGIN,
+    NORMAL,
+    RED,
+    SMALL,
+    STATUS_HEIGHT,
+    WHITE,
+    WIDTH,
 )  # fmt: skip
+
+if TYPE_CHECKING:
+    from terminal.face.sheet import Sheet
 
 VERDICT_COLOURS = (GREY, GREEN, GREEN, RED, AMBER, RED, GREY, BLUE)  # by records.VERDICT_*
 
 
-def mrz_entry(sheet: object, fields: dict) -> None:
+def mrz_entry(sheet: "Sheet", fields: dict) -> None:
     """field: "number", "birth" or "expiry"; entry: the characters typed so far (dates as YYMMDD)."""
     field = fields.get("field", "number")
     sheet.title(sheet.t("mrz.title"))
@@ -28,7 +48,7 @@ def dotted(digits: str) -> str:
     return " ".join(digits[at : at + 2] for at in range(0, len(digits), 2))
 
 
-def licence_present(sheet: object, fields: dict) -> None:
+def licence_present(sheet: "Sheet", fields: dict) -> None:
     """Waiting for the licence."""
     sheet.title(sheet.t("licence.present.title"))
     sheet.space(6)
@@ -37,7 +57,7 @@ def licence_present(sheet: object, fields: dict) -> None:
     sheet.footer("✗ " + sheet.t("key.cancel"), "", "")
 
 
-def licence_progress(sheet: object, fields: dict) -> None:
+def licence_progress(sheet: "Sheet", fields: dict) -> None:
     """file: short name; done, total: bytes or files."""
     sheet.title(sheet.t("licence.present.title"))
     sheet.space(8)
@@ -48,7 +68,7 @@ def licence_progress(sheet: object, fields: dict) -> None:
     sheet.footer("", "", "")
 
 
-def licence_verdict(sheet: object, fields: dict) -> None:
+def licence_verdict(sheet: "Sheet", fields: dict) -> None:
     """verdict 1..7, name_ar, name_lat, number, expiry (YYYYMMDD), categories (text), findings (codes)."""
     verdict = fields.get("verdict", 6)
     colour = VERDICT_COLOURS[verdict]
@@ -85,7 +105,7 @@ def licence_verdict(sheet: object, fields: dict) -> None:
     sheet.footer("✗ " + sheet.t("key.cancel"), "", "✓ " + sheet.t("key.next"))
 
 
-def plate_entry(sheet: object, fields: dict) -> None:
+def plate_entry(sheet: "Sheet", fields: dict) -> None:
     """entry: the plate typed so far."""
     sheet.title(sheet.t("plate.title"))
     sheet.line(sheet.t("plate.label"), LARGE, "center")
@@ -94,7 +114,7 @@ def plate_entry(sheet: object, fields: dict) -> None:
     sheet.footer("✗ " + sheet.t("key.cancel"), sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
 
 
-def offence_list(sheet: object, fields: dict) -> None:
+def offence_list(sheet: "Sheet", fields: dict) -> None:
     """lines: up to 5 (code, text), chosen by the digits 1 to 5, or by moving `index` (-1: no such choice); page, pages: from 1."""
     title = sheet.t("offence.title")
     if fields.get("pages", 1) > 1:
@@ -107,10 +127,12 @@ def offence_list(sheet: object, fields: dict) -> None:
     if fields.get("index", -1) >= 0:
         sheet.footer("✗ " + sheet.t("key.cancel"), "▲▼ " + sheet.t("key.move"), "✓ " + sheet.t("key.choose"))
     else:
-        sheet.footer("✗ " + sheet.t("key.cancel"), "▲▼ " + sheet.t("key.page") if fields.get("pages", 1) > 1 else "", "")
+        sheet.footer(
+            "✗ " + sheet.t("key.cancel"), "▲▼ " + sheet.t("key.page") if fields.get("pages", 1) > 1 else "", ""
+        )
 
 
-def acknowledge(sheet: object, fields: dict) -> None:
+def acknowledge(sheet: "Sheet", fields: dict) -> None:
     """What the driver reads before paying. code, text, amount (centimes), points."""
     sheet.title(sheet.t("acknowledge.title"))
     sheet.y -= 4
@@ -122,7 +144,7 @@ def acknowledge(sheet: object, fields: dict) -> None:
     sheet.footer("✗ " + sheet.t("key.cancel"), "", "✓ " + sheet.t("key.acknowledge"))
 
 
-def licence_hand(sheet: object, fields: dict) -> None:
+def licence_hand(sheet: "Sheet", fields: dict) -> None:
     """disposition 1 returned, 2 retained, 3 release granted; days: validity of the document; pv: report it is about, or absent."""
     disposition = fields.get("disposition", 2)
     colour, ink = (AMBER, BLACK) if disposition == 2 else (GREEN, WHITE)
@@ -137,7 +159,7 @@ def licence_hand(sheet: object, fields: dict) -> None:
     sheet.footer("", "", "✓ " + sheet.t("key.done"))
 
 
-def notice_only(sheet: object, fields: dict) -> None:
+def notice_only(sheet: "Sheet", fields: dict) -> None:
     """The driver pays later."""
     sheet.title(sheet.t("notice.title"), AMBER, BLACK)
     sheet.line(sheet.t("notice.keep"), LARGE, "center")

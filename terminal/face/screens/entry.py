@@ -1,10 +1,15 @@
 """A box with what has been typed so far, shared by all screens with an entry."""
 
+from typing import TYPE_CHECKING
+
 from terminal.face.catalogue import ltr
 from terminal.face.sheet import HUGE, SMALL, WIDTH
 
+if TYPE_CHECKING:
+    from terminal.face.sheet import Sheet
 
-def entry_box(sheet: object, text: str, hint: str = "") -> None:
+
+def entry_box(sheet: "Sheet", text: str, hint: str = "") -> None:
     """The typed characters, big and left to right in every language, with a cursor; a hint below the box."""
     line = sheet.fit(ltr(text), HUGE, WIDTH - 72)
     top = sheet.y
@@ -17,7 +22,7 @@ def entry_box(sheet: object, text: str, hint: str = "") -> None:
         sheet.line(hint, SMALL, "center")
 
 
-def star_boxes(sheet: object, count: int, places: int = 4) -> None:
+def star_boxes(sheet: "Sheet", count: int, places: int = 4) -> None:
     """A filled square per digit typed, empty ones for those expected at least."""
     places = max(places, count)
     pitch = 36 if places <= 8 else 24

@@ -1,12 +1,31 @@
 """Screens around the officer: start, log-in, menu, synchronisation, shift, messages and errors."""
 
+from typing import TYPE_CHECKING
+
 from terminal.face import numbers
 from terminal.face.catalogue import ltr
 from terminal.face.screens.entry import entry_box, star_boxes
-from terminal.face.sheet import AMBER, BLACK, FOOTER_TOP, GREEN, GREY, HUGE, LARGE, NAVY, NORMAL, RED, SMALL, STATUS_HEIGHT, WHITE
+from terminal.face.sheet import (
+    AMBER,
+    BLACK,
+    FOOTER_TOP,
+    GREEN,
+    GREY,
+    HUGE,
+    LARGE,
+    NAVY,
+    NORMAL,
+    RED,
+    SMALL,
+    STATUS_HEIGHT,
+    WHITE,
+)
+
+if TYPE_CHECKING:
+    from terminal.face.sheet import Sheet
 
 
-def boot(sheet: object, fields: dict) -> None:
+def boot(sheet: "Sheet", fields: dict) -> None:
     """The name in both scripts while the terminal starts."""
     sheet.panel(FOOTER_TOP - STATUS_HEIGHT, WHITE, NAVY)
     sheet.space(34)
@@ -18,7 +37,7 @@ def boot(sheet: object, fields: dict) -> None:
     sheet.footer("", "", "")
 
 
-def login_number(sheet: object, fields: dict) -> None:
+def login_number(sheet: "Sheet", fields: dict) -> None:
     """entry: digits typed so far."""
     sheet.title(sheet.t("login.title"))
     sheet.line(sheet.t("login.number"), LARGE, "center")
@@ -27,7 +46,7 @@ def login_number(sheet: object, fields: dict) -> None:
     sheet.footer("", sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
 
 
-def login_pin(sheet: object, fields: dict) -> None:
+def login_pin(sheet: "Sheet", fields: dict) -> None:
     """stars: number of digits typed; attempts_left: None if not to be said."""
     left = fields.get("attempts_left")
     sheet.title(sheet.t("login.title"))
@@ -41,7 +60,7 @@ def login_pin(sheet: object, fields: dict) -> None:
     sheet.footer("✗ " + sheet.t("key.cancel"), sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
 
 
-def locked(sheet: object, fields: dict) -> None:
+def locked(sheet: "Sheet", fields: dict) -> None:
     """Too many wrong PINs."""
     sheet.title("⚠ " + sheet.t("locked.title"), RED)
     sheet.space(10)
@@ -49,7 +68,7 @@ def locked(sheet: object, fields: dict) -> None:
     sheet.footer("", "", "✓ " + sheet.t("key.ok"))
 
 
-def home(sheet: object, fields: dict) -> None:
+def home(sheet: "Sheet", fields: dict) -> None:
     """officer, unit; choices 1 to 4."""
     sheet.title(sheet.t("home.title"))
     sheet.y -= 4
@@ -59,7 +78,7 @@ def home(sheet: object, fields: dict) -> None:
     sheet.footer("", "", "")
 
 
-def syncing(sheet: object, fields: dict) -> None:
+def syncing(sheet: "Sheet", fields: dict) -> None:
     """done, total: records."""
     done, total = fields.get("done", 0), fields.get("total", 0)
     sheet.title(sheet.t("sync.title"))
@@ -71,7 +90,7 @@ def syncing(sheet: object, fields: dict) -> None:
     sheet.footer("✗ " + sheet.t("key.cancel"), "", "")
 
 
-def sync_done(sheet: object, fields: dict) -> None:
+def sync_done(sheet: "Sheet", fields: dict) -> None:
     """sent, pending, results: counts (results may be a list)."""
     pending = fields.get("pending", 0)
     results = fields.get("results", 0)
@@ -86,11 +105,13 @@ def sync_done(sheet: object, fields: dict) -> None:
     sheet.footer("", "", "✓ " + sheet.t("key.next"))
 
 
-def shift_summary(sheet: object, fields: dict) -> None:
+def shift_summary(sheet: "Sheet", fields: dict) -> None:
     """count, total, provisional_count, provisional_total, declined_count, balanced (True, False or None); totals in centimes."""
     sheet.title(sheet.t("shift.title"))
     sheet.space(4)
-    sheet.pair(sheet.t("shift.approved", n=fields.get("count", 0)), numbers.amount(fields.get("total", 0), sheet.lang), NORMAL)
+    sheet.pair(
+        sheet.t("shift.approved", n=fields.get("count", 0)), numbers.amount(fields.get("total", 0), sheet.lang), NORMAL
+    )
     provisional = sheet.t("shift.provisional", n=fields.get("provisional_count", 0))
     sheet.pair(provisional, numbers.amount(fields.get("provisional_total", 0), sheet.lang), NORMAL)
     sheet.pair(sheet.t("shift.declined"), ltr(str(fields.get("declined_count", 0))), NORMAL)
@@ -109,7 +130,7 @@ def shift_summary(sheet: object, fields: dict) -> None:
     sheet.footer("✗ " + sheet.t("key.back"), "", "✓ " + sheet.t("key.ok"))
 
 
-def error(sheet: object, fields: dict) -> None:
+def error(sheet: "Sheet", fields: dict) -> None:
     """code; message_key and hint_key default to err.<code> and hint.<code>, which fall back to the class (err.CRD).
 
     left: attempts left, said in the hint's place.
@@ -129,7 +150,7 @@ def error(sheet: object, fields: dict) -> None:
     sheet.footer("✗ " + sheet.t("key.back"), "", "✓ " + sheet.t("key.next"))
 
 
-def _keyed(sheet: object, key: "str | None", prefix: str, code: str) -> str:
+def _keyed(sheet: "Sheet", key: "str | None", prefix: str, code: str) -> str:
     """The text of a key if it exists, else of the code, else of its class, else of errors in general."""
     if key and sheet.catalogue.has(key):
         return sheet.t(key)
@@ -138,7 +159,7 @@ def _keyed(sheet: object, key: "str | None", prefix: str, code: str) -> str:
     return sheet.catalogue.coded(prefix, code, sheet.lang) or sheet.catalogue.coded(prefix, "GEN-000", sheet.lang)
 
 
-def message(sheet: object, fields: dict) -> None:
+def message(sheet: "Sheet", fields: dict) -> None:
     """key: of the catalogue, shown in the middle; other fields fill it in."""
     rest = {}
     for name in fields:
@@ -149,7 +170,7 @@ def message(sheet: object, fields: dict) -> None:
     sheet.footer("", "", "✓ " + sheet.t("key.next"))
 
 
-def confirm_abandon(sheet: object, fields: dict) -> None:
+def confirm_abandon(sheet: "Sheet", fields: dict) -> None:
     """Yes or no."""
     sheet.title("⚠ " + sheet.t("abandon.title"), AMBER, BLACK)
     sheet.space(14)

@@ -1,16 +1,33 @@
 """Screens of a payment: choice, card, PIN, outcome, printing. The four outcomes differ in colour, sign and words."""
 
+from typing import TYPE_CHECKING
+
 from terminal.face import numbers
 from terminal.face.catalogue import isolated, ltr
 from terminal.face.screens.entry import star_boxes
 from terminal.face.sheet import (
-    AMBER, BLACK, BLUE, FOOTER_TOP, GREEN, HUGE, LARGE, NAVY, NORMAL, RED, SMALL, STATUS_HEIGHT, WHITE,
+    AMBER,
+    BLACK,
+    BLUE,
+    FOOTER_TOP,
+    GREEN,
+    HUGE,
+    LARGE,
+    NAVY,
+    NORMAL,
+    RED,
+    SMALL,
+    STATUS_HEIGHT,
+    WHITE,
 )  # fmt: skip
+
+if TYPE_CHECKING:
+    from terminal.face.sheet import Sheet
 
 OUTCOMES = ((BLUE, WHITE, "⚠ "), (GREEN, WHITE, "✓ "), (AMBER, BLACK, "● "), (RED, WHITE, "✗ "), (BLUE, WHITE, "⚠ "))
 
 
-def pay_choice(sheet: object, fields: dict) -> None:
+def pay_choice(sheet: "Sheet", fields: dict) -> None:
     """amount; 1 by card now, 2 later."""
     sheet.title(sheet.t("pay.title"))
     sheet.y -= 3
@@ -20,7 +37,7 @@ def pay_choice(sheet: object, fields: dict) -> None:
     sheet.footer("✗ " + sheet.t("key.cancel"), "", "")
 
 
-def card_present(sheet: object, fields: dict) -> None:
+def card_present(sheet: "Sheet", fields: dict) -> None:
     """amount."""
     sheet.title(sheet.t("card.title"))
     sheet.y -= 4
@@ -30,7 +47,7 @@ def card_present(sheet: object, fields: dict) -> None:
     sheet.footer("✗ " + sheet.t("key.cancel"), "", "")
 
 
-def card_choose(sheet: object, fields: dict) -> None:
+def card_choose(sheet: "Sheet", fields: dict) -> None:
     """labels of the card's applications; index of the chosen one."""
     sheet.title(sheet.t("card.choose"))
     for index, label in enumerate(fields.get("labels", ())):
@@ -39,7 +56,7 @@ def card_choose(sheet: object, fields: dict) -> None:
     sheet.footer("✗ " + sheet.t("key.cancel"), "▲▼ " + sheet.t("key.move"), "✓ " + sheet.t("key.choose"))
 
 
-def card_pin(sheet: object, fields: dict) -> None:
+def card_pin(sheet: "Sheet", fields: dict) -> None:
     """stars, tries_left (None if the card does not say), last_try, amount."""
     sheet.title(sheet.t("card.pin"))
     sheet.y -= 4
@@ -57,7 +74,7 @@ def card_pin(sheet: object, fields: dict) -> None:
     sheet.footer("✗ " + sheet.t("key.cancel"), sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
 
 
-def card_busy(sheet: object, fields: dict) -> None:
+def card_busy(sheet: "Sheet", fields: dict) -> None:
     """The card works."""
     sheet.title(sheet.t("card.title"))
     sheet.space(4)
@@ -67,7 +84,7 @@ def card_busy(sheet: object, fields: dict) -> None:
     sheet.footer("", "", "")
 
 
-def card_remove(sheet: object, fields: dict) -> None:
+def card_remove(sheet: "Sheet", fields: dict) -> None:
     """The card may be taken out."""
     sheet.title(sheet.t("card.title"))
     sheet.space(6)
@@ -76,7 +93,7 @@ def card_remove(sheet: object, fields: dict) -> None:
     sheet.footer("", "", "")
 
 
-def outcome(sheet: object, fields: dict) -> None:
+def outcome(sheet: "Sheet", fields: dict) -> None:
     """outcome 1 approved, 2 provisional, 3 declined, 4 interrupted; amount, scheme, last4, reason (a code)."""
     number = fields.get("outcome", 4)
     colour, ink, sign = OUTCOMES[number]
@@ -94,7 +111,7 @@ def outcome(sheet: object, fields: dict) -> None:
     sheet.footer("", "", "✓ " + sheet.t("key.next"))
 
 
-def _reason(sheet: object, code: str) -> str:
+def _reason(sheet: "Sheet", code: str) -> str:
     key = "reason." + code
     if sheet.catalogue.has(key):
         return sheet.t(key)
@@ -102,7 +119,7 @@ def _reason(sheet: object, code: str) -> str:
     return sheet.t(known) if sheet.catalogue.has(known) else sheet.t("reason.other", code=ltr(code))
 
 
-def printing(sheet: object, fields: dict) -> None:
+def printing(sheet: "Sheet", fields: dict) -> None:
     """copy: 1 driver's, 2 officer's, 3 duplicate."""
     sheet.title(sheet.t("printing.title"))
     sheet.space(34)
@@ -111,7 +128,7 @@ def printing(sheet: object, fields: dict) -> None:
     sheet.footer("", "", "")
 
 
-def interrupted(sheet: object, fields: dict) -> None:
+def interrupted(sheet: "Sheet", fields: dict) -> None:
     """amount of the payment that was cut."""
     sheet.panel(56, WHITE, BLUE)
     sheet.middle("⚠ " + sheet.t("outcome.4"), HUGE, 56)

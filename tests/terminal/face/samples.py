@@ -20,7 +20,10 @@ def SAMPLES(lang):  # noqa: N802 - a table that depends on the language
         "expiry": "20280411",
         "categories": "A1 B B(E)",
     }
-    lines = [("66/A-6", text), ("66/B-7", "وقوف أو توقف" if lang == "ar" else "Stationnement"), ("66/C-1", text), ("66/D-24", text), ("66/D-5", text)]
+    short = "وقوف أو توقف" if lang == "ar" else "Stationnement"
+    lines = [("66/A-6", text), ("66/B-7", short), ("66/C-1", text), ("66/D-24", text), ("66/D-5", text)]
+    nobody = {"provisional_count": 0, "provisional_total": 0, "declined_count": 0}
+    some = {"provisional_count": 3, "provisional_total": 1050000, "declined_count": 1}
     return [
         ("boot", "boot", {}),
         ("login_number", "login_number", {"entry": "4217"}),
@@ -67,9 +70,9 @@ def SAMPLES(lang):  # noqa: N802 - a table that depends on the language
         ("syncing", "syncing", {"done": 12, "total": 40}),
         ("sync_done", "sync_done", {"sent": 40, "pending": 0, "results": 2}),
         ("sync_partial", "sync_done", {"sent": 12, "pending": 28, "results": 0}),
-        ("shift", "shift_summary", dict(count=14, total=5250000, provisional_count=3, provisional_total=1050000, declined_count=1, balanced=True)),
-        ("shift_bad", "shift_summary", dict(count=114, total=52500000, provisional_count=0, provisional_total=0, declined_count=0, balanced=False)),
-        ("shift_open", "shift_summary", dict(count=1, total=200000, provisional_count=0, provisional_total=0, declined_count=0, balanced=None)),
+        ("shift", "shift_summary", dict(some, count=14, total=5250000, balanced=True)),
+        ("shift_bad", "shift_summary", dict(nobody, count=114, total=52500000, balanced=False)),
+        ("shift_open", "shift_summary", dict(nobody, count=1, total=200000, balanced=None)),
         ("error", "error", {"code": "CRD-003", "message_key": "err.CRD-003", "hint_key": "hint.CRD-003"}),
         ("error_left", "error", {"code": "OFC-002", "left": 2}),
         ("error_long", "error", {"code": "LIC-021"}),

@@ -13,12 +13,15 @@ from tools.house import fonts
 from tools.house.paths import ROOT
 
 NAMES = (
-    "محمد الأمين بن عبد القادر", "فاطمة الزهراء بوعلام", "عبد الرحمان بلقاسمي", "يوسف آيت علي", "لالة خديجة", "سليمان لعريبي", "مؤمن بن إسماعيل",
-    "رؤوف شيخي", "الحاج موسى أخاموخ", "كمال بوڤرة", "إلياس بن لآدم", "أسماء ولد علاء", "هدى مصطفى", "زوليخة عدي", "ضياء ظريف غانم", "جيلالي ليابس", "ثابت", "نائلة بئر خادم",
+    "محمد الأمين بن عبد القادر", "فاطمة الزهراء بوعلام", "عبد الرحمان بلقاسمي", "يوسف آيت علي", "لالة خديجة",
+    "سليمان لعريبي", "مؤمن بن إسماعيل", "رؤوف شيخي", "الحاج موسى أخاموخ", "كمال بوڤرة", "إلياس بن لآدم",
+    "أسماء ولد علاء", "هدى مصطفى", "زوليخة عدي", "ضياء ظريف غانم", "جيلالي ليابس", "ثابت", "نائلة بئر خادم",
 )  # fmt: skip
 PHRASES = (
-    "المبلغ 2 000,00 دج", "لوحة 00123-119-16", "رقم المحضر 16-2026-000123 بتاريخ 22/11/2026 12:30", "البطاقة CIB TEST رقم 1234 (مقبولة)", "Nom : محمد (سائق) 2 000,00 DA",
-    "المادة 66/D-24 – استعمال الهاتف", "50٪ من [12 500,00]", "20 Août 1955 شارع", "«نعم» أو (لا)", "a (ب) c", "ب (a) ج", "Total: 12,5 % دج", "-5 درجات", "(1) غرامة جديدة",
+    "المبلغ 2 000,00 دج", "لوحة 00123-119-16", "رقم المحضر 16-2026-000123 بتاريخ 22/11/2026 12:30",
+    "البطاقة CIB TEST رقم 1234 (مقبولة)", "Nom : محمد (سائق) 2 000,00 DA", "المادة 66/D-24 – استعمال الهاتف",
+    "50٪ من [12 500,00]", "20 Août 1955 شارع", "«نعم» أو (لا)", "a (ب) c", "ب (a) ج", "Total: 12,5 % دج",
+    "-5 درجات", "(1) غرامة جديدة",
 )  # fmt: skip
 
 
@@ -54,7 +57,9 @@ class Icu:
         text = (ctypes.c_uint16 * count)(*codes)
         error = ctypes.c_int(0)
         bidi_object = ctypes.c_void_p(self.function("ubidi_open")())
-        self.function("ubidi_setPara")(bidi_object, text, count, ctypes.c_uint8(1 if rtl else 0), None, ctypes.byref(error))
+        self.function("ubidi_setPara")(
+            bidi_object, text, count, ctypes.c_uint8(1 if rtl else 0), None, ctypes.byref(error)
+        )
         found = (ctypes.c_int32 * count)()
         self.function("ubidi_getVisualMap")(bidi_object, found, ctypes.byref(error))
         self.function("ubidi_close")(bidi_object)
@@ -91,7 +96,18 @@ def random_lines(alphabet: str, count: int) -> "list[tuple[list[int], bool]]":
     return [([ord(rng.choice(alphabet)) for _ in range(rng.randint(1, 24))], bool(at & 1)) for at in range(count)]
 
 
-ALPHABET = "abcXYZ" + "ابتجلم" + "0123456789" + " \u00a0" * 3 + ".,:/-+" * 2 + "()[]{}«»" + "%°#€" + "!?;*&'\"" + "،؛؟٪" + "٠١٢"
+ALPHABET = (
+    "abcXYZ"
+    + "ابتجلم"
+    + "0123456789"
+    + " \u00a0" * 3
+    + ".,:/-+" * 2
+    + "()[]{}«»"
+    + "%°#€"
+    + "!?;*&'\""
+    + "،؛؟٪"
+    + "٠١٢"
+)
 ISOLATES = "\u2066\u2067\u2068\u2069"
 
 

@@ -9,8 +9,10 @@ import yaml
 from protocol import errors
 from terminal.face.atlas import Atlas
 from terminal.face.catalogue import LANGUAGES, Catalogue
+from terminal.face.face import Face
 from terminal.face.resources import atlas_blob, strings_blob
 from terminal.face.shaper import shape
+from terminal.face.sheet import TEXT
 from tools.face import atlas as atlas_tool
 from tools.face import strings as strings_tool
 from tools.house import fonts
@@ -57,7 +59,9 @@ def test_incomplete_texts_are_refused(broken, tmp_path, monkeypatch):
 
 
 def test_every_class_of_error_says_what_happened_and_what_to_do(texts):
-    classes = {cls.code[:3] for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, errors.TasdidError)}
+    classes = {
+        cls.code[:3] for cls in vars(errors).values() if isinstance(cls, type) and issubclass(cls, errors.TasdidError)
+    }
     assert len(classes) >= 14
     for name in classes:
         assert f"err.{name}" in texts and f"hint.{name}" in texts
@@ -68,7 +72,9 @@ def test_every_class_of_error_says_what_happened_and_what_to_do(texts):
 
 def test_every_finding_of_the_licence_reader_has_words(texts):
     reader = ROOT / "protocol" / "licence"
-    codes = {code for path in reader.rglob("*.py") for code in re.findall(r"LIC-2\d\d", path.read_text(encoding="utf-8"))}
+    codes = {
+        code for path in reader.rglob("*.py") for code in re.findall(r"LIC-2\d\d", path.read_text(encoding="utf-8"))
+    }
     assert codes, "the licence reader names its findings"
     assert not {code for code in codes if f"finding.{code}" not in texts}
 
@@ -86,7 +92,9 @@ def test_every_key_used_in_the_terminal_exists(texts):
 
 def _is_of_the_face(key: str) -> bool:
     folder = ROOT / "terminal" / "receipts"
-    return not any(key in path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in (".py", ".yaml"))
+    return not any(
+        key in path.read_text(encoding="utf-8") for path in folder.rglob("*") if path.suffix in (".py", ".yaml")
+    )
 
 
 def test_atlas_holds_every_glyph_of_the_catalogue(atlas, texts):
@@ -131,6 +139,32 @@ def test_glyphs_stay_within_their_line(atlas):
         for code in atlas_tool.code_points(size):
             at = atlas.find(size, code)
             assert atlas.data[at + 5] + atlas.data[at + 7] <= atlas.line_height(size), (size, hex(code))
+
+
+def cut_short(face: Face, screen: str, fields: dict) -> bool:
+    """Whether any line of a screen ends in an ellipsis."""
+    dots = {face.engine.atlas.find(size, 0x2026) for size in (16, 20, 24, 32)}
+    items = [item for panel in face.lay_out(screen, fields).panels for item in panel.items]
+    return any(dots & set(item[3].entries) for item in items if item[0] == TEXT)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_errors_findings_reasons_and_messages_fit_in_full(texts, lang):
+    face = Face(None, None, None, None, atlas_blob(), lang)  # type: ignore[arg-type]
+    for key in texts:
+        kind, _, code = key.partition(".")
+        if kind in ("err", "hint"):
+            assert not cut_short(face, "error", {"code": code}), (key, lang)
+        elif kind == "finding":
+            fields = {"verdict": 3, "number": "A12345678", "expiry": "20280411", "findings": [code]}
+            assert not cut_short(face, "licence_verdict", fields), (key, lang)
+        elif kind == "reason" and code != "other":
+            fields = {"outcome": 3, "amount": 500000, "scheme": "CIB TEST", "last4": "0019", "reason": code}
+            assert not cut_short(face, "outcome", fields), (key, lang)
+        elif kind == "msg":
+            text = texts[key][lang]
+            shown = cut_short(face, "message", {"key": key})
+            assert shown == text.endswith("…"), (key, lang)
 
 
 def test_words_differ_between_languages_where_they_should(texts):

@@ -19,12 +19,12 @@ class Paper(Display):
         self.rows = 0
 
     async def fill(self, x, y, width, height, colour):
-        assert 0 <= x and x + width <= 320 and 0 <= y and y + height <= 240
+        assert x >= 0 and x + width <= 320 and y >= 0 and y + height <= 240
         self.area += width * height
         self._add(colour)
 
     async def band(self, x, y, width, height, rows, foreground, background):
-        assert 0 <= x and x + width <= 320 and 0 <= y and y + height <= 240
+        assert x >= 0 and x + width <= 320 and y >= 0 and y + height <= 240
         assert len(rows) == height * ((width + 7) >> 3) <= BAND_BYTES
         self.bands += 1
         self.area += width * height
@@ -181,10 +181,13 @@ async def test_private_fields_never_reach_the_diagnostic_port():
     port = Port()
     face = make("fr", port=port)
     secrets = ["BENALI", "A12345678", "00123-119-16", "850311", "1234567", "بن علي", "20280411"]
-    await face.show("licence_verdict", verdict=1, name_ar=secrets[5], name_lat=secrets[0], number=secrets[1], expiry=secrets[6], findings=["LIC-201"])
+    names = {"name_ar": secrets[5], "name_lat": secrets[0]}
+    await face.show("licence_verdict", verdict=1, number=secrets[1], expiry=secrets[6], findings=["LIC-201"], **names)
     await face.show("plate_entry", entry=secrets[2])
     await face.show("mrz_entry", field="birth", entry=secrets[3])
-    await face.show("outcome", outcome=1, amount=500000, scheme="CIB TEST", last4="0019", reason="", pan=secrets[4], plate=secrets[2])
+    await face.show(
+        "outcome", outcome=1, amount=500000, scheme="CIB TEST", last4="0019", pan=secrets[4], plate=secrets[2]
+    )
     assert len(port.events) == 4
     text = str(port.events)
     for secret in secrets:
@@ -249,16 +252,24 @@ async def test_unknown_screens_are_refused():
 
 def test_hard_values_fit_too():
     face = make("ar")
+    licence = {
+        "name_ar": "عبد الرحمان " * 6,
+        "name_lat": "ABDERRAHMANE " * 5,
+        "number": "A12345678",
+        "expiry": "20280411",
+        "categories": "A1 A B B(E) C1 C1(E) C C(E) D D(E) F",
+        "findings": ["LIC-201", "LIC-214", "LIC-228"],
+    }
+    card = {"scheme": "INTERNATIONAL CARD TEST", "last4": "0019", "reason": "XXX-999"}
     for screen, fields in (
-        ("outcome", {"outcome": 3, "amount": 9999999999, "scheme": "MASTERCARD INTERNATIONAL TEST", "last4": "0019", "reason": "XXX-999"}),
-        ("licence_verdict", {"verdict": 2, "name_ar": "عبد الرحمان " * 6, "name_lat": "ABDERRAHMANE " * 5, "number": "A12345678", "expiry": "20280411",
-                             "categories": "A1 A B B(E) C1 C1(E) C C(E) D D(E) F", "findings": ["LIC-201", "LIC-214", "LIC-228"]}),
+        ("outcome", dict(card, outcome=3, amount=9999999999)),
+        ("licence_verdict", dict(licence, verdict=2)),
         ("acknowledge", {"code": "66/D-24", "text": "كلمة طويلة " * 30, "amount": 500000, "points": 6}),
         ("home", {"officer": 123456, "unit": "Brigade de la sécurité routière de Tamanrasset centre"}),
         ("error", {"code": "GEN-000"}),
         ("offence_list", {"lines": [], "index": -1, "page": 1, "pages": 1}),
         ("login_pin", {"stars": 12, "attempts_left": 3}),
-    ):  # fmt: skip
+    ):
         face.status(pending=123456, officer=99999999)
         page = face.lay_out(screen, fields)
         check_panels(screen, page)

@@ -1,11 +1,11 @@
 """Text on a line: order of numbers in Arabic, joining, widths, wrapping, drawing into bands. The same pixels on both runtimes."""
 
+from protocol.errors import ConfigError
 from terminal.face import bidi, numbers, shaper
 from terminal.face.canvas import Canvas
 from terminal.face.catalogue import Catalogue, isolated, ltr
 from terminal.face.resources import atlas_blob, strings_blob
 from terminal.face.text import TextEngine
-from protocol.errors import ConfigError
 from tests.support import dual
 
 
