@@ -185,6 +185,21 @@ class _Run:
         order, size = self.domain.order, self.domain.scalar_size
         return pack.be(pack.int_from(self.rnd(size + 8)) % (order - 1) + 1, size)
 
+    def begin(self, key_input: "Bytes", kind: int, name_domain: bool) -> "Generator[tuple, Any, bytes]":
+        """Name protocol and password; the chip's nonce, decrypted."""
+        offer, crypto = self.offer, self.crypto
+        data = wrap(0x80, offer.oid) + wrap(0x83, bytes((kind,)))
+        if name_domain:
+            data += wrap(0x84, bytes((offer.domain,)))
+        answer = yield ("apdu", b"\x00\x22\xc1\xa4" + bytes((len(data),)) + data)
+        status = pack.rd16(answer, len(answer) - 2) if len(answer) >= 2 else 0
+        if status != 0x9000 and status >> 4 != 0x63C:  # 63Cx only tells how many attempts are left
+            raise AccessError("the chip does not begin the key agreement", "LIC-023", detail=status)
+        sealed = (yield from _general((0x10, b""), 0x80))[0x80]
+        if len(sealed) not in (16, 32):
+            raise AccessError("the chip's nonce is malformed", "LIC-023")
+        return decrypt_nonce(crypto, password_key(crypto, key_input, kind, offer.cipher), offer.cipher, sealed)
+
     def map(self, nonce: bytes) -> "Generator[tuple, Any, bytes]":
         """The mapped base."""
         if self.offer.mapping in (INTEGRATED, INTEGRATED_DH):
@@ -214,19 +229,7 @@ def establish(
     password, AccessError LIC-023 for every other failure.
     """
     run = _Run(crypto, offer, rnd)
-    data = (
-        wrap(0x80, offer.oid)
-        + wrap(0x83, bytes((kind,)))
-        + (wrap(0x84, bytes((offer.domain,))) if name_domain else b"")
-    )
-    answer = yield ("apdu", b"\x00\x22\xc1\xa4" + bytes((len(data),)) + data)
-    status = pack.rd16(answer, len(answer) - 2) if len(answer) >= 2 else 0
-    if status != 0x9000 and status >> 4 != 0x63C:  # 63Cx only tells how many attempts are left
-        raise AccessError("the chip does not begin the key agreement", "LIC-023", detail=status)
-    sealed = (yield from _general((0x10, b""), 0x80))[0x80]
-    if len(sealed) not in (16, 32):
-        raise AccessError("the chip's nonce is malformed", "LIC-023")
-    nonce = decrypt_nonce(crypto, password_key(crypto, key_input, kind, offer.cipher), offer.cipher, sealed)
+    nonce = yield from run.begin(key_input, kind, name_domain)
     base = yield from run.map(nonce)
     private = run.scalar()
     own = run.domain.multiply(private, base)
