@@ -32,6 +32,7 @@ ROLLED_BACK = "SRV-031"  # the device's head is behind what it has sent before
 CLOCK_BACK = "SRV-032"  # a record's time is before its predecessor's
 COUNTER_BACK = "SRV-033"  # secure element's counter did not advance
 BUSY = "SRV-040"
+NOT_WRITTEN = "SRV-041"  # the database refused: nothing was stored, later
 ACQUIRER_UNREACHABLE = "SRV-050"
 ACQUIRER_NONSENSE = "SRV-051"
 UNBALANCED = "SRV-060"  # a posting whose legs do not add up to zero

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from server import codes
 from server.acquirer import outbox
@@ -55,8 +56,11 @@ class Worker:
         try:
             while True:
                 self._nudged.clear()
-                if await self.step():
-                    continue
+                try:
+                    if await self.step():
+                        continue
+                except (SQLAlchemyError, codes.RefusedError) as error:
+                    _log.error("the outbox cannot be worked on now: %s", type(error).__name__)
                 try:
                     async with asyncio.timeout(self._idle_s):
                         await self._nudged.wait()

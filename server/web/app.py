@@ -11,6 +11,7 @@ Does no TLS and no log-in: those pages are for the console on the same machine u
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any
 
 from anyio import to_thread
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -41,6 +43,7 @@ from server.web.writer import Writer
 
 CBOR = "application/cose"
 RETRY_S = "5"
+_log = logging.getLogger("tasdid.server")
 
 
 def utc_now() -> int:
@@ -123,8 +126,11 @@ async def _sync(request: Request) -> Response:
     checked = await to_thread.run_sync(running.service.check, body)
     try:
         reply = await running.writer.write(lambda c: running.service.apply(c, checked, running.clock()))
-    except codes.RefusedError as error:
-        return Response(error.code, 503, {"Retry-After": RETRY_S}, media_type="text/plain")
+    except (codes.RefusedError, SQLAlchemyError) as error:
+        code = error.code if isinstance(error, codes.RefusedError) else codes.NOT_WRITTEN
+        if code == codes.NOT_WRITTEN:
+            _log.error("%s a message was not written: %s", code, type(error).__name__)
+        return Response(code, 503, {"Retry-After": RETRY_S}, media_type="text/plain")
     if running.worker is not None and isinstance(checked, Batch):
         running.worker.nudge()
     return Response(await to_thread.run_sync(running.service.seal, reply), media_type=CBOR)

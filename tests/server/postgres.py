@@ -1,4 +1,4 @@
-"""A private PostgreSQL cluster for the length of a test session: Debian's binaries, a free port on loopback, a folder of its own."""
+"""A private PostgreSQL cluster for a test session: Debian's binaries, a free loopback port, a folder of its own."""
 
 import os
 import pwd
@@ -45,7 +45,19 @@ class Cluster:
         if self._owner is not None:
             os.chown(self._folder, self._owner.pw_uid, self._owner.pw_gid)
         data = str(self._folder / "data")
-        self._run(str(self._bin / "initdb"), "-D", data, "-U", "tasdid", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        self._run(
+            str(self._bin / "initdb"),
+            "-D",
+            data,
+            "-U",
+            "tasdid",
+            "-A",
+            "trust",
+            "--no-sync",
+            "-E",
+            "UTF8",
+            "--locale=C",
+        )
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from protocol import records as r
 from protocol import sync as s
@@ -145,6 +146,25 @@ def test_rubbish_gets_a_signed_refusal(served: Line) -> None:
     for body in (b"", b"hello", b"\xff" * 100):
         kind, payload = served.say(body)
         assert kind == s.TYPE_REFUSED and payload[s.CODE] == "SRV-011" and payload[s.NONCE] == b""
+
+
+def test_a_database_that_cannot_be_written_says_later_and_acknowledges_nothing(
+    tmp_path: Path, handheld: Handheld
+) -> None:
+    application = build(config.load(write_config(tmp_path, [handheld])))
+    handheld.pay(r.OUTCOME_APPROVED)
+    with Serving(application) as server:
+        line = Line(server.url, keys.load(tmp_path / "keys").public("ack"))
+        line.say(handheld.hello())
+        with application.state.running.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE legs RENAME TO legs_away"))
+        reply = line.client.post(s.PATH, content=handheld.batch(1))
+        assert (reply.status_code, reply.text) == (503, "SRV-041") and reply.headers["retry-after"]
+        with application.state.running.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE legs_away RENAME TO legs"))
+        ack = line.say(handheld.batch(1))[1]
+        assert (ack[s.ACKED_SEQ], ack[s.NEW], ack[s.DUPLICATES]) == (3, 3, 0)
+        line.client.close()
 
 
 def test_many_devices_at_once_share_commits_and_lose_nothing(tmp_path: Path) -> None:
