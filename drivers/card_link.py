@@ -128,26 +128,28 @@ class LinkReader(CardReader):
                 raise
 
     async def _roundtrip(self, payload: bytes, answered: bool) -> bytes:
-        if self._writer is None:
-            await self._open()
-        self._writer.write(u16be(len(payload)) + payload)
-        await self._writer.drain()
+        reader, writer = self._reader, self._writer
+        if reader is None or writer is None:
+            reader, writer = await self._open()
+        writer.write(u16be(len(payload)) + payload)
+        await writer.drain()
         if not answered:
             return b""
-        head = await self._reader.readexactly(2)
+        head = await reader.readexactly(2)
         length = rd16(head)
         if not length:
             return b""
         self._quickack()
-        return await self._reader.readexactly(length)
+        return await reader.readexactly(length)
 
-    async def _open(self) -> None:
-        self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
-        stream = self._writer
+    async def _open(self) -> "tuple[asyncio.StreamReader, asyncio.StreamWriter]":
+        reader, writer = await asyncio.open_connection(self._host, self._port)
+        self._reader, self._writer = reader, writer
         # MicroPython's stream holds the socket as `s`; CPython's gives it on request
-        self._socket = stream.s if hasattr(stream, "s") else stream.get_extra_info("socket")
+        self._socket = getattr(writer, "s", None) or writer.get_extra_info("socket")
         self._option(_TCP_NODELAY)
         self._quickack()
+        return reader, writer
 
     def _quickack(self) -> None:
         self._option(_TCP_QUICKACK)  # not sticky: the kernel clears it by itself
@@ -165,7 +167,5 @@ class LinkReader(CardReader):
         self._reader = self._writer = self._socket = None
         if writer is None:
             return
-        if hasattr(writer, "s"):
-            writer.s.close()  # MicroPython's Stream.close() leaves the socket open
-        else:
-            writer.close()
+        held = getattr(writer, "s", writer)  # MicroPython's Stream.close() leaves its socket open
+        held.close()

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from protocol.errors import ConfigError
@@ -41,6 +41,8 @@ class Daemon:
     note: str = ""
     process: subprocess.Popen[bytes] | None = None
     folder: str = ""
+    removed: dict[int, float] = field(default_factory=dict)
+    """When (time.monotonic) the last card left each port: pcscd must see the slot empty before the next card goes in."""
 
     def connect(self, port: int, timeout: float = 5.0) -> socket.socket:
         """A TCP connection to vpcd's `port`: a card goes in. Raises OSError."""

