@@ -147,15 +147,16 @@ class Sheet:
     def fit(self, text: str, size: int, width: int) -> "Line":
         """The line in the largest size up to `size` in which it fits, cut with an ellipsis if it fits in none."""
         engine = self.engine
-        line = engine.line(text, size, self.rtl)
+        glyphs = engine.shape(text, self.rtl)
+        line = engine.line_of(glyphs, size)
         for smaller in (LARGE, NORMAL, SMALL):
             if line.width <= width:
                 return line
             if smaller < size:
-                line = engine.line(text, smaller, self.rtl)
+                line = engine.line_of(glyphs, smaller)
         cut = len(text)
         while line.width > width and cut:
-            cut -= 1
+            cut = min(cut - 1, cut * width // line.width + 1)
             line = engine.line(text[:cut] + "…", SMALL, self.rtl)
         return line
 

@@ -30,10 +30,18 @@ class TextEngine:
 
     def line(self, text: str, size: int, rtl: bool = False) -> Line:
         """Shape one line once, to draw it into several bands."""
+        return self.line_of(shaper.shape(text, rtl), size)
+
+    def shape(self, text: str, rtl: bool = False) -> list:
+        """Glyph code points of one line from left to right, for `line_of` in one or more sizes."""
+        return shaper.shape(text, rtl)
+
+    def line_of(self, glyphs: list, size: int) -> Line:
+        """A line of glyph code points in a size."""
         atlas = self.atlas
         entries = []
         width = 0
-        for code in shaper.shape(text, rtl):
+        for code in glyphs:
             entry = atlas.find(size, code)
             entries.append(entry)
             width += atlas.data[entry + 3]
@@ -81,24 +89,34 @@ class TextEngine:
         A number with spaces between its thousands is never broken. Isolates that a break divides are closed and opened again.
         """
         lines = []
+        space = self.width(" ", size)
         for paragraph in text.split("\n"):
             current = ""
+            used = 0
             for word in _words(paragraph):
-                candidate = current + " " + word if current else word
-                if self.width(candidate, size, rtl) <= width:
-                    current = candidate
+                wide = self.width(word, size, rtl)  # no letter joins across a space: widths add up
+                if current and used + space + wide <= width:
+                    current += " " + word
+                    used += space + wide
                     continue
                 if current:
                     lines.append(current)
-                while self.width(word, size, rtl) > width and len(word) > 1:
-                    cut = len(word) - 1
-                    while cut > 1 and self.width(word[:cut], size, rtl) > width:
-                        cut -= 1
+                while wide > width and len(word) > 1:
+                    cut = self._fitting(word, size, width, rtl)
                     lines.append(word[:cut])
                     word = word[cut:]
+                    wide = self.width(word, size, rtl)
                 current = word
+                used = wide
             lines.append(current)
         return _balanced(lines)
+
+    def _fitting(self, word: str, size: int, width: int, rtl: bool) -> int:
+        """How many characters of a word fit in `width`, at least one."""
+        cut = len(word) - 1
+        while cut > 1 and self.width(word[:cut], size, rtl) > width:
+            cut -= 1
+        return cut
 
 
 def left_edge(x: int, width: int, align: str, rtl: bool) -> int:
