@@ -250,10 +250,14 @@ def _deferrable(s: "Session") -> bool:
 
 def _answered(s: "Session", result: Result, frozen: bytes, reply: dict) -> "Steps":
     """The issuer answered: authenticate it, scripts, second GENERATE AC. What an approval does not survive is to be reversed."""
-    result.reversal = True  # until it is known that nothing was approved, or that it stands
-    answer = online.read(s, reply)
+    try:
+        answer = online.read(s, reply)
+    except EmvError as error:  # an answer that nobody can read is no answer, and may have been an approval
+        s.note("ONLINE", "malformed " + error.code)
+        yield from _unable(s, result, frozen, True)
+        return None
     result.arc, result.auth_code = answer.arc, answer.auth_code
-    result.reversal = answer.approved
+    result.reversal = answer.approved  # until the approval stands
     s.note("ONLINE", answer.arc)
     yield from online.authenticate(s, answer)
     yield from online.scripts(s, answer, 0x71)

@@ -54,8 +54,8 @@ UN = h("A1B2C3D4")
 CDOL1 = h("9F02069F03069F1A0295055F2A029A039C019F37049F35019F34039F4502")
 CDOL2 = h("8A0295059F37049B02")
 PIN = b"1234"
-NO_CVM = h("0000000000000000" "1F00")
-OFFLINE_PIN = h("0000000000000000" "0100")
+NO_CVM = h("00000000000000001F00")
+OFFLINE_PIN = h("00000000000000000100")
 
 APPROVED = records.OUTCOME_APPROVED
 PROVISIONAL = records.OUTCOME_PROVISIONAL
@@ -65,7 +65,9 @@ DECLINED = records.OUTCOME_DECLINED
 def tlv(tag, value):
     """One object, tag in hex."""
     size = len(value)
-    length = bytes([size]) if size < 128 else bytes([0x81, size]) if size < 256 else bytes([0x82, size >> 8, size & 255])
+    length = (
+        bytes([size]) if size < 128 else bytes([0x81, size]) if size < 256 else bytes([0x82, size >> 8, size & 255])
+    )
     return h(tag) + length + value
 
 
@@ -129,7 +131,13 @@ def aid_entry(**changes):
 
 def body(*aids, **changes):
     """The body of the parameter set."""
-    whole = {"aids": list(aids) or [aid_entry()], "ca_keys": [ca_entry()], "exceptions": [], "deferral": True, "pse": False}
+    whole = {
+        "aids": list(aids) or [aid_entry()],
+        "ca_keys": [ca_entry()],
+        "exceptions": [],
+        "deferral": True,
+        "pse": False,
+    }
     whole.update(changes)
     return whole
 
@@ -147,21 +155,25 @@ class Card:
     """See the module. `oda` "cda", "dda", "sda", "none"; `kinds`: what the GENERATE ACs answer; `fields`: {tag hex: bytes or None}
     into record 1 of SFI 1; `signed_fields` the same for SFI 2 (the certificates)."""
 
-    def __init__(self, oda="cda", kinds=(0x40,), fields=None, signed_fields=None, pdol="9F33039F3704", aip=None, replies=None):
+    def __init__(
+        self, oda="cda", kinds=(0x40,), fields=None, signed_fields=None, pdol="9F33039F3704", aip=None, replies=None
+    ):
         self.oda = oda
         self.kinds = list(kinds)
         self.replies = replies or {}
         self.names = []
         self.commands = []
         self.pdol = h(pdol)
-        self.aip = h(aip) if aip else {"cda": b"\x19\x00", "dda": b"\x38\x00", "sda": b"\x58\x00", "none": b"\x18\x00"}[oda]
+        self.aip = (
+            h(aip) if aip else {"cda": b"\x19\x00", "dda": b"\x38\x00", "sda": b"\x58\x00", "none": b"\x18\x00"}[oda]
+        )
         self.pin = PIN
         self.tries = 3
         self.atc = 0x0102
         self.iad = h("06010A03A00000")
         self.cda_damage = 0
         self.aids = [(AID, "CIB TEST", 1)]
-        self.afl = h("08010101" "10010200")
+        self.afl = h("0801010110010200")
         self.gacs = 0
         self.hashed = b""
         self.removed_at = 0
@@ -181,7 +193,7 @@ class Card:
             icc, icc_rest = icc_certificate(static)
             self.third = _changed([("9F46", icc), ("9F47", b"\x03"), ("9F48", icc_rest)], signed_fields)
         else:
-            head = padded(h("0301" "DAC0"), 74)
+            head = padded(h("0301DAC0"), 74)
             self.third = _changed([("93", sign(_ISSUER_N, _ISSUER_D, head, static))], signed_fields)
         self.second = _changed(second, signed_fields)
 
@@ -226,7 +238,7 @@ class Card:
         if name == "VERIFY":
             return self._verify(data)
         if name == "INTERNAL":
-            head = padded(h("0501" "03" "02AABB"), 74)
+            head = padded(h("05010302AABB"), 74)
             return tlv("80", sign(_ICC_N, _ICC_D, head, data)) + h("9000")
         if name.startswith("GAC"):
             return self.generate(command[2], data)
@@ -241,7 +253,9 @@ class Card:
         if not matching:
             return h("6A82")
         aid, label, priority = matching[0]
-        inner = tlv("50", label.encode()) + tlv("87", bytes([priority])) + (tlv("9F38", self.pdol) if self.pdol else b"")
+        inner = (
+            tlv("50", label.encode()) + tlv("87", bytes([priority])) + (tlv("9F38", self.pdol) if self.pdol else b"")
+        )
         return tlv("6F", tlv("84", aid) + tlv("A5", inner)) + h("9000")
 
     def _verify(self, block):
@@ -263,7 +277,9 @@ class Card:
         if not asked & 0x10 or kind & 0xC0 == 0:
             return tlv("80", bytes([kind]) + atc + cryptogram + self.iad) + h("9000")
         clear = tlv("9F27", bytes([kind])) + tlv("9F36", atc) + tlv("9F10", self.iad)
-        dynamic = h("0811223344556677889A")[:9] + bytes([kind ^ self.cda_damage]) + cryptogram + sha1(self.hashed + clear)
+        dynamic = (
+            h("0811223344556677889A")[:9] + bytes([kind ^ self.cda_damage]) + cryptogram + sha1(self.hashed + clear)
+        )
         head = padded(h("0501") + bytes([len(dynamic)]) + dynamic, 74)
         signed = tlv("9F4B", sign(_ICC_N, _ICC_D, head, UN))
         return tlv("77", tlv("9F27", bytes([kind])) + tlv("9F36", atc) + signed + tlv("9F10", self.iad)) + h("9000")
@@ -277,7 +293,12 @@ def _changed(objects, changes):
         if value is not None:
             out += tlv(tag, value)
     for tag in sorted(changes):
-        if tag not in names and changes[tag] is not None and len(tag) <= 4 and not (names[0] != "57" and tag in _OF_OTHERS):
+        if (
+            tag not in names
+            and changes[tag] is not None
+            and len(tag) <= 4
+            and not (names[0] != "57" and tag in _OF_OTHERS)
+        ):
             out += tlv(tag, changes[tag])
     return out
 
@@ -295,7 +316,18 @@ class Trace:
         return [request for request in self.asked if request[0] == word]
 
 
-def pay(card, parameters=None, transaction=None, pins=(), online=None, choose=0, identified=None, random=0, crypto=None, online_pin=None):
+def pay(
+    card,
+    parameters=None,
+    transaction=None,
+    pins=(),
+    online=None,
+    choose=0,
+    identified=None,
+    random=0,
+    crypto=None,
+    online_pin=None,
+):
     """Drive the kernel against a card. `pins`: the entries in order; `online`: the answer; `random`: the byte repeated."""
     machine = transact(transaction or txn(), EmvParams(parameters or body()), crypto or PureCrypto(), UN)
     trace = Trace()

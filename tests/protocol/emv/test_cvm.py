@@ -3,7 +3,7 @@
 from tests.protocol.emv.scripted import DECLINED, PROVISIONAL, Card, aid_entry, body, h, pay, txn
 from tests.support.dual import record
 
-X_Y = "00001000" "00080000"  # 4,096 and 524,288 centimes
+X_Y = "0000100000080000"  # 4,096 and 524,288 centimes
 OPEN = bytes(5)
 
 
@@ -12,7 +12,9 @@ def _pay(rules, capabilities="20A8C8", transaction=None, pins=(), fields=None, t
     changes.update(fields or {})
     card = Card(fields=changes)
     card.tries = tries
-    aid = aid_entry(tac_denial=OPEN, tac_online=OPEN, tac_default=OPEN, capabilities=h(capabilities), terminal_type=terminal_type)
+    aid = aid_entry(
+        tac_denial=OPEN, tac_online=OPEN, tac_default=OPEN, capabilities=h(capabilities), terminal_type=terminal_type
+    )
     result, trace = pay(card, body(aid), transaction, pins=list(pins), **more)
     return result, trace, card
 
@@ -23,38 +25,38 @@ TABLE = (
     ("1E00", "20A8C8", 500000, 0, (), "1E0000", 0x00, True),  # signature: result unknown
     ("5E00", "20A8C8", 500000, 0, (), "5E0000", 0x00, True),  # the "go on" bit stays in the results
     ("0000", "20A8C8", 500000, 0, (), "000001", 0x80, False),  # fail CVM
-    ("4000" "1F00", "20A8C8", 500000, 0, (), "1F0002", 0x00, False),  # fail, but go on
+    ("40001F00", "20A8C8", 500000, 0, (), "1F0002", 0x00, False),  # fail, but go on
     ("0100", "20A8C8", 500000, 0, (b"1234",), "010002", 0x00, False),
     ("0100", "20A8C8", 500000, 0, (None,), "010001", 0x88, False),  # bypassed
-    ("4100" "1F00", "20A8C8", 500000, 0, (None,), "1F0002", 0x08, False),
-    ("4100" "0400", "20B8C8", 500000, 0, (None,), "040001", 0x88, False),  # bypass holds for every PIN after it
+    ("41001F00", "20A8C8", 500000, 0, (None,), "1F0002", 0x08, False),
+    ("41000400", "20B8C8", 500000, 0, (None,), "040001", 0x88, False),  # bypass holds for every PIN after it
     ("0100", "2028C8", 500000, 0, (), "3F0001", 0x90, False),  # no offline PIN at all: no PIN pad
     ("0400", "20A8C8", 500000, 0, (), "3F0001", 0x80, False),  # plaintext only: some offline PIN is there
     ("0200", "20A8C8", 500000, 0, (), "3F0001", 0x90, False),  # online PIN not supported
-    ("4200" "1E00", "20A8C8", 500000, 0, (), "1E0000", 0x10, True),
+    ("42001E00", "20A8C8", 500000, 0, (), "1E0000", 0x10, True),
     ("0300", "20A8C8", 500000, 0, (b"1234",), "030000", 0x00, True),  # PIN and signature: left to the signature
     ("0300", "2088C8", 500000, 0, (), "3F0001", 0x80, False),  # no signature, so not this one
     ("0600", "20A8C8", 500000, 0, (), "3F0001", 0xC0, False),  # biometry: not recognised
-    ("6F00" "1F00", "20A8C8", 500000, 0, (), "1F0002", 0x40, False),
+    ("6F001F00", "20A8C8", 500000, 0, (), "1F0002", 0x40, False),
     ("2000", "20A8C8", 500000, 0, (), "3F0001", 0xC0, False),
     ("1F01", "20A8C8", 500000, 0, (), "3F0001", 0x80, False),  # unattended cash: condition not met
     ("1F02", "20A8C8", 500000, 0, (), "1F0202", 0x00, False),  # neither cash nor cashback
     ("1F02", "20A8C8", 500000, 9, (), "3F0001", 0x80, False),
     ("1F05", "20A8C8", 500000, 9, (), "1F0502", 0x00, False),  # cashback
     ("1F04", "20A8C8", 500000, 1, (), "1F0402", 0x00, False),  # manual cash: attended
-    ("0403" "1F00", "20A8C8", 500000, 0, (), "1F0002", 0x00, False),  # if supported: it is not, no bit is set
-    ("0203" "1F03", "20A8C8", 500000, 0, (), "1F0302", 0x00, False),
-    ("1F06" "1E00", "20A8C8", 4095, 0, (), "1F0602", 0x00, False),  # under X
-    ("1F06" "1E00", "20A8C8", 4096, 0, (), "1E0000", 0x00, True),  # not under
-    ("1F07" "1E00", "20A8C8", 4096, 0, (), "1E0000", 0x00, True),  # not over
-    ("1F07" "1E00", "20A8C8", 4097, 0, (), "1F0702", 0x00, False),
-    ("1F08" "1E00", "20A8C8", 524287, 0, (), "1F0802", 0x00, False),
-    ("1F09" "1E00", "20A8C8", 524288, 0, (), "1E0000", 0x00, True),
-    ("1F09" "1E00", "20A8C8", 524289, 0, (), "1F0902", 0x00, False),
-    ("1F0A" "1E00", "20A8C8", 500000, 0, (), "1E0000", 0x00, True),  # unknown condition: passed over
+    ("04031F00", "20A8C8", 500000, 0, (), "1F0002", 0x00, False),  # if supported: it is not, no bit is set
+    ("02031F03", "20A8C8", 500000, 0, (), "1F0302", 0x00, False),
+    ("1F061E00", "20A8C8", 4095, 0, (), "1F0602", 0x00, False),  # under X
+    ("1F061E00", "20A8C8", 4096, 0, (), "1E0000", 0x00, True),  # not under
+    ("1F071E00", "20A8C8", 4096, 0, (), "1E0000", 0x00, True),  # not over
+    ("1F071E00", "20A8C8", 4097, 0, (), "1F0702", 0x00, False),
+    ("1F081E00", "20A8C8", 524287, 0, (), "1F0802", 0x00, False),
+    ("1F091E00", "20A8C8", 524288, 0, (), "1E0000", 0x00, True),
+    ("1F091E00", "20A8C8", 524289, 0, (), "1F0902", 0x00, False),
+    ("1F0A1E00", "20A8C8", 500000, 0, (), "1E0000", 0x00, True),  # unknown condition: passed over
     ("1F80", "20A8C8", 500000, 0, (), "3F0001", 0x80, False),
-    ("4100" "5E00" "1F00", "2088C8", 500000, 0, (b"0000", None), "1F0002", 0x08, False),
-    ("4100" "1E01", "20A8C8", 500000, 0, (None,), "410001", 0x88, False),  # the last *performed* one is reported
+    ("41005E001F00", "2088C8", 500000, 0, (b"0000", None), "1F0002", 0x08, False),
+    ("41001E01", "20A8C8", 500000, 0, (None,), "410001", 0x88, False),  # the last *performed* one is reported
 )
 
 
@@ -94,7 +96,7 @@ def test_list_of_a_wrong_length_ends_the_transaction():
 
 def test_amount_conditions_need_the_application_currency():
     for currency in (None, h("0978")):
-        result, _, _ = _pay("1F06" "1E00", transaction=txn(amount=1), fields={"9F42": currency})
+        result, _, _ = _pay("1F061E00", transaction=txn(amount=1), fields={"9F42": currency})
         assert result.cvm_results == h("1E0000")
 
 

@@ -187,7 +187,9 @@ def test_dda_is_never_approved_offline_but_may_be_provisional():
 
 
 def test_dda_goes_online():
-    result, _ = pay(Card(oda="dda", kinds=(0x80, 0x40), fields=_no_codes()), _lenient(), online={"arc": "00", "auth_code": "A1"})
+    result, _ = pay(
+        Card(oda="dda", kinds=(0x80, 0x40), fields=_no_codes()), _lenient(), online={"arc": "00", "auth_code": "A1"}
+    )
     assert (result.outcome, result.reason, result.auth_code) == (APPROVED, "00", "A1")
 
 
@@ -209,7 +211,9 @@ def test_yes_card_that_answers_tc_to_an_arqc_request_is_refused():
 
 
 def test_dda_over_other_data_fails():
-    result, _ = pay(Card(oda="dda", kinds=(0x80, 0x00), replies={"INTERNAL": lambda c, _: c._answer("INTERNAL", bytes(10))}))
+    result, _ = pay(
+        Card(oda="dda", kinds=(0x80, 0x00), replies={"INTERNAL": lambda c, _: c._answer("INTERNAL", bytes(10))})
+    )
     assert result.tvr == h("0800000000")
     assert result.outcome == DECLINED
 
@@ -236,7 +240,7 @@ def test_sda_over_changed_data_fails():
 
 def test_record_of_a_proprietary_file_that_is_no_template_fails_authentication():
     card = Card(kinds=(0x80, 0x00), replies={"READ 11 1": h("0102039000")})
-    card.afl = h("08010101" "58010101" "10010200")
+    card.afl = h("080101015801010110010200")
     result, _ = pay(card)
     assert ("TVR B1b3", "record-template") in result.explain
     assert result.outcome == DECLINED

@@ -23,7 +23,10 @@ def _session(vector, date, certificate="issuer_cert", data="icc_data"):
     entry = _entry(vector["capk"])
     aid = entry["rid"] + h("1010")
     s = state.Session(
-        txn(date=date), EmvParams({"aids": [aid_entry(aid=aid)], "ca_keys": [entry]}), PureCrypto(), h(vector["terminal_dynamic_data"])
+        txn(date=date),
+        EmvParams({"aids": [aid_entry(aid=aid)], "ca_keys": [entry]}),
+        PureCrypto(),
+        h(vector["terminal_dynamic_data"]),
     )
     s.aid = s.params.aids[0]
     state.fill_terminal(s)
@@ -146,5 +149,8 @@ def test_signed_dynamic_data_over_another_number_are_refused():
     for vector in vectors("emv_oda.json").values():
         s = _session(vector, _dated(vector))
         s.icc_key = (h(vector["icc"]["modulus"]), h(vector["icc"]["exponent"]))
-        assert raises(CertificateError, authenticate.open_dynamic, s, h(vector["sdad"]), [b"\0\0\0\0"]).detail == "sdad-hash"
+        assert (
+            raises(CertificateError, authenticate.open_dynamic, s, h(vector["sdad"]), [b"\0\0\0\0"]).detail
+            == "sdad-hash"
+        )
         raises(CertificateError, authenticate.open_dynamic, s, h(vector["sdad_invalid"]), [s.un])

@@ -10,7 +10,7 @@ from tests.support.dual import record
 
 OPEN = bytes(5)
 PLAIN = {"8E": OFFLINE_PIN, "9F0D": OPEN, "9F0E": OPEN, "9F0F": OPEN}
-ENCIPHERED = {"8E": h("0000000000000000" "0400"), "9F0D": OPEN, "9F0E": OPEN, "9F0F": OPEN}
+ENCIPHERED = {"8E": h("00000000000000000400"), "9F0D": OPEN, "9F0E": OPEN, "9F0F": OPEN}
 
 
 def _params(capabilities="20B8C8"):
@@ -26,7 +26,7 @@ def test_right_pin_is_accepted_and_sent_as_format_2():
     result, trace = pay(card, _params(), pins=[b"1234"])
     assert (result.outcome, result.cvm_results, result.pin_ok) == (APPROVED, h("010002"), True)
     assert _asked(trace) == [(3, False)]
-    assert card.commands[card.names.index("VERIFY")] == h("0020008008" "241234FFFFFFFFFF")
+    assert card.commands[card.names.index("VERIFY")] == h("0020008008241234FFFFFFFFFF")
     assert card.names[6:] == ["GET 9F17", "VERIFY", "GAC 1"]
 
 
@@ -63,7 +63,7 @@ def test_pin_found_blocked_by_verify():
 
 def test_blocked_pin_stays_blocked_for_later_rules():
     fields = dict(PLAIN)
-    fields["8E"] = h("0000000000000000" "4100" "4400" "1F00")
+    fields["8E"] = h("0000000000000000410044001F00")
     card = Card(fields=fields)
     card.tries = 0
     result, _ = pay(card, _params(), pins=[b"1234"])
@@ -133,7 +133,7 @@ def test_enciphered_pin_opens_with_the_cards_key():
     card = Card(fields=ENCIPHERED, replies={"CHALLENGE": challenge + h("9000"), "VERIFY": verify})
     result, _ = pay(card, _params(), pins=[b"1234"], random=0x5A)
     assert (result.cvm_results, result.pin_ok, result.outcome) == (h("040002"), True, APPROVED)
-    assert seen == [h("7F" "241234FFFFFFFFFF") + challenge + b"\x5a" * 79]
+    assert seen == [h("7F241234FFFFFFFFFF") + challenge + b"\x5a" * 79]
     record("cvm", result.cvm_results)
 
 

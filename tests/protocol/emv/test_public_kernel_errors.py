@@ -64,7 +64,7 @@ def test_unpredictable_number_comes_from_the_caller_and_is_used_everywhere():
 
 
 def test_same_tag_twice_in_a_data_object_list_is_answered_twice():
-    dol = h("9F3704" "9F0206" "9F3702" "9F3706" "9F0204")
+    dol = h("9F37049F02069F37029F37069F0204")
     s = _session()
     s.aid = s.params.aids[0]
     state.fill_terminal(s)

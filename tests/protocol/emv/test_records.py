@@ -28,15 +28,15 @@ def _note(card, command):
 
 
 def test_pdol_values_are_sent_in_template_83():
-    card = Card(pdol="9F33039F3704" "9F6604" "9F0206")
+    card = Card(pdol="9F33039F37049F66049F0206")
     pay(card)
-    assert card.commands[card.names.index("GPO")] == h("80A8000013" "8311" "20B8C8" "A1B2C3D4" "00000000" "000000500000" "00")
+    assert card.commands[card.names.index("GPO")] == h("80A8000013831120B8C8A1B2C3D40000000000000050000000")
 
 
 def test_without_pdol_an_empty_template_is_sent():
     card = Card(pdol="")
     result, _ = pay(card)
-    assert card.commands[card.names.index("GPO")] == h("80A80000028300" "00")
+    assert card.commands[card.names.index("GPO")] == h("80A8000002830000")
     assert result.outcome == APPROVED
 
 
@@ -53,7 +53,7 @@ def test_malformed_processing_options():
 
 
 def test_afl_is_held_to_the_letter():
-    for good in ("08010101", "08010200" "F0010300", "0801FF00"[:4] + "4000"):
+    for good in ("08010101", "08010200F0010300", "0801FF00"[:4] + "4000"):
         assert records.parse_afl(h(good))
     for bad in (
         "", "080101", "0801010100", "00010100", "F8010100", "09010100", "0C010100", "08000100", "08020100", "08010102",
@@ -68,14 +68,20 @@ def test_record_that_is_refused():
 
 
 def test_record_that_is_not_one_template_70():
-    for reply, code in (("5A0499999900", "EMV-108"), ("70007000", "EMV-108"), ("", "EMV-108"), ("7005", "EMV-101"), ("70035A0512", "EMV-101")):
+    for reply, code in (
+        ("5A0499999900", "EMV-108"),
+        ("70007000", "EMV-108"),
+        ("", "EMV-108"),
+        ("7005", "EMV-101"),
+        ("70035A0512", "EMV-101"),
+    ):
         _ends(Card(replies={"READ 2 1": h(reply) + OK}), code)
 
 
 def test_padding_between_objects_is_allowed():
     card = Card()
     card.replies["READ 2 1"] = tlv("70", b"\0\0" + card.second + b"\0") + OK
-    card.afl = h("08010101" "10010200")
+    card.afl = h("0801010110010200")
     result, _ = pay(card)
     assert result.outcome == APPROVED
 
@@ -107,7 +113,7 @@ def test_wrong_lengths_and_contents():
 
 
 def test_malformed_data_object_lists():
-    for value in ("9F02", "9F0206" "9F", "9F02FF"):
+    for value in ("9F02", "9F02069F", "9F02FF"):
         _ends(Card(fields={"8C": h(value)}), "EMV-107")
     _ends(Card(fields={"8C": h("9F107F9F107F9F107F")}), "EMV-107")
     _ends(Card(pdol="9F02"), "EMV-107")

@@ -38,7 +38,16 @@ def test_random_selection_target_is_biased():
 
 def test_random_selection_takes_one_to_ninety_nine():
     aid = {"target_pct": 50, "max_target_pct": 50}
-    for byte, selected in ((0, True), (49, True), (50, False), (98, False), (99, True), (148, True), (149, False), (197, False)):
+    for byte, selected in (
+        (0, True),
+        (49, True),
+        (50, False),
+        (98, False),
+        (99, True),
+        (148, True),
+        (149, False),
+        (197, False),
+    ):
         assert bool(_pay(aid=aid, random=byte).tvr[3] & 0x10) == selected, byte
 
 
@@ -104,7 +113,12 @@ def test_terminal_can_force_online():
 def test_caller_stops_before_anything_that_changes_the_card():
     card = Card()
     result, _ = pay(card, identified="limit of the day")
-    assert (result.outcome, result.reason, result.detail, result.terminated) == (DECLINED, "STOP", "limit of the day", True)
+    assert (result.outcome, result.reason, result.detail, result.terminated) == (
+        DECLINED,
+        "STOP",
+        "limit of the day",
+        True,
+    )
     assert card.names[-1] == "READ 2 2"
 
 

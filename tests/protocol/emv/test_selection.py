@@ -18,7 +18,12 @@ def _both_cards(first=2, second=1):
 
 def _directory(*entries):
     """Replies of a PSE with one record."""
-    inner = b"".join([tlv("61", tlv("4F", aid) + tlv("50", label) + tlv("87", bytes([priority]))) for aid, label, priority in entries])
+    inner = b"".join(
+        [
+            tlv("61", tlv("4F", aid) + tlv("50", label) + tlv("87", bytes([priority])))
+            for aid, label, priority in entries
+        ]
+    )
     fci = tlv("6F", tlv("84", b"1PAY.SYS.DDF01") + tlv("A5", h("880101")))
     return {PSE: fci + h("9000"), "READ 1 1": tlv("70", inner) + h("9000"), "READ 1 2": h("6A83")}
 
@@ -116,7 +121,15 @@ def test_pse_gives_the_list_without_selecting_each():
 
 def test_anything_wrong_with_the_pse_leads_to_the_list():
     good = _directory((AID, b"CIB TEST", 1))
-    for reply in (h("6A82"), h("6283"), h("6D00"), h("9000"), h("6F039000"), h("6F0484027878A5009000"), good[PSE][:-5] + h("0B9000")):
+    for reply in (
+        h("6A82"),
+        h("6283"),
+        h("6D00"),
+        h("9000"),
+        h("6F039000"),
+        h("6F0484027878A5009000"),
+        good[PSE][:-5] + h("0B9000"),
+    ):
         card = Card(replies={PSE: reply})
         result, _ = pay(card, body(pse=True))
         assert (result.outcome, result.reason) == (APPROVED, "Y1"), reply

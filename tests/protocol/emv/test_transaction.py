@@ -7,7 +7,11 @@ from tests.support.dual import record
 def test_tc_with_cda_is_approved_offline():
     card = Card(kinds=(0x40,))
     result, trace = pay(card)
-    assert (result.outcome, result.reason, result.error) == (APPROVED, "Y1", None), (result.reason, result.detail, result.explain)
+    assert (result.outcome, result.reason, result.error) == (APPROVED, "Y1", None), (
+        result.reason,
+        result.detail,
+        result.explain,
+    )
     assert card.names == [
         "SELECT F00000544401", "SELECT F00000544401", "GPO", "READ 1 1", "READ 2 1", "READ 2 2", "GAC 1",
     ]  # fmt: skip
