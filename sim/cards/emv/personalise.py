@@ -57,25 +57,10 @@ def personalise(profile: dict[str, Any], pki: Pki, state_path: Path | str | None
     issuer = pki.schemes.issuers[profile["scheme"]]
     pan = number(issuer.bin, profile["number"])
     psn = profile.get("psn", "01")
-    oda = profile.get("oda", "cda")
     authentication = profile.get("issuer_authentication", "external" if profile["scheme"] == "cib" else "gac2")
-    aip = bytes([_ODA_BITS[oda] | 0x18 | (0x04 if authentication == "external" else 0), 0])
+    aip = bytes([_ODA_BITS[profile.get("oda", "cda")] | 0x18 | (0x04 if authentication == "external" else 0), 0])
     card_key = pki.schemes.card_key(pan, scheme["exponent"])
-    dols = {
-        "cdol1": bytes.fromhex(CDOL1),
-        "cdol2": bytes.fromhex("8A02" + ("9108" if authentication == "gac2" else "") + CDOL2),
-    }
-    signed = _signed_records(profile, pan, psn, dols)
-    static = b"".join(signed) + aip
-    records = {(1, 1): tlv(0x70, *_holder(profile, pan))}
-    for at, body in enumerate(signed):
-        records[2, at + 1] = tlv(0x70, body)
-    for at, body in enumerate(_certificates(profile, issuer, card_key, pan, oda, static)):
-        records[3, at + 1] = tlv(0x70, body)
-    if profile.get("fault") == "altered-record":  # a forger's expiry date, under the genuine signature
-        records[2, 1] = records[2, 1].replace(tlv(0x5F24, _expiry(profile)), tlv(0x5F24, bytes.fromhex("491231")))
-    last = max(record for sfi, record in records if sfi == 3) if oda != "none" else 0
-    afl = bytes.fromhex("08010100 10010202") + (bytes([0x18, 1, last, 0]) if last else b"")
+    records, afl, dols = _files(profile, issuer, card_key, pan, psn, aip, authentication)
     risk = profile.get("risk", "approve")
     return Application(
         aid=scheme["aid"],
@@ -101,6 +86,29 @@ def personalise(profile: dict[str, Any], pki: Pki, state_path: Path | str | None
         issuer_authentication=authentication,
         fault=profile.get("fault", ""),
     )
+
+
+def _files(
+    profile: dict[str, Any], issuer: Issuer, card_key: rsa.RsaKey, pan: str, psn: str, aip: bytes, authentication: str
+) -> tuple[dict[tuple[int, int], bytes], bytes, dict[str, bytes]]:
+    """(records by SFI and number, application file locator, CDOLs)."""
+    oda = profile.get("oda", "cda")
+    dols = {
+        "cdol1": bytes.fromhex(CDOL1),
+        "cdol2": bytes.fromhex("8A02" + ("9108" if authentication == "gac2" else "") + CDOL2),
+    }
+    signed = _signed_records(profile, pan, psn, dols)
+    static = b"".join(signed) + aip
+    records = {(1, 1): tlv(0x70, *_holder(profile, pan))}
+    for at, body in enumerate(signed):
+        records[2, at + 1] = tlv(0x70, body)
+    for at, body in enumerate(_certificates(profile, issuer, card_key, pan, oda, static)):
+        records[3, at + 1] = tlv(0x70, body)
+    if profile.get("fault") == "altered-record":  # a forger's expiry date, under the genuine signature
+        records[2, 1] = records[2, 1].replace(tlv(0x5F24, _expiry(profile)), tlv(0x5F24, bytes.fromhex("491231")))
+    last = max(record for sfi, record in records if sfi == 3) if oda != "none" else 0
+    afl = bytes.fromhex("08010100 10010202") + (bytes([0x18, 1, last, 0]) if last else b"")
+    return records, afl, dols
 
 
 def _card_master_keys(issuer: Issuer, pan: str, psn: str) -> MasterKeys:
