@@ -2,7 +2,7 @@
 
 Run: `python -m tools.face.atlas` writes it, `--check` only says whether it is current (exit code 1 if not). The format is
 described in `terminal.face.atlas`. Joining letters are mended so that they meet exactly: the rows of the tatweel's stroke reach
-the edge of each side on which a form joins.
+the edge of each side on which a form joins. The font's licence lies beside the atlas (`atlas.OFL.txt`).
 """
 
 import sys
