@@ -1,0 +1,16 @@
+"""What the page's actions refuse, with codes of their own.
+
+    ActionError    SIM  an action of the page that cannot be done now, or is not as documented in docs/page.md
+"""
+
+from protocol.errors import TasdidError
+
+
+class ActionError(TasdidError):
+    """SIM-001 the request's body is not as documented; SIM-002 no such card; SIM-003 the terminal is off; SIM-004 no such piece of
+    paper; SIM-005 too many keys wait; SIM-006 the server does not answer; SIM-007 the reader does not take the card; SIM-008 the
+    request comes from another site.
+    """
+
+    code = "SIM-001"
+    hint = "see docs/page.md"
