@@ -5,6 +5,7 @@ one. Everything listens on the loopback, on free ports, and is ended by `close`,
 """
 
 import asyncio
+import ctypes
 import json
 import re
 import signal
@@ -37,6 +38,11 @@ def cpython_terminal(wiring: Path) -> list[str]:
     return [sys.executable, "-m", "terminal.boards.linux", str(wiring)]
 
 
+def _end_with_parent() -> None:
+    """In the child: end when the process that started it does, however that one ends (prctl PR_SET_PDEATHSIG, Linux)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 class ProcessFailed(RuntimeError):
     """A process of the world ended or did not start; the text is the end of what it wrote."""
 
@@ -59,6 +65,7 @@ class Process:
                 *self.command,
                 cwd=ROOT,
                 stdin=asyncio.subprocess.DEVNULL,
+                preexec_fn=_end_with_parent,
                 stderr=errors,
                 stdout=asyncio.subprocess.PIPE if announces else errors,
             )
