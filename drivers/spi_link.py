@@ -32,7 +32,7 @@ class LinkSpi(Spi):
         async with self._lock:
             writer = await self._open()
             writer.write(b"\x01" + u16be(len(data)))  # type: ignore[arg-type]
-            writer.write(data)
+            writer.write(bytes(data))  # type: ignore[arg-type] - a copy: callers reuse their buffers
             await writer.drain()
 
     async def _open(self):  # noqa: ANN202 - StreamWriter, named differently on the two runtimes

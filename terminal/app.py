@@ -6,10 +6,9 @@ cannot be trusted stops the terminal: it says so and sells nothing (design §3).
 
 from protocol import records as r
 from protocol.errors import JournalError, NetworkError, OfficerError, SecureElementError, ServerError, TasdidError
-from terminal import identity, parameters
+from terminal import identity, localtime, parameters, phases
 from terminal.face.face import Face
-from terminal.flows import ask, login, shift
-from terminal.flows.fine import Fine
+from terminal.flows import ask, login
 from terminal.journal.journal import Journal
 from terminal.ports import Ports
 
@@ -128,7 +127,7 @@ class Terminal:
             await self._report(error)
             return
         if self.journal.view.case is not None:
-            await self._guard(Fine(self).resume)
+            await self._guard(self._fine, True)
         while self.officer is not None:
             await self._home()
 
@@ -137,17 +136,38 @@ class Terminal:
         await self.face.show("home", officer=self.officer["number"], unit=self.officer["unit"])
         key = await self.face.key(_IDLE_SYNC_MS)
         if key is None:
-            await shift.quiet_sync(self)
+            await self._network("quiet_sync")
         elif key == "1":
-            await self._guard(Fine(self).run)
+            await self._guard(self._fine, False)
         elif key == "2":
-            await self._guard(shift.synchronise, self)
+            await self._guard(self._network, "synchronise")
         elif key == "3":
-            await self._guard(shift.close, self)
+            await self._guard(self._network, "close")
         elif key in ("4", "lang"):
             self.face.lang = _LANGUAGES[(_LANGUAGES.index(self.face.lang) + 1) % 3]
         elif key == "cancel":
             self.officer = None
+
+    async def _fine(self, resume: bool) -> None:
+        """One fine, or the open case after a reboot."""
+        phases.enter(phases.FINE)
+        from terminal.flows.fine import Fine
+
+        flow = Fine(self)
+        try:
+            await (flow.resume() if resume else flow.run())
+        finally:
+            phases.leave(phases.FINE)
+
+    async def _network(self, name: str) -> None:
+        """A flow of `terminal.flows.shift` by name."""
+        phases.enter(phases.NETWORK)
+        from terminal.flows import shift
+
+        try:
+            await getattr(shift, name)(self)
+        finally:
+            phases.leave(phases.NETWORK)
 
     async def _guard(self, flow, *arguments) -> None:  # noqa: ANN001, ANN002
         """Run a flow; a coded error is shown and ends it, but an unreliable journal or secure element ends more than that."""
@@ -167,6 +187,7 @@ class Terminal:
     def _update_status(self) -> None:
         journal = self.journal
         self.face.status(
+            clock=localtime.hhmm(self.now()),
             network=not journal.view.outage,
             pending=journal.head_seq - journal.acked_seq,
             officer=self.officer["number"] if self.officer else 0,

@@ -33,3 +33,8 @@ def yymmdd(utc: int) -> str:
 def hhmmss(utc: int) -> str:
     """Time as EMV writes it (tag 9F21)."""
     return "%02d%02d%02d" % civil(utc)[3:]
+
+
+def hhmm(utc: int) -> str:
+    """Time as a status bar shows it."""
+    return "%02d:%02d" % civil(utc)[3:5]

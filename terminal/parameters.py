@@ -6,48 +6,63 @@ version is refused, a future one waits in `params/KIND.next` until its date, an 
 PRM-002 signature, PRM-003 content, PRM-004 older version, PRM-005 expired, PRM-006 absent, PRM-007 not yet valid.
 """
 
-from protocol import cbor, cose
+from protocol import cose
 from protocol.errors import CryptoError, FormatError, ParameterError
 from protocol.sync import TYPE_SET
+from terminal.setfile import SetFile
 
 KINDS = ("tariff", "emv", "trust", "officers", "limits")
 _HINT = "synchronise to get a good one; selling goes on only with a valid set"
 
 
 class ParameterSet:
-    """One verified set."""
+    """A verified set in storage; `body` and `items` read it when they are asked."""
 
-    def __init__(self, payload: dict, blob: bytes) -> None:
-        self.kind: str = payload[1]
-        self.version: int = payload[2]
-        self.valid_from: int = payload[3]
-        self.valid_to: int = payload[4]
-        self.body: dict = payload[6]
-        self.blob = blob
+    def __init__(self, file: SetFile) -> None:
+        self._file = file
+        self.kind: str = file.fields[1]
+        self.version: int = file.fields[2]
+        self.valid_from: int = file.fields[3]
+        self.valid_to: int = file.fields[4]
+
+    @property
+    def body(self) -> dict:
+        """The whole body, decoded; for small sets."""
+        return self._file.body()
+
+    def items(self, name: str):  # noqa: ANN201 - generator of maps
+        """The elements of one array of the body, one by one."""
+        return self._file.items(name)
 
 
 class Parameters:
-    """The device's sets. `key_of(role)` gives pinned public keys."""
+    """The device's sets. `key_of(role)` gives pinned public keys.
+
+    A set's signature is checked whenever its bytes have changed since it was last checked: each load hashes the file anew.
+    """
 
     def __init__(self, storage, crypto, key_of) -> None:  # noqa: ANN001 - contracts
         self._storage = storage
         self._crypto = crypto
         self._key_of = key_of
+        self._verified: "dict[str, bytes]" = {}
 
-    def check(self, blob: bytes, kind: "str | None" = None) -> ParameterSet:
-        """Verify a set. Raises ParameterError PRM-002 (signature) or PRM-003 (content)."""
+    def check(self, name: str, kind: str) -> ParameterSet:
+        """Verify the set in file `name`. Raises ParameterError PRM-002 (signature) or PRM-003 (content)."""
         try:
-            sign1 = cose.sign1_parse(blob)
-            payload = cbor.decode(sign1.payload)
-            found = payload[1]
-            if found not in KINDS or (kind is not None and found != kind):
-                raise ParameterError("parameter set of an unexpected kind", "PRM-003", _HINT)
-            cose.sign1_verify(self._crypto, sign1, self._key_of("set-" + found), expected_content_type=TYPE_SET + "/" + found)
-        except CryptoError:
-            raise ParameterError("the signature of a parameter set is wrong", "PRM-002", _HINT, kind) from None
+            file = SetFile(self._storage, name)
+            found = ParameterSet(file)
+            if found.kind != kind or file.protected != {1: -7, 3: TYPE_SET + "/" + kind, 4: b"set-" + kind.encode()}:
+                raise ParameterError("parameter set of an unexpected kind", "PRM-003", _HINT, kind)
+            digest = file.digest(self._crypto)
         except (FormatError, KeyError, TypeError, IndexError):
             raise ParameterError("a parameter set is malformed", "PRM-003", _HINT, kind) from None
-        return ParameterSet(payload, bytes(blob))
+        mark = digest + bytes(file.signature)
+        if self._verified.get(name) != mark:
+            if not self._crypto.ecdsa_verify("P-256", self._key_of("set-" + kind), digest, file.signature):
+                raise ParameterError("the signature of a parameter set is wrong", "PRM-002", _HINT, kind)
+            self._verified[name] = mark
+        return found
 
     def load(self, kind: str, now: int) -> ParameterSet:
         """The set in force at `now`. Raises ParameterError."""
@@ -55,7 +70,7 @@ class Parameters:
         name = "params/" + kind
         if self._storage.size(name) < 0:
             raise ParameterError("a parameter set is absent", "PRM-006", _HINT, kind)
-        found = self.check(self._storage.read(name), kind)
+        found = self.check(name, kind)
         if now < found.valid_from:
             raise ParameterError("a parameter set is not valid yet", "PRM-007", _HINT, kind)
         if now > found.valid_to:
@@ -65,19 +80,23 @@ class Parameters:
     def offer(self, blob: bytes, now: int) -> "ParameterSet | None":
         """Take a set that arrived: keep it if it is newer. Returns it when it is in force now, None when it waits or is already here.
 
-        Raises ParameterError: PRM-002, PRM-003, PRM-004.
+        It is verified in a file of its own before it takes the place of another. Raises ParameterError: PRM-002, PRM-003, PRM-004.
         """
-        found = self.check(blob)
-        current = self._version("params/" + found.kind, found.kind)
-        if found.version < current:
-            raise ParameterError("a parameter set is older than the one in force", "PRM-004", "nothing to do", found.kind)
-        if found.version == current:
-            return None
-        if found.valid_from > now:
-            self._storage.replace("params/" + found.kind + ".next", found.blob)
-            return None
-        self._storage.replace("params/" + found.kind, found.blob)
-        return found
+        kind = kind_of(blob)
+        offered = "params/" + kind + ".new"
+        self._storage.replace(offered, blob)
+        try:
+            found = self.check(offered, kind)
+            current = self._version("params/" + kind, kind)
+            if found.version < current:
+                raise ParameterError("a parameter set is older than the one in force", "PRM-004", "nothing to do", kind)
+            if found.version == current:
+                return None
+            waits = found.valid_from > now
+            self._storage.replace("params/" + kind + (".next" if waits else ""), blob)
+        finally:
+            self._storage.remove(offered)
+        return None if waits else self.check("params/" + kind, kind)
 
     def versions(self) -> dict:
         """{kind: version} of what is kept and verifies."""
@@ -92,7 +111,7 @@ class Parameters:
         if self._storage.size(name) < 0:
             return 0
         try:
-            return self.check(self._storage.read(name), kind).version
+            return self.check(name, kind).version
         except ParameterError:
             return 0
 
@@ -100,7 +119,18 @@ class Parameters:
         name = "params/" + kind + ".next"
         if self._storage.size(name) < 0:
             return
-        waiting = self.check(self._storage.read(name), kind)
-        if waiting.valid_from <= now:
-            self._storage.replace("params/" + kind, waiting.blob)
+        if self.check(name, kind).valid_from <= now:
+            self._storage.replace("params/" + kind, self._storage.read(name))
             self._storage.remove(name)
+
+
+def kind_of(blob: bytes) -> str:
+    """The kind that a set's protected header names; it is not verified here. Raises ParameterError PRM-003."""
+    try:
+        content_type = cose.sign1_parse(blob).protected.get(3)
+        kind = content_type[len(TYPE_SET) + 1 :]
+    except (FormatError, CryptoError, TypeError, KeyError, IndexError):
+        raise ParameterError("a parameter set is malformed", "PRM-003", _HINT) from None
+    if kind not in KINDS:
+        raise ParameterError("parameter set of an unexpected kind", "PRM-003", _HINT)
+    return kind

@@ -18,7 +18,7 @@ OK, CHECK_FAILED, BAD_INPUT, MISSING, INTERNAL = 0, 1, 2, 3, 4
 COMMANDS = {
     "up": "start the simulator and the server, print the page's address",
     "demo": "one fine from licence to settlement, in the terminal",
-    "receipt": "draw a receipt as a picture",
+    "receipt": "verify a receipt's code",
     "params": "make, sign and check parameter sets",
     "journal": "export and verify a terminal's journal",
     "keys": "make and list test keys",

@@ -43,7 +43,9 @@ class SecureElementState:
         self.data: dict[str, Any] = json.loads(path.read_text())
 
     @staticmethod
-    def create(path: Path, private: dict[int, ec.EllipticCurvePrivateKey], secret: dict[int, bytes]) -> "SecureElementState":
+    def create(
+        path: Path, private: dict[int, ec.EllipticCurvePrivateKey], secret: dict[int, bytes]
+    ) -> "SecureElementState":
         """Personalise a new part: P-256 keys and symmetric keys by slot number."""
         data = {
             "serial": (b"\x01\x23" + secrets.token_bytes(6) + b"\xee").hex(),
@@ -98,7 +100,11 @@ class SecureElementModel:
 
     def info(self) -> dict[str, object]:
         """What the part is."""
-        return {"part": "software stand-in for ATECC608B", "serial": bytes.fromhex(self.state.data["serial"]), "stand_in": True}
+        return {
+            "part": "software stand-in for ATECC608B",
+            "serial": bytes.fromhex(self.state.data["serial"]),
+            "stand_in": True,
+        }
 
     def random(self, length: int) -> bytes:
         """Random: at most 32 bytes a command."""

@@ -22,7 +22,7 @@ from drivers.storage_vfs import VfsStorage
 from drivers.uart_link import LinkUart
 from drivers.uart_pty import PtyUart
 from protocol.crypto.pure import PureCrypto
-from terminal import app
+from terminal import app, phases
 from terminal.boards import config
 from terminal.face.atlas import open_blob
 from terminal.ports import Ports
@@ -74,6 +74,7 @@ async def run(path: str) -> None:
     found = ports(wiring)
     asyncio.create_task(found.diagnostic.run())
     asyncio.create_task(_report_memory(found.diagnostic))
+    phases.warm()
     await app.build(found, wiring.get("language", "fr")).run()
 
 
@@ -89,5 +90,6 @@ async def _report_memory(diagnostic) -> None:  # noqa: ANN001
 
 
 def main(arguments: list) -> None:
-    """Entry of the image's boot stub."""
+    """Entry of the image's boot stub. Collecting often keeps what lives together at the heap's lower end, and the rest in one piece."""
+    gc.threshold(8192)  # type: ignore[attr-defined]
     asyncio.run(run(arguments[0]))

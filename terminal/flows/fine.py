@@ -7,10 +7,8 @@ from the open case after a power cut. Personal data lives in `self` only, and en
 from drivers.contracts.secure_element import SLOT_TOKEN_HMAC
 from protocol import records as r
 from protocol.errors import CardError, LicenceError, MrzError, RiskError
-from protocol.licence import mrz as mrz_format
-from protocol.licence.reader import Resume
-from terminal import personal
-from terminal.flows import ask, licence, offence, papers, payment
+from terminal import personal, phases
+from terminal.flows import ask, offence
 
 TRANSITIONS = {
     "identify": ("read", "end"),
@@ -35,7 +33,7 @@ class Fine:
         self.t = t
         self.state = "identify"
         self.mrz = None
-        self.reading = None
+        self.driver: "dict | None" = None  # what was read, see flows.licence.read
         self.plate = ""
         self.line: dict = {}
         self.tariff_version = 0
@@ -43,11 +41,14 @@ class Fine:
 
     async def run(self) -> None:
         """Run to the end; a state that is not declared as a successor is a programming error."""
-        while self.state != "end":
-            following = await getattr(self, "_" + self.state)()
-            if following not in TRANSITIONS[self.state]:
-                raise RuntimeError(self.state + " may not go to " + following)
-            self.state = following
+        try:
+            while self.state != "end":
+                following = await getattr(self, "_" + self.state)()
+                if following not in TRANSITIONS[self.state]:
+                    raise RuntimeError(self.state + " may not go to " + following)
+                self.state = following
+        finally:
+            phases.leave(phases.LICENCE)
 
     async def resume(self) -> None:
         """Go on with the journal's open case after a reboot: say what happened, then continue where the records stand."""
@@ -71,6 +72,7 @@ class Fine:
 
     async def _identify(self) -> str:
         """The MRZ: scanned, or three numbers typed from the card's back, each with its check digit."""
+        phases.enter(phases.LICENCE)
         typed: dict = {}
         while True:
             for field, length in _FIELDS:
@@ -95,6 +97,8 @@ class Fine:
 
     @staticmethod
     def _mrz(typed: dict):  # noqa: ANN205 - Mrz
+        from protocol.licence import mrz as mrz_format
+
         if "scan" in typed:
             return mrz_format.parse(typed["scan"])
         number, birth, expiry = typed["number"], typed["birth"], typed["expiry"]
@@ -102,23 +106,27 @@ class Fine:
 
     async def _read(self) -> str:
         """Read the chip; a card that was pulled goes on where it stopped, and no try leaves a record before the verdict."""
+        from protocol.licence.reader import Resume
+        from terminal.flows import licence
+
         resume = Resume()
-        while self.reading is None:
+        while self.driver is None:
             try:
-                self.reading = await licence.read(self.t, self.mrz, resume)
+                self.driver = await licence.read(self.t, self.mrz, resume)
             except LicenceError as error:
                 return "identify" if await ask.show_error(self.t, error) else "end"
             except CardError as error:
                 if not await ask.show_error(self.t, error):
                     return "end"
+        driver = self.driver
         token = await self.t.ports.se.hmac(SLOT_TOKEN_HMAC, b"licence" + self.mrz.number.encode())
-        await self.t.journal.append(
-            r.LICENCE_READ,
-            {r.VERDICT: self.reading.verdict, r.FINDINGS: list(self.reading.findings), r.LICENCE_TOKEN: token[:16]},
-        )
-        return "plate" if await licence.show_verdict(self.t, self.reading) else "end"
+        body = {r.VERDICT: driver["verdict"], r.FINDINGS: driver["findings"], r.LICENCE_TOKEN: token[:16]}
+        self.mrz = None
+        await self.t.journal.append(r.LICENCE_READ, body)
+        return "plate" if await licence.show_verdict(self.t, driver) else "end"
 
     async def _plate(self) -> str:
+        phases.leave(phases.LICENCE)
         text = await ask.digits(self.t, "plate_entry", 8, 12)
         if text is None:
             return "end"
@@ -137,7 +145,8 @@ class Fine:
         t = self.t
         case = t.journal.view.cases + 1
         content = {"plate": self.plate}
-        content.update(licence.report_data(self.reading))
+        content.update(self.driver["report"])
+        self.driver = None
         await t.journal.append(
             r.NOTICE,
             {
@@ -166,6 +175,15 @@ class Fine:
                 return "notice"
 
     async def _pay(self) -> str:
+        phases.enter(phases.PAYMENT)
+        try:
+            return await self._paying()
+        finally:
+            phases.leave(phases.PAYMENT)
+
+    async def _paying(self) -> str:
+        from terminal.flows import payment
+
         case = self.t.journal.view.case
         try:
             outcome = await payment.pay(self.t, case)
@@ -178,17 +196,27 @@ class Fine:
 
     async def _receipt(self) -> str:
         outcome = self.t.journal.view.case.outcome
-        await papers.print_outcome(self.t, self, self.duplicate)
-        self.duplicate = False
-        if outcome == r.OUTCOME_DECLINED:
-            return "choose"
-        if outcome == r.OUTCOME_PROVISIONAL:
-            await papers.print_notice(self.t, self)
-        return "hand"
+        await self._print(outcome, outcome == r.OUTCOME_PROVISIONAL)
+        return "choose" if outcome == r.OUTCOME_DECLINED else "hand"
 
     async def _notice(self) -> str:
-        await papers.print_notice(self.t, self)
+        await self._print(0, True)
         return "hand"
+
+    async def _print(self, outcome: int, notice: bool) -> None:
+        """The papers that are due: the outcome's receipt, the notice with the 10-day document, or both."""
+        phases.enter(phases.PAPER)
+        from terminal.flows import papers
+
+        try:
+            if outcome:
+                await papers.print_outcome(self.t, self, self.duplicate)
+                self.duplicate = False
+            if notice:
+                await papers.print_notice(self.t, self)
+        finally:
+            papers = None
+            phases.leave(phases.PAPER)
 
     async def _hand(self) -> str:
         """The licence goes back only on *approved* (domain §4)."""

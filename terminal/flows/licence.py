@@ -11,8 +11,12 @@ _WAIT_MS = 60000
 _RANDOM = 192  # bytes fetched from the secure element before the session: a few mutual authentications and the chip's proof
 
 
-async def read(t, mrz, resume):  # noqa: ANN001, ANN201 - Terminal, Mrz, Resume → LicenceReading
-    """Wait for the card, read and judge it; `resume` carries what a torn reading had. Raises CardError, LicenceError, ParameterError."""
+async def read(t, mrz, resume):  # noqa: ANN001, ANN201 - Terminal, Mrz, Resume → dict
+    """Wait for the card, read and judge it; `resume` carries what a torn reading had.
+
+    Returns plain data: verdict, findings, dg1 and dg11 (maps, maybe empty), report (what the law needs in a report). Raises CardError,
+    LicenceError, ParameterError.
+    """
     trust = TrustSet(t.parameter("trust").body["anchors"])
     stock = bytearray()
     while len(stock) < _RANDOM:
@@ -29,9 +33,16 @@ async def read(t, mrz, resume):  # noqa: ANN001, ANN201 - Terminal, Mrz, Resume 
         machine = licence_reader.read_licence(
             t.ports.crypto, mrz, _Stock(stock).take, trust, localtime.yyyymmdd(t.now()), groups=(1, 11), resume=resume
         )
-        return await drive(reader, machine, {"progress": progress})
+        reading = await drive(reader, machine, {"progress": progress})
     finally:
         await reader.disconnect()
+    return {
+        "verdict": reading.verdict,
+        "findings": list(reading.findings),
+        "dg1": reading.dg1 or {},
+        "dg11": reading.dg11 or {},
+        "report": report_data(reading),
+    }
 
 
 class _Stock:
@@ -49,26 +60,26 @@ class _Stock:
         return bytes(self._stock[self._at - count : self._at])
 
 
-async def show_verdict(t, reading) -> bool:  # noqa: ANN001
+async def show_verdict(t, driver: dict) -> bool:  # noqa: ANN001
     """Show names, number and verdict; True to go on."""
-    dg1 = reading.dg1 or {}
-    dg11 = reading.dg11 or {}
+    dg1 = driver["dg1"]
+    dg11 = driver["dg11"]
     return await ask.acknowledge(
         t,
         "licence_verdict",
-        verdict=reading.verdict,
+        verdict=driver["verdict"],
         name_ar=(dg11.get("surname_ar", "") + " " + dg11.get("given_names_ar", "")).strip(),
         name_lat=(dg1.get("surname", "") + " " + dg1.get("given_names", "")).strip(),
         number=dg1.get("number", ""),
         expiry=dg1.get("expiry", ""),
         categories=" ".join([c["category"] for c in dg1.get("categories", ())]),
-        findings=list(reading.findings),
+        findings=driver["findings"],
     )
 
 
 def report_data(reading) -> dict:  # noqa: ANN001
     """What the law needs of the driver in a report (PV)."""
-    if reading is None or reading.verdict == r.VERDICT_UNREADABLE or not reading.dg1:
+    if reading.verdict == r.VERDICT_UNREADABLE or not reading.dg1:
         return {}
     out = {}
     for key in ("number", "surname", "given_names", "birth", "authority"):

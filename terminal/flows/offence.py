@@ -9,11 +9,13 @@ PER_PAGE = 5
 async def choose(t) -> "tuple[dict, int] | None":  # noqa: ANN001 - Terminal
     """(tariff line, tariff version), or None when cancelled. Raises ParameterError when no tariff is in force."""
     tariff = t.parameter("tariff")
-    lines = tariff.body["lines"]
-    pages = (len(lines) + PER_PAGE - 1) // PER_PAGE
+    count = 0
+    for _ in tariff.items("lines"):
+        count += 1
+    pages = (count + PER_PAGE - 1) // PER_PAGE
     page = 0
     while True:
-        shown = lines[page * PER_PAGE : (page + 1) * PER_PAGE]
+        shown = _page(tariff, page)
         await t.face.show("offence_list", lines=[(line["code"], line[t.face.lang]) for line in shown], index=-1, page=page + 1, pages=pages)
         key = await t.face.key(ask.IDLE_MS)
         if key is None or key == "cancel":
@@ -29,11 +31,24 @@ async def choose(t) -> "tuple[dict, int] | None":  # noqa: ANN001 - Terminal
             await ask.acknowledge(t, "message", key="msg.court")
 
 
+def _page(tariff, page: int) -> list:  # noqa: ANN001 - ParameterSet
+    """The lines of one page; the rest of the tariff stays in storage."""
+    shown = []
+    index = 0
+    for line in tariff.items("lines"):
+        if index >= (page + 1) * PER_PAGE:
+            break
+        if index >= page * PER_PAGE:
+            shown.append(line)
+        index += 1
+    return shown
+
+
 async def line_of(t, code: str, case) -> dict:  # noqa: ANN001
     """The wording of an open case's offence; amount and points stay those of the case, whatever the tariff says now."""
     line = {"code": code, "ar": code, "fr": code, "en": code}
     try:
-        for found in t.parameter("tariff").body["lines"]:
+        for found in t.parameter("tariff").items("lines"):
             if found["code"] == code:
                 line = dict(found)
     except ParameterError:

@@ -75,7 +75,7 @@ async def _print(t, kind: str, facts: dict, copy: int, case) -> None:  # noqa: A
             await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "printer", r.REASON: error.code})
             if not await ask.show_error(t, error):
                 return
-            if error.code == "PRN-006":
+            if error.detail is not None:  # some of it may be on the paper
                 copy = r.COPY_DUPLICATE
             continue
         await t.journal.append(r.RECEIPT_PRINTED, {r.CASE: case.number, r.COPY: copy})

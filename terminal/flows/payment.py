@@ -112,12 +112,12 @@ class _Session:
             (r.SCHEME, result.label),
             (r.AID, result.aid),
             (r.TVR, result.tvr),
-            (r.CID, result.cid),
+            (r.CID, None if result.terminated else result.cid),
             (r.CRYPTOGRAM, result.cryptogram),
-            (r.ATC, result.atc),
+            (r.ATC, None if result.terminated else result.atc),
             (r.AUTH_CODE, result.auth_code),
         ):
-            if value is not None and value != "" and value != b"":
+            if value is not None and (isinstance(value, int) or len(value)):
                 body[key] = bytes(value) if isinstance(value, (bytearray, memoryview)) else value
         sealed = None
         if result.pan:

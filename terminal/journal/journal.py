@@ -152,8 +152,7 @@ class Journal:
 
     def entries(self, first: int):  # noqa: ANN201 - generator of (record, record bytes, signature or None)
         """Yield (record, its bytes, signature or None) from sequence `first` to the head."""
-        window = new_window()
-        reader = SegmentReader(self._storage, window)
+        reader = SegmentReader(self._storage, self._window)  # one window: iterations must not be nested
         for index in range(len(self._segments)):
             number, begin = self._segments[index]
             if index + 1 < len(self._segments) and self._segments[index + 1][1] <= first:

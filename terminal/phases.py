@@ -1,0 +1,94 @@
+"""Code that one phase of the work needs and the others do not: loaded leaf first when the phase begins, dropped when it ends.
+
+On a microcontroller the licence reader and the EMV kernel never have to be in memory together. `enter` loads a phase's modules in an order in
+which no import nests deeply (C stack is scarce there), collecting between them so that what stays lies together; `leave` forgets them again. What
+leaves a phase must be plain data: an object of a class from a dropped module would keep that module alive. On CPython both do nothing: imports
+happen where they are written.
+"""
+
+import gc
+import sys
+
+_DEVICE = sys.implementation.name == "micropython"
+
+LICENCE = (
+    "protocol.licence.errors",
+    "protocol.licence.profile",
+    "protocol.licence.mrz",
+    "protocol.licence.access.keys",
+    "protocol.licence.access.messaging",
+    "protocol.licence.access.bac",
+    "protocol.der",
+    "protocol.licence.trust.algorithms",
+    "protocol.licence.trust.x509",
+    "protocol.licence.trust.anchors",
+    "protocol.licence.trust.security_object",
+    "protocol.licence.trust.passive",
+    "protocol.licence.channel",
+    "protocol.licence.files",
+    "protocol.licence.groups",
+    "protocol.licence.reader",
+    "terminal.flows.licence",
+)
+PAYMENT = (
+    "protocol.dukpt",
+    "protocol.emv.tags",
+    "protocol.emv.params",
+    "protocol.emv.state",
+    "protocol.emv.oda.certificates",
+    "protocol.emv.oda.authenticate",
+    "protocol.emv.steps.pin",
+    "protocol.emv.steps.cvm",
+    "protocol.emv.steps.taa",
+    "protocol.emv.steps.gac",
+    "protocol.emv.kernel",
+    "terminal.sealing",
+    "terminal.flows.payment",
+)
+PAPER = ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers")
+NETWORK = ("protocol.wire", "terminal.sync", "terminal.flows.shift")
+FINE = ("terminal.personal", "terminal.flows.offence", "terminal.flows.fine")
+
+_DROPPED = {
+    LICENCE: ("protocol.licence", "protocol.der", "terminal.flows.licence"),
+    PAYMENT: ("protocol.emv", "protocol.dukpt", "terminal.sealing", "terminal.flows.payment"),
+    PAPER: ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers"),
+    NETWORK: ("protocol.wire", "terminal.sync", "terminal.flows.shift"),
+    FINE: ("terminal.personal", "terminal.flows.offence", "terminal.flows.fine"),
+}
+
+
+def enter(phase: tuple) -> None:
+    """Load the modules of a phase, leaf first."""
+    if _DEVICE:
+        for name in phase:
+            __import__(name)  # law: dynamic-import only names listed above
+            gc.collect()
+
+
+def warm() -> None:
+    """Load and drop every phase once, right after boot: the table of interned names, which only grows and wants one piece, grows while the heap
+    is still whole.
+    """
+    for phase in (LICENCE, PAYMENT, PAPER, NETWORK, FINE):
+        enter(phase)
+        leave(phase)
+
+
+def leave(phase: tuple) -> None:
+    """Drop them; the next `enter` loads them anew."""
+    if not _DEVICE:
+        return
+    for name in list(sys.modules):
+        for prefix in _DROPPED[phase]:
+            if name == prefix or name.startswith(prefix + "."):
+                _drop(name)
+                break
+    gc.collect()
+
+
+def _drop(name: str) -> None:
+    del sys.modules[name]
+    parent, _, leaf = name.rpartition(".")
+    if parent in sys.modules and hasattr(sys.modules[parent], leaf):
+        delattr(sys.modules[parent], leaf)
