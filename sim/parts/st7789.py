@@ -95,17 +95,48 @@ class St7789Panel:
             return
         whole = len(data) - len(data) % step
         self._pending = data[whole:]
-        mode = self.colmod & 7
+        if self.colmod & 7 == 5:
+            self._words(data[:whole])
+            return
         for at in range(0, whole, step):
-            if mode == 5:
-                value = data[at] << 8 | data[at + 1]
-                self._store(_five(value >> 11), _six(value >> 5 & 63), _five(value & 31))
-            elif mode == 6:
+            if self.colmod & 7 == 6:
                 self._store(_six(data[at] >> 2), _six(data[at + 1] >> 2), _six(data[at + 2] >> 2))
             else:
                 nibbles = data[at : at + 3].hex()
                 for part in (nibbles[:3], nibbles[3:]):
                     self._store(*(17 * int(digit, 16) for digit in part))
+
+    def _words(self, data: bytes) -> None:
+        """16-bit pixels, run by run: a run ends where the window's line ends."""
+        at = 0
+        while at < len(data):
+            room = 2 * (self._columns[1] - self._column + 1)
+            run = data[at : at + room]
+            at += len(run)
+            self._run(run)
+            self._column += len(run) // 2
+            if self._column > self._columns[1]:
+                self._column = self._columns[0]
+                self._row = self._row + 1 if self._row < self._rows[1] else self._rows[0]
+
+    def _run(self, run: bytes) -> None:
+        """Pixels of one line of the window, from the pointer on."""
+        exchanged, mirrored = self.madctl & 0x20, self.madctl & (0x80 if self.madctl & 0x20 else 0x40)
+        limit = ROWS if exchanged else COLUMNS
+        along, across = self._column, self._row
+        count = max(0, min(len(run) // 2, limit - along))
+        if self.madctl & (0x40 if exchanged else 0x80):
+            across = (COLUMNS if exchanged else ROWS) - 1 - across
+        if not count or not 0 <= across < (COLUMNS if exchanged else ROWS):
+            return
+        colours = _expanded(run[: 2 * count], bool(self.madctl & 0x08))
+        first = limit - along - count if mirrored else along
+        stride = 3 * (COLUMNS if exchanged else 1)
+        origin = 3 * (first * COLUMNS + across if exchanged else across * COLUMNS + first)
+        for channel in range(3):
+            values = colours[channel::3]
+            self.memory[origin + channel : origin + channel + stride * (count - 1) + 1 : stride] = values[::-1] if mirrored else values
+        self.pixels_written += count
 
     def _store(self, red: int, green: int, blue: int) -> None:
         column, row = (self._row, self._column) if self.madctl & 0x20 else (self._column, self._row)
@@ -148,6 +179,24 @@ def _five(value: int) -> int:
 
 def _six(value: int) -> int:
     return value << 2 | value >> 4
+
+
+_COLOURS: dict[bytes, bytes] = {}
+
+
+def _expanded(words: bytes, blue_first: bool) -> bytes:
+    """RGB565 words, high byte first, as three bytes a pixel; the few colours of a screen are remembered."""
+    pairs = [words[at : at + 2] for at in range(0, len(words), 2)]
+    for pair in set(pairs):
+        if pair not in _COLOURS:
+            value = pair[0] << 8 | pair[1]
+            _COLOURS[pair] = bytes((_five(value >> 11), _six(value >> 5 & 63), _five(value & 31)))
+    found = b"".join([_COLOURS[pair] for pair in pairs])
+    if blue_first:
+        swapped = bytearray(found)
+        swapped[0::3], swapped[2::3] = found[2::3], found[0::3]
+        return bytes(swapped)
+    return found
 
 
 class SpiLinkServer:
