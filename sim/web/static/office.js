@@ -1,0 +1,82 @@
+// The central server's ledger, asked for every second and a half while somebody looks, and the log of APDUs.
+
+import { el, get } from "/static/api.js";
+import { clock, money, t } from "/static/texts.js";
+
+const PERIOD_MS = 1500;
+const SHOWN = 150;
+let last = "";
+let report = null;
+
+export function watchLedger() {
+  const look = async () => {
+    if (document.visibilityState === "visible") {
+      try {
+        report = await get("/api/ledger");
+      } catch {
+        report = null;
+      }
+      const text = JSON.stringify(report);
+      if (text !== last) {
+        last = text;
+        renderLedger();
+      }
+    }
+    setTimeout(look, PERIOD_MS);
+  };
+  look();
+}
+
+export function renderLedger() {
+  const place = document.getElementById("ledger");
+  const badge = document.getElementById("balanced");
+  if (!report) {
+    badge.textContent = "";
+    place.replaceChildren(el("p", { class: "empty" }, t("no_ledger")));
+    return;
+  }
+  const nothing = !report.cases.length && !report.postings.length;
+  badge.textContent = t(nothing ? "empty" : report.balanced ? "balanced" : "unbalanced");
+  badge.className = `badge ${nothing ? "" : report.balanced ? "good" : "bad"}`;
+  const unpaid = report.cases.filter((one) => one.state === "unpaid" || one.state === "declined");
+  const tiles = [["paid", report.now.paid], ["awaited", report.now.awaited],
+    ["unpaid", { count: unpaid.length, amount: unpaid.reduce((sum, one) => sum + one.amount, 0) }]];
+  place.replaceChildren(
+    el("div", { class: "tiles" }, ...tiles.map(([name, value]) => el("div", { class: `tile ${name}` },
+      el("span", {}, t(name)), el("b", {}, money(value.amount)), el("small", {}, `× ${value.count}`)))),
+    ...(nothing ? [el("p", { class: "empty" }, t("none"))] : [cases(), postings()]),
+    ...report.devices.filter((device) => device.last_contact).map((device) => el("p", { class: "contact" },
+      el("bdi", {}, device.device), " · ", t("acked", { acked: device.acked_seq, time: clock(device.last_contact) }))),
+    ...report.alarms.map((alarm) => el("p", { class: "alarm" }, el("bdi", {}, `${alarm.code} ${alarm.what}`))),
+  );
+}
+
+function cases() {
+  return el("table", {}, el("caption", {}, t("cases")),
+    el("thead", {}, el("tr", {}, ...["pv", "offence", "amount", "state"].map((name) => el("th", { scope: "col" }, t(name))))),
+    el("tbody", {}, ...report.cases.slice(0, 8).map((one) => el("tr", {},
+      el("td", {}, el("bdi", { dir: "ltr" }, one.pv)), el("td", {}, el("bdi", { dir: "ltr" }, one.offence)), el("td", { class: "sum" }, money(one.amount)),
+      el("td", {}, el("span", { class: `state ${one.state}` }, t(`state_${one.state}`)))))));
+}
+
+function postings() {
+  const rows = report.postings.slice(0, 4).flatMap((posting) => posting.legs.map((leg, at) => el("tr", { class: at ? "" : "first" },
+    el("td", {}, at ? "" : t(`part_${posting.part}`)),
+    el("td", {}, el("bdi", { dir: "ltr" }, leg.account)), el("td", { class: "sum" }, money(leg.amount)))));
+  return el("table", { class: "postings" }, el("caption", {}, t("postings")), el("tbody", {}, ...rows));
+}
+
+export function clearTrace() {
+  document.getElementById("trace").replaceChildren(el("p", { class: "empty", data: { t: "no_trace" } }, t("no_trace")));
+}
+
+export function addApdus(lines) {
+  const place = document.getElementById("trace");
+  place.querySelector(".empty")?.remove();
+  const near = place.scrollHeight - place.scrollTop - place.clientHeight < 40;
+  place.append(...lines.map((line) => el("div", { class: `apdu ${line.tone} ${line.slot}`, dir: "ltr", data: { n: line.n } },
+    el("code", {}, line.header), el("b", {}, line.name), el("span", {}, line.detail),
+    el("em", {}, [line.received > 2 ? `${line.received - 2} B` : "", line.sw, line.meaning].filter(Boolean).join(" ")))));
+  while (place.childElementCount > SHOWN) place.firstElementChild.remove();
+  if (near) place.scrollTop = place.scrollHeight;
+}
