@@ -2,7 +2,7 @@
 
 CMS SignedData (RFC 5652) around an LDSSecurityObject version 0 (ICAO Doc 9303-10 section 4.6.2.3, used by ISO/IEC
 18013-3), with signed attributes (content type, message digest, signing time) and the signer's certificate inside;
-signed with ECDSA.
+signed as its signer signs: ECDSA, RSA PKCS#1 v1.5 or RSASSA-PSS.
 """
 
 import datetime as dt
@@ -10,14 +10,11 @@ import hashlib
 from typing import Any
 
 from asn1crypto import algos, cms, core, x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from sim.cards.tlv import tlv
-from sim.pki.states import Holder
+from sim.pki.states import ECDSA, PKCS1, Holder
 
 LDS_SECURITY_OBJECT = "2.23.136.1.1.1"
-_HASHES = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384(), "sha512": hashes.SHA512()}
 
 
 class DataGroupHash(core.Sequence):
@@ -52,18 +49,29 @@ def lds_security_object(groups: dict[int, bytes], hash_name: str = "sha256") -> 
     ).dump()
 
 
-def build(groups: dict[int, bytes], signer: Holder, signed_at: dt.datetime, hash_name: str = "sha256") -> bytes:
-    """The file EF.SOD (tag 77) over `groups`, signed by `signer`; `signed_at` is the signing-time attribute."""
-    content = lds_security_object(groups, hash_name)
+def build(
+    groups: dict[int, bytes],
+    signer: Holder,
+    signed_at: dt.datetime,
+    hash_name: str = "",
+    group_hash: str = "",
+    signing_time: bool = True,
+) -> bytes:
+    """The file EF.SOD (tag 77) over `groups`, signed by `signer`; `signed_at` is the signing-time attribute (if `signing_time`).
+
+    `hash_name` of content and signature (default: the signer's own), `group_hash` of the groups (default: the same).
+    """
+    hash_name = hash_name or signer.hash_name
+    content = lds_security_object(groups, group_hash or hash_name)
     attributes = cms.CMSAttributes(
         [
             _attribute("content_type", LDS_SECURITY_OBJECT),
             _attribute("message_digest", hashlib.new(hash_name, content).digest()),
-            _attribute("signing_time", cms.Time({"utc_time": signed_at})),
+            *([_attribute("signing_time", cms.Time({"utc_time": signed_at}))] if signing_time else []),
         ]
     )
     # What is signed is the attributes' DER with the universal tag SET OF, not with the implicit tag they carry inside
-    signature = signer.key.sign(attributes.dump(), ec.ECDSA(_HASHES[hash_name], deterministic_signing=True))
+    signature = signer.sign(attributes.dump(), hash_name)
     certificate = x509.Certificate.load(signer.der)
     info = cms.SignerInfo(
         {
@@ -77,7 +85,7 @@ def build(groups: dict[int, bytes], signer: Holder, signed_at: dt.datetime, hash
             ),
             "digest_algorithm": {"algorithm": hash_name},
             "signed_attrs": attributes,
-            "signature_algorithm": {"algorithm": f"{hash_name}_ecdsa"},
+            "signature_algorithm": _signature_algorithm(signer.scheme, hash_name),
             "signature": signature,
         }
     )
@@ -98,3 +106,16 @@ def build(groups: dict[int, bytes], signer: Holder, signed_at: dt.datetime, hash
 
 def _attribute(name: str, value: Any) -> cms.CMSAttribute:
     return cms.CMSAttribute({"type": name, "values": [value]})
+
+
+def _signature_algorithm(scheme: str, hash_name: str) -> algos.SignedDigestAlgorithm:
+    if scheme == ECDSA:
+        return algos.SignedDigestAlgorithm({"algorithm": f"{hash_name}_ecdsa"})
+    if scheme == PKCS1:
+        return algos.SignedDigestAlgorithm({"algorithm": f"{hash_name}_rsa"})
+    parameters = {
+        "hash_algorithm": {"algorithm": hash_name},
+        "mask_gen_algorithm": {"algorithm": "mgf1", "parameters": {"algorithm": hash_name}},
+        "salt_length": hashlib.new(hash_name).digest_size,
+    }
+    return algos.SignedDigestAlgorithm({"algorithm": "rsassa_pss", "parameters": parameters})

@@ -1,125 +1,176 @@
-"""The state's side: a CSCA (self-signed, P-384, ECDSA with SHA-512 as the published CSCA-ALGERIA ones) and document
-signers (P-256).
+"""The state's side: authorities (CSCAs) that certify document signers; the signers themselves are in `signers`.
 
-ICAO Doc 9303-12 section 7: key usage, basic constraints, key identifiers, private-key usage period. Signers by name:
-  "dz"      signs licences from 2018 to 2031
-  "retired" of the same CSCA, but its private-key period ended in 2019: what it signs later is a finding
-  "unknown" of another CSCA that is in no trust set, though it also calls itself C=DZ
+ICAO Doc 9303-12 section 7: key usage, basic constraints, key identifiers, private-key usage period. "csca" is the one that a
+trust set names (self-signed, P-384, ECDSA with SHA-512, as the published CSCA-ALGERIA ones); the others stand for keys of other
+kinds, other countries and impostors.
 """
 
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import NameOID
 
 from sim.pki import files
 
 BEGINS = dt.datetime(2017, 6, 1, tzinfo=dt.UTC)
-_CSCA_ENDS = dt.datetime(2042, 6, 1, tzinfo=dt.UTC)
-_SIGNER_ENDS = dt.datetime(2041, 6, 1, tzinfo=dt.UTC)
-PERIODS = {
-    "dz": (dt.datetime(2018, 1, 1, tzinfo=dt.UTC), dt.datetime(2031, 1, 1, tzinfo=dt.UTC)),
-    "retired": (dt.datetime(2018, 1, 1, tzinfo=dt.UTC), dt.datetime(2019, 1, 1, tzinfo=dt.UTC)),
-    "unknown": (dt.datetime(2018, 1, 1, tzinfo=dt.UTC), dt.datetime(2031, 1, 1, tzinfo=dt.UTC)),
+CURVES: dict[str, ec.EllipticCurve] = {
+    "P-256": ec.SECP256R1(),
+    "P-384": ec.SECP384R1(),
+    "P-521": ec.SECP521R1(),
+    "brainpoolP256r1": ec.BrainpoolP256R1(),
+    "brainpoolP384r1": ec.BrainpoolP384R1(),
 }
+HASHES: dict[str, hashes.HashAlgorithm] = {
+    "sha1": hashes.SHA1(),  # noqa: S303  old licences are signed with it
+    "sha224": hashes.SHA224(),
+    "sha256": hashes.SHA256(),
+    "sha384": hashes.SHA384(),
+    "sha512": hashes.SHA512(),
+}
+ECDSA, PKCS1, PSS = "ecdsa", "pkcs1", "pss"
+
+
+def day(year: int, month: int = 1, date: int = 1) -> dt.datetime:
+    """Midnight UTC."""
+    return dt.datetime(year, month, date, tzinfo=dt.UTC)
 
 
 @dataclass
 class Holder:
-    """A certificate and its private key."""
+    """A certificate and its private key; how it signs: `scheme` "ecdsa", "pkcs1" or "pss", with `hash_name`."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: Any
+    scheme: str = ECDSA
+    hash_name: str = "sha256"
 
     @property
     def der(self) -> bytes:
         """The certificate, DER."""
         return self.certificate.public_bytes(serialization.Encoding.DER)
 
+    def sign(self, data: bytes, hash_name: str = "") -> bytes:
+        """A signature over `data` in the holder's scheme (ECDSA as DER, deterministic)."""
+        algorithm = HASHES[hash_name or self.hash_name]
+        if self.scheme == ECDSA:
+            return self.key.sign(data, ec.ECDSA(algorithm, deterministic_signing=True))
+        if self.scheme == PKCS1:
+            return self.key.sign(data, padding.PKCS1v15(), algorithm)
+        return self.key.sign(data, pss_padding(algorithm), algorithm)
+
+
+@dataclass(frozen=True)
+class Authority:
+    """How a CSCA is made: country, common name, key ("P-384", "RSA-2048"), scheme, hash, end of validity, end of the private
+    key's period.
+    """
+
+    country: str = "DZ"
+    common: str = "TEST CSCA"
+    key: str = "P-384"
+    scheme: str = ECDSA
+    hash_name: str = "sha512"
+    ends: dt.datetime = day(2042, 6)
+    key_ends: dt.datetime = day(2032)
+
+
+AUTHORITIES = {
+    "csca": Authority(),
+    "csca-unknown": Authority(common="TEST CSCA not in any trust set"),
+    "csca-impostor": Authority(),  # the name of the real one over another key
+    "csca-foreign": Authority(country="FR", common="TEST CSCA of another country"),
+    "csca-rsa": Authority(common="TEST CSCA RSA", key="RSA-2048", scheme=PKCS1, hash_name="sha256"),
+    "csca-pss": Authority(common="TEST CSCA PSS", key="RSA-2048", scheme=PSS, hash_name="sha256"),
+    "csca-brainpool": Authority(common="TEST CSCA brainpool", key="brainpoolP384r1", hash_name="sha384"),
+    "csca-retired": Authority(common="TEST CSCA retired", ends=day(2024), key_ends=day(2017, 7)),
+}
+
+
+def pss_padding(algorithm: hashes.HashAlgorithm) -> padding.PSS:
+    """RSASSA-PSS with the salt as long as the hash."""
+    return padding.PSS(padding.MGF1(algorithm), algorithm.digest_size)
+
+
+def generate(kind: str) -> Any:
+    """A private key: "RSA-" and bits, or a curve of CURVES."""
+    if kind.startswith("RSA-"):
+        return rsa.generate_private_key(65537, int(kind[4:]))
+    return ec.generate_private_key(CURVES[kind])
+
+
+def signed(builder: x509.CertificateBuilder, issuer: Any, scheme: str, hash_name: str) -> x509.Certificate:
+    """The built certificate, signed by the key `issuer`."""
+    algorithm: Any = HASHES[hash_name]
+    if scheme == ECDSA:
+        return builder.sign(issuer, algorithm, ecdsa_deterministic=True)
+    if scheme == PSS:
+        return builder.sign(issuer, algorithm, rsa_padding=pss_padding(algorithm))
+    return builder.sign(issuer, algorithm)
+
 
 def load_csca(folder: Path, name: str, make: bool) -> Holder:
-    """The CSCA stored under `name` ("csca", "csca-unknown"), made if `make`."""
-    key = files.key(folder / f"{name}.key.pem", (lambda: ec.generate_private_key(ec.SECP384R1())) if make else None)
+    """The CSCA stored under `name` (a key of AUTHORITIES), made if `make`."""
+    spec = AUTHORITIES[name]
+    key = files.key(folder / f"{name}.key.pem", (lambda: generate(spec.key)) if make else None)
     path = folder / f"{name}.cert.der"
     if not path.exists() and make:
-        files.write(path, _csca(key, name).public_bytes(serialization.Encoding.DER))
-    return Holder(x509.load_der_x509_certificate(path.read_bytes()), key)
+        files.write(path, _csca(key, spec).public_bytes(serialization.Encoding.DER))
+    return Holder(x509.load_der_x509_certificate(path.read_bytes()), key, spec.scheme, spec.hash_name)
 
 
-def load_signer(folder: Path, name: str, csca: Holder, make: bool) -> Holder:
-    """The document signer `name` (a key of PERIODS) under `csca`, made if `make`."""
-    key = files.key(
-        folder / f"signer-{name}.key.pem", (lambda: ec.generate_private_key(ec.SECP256R1())) if make else None
-    )
-    path = folder / f"signer-{name}.cert.der"
-    if not path.exists() and make:
-        files.write(path, _signer(key, name, csca).public_bytes(serialization.Encoding.DER))
-    return Holder(x509.load_der_x509_certificate(path.read_bytes()), key)
-
-
-def _name(common: str) -> x509.Name:
+def named(country: str, common: str) -> x509.Name:
+    """A name that says that it belongs to nobody."""
     return x509.Name(
         [
-            x509.NameAttribute(NameOID.COUNTRY_NAME, "DZ"),
+            x509.NameAttribute(NameOID.COUNTRY_NAME, country),
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, "TEST - no authority"),
             x509.NameAttribute(NameOID.COMMON_NAME, common),
         ]
     )
 
 
-def _usage(*, signs: bool) -> x509.KeyUsage:
-    """Digital signature only, or certificates and CRLs only."""
+def usage(*, digital_signature: bool = False, certificates: bool = False, agreement: bool = False) -> x509.KeyUsage:
+    """The key usage extension."""
     return x509.KeyUsage(
-        digital_signature=signs,
+        digital_signature=digital_signature,
         content_commitment=False,
         key_encipherment=False,
         data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=not signs,
-        crl_sign=not signs,
+        key_agreement=agreement,
+        key_cert_sign=certificates,
+        crl_sign=certificates,
         encipher_only=False,
         decipher_only=False,
     )
 
 
-def _base(public: ec.EllipticCurvePublicKey, issuer: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def base(public: Any, issuer: Any, begins: dt.datetime = BEGINS) -> x509.CertificateBuilder:
+    """What authorities' and signers' certificates have in common."""
     return (
         x509.CertificateBuilder()
         .public_key(public)
-        .not_valid_before(BEGINS)
+        .not_valid_before(begins)
+        .serial_number(x509.random_serial_number())
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer), critical=False)
     )
 
 
-def _csca(key: ec.EllipticCurvePrivateKey, name: str) -> x509.Certificate:
-    common = "TEST CSCA" if name == "csca" else "TEST CSCA not in any trust set"
+def _csca(key: Any, spec: Authority) -> x509.Certificate:
     public = key.public_key()
+    name = named(spec.country, spec.common)
     builder = (
-        _base(public, public)
-        .subject_name(_name(common))
-        .issuer_name(_name(common))
-        .serial_number(x509.random_serial_number())
-        .not_valid_after(_CSCA_ENDS)
+        base(public, public)
+        .subject_name(name)
+        .issuer_name(name)
+        .not_valid_after(spec.ends)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs=False), critical=True)
-        .add_extension(x509.PrivateKeyUsagePeriod(BEGINS, dt.datetime(2032, 1, 1, tzinfo=dt.UTC)), critical=False)
+        .add_extension(usage(certificates=True), critical=True)
+        .add_extension(x509.PrivateKeyUsagePeriod(BEGINS, spec.key_ends), critical=False)
     )
-    return builder.sign(key, hashes.SHA512(), ecdsa_deterministic=True)
-
-
-def _signer(key: ec.EllipticCurvePrivateKey, name: str, csca: Holder) -> x509.Certificate:
-    builder = (
-        _base(key.public_key(), csca.key.public_key())
-        .subject_name(_name(f"TEST licence signer {name}"))
-        .issuer_name(csca.certificate.subject)
-        .serial_number(x509.random_serial_number())
-        .not_valid_after(_SIGNER_ENDS)
-        .add_extension(_usage(signs=True), critical=True)
-        .add_extension(x509.PrivateKeyUsagePeriod(*PERIODS[name]), critical=False)
-    )
-    return builder.sign(csca.key, hashes.SHA512(), ecdsa_deterministic=True)
+    return signed(builder, key, spec.scheme, spec.hash_name)
