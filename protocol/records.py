@@ -59,7 +59,14 @@ PLACE = 54  # text
 TOTALS = 55  # map outcome → [count, centimes], shift closed
 SHIFT = 56  # uint
 HEALTH = 57  # text: what happened ("boot", "power-cut", "printer", …)
-FIRST = 58  # uint: first seq of the shift
+FIRST = 58  # uint: first seq of the shift, or of a gap
+ONLINE = 59  # ONLINE_*, in an outcome whose cryptogram went to the issuer while the card waited
+INTENTS = 60  # list of uint: payments (seq of their intents)
+RECEIPT = 61  # bytes 32: SHA-256 of the signed receipt by which the acquirer has what it needs
+GAP_LAST = 64  # uint: last seq of a gap
+GAP_HASH = 65  # bytes 32: hash of the gap's last record, where the record after it names it
+GAP_COUNT = 66  # uint: approved payments among the lost records
+GAP_TOTAL = 67  # uint: approved centimes among the lost records
 
 # kinds
 PROVISIONED = 1
@@ -83,6 +90,10 @@ HEALTH_EVENT = 18
 NEW_EPOCH = 19
 GAP = 20
 CASE_CLOSED = 21
+CARD_DATA_ERASED = 22  # sealed card data of INTENTS erased on RECEIPT
+
+ONLINE_ANSWERED = 1  # the issuer's answer came; an approval needs no sealed data
+ONLINE_DOUBTFUL = 2  # no answer: whatever it was, it is to be reversed
 
 OUTCOME_APPROVED = 1
 OUTCOME_PROVISIONAL = 2

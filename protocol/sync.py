@@ -7,6 +7,10 @@ messages the role key's name ("ack", "cmd", "set-tariff" …).
   POST /v1/sync   HELLO  → WELCOME
                   BATCH  → ACK
                   CLOSE  → RECON
+                  AUTHORISE → AUTHORISED   one payment put to its issuer while the card waits: the only message that another party has
+                                           a part in. Asking again about the same payment gives the same answer and asks nobody.
+  WELCOME and ACK may carry CLEARED: a receipt signed by "ack" (content type `TYPE_CLEARED`) that names payments whose card data have
+  served: the clearing of a TC accepted, the final result of an ARQC given. The terminal erases the sealed data and chains the receipt's hash.
   an error reply is HTTP 200 with a REFUSED message signed by "ack", so that it too is bound to the nonce; HTTP 503 means "later".
 
 The payload is a deterministic CBOR map; the field numbers are below. `NONCE` of HELLO (8 random bytes) binds all that follows until
@@ -21,7 +25,10 @@ TYPE_BATCH = "tsd/batch"
 TYPE_ACK = "tsd/ack"
 TYPE_CLOSE = "tsd/close"
 TYPE_RECON = "tsd/recon"
+TYPE_AUTHORISE = "tsd/authorise"
+TYPE_AUTHORISED = "tsd/authorised"
 TYPE_REFUSED = "tsd/refused"
+TYPE_CLEARED = "tsd/cleared"
 TYPE_OUTCOME = "tsd/outcome"  # one payment outcome's own signature; detached payload = the record's CBOR
 TYPE_SET = "tsd/set"  # parameter sets: "tsd/set/tariff" …
 TYPE_RECEIPT = "tsd/r"  # the receipt's QR
@@ -51,6 +58,7 @@ RESULTS = 27  # [{RESULT_*} …] authorisation results not yet seen back as a re
 NEW = 28
 DUPLICATES = 29
 REJECTED = 30  # [[seq, code] …]
+CLEARED = 31  # bstr COSE_Sign1: payload {DEVICE, EPOCH, SERVER_UTC, CLEARED: [[intent, acquirer's reference] …]}
 
 # a result
 RESULT_EPOCH = 1
@@ -75,6 +83,20 @@ LAST_SEQ = 60
 TOTALS = 61  # {outcome: [count, centimes]}
 BALANCED = 62
 DIFFERING = 63  # [seq …]
+
+# AUTHORISE and AUTHORISED (both name intent and amount; AUTHORISE also carries UTC)
+INTENT = 80
+AMOUNT = 81
+CARD_DATA = 82  # bstr COSE_Encrypt0 for the acquirer, DE55 inside; kept by nobody on the way
+STATE = 83  # ASKED_*
+RESPONSE = 84  # text: the issuer's response code, two characters
+AUTH_CODE = 85  # text
+REFERENCE = 86  # text: acquirer's reference
+ISSUER_DATA = 87  # bstr BER-TLV: 91, 71, 72 … for the card
+
+ASKED_ANSWERED = 1  # RESPONSE is the issuer's word
+ASKED_DOUBTFUL = 2  # it may have reached the issuer; no answer: nobody knows, so it will be reversed
+ASKED_NOT = 3  # it never left for the issuer: unable to go online
 
 # REFUSED
 CODE = 70

@@ -31,6 +31,9 @@ FORK = "SRV-030"  # same sequence, different record
 ROLLED_BACK = "SRV-031"  # the device's head is behind what it has sent before
 CLOCK_BACK = "SRV-032"  # a record's time is before its predecessor's
 COUNTER_BACK = "SRV-033"  # secure element's counter did not advance
+ONLINE_UNKNOWN = "SRV-034"  # outcome says approved online, but the issuer's approval did not come through here
+PAYMENT_OVER = "SRV-035"  # asked to authorise a payment whose outcome is on record
+ASKED_OTHERWISE = "SRV-036"  # the same payment put to the issuer with another amount or other card data
 BUSY = "SRV-040"
 NOT_WRITTEN = "SRV-041"  # the database refused: nothing was stored, later
 ACQUIRER_UNREACHABLE = "SRV-050"
@@ -47,6 +50,10 @@ class RefusedError(ServerError):
 
 
 class AcquirerError(ServerError):
-    """The acquirer's host cannot be reached, is silent, or answers nonsense: the request stays doubtful."""
+    """The acquirer's host cannot be reached, is silent, or answers nonsense: the request stays doubtful.
+
+    `unsent`: not a byte of the request has left.
+    """
 
     code = ACQUIRER_UNREACHABLE
+    unsent = False

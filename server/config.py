@@ -6,6 +6,8 @@
     [acquirer]
     host = "127.0.0.1"
     port = 0                         0 or no [acquirer] at all: nothing is sent, requests wait in the outbox
+    timeout = 10.0                   seconds that the outbox waits for an answer
+    online_timeout = 5.0             the same while a card waits; the terminal gives up after 8
 
 Every error is a ConfigError that names the file and what to do.
 """
@@ -30,6 +32,7 @@ class Config:
     sets: Path | None = None
     acquirer: tuple[str, int] | None = None
     acquirer_timeout: float = 10.0
+    online_timeout: float = 5.0
 
 
 def load(path: Path | str, db: str | None = None) -> Config:
@@ -46,6 +49,7 @@ def load(path: Path | str, db: str | None = None) -> Config:
     try:
         address = (str(acquirer["host"]), int(acquirer["port"])) if acquirer.get("port") else None
         timeout = float(acquirer.get("timeout", 10.0))
+        online_timeout = float(acquirer.get("online_timeout", 5.0))
     except (KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"{path.name}: [acquirer] needs host and port", "CFG-020", detail="acquirer") from error
     return Config(
@@ -55,6 +59,7 @@ def load(path: Path | str, db: str | None = None) -> Config:
         sets=base / data["sets"] if "sets" in data else None,
         acquirer=address,
         acquirer_timeout=timeout,
+        online_timeout=online_timeout,
     )
 
 

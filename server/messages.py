@@ -1,4 +1,4 @@
-"""What a device may say, strictly parsed: HELLO, BATCH, CLOSE (numbers: `protocol.sync`).
+"""What a device may say, strictly parsed: HELLO, BATCH, CLOSE, AUTHORISE (numbers: `protocol.sync`).
 
 `open_message` takes bytes and the register of public keys, and returns a message whose signature, key id, role, sizes
 and types have been checked, and for a batch its restored records with hash and outcome signature. It needs no database,
@@ -84,7 +84,20 @@ class Close:
     totals: dict[int, list[int]]
 
 
-Message = Hello | Batch | Close
+@dataclass(frozen=True)
+class Authorise:
+    """AUTHORISE: a payment to be put to its issuer while the card waits. `card_data` is sealed for the acquirer."""
+
+    device: Device
+    nonce: bytes
+    epoch: int
+    intent: int
+    amount: int
+    utc: int
+    card_data: bytes
+
+
+Message = Hello | Batch | Close | Authorise
 
 
 def _is_uint(value: Any, high: int = schema.U32) -> bool:
@@ -246,8 +259,18 @@ def _close(device: Device, p: dict[int, Any]) -> Close:
     return Close(device, p[s.NONCE], p[s.EPOCH], p[s.FIRST_SEQ], p[s.LAST_SEQ], p[s.TOTALS])
 
 
+def _authorise(device: Device, p: dict[int, Any]) -> Authorise:
+    _need(_is_uint(p.get(s.INTENT)) and p[s.INTENT] != 0, "intent")
+    _need(schema.FIELDS[r.AMOUNT](p.get(s.AMOUNT)), "amount")
+    _need(_is_uint(p.get(s.UTC), 1 << 40), "time")
+    data = p.get(s.CARD_DATA)
+    _need(isinstance(data, bytes) and 1 <= len(data) <= MAX_SEALED, "card data")
+    return Authorise(device, p[s.NONCE], p[s.EPOCH], p[s.INTENT], p[s.AMOUNT], p[s.UTC], p[s.CARD_DATA])
+
+
 _READERS: dict[str, Callable[[Device, dict[int, Any]], Message]] = {
     s.TYPE_HELLO: _hello,
     s.TYPE_BATCH: _batch,
     s.TYPE_CLOSE: _close,
+    s.TYPE_AUTHORISE: _authorise,
 }

@@ -97,6 +97,9 @@ FIELDS: dict[int, Check] = {
     r.SHIFT: _uint(),
     r.HEALTH: _text(64),
     r.FIRST: _uint(1),
+    r.ONLINE: _uint(1, 2),
+    r.INTENTS: lambda v: isinstance(v, list) and 1 <= len(v) <= 64 and all(_uint(1)(n) for n in v),
+    r.RECEIPT: _bytes(32),
 }
 
 REQUIRED: dict[int, tuple[int, ...]] = {
@@ -121,6 +124,7 @@ REQUIRED: dict[int, tuple[int, ...]] = {
     r.NEW_EPOCH: (),
     r.GAP: (),
     r.CASE_CLOSED: (r.CASE, r.CLOSURE),
+    r.CARD_DATA_ERASED: (r.INTENTS, r.RECEIPT),
 }
 
 _CARD_USED = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
@@ -141,8 +145,13 @@ def problem(record: dict[int, Any]) -> int | None:
         if key not in record:
             return key
     if record[r.KIND] == r.PAYMENT_OUTCOME and record[r.OUTCOME] in _CARD_USED and r.SEALED not in record:
-        return r.SEALED
+        return None if approved_online(record) else r.SEALED
     return None
+
+
+def approved_online(record: dict[int, Any]) -> bool:
+    """Whether an outcome says that the issuer approved it while the card waited: the acquirer has its card data already."""
+    return record[r.OUTCOME] == r.OUTCOME_APPROVED and record.get(r.ONLINE) == r.ONLINE_ANSWERED
 
 
 def restorable(wire: Any) -> bool:

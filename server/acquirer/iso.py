@@ -1,13 +1,14 @@
 """ISO 8583:1987 messages towards the acquirer's host (pyiso8583): what is asked, and what an answer says.
 
     0100 / 0101   authorisation of a provisional payment / the same repeated        → 0110
+    0100          authorisation of a payment whose card waits; it is never repeated, but reversed when in doubt
     0220 / 0221   advice: clear what the card approved or the host has authorised   → 0230
     0400 / 0401   reversal of either                                                → 0410
 
 A request that may have been received is sent again as a *repeat*, with the same references, never as new. Field 37
 (retrieval reference) and 11 (trace number) derive from the payment's identity, field 60 carries the identity itself:
 device, epoch, sequence of the intent. The card's data are sealed for the host in field 48, with DE55 inside; the server
-cannot open them, so there is no field 2, 35 or 55.
+cannot open them, so a request has no field 2, 35 or 55. An answer's field 55 is for the card: 91, 71, 72.
 """
 
 import base64
@@ -30,6 +31,7 @@ _STEP_OF_ANSWER = {"0110": t.STEP_AUTHORISE, "0230": t.STEP_CLEAR, "0410": t.STE
 
 SPEC: Any = deepcopy(default_ascii)
 SPEC["48"] = {"data_enc": "b", "len_enc": "ascii", "len_type": 3, "max_len": 999, "desc": "Sealed card data"}
+SPEC["55"] = {"data_enc": "b", "len_enc": "ascii", "len_type": 3, "max_len": 255, "desc": "Issuer's data for the card"}
 SPEC["60"] = {"data_enc": "ascii", "len_enc": "ascii", "len_type": 3, "max_len": 64, "desc": "Payment identity"}
 
 
@@ -56,6 +58,7 @@ class Answer:
     response: str  # field 39
     auth_code: str  # field 38
     reference: str  # field 37
+    issuer_data: bytes = b""  # field 55: BER-TLV
 
 
 def reference(identity: Identity) -> str:
@@ -101,7 +104,8 @@ def decode(message: bytes) -> Answer:
         device, epoch, intent = fields["60"].split("/")
         identity = (device, int(epoch), int(intent))
         step = _STEP_OF_ANSWER[fields["t"]]
-        answer = Answer(identity, step, fields["39"], fields.get("38", "").strip(), fields["37"].strip())
+        issuer_data = bytes.fromhex(fields.get("55", ""))
+        answer = Answer(identity, step, fields["39"], fields.get("38", "").strip(), fields["37"].strip(), issuer_data)
     except (iso8583.DecodeError, KeyError, ValueError) as error:
         raise codes.AcquirerError("the acquirer's answer cannot be read", codes.ACQUIRER_NONSENSE) from error
     if answer.reference != reference(identity):

@@ -30,8 +30,11 @@ class AcquirerLink:
             async with asyncio.timeout(self._timeout):
                 return await self._exchange(request, now)
         except (OSError, EOFError, TimeoutError) as error:
+            unsent = self._writer is None
             await self.close()
-            raise codes.AcquirerError("the acquirer does not answer", codes.ACQUIRER_UNREACHABLE) from error
+            silent = codes.AcquirerError("the acquirer does not answer", codes.ACQUIRER_UNREACHABLE)
+            silent.unsent = unsent
+            raise silent from error
         except codes.AcquirerError:
             await self.close()
             raise

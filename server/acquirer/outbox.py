@@ -119,7 +119,7 @@ def _authorised(connection: Connection, answer: Answer, row: Any, now: int) -> N
     if outcome == r.OUTCOME_APPROVED and not payment.held:
         doubtful = not had_data or row.utc < restore.doubtful_before(connection)
         state = t.STATE_DOUBTFUL if doubtful else t.STATE_NEW
-        _enqueue(connection, answer.identity, t.STEP_CLEAR, state, row.amount, row.utc, answer.auth_code, now)
+        enqueue(connection, answer.identity, t.STEP_CLEAR, state, row.amount, row.utc, answer.auth_code, now)
 
 
 def _cleared(connection: Connection, answer: Answer, _row: Any, _now: int) -> None:
@@ -128,16 +128,18 @@ def _cleared(connection: Connection, answer: Answer, _row: Any, _now: int) -> No
 
 
 def _reversed(connection: Connection, answer: Answer, _row: Any, now: int) -> None:
-    """The money is given back: post the opposite of what the payment earned."""
+    """The money is given back: post the opposite of what the payment earned, if it ever earned anything."""
     payment = _payment(connection, answer.identity)
-    if payment.held:
+    result = results.find(connection, answer.identity)
+    later = payment.outcome == r.OUTCOME_PROVISIONAL and result is not None and result.outcome == r.OUTCOME_APPROVED
+    if payment.held or not (payment.outcome == r.OUTCOME_APPROVED or later):
         return
     place = accounts.Place(payment.scheme or "", payment.wilaya, payment.force, payment.unit)
     earned = accounts.outcome_legs(place, r.OUTCOME_APPROVED, payment.amount)
     posting.post(connection, answer.identity, t.PART_REVERSAL, accounts.opposite(earned), now)
 
 
-def _enqueue(
+def enqueue(
     connection: Connection,
     identity: Identity,
     step: int,
@@ -147,6 +149,7 @@ def _enqueue(
     auth_code: str | None,
     now: int,
 ) -> None:
+    """Put a request into the outbox."""
     connection.execute(
         insert(t.outbox).values(
             device=identity[0],
@@ -181,7 +184,7 @@ def request_reversal(connection: Connection, identity: Identity, who: str, now: 
         raise ServerError("no approved payment of this identity waits for a reversal", codes.NO_SUCH_PAYMENT)
     unsent = and_(_where(t.outbox, identity, t.STEP_CLEAR), t.outbox.c.state == t.STATE_NEW)
     connection.execute(update(t.outbox).where(unsent).values(state=t.STATE_HELD))
-    _enqueue(connection, identity, t.STEP_REVERSE, t.STATE_NEW, payment.amount, payment.utc, None, now)
+    enqueue(connection, identity, t.STEP_REVERSE, t.STATE_NEW, payment.amount, payment.utc, None, now)
     audit.write(connection, identity[0], t.LEVEL_NOTE, "REVERSAL", f"payment {identity[2]}, asked by {who}", now)
 
 

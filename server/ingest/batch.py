@@ -154,4 +154,7 @@ def _ack(
     pending = results.pending(connection, name)
     if pending:
         reply[s.RESULTS] = pending
+    cleared = results.cleared(connection, name, message.epoch)
+    if cleared:
+        reply[s.CLEARED] = cleared
     return reply

@@ -56,6 +56,9 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf) -> dic
     pending = results.pending(connection, name)
     if pending:
         reply[s.RESULTS] = pending
+    cleared = results.cleared(connection, name, message.epoch)
+    if cleared:
+        reply[s.CLEARED] = cleared
     return reply
 
 

@@ -4,14 +4,16 @@ has written it down.
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, select
+from sqlalchemy import Connection, Table, and_, exists, insert, or_, select
 
 from protocol import records as r
 from protocol import sync as s
+from server.acquirer import iso
 from server.ledger import accounts, posting
 from server.store import audit
 from server.store import tables as t
 
+MAX_CLEARED = 32  # payments in one receipt; the rest follow
 MAX_PENDING = 16  # results in one reply; the rest follow when these have come back as records
 
 
@@ -40,6 +42,35 @@ def pending(connection: Connection, device: str) -> list[dict[int, Any]]:
         }
         for row in found
     ]
+
+
+def cleared(connection: Connection, device: str, epoch: int) -> list[list[Any]]:
+    """[[intent, acquirer's reference] …] of payments whose sealed card data have served and are not yet erased on the terminal.
+
+    A TC's when its clearing was accepted, an ARQC's when the terminal has written the final result down.
+    """
+    o, p = t.outbox.c, t.payments.c
+    same = and_(o.device == p.device, o.epoch == p.epoch, o.intent == p.intent)
+    served = or_(
+        and_(p.outcome == r.OUTCOME_APPROVED, o.step == t.STEP_CLEAR, o.response == "00"),
+        and_(p.outcome == r.OUTCOME_PROVISIONAL, o.step == t.STEP_AUTHORISE, p.result_seq.is_not(None)),
+    )
+
+    def absent(table: Table) -> Any:
+        c = table.c
+        return ~exists().where(c.device == p.device, c.epoch == p.epoch, c.intent == p.intent)
+
+    kept_none = or_(
+        p.outcome != r.OUTCOME_APPROVED, absent(t.authorisations)
+    )  # approved online: nothing was sealed for later
+    found = connection.execute(
+        select(p.intent)
+        .join(t.outbox, same)
+        .where(p.device == device, p.epoch == epoch, o.state == t.STATE_DONE, served, kept_none, absent(t.erasures))
+        .order_by(p.intent)
+        .limit(MAX_CLEARED)
+    )
+    return [[row.intent, iso.reference((device, epoch, row.intent))] for row in found]
 
 
 def find(connection: Connection, identity: posting.Identity) -> Any:

@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from protocol import records as r
-from server import codes
+from server import codes, schema
+from server.acquirer import online
 from server.ledger import accounts, posting
 from server.messages import Entry
 from server.store import audit, restore
@@ -87,6 +88,7 @@ class Work:
             r.PAYMENT_OUTCOME: self._outcome,
             r.AUTHORISATION_RESULT: self._result,
             r.CASE_CLOSED: self._closed,
+            r.CARD_DATA_ERASED: self._erased,
         }.get(entry.record[r.KIND])
         return handler(entry) if handler else None
 
@@ -157,6 +159,9 @@ class Work:
             return codes.SECOND_OUTCOME
         if payment["amount"] != record[r.AMOUNT]:
             return codes.AMOUNT_DIFFERS
+        asked = self._asked(payment)
+        if schema.approved_online(record) and not online.approved(asked) and record[r.UTC] >= self._doubtful_before:
+            return codes.ONLINE_UNKNOWN
         payment.update(
             outcome=record[r.OUTCOME],
             outcome_seq=entry.seq,
@@ -166,8 +171,13 @@ class Work:
         )
         self._changed(payment)
         self._post(payment)
-        self._request(payment, entry)
+        self._request(payment, entry, asked)
         return None
+
+    def _asked(self, payment: Row) -> Any:
+        """The row of the payment's authorisation while the card waited, None if there was none."""
+        identity = (payment["device"], payment["epoch"], payment["intent"])
+        return self._connection.execute(select(t.authorisations).where(online.where(identity))).first()
 
     def _post(self, payment: Row) -> None:
         place = accounts.Place(payment["scheme"], payment["wilaya"], payment["force"], payment["unit"])
@@ -178,17 +188,21 @@ class Work:
             self._add("postings", header)
             self._insert.setdefault("legs", []).extend(lines)
 
-    def _request(self, payment: Row, entry: Entry) -> None:
-        """What the acquirer is to be asked: clearing of what the card approved, authorisation of what is
-        provisional.
+    def _request(self, payment: Row, entry: Entry, asked: Any) -> None:
+        """What the acquirer is to be asked: clearing of what card or issuer approved, authorisation of what is
+        provisional, reversal of what the issuer approved, or may have, and the terminal did not take.
         """
+        if payment["outcome"] not in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL) and online.stands(asked):
+            online.reverse(self._connection, asked, self._now)
         step = {r.OUTCOME_APPROVED: t.STEP_CLEAR, r.OUTCOME_PROVISIONAL: t.STEP_AUTHORISE}.get(payment["outcome"])
         if step is None:
             return
         key = {"device": payment["device"], "epoch": payment["epoch"], "intent": payment["intent"]}
         if entry.sealed is not None:
             self._add("sealed", {**key, "blob": entry.sealed})
-        known_elsewhere = entry.sealed is None or payment["utc"] < self._doubtful_before
+        lost = entry.sealed is None and not schema.approved_online(entry.record)
+        again = payment["outcome"] == r.OUTCOME_PROVISIONAL and online.stands(asked)
+        known_elsewhere = lost or again or payment["utc"] < self._doubtful_before
         state = t.STATE_DOUBTFUL if known_elsewhere else t.STATE_NEW
         self._add(
             "outbox",
@@ -231,6 +245,19 @@ class Work:
             return codes.RESULT_DIFFERS
         payment["result_seq"] = entry.seq
         self._changed(payment)
+        return None
+
+    def _erased(self, entry: Entry) -> str | None:
+        """The terminal has erased sealed card data on a receipt."""
+        intents = set(entry.record[r.INTENTS])
+        if not intents <= self._load_payments(intents).keys() | self._payments.keys():
+            return codes.NO_INTENT
+        c = t.erasures.c
+        mine = (c.device == self._device.device, c.epoch == self._epoch, c.intent.in_(intents))
+        known = {row.intent for row in self._connection.execute(select(c.intent).where(*mine))}
+        known |= {row["intent"] for row in self._insert.get("erasures", ())}
+        for intent in sorted(intents - known):
+            self._add("erasures", self._key(intent=intent, seq=entry.seq, receipt=entry.record[r.RECEIPT]))
         return None
 
     def flush(self) -> None:

@@ -214,6 +214,35 @@ audit = Table(  # append only
     PrimaryKeyConstraint("device", "number"),
 )
 
+authorisations = Table(  # payments put to their issuer while the card waited; no card data
+    "authorisations",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("intent"),
+    _int("amount"),
+    _int("utc"),
+    _bytes("digest"),  # SHA-256 of the sealed card data
+    _int("state"),  # protocol.sync.ASKED_*
+    _text("response", 2, nullable=True),
+    _text("auth_code", 8, nullable=True),
+    _bytes("issuer_data", nullable=True),  # for the card: 91, 71, 72
+    _int("asked"),
+    _int("answered", nullable=True),
+    PrimaryKeyConstraint("device", "epoch", "intent"),
+)
+
+erasures = Table(  # sealed card data that the terminal has erased, and on which receipt
+    "erasures",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("intent"),
+    _int("seq"),
+    _bytes("receipt"),  # SHA-256 of the signed receipt
+    PrimaryKeyConstraint("device", "epoch", "intent"),
+)
+
 meta = Table(  # facts about this database itself
     "meta",
     metadata,

@@ -32,7 +32,8 @@ from server.acquirer.link import AcquirerLink
 from server.acquirer.worker import Worker
 from server.config import Config
 from server.envelope import MAX_BODY
-from server.ingest.dispatch import Service
+from server.acquirer.iso import Answer
+from server.ingest.dispatch import Asked, Reply, Service
 from server.ledger import report
 from server.messages import Batch
 from server.sets import Shelf
@@ -60,6 +61,7 @@ class Running:
     writer: Writer
     worker: Worker | None
     clock: Callable[[], int]
+    link: Callable[[], AcquirerLink] | None = None  # a link of its own for each payment whose card waits
 
 
 def build(config: Config, clock: Callable[[], int] = utc_now) -> Starlette:
@@ -78,6 +80,9 @@ def build(config: Config, clock: Callable[[], int] = utc_now) -> Starlette:
     if config.acquirer is not None:
         worker = Worker(writer.write, AcquirerLink(*config.acquirer, timeout=config.acquirer_timeout), clock)
     running = Running(engine, service, writer, worker, clock)
+    if config.acquirer is not None:
+        address, online_timeout = config.acquirer, config.online_timeout
+        running.link = lambda: AcquirerLink(*address, timeout=online_timeout)
     app = Starlette(
         routes=[
             Route(s.PATH, _sync, methods=["POST"]),
@@ -126,6 +131,8 @@ async def _sync(request: Request) -> Response:
     checked = await to_thread.run_sync(running.service.check, body)
     try:
         reply = await running.writer.write(lambda c: running.service.apply(c, checked, running.clock()))
+        if isinstance(reply, Asked):
+            reply = await _ask(running, reply)
     except (codes.RefusedError, SQLAlchemyError) as error:
         code = error.code if isinstance(error, codes.RefusedError) else codes.NOT_WRITTEN
         if code == codes.NOT_WRITTEN:
@@ -134,6 +141,25 @@ async def _sync(request: Request) -> Response:
     if running.worker is not None and isinstance(checked, Batch):
         running.worker.nudge()
     return Response(await to_thread.run_sync(running.service.seal, reply), media_type=CBOR)
+
+
+async def _ask(running: Running, asked: Asked) -> Reply:
+    """Put a payment to its issuer while the card waits, between two transactions."""
+    answer: Answer | None = None
+    unsent = running.link is None
+    if running.link is not None:
+        link = running.link()
+        try:
+            answer = await link.exchange(asked.request, running.clock())
+        except codes.AcquirerError as error:
+            unsent = error.unsent
+            _log.warning("a waiting card gets no answer: %s", error)
+        finally:
+            await link.close()
+    reply = await running.writer.write(lambda c: running.service.answered(c, asked, answer, unsent, running.clock()))
+    if running.worker is not None:
+        running.worker.nudge()
+    return reply
 
 
 async def _health(request: Request) -> Response:

@@ -2,7 +2,8 @@
 Ctrl-C or SIGTERM.
 
 `--keys`: folder of `python -m sim.acquirer.keys` (made if absent); `--issuers`: folder of issuer master keys
-(`<pki>/schemes`); `--profiles`: JSON {PAN: "approve" | "insufficient" | "refuse" | "unavailable"}. Prints `acquirer
+(`<pki>/schemes`); `--profiles`: JSON {PAN: "approve" | "insufficient" | "refuse" | "unavailable", or {"profile": …, "pin": digits,
+"script": "pin-unblock" | "application-block"}}. Prints `acquirer
 listening on HOST:PORT`.
 """
 
@@ -20,7 +21,9 @@ from sim.acquirer.host import Host
 
 async def _run(options: argparse.Namespace) -> None:
     profiles = json.loads(Path(options.profiles).read_text()) if options.profiles else {}
-    host = Host(Book(keys.load(options.keys, options.issuers), profiles), options.host, options.port)
+    cards = {pan: {"profile": entry} if isinstance(entry, str) else entry for pan, entry in profiles.items()}
+    wishes = [{pan: card[name] for pan, card in cards.items() if name in card} for name in ("profile", "pin", "script")]
+    host = Host(Book(keys.load(options.keys, options.issuers), *wishes), options.host, options.port)
     await host.start()
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -4,14 +4,14 @@ cards' profiles.
 One reference (field 37) is one payment. The same request sent again as a *repeat* gets the same answer and changes
 nothing; sent again as *new* it is answered 94 and counted in `doubles`, which a correct server never causes. Response
 codes (ISO 8583 field 39): 00 approved, 05 refused, 12 not possible now, 25 nothing known and no card data, 51
-insufficient funds, 63 card data do not open or their key served before, 82 cryptogram wrong, 91 issuer unavailable, 94
+insufficient funds, 55 wrong PIN, 63 card data do not open or their key served before, 82 cryptogram wrong, 91 issuer unavailable, 94
 duplicate.
 """
 
 import hashlib
 from dataclasses import dataclass, field
 
-from sim.acquirer import emv, sealed
+from sim.acquirer import emv, issuer, pin, sealed
 from sim.acquirer.keys import HostKeys
 
 APPROVE, INSUFFICIENT, REFUSE, UNAVAILABLE = "approve", "insufficient", "refuse", "unavailable"
@@ -41,6 +41,7 @@ class Entry:
     authorised: str | None = None  # response to its authorisation
     captured: str | None = None  # response to its clearing
     reversed: bool = False
+    issuer_data: bytes = b""  # for the card: 91 and, if the issuer wishes, a script
     seen: set[str] = field(default_factory=set)
 
 
@@ -57,10 +58,19 @@ class Capture:
 class Book:
     """The host's memory.
 
-    `profiles`: {PAN: APPROVE | INSUFFICIENT | REFUSE | UNAVAILABLE}, APPROVE for those not named.
+    `profiles`: {PAN: APPROVE | INSUFFICIENT | REFUSE | UNAVAILABLE}, APPROVE for those not named. `pins`: {PAN: digits}, what an
+    online PIN is compared with. `scripts`: {PAN: a name of `issuer.SCRIPTS`}, sent with every answer.
     """
 
-    def __init__(self, keys: HostKeys, profiles: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        keys: HostKeys,
+        profiles: dict[str, str] | None = None,
+        pins: dict[str, str] | None = None,
+        scripts: dict[str, str] | None = None,
+    ) -> None:
+        self.pins = dict(pins or {})
+        self.scripts = dict(scripts or {})
         self._keys = keys
         self.profiles = dict(profiles or {})
         self.entries: dict[str, Entry] = {}
@@ -118,7 +128,27 @@ class Book:
             return "82"
         if not emv.genuine(master, card.pan, card.psn, tags, demand.amount, kind):
             return "82"
-        return _PROFILE_CODE[self.profiles.get(card.pan, APPROVE)]
+        code = _PROFILE_CODE[self.profiles.get(card.pan, APPROVE)]
+        if card.pin_block and not self._pin_right(card):
+            code = "55"
+        if kind == emv.TYPE_ARQC and code != "91":
+            script = self.scripts.get(card.pan, "")
+            answer = issuer.answer(
+                master, self._keys.script_keys.get(card.pan[:8]), card.pan, card.psn, tags, code == "00", script
+            )
+            self._enter(demand).issuer_data = answer
+        return code
+
+    def _pin_right(self, card: sealed.CardData) -> bool:
+        try:
+            return pin.opened(self._keys.bdk, card.ksn, card.pin_block, card.pan) == self.pins.get(card.pan)
+        except ValueError:
+            return False
+
+    def issuer_data(self, demand: Demand) -> bytes:
+        """What the issuer sends to the card with its answer (BER-TLV), empty if nothing."""
+        entry = self.entries.get(demand.reference)
+        return entry.issuer_data if entry is not None and demand.kind == "authorise" else b""
 
     def _authorise(self, demand: Demand, entry: Entry | None) -> str:
         if entry is not None and entry.authorised is not None:

@@ -7,6 +7,7 @@ AES-128 throughout. A key serial number is 12 bytes: initial key id (8) and tran
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+PIN_ENCRYPT = 0x1000  # key usage "PIN encryption"
 DATA_ENCRYPT = 0x3000  # key usage "data encryption, encrypt"
 _DERIVE_INITIAL = 0x8001
 _DERIVE = 0x8000

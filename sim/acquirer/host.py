@@ -1,8 +1,8 @@
 """The host's wire: a TCP server for ISO 8583 messages behind a two-byte length, one `Book` behind all connections.
 
-Its specification of the fields is its own (ISO 8583:1987, ASCII): 48 sealed card data (LLLVAR, binary), 60 payment
-identity "device/epoch/intent". Faults for tests: `silent` messages are acted upon but not answered, `deaf` ones are
-dropped unread, each closing the connection.
+Its specification of the fields is its own (ISO 8583:1987, ASCII): 48 sealed card data and 55 the issuer's data for the
+card (91, 71, 72) (LLLVAR, binary), 60 payment identity "device/epoch/intent". Faults for tests: `silent` messages are acted upon but not answered, `deaf` ones are
+dropped unread, each closing the connection. `delay` seconds pass before every answer.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ _ECHOED = ("3", "4", "7", "11", "12", "13", "37", "41", "42", "49", "60")
 
 SPEC: Any = deepcopy(default_ascii)
 SPEC["48"] = {"data_enc": "b", "len_enc": "ascii", "len_type": 3, "max_len": 999, "desc": "Sealed card data"}
+SPEC["55"] = {"data_enc": "b", "len_enc": "ascii", "len_type": 3, "max_len": 255, "desc": "Issuer's data for the card"}
 SPEC["60"] = {"data_enc": "ascii", "len_enc": "ascii", "len_type": 3, "max_len": 64, "desc": "Payment identity"}
 
 
@@ -37,6 +38,7 @@ class Host:
         self.port = 0
         self.silent = 0
         self.deaf = 0
+        self.delay = 0.0
         self.types: list[str] = []  # message types received, in order
 
     async def start(self) -> None:
@@ -64,6 +66,7 @@ class Host:
                 answer = self.take(message)
                 if answer is None:
                     return
+                await asyncio.sleep(self.delay)
                 writer.write(len(answer).to_bytes(2, "big") + answer)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -91,6 +94,9 @@ class Host:
         reply.update({"t": _ANSWERS[demand.kind], "39": code})
         if code == "00" and demand.kind == "authorise":
             reply["38"] = auth_code(demand.reference)
+        issuer_data = self.book.issuer_data(demand)
+        if issuer_data:
+            reply["55"] = issuer_data.hex().upper()
         return bytes(iso8583.encode(reply, SPEC)[0])
 
 

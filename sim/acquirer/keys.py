@@ -23,6 +23,7 @@ class HostKeys:
 
     bdk: bytes
     issuers: dict[str, bytes] = field(default_factory=dict)  # BIN → 16-byte master key for application cryptograms
+    script_keys: dict[str, bytes] = field(default_factory=dict)  # BIN → 16-byte master key for script integrity
 
     def initial_key(self, key_id: bytes) -> bytes:
         """The DUKPT initial key to be injected into the device of initial key id `key_id` (8 bytes)."""
@@ -49,12 +50,14 @@ def load(folder: Path | str, issuers: Path | str | None = None) -> HostKeys:
     FileNotFoundError if `folder` has none.
     """
     bdk = bytes.fromhex(json.loads((Path(folder) / "bdk.json").read_text())["bdk"])
-    masters = {}
+    masters, scripts = {}, {}
     for bin_, name in ISSUER_BINS.items():
         path = None if issuers is None else Path(issuers) / f"issuer-{name}.master.json"
         if path is not None and path.exists():
-            masters[bin_] = bytes.fromhex(json.loads(path.read_text())["ac"])
-    return HostKeys(bdk, masters)
+            stored = json.loads(path.read_text())
+            masters[bin_] = bytes.fromhex(stored["ac"])
+            scripts[bin_] = bytes.fromhex(stored["smi"])
+    return HostKeys(bdk, masters, scripts)
 
 
 def main(arguments: list[str]) -> int:

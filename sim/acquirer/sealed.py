@@ -2,7 +2,9 @@
 inside.
 
     protected {1: 30, 4: KSN 12 bytes}   unprotected {5: nonce 13 bytes}   external_aad = CBOR [device, epoch, intent, centimes]
-    content {1: PAN text, 2: PAN sequence number | null, 3: expiry YYMM text, 4: DE55 bytes}
+    content {1: PAN text, 2: PAN sequence number | null, 3: expiry YYMM text, 4: DE55 bytes, 5: PIN block, 16 bytes, or absent}
+
+The PIN block is of ISO 9564-1 format 4, enciphered under the PIN key of the same key serial number (`sim.acquirer.pin`).
 
 A blob opens only for the payment and the amount that it was sealed for.
 """
@@ -29,6 +31,7 @@ class CardData:
     psn: int | None
     expiry: str
     de55: bytes
+    pin_block: bytes = b""
 
     def __repr__(self) -> str:
         return "CardData(…)"
@@ -49,6 +52,8 @@ def open_blob(bdk: bytes, blob: bytes, device: str, epoch: int, intent: int, amo
         key = dukpt.working_key(bdk, header[4])
         aad = cbor2.dumps(["Encrypt0", protected, cbor2.dumps([device, epoch, intent, amount])])
         content = cbor2.loads(AESCCM(key, tag_length=16).decrypt(unprotected[5], ciphertext, aad))
-        return CardData(header[4], str(content[1]), content[2], str(content[3]), bytes(content[4]))
+        return CardData(
+            header[4], str(content[1]), content[2], str(content[3]), bytes(content[4]), bytes(content.get(5, b""))
+        )
     except (InvalidTag, ValueError, KeyError, TypeError, cbor2.CBORError) as error:
         raise SealedError("sealed card data do not open") from error

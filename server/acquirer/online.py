@@ -1,0 +1,135 @@
+"""A payment put to its issuer while the card waits: AUTHORISE → AUTHORISED (design §4, domain §4).
+
+Three steps, so that no transaction is open while the acquirer's host thinks:
+
+    begun = begin(connection, message, now)    row written as *doubtful*, then committed: a Request to be sent, or a reply already
+    (the shell asks the host)
+    finish(connection, request, answer, now)   the answer written down, then committed: the payload of AUTHORISED
+
+A crash in between leaves the row doubtful. What is doubtful or approved and does not end as an approved outcome is reversed (0400,
+through the outbox) as soon as the outcome is known, or when a late answer arrives after it. So a payment is captured only if its
+outcome record says so, and a second AUTHORISE about the same payment is answered from the row. Stores no card data.
+"""
+
+import hashlib
+from typing import Any
+
+from sqlalchemy import Connection, and_, insert, select, update
+
+from protocol import records as r
+from protocol import sync as s
+from server import codes
+from server.acquirer import outbox
+from server.acquirer.iso import Answer, Request, reference
+from server.ingest import sessions
+from server.ledger.posting import Identity
+from server.messages import Authorise
+from server.store import audit
+from server.store import tables as t
+
+APPROVED = ("00", "08", "10", "11")  # as EMV terminals take them (ISO 8583 field 39)
+
+
+def where(identity: Identity) -> Any:
+    """The row of a payment."""
+    c = t.authorisations.c
+    return and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
+
+
+def begin(connection: Connection, message: Authorise, now: int) -> "Request | dict[int, Any]":
+    """Take note of the question. A Request is to be sent after the commit; a payload is the answer to one asked before.
+
+    RefusedError: not bound to the session, payment over, or asked with another amount or other card data before.
+    """
+    sessions.bound_head(connection, message)
+    identity = (message.device.device, message.epoch, message.intent)
+    digest = hashlib.sha256(message.card_data).digest()
+    row = connection.execute(select(t.authorisations).where(where(identity))).first()
+    if row is not None:
+        if row.amount != message.amount or bytes(row.digest) != digest:
+            raise codes.RefusedError(codes.ASKED_OTHERWISE, "asked before with another amount or other card data")
+        return reply(message, row)
+    if _outcome(connection, identity) is not None:
+        raise codes.RefusedError(codes.PAYMENT_OVER, "the outcome of this payment is on record")
+    connection.execute(
+        insert(t.authorisations).values(
+            device=identity[0],
+            epoch=identity[1],
+            intent=identity[2],
+            amount=message.amount,
+            utc=message.utc,
+            digest=digest,
+            state=s.ASKED_DOUBTFUL,
+            asked=now,
+        )
+    )
+    return Request(
+        identity, t.STEP_AUTHORISE, False, message.amount, message.utc, "", message.card_data, message.device.wilaya
+    )
+
+
+def finish(connection: Connection, message: Authorise, answer: Answer | None, unsent: bool, now: int) -> dict[int, Any]:
+    """Write the host's answer down (None: none came; `unsent`: the question never left) and give the reply's payload."""
+    identity = (message.device.device, message.epoch, message.intent)
+    doubtful = and_(where(identity), t.authorisations.c.state == s.ASKED_DOUBTFUL)
+    if answer is not None:
+        values = {
+            "state": s.ASKED_ANSWERED,
+            "response": answer.response,
+            "auth_code": answer.auth_code,
+            "issuer_data": answer.issuer_data or None,
+            "answered": now,
+        }
+        connection.execute(update(t.authorisations).where(doubtful).values(**values))
+    elif unsent:
+        connection.execute(update(t.authorisations).where(doubtful).values(state=s.ASKED_NOT, answered=now))
+    row = connection.execute(select(t.authorisations).where(where(identity))).one()
+    if _outcome(connection, identity) not in (None, r.OUTCOME_APPROVED) and stands(row):
+        reverse(connection, row, now)
+    return reply(message, row)
+
+
+def _outcome(connection: Connection, identity: Identity) -> int | None:
+    c = t.payments.c
+    same = and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
+    return connection.execute(select(c.outcome).where(same)).scalar()
+
+
+def reply(message: Authorise, row: Any) -> dict[int, Any]:
+    """The payload of AUTHORISED."""
+    said: dict[int, Any] = {
+        s.NONCE: message.nonce,
+        s.EPOCH: message.epoch,
+        s.DEVICE: message.device.device,
+        s.INTENT: row.intent,
+        s.AMOUNT: row.amount,
+        s.STATE: row.state,
+    }
+    if row.state == s.ASKED_ANSWERED:
+        said[s.RESPONSE] = row.response
+        said[s.AUTH_CODE] = row.auth_code or ""
+        said[s.REFERENCE] = reference((row.device, row.epoch, row.intent))
+        if row.issuer_data is not None:
+            said[s.ISSUER_DATA] = bytes(row.issuer_data)
+    return said
+
+
+def approved(row: Any) -> bool:
+    """Whether the issuer is known to have approved."""
+    return row is not None and row.state == s.ASKED_ANSWERED and row.response in APPROVED
+
+
+def stands(row: Any) -> bool:
+    """Whether an approval stands, or may stand, at the issuer."""
+    return row is not None and (row.state == s.ASKED_DOUBTFUL or approved(row))
+
+
+def reverse(connection: Connection, row: Any, now: int) -> None:
+    """Have it reversed at the acquirer; asked again, it is sent again, since the first may have overtaken the authorisation."""
+    c = t.outbox.c
+    same = and_(c.device == row.device, c.epoch == row.epoch, c.intent == row.intent, c.step == t.STEP_REVERSE)
+    if connection.execute(update(t.outbox).where(same).values(state=t.STATE_DOUBTFUL, next_at=now)).rowcount:
+        return
+    identity = (row.device, row.epoch, row.intent)
+    outbox.enqueue(connection, identity, t.STEP_REVERSE, t.STATE_NEW, row.amount, row.utc, None, now)
+    audit.write(connection, row.device, t.LEVEL_NOTE, "REVERSAL", f"payment {row.intent}: authorised, not taken", now)
