@@ -1,4 +1,5 @@
-"""A block device in a host file, for MicroPython's `vfs.VfsLfs2` on the Unix build: the handheld's flash while it is a process. MicroPython only.
+"""A block device in a host file, for MicroPython's `vfs.VfsLfs2` on the Unix build: the handheld's flash while it is a
+process. MicroPython only.
 
 Extended interface (offset within a block), 4 KiB blocks. Erased bytes read 0xFF. It has no NOR semantics of its own.
 """
@@ -10,7 +11,7 @@ class FileFlash:
     """`path` must exist and be a whole number of blocks long."""
 
     def __init__(self, path: str) -> None:
-        self._file = open(path, "r+b")
+        self._file = open(path, "r+b")  # noqa: SIM115  open as long as the power is on
         self._file.seek(0, 2)
         self._blocks = self._file.tell() // BLOCK
         self._blank = b"\xff" * 256

@@ -1,6 +1,7 @@
 """Durable storage on a mounted MicroPython file system (littlefs 2, `vfs.VfsLfs2`). MicroPython only.
 
-littlefs makes a file durable on `flush` (lfs_file_sync) and replaces a file's content atomically on rename; folders need no sync of their own.
+littlefs makes a file durable on `flush` (lfs_file_sync) and replaces a file's content atomically on rename; folders
+need no sync of their own.
 """
 
 import os
@@ -40,7 +41,7 @@ class VfsStorage(Storage):
     def read_into(self, name: str, offset: int, buffer: object) -> int:
         """Read from `offset`; returns the number of bytes."""
         try:
-            file = open(self._root + name, "rb")
+            file = open(self._root + name, "rb")  # noqa: SIM115  closed below
         except OSError:
             raise JournalError("stored file is missing", "JRN-010", detail=name)
         try:
@@ -92,7 +93,7 @@ class VfsStorage(Storage):
                     if error.errno != 17:  # EEXIST
                         raise
                 self._folders.append(folder)
-            file = open(self._root + name, mode)
+            file = open(self._root + name, mode)  # noqa: SIM115  closed below
             try:
                 file.write(data)
                 file.flush()

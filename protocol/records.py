@@ -142,7 +142,7 @@ LATE = 10  # totals key of an authorisation result: LATE + its outcome
 
 
 def totals_step(totals: dict, record: dict) -> None:
-    """Count a record into `totals` {key: [count, centimes]}: payment outcomes by outcome, late authorisation results by LATE + outcome.
+    """Count a record into `totals` {key: [count, centimes]}: payment outcomes by outcome, late results by LATE + outcome.
 
     The key is additive: nothing is moved, so a shift's totals do not depend on what happened in another one.
     """

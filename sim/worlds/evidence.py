@@ -36,10 +36,11 @@ def records(store: Path) -> list[dict[int, Any]]:
     found = []
     for data in segments(store):
         at = 0
-        while at + 7 <= len(data) and data[at] == 0xA7:
-            end = at + 3 + int.from_bytes(data[at + 1 : at + 3], "big")
+        while at + 11 <= len(data) and data[at] in (0xA9, 0xC5):  # an entry; a piece of the segment's head
+            end = at + 7 + int.from_bytes(data[at + 1 : at + 3], "big")
             if end + 4 > len(data) or binascii.crc32(data[at + 1 : end]) != int.from_bytes(data[end : end + 4], "big"):
                 break
-            found.append(cbor2.loads(cbor2.loads(data[at + 3 : end])[0]))
+            if data[at] == 0xA9:
+                found.append(cbor2.loads(cbor2.loads(data[at + 7 : end])[0]))
             at = end + 4
     return found

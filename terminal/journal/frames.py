@@ -1,8 +1,12 @@
-"""How an entry lies in a segment file, and how a segment is read back.
+"""How an entry lies in a segment file, and how a segment is read back, damaged or not.
 
-Frame: 0xA7, length of the body (2 bytes, big endian), body, CRC-32 over length and body (4 bytes). Body: CBOR array [record's bytes,
-signature's 64 bytes or null]. A frame that is cut short or whose CRC fails ends the segment: what follows was never acknowledged to
-anybody, because an append is durable before it returns.
+    0xA9, length of the body (2), sequence number (4), body, CRC-32 over length, number and body (4); all big endian
+    0xC5, the same: a piece of the segment's head; the number is index * 256 + count of pieces
+    0xA7, length (2), body, CRC-32 over length and body: entries as release 0.1.0 wrote them; read, no longer written
+
+The body of an entry is the CBOR array [record's bytes, signature's 64 bytes or null]. The head says where the journal
+stood before the segment's first entry (`terminal.journal.head`). Bytes that are no whole frame are stepped over to the
+next whole frame; if none follows the tail is torn.
 """
 
 import binascii
@@ -11,69 +15,162 @@ from protocol import cbor
 from protocol.errors import FormatError, JournalError
 from protocol.pack import rd16, rd32, u16be, u32be
 
-MARK = 0xA7
+ENTRY = 0xA9
+HEAD = 0xC5
+OLD_ENTRY = 0xA7
 LARGEST = 1536
-_OVERHEAD = 7
+PIECE = 1024
+_OVERHEAD = 11
+_WINDOW = 2 * (LARGEST + _OVERHEAD)
 
 
-def frame(record: bytes, signature: "bytes | None") -> bytes:
-    """The frame of an entry. Raises JournalError (JRN-021) if it is larger than a reader takes."""
-    body = cbor.encode([record, signature])
+def _frame(mark: int, number: int, body: bytes) -> bytes:
     if len(body) > LARGEST:
         raise JournalError("record is larger than the journal takes", "JRN-021", detail=len(body))
-    head = u16be(len(body))
-    return bytes((MARK,)) + head + body + u32be(binascii.crc32(body, binascii.crc32(head)))
+    head = u16be(len(body)) + u32be(number)
+    return bytes((mark,)) + head + body + u32be(binascii.crc32(body, binascii.crc32(head)))
+
+
+def frame(seq: int, record: bytes, signature: "bytes | None") -> bytes:
+    """The frame of an entry. Raises JournalError JRN-021 if it is larger than a reader takes."""
+    return _frame(ENTRY, seq, cbor.encode([record, signature]))
+
+
+def head_frames(body: bytes) -> bytes:
+    """The frames of a segment's head, at most 255 pieces."""
+    count = (len(body) + PIECE - 1) // PIECE
+    if count > 255:
+        raise JournalError("segment head is larger than the journal takes", "JRN-021", detail=len(body))
+    return b"".join(
+        [_frame(HEAD, index * 256 + count, body[index * PIECE : (index + 1) * PIECE]) for index in range(count)]
+    )
 
 
 class SegmentReader:
-    """Reads the frames of one segment through one window; `torn` tells afterwards whether bytes that are no frame follow."""
+    """Reads the segments of one storage through one window.
+
+    After a scan: `torn` says that the bytes at the end are no frame, `damaged` that such bytes lie before a whole
+    frame, `old` that entries of release 0.1.0 were met.
+    """
 
     def __init__(self, storage, window: bytearray) -> None:  # noqa: ANN001 - any Storage
         self._storage = storage
         self._window = window
         self._view = memoryview(window)
-        self.torn = False
+        self.torn = self.damaged = self.old = False
 
-    def entries(self, name: str):  # noqa: ANN201 - generator of (record bytes, signature or None)
-        """Yield (record bytes, signature or None) for every whole frame of segment `name`."""
+    def frames(self, name: str):  # noqa: ANN201 - generator of (mark, number, offset of the body, body as a view that the next step overwrites)
+        """Yield every whole frame of a segment in file order; entries of release 0.1.0 have number -1."""
         size = self._storage.size(name)
-        self.torn = False
-        offset = 0  # of the window's first byte in the file
-        start = end = 0
+        self.torn = self.damaged = self.old = lost = False
+        offset = start = end = 0  # offset: of the window's first byte in the file
         while True:
             if end - start < LARGEST + _OVERHEAD and offset + end < size:
                 self._window[0 : end - start] = self._window[start:end]
                 offset += start
                 end -= start
                 start = 0
-                end += self._storage.read_into(name, offset + end, self._view[end:])
-            if start == end:
+                count = self._storage.read_into(name, offset + end, self._view[end:])
+                if not count:
+                    size = offset + end
+                end += count
+            if start >= end:
+                self.torn = lost
                 return
-            length = self._whole(start, end)
+            mark = self._window[start]
+            body = 3 if mark == OLD_ENTRY else 7
+            length = self._whole(start, end, body)
             if length < 0:
-                self.torn = True
-                return
-            try:
-                record, signature = cbor.decode(bytes(self._view[start + 3 : start + 3 + length]))
-            except (FormatError, ValueError):
-                self.torn = True
-                return
-            start += length + _OVERHEAD
-            yield record, signature
+                lost = True
+                start += 1
+                continue
+            if lost:
+                self.damaged = True
+                lost = False
+            if mark == OLD_ENTRY:
+                self.old = True
+            number = -1 if mark == OLD_ENTRY else rd32(self._window, start + 3)
+            yield mark, number, offset + start + body, self._view[start + body : start + body + length]
+            start += body + length + 4
 
-    def _whole(self, start: int, end: int) -> int:
-        """Length of the body of a whole frame at `start`, -1 if there is none."""
-        if end - start < _OVERHEAD or self._window[start] != MARK:
+    def _whole(self, start: int, end: int, body: int) -> int:
+        """Length of the body of a whole frame at `start`, -1 if there is none; `body` is the body's distance from the
+        mark.
+        """
+        if end - start < body + 4 or self._window[start] not in (ENTRY, HEAD, OLD_ENTRY):
             return -1
         length = rd16(self._window, start + 1)
-        stop = start + 3 + length
+        stop = start + body + length
         if length > LARGEST or stop + 4 > end:
             return -1
         if binascii.crc32(self._view[start + 1 : stop]) != rd32(self._window, stop):
             return -1
         return length
 
+    def index(self, name: str) -> "list[tuple[int, int, int]]":
+        """(sequence number, offset and length of the body) of every whole entry, by number; file order decides among
+        equals.
+        """
+        found = []
+        ordered = True
+        last = -1
+        for mark, number, offset, body in self.frames(name):
+            if mark == HEAD:
+                continue
+            if mark == OLD_ENTRY:
+                number = _number_of(body)
+                if number < 0:
+                    self.damaged = True
+                    continue
+            ordered = ordered and number > last
+            last = number
+            found.append((number, offset, len(body)))
+        if not ordered:
+            self.damaged = True
+            found.sort()  # offsets make every item different
+        return found
+
+    def entry(self, name: str, offset: int, length: int) -> "tuple[bytes, bytes | None] | None":
+        """(record's bytes, signature or None) of the body at `offset`; None if it does not decode."""
+        count = self._storage.read_into(name, offset, self._view[:length])
+        return decode_entry(self._view[:count])
+
+    def head(self, name: str) -> "bytes | None":
+        """The segment's head, None if it has none or it is damaged. Reads no further than it must."""
+        pieces = []
+        for mark, number, _, body in self.frames(name):
+            if mark != HEAD or number >> 8 != len(pieces):
+                return None
+            pieces.append(bytes(body))
+            if len(pieces) == number & 255:
+                return b"".join(pieces)
+        return None
+
+
+def decode_entry(body) -> "tuple[bytes, bytes | None] | None":  # noqa: ANN001 - bytes-like
+    """(record's bytes, signature or None) of an entry's body; None if it is none."""
+    try:
+        entry = cbor.decode(bytes(body))
+    except (FormatError, ValueError):
+        return None
+    if not isinstance(entry, list) or len(entry) != 2 or not isinstance(entry[0], bytes):
+        return None
+    return entry[0], entry[1]
+
+
+def _number_of(body) -> int:  # noqa: ANN001
+    """Sequence number of an entry of release 0.1.0, -1 if it does not decode."""
+    entry = decode_entry(body)
+    if entry is None:
+        return -1
+    try:
+        record = cbor.decode(entry[0])
+    except (FormatError, ValueError):
+        return -1
+    number = record.get(4) if isinstance(record, dict) else None
+    return number if isinstance(number, int) else -1
+
 
 def new_window() -> bytearray:
     """A window for `SegmentReader`; allocate it early."""
-    return bytearray(2 * (LARGEST + _OVERHEAD))
+    return bytearray(_WINDOW)

@@ -1,7 +1,8 @@
 """What the journal says is the case now: the state that the flows need, derived from records alone.
 
-The view is fed every record once, in order, at boot and on every append; it never writes. So a power cut cannot leave it different from
-the journal.
+The view is fed every record once, in order, at boot and on every append; it never writes. So a power cut cannot leave
+it different from the journal. A segment's head keeps a snapshot, so that a boot need not read everything
+(`terminal.journal.head`).
 """
 
 from protocol import records as r
@@ -25,6 +26,23 @@ class Case:
         self.outcome_record: "dict | None" = None
         self.disposition = 0
 
+    def snapshot(self) -> list:
+        """The case as a CBOR array; `restored` is its inverse."""
+        return [
+            self.number, self.pv, self.offence, self.tariff, self.amount, self.points, self.seq, self.place,
+            self.acknowledged, self.intent, self.outcome, self.outcome_record, self.disposition,
+        ]  # fmt: skip
+
+    @staticmethod
+    def restored(kept: list) -> "Case":
+        """The case of a snapshot."""
+        case = Case({
+            r.CASE: kept[0], r.PV: kept[1], r.OFFENCE: kept[2], r.TARIFF: kept[3], r.AMOUNT: kept[4], r.POINTS: kept[5],
+            r.SEQ: kept[6], r.PLACE: kept[7],
+        })  # fmt: skip
+        case.acknowledged, case.intent, case.outcome, case.outcome_record, case.disposition = kept[8:13]
+        return case
+
 
 class View:
     """The present state of device, shift and case."""
@@ -42,6 +60,33 @@ class View:
         self.exposure: "list[tuple]" = []  # (seq, centimes, utc, card token) of outcomes taken offline, not yet acknowledged
         self.sets: dict = {}
         self.outage = False
+        self.sealed: dict = {}  # intent seq -> seq of the outcome whose sealed card data is kept
+        self.erased: "list[int]" = []  # outcomes whose sealed data the last such record declares erased
+        self.gaps: dict = {}  # first lost seq -> last lost seq, as gap records have declared them
+
+    def snapshot(self) -> dict:
+        """The state as a CBOR map; `restore` is its inverse."""
+        return {
+            1: [self.shift, self.shift_open, self.shift_first, self.officer, self.unit, self.cases, self.outage],
+            2: self.case.snapshot() if self.case is not None else None,
+            3: self.totals,
+            4: self.sets,
+            5: [[intent, list(self.provisional[intent])] for intent in sorted(self.provisional)],
+            6: [list(item) for item in self.exposure],
+            7: [[intent, self.sealed[intent]] for intent in sorted(self.sealed)],
+            8: [[first, self.gaps[first]] for first in sorted(self.gaps)],
+        }
+
+    def restore(self, kept: dict) -> None:
+        """Take over a snapshot."""
+        self.shift, self.shift_open, self.shift_first, self.officer, self.unit, self.cases, self.outage = kept[1]
+        self.case = Case.restored(kept[2]) if kept[2] is not None else None
+        self.totals = kept[3]
+        self.sets = kept[4]
+        self.provisional = {pair[0]: tuple(pair[1]) for pair in kept[5]}
+        self.exposure = [tuple(item) for item in kept[6]]
+        self.sealed = {pair[0]: pair[1] for pair in kept[7]}
+        self.gaps = {pair[0]: pair[1] for pair in kept[8]}
 
     def apply(self, record: dict) -> None:
         """Take one record into account."""
@@ -68,8 +113,26 @@ class View:
             self.outage = False
         elif kind == r.AUTHORISATION_RESULT:
             self.provisional.pop(record[r.INTENT], None)
-        elif self.case is not None:
+        elif kind == r.CARD_DATA_ERASED:
+            self.erased = [self.sealed.pop(intent) for intent in record[r.INTENTS] if intent in self.sealed]
+        elif kind == r.GAP:
+            self.gaps[record[r.FIRST]] = record[r.GAP_LAST]
+        if kind == r.PAYMENT_OUTCOME:
+            self._apply_money(record)
+        if self.case is not None and kind != r.NOTICE:
             self._apply_to_case(self.case, kind, record)
+
+    def _apply_money(self, record: dict) -> None:
+        """An outcome counts even when its notice was lost."""
+        outcome = record[r.OUTCOME]
+        intent = record[r.INTENT]
+        if r.SEALED in record:
+            self.sealed[intent] = record[r.SEQ]
+        if outcome == r.OUTCOME_PROVISIONAL:
+            known = self.case is not None and self.case.number == record.get(r.CASE)
+            self.provisional[intent] = (record.get(r.CASE, 0), record[r.AMOUNT], self.case.pv if known else "")  # type: ignore[union-attr]
+        if outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
+            self.exposure.append((record[r.SEQ], record[r.AMOUNT], record[r.UTC], record.get(r.CARD_TOKEN, b"")))
 
     def _apply_to_case(self, case: Case, kind: int, record: dict) -> None:
         if kind == r.ACKNOWLEDGED:
@@ -80,10 +143,6 @@ class View:
             case.intent = 0
             case.outcome = record[r.OUTCOME]
             case.outcome_record = record
-            if case.outcome == r.OUTCOME_PROVISIONAL:
-                self.provisional[record[r.INTENT]] = (case.number, record[r.AMOUNT], case.pv)
-            if case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
-                self.exposure.append((record[r.SEQ], record[r.AMOUNT], record[r.UTC], record.get(r.CARD_TOKEN, b"")))
         elif kind == r.LICENCE_DISPOSITION:
             case.disposition = record[r.DISPOSITION]
         elif kind == r.CASE_CLOSED:

@@ -100,7 +100,7 @@ def test_a_receipt_takes_few_seconds_on_a_real_line_and_paper() -> None:
         begin = asyncio.get_running_loop().time()
         await print_receipt(Driver(uart), TextEngine(atlas_blob()), "payment", sample.facts("payment"), 1)
         took = asyncio.get_running_loop().time() - begin
-        await uart.close()
+        uart.close()
         await link.close()
         assert len(printer.strips[0].rows) > 1200
         return took

@@ -1,4 +1,6 @@
-"""The journal: what was appended is there after a reboot; a cut leaves the old or the new; a rolled-back store is found out."""
+"""The journal: what was appended is there after a reboot; a cut leaves the old or the new; a rolled-back store is
+found out.
+"""
 
 from protocol import cbor
 from protocol import records as r
@@ -142,7 +144,9 @@ async def test_running_totals_count_approved_money_only():
     for outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL, r.OUTCOME_DECLINED, r.OUTCOME_INTERRUPTED):
         await journal.append(r.PAYMENT_OUTCOME, {r.CASE: 1, r.INTENT: 1, r.AMOUNT: 200000, r.OUTCOME: outcome})
     assert (journal.cum_count, journal.cum_total) == (1, 200000)
-    await journal.append(r.AUTHORISATION_RESULT, {r.CASE: 1, r.INTENT: 1, r.AMOUNT: 200000, r.OUTCOME: r.OUTCOME_APPROVED})
+    await journal.append(
+        r.AUTHORISATION_RESULT, {r.CASE: 1, r.INTENT: 1, r.AMOUNT: 200000, r.OUTCOME: r.OUTCOME_APPROVED}
+    )
     assert (journal.cum_count, journal.cum_total) == (2, 400000)
     assert journal.view.totals == {1: [1, 200000], 2: [1, 200000], 3: [1, 200000], 4: [1, 200000], 11: [1, 200000]}
 

@@ -1,0 +1,3 @@
+"""NOR flash: erase and program as the data sheets have them, power cuts, wear and damage. Pure Python; runs on both
+runtimes.
+"""

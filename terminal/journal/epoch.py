@@ -1,0 +1,68 @@
+"""A new epoch: how a device whose journal is lost or cannot be trusted goes on counting (design §4).
+
+The server's approval (COSE_Sign1 under the role key "epoch", given under four eyes there) says where the chain goes
+on: payload CBOR map {1: device, 2: epoch, 3: seq, 4: hash, 5: count, 6: total}, the last record that the server holds.
+File `state/epoch` keeps it with the number of the first segment of the epoch and the secure element's counter: CBOR
+[epoch, first segment, seq, hash, counter, count, total, CRC-32]. What the old epoch left on the storage stays there,
+for the technician. JRN-032 the approval is not acceptable, JRN-033 `state/epoch` is damaged.
+"""
+
+import binascii
+
+from protocol import cbor, cose
+from protocol.errors import CryptoError, FormatError, JournalError
+from terminal.journal.head import Stand
+
+TYPE_EPOCH = "tsd/epoch"
+FILE = "state/epoch"
+
+
+def _refused(why: str) -> JournalError:
+    return JournalError(
+        "the approval of a new epoch is not acceptable: " + why, "JRN-032", "ask the centre for a new one"
+    )
+
+
+def check_approval(crypto, blob: bytes, key: bytes, device: str, epoch: int) -> Stand:  # noqa: ANN001 - crypto seam
+    """The stand that an approval gives, for an epoch after `epoch`. Raises JournalError JRN-032."""
+    try:
+        sign1 = cose.sign1_parse(blob)
+        cose.sign1_verify(crypto, sign1, key, expected_content_type=TYPE_EPOCH)
+        payload = cbor.decode(sign1.payload or b"")
+        stand = Stand()
+        stand.epoch, stand.seq, stand.hash, stand.cum_count, stand.cum_total = [payload[key] for key in (2, 3, 4, 5, 6)]
+        named = payload[1]
+    except CryptoError:
+        raise _refused("signature") from None
+    except (FormatError, KeyError, TypeError, ValueError):
+        raise _refused("content") from None
+    if named != device:
+        raise _refused("another device")
+    if stand.epoch <= epoch:
+        raise _refused("not a later epoch")
+    return stand
+
+
+def store(storage, stand: Stand, first_segment: int) -> None:  # noqa: ANN001 - any Storage
+    """Make a new epoch's beginning durable."""
+    items = [stand.epoch, first_segment, stand.seq, stand.hash, stand.counter, stand.cum_count, stand.cum_total]
+    storage.replace(FILE, cbor.encode(items + [binascii.crc32(cbor.encode(items))]))
+
+
+def load(storage) -> "tuple[Stand, int]":  # noqa: ANN001 - any Storage
+    """(stand at the epoch's beginning, lowest segment number); the device's first epoch if none was ever begun.
+    Raises JRN-033.
+    """
+    stand = Stand()
+    if storage.size(FILE) < 0:
+        return stand, 0
+    try:
+        items = cbor.decode(storage.read(FILE, 512))
+        if len(items) != 8 or items[7] != binascii.crc32(cbor.encode(items[:7])):
+            raise ValueError
+        stand.epoch, first, stand.seq, stand.hash, stand.counter, stand.cum_count, stand.cum_total = items[:7]
+        return stand, first
+    except (FormatError, ValueError, TypeError):
+        raise JournalError(
+            "the beginning of the epoch cannot be read", "JRN-033", "stop selling; call a technician"
+        ) from None

@@ -1,0 +1,151 @@
+"""Retention, room, and a new epoch: what is kept, for how long, and how the device goes on when it is lost."""
+
+from protocol import cbor, cose
+from protocol import records as r
+from protocol.crypto.pure import PureCrypto
+from protocol.errors import JournalError
+from terminal.journal import epoch as epochs
+from terminal.journal.journal import RESERVE, ROOM_LOW, ROOM_NONE, ROOM_OK, WARNING, Journal
+from tests.support.parts import CountingElement, HandClock, MemoryStorage
+
+DAY = 86400
+
+
+def _journal(storage, element, clock):
+    return Journal(storage, element, clock, PureCrypto(), "TSD-000001")
+
+
+async def _days(count, acknowledge):
+    """A record every two hours over `count` days; the server acknowledges every tenth."""
+    storage, element, clock = MemoryStorage(), CountingElement(), HandClock()
+    journal = _journal(storage, element, clock)
+    journal.retention = 30 * DAY
+    journal._shelf.segment_bytes = 4096
+    await journal.open()
+    for number in range(count * 12):
+        clock.utc += 7200
+        record = await journal.append(r.HEALTH_EVENT, {r.HEALTH: "n" * 40})
+        if acknowledge and number % 10 == 0:
+            journal.acknowledge(record[r.SEQ], journal.head_hash)
+    return storage, element, clock, journal
+
+
+async def test_acknowledged_segments_go_when_they_are_old_enough():
+    storage, element, clock, journal = await _days(80, True)
+    first = journal.first_retained
+    assert first > 1
+    oldest = journal.record_at(first)[0]
+    assert clock.utc - oldest[r.UTC] >= 30 * DAY
+    assert clock.utc - oldest[r.UTC] < 35 * DAY
+    again = _journal(storage, element, clock)
+    await again.open()
+    assert (again.head_seq, again.head_hash, again.first_retained) == (960, journal.head_hash, first)
+    assert [item[0][r.SEQ] for item in again.entries(1)][0] == first
+
+
+async def test_nothing_unacknowledged_is_ever_deleted():
+    _, _, _, journal = await _days(20, False)
+    assert journal.first_retained == 1
+    assert journal.record_at(1) is not None
+
+
+async def test_the_room_is_warned_of_long_before_sales_stop():
+    storage, element, clock = MemoryStorage(), CountingElement(), HandClock()
+    journal = _journal(storage, element, clock)
+    await journal.open()
+    seen = []
+    for free in (WARNING, WARNING - 1, RESERVE, RESERVE - 1):
+        storage.free_bytes = lambda free=free: free
+        seen.append(journal.room(True))
+    assert seen == [ROOM_OK, ROOM_LOW, ROOM_LOW, ROOM_NONE]
+    for kind, body in ((r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: 1}), (r.NOTICE, {})):
+        try:
+            await journal.append(kind, body)
+            raise AssertionError("a sale began")
+        except JournalError as error:
+            assert error.code == "JRN-040"
+    await journal.append(r.PAYMENT_OUTCOME, {r.CASE: 1, r.INTENT: 1, r.AMOUNT: 1, r.OUTCOME: r.OUTCOME_INTERRUPTED})
+    assert journal.head_seq == 1
+
+
+async def test_after_a_failed_write_only_a_new_opening_goes_on():
+    storage, element, clock = MemoryStorage(), CountingElement(), HandClock()
+    journal = _journal(storage, element, clock)
+    await journal.open()
+    await journal.append(r.HEALTH_EVENT, {r.HEALTH: "one"})
+    whole = storage.append
+
+    def refuse(name, data):
+        storage.append = whole
+        whole(name, data[:20])
+        raise JournalError("storage refuses to write", "JRN-012")
+
+    storage.append = refuse
+    for code in ("JRN-012", "JRN-022"):
+        try:
+            await journal.append(r.HEALTH_EVENT, {r.HEALTH: "two"})
+            raise AssertionError("appended")
+        except JournalError as error:
+            assert error.code == code
+    again = _journal(storage, element, clock)
+    await again.open()
+    assert again.head_seq == 1 and again.recovered_torn_tail
+    await again.append(r.HEALTH_EVENT, {r.HEALTH: "two"})
+    last = _journal(storage, element, clock)
+    await last.open()
+    assert last.head_seq == 2
+
+
+class _Approving(PureCrypto):
+    """Approvals here are "signed" by a digest: what is tested is what the journal does with them."""
+
+    def ecdsa_verify(self, *arguments):
+        return True
+
+
+def _approval(device, epoch, seq, record_hash, count, total):
+    payload = cbor.encode({1: device, 2: epoch, 3: seq, 4: record_hash, 5: count, 6: total})
+    protected, _ = cose.sign1_prepare({1: -7, 3: epochs.TYPE_EPOCH, 4: b"epoch"}, payload)
+    return cose.sign1_assemble(protected, {}, payload, bytes(64), tagged=False)
+
+
+async def test_a_rolled_back_device_goes_on_in_a_new_epoch_with_counter_and_totals():
+    storage, element, clock = MemoryStorage(), CountingElement(), HandClock()
+    journal = _journal(storage, element, clock)
+    await journal.open()
+    for _ in range(3):
+        await journal.append(
+            r.PAYMENT_OUTCOME, {r.CASE: 1, r.INTENT: 1, r.AMOUNT: 200, r.OUTCOME: r.OUTCOME_APPROVED}, sealed=b"x"
+        )
+    held = journal.head_hash
+    old = dict(storage.files)
+    await journal.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})
+    storage.files = old
+    again = Journal(storage, element, clock, _Approving(), "TSD-000001")
+    try:
+        await again.open()
+        raise AssertionError("opened")
+    except JournalError as error:
+        assert error.code == "JRN-030"
+    await again.begin_epoch(_approval("TSD-000001", 2, 3, held, 3, 600), bytes(65))
+    assert (again.epoch, again.head_seq, again.counter, again.cum_total) == (2, 4, 5, 600)
+    await again.append(
+        r.PAYMENT_OUTCOME, {r.CASE: 2, r.INTENT: 1, r.AMOUNT: 200, r.OUTCOME: r.OUTCOME_APPROVED}, sealed=b"y"
+    )
+    last = _journal(storage, element, clock)
+    await last.open()
+    assert (last.epoch, last.head_seq, last.cum_total) == (2, 5, 800)
+    kinds = [(item[0][r.EPOCH], item[0][r.SEQ], item[0][r.KIND]) for item in last.entries(1)]
+    assert kinds == [(2, 4, r.NEW_EPOCH), (2, 5, r.PAYMENT_OUTCOME)]
+    assert storage.size("journal/000001.seg") > 0 and storage.size("sealed/1") == 1
+
+
+async def test_an_approval_for_another_device_or_an_old_epoch_is_refused():
+    storage, element, clock = MemoryStorage(), CountingElement(), HandClock()
+    journal = Journal(storage, element, clock, _Approving(), "TSD-000001")
+    for device, epoch in (("TSD-000002", 2), ("TSD-000001", 1)):
+        try:
+            await journal.begin_epoch(_approval(device, epoch, 0, bytes(32), 0, 0), bytes(65))
+            raise AssertionError("approved")
+        except JournalError as error:
+            assert error.code == "JRN-032"
