@@ -1,7 +1,7 @@
 """The licence's chip: application selection, basic access control, secure reading, and the quirks met in the field.
 
 ISO/IEC 18013-2/-3 on ISO/IEC 7816-4, access as in ICAO Doc 9303-11. Files are reached by short identifier, or by
-SELECT EF where the quirks allow. No PACE, no active or chip authentication, no writing.
+SELECT EF where the quirks allow. PACE and the chip's proofs are in `chip`; no writing.
 """
 
 import secrets
@@ -27,7 +27,9 @@ class Quirks:
     (what is there and 9000). `chunk`: a Le beyond it gives 6Cxx with the chunk's size (0: no such limit).
     `bac_first`: status of the first good BAC attempt after power-on, which fails (0: it does not). `bac_wrong`:
     status of a BAC attempt with wrong keys. `lose_channel_at`: the n-th protected command since power-on gives
-    `lose_with` in clear and ends the channel, once (0: never). `extended`: extended length is understood.
+    `lose_with` in clear and ends the channel, once (0: never). `extended`: extended length is understood. `strict`: a
+    protected answer that does not fit 256 bytes is refused with 6700 unless the command is extended. `most`: an extended
+    Le beyond it gives 6700 (0: no such limit).
     """
 
     select_then_read_fails: bool = True
@@ -39,6 +41,8 @@ class Quirks:
     lose_channel_at: int = 0
     lose_with: int = 0x6988
     extended: bool = False
+    strict: bool = False
+    most: int = 0
 
 
 @dataclass
@@ -114,6 +118,11 @@ class LicenceCard(Card):
         except MessagingFault as fault:
             self._channel = None
             return sw(fault.status)
+        wanted = inner.le or 0
+        if self.quirks.strict and not apdu.extended and wanted > channel.room:
+            return channel.wrap(b"", base.WRONG_LENGTH)
+        if self.quirks.most and wanted > self.quirks.most:
+            return channel.wrap(b"", base.WRONG_LENGTH)
         return channel.wrap(*self._plain(inner))
 
     def _plain(self, apdu: Apdu) -> tuple[bytes, int]:

@@ -9,8 +9,23 @@ from sim.cards.licence.people import Person
 from sim.cards.licence.pictures import portrait, signature
 from sim.cards.tlv import tlv
 
-TAGS = {1: 0x61, 2: 0x6B, 3: 0x6C, 4: 0x65, 5: 0x67, 11: 0x6D}
+TAGS = {
+    1: 0x61,
+    2: 0x6B,
+    3: 0x6C,
+    4: 0x65,
+    5: 0x67,
+    6: 0x75,
+    7: 0x63,
+    8: 0x76,
+    9: 0x70,
+    11: 0x6D,
+    12: 0x71,
+    13: 0x6F,
+    14: 0x6E,
+}
 COM, SOD = 0x1E, 0x1D
+COM_TAG = 0x60
 _JPEG = b"\x03"
 
 
@@ -28,7 +43,7 @@ def dg1(person: Person) -> bytes:
             bytes.fromhex(person.birth),
             bytes.fromhex(person.issue),
             bytes.fromhex(person.expiry),
-            b"DZA",
+            person.country.encode(),
             _lv(person.authority),
             _lv(person.number),
         )
@@ -49,7 +64,7 @@ def dg11(person: Person) -> bytes:
 
 def com(groups: list[int]) -> bytes:
     """EF.COM: version 1.0 and the tags of the groups present."""
-    return tlv(0x60, tlv(0x5F01, b"\x01\x00"), tlv(0x5C, bytes(TAGS[number] for number in groups)))
+    return tlv(COM_TAG, tlv(0x5F01, b"\x01\x00"), tlv(0x5C, bytes(TAGS[number] for number in groups)))
 
 
 def groups(person: Person, portrait_bytes: int) -> dict[int, bytes]:

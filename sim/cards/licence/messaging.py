@@ -22,6 +22,8 @@ class MessagingFault(Exception):
 class Channel:
     """Session keys and the send sequence counter, which steps before each command and each response."""
 
+    room = 231  # bytes of data whose protected form fits an answer of 256 bytes
+
     def __init__(self, k_enc: bytes, k_mac: bytes, ssc: bytes) -> None:
         self._enc = k_enc
         self._mac = k_mac

@@ -28,8 +28,21 @@ def information(person: Person) -> str:
     return "".join(text + check_digit(text) for text in fields)
 
 
+def one_line(person: Person) -> str:
+    """The one line of 30 of an EU licence: D, configuration 1, country, a free position, number, filler, check digit."""
+    line = ("D1" + person.country + "2" + person.number).ljust(29, "<")
+    return line + check_digit(line)
+
+
+def one_line_information(person: Person) -> str:
+    """Positions 2 to 29 of that line: the input of its access keys."""
+    return one_line(person)[1:29]
+
+
 def mrz_lines(person: Person) -> str:
-    """The three lines, joined by line feeds, as a scanner sends them."""
+    """The three lines, joined by line feeds, as a scanner sends them; the one line of an EU licence."""
+    if person.country != "DZA":
+        return one_line(person)
     number = person.number.ljust(9, "<")
     first = ("DLDZA" + number + check_digit(number)).ljust(30, "<")
     birth, expiry = _short(person.birth), _short(person.expiry)
