@@ -1,0 +1,94 @@
+"""The radio network between one terminal and the server: time, loss, duplicates, delays, damage; and the server's absence."""
+
+import random
+from collections.abc import Callable
+
+from drivers.contracts.small import Network
+from protocol.errors import NetworkError
+from sim.worlds.simulation.centre import Busy, Centre, ServerDied
+from sim.worlds.simulation.faults import Fault
+from sim.worlds.simulation.schedule import Pause, Schedule
+
+LATENCY_MS = (40, 400)
+
+
+class Air(Network):
+    """`post` as the terminal sees it; `faults` by number of the message."""
+
+    def __init__(
+        self, schedule: Schedule, centre: Centre, rng: random.Random, faults: dict[int, Fault], tell: Callable[[str], None]
+    ) -> None:
+        self._schedule = schedule
+        self._centre = centre
+        self._rng = rng
+        self._faults = faults
+        self._tell = tell
+        self._last = b""
+        self.count = 0
+        self.up = True
+
+    def heal(self) -> None:
+        """No more faults."""
+        self._faults, self.up = {}, True
+
+    async def post(self, path: str, body: bytes, timeout_ms: int) -> bytes:
+        """One exchange. Raises NetworkError as the driver's contract says."""
+        self.count += 1
+        fault = self._faults.pop(self.count, None)
+        kind = fault.kind if fault else ""
+        value = fault.value if fault and isinstance(fault.value, int) else 0
+        if fault:
+            self._tell(f"message {self.count}: {kind}")
+        if not self.up or kind == "unreachable":
+            await Pause(150)
+            raise NetworkError("the server cannot be reached", "NET-001")
+        if kind == "lose-request":
+            await self._silence(timeout_ms)
+        if kind == "delay-request":
+            self._later(body, value)
+            await self._silence(timeout_ms)
+        if kind in ("duplicate-request", "late-duplicate"):
+            self._later(body, value if kind == "late-duplicate" else 0)
+        await Pause(self._rng.randint(*LATENCY_MS))
+        reply = await self._reach(self._damage(body, kind, "request", value), timeout_ms)
+        if kind == "lose-reply":
+            await self._silence(timeout_ms)
+        await Pause(self._rng.randint(*LATENCY_MS))
+        reply = self._last if kind == "stale-reply" and self._last else self._damage(reply, kind, "reply", value)
+        self._last = reply
+        return reply
+
+    async def _silence(self, timeout_ms: int) -> None:
+        await Pause(timeout_ms)
+        raise NetworkError("the server does not answer", "NET-002")
+
+    def _later(self, body: bytes, seconds: int) -> None:
+        """A copy that arrives by itself; whatever it is answered reaches nobody."""
+
+        def arrive() -> None:
+            try:
+                self._centre.handle(body)
+            except (ServerDied, Busy, ConnectionError):
+                return
+
+        self._schedule.call(self._rng.randint(*LATENCY_MS) + seconds * 1000, arrive)
+
+    async def _reach(self, body: bytes, timeout_ms: int) -> bytes:
+        try:
+            return self._centre.handle(body)
+        except ConnectionError:
+            await Pause(150)
+            raise NetworkError("the server cannot be reached", "NET-001") from None
+        except Busy:
+            raise NetworkError("the server says later", "NET-003", detail=503) from None
+        except ServerDied:
+            await self._silence(timeout_ms)
+            raise
+
+    def _damage(self, body: bytes, kind: str, which: str, value: int) -> bytes:
+        if kind == f"truncate-{which}":
+            return body[: value % max(1, len(body))]
+        if kind == f"flip-{which}":
+            at = value % len(body)
+            return body[:at] + bytes([body[at] ^ (1 << value % 8)]) + body[at + 1 :]
+        return body

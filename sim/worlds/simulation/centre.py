@@ -1,0 +1,189 @@
+"""The server and the acquirer's host, inline: the real `Service.handle`, the real outbox `Worker`, the host's own book; and their deaths.
+
+A death before the commit is an error raised by the database engine's own commit hook, so that the real code rolls back; one after it loses the
+reply. A restored backup is the database's image of earlier, marked as restored as the operator's manual says.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, event
+
+from server import codes
+from server.acquirer.iso import Answer, Request, decode, encode
+from server.acquirer.link import AcquirerLink
+from server.acquirer.worker import Worker
+from server.ingest.dispatch import Service
+from server.store import restore
+from sim.acquirer.book import INSUFFICIENT, Book
+from sim.acquirer.host import Host
+from sim.worlds.simulation.factory import POOR, factory
+from sim.worlds.simulation.faults import ACQUIRER, SERVER, Fault
+from sim.worlds.simulation.schedule import Pause, Schedule, inline
+
+WORK_MS = 10_000
+
+
+class ServerDied(BaseException):
+    """The server's process ended; no code of it may catch this."""
+
+
+class Busy(Exception):
+    """HTTP 503."""
+
+
+class _Line(AcquirerLink):
+    """The connection to the host, inline."""
+
+    def __init__(self, centre: "Centre") -> None:
+        self._centre = centre
+
+    async def exchange(self, request: Request, now: int) -> Answer:
+        """One request and its answer."""
+        return self._centre.ask_host(request, now)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class Centre:
+    """Server and host. `handle` takes a message; `work` is the outbox worker's life on the schedule."""
+
+    def __init__(self, schedule: Schedule, faults: list[Fault], tell: Callable[[str], None]) -> None:
+        self._schedule = schedule
+        self._tell = tell
+        self._server_faults = {fault.at: fault for fault in faults if fault.kind in SERVER}
+        self._host_faults = {fault.at: fault for fault in faults if fault.kind in ACQUIRER}
+        self._made = factory()
+        self._made.load(self._made.blank)
+        self.engine = self._made.engine
+        self.book = Book(self._made.host, {self._made.pan(POOR): INSUFFICIENT})
+        self.host = Host(self.book)
+        self.versions: list[int] = []
+        self.messages = self.asked = 0
+        self.commits = 0
+        self.down_until = 0
+        self.die_at_commit = False
+        self.after_commit: Callable[[], None] = lambda: None
+        self.start()
+
+    def start(self) -> None:
+        """The server's process begins: it knows only what the database holds."""
+        self.service = Service(self.engine, self._made.server, self._made.shelf(*self.versions))
+        self.worker = Worker(self._write, _Line(self), lambda: self._schedule.utc)
+
+    def die(self, seconds: int, why: str) -> None:
+        """The process ends, and comes back later."""
+        self._tell(f"the server dies ({why}), back in {seconds} s")
+        self.down_until = self._schedule.now + seconds * 1000
+        self.start()
+        raise ServerDied
+
+    @property
+    def up(self) -> bool:
+        """Whether it answers now."""
+        return self._schedule.now >= self.down_until
+
+    def heal(self) -> None:
+        """No more faults."""
+        self._server_faults, self._host_faults = {}, {}
+        self.host.silent = self.host.deaf = 0
+        self.down_until = 0
+
+    def publish(self, version: int) -> None:
+        """A newer parameter set."""
+        self.versions.append(version)
+        self.start()
+
+    def handle(self, body: bytes) -> bytes:
+        """One message. ConnectionError when the server is down, Busy, or ServerDied when it dies over it."""
+        if not self.up:
+            raise ConnectionError
+        self.messages += 1
+        fault = self._server_faults.pop(self.messages, None)
+        kind = fault.kind if fault else ""
+        if kind == "busy":
+            raise Busy
+        if kind == "server-down" and fault is not None:
+            self.die(int(fault.value), "stopped")
+        self.die_at_commit = kind == "die-before-commit"
+        try:
+            reply = self.service.handle(body, self._schedule.utc)
+        except ServerDied:
+            self.die(10, "before the commit")
+        finally:
+            self.die_at_commit = False
+        self.commits += 1
+        self.after_commit()
+        if kind == "die-after-commit":
+            self.die(10, "after the commit")
+        return reply
+
+    def restore(self, image: bytes) -> None:
+        """The database is replaced by a backup."""
+        self._made.load(image)
+        with self.engine.begin() as connection:
+            restore.mark(connection, self._schedule.utc)
+        self.start()
+        self._tell("the database is restored from a backup")
+
+    def backup(self) -> bytes:
+        """The database's image."""
+        return self._made.dump()
+
+    async def _write(self, operation: Callable[[Connection], Any]) -> Any:
+        with self.engine.begin() as connection:
+            return operation(connection)
+
+    def ask_host(self, request: Request, now: int) -> Answer:
+        """One exchange with the acquirer's host, as `AcquirerLink.exchange`."""
+        self.asked += 1
+        fault = self._host_faults.pop(self.asked, None)
+        kind = fault.kind if fault else ""
+        if kind == "die-before-send":
+            self.die(10, "before sending to the acquirer")
+        if kind == "host-deaf":
+            self.host.deaf = 1
+        if kind == "host-silent":
+            self.host.silent = 1
+        answer = self.host.take(encode(request, now))
+        if kind == "die-after-answer":
+            self.die(10, "with the acquirer's answer in hand")
+        if answer is None:
+            self._tell(f"the acquirer does not answer ({kind})")
+            raise codes.AcquirerError("the acquirer does not answer", codes.ACQUIRER_UNREACHABLE)
+        said = decode(answer)
+        if kind == "host-later":
+            return Answer(said.identity, said.step, "91", "", said.reference)
+        return said
+
+    async def work(self) -> None:
+        """The worker, every few seconds."""
+        while True:
+            await Pause(WORK_MS)
+            if not self.up:
+                continue
+            before = self.asked
+            try:
+                inline(self.worker.step())
+            except ServerDied:
+                continue
+            if self.asked != before:
+                self.after_commit()
+
+
+def _commit_hook(_connection: Connection) -> None:
+    if _current is not None and _current.die_at_commit:
+        raise ServerDied
+
+
+_current: Centre | None = None
+
+
+def current(centre: Centre | None) -> None:
+    """The centre whose deaths the database obeys; there is one database a process."""
+    global _current
+    engine = factory().engine
+    if not event.contains(engine, "commit", _commit_hook):
+        event.listen(engine, "commit", _commit_hook)
+    _current = centre

@@ -1,0 +1,195 @@
+"""One terminal: its parts, the real application on them, its power. Everything but flash, element and clock is lost when the power goes."""
+
+import random
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from drivers.contracts.small import Display, Keypad
+from protocol.crypto.native import NativeCrypto
+from sim.cards.base import Card
+from sim.worlds.simulation.air import Air
+from sim.worlds.simulation.factory import factory
+from sim.worlds.simulation.faults import Fault
+from sim.worlds.simulation.officer import Notes, Officer, QuietFace
+from sim.worlds.simulation.parts import Element, Flash, PaperTray, Power, PowerCut, Reader, VirtualClock
+from sim.worlds.simulation.schedule import Pause, Schedule, Task
+from terminal import app
+from terminal.ports import Ports
+
+if TYPE_CHECKING:
+    from sim.worlds.simulation.oracle import Oracle
+
+REBOOT_MS = 8000
+_FACE = Path(app.__file__).parent / "face"
+
+
+@lru_cache(maxsize=2)
+def _blob(name: str) -> bytes:
+    return (_FACE / name).read_bytes()
+
+
+class Device:
+    """The terminal of factory key `key`, with the identity of `index` in its storage."""
+
+    def __init__(
+        self,
+        label: str,
+        index: int,
+        schedule: Schedule,
+        air: Air,
+        officer: Officer,
+        rng: random.Random,
+        oracle: "Oracle",
+        tell: Callable[[str], None],
+        key: int | None = None,
+    ) -> None:
+        made = factory()
+        self.label, self.index = label, index
+        self.schedule, self.air, self.officer, self.oracle, self.tell = schedule, air, officer, oracle, tell
+        key = index if key is None else key
+        self.power = Power()
+        self.flash = Flash(self.power, random.Random(rng.random()), made.files(index))
+        self.element = Element(self.power, random.Random(rng.random()), made.devices[key], made.secrets(key))
+        self.clock = VirtualClock(schedule, 0)
+        self.crypto = NativeCrypto()
+        self._cards = {name: made.card(name, random.Random(rng.random())) for name in _names(officer)}
+        self._licences = {
+            task.driver: made.licence(task.driver, random.Random(rng.random())) for task in officer.tasks if task.driver
+        }
+        self.licence_reader = Reader(self._offer_licence)
+        self.payment_reader = Reader(self._offer_card)
+        self.tears: dict[int, int] = {}
+        self.payments = 0
+        self.stopped = ""  # code of the trouble after which the terminal refuses to work
+        self.balanced: list[Any] = []
+        self.terminal: app.Terminal
+        self._life: Task
+
+    def _offer_licence(self) -> Card | None:
+        return self._licences.get(self.officer.task.driver)
+
+    def _offer_card(self) -> Card | None:
+        self.payments += 1
+        self.payment_reader.tear_at = self.tears.pop(self.payments, 0)
+        return self._cards.get(self.officer.task.card)
+
+    def start(self) -> None:
+        """Switch on."""
+        self._build()
+        self._life = self.schedule.spawn(self._live(), 1)
+
+    def _build(self) -> None:
+        """The application as the board builds it, its face replaced by one without a display."""
+        notes = Notes(self._note)
+        ports = Ports(
+            storage=self.flash, se=self.element, crypto=self.crypto, clock=self.clock, display=Display(), keypad=Keypad(),
+            scanner=self.officer, printer=PaperTray(), licence_reader=self.licence_reader,
+            payment_reader=self.payment_reader, network=self.air, diagnostic=notes, atlas=_blob("atlas.bin"),
+            strings=_blob("strings.bin"),
+        )  # fmt: skip
+        self.terminal = app.build(ports)
+        self.terminal.face = QuietFace(self.officer, self._watch, _blob("atlas.bin"), _blob("strings.bin"))
+
+    async def _live(self) -> None:
+        while True:
+            try:
+                await self.terminal.run()
+            except PowerCut:
+                await self._reboot("the power goes")
+
+    async def _reboot(self, why: str) -> None:
+        self.tell(f"{why} at durable operation {self.power.operations}")
+        self.licence_reader.power_off()
+        self.payment_reader.power_off()
+        await Pause(REBOOT_MS)
+        self._up()
+
+    def _up(self) -> None:
+        self.power.dead = False
+        self.stopped = ""
+        self.officer.busy = False
+        self._build()
+
+    def pull(self, change: Callable[[], None] | None = None, why: str = "the battery is pulled") -> None:
+        """Take the battery out wherever the terminal is now; `change` is done to it before it boots again."""
+        self._life.done = True
+        self.power.dead = True
+        try:
+            self._life.coroutine.close()
+        except PowerCut:
+            pass  # a clean-up wanted to write: there is no power for it
+        self.licence_reader.power_off()
+        self.payment_reader.power_off()
+        self.tell(why)
+        if change is not None:
+            change()
+
+        def again() -> None:
+            self._up()
+            self._life = self.schedule.spawn(self._live(), 1)
+
+        self.schedule.call(REBOOT_MS, again)
+
+    def _watch(self, screen: str, fields: dict[str, Any]) -> None:
+        """Everything that a person is shown passes here first."""
+        if screen == "error":
+            self.tell(f"screen: error {fields['code']}")
+            if fields["code"].startswith(("JRN", "SEC")):
+                self.stopped = fields["code"]
+        if screen == "shift_summary":
+            self.balanced.append(fields.get("balanced"))
+        self.oracle.shown(self, screen, fields)
+
+    def _note(self, event: str, fields: dict[str, Any]) -> None:
+        if event in ("error", "rejected", "synced", "shift"):
+            self.tell(event + " " + " ".join(f"{key}={value}" for key, value in fields.items() if key != "totals"))
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing waits in it: everything acknowledged, every result there, no case open."""
+        if self.stopped:
+            return True
+        journal = getattr(self.terminal, "journal", None)
+        return (
+            journal is not None
+            and journal.counter >= 0
+            and journal.acked_seq == journal.head_seq
+            and not journal.view.provisional
+        )
+
+    def heal(self) -> None:
+        """No more faults; the clock is right, the officer settles."""
+        self.power.cuts.clear()
+        self.air.heal()
+        self.tears.clear()
+        self.officer.settling = True
+
+    def plan(self, faults: list[Fault]) -> None:
+        """Arrange the faults that are this terminal's own."""
+        for fault in faults:
+            value = fault.value if isinstance(fault.value, int) else 0
+            if fault.kind == "cut":
+                self.power.cuts[fault.at] = str(fault.value)
+            elif fault.kind == "tear":
+                self.tears[fault.at] = value
+            elif fault.kind == "pull":
+                self.schedule.call(fault.at * 1000, self.pull)
+            elif fault.kind == "clock-jump":
+                self.schedule.call(fault.at * 1000, lambda by=value: self._jump(by))
+            elif fault.kind == "outage":
+                self.schedule.call(fault.at * 1000, lambda: self._radio(False))
+                self.schedule.call((fault.at + value) * 1000, lambda: self._radio(True))
+
+    def _jump(self, seconds: int) -> None:
+        self.tell(f"the clock jumps by {seconds} s")
+        self.clock.skew += seconds
+
+    def _radio(self, up: bool) -> None:
+        self.tell("network up" if up else "network down")
+        self.air.up = up
+
+
+def _names(officer: Officer) -> list[str]:
+    return sorted({task.card for task in officer.tasks if task.card})

@@ -1,0 +1,98 @@
+"""What goes wrong, drawn from a seed: a list of faults, each tied to a count (the n-th message, the n-th durable operation …), so that leaving
+one out does not move the others. `Fault.tell` is its line in a story.
+"""
+
+import random
+from dataclasses import dataclass
+
+from sim.worlds.simulation.parts import HOW
+
+NETWORK = (
+    "lose-request", "lose-reply", "duplicate-request", "delay-request", "late-duplicate", "truncate-request",
+    "truncate-reply", "flip-reply", "flip-request", "stale-reply", "unreachable",
+)  # fmt: skip
+SERVER = ("die-before-commit", "die-after-commit", "server-down", "busy")
+ACQUIRER = ("host-silent", "host-deaf", "die-before-send", "die-after-answer", "host-later")
+DEVICE = ("cut", "pull", "tear", "clock-jump", "outage", "upgrade")
+RARE = ("backup-restore", "new-set", "rollback", "clone", "twin")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that goes wrong. `device` -1: at the centre. `at`: the count it is tied to; `value`: how, how long, how far."""
+
+    kind: str
+    device: int
+    at: int
+    value: int | str = 0
+
+    def tell(self) -> str:
+        """One line."""
+        where = f"terminal {self.device + 1}" if self.device >= 0 else "the centre"
+        tied = {
+            "cut": f"power cut at durable operation {self.at} ({self.value})",
+            "pull": f"battery pulled {self.at} s after the beginning",
+            "tear": f"payment {self.at}: card pulled at APDU {self.value}",
+            "clock-jump": f"clock jumps by {self.value} s at {self.at} s",
+            "outage": f"no network from {self.at} s for {self.value} s",
+            "upgrade": f"new firmware at {self.at} s",
+            "backup-restore": f"database of {self.at} s restored at {self.value} s",
+            "new-set": f"a newer parameter set is published at {self.at} s",
+            "rollback": f"storage of {self.at} s put back at {self.value} s",
+            "clone": f"storage of terminal copied into another at {self.at} s",
+            "twin": f"terminal copied, keys included, at {self.at} s",
+            "server-down": f"server stopped from message {self.at} on for {self.value} s",
+        }
+        counted = f"{self.kind} at message {self.at}" + (f" ({self.value})" if self.value else "")
+        return f"{where}: {tied.get(self.kind, counted)}"
+
+
+def draw(rng: random.Random, devices: int, seconds: int) -> list[Fault]:
+    """The faults of a seed for `devices` terminals that work for about `seconds`."""
+    found: list[Fault] = []
+    for device in range(devices):
+        found += [_network(rng, device) for _ in range(rng.choice((0, 1, 2, 4, 6)))]
+        found += [_device(rng, device, seconds) for _ in range(rng.choice((0, 1, 1, 2, 3)))]
+    found += [_centre(rng) for _ in range(rng.choice((0, 1, 2, 3)))]
+    if rng.random() < 0.35:
+        found.append(_rare(rng, devices, seconds))
+    return found
+
+
+def _network(rng: random.Random, device: int) -> Fault:
+    kind = rng.choice(NETWORK)
+    value = {"delay-request": rng.choice((9, 20, 60, 400)), "late-duplicate": rng.choice((5, 30, 300))}
+    return Fault(kind, device, rng.randint(1, 18), value.get(kind, rng.randrange(1, 1000)))
+
+
+def _device(rng: random.Random, device: int, seconds: int) -> Fault:
+    kind = rng.choice(("cut", "cut", "cut", *DEVICE))
+    if kind == "cut":
+        return Fault(kind, device, rng.randint(1, 160), rng.choice(HOW))
+    if kind == "tear":
+        return Fault(kind, device, rng.randint(1, 3), rng.randint(1, 12))
+    if kind == "clock-jump":
+        far = rng.choice((-400 * 86400, -86400, -600, 600, 86400, 5 * 366 * 86400))
+        return Fault(kind, device, rng.randint(1, seconds), far)
+    if kind == "outage":
+        return Fault(kind, device, rng.randint(1, seconds), rng.choice((60, 600, 3600)))
+    return Fault(kind, device, rng.randint(1, seconds))
+
+
+def _centre(rng: random.Random) -> Fault:
+    kind = rng.choice(SERVER + ACQUIRER)
+    if kind == "server-down":
+        return Fault(kind, -1, rng.randint(1, 30), rng.choice((30, 300, 1200)))
+    return Fault(kind, -1, rng.randint(1, 40 if kind in SERVER else 8))
+
+
+def _rare(rng: random.Random, devices: int, seconds: int) -> Fault:
+    kind = rng.choice(("backup-restore", "backup-restore", *RARE))
+    first = rng.randint(1, seconds)
+    if kind == "backup-restore":
+        return Fault(kind, -1, first, first + rng.randint(1, seconds))
+    if kind == "new-set":
+        return Fault(kind, -1, first)
+    if kind == "rollback":
+        return Fault(kind, rng.randrange(devices), first, first + rng.randint(60, seconds))
+    return Fault(kind, rng.randrange(devices), first)

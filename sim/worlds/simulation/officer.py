@@ -1,0 +1,191 @@
+"""The person at a terminal: looks at the screen, presses the key that follows from it. Knows what to do from a list of tasks, nothing of the code.
+
+`QuietFace` is the terminal's face without its display: screens arrive here with their fields, keys come from here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from drivers.contracts.small import Diagnostic, Display, Keypad, Scanner
+from sim.worlds.simulation.factory import OFFICER, PIN, factory
+from sim.worlds.simulation.schedule import Pause
+from terminal.face.face import Face
+
+KEY_MS = 350
+PATIENCE = 6  # troubles in one fine before the officer gives up
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the officer does next on the home screen: "fine", "sync", "idle" (`seconds`), "close"."""
+
+    what: str
+    driver: str = ""
+    card: str = ""
+    later: bool = False  # the driver pays later
+    offence: int = 1  # line on the first page
+    seconds: int = 0
+
+    def tell(self) -> str:
+        """In words."""
+        if self.what == "fine":
+            return f"fine, {'pays later' if self.later else 'card ' + self.card}"
+        return self.what + (f" {self.seconds} s" if self.seconds else "")
+
+
+class Officer(Scanner):
+    """One officer. `tasks` are done in order; `settling` makes him synchronise until nothing waits, then close the shift once."""
+
+    def __init__(self, tasks: list[Task], tell: Callable[[str], None]) -> None:
+        self.tasks = tasks
+        self.tell = tell
+        self.task = Task("idle")
+        self.screen = ""
+        self.fields: dict[str, Any] = {}
+        self.settling = False
+        self.settled: Callable[[], bool] = lambda: False
+        self.closed = False
+        self.idle_until = 0
+        self.troubles = 0
+        self.paid = 0
+        self.busy = False
+        self.wait_after = 0  # ms he leaves the terminal alone after asking it to synchronise
+
+    @property
+    def done(self) -> bool:
+        """Whether all tasks are behind him."""
+        return not self.tasks and not self.busy
+
+    def see(self, screen: str, fields: dict[str, Any]) -> None:
+        """A screen appears."""
+        self.screen, self.fields = screen, fields
+        if screen in ("home", "login_number"):
+            self.busy = False
+
+    async def read_scan(self, timeout_ms: int) -> str | None:
+        """The scanner: he scans the licence when he is asked for it."""
+        if self.screen != "mrz_entry":
+            return None
+        await Pause(KEY_MS)
+        return factory().scan(self.task.driver) if self.task.driver else None
+
+    async def press(self, timeout_ms: int | None) -> str | None:
+        """The next key, or None after the time-out."""
+        key = self._decide()
+        if isinstance(key, int):
+            await Pause(min(key, timeout_ms if timeout_ms is not None else key))
+            return None
+        await Pause(KEY_MS)
+        return key
+
+    def _decide(self) -> str | int:
+        """A key's name, or for how many ms he does nothing."""
+        handler = getattr(self, "_on_" + self.screen, None)
+        if handler is not None:
+            return handler()
+        return "ok"
+
+    @staticmethod
+    def _type(target: str, typed: int) -> str:
+        return target[typed] if typed < len(target) else "ok"
+
+    def _on_login_number(self) -> str | int:
+        if self.closed or (not self.tasks and not self.settling):
+            return 120_000
+        return self._type(str(OFFICER), len(self.fields["entry"]))
+
+    def _on_login_pin(self) -> str:
+        return self._type(PIN, self.fields["stars"])
+
+    def _on_home(self) -> str | int:
+        if self.wait_after:
+            waited, self.wait_after = self.wait_after, 0
+            return waited
+        if not self.tasks:
+            return self._settle() if self.settling else 30_000
+        self.task = self.tasks[0]
+        if self.task.what == "idle" and self.task.seconds > 0:
+            self.tasks[0] = Task("idle", seconds=self.task.seconds - 30)
+            return 30_000
+        self.tasks.pop(0)
+        self.troubles = self.paid = 0
+        if self.task.what == "idle":
+            return 1000
+        self.busy = True
+        self.tell(f"officer: {self.task.tell()}")
+        return {"fine": "1", "sync": "2", "close": "3"}[self.task.what]
+
+    def _settle(self) -> str | int:
+        self.busy = True
+        if self.settled():
+            self.closed = True
+            return "3"
+        self.wait_after = 20_000
+        return "2"
+
+    def _on_mrz_entry(self) -> str | int:
+        return "cancel" if not self.task.driver else 100
+
+    def _on_plate_entry(self) -> str:
+        return self._type("0012311916", len(self.fields["entry"]))
+
+    def _on_offence_list(self) -> str:
+        return str(self.task.offence)
+
+    def _on_pay_choice(self) -> str:
+        self.paid += 1
+        return "2" if self.task.later or self.paid > 2 else "1"
+
+    def _on_card_choose(self) -> str:
+        return "ok"
+
+    def _on_card_pin(self) -> str:
+        return self._type("1234", self.fields["stars"])
+
+    def _on_error(self) -> str | int:
+        self.troubles += 1
+        if self.fields["code"].startswith(("JRN", "SEC")):
+            return 600_000
+        return "cancel" if self.troubles > PATIENCE else "ok"
+
+    def _on_locked(self) -> str | int:
+        return 600_000
+
+
+class QuietFace(Face):
+    """The face without drawing. `watch(screen, fields)` is called before the person sees it."""
+
+    def __init__(
+        self,
+        officer: Officer,
+        watch: Callable[[str, dict[str, Any]], None],
+        atlas: bytes,
+        strings: bytes,
+    ) -> None:
+        super().__init__(Display(), Keypad(), None, None, atlas, "fr", strings)
+        self._officer = officer
+        self._watch = watch
+
+    async def show(self, screen: str, **fields: object) -> None:
+        """A screen appears."""
+        self._watch(screen, fields)
+        self._officer.see(screen, fields)
+
+    async def refresh(self) -> None:
+        """Nothing is drawn."""
+
+    async def key(self, timeout_ms: "int | None" = None) -> "str | None":
+        """The officer's next key."""
+        return await self._officer.press(timeout_ms)
+
+
+class Notes(Diagnostic):
+    """The technician's port: events go to the story."""
+
+    def __init__(self, tell: Callable[[str, dict[str, Any]], None]) -> None:
+        self._tell = tell
+
+    def emit(self, event: str, fields: dict) -> None:
+        """One event."""
+        self._tell(event, fields)

@@ -1,0 +1,261 @@
+"""What must hold, looked at from outside: what persons were shown, the bytes in the flash, the rows in the database, the host's own book.
+
+Reads storage as bytes and the database with SQL of its own; takes nobody's word for a total. `broken` are the invariants that failed, each
+with a sentence.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import cbor2
+from sqlalchemy import text
+
+from protocol import records as r
+from server.ledger import recompute
+from server.store import tables as t
+from server.store.engine import reading
+from sim.worlds.simulation.factory import device_name
+
+if TYPE_CHECKING:
+    from sim.worlds.simulation.centre import Centre
+    from sim.worlds.simulation.device import Device
+
+_TELLING = ("outcome", "interrupted", "card_remove", "printing", "licence_hand")
+FULL_EVERY = 16  # commits between two full recomputations of the ledger
+_TELL_MONEY = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
+
+
+@dataclass
+class Shown:
+    """A payment outcome that a person was shown."""
+
+    device: str
+    label: str
+    seq: int
+    intent: int
+    outcome: int
+    amount: int
+    data: bytes
+
+
+@dataclass
+class Oracle:
+    """One simulation's judge."""
+
+    centre: "Centre"
+    broken: list[str] = field(default_factory=list)
+    seen: dict[tuple[str, int], Shown] = field(default_factory=dict)
+    expected_stop: set[str] = field(default_factory=set)  # labels of terminals whose flash was tampered with
+    tampered: set[str] = field(default_factory=set)  # devices of which a copy or an older state was brought into play
+    expected_twins: set[str] = field(default_factory=set)  # devices that exist twice, keys included
+    checks: int = 0
+
+    def fail(self, what: str) -> None:
+        """An invariant does not hold; each is told once."""
+        if what not in self.broken:
+            self.broken.append(what)
+
+    # at every step
+
+    def shown(self, device: "Device", screen: str, fields: dict[str, Any]) -> None:
+        """A terminal shows a screen: what it says of a payment must be durable, and must be what is durable."""
+        self.checks += 1
+        if screen == "error" and fields["code"].startswith(("JRN", "SEC")) and device.label not in self.expected_stop:
+            self.fail(f"{device.label} stopped with {fields['code']} though nobody tampered with it")
+        if screen not in _TELLING:
+            return
+        journal = device.terminal.journal
+        case = journal.view.case
+        if screen in ("licence_hand", "printing") and fields.get("disposition") == r.DISPOSITION_RELEASE_GRANTED:
+            return
+        if case is None or case.outcome_record is None:
+            if screen == "outcome":
+                self.fail(f"{device.label} shows an outcome of no case")
+            return
+        record = case.outcome_record
+        data = cbor2.dumps(record, canonical=True)
+        if not any(data in stored for stored in list(device.flash.files.values())):
+            self.fail(f"{device.label} shows {screen} of record {record[r.SEQ]}, which is not in its storage")
+        if screen == "outcome" and (fields["outcome"], fields["amount"]) != (record[r.OUTCOME], record[r.AMOUNT]):
+            self.fail(f"{device.label} shows another outcome than it stored")
+        if device.element.counters[0] < record[r.COUNTER]:
+            self.fail(f"{device.label} shows record {record[r.SEQ]} before the counter was stepped")
+        if screen == "licence_hand" and fields["disposition"] == r.DISPOSITION_RETURNED and case.outcome != 1:
+            self.fail(f"{device.label} gives the licence back without an approval")
+        name = device_name(device.index)
+        key = (device.label, record[r.SEQ])
+        self.seen[key] = Shown(
+            name, device.label, record[r.SEQ], record[r.INTENT], record[r.OUTCOME], record[r.AMOUNT], data
+        )
+
+    def committed(self) -> None:
+        """After each transaction of the server."""
+        self.checks += 1
+        with reading(self.centre.engine) as connection:
+            total = connection.execute(text("SELECT COALESCE(SUM(amount), 0) FROM legs")).scalar()
+            if total:
+                self.fail(f"the ledger's legs add up to {total}")
+            if self.centre.commits % FULL_EVERY == 0:
+                for sentence in recompute.differences(connection):
+                    self.fail("ledger: " + sentence)
+        if self.centre.book.doubles:
+            self.fail("the acquirer received a request as new that it had received before")
+
+    def acknowledged(self, device: "Device", seq: int) -> None:
+        """A terminal takes an acknowledgement: the server must hold that record, committed."""
+        self.checks += 1
+        with reading(self.centre.engine) as connection:
+            found = connection.execute(
+                text("SELECT COUNT(*) FROM raw WHERE device = :d AND seq <= :s"),
+                {"d": device_name(device.index), "s": seq},
+            ).scalar()
+        if found != seq:
+            self.fail(f"{device.label} took an acknowledgement of {seq} records; the server holds {found}")
+
+    # when all is quiet
+
+    def quiescent(self, devices: "list[Device]") -> None:
+        """Everything at the end."""
+        self.committed()
+        with reading(self.centre.engine) as connection:
+            for sentence in recompute.differences(connection):
+                self.fail("ledger: " + sentence)
+            rows = {
+                (row.device, row.seq): row
+                for row in connection.execute(text("SELECT device, seq, kind, record, rejected FROM raw"))
+            }
+            self._posted(connection, rows)
+            for device in devices:
+                if device.label not in self.expected_stop and device_name(device.index) not in self.tampered:
+                    self._same_chain(device, rows)
+                    self._totals(connection, device)
+            self._captures(connection)
+            self._leftovers(connection, devices)
+            self._flags(connection, devices)
+
+    def _posted(self, connection: Any, rows: dict[tuple[str, int], Any]) -> None:
+        """Every outcome that a person was shown is on record and posted exactly once."""
+        posted = {
+            (row.device, row.intent): row.n
+            for row in connection.execute(
+                text("SELECT device, intent, COUNT(*) AS n FROM postings WHERE part = 1 GROUP BY device, intent")
+            )
+        }
+        for shown in self.seen.values():
+            if shown.device in self.tampered:
+                continue
+            row = rows.get((shown.device, shown.seq))
+            what = f"outcome {shown.outcome} of {shown.label}, record {shown.seq}"
+            if row is None or bytes(row.record) != shown.data:
+                self.fail(f"{what} was shown to a person and is not at the server")
+            elif row.rejected is not None:
+                self.fail(f"{what} was shown to a person and set aside by the server ({row.rejected})")
+            elif posted.get((shown.device, shown.intent), 0) != (1 if shown.outcome in _TELL_MONEY else 0):
+                self.fail(f"{what} is posted {posted.get((shown.device, shown.intent), 0)} times")
+
+    def _same_chain(self, device: "Device", rows: dict[tuple[str, int], Any]) -> None:
+        """The server's records are the terminal's, byte for byte, without a gap."""
+        journal = device.terminal.journal
+        name = device_name(device.index)
+        held = max((seq for owner, seq in rows if owner == name), default=0)
+        if held != journal.head_seq:
+            self.fail(f"{device.label} has {journal.head_seq} records, the server {held}")
+        last = 0
+        for record, data, _ in journal.entries(1):
+            last = record[r.SEQ]
+            row = rows.get((name, last))
+            if row is not None and bytes(row.record) != data:
+                self.fail(f"{device.label}: record {last} differs between terminal and server")
+        if last != journal.head_seq:
+            self.fail(f"{device.label}: its journal ends at {last}, its head is {journal.head_seq}")
+
+    def _totals(self, connection: Any, device: "Device") -> None:
+        """Terminal's counter, server's ledger and the host's captures: three ways to the same sum. RECON agreed."""
+        name = device_name(device.index)
+        counted = device.terminal.journal.cum_total
+        booked = -(
+            connection.execute(
+                text("SELECT COALESCE(SUM(amount), 0) FROM legs WHERE device = :d AND account LIKE 'treasury:%'"),
+                {"d": name},
+            ).scalar()
+            or 0
+        )
+        captured = sum(capture.amount for capture in self.centre.book.captures() if capture.identity[0] == name)
+        if not counted == booked == captured:
+            self.fail(f"{device.label}: counted {counted}, booked {booked}, captured {captured}")
+        if device.balanced and device.balanced[-1] is not True:
+            self.fail(f"{device.label}: its last shift does not balance")
+
+    def _captures(self, connection: Any) -> None:
+        """One capture for each approved payment, none for any other."""
+        approved = {
+            (row.device, row.epoch, row.intent): row.amount
+            for row in connection.execute(
+                text(
+                    "SELECT p.device, p.epoch, p.intent, p.amount FROM payments p LEFT JOIN results q ON p.device = q.device"
+                    " AND p.epoch = q.epoch AND p.intent = q.intent WHERE p.held = 0 AND (p.outcome = 1 OR q.outcome = 1)"
+                )
+            )
+        }
+        captured: dict[tuple[str, int, int], int] = {}
+        for capture in self.centre.book.captures():
+            if capture.identity in captured:
+                self.fail(f"payment {capture.identity} was captured twice")
+            captured[capture.identity] = capture.amount
+        for identity in sorted(set(approved) | set(captured)):
+            if identity[0] in self.tampered:
+                continue
+            if approved.get(identity) != captured.get(identity):
+                self.fail(
+                    f"payment {identity}: approved {approved.get(identity)}, captured {captured.get(identity)} centimes"
+                )
+        paid = connection.execute(
+            text(
+                "SELECT p.device, p.case_no FROM payments p LEFT JOIN results q ON p.device = q.device AND p.intent = q.intent"
+                " WHERE p.held = 0 AND (p.outcome = 1 OR q.outcome = 1) GROUP BY p.device, p.case_no HAVING COUNT(*) > 1"
+            )
+        )
+        for row in paid:
+            if row.device not in self.tampered:
+                self.fail(f"case {row.case_no} of {row.device} was paid twice")
+
+    def _leftovers(self, connection: Any, devices: "list[Device]") -> None:
+        """No sealed card data after the result, at the server or in a terminal."""
+        rows = connection.execute(
+            text(
+                "SELECT s.device, s.intent FROM sealed s WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.device = s.device"
+                " AND o.epoch = s.epoch AND o.intent = s.intent AND o.state IN (0, 1, 3, 4))"
+            )
+        )
+        for row in rows:
+            self.fail(f"the server keeps sealed card data of payment {row.intent} of {row.device} after its result")
+        for device in devices:
+            if device.stopped or device.label in self.expected_stop or device_name(device.index) in self.tampered:
+                continue
+            finished = {
+                record[r.INTENT]
+                for record, _, _ in device.terminal.journal.entries(1)
+                if record[r.KIND] == r.AUTHORISATION_RESULT
+            }
+            for record, _, _ in list(device.terminal.journal.entries(1)):
+                if record[r.KIND] == r.PAYMENT_OUTCOME and record[r.INTENT] in finished:
+                    if device.terminal.journal.blob("sealed", record[r.SEQ]) is not None:
+                        self.fail(f"{device.label} keeps sealed card data of record {record[r.SEQ]} after its result")
+
+    def _flags(self, connection: Any, devices: "list[Device]") -> None:
+        """Two records of one sequence: flagged at the server, or stopped at the terminal."""
+        alarms = {
+            (row.device, row.code)
+            for row in connection.execute(
+                text("SELECT device, code FROM audit WHERE level = :l"), {"l": t.LEVEL_ALARM}
+            )
+        }
+        forks = {row.device for row in connection.execute(text("SELECT DISTINCT device FROM forks"))}
+        for name in forks:
+            if (name, "SRV-030") not in alarms:
+                self.fail(f"{name} has two branches and nobody was told")
+            if name not in self.tampered:
+                self.fail(f"{name} has two branches though nobody copied it")
+        for device in devices:
+            if device.label in self.expected_stop and not device.stopped.startswith("JRN-03"):
+                self.fail(f"{device.label} works on with storage that was put back or copied")

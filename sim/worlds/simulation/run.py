@@ -1,0 +1,264 @@
+"""One seed: draw what happens and what goes wrong, play it until all is quiet, judge it."""
+
+import copy
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from server.acquirer import outbox
+from server.store.engine import reading
+from sim.worlds.simulation import centre as centres
+from sim.worlds.simulation import faults as drawing
+from sim.worlds.simulation.air import Air
+from sim.worlds.simulation.centre import Centre
+from sim.worlds.simulation.device import Device
+from sim.worlds.simulation.factory import CARDS, DRIVERS, MOST_DEVICES, device_name
+from sim.worlds.simulation.faults import Fault
+from sim.worlds.simulation.officer import Officer, Task
+from sim.worlds.simulation.oracle import Oracle
+from sim.worlds.simulation.schedule import Schedule
+
+WORK_S = 900  # faults tied to a time lie within this
+CHAOS_MS = 6 * 3600 * 1000
+SETTLE_MS = 12 * 3600 * 1000
+
+
+@dataclass
+class Plan:
+    """What a seed does: tasks by terminal, and faults. Leaving out a fault leaves the rest as it is."""
+
+    seed: int
+    tasks: list[list[Task]]
+    faults: list[Fault]
+
+
+@dataclass
+class Outcome:
+    """What came of it."""
+
+    plan: Plan
+    broken: list[str]
+    story: list[str]
+    cpu_s: float
+    virtual_s: int
+    figures: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every invariant held."""
+        return not self.broken
+
+
+def draw(seed: int) -> Plan:
+    """The plan of a seed."""
+    rng = random.Random(f"tasdid {seed}")
+    devices = rng.choice((1, 2, 2, 3))
+    tasks = [_shift(rng, rng.choice((1, 2, 2, 3)) if devices > 1 else rng.randint(2, 5)) for _ in range(devices)]
+    return Plan(seed, tasks, drawing.draw(rng, devices, WORK_S))
+
+
+def _shift(rng: random.Random, fines: int) -> list[Task]:
+    tasks: list[Task] = []
+    for _ in range(fines):
+        later = rng.random() < 0.1
+        card = rng.choice(CARDS)
+        tasks.append(Task("fine", rng.choice(DRIVERS), card, later, rng.randint(1, 5)))
+        if rng.random() < 0.5:
+            tasks.append(Task("sync"))
+        if rng.random() < 0.3:
+            tasks.append(Task("idle", seconds=rng.choice((60, 120, 240))))
+    if rng.random() < 0.5:
+        tasks.append(Task("close"))
+    return tasks
+
+
+class Simulation:
+    """The wiring of one plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.schedule = Schedule()
+        self.story: list[str] = []
+        central = [fault for fault in plan.faults if fault.device < 0]
+        self.centre = Centre(self.schedule, central, lambda line: self.tell("centre", line))
+        centres.current(self.centre)
+        self.oracle = Oracle(self.centre)
+        self.centre.after_commit = self.oracle.committed
+        self.devices: list[Device] = []
+        for index, tasks in enumerate(plan.tasks):
+            own = [fault for fault in plan.faults if fault.device == index]
+            self.devices.append(self._device(f"terminal {index + 1}", index, list(tasks), own))
+        for fault in plan.faults:
+            self._arrange(fault)
+
+    def tell(self, who: str, line: str) -> None:
+        """A line of the story."""
+        self.story.append(f"{self.schedule.now / 1000:9.1f} s  {who}: {line}")
+
+    def _device(
+        self, label: str, index: int, tasks: list[Task], faults: list[Fault], key: int | None = None
+    ) -> Device:
+        rng = random.Random(f"device {self.plan.seed} {label}")
+
+        def tell(line: str) -> None:
+            self.tell(label, line)
+
+        network = {fault.at: fault for fault in faults if fault.kind in drawing.NETWORK}
+        air = Air(self.schedule, self.centre, random.Random(rng.random()), network, tell)
+        officer = Officer(tasks, tell)
+        officer.settled = self.quiet
+        device = Device(label, index, self.schedule, air, officer, rng, self.oracle, tell, key)
+        device.plan([fault for fault in faults if fault.kind not in drawing.NETWORK])
+        return device
+
+    def _arrange(self, fault: Fault) -> None:
+        """Faults that are no terminal's own."""
+        arranged: dict[str, Callable[[Fault], None]] = {
+            "backup-restore": self._backup, "new-set": self._new_set, "rollback": self._rollback, "clone": self._clone,
+            "twin": self._twin, "upgrade": self._upgrade,
+        }  # fmt: skip
+        if fault.kind in arranged:
+            arranged[fault.kind](fault)
+
+    def _backup(self, fault: Fault) -> None:
+        kept: list[bytes] = []
+        self.schedule.call(fault.at * 1000, lambda: kept.append(self.centre.backup()))
+        self.schedule.call(int(fault.value) * 1000, lambda: self.centre.restore(kept[0]))
+
+    def _new_set(self, fault: Fault) -> None:
+        self.schedule.call(fault.at * 1000, lambda: self.centre.publish(2))
+
+    def _upgrade(self, fault: Fault) -> None:
+        """The terminal reboots; the firmware's name is part of HELLO, its records go on in one chain."""
+        device = self.devices[fault.device]
+        self.schedule.call(fault.at * 1000, lambda: device.pull(why="restarts for an upgrade"))
+
+    def _rollback(self, fault: Fault) -> None:
+        device = self.devices[fault.device]
+        kept: list[tuple[int, dict[str, bytes]]] = []
+
+        def put_back() -> None:
+            counter, files = kept[0]
+            if device.element.counters[0] > counter:
+                self.oracle.expected_stop.add(device.label)
+                self.oracle.tampered.add(device_name(device.index))
+            device.pull(lambda: device.flash.files.update(files) or _drop(device.flash.files, files), "storage put back")
+
+        self.schedule.call(fault.at * 1000, lambda: kept.append((device.element.counters[0], dict(device.flash.files))))
+        self.schedule.call(int(fault.value) * 1000, put_back)
+
+    def _clone(self, fault: Fault) -> None:
+        """The storage alone in other hardware: it must refuse to work."""
+
+        def copy_it() -> None:
+            source = self.devices[fault.device]
+            label = f"{source.label}'s clone"
+            clone = self._device(label, source.index, [Task("sync")], [], MOST_DEVICES - 1)
+            clone.flash.files = dict(source.flash.files)
+            if source.element.counters[0]:
+                self.oracle.expected_stop.add(label)
+                self.devices.append(clone)
+                clone.start()
+
+        self.schedule.call(fault.at * 1000, copy_it)
+
+    def _twin(self, fault: Fault) -> None:
+        """Storage and keys copied: both go on, the server must notice."""
+
+        def copy_it() -> None:
+            source = self.devices[fault.device]
+            tasks = [Task("fine", DRIVERS[0], CARDS[0]), Task("sync")]
+            twin = self._device(f"{source.label}'s twin", source.index, tasks, [])
+            twin.flash.files = dict(source.flash.files)
+            twin.element.counters = list(source.element.counters)
+            twin.element.blocks = copy.copy(source.element.blocks)
+            self.oracle.tampered.add(device_name(source.index))
+            self.oracle.expected_twins.add(device_name(source.index))
+            self.devices.append(twin)
+            twin.start()
+
+        self.schedule.call(fault.at * 1000, copy_it)
+
+    def quiet(self) -> bool:
+        """Whether nothing waits anywhere."""
+        return self._terminals_quiet() and self._drained()
+
+    def _terminals_quiet(self) -> bool:
+        return all(device.quiet or device_name(device.index) in self.oracle.tampered for device in self.devices)
+
+    def _drained(self) -> bool:
+        with reading(self.centre.engine) as connection:
+            return outbox.unsettled(connection) == 0
+
+    def play(self) -> None:
+        """Trouble first, then everything heals, then the judgement."""
+        for device in self.devices:
+            device.start()
+        self.schedule.spawn(self.centre.work())
+        last = max([WORK_S * 2 * 1000] if self.plan.faults else [0])
+        self.schedule.run(
+            lambda: self.schedule.now >= last and all(device.officer.done for device in self.devices), CHAOS_MS
+        )
+        self.tell("all", "no more faults")
+        self.centre.heal()
+        for device in self.devices:
+            device.heal()
+        settled = self.schedule.run(self._finished, self.schedule.now + SETTLE_MS)
+        if not settled:
+            self.oracle.fail("it never becomes quiet: " + self._waiting())
+        self.oracle.quiescent(self.devices)
+
+    def _finished(self) -> bool:
+        for device in self.devices:
+            if not (device.stopped or device.officer.closed and device.officer.screen == "login_number"):
+                if device_name(device.index) not in self.oracle.tampered:
+                    return False
+        return self.quiet()
+
+    def _waiting(self) -> str:
+        said = []
+        for device in self.devices:
+            journal = getattr(device.terminal, "journal", None)
+            if journal is not None and not device.quiet:
+                said.append(
+                    f"{device.label} acknowledged {journal.acked_seq} of {journal.head_seq},"
+                    f" {len(journal.view.provisional)} results awaited"
+                )
+        with reading(self.centre.engine) as connection:
+            said.append(f"{outbox.unsettled(connection)} requests in the outbox")
+        return "; ".join(said)
+
+
+def _drop(files: dict[str, bytes], kept: dict[str, bytes]) -> None:
+    for name in [name for name in files if name not in kept]:
+        del files[name]
+
+
+def play(plan: Plan) -> Outcome:
+    """Play a plan."""
+    began = time.process_time()
+    simulation = Simulation(plan)
+    try:
+        simulation.play()
+    finally:
+        centres.current(None)
+    devices: Sequence[Any] = simulation.devices
+    figures = {
+        "terminals": len(plan.tasks),
+        "faults": len(plan.faults),
+        "records": sum(getattr(getattr(d.terminal, "journal", None), "head_seq", 0) for d in devices),
+        "outcomes_shown": len(simulation.oracle.seen),
+        "messages": simulation.centre.messages,
+        "captures": len(simulation.centre.book.captures()),
+        "checks": simulation.oracle.checks,
+    }
+    return Outcome(
+        plan, simulation.oracle.broken, simulation.story, time.process_time() - began, simulation.schedule.now // 1000, figures
+    )
+
+
+def simulate(seed: int) -> Outcome:
+    """Play a seed."""
+    return play(draw(seed))
