@@ -83,11 +83,13 @@ def read_licence(
     groups: "tuple | list" = (1, 11),
     portrait: bool = False,
     resume: "Resume | None" = None,
+    archive: "dict[int, bytes] | None" = None,
 ) -> "Generator[tuple, Any, LicenceReading]":
     """Read and judge one licence.
 
     `rnd(n)` → n random bytes (24 for each opening of the channel; 8 or 40 more for the chip's proof); `today` YYYYMMDD; `groups`
-    the group numbers wanted; DG4, if wanted or `portrait`, is hashed as it comes and kept only with `portrait`.
+    the group numbers wanted; DG4, if wanted or `portrait`, is hashed as it comes and kept only with `portrait`. `archive`, if
+    given, gets {short identifier: content} of every file that was read whole and kept.
     """
     if len(today) != 8:
         raise ValueError("today is YYYYMMDD")
@@ -96,7 +98,7 @@ def read_licence(
         wanted.append(profile.PORTRAIT_GROUP)
     chip = Chip(crypto, mrz, rnd)
     try:
-        reading = _Reading(crypto, chip, resume or Resume(), portrait)
+        reading = _Reading(crypto, chip, resume or Resume(), portrait, archive)
         return (yield from reading.run(wanted, mrz, trust, today))
     finally:
         chip.close()
@@ -105,7 +107,10 @@ def read_licence(
 class _Reading:
     """The steps of one reading and what they share."""
 
-    def __init__(self, crypto: "Crypto", chip: Chip, resume: Resume, portrait: bool) -> None:
+    def __init__(
+        self, crypto: "Crypto", chip: Chip, resume: Resume, portrait: bool, archive: "dict[int, bytes] | None" = None
+    ) -> None:
+        self.archive = archive
         self.crypto = crypto
         self.chip = chip
         self.resume = resume
@@ -137,12 +142,18 @@ class _Reading:
         self.conclude()
         return self.result
 
+    def keep(self, state: "FileRead") -> None:
+        """Put a file that was read whole into the archive, if there is one."""
+        if self.archive is not None and state.keep:
+            self.archive[state.file] = bytes(state.content)
+
     def common(self) -> "Generator[tuple, Any, list[int] | None]":
         """EF.COM's list of groups; None (and a finding) if it is absent or malformed."""
         try:
             state = files.FileRead(self.crypto, profile.COM)
             yield from files.read(self.chip, state)
             if state.complete:
+                self.keep(state)
                 return groups.common_data(state.content)[1]
         except GroupError:
             pass
@@ -173,6 +184,7 @@ class _Reading:
             raise ReadError("another chip answers than before the interruption", "LIC-033", "read this licence afresh")
         self.resume.sod_sha256 = self.result.sod_sha256 = state.sha256
         self.result.files[profile.SOD_TAG] = state.sha256
+        self.keep(state)
         self.sod = passive.parse_sod(state.content, self.judged)
 
     def read_groups(
@@ -200,6 +212,7 @@ class _Reading:
                     self.judged.altered.append(group)
             if state.complete:
                 self.result.files[state.tag] = state.sha256
+                self.keep(state)
             elif state.denied or (state.absent and announced):
                 self.judged.note("LIC-213", group)
         if 1 not in reads or not (reads[1].complete or 1 in self.judged.altered):

@@ -1,0 +1,179 @@
+"""Dumped files: names accepted, groups judged one by one, pictures decoded; never more than "data genuine, chip not proven"."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from protocol.crypto.native import NativeCrypto
+from protocol.errors import ConfigError
+from protocol.licence.errors import GroupError
+from protocol.licence.trust.anchors import TrustSet
+from sim.cards import licence
+from sim.cards.tlv import tlv
+from sim.pki import Pki, make_pki
+from tools import cli
+from tools.licence import dump, offline, portrait, report
+
+TODAY = "20250611"
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return make_pki(tmp_path_factory.mktemp("pki"))
+
+
+def files_of(name: str, pki: Pki) -> dict[int, bytes]:
+    return dict(licence.build(licence.profile(name), pki).content.files)
+
+
+def judged(files: dict[int, bytes], pki: Pki, trust: "TrustSet | None" = None) -> dict:
+    anchors = TrustSet(pki.anchors()) if trust is None else trust
+    return report.of(offline.judge(NativeCrypto(), files, anchors, TODAY), files)
+
+
+def codes(found: dict) -> set[str]:
+    return {finding["code"] for finding in found["findings"]}
+
+
+def test_genuine_files_are_data_genuine_chip_not_proven(pki: Pki) -> None:
+    found = judged(files_of("amina", pki), pki)
+    assert found["verdict"]["words"] == "data genuine, chip not proven" and found["believed"]
+    assert {found["groups"][f"DG{number}"]["state"] for number in (1, 2, 3, 4, 5, 11)} == {"signed"}
+    assert codes(found) == set()
+
+
+@pytest.mark.parametrize("group", [1, 2, 3, 4, 5, 11])
+def test_each_altered_group_is_named(group: int, pki: Pki) -> None:
+    files = files_of("amina", pki)
+    files[group] = files[group][:-1] + bytes([files[group][-1] ^ 1])
+    found = judged(files, pki)
+    assert found["verdict"]["words"] == f"altered: DG{group}" and found["altered"] == [f"DG{group}"]
+    assert found["groups"][f"DG{group}"]["state"] == "altered" and not found["believed"]
+
+
+@pytest.mark.parametrize(
+    "change", [lambda data: data + b"\0", lambda data: data[:-1], lambda data: b"\x62" + data[1:], lambda data: b""]
+)
+def test_a_group_of_another_length_or_tag_is_altered(change, pki: Pki) -> None:
+    files = files_of("amina", pki)
+    files[11] = change(files[11])
+    assert judged(files, pki)["altered"] == ["DG11"]
+
+
+def test_a_changed_security_object_is_altered_and_an_absent_one_unreadable(pki: Pki) -> None:
+    files = files_of("amina", pki)
+    whole = files[0x1D]
+    at = whole.index(b"\x04\x20") + 5  # inside the first digest
+    files[0x1D] = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+    found = judged(files, pki)
+    assert found["verdict"]["number"] == 3 and "EF.SOD" in found["altered"]
+    del files[0x1D]
+    found = judged(files, pki)
+    assert found["verdict"]["words"] == "chip unreadable" and "LIC-230" in codes(found)
+
+
+def test_an_unknown_issuer_a_swapped_sod_and_an_unlisted_group_are_told(pki: Pki) -> None:
+    assert judged(files_of("unknown-issuer", pki), pki)["verdict"]["words"] == "unknown issuer"
+    assert judged(files_of("amina", pki), pki, TrustSet([]))["verdict"]["words"] == "unknown issuer"
+    assert judged(files_of("swapped-sod", pki), pki)["verdict"]["number"] == 3
+    found = judged(files_of("unlisted-group", pki), pki)
+    assert "LIC-210" in codes(found) and found["groups"]["DG11"]["state"] == "not covered by the SOD"
+
+
+def test_a_group_that_was_not_dumped_is_a_finding(pki: Pki) -> None:
+    files = files_of("amina", pki)
+    del files[3]
+    found = judged(files, pki)
+    assert found["believed"] and [(row["code"], row["detail"]) for row in found["findings"]] == [("LIC-213", "DG3")]
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("EF.SOD", 0x1D), ("ef_sod.bin", 0x1D), ("SOD", 0x1D), ("EF.COM", 0x1E), ("DG1", 1), ("dg11.bin", 11), ("Datagroup04.bin", 4),
+     ("EF.DG14", 14), ("DG15", 0), ("DG0", 0), ("portrait.png", 0), ("notes.txt", 0), ("DG1x", 0)],
+)  # fmt: skip
+def test_names_of_dumped_files(name: str, file: int) -> None:
+    assert dump.file_of(name) == file
+
+
+def test_a_dump_is_written_and_loaded_again(tmp_path: Path, pki: Pki) -> None:
+    files = files_of("karim", pki)
+    dump.write(tmp_path / "new" / "dump", files)
+    assert dump.load(tmp_path / "new" / "dump") == files
+
+
+def test_folders_that_hold_no_dump_are_refused(tmp_path: Path) -> None:
+    for folder in (tmp_path / "absent", tmp_path):
+        with pytest.raises(ConfigError) as caught:
+            dump.load(folder)
+        assert caught.value.code == "CFG-080"
+    (tmp_path / "DG1").write_bytes(b"a")
+    (tmp_path / "DG1.bin").write_bytes(b"b")
+    with pytest.raises(ConfigError) as caught:
+        dump.load(tmp_path)
+    assert caught.value.code == "CFG-082"
+
+
+def dg4(picture: bytes) -> bytes:
+    return tlv(0x65, tlv(0x02, b"\x01"), tlv(0xA2, tlv(0x89, b"\x03"), tlv(0x5F40, picture)))
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("JPEG", "L"), ("JPEG2000", "RGB"), ("JPEG2000", "L")])
+def test_portraits_are_decoded(kind: str, mode: str) -> None:
+    stream = io.BytesIO()
+    Image.linear_gradient("L").resize((120, 154)).convert(mode).save(stream, kind)
+    image = portrait.decode(dg4(stream.getvalue()))
+    assert image.size == (120, 154) and image.mode == mode
+    assert image.convert("L").getpixel((60, 5)) < 30 and image.convert("L").getpixel((60, 148)) > 220
+
+
+def test_a_bare_jpeg_2000_codestream_is_decoded() -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 80), (10, 200, 30)).save(stream, "JPEG2000", no_jp2=True)
+    assert portrait.decode(dg4(stream.getvalue())).size == (64, 80)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        b"",
+        b"\xff\xd8\xff",
+        b"\xff\xd8\xff\xe0" + bytes(500),
+        b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(40),
+        b"GIF89a" + bytes(30),
+    ],
+)
+def test_broken_or_other_pictures_are_refused(picture: bytes) -> None:
+    with pytest.raises(GroupError) as caught:
+        portrait.decode(dg4(picture))
+    assert caught.value.code == "LIC-050"
+
+
+def test_the_command_judges_a_folder(tmp_path: Path, pki: Pki) -> None:
+    anchor = tmp_path / "csca.der"
+    anchor.write_bytes(pki.csca.der)
+    dump.write(tmp_path / "dump", files_of("altered", pki))
+    command = [
+        sys.executable,
+        "-m",
+        "tools.cli",
+        "licence",
+        "verify",
+        str(tmp_path / "dump"),
+        "--trust",
+        str(anchor),
+        "--today",
+        TODAY,
+    ]
+    done = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == cli.CHECK_FAILED and json.loads(done.stdout)["altered"] == ["DG1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.startswith("altered: DG1\n")
+    command[5] = str(tmp_path / "nowhere")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == cli.BAD_INPUT and "CFG-080" in done.stderr

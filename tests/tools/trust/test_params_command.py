@@ -1,0 +1,93 @@
+"""`tasdid params sign`, `show`, `check`, and trust taken from whatever a person names."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from protocol.errors import ConfigError, ParameterError
+from server import keys as server_keys
+from sim.pki import Pki, make_pki
+from tools import cli
+from tools.trust import load, sets
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return make_pki(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    server_keys.make(tmp_path / "keys")
+    return tmp_path
+
+
+def params(*words: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "tools.cli", "params", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_set_is_signed_shown_and_checked(folder: Path) -> None:
+    (folder / "limits.json").write_text(json.dumps({"tx_max": 1000000, "hot": [{"hex": "00ff"}]}))
+    out, key = folder / "limits.cose", folder / "keys" / "set-limits.pem"
+    done = params("sign", folder / "limits.json", "--kind", "limits", "--set-version", 4, "--key", key, "--out", out)
+    assert done.returncode == cli.OK, done.stderr
+    shown = json.loads(params("show", out, "--json").stdout)
+    assert (shown["kind"], shown["version"], shown["body"]) == (
+        "limits",
+        4,
+        {"tx_max": 1000000, "hot": [{"hex": "00ff"}]},
+    )
+    done = params("check", out, "--key", key)
+    assert done.returncode == cli.OK and "in force" in done.stdout
+    done = params("check", out, "--key", folder / "keys" / "set-emv.pem")
+    assert done.returncode == cli.CHECK_FAILED and "does not hold" in done.stdout
+    out.write_bytes(out.read_bytes()[:-1] + b"\0")
+    assert params("check", out, "--key", key).returncode == cli.CHECK_FAILED
+    out.write_bytes(b"nonsense")
+    done = params("check", out, "--key", key)
+    assert done.returncode == cli.BAD_INPUT and "PRM-011" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [("[1]", "CFG-085"), ("{", "CFG-085"), ('{"a": {"hex": "0"}}', "CFG-085"), ('{"a": {"file": "none"}}', "CFG-085")],
+)
+def test_bodies_that_cannot_be_read_are_bad_input(text: str, code: str, tmp_path: Path) -> None:
+    (tmp_path / "body.json").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        sets.body_from(tmp_path / "body.json")
+    assert caught.value.code == code
+
+
+def test_anchors_come_from_certificates_sets_and_folders(folder: Path, pki: Pki) -> None:
+    kept = folder / "trust"
+    kept.mkdir()
+    (kept / "csca.der").write_bytes(pki.csca.der)
+    trust, remarks = load.anchors(kept / "csca.der")
+    assert [(anchor.country, anchor.purpose) for anchor in trust.anchors] == [("DZ", "idl")] and remarks == []
+    key = folder / "keys" / "set-trust.pem"
+    message = sets.sign(sets.private_key(key), "trust", 1, 0, 30, 0, {"anchors": pki.anchors()})
+    (kept / "trust.cose").write_bytes(message)
+    trust, remarks = load.anchors(kept)
+    assert len(trust.anchors) == 2 and "not checked" in remarks[0]
+    assert load.anchors(kept, key)[1] == []
+    with pytest.raises(ParameterError) as caught:
+        load.anchors(kept, folder / "keys" / "set-emv.pem")
+    assert caught.value.code == "PRM-011"
+    assert load.anchors(None)[0].anchors == []
+
+
+def test_things_that_are_no_anchor_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "csca.der").write_bytes(b"no certificate")
+    for source, code in ((tmp_path / "csca.der", "CFG-083"), (tmp_path / "none.der", "CFG-085")):
+        with pytest.raises(ConfigError) as caught:
+            load.anchors(source)
+        assert caught.value.code == code
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError) as caught:
+        load.anchors(tmp_path / "empty")
+    assert caught.value.code == "CFG-086"

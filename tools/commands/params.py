@@ -1,0 +1,211 @@
+"""`tasdid params`: make, sign, show and check parameter sets; import ICAO master lists as trust anchors.
+
+    tasdid params import-masterlist LIST.ml --anchor csca-germany.der --country DZ
+    tasdid params import-masterlist LIST.ml --anchor csca-germany.der --country DZ --out trust.cose --key set-trust.pem
+    tasdid params show trust.cose
+    tasdid params check trust.cose --key set-trust.pub.pem
+    tasdid params sign body.json --kind limits --set-version 3 --key set-limits.pem --out limits.cose
+
+Exit codes: 0 it worked; 1 a signature does not hold or a set is not in force; 2 bad input.
+"""
+
+import datetime as dt
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from protocol.errors import ConfigError, ParameterError
+
+app = typer.Typer(no_args_is_help=True, help="Make, sign, show and check parameter sets.")
+
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+Key = Annotated[Path | None, typer.Option(help="private key (PEM, P-256) of the set's role")]
+Version = Annotated[
+    int, typer.Option("--set-version", help="version of the set; today's date as a number if not given", min=0)
+]
+Days = Annotated[int, typer.Option(help="days of validity from now", min=1, max=3660)]
+
+
+@app.callback()
+def params() -> None:
+    """Make, sign, show and check parameter sets."""
+
+
+@app.command("import-masterlist")
+def import_masterlist(
+    file: Annotated[Path, typer.Argument(help="the master list (.ml)")],
+    anchor: Annotated[Path, typer.Option(help="certificate of the authority above the list's signer, got out of band")],
+    country: Annotated[str, typer.Option(help="only this country (two letters)")] = "",
+    purpose: Annotated[str, typer.Option(help="what the anchors shall vouch for")] = "idl",
+    out: Annotated[Path | None, typer.Option(help="write a signed set of the listed anchors")] = None,
+    key: Key = None,
+    version: Version = 0,
+    days: Days = 366,
+    as_json: AsJson = False,
+) -> None:
+    """Verify a master list under an out-of-band anchor, show what it holds, and make a signed trust set of one country."""
+    from protocol.crypto.native import NativeCrypto
+    from tools.trust import certificates, masterlist, sets
+
+    if out is not None and (key is None or len(country) != 2):
+        raise ConfigError("--out needs --key and --country", "CFG-088", "a trust set binds one country's anchors")
+    ders = certificates.load(anchor)
+    if len(ders) != 1:
+        raise ConfigError("--anchor holds several certificates", "CFG-083", "give the one above the list's signer")
+    listed = masterlist.load(sets.read(file), ders[0])
+    crypto = NativeCrypto()
+    rows = [(der, certificates.describe(crypto, der)) for der in listed.certificates]
+    chosen = [(der, row) for der, row in rows if not country or row["country"] == country.upper()]
+    report = {
+        "signed": listed.signed.isoformat(), "signer": listed.signer, "anchor_sha256": listed.anchor_sha256,
+        "certificates": len(rows), "countries": dict(sorted(Counter(row["country"] for _, row in rows).items())),
+        "explicit_parameters": sum(row["explicit_parameters"] for _, row in rows),
+        "explicit_refused": sum(row["explicit_parameters"] and row["curve"] is None for _, row in rows),
+        "country": country.upper(), "shown": [row for _, row in chosen],
+    }  # fmt: skip
+    if out is not None and key is not None:
+        report["set"] = _trust_set(chosen, country.upper(), purpose, out, key, version, days)
+    print(json.dumps(report, ensure_ascii=False)) if as_json else _tell_list(report)
+
+
+def _trust_set(
+    chosen: list[Any], country: str, purpose: str, out: Path, key: Path, version: int, days: int
+) -> dict[str, Any]:
+    """Sign the usable anchors of one country; ParameterError PRM-023 if there is none."""
+    from tools.trust import sets
+
+    anchors = [{"country": country, "purpose": purpose, "cert": der} for der, row in chosen if not row["unusable"]]
+    if not anchors:
+        raise ParameterError(
+            "the list holds no usable anchor of this country", "PRM-023", "see the list without --out", country
+        )
+    now = int(time.time())
+    number = version or int(dt.datetime.now(dt.UTC).strftime("%Y%m%d"))
+    message = sets.sign(sets.private_key(key), "trust", number, now, days, now, {"anchors": anchors})
+    _write(out, message)
+    return {
+        "file": out.name,
+        "version": number,
+        "anchors": len(anchors),
+        "bytes": len(message),
+        "left_out": len(chosen) - len(anchors),
+    }
+
+
+def _write(out: Path, message: bytes) -> None:
+    try:
+        out.write_bytes(message)
+    except OSError as error:
+        raise ConfigError(
+            f"{out.name} cannot be written ({error.strerror})", "CFG-085", "choose another --out", error.errno
+        ) from error
+
+
+def _tell_list(report: dict[str, Any]) -> None:
+    print(f"signed    {report['signed']} by {report['signer']}")
+    print(f"anchor    SHA-256 {report['anchor_sha256']}: issued the signer")
+    print(f"holds     {report['certificates']} certificates of {len(report['countries'])} countries")
+    print(
+        f"explicit  {report['explicit_parameters']} keys with explicit curve parameters, {report['explicit_refused']} refused"
+    )
+    if not report["country"]:
+        print("countries " + " ".join(f"{name or '?'}:{count}" for name, count in report["countries"].items()))
+    for row in report["shown"] if report["country"] else [row for row in report["shown"] if row["unusable"]]:
+        print(f"\n{row['country']}  {row['subject']}")
+        key = row["curve"] or f"{row['key']} {row['bits'] or ''}"
+        print(f"    {row['kind']}, {key}{', explicit' if row['explicit_parameters'] else ''}, serial {row['serial']}")
+        until = f", signs until {row['private_key_until']}" if row["private_key_until"] else ""
+        print(f"    valid {row['not_before']} to {row['not_after']}{until}")
+        print(f"    SHA-256 {row['sha256']}")
+        if row["unusable"]:
+            print(f"    NOT USABLE: {row['unusable']}")
+    made = report.get("set")
+    if made:
+        print(
+            f"\n{made['file']}: version {made['version']}, {made['anchors']} anchors, {made['bytes']} bytes, "
+            f"{made['left_out']} left out"
+        )
+
+
+@app.command()
+def show(file: Annotated[Path, typer.Argument(help="a signed set (.cose)")], as_json: AsJson = False) -> None:
+    """Show what a signed set holds. Its signature is not checked: see `check`."""
+    from tools.trust import sets
+
+    found = sets.open_set(sets.read(file))
+    facts = _facts(found)
+    if as_json:
+        print(json.dumps({**facts, "body": sets.printable(found.body)}, ensure_ascii=False))
+        return
+    print(
+        f"{facts['kind']} version {facts['version']}, valid {facts['valid_from']} to {facts['valid_to']}, issued {facts['issued']}"
+    )
+    print("signature not checked here")
+    for name, value in found.body.items():
+        print(f"  {name}: {f'{len(value)} entries' if isinstance(value, list) else value}")
+    if found.kind == "trust":
+        _tell_anchors(found.body.get("anchors", []))
+
+
+def _tell_anchors(anchors: list[dict[str, Any]]) -> None:
+    from protocol.crypto.native import NativeCrypto
+    from tools.trust import certificates
+
+    for entry in anchors:
+        row = certificates.describe(NativeCrypto(), entry["cert"])
+        print(
+            f"    {entry['country']}/{entry['purpose']}  {row['subject']}  serial {row['serial']}  until {row['not_after']}"
+        )
+
+
+def _facts(found: Any) -> dict[str, Any]:
+    def when(seconds: int) -> str:
+        return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%d")
+
+    return {
+        "kind": found.kind, "version": found.version, "valid_from": when(found.valid_from), "valid_to": when(found.valid_to),
+        "issued": when(found.issued),
+    }  # fmt: skip
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="a signed set (.cose)")],
+    key: Annotated[Path, typer.Option(help="public key (PEM) that it must hold under")],
+    as_json: AsJson = False,
+) -> None:
+    """Check a set's signature and dates. Exit codes: 0 in force, 1 not, 2 bad input."""
+    from tools.trust import sets
+
+    found = sets.open_set(sets.read(file))
+    now = int(time.time())
+    state = "signature does not hold"
+    if sets.holds(found, sets.public_point(key)):
+        state = "not valid yet" if now < found.valid_from else "expired" if now > found.valid_to else "in force"
+    report = {**_facts(found), "state": state}
+    print(json.dumps(report) if as_json else f"{found.kind} version {found.version}: {state}")
+    if state != "in force":
+        raise typer.Exit(1)
+
+
+@app.command()
+def sign(
+    body: Annotated[Path, typer.Argument(help='the body, JSON or YAML; {"hex": "…"} or {"file": "…"} for bytes')],
+    kind: Annotated[str, typer.Option(help="tariff, emv, trust, officers or limits")],
+    out: Annotated[Path, typer.Option(help="the file to write")],
+    key: Annotated[Path, typer.Option(help="private key (PEM, P-256) of the set's role")],
+    version: Version = 0,
+    days: Days = 366,
+) -> None:
+    """Sign a parameter set. What the body says is the editor's responsibility."""
+    from tools.trust import sets
+
+    now = int(time.time())
+    number = version or int(dt.datetime.now(dt.UTC).strftime("%Y%m%d"))
+    message = sets.sign(sets.private_key(key), kind, number, now, days, now, sets.body_from(body))
+    _write(out, message)
+    print(f"{out.name}: {kind} version {number}, {len(message)} bytes")

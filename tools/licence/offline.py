@@ -1,0 +1,137 @@
+"""Judges dumped files without the chip: passive authentication only, so at best "data genuine, chip not proven".
+
+The same judgement as the reader's (`protocol.licence.trust.passive`), over files instead of a conversation. DG13 and DG14 are
+hashed but no chip is here to prove itself: `chip` stays "untested" where the SOD announces a proof.
+"""
+
+from protocol import records
+from protocol.crypto import Crypto
+from protocol.errors import CryptoError, FormatError
+from protocol.licence import groups
+from protocol.licence.errors import GroupError, LicenceError, ReadError
+from protocol.licence.files import FileRead
+from protocol.licence.profile import COM, SOD, SOD_TAG, two_letters
+from protocol.licence.reader import LicenceReading
+from protocol.licence.trust import passive
+from protocol.licence.trust.anchors import TrustSet
+from protocol.licence.trust.security_object import SecurityObject
+
+DECODED = (1, 2, 3, 11)
+
+
+def judge(crypto: Crypto, files: dict[int, bytes], trust: TrustSet, today: str) -> LicenceReading:
+    """The judgement over `files` {short identifier: content} on `today` (YYYYMMDD). Never raises for what the files hold."""
+    result, judged = LicenceReading(), passive.Judgement()
+    result.access = "files"
+    present = _present(files, judged)
+    sod = _security_object(crypto, files, result, judged)
+    reads = _hashed(crypto, files, sod, result, judged)
+    if sod is not None:
+        passive.compare(sod, reads, present, judged)
+        for group in sorted(sod.hashes):
+            if group not in files and (present is None or group in present):
+                judged.note("LIC-213", group)
+        if any(passive.expected_in(group) for group in sod.hashes):
+            result.chip = passive.UNTESTED
+    if 1 not in files:
+        judged.note("LIC-213", 1)
+        judged.readable = False
+    _decode(files, result, judged)
+    if sod is not None:
+        _believe(crypto, sod, trust, today, result, judged)
+    _dates(result, today, judged)
+    _conclude(result, judged)
+    return result
+
+
+def _present(files: dict[int, bytes], judged: passive.Judgement) -> "list[int] | None":
+    try:
+        if COM in files:
+            return groups.common_data(files[COM])[1]
+    except GroupError:
+        pass  # noted below, like an absent one
+    judged.note("LIC-212")
+    return None
+
+
+def _security_object(
+    crypto: Crypto, files: dict[int, bytes], result: LicenceReading, judged: passive.Judgement
+) -> "SecurityObject | None":
+    content = files.get(SOD)
+    if content is None:
+        judged.note("LIC-230")
+        judged.readable = False
+        return None
+    result.sod_sha256 = result.files[SOD_TAG] = crypto.sha256(content)
+    return passive.parse_sod(content, judged)
+
+
+def _hashed(
+    crypto: Crypto,
+    files: dict[int, bytes],
+    sod: "SecurityObject | None",
+    result: LicenceReading,
+    judged: passive.Judgement,
+) -> dict[int, FileRead]:
+    """Each group hashed; one whose length is not the announced one is altered, for a signed group has exactly its length."""
+    reads: dict[int, FileRead] = {}
+    for group in sorted(files):
+        if group in (COM, SOD):
+            continue
+        state = FileRead(crypto, group, "sha256" if sod is None else sod.algorithm, keep=False)
+        try:
+            state.take(files[group])
+        except ReadError:
+            state.total = 0
+        if not state.complete or state.total != len(files[group]):
+            judged.note("LIC-214", group)
+            judged.altered.append(group)
+            continue
+        result.files[state.tag] = state.sha256
+        reads[group] = state
+    return reads
+
+
+def _decode(files: dict[int, bytes], result: LicenceReading, judged: passive.Judgement) -> None:
+    for group in DECODED:
+        if group in files:
+            try:
+                result.data[group] = groups.decode(group, files[group])
+            except (LicenceError, FormatError):
+                judged.note("LIC-215", group)
+    result.dg1, result.dg11 = result.data.get(1), result.data.get(11)
+
+
+def _believe(
+    crypto: Crypto,
+    sod: SecurityObject,
+    trust: TrustSet,
+    today: str,
+    result: LicenceReading,
+    judged: passive.Judgement,
+) -> None:
+    dg1 = result.dg1
+    country, issued = (two_letters(dg1["country"]), dg1["issue"]) if dg1 else ("", "")
+    try:
+        passive.judge_signer(crypto, sod, trust, country, issued, today, judged)
+    except CryptoError as cause:
+        judged.tested = False
+        judged.note("LIC-232", cause.code)
+
+
+def _dates(result: LicenceReading, today: str, judged: passive.Judgement) -> None:
+    dg1 = result.dg1
+    if dg1 and dg1["expiry"] and dg1["expiry"] < today:
+        judged.note("LIC-201")
+    if dg1 and dg1["issue"] and dg1["issue"] > today:
+        judged.note("LIC-203")
+
+
+def _conclude(result: LicenceReading, judged: passive.Judgement) -> None:
+    result.verdict = passive.verdict(judged, result.chip)
+    if result.verdict == records.VERDICT_GENUINE:
+        raise AssertionError("no chip was here to prove itself")
+    result.details = judged.findings
+    result.findings = list(dict.fromkeys(code for code, _ in judged.findings))
+    result.covered = judged.covered
+    result.altered_groups = sorted(set(judged.altered))

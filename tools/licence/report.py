@@ -1,0 +1,64 @@
+"""One reading as a JSON-able report: verdict, findings, groups with their state, data, how the chip was opened and proved."""
+
+from typing import Any
+
+from protocol import records
+from protocol.licence.errors import LicenceError
+from protocol.licence.profile import COM, SOD, name_of
+from protocol.licence.reader import LicenceReading
+from tools.licence import words
+
+ORDER = (COM, SOD, *range(1, 15))
+
+
+def of(reading: LicenceReading, files: dict[int, bytes]) -> dict[str, Any]:
+    """The report of a reading; `files` {short identifier: content} of what was read or loaded."""
+    return {
+        "verdict": _verdict(reading.verdict, reading.altered_groups),
+        "believed": reading.verdict in words.BELIEVED,
+        "findings": words.findings(list(reading.details)),  # pyright: ignore[reportArgumentType]
+        "altered": [words.group_name(group) for group in reading.altered_groups],
+        "access": reading.access,
+        "chip": reading.chip,
+        "groups": {name_of(file): _group(reading, file, files[file]) for file in ORDER if file in files},
+        "data": {name_of(group): reading.data[group] for group in sorted(reading.data)},
+    }
+
+
+def unreadable(error: LicenceError) -> dict[str, Any]:
+    """The report of a licence of which nothing can be said but why."""
+    return {
+        "verdict": _verdict(records.VERDICT_UNREADABLE, []),
+        "believed": False,
+        "findings": [{"code": error.code, "meaning": error.message, "detail": _small(error.detail)}],
+        "altered": [], "access": "", "chip": "", "groups": {}, "data": {},
+    }  # fmt: skip
+
+
+def _verdict(number: int, altered: list[int]) -> dict[str, Any]:
+    return {"number": number, "words": words.verdict(number, altered), "note": words.NOTES.get(number, "")}
+
+
+def _group(reading: LicenceReading, file: int, content: bytes) -> dict[str, Any]:
+    if file == COM:
+        state = "not signed by its nature"
+    elif file == SOD:
+        state = "altered" if 0 in reading.altered_groups else "read"
+    elif file in reading.altered_groups:
+        state = "altered"
+    elif file in reading.covered:
+        state = "signed" if reading.verdict in words.BELIEVED else "matches the SOD"
+    else:
+        state = "not covered by the SOD"
+    digest = reading.files.get(_tag(file))
+    return {"bytes": len(content), "state": state, "sha256": digest.hex() if digest else None}
+
+
+def _tag(file: int) -> int:
+    from protocol.licence.profile import tag_of
+
+    return tag_of(file)
+
+
+def _small(detail: object) -> object:
+    return f"{detail:04X}" if isinstance(detail, int) else detail if isinstance(detail, str) else None

@@ -1,0 +1,52 @@
+"""One reading at a reader: wait for the card, read everything readable, resume after a card that was pulled."""
+
+import secrets
+from collections.abc import Callable
+
+from drivers.contracts.card_reader import CardReader
+from protocol.crypto import Crypto
+from protocol.errors import CardRemovedError, CardSilentError
+from protocol.licence.mrz import Mrz
+from protocol.licence.reader import LicenceReading, Resume, read_licence
+from protocol.licence.trust.anchors import TrustSet
+from terminal.flows.drive import drive
+from tools.licence.trace import TracingReader
+
+ALL_GROUPS = tuple(range(1, 15))
+TRIES = 4  # readings that may be interrupted before it is given up
+
+
+async def read(
+    reader: CardReader,
+    crypto: Crypto,
+    mrz: Mrz,
+    trust: TrustSet,
+    today: str,
+    wait_ms: int,
+    say: Callable[[str], None],
+    trace: bool,
+) -> "tuple[LicenceReading, dict[int, bytes]]":
+    """(reading, {short identifier: content}). `say` gets progress and trace lines. Raises CardError, LicenceError."""
+    resume = Resume()
+    files: dict[int, bytes] = {}
+    through = TracingReader(reader, say) if trace else reader
+
+    async def progress(name: str, done: int, total: int) -> None:
+        if done == total:
+            say(f"{name}: {total} bytes")
+
+    for attempt in range(1, TRIES + 1):
+        await reader.wait_for_card(wait_ms)
+        await reader.connect()
+        machine = read_licence(
+            crypto, mrz, secrets.token_bytes, trust, today, ALL_GROUPS, portrait=True, resume=resume, archive=files
+        )
+        try:
+            return await drive(through, machine, {"progress": progress}), files
+        except (CardRemovedError, CardSilentError) as error:
+            if attempt == TRIES:
+                raise
+            say(f"{error.code} {error.message}: present the same licence again, reading goes on where it stopped")
+        finally:
+            await reader.disconnect()
+    raise AssertionError("the last attempt returns or raises")

@@ -1,0 +1,64 @@
+"""Anchors out of what a person names: certificates (DER, PEM), a signed set "trust", or a folder of such files.
+
+Whoever names a certificate vouches for it: it becomes an anchor for licences of its own country. A set's signature is checked
+where its key is given, and said to be unchecked where it is not.
+"""
+
+from pathlib import Path
+
+from protocol.errors import ConfigError, ParameterError
+from protocol.licence.trust.anchors import LICENCE, Anchor, TrustSet
+from tools.trust import certificates, sets
+
+ENDINGS = (".der", ".cer", ".crt", ".pem", ".cose")
+
+
+def anchors(source: "Path | None", key: "Path | None" = None) -> "tuple[TrustSet, list[str]]":
+    """(trust, remarks). ConfigError CFG-083, CFG-085, CFG-086 (nothing there); ParameterError PRM-011."""
+    if source is None:
+        return TrustSet([]), ["no --trust given: the issuer will be unknown"]
+    try:
+        files = (
+            sorted(path for path in source.iterdir() if path.suffix.lower() in ENDINGS) if source.is_dir() else [source]
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"{source} cannot be read ({error.strerror})", "CFG-085", "check the path", error.errno
+        ) from error
+    if not files:
+        raise ConfigError(f"{source} holds no trust anchor", "CFG-086", "expected: " + " ".join(ENDINGS))
+    found: list[Anchor] = []
+    remarks: list[str] = []
+    for path in files:
+        found += _set(path, key, remarks) if path.suffix.lower() == ".cose" else _certificates(path)
+    return TrustSet(found), remarks
+
+
+def _certificates(path: Path) -> list[Anchor]:
+    if not path.is_file():
+        raise ConfigError(f"{path} is not there", "CFG-085", "check the path")
+    made = []
+    for der in certificates.load(path):
+        country = certificates.country(der)
+        if not country:
+            raise ConfigError(f"{path.name} names no country", "CFG-083", "an anchor is bound to one country")
+        made.append(Anchor(country, LICENCE, der))
+    return made
+
+
+def _set(path: Path, key: "Path | None", remarks: list[str]) -> list[Anchor]:
+    opened = sets.open_set(sets.read(path))
+    if opened.kind != "trust":
+        raise ParameterError(
+            "a signed set of another kind than trust", "PRM-011", "give the set of trust anchors", opened.kind
+        )
+    if key is None:
+        remarks.append(f"{path.name}: signature not checked (no --trust-key)")
+    elif not sets.holds(opened, sets.public_point(key)):
+        raise ParameterError("signature of the parameter set does not hold", "PRM-011", "get the set again", "trust")
+    try:
+        return TrustSet(opened.body["anchors"]).anchors
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ParameterError(
+            "the set of trust anchors is malformed", "PRM-011", "get the set again", "trust"
+        ) from error
