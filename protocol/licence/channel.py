@@ -1,7 +1,9 @@
 """A licence chip as a conversation: select, open, talk secured, rebuild the channel when the chip drops it.
 
 `Chip` wraps what one reading needs. All methods that talk are machines: they yield ("apdu", command) and are sent the answer.
-Quirks survived here: the first BAC refused with 6982, 63CF or 6300 (select again, once); 61xx in clear (GET RESPONSE).
+Quirks survived here: the first BAC refused with 6982, 63CF or 6300 (select again, once); 61xx in clear (GET RESPONSE). Extended
+length is used where link and heap have room for it and the card announces it: in its historical bytes (ISO/IEC 7816-4 section
+12.1.1.9), with the sizes of EF.ATR/INFO (DO 7F66) if it has one.
 """
 
 from typing import TYPE_CHECKING
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 NOT_FOUND = (0x6A82, 0x6A83, 0x6A88, 0x6A81)
 MAX_REBUILDS = 6
+CHUNK = 240  # bytes asked for at once without extended length: what works in the field
+SM_OVERHEAD = 48  # most bytes that secure messaging adds to an answer's data
 
 
 def exchange(command: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
@@ -39,11 +43,58 @@ def exchange(command: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
     raise ReadError("the chip's answer never ends", detail="61xx")
 
 
+def _master_file(file: int) -> "Generator[tuple, Any, bytes]":
+    """A small file of the master file by short identifier, in clear; empty if it is not there."""
+    data, status = b"", 0x6C00
+    for _ in range(3):  # 6Cxx may first name the largest chunk, then the file's length
+        data, status = yield from exchange(bytes((0, 0xB0, 0x80 | file, 0, status & 255)))
+        if status >> 8 != 0x6C:
+            break
+    return data if status in (0x9000, 0x6282) else b""
+
+
+def extended_announced(atr: bytes) -> bool:
+    """Whether the card capabilities (compact DO 73) in an ATR's historical bytes announce extended length."""
+    if len(atr) < 2:
+        return False
+    count, at, level = atr[1] & 15, 2, atr[1] >> 4
+    while level:  # interface bytes: TA, TB, TC as the upper bits say; TD says whether another round comes
+        at += (level & 1) + (level >> 1 & 1) + (level >> 2 & 1)
+        if not level >> 3:
+            break
+        if at >= len(atr):
+            return False
+        level = atr[at] >> 4
+        at += 1
+    end = at + count
+    if end > len(atr) or count == 0 or atr[at] not in (0x00, 0x80):
+        return False
+    at += 1
+    while at < end:
+        tag, length = atr[at] >> 4, atr[at] & 15
+        if tag == 7 and length == 3 and at + 3 < end:
+            return atr[at + 3] & 0x40 != 0
+        at += 1 + length
+    return False
+
+
+def answer_size(atr_info: bytes, room: int) -> int:
+    """The chunk for extended reads: what `room` holds and, if EF.ATR/INFO says so (DO 7F66: two integers), the card sends."""
+    at = bytes(atr_info).find(b"\x7f\x66\x08\x02\x02")
+    most = room
+    if at >= 0 and len(atr_info) >= at + 11 and atr_info[at + 7 : at + 9] == b"\x02\x02":
+        most = min(most, pack.rd16(atr_info, at + 9))
+    return max(most - SM_OVERHEAD, CHUNK)
+
+
 class Chip:
     """One licence chip: `aid` once selected, `channel` once open, `access` "BAC" or "PACE", `offers` of PACE in EF.CardAccess,
-    `pace_proof` (data, key) of the chip-authentication mapping or None, `rebuilds` how often the channel was lost."""
+    `pace_proof` (data, key) of the chip-authentication mapping or None, `rebuilds` how often the channel was lost, `chunk` how many
+    bytes a READ BINARY asks for (found out once, kept for all files), `room` for the data of an extended answer (0: none)."""
 
-    def __init__(self, crypto: "Crypto", mrz: "Mrz", rnd: "Callable[[int], bytes]") -> None:
+    def __init__(
+        self, crypto: "Crypto", mrz: "Mrz", rnd: "Callable[[int], bytes]", atr: bytes = b"", room: int = 0
+    ) -> None:
         self.crypto = crypto
         self._mrz = mrz
         self._rnd = rnd
@@ -55,6 +106,9 @@ class Chip:
         self._looked = False
         self._offer: "Offer | None" = None
         self.rebuilds = 0
+        self.room = room
+        self.chunk = CHUNK
+        self._announces = room > 2 * CHUNK and extended_announced(atr)
 
     def close(self) -> None:
         """Forget the session keys."""
@@ -76,12 +130,10 @@ class Chip:
         if self._looked:
             return
         self._looked = True
-        data, status = b"", 0x6C00
-        for _ in range(3):  # 6Cxx may first name the largest chunk, then the file's length
-            data, status = yield from exchange(bytes((0, 0xB0, 0x80 | profile.CARD_ACCESS, 0, status & 255)))
-            if status >> 8 != 0x6C:
-                break
-        if status not in (0x9000, 0x6282) or not data:
+        if self._announces:
+            self.chunk = answer_size((yield from _master_file(profile.ATR_INFO)), self.room)
+        data = yield from _master_file(profile.CARD_ACCESS)
+        if not data:
             return
         from protocol.licence.access import pace
 

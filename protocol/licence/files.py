@@ -1,7 +1,8 @@
 """Reading one file of the chip: short identifier first, then plain READ BINARY, in chunks; resumes where it was interrupted.
 
 A `FileRead` is the state of one file: it survives a rebuilt channel and, kept by the caller, a card that was pulled out. The
-content is hashed as it comes and kept only if asked for. ISO/IEC 7816-4 sections 7.2.2 and 7.2.3.
+content is hashed as it comes and kept only if asked for. ISO/IEC 7816-4 sections 7.2.2 and 7.2.3. The chunk that works is learnt
+once for all files (`Chip.chunk`): extended where the card announces it, else 240, else what fits an answer of 256 bytes.
 
 Quirks survived: 6Cxx (ask for xx), 6700 (smaller chunks), 6282 (end of file), 6985/6986 after SELECT EF or where short
 identifiers are not known (the other way of selecting is tried), 6987, 6882, 6988 and any answer in clear (channel rebuilt).
@@ -9,6 +10,7 @@ identifiers are not known (the other way of selecting is tried), 6987, 6882, 698
 
 from typing import TYPE_CHECKING
 
+from protocol import pack
 from protocol.licence import profile
 from protocol.licence.channel import NOT_FOUND
 from protocol.licence.errors import MessagingError, ReadError
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
     from protocol.crypto import Crypto
     from protocol.licence.channel import Chip
 
-CHUNK = 240
-SMALLER = (224, 192, 128, 64, 16)
+SMALLER = (2048, 1024, 512, 240, 231, 223, 192, 128, 64, 16)  # 231 and 223: an answer of 256 bytes with 3DES, with AES
 OTHER_WAY = (0x6985, 0x6986, 0x6981, 0x6A86, 0x6D00, 0x6B00)
 END_REACHED = (0x6B00, 0x6282, 0x9000)
 BY_SHORT_ID, BY_SELECT = 0, 1
@@ -32,7 +33,10 @@ class FileRead:
     `sha256` and `digest` (by `algorithm`, the SOD's) are there when complete; `content` if the file is kept.
     """
 
-    def __init__(self, crypto: "Crypto", file: int, algorithm: str = "sha256", keep: bool = True) -> None:
+    def __init__(
+        self, crypto: "Crypto", file: int, algorithm: str = "sha256", keep: bool = True, large: bool = False
+    ) -> None:
+        """`keep` the content; `large`: as large as can be read, not only as large as is held by default."""
         self.file = file
         self.tag = profile.tag_of(file)
         self.total = 0
@@ -40,6 +44,7 @@ class FileRead:
         self.absent = False
         self.denied = 0
         self.keep = keep
+        self._limit = profile.STREAM_LIMIT if large or not keep else profile.HOLD_LIMIT
         self.head = b""
         self.sha256 = b""
         self.digest = b""
@@ -82,8 +87,7 @@ class FileRead:
 
     def _begin(self, data: bytes) -> None:
         self.total = file_length(data, self.tag)
-        limit = profile.HOLD_LIMIT if self.keep and self.file != profile.PORTRAIT_GROUP else profile.STREAM_LIMIT
-        if self.total > limit:
+        if self.total > self._limit:
             raise ReadError("the file is larger than this terminal reads", "LIC-032", detail=profile.name_of(self.file))
         self.head = data[:4]
         if self.keep:
@@ -106,12 +110,12 @@ def file_length(head: bytes, tag: int) -> int:
     return at + length
 
 
-def read(chip: "Chip", state: FileRead, chunk: int = CHUNK) -> "Generator[tuple, bytes, None]":
+def read(chip: "Chip", state: FileRead) -> "Generator[tuple, bytes, None]":
     """Bring `state` to complete, absent or denied; yields ("progress", name, done, total) after each chunk.
 
     ReadError LIC-031 if the chip does not let it end, LIC-032 if the length is impossible; errors of the link pass through.
     """
-    reader = _Reader(chip, state, chunk)
+    reader = _Reader(chip, state)
     while not (state.complete or state.absent or state.denied):
         try:
             yield from reader.step()
@@ -126,10 +130,9 @@ def read(chip: "Chip", state: FileRead, chunk: int = CHUNK) -> "Generator[tuple,
 class _Reader:
     """The ways and sizes tried for one file."""
 
-    def __init__(self, chip: "Chip", state: FileRead, chunk: int) -> None:
+    def __init__(self, chip: "Chip", state: FileRead) -> None:
         self.chip = chip
         self.state = state
-        self.chunk = chunk
         self.exact = 0  # what 6Cxx asked for
         self.way = BY_SHORT_ID
         self.tried_both = False
@@ -146,15 +149,20 @@ class _Reader:
         if not short and not self.selected:
             yield from self.make_current()
             return
-        want = self.exact or (min(self.chunk, state.total - state.done) if state.total else self.chunk)
+        chunk = self.chip.chunk
+        exact = self.exact
+        want = exact or (min(chunk, state.total - state.done) if state.total else chunk)
         p1, p2 = (0x80 | state.file, state.done) if short else (state.done >> 8, state.done & 255)
-        data, status = yield from self.chip.send(bytes((0, 0xB0, p1, p2, want)))
+        size = bytes((want,)) if want < 256 else b"\0" + pack.u16be(want)
+        data, status = yield from self.chip.send(bytes((0, 0xB0, p1, p2)) + size)
         self.exact = 0
         if status in (0x9000, 0x6282) and data:
             if len(data) > want:
                 raise ReadError("the chip sent more than was asked for", "LIC-032", detail=profile.name_of(state.file))
             self.selected = True
             state.take(data)
+            if exact and not state.complete and len(data) == exact:
+                self.chip.chunk = exact  # 6Cxx named the largest chunk, not the file's end
         else:
             self.refused(status, want)
 
@@ -183,7 +191,7 @@ class _Reader:
         if status >> 8 == 0x6C and 0 < exact < want:
             self.exact = exact
         elif status in (0x6700, 0x6C00) and want > SMALLER[-1]:
-            self.chunk = [size for size in SMALLER if size < want][0]
+            self.chip.chunk = [size for size in SMALLER if size < want][0]
         elif status in NOT_FOUND and not state.done:
             state.absent = True
         elif status == 0x6982 and not state.done:

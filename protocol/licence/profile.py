@@ -5,10 +5,11 @@ Algerian DG11 are not published (?): ARABIC_* below are the profile's own, to be
 """
 
 ISO_AID = b"\xa0\x00\x00\x02\x48\x02\x00"
-EU_AID = b"\xa0\x00\x00\x04\x56\x45\x64\x4c\x2d\x30\x31"
+EU_AID = b"\xa0\x00\x00\x04\x56\x45\x44\x4c\x2d\x30\x31"
 
 COM, SOD, CARD_ACCESS = 0x1E, 0x1D, 0x1C  # short file identifiers besides the groups'
-AA_GROUP, CA_GROUP, PORTRAIT_GROUP = 13, 14, 4
+AA_GROUP, CA_GROUP, PORTRAIT_GROUP, EU_PORTRAIT_GROUP = 13, 14, 4, 6
+ATR_INFO = 0x01  # EF.ATR/INFO in the master file, where identifiers are its own
 LAST_GROUP = 14
 TAGS = b"\x61\x6b\x6c\x65\x67\x75\x63\x76\x70\x62\x6d\x71\x6f\x6e"  # of DG1 … DG14
 COM_TAG, SOD_TAG = 0x60, 0x77

@@ -49,7 +49,7 @@ class LicenceReading:
 
     `verdict` records.VERDICT_*; `findings` codes LIC-2xx, each once; `details` [(code, group number, status or text)];
     `dg1`, `dg11` maps or None; `data` {group: map} of all decoded groups; `covered` groups whose hash the SOD holds,
-    `altered_groups` (0 = the SOD itself); `files` {first tag: SHA-256}; `sod_sha256`; `portrait` whole DG4 or None; `access` "BAC";
+    `altered_groups` (0 = the SOD itself); `files` {first tag: SHA-256}; `sod_sha256`; `portrait` whole DG4 or DG6, or None; `access` "BAC" or "PACE";
     `chip` how the chip proved itself (passive.PROVEN …). Data of a group not in `covered` are shown as unproven or not at all.
     """
 
@@ -84,22 +84,23 @@ def read_licence(
     portrait: bool = False,
     resume: "Resume | None" = None,
     archive: "dict[int, bytes] | None" = None,
+    atr: bytes = b"",
+    room: int = 0,
 ) -> "Generator[tuple, Any, LicenceReading]":
     """Read and judge one licence.
 
     `rnd(n)` → n random bytes (24 for each opening of the channel; 8 or 40 more for the chip's proof); `today` YYYYMMDD; `groups`
-    the group numbers wanted; DG4, if wanted or `portrait`, is hashed as it comes and kept only with `portrait`. `archive`, if
-    given, gets {short identifier: content} of every file that was read whole and kept.
+    the group numbers wanted; the portrait's group (DG4; DG6 of an EU licence), if wanted or `portrait`, comes last, is hashed as it
+    comes and kept only with `portrait`. `archive`, if given, gets {short identifier: content} of every file that was read whole
+    and kept. `atr` of the card and `room` in bytes for one answer's data (0: this link carries no extended length) let large files
+    be read in few commands where the card announces that.
     """
     if len(today) != 8:
         raise ValueError("today is YYYYMMDD")
-    wanted = [group for group in groups if group != profile.PORTRAIT_GROUP]
-    if portrait or len(wanted) != len(groups):
-        wanted.append(profile.PORTRAIT_GROUP)
-    chip = Chip(crypto, mrz, rnd)
+    chip = Chip(crypto, mrz, rnd, atr, room)
     try:
         reading = _Reading(crypto, chip, resume or Resume(), portrait, archive)
-        return (yield from reading.run(wanted, mrz, trust, today))
+        return (yield from reading.run(list(groups), mrz, trust, today))
     finally:
         chip.close()
 
@@ -115,6 +116,7 @@ class _Reading:
         self.chip = chip
         self.resume = resume
         self.portrait = portrait
+        self.picture = profile.PORTRAIT_GROUP
         self.judged = passive.Judgement()
         self.result = LicenceReading()
         self.sod: "SecurityObject | None" = None
@@ -127,6 +129,7 @@ class _Reading:
         self.result.access = self.chip.access
         if self.chip.offers and self.chip.access == "BAC":
             self.judged.note("LIC-245")
+        wanted = self.order(wanted)
         present = yield from self.common()
         yield from self.security_object()
         proofs = [] if self.sod is None else [group for group in sorted(self.sod.hashes) if passive.expected_in(group)]
@@ -146,6 +149,14 @@ class _Reading:
         """Put a file that was read whole into the archive, if there is one."""
         if self.archive is not None and state.keep:
             self.archive[state.file] = bytes(state.content)
+
+    def order(self, wanted: "list[int]") -> "list[int]":
+        """The groups with the portrait's own last; which one that is, the application tells."""
+        if self.chip.aid == profile.EU_AID:
+            self.picture = profile.EU_PORTRAIT_GROUP
+            wanted = [self.picture if group == profile.PORTRAIT_GROUP else group for group in wanted]
+        others = [group for group in wanted if group != self.picture]
+        return others + [self.picture] if self.portrait or len(others) != len(wanted) else others
 
     def common(self) -> "Generator[tuple, Any, list[int] | None]":
         """EF.COM's list of groups; None (and a finding) if it is absent or malformed."""
@@ -199,8 +210,8 @@ class _Reading:
             state = reads.get(group)
             if state is None:
                 algorithm = "sha256" if self.sod is None else self.sod.algorithm
-                keep = group != profile.PORTRAIT_GROUP or self.portrait
-                state = reads[group] = files.FileRead(self.crypto, group, algorithm, keep)
+                large = group == self.picture
+                state = reads[group] = files.FileRead(self.crypto, group, algorithm, self.portrait or not large, large)
             try:
                 yield from files.read(self.chip, state)
             except ReadError as cause:
@@ -226,9 +237,9 @@ class _Reading:
             state = reads[group]
             if not state.complete or passive.expected_in(group):
                 continue
-            if group == profile.PORTRAIT_GROUP:
+            if group == self.picture:
                 self.result.portrait = state.content if self.portrait else None
-            elif group in (1, 2, 3, 11):
+            else:
                 try:
                     self.result.data[group] = groups.decode(group, state.content)
                 except (LicenceError, FormatError):

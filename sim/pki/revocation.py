@@ -9,9 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from sim.pki.states import HASHES, PSS, Holder, pss_padding
 
 
-def crl(
-    authority: Holder, revoked: Sequence[Holder], issued: dt.datetime, until: dt.datetime, fill: int = 0
-) -> bytes:
+def crl(authority: Holder, revoked: Sequence[Holder], issued: dt.datetime, until: dt.datetime, fill: int = 0) -> bytes:
     """A CRL in DER: the serial numbers of `revoked`, and `fill` others that belong to nobody."""
     public = authority.certificate.public_key()
     builder = (

@@ -1,7 +1,8 @@
-"""Chip authentication version 1 over elliptic curves: an ephemeral key agreement with the chip's static key (ICAO Doc 9303-11
-section 6.2, BSI TR-03110-1). The channel is renewed; the first answer that verifies under the new keys proves the chip.
+"""Chip authentication version 1: an ephemeral key agreement with the chip's static key (ICAO Doc 9303-11 section 6.2, BSI
+TR-03110-1), over elliptic curves or in a finite field. The channel is renewed; the first answer that verifies under the new keys
+proves the chip.
 
-The static key is in DG14, whose hash must have been compared before. Finite-field Diffie-Hellman is not supported.
+The static key is in DG14, whose hash must have been compared before.
 """
 
 from typing import TYPE_CHECKING
@@ -25,53 +26,120 @@ if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
 
 _PUBLIC_KEY = b"\x04\x00\x7f\x00\x07\x02\x02\x01"  # 0.4.0.127.0.7.2.2.1: 1 DH, 2 ECDH
-_PROTOCOL = b"\x04\x00\x7f\x00\x07\x02\x02\x03\x02"  # 0.4.0.127.0.7.2.2.3.2 (ECDH): 1 3DES, 2 … 4 AES
-_PACE = b"\x04\x00\x7f\x00\x07\x02\x02\x04"
+_PROTOCOL = b"\x04\x00\x7f\x00\x07\x02\x02\x03"  # 0.4.0.127.0.7.2.2.3: 1 DH, 2 ECDH; then 1 3DES, 2 … 4 AES
+_DH, _ECDH = 1, 2
+_X942 = b"\x2a\x86\x48\xce\x3e\x02\x01"  # 1.2.840.10046.2.1: p, g, q
+_PKCS3 = b"\x2a\x86\x48\x86\xf7\x0d\x01\x03\x01"  # 1.2.840.113549.1.3.1: p, g
+_PRIVATE = 32  # bytes of a private exponent where the group's order is not told
 CIPHERS = (keys.DES3, keys.AES128, keys.AES192, keys.AES256)
 
 
-class Offer:
-    """What DG14 offers: `key` PublicKey, `key_id` bytes (may be empty), `oid` of the protocol, `cipher`."""
+class FieldKey:
+    """A static key in a finite field: prime, base, order of the base (0 if not told), public value; `size` of the prime in bytes."""
 
-    def __init__(self, key: algorithms.PublicKey, key_id: bytes, oid: bytes, cipher: str) -> None:
+    kind = "DH"
+
+    def __init__(self, prime: int, base: int, order: int, public: int, size: int) -> None:
+        self.prime = prime
+        self.base = base
+        self.order = order
+        self.public = public
+        self.size = size
+
+
+class Offer:
+    """What DG14 offers: `key` PublicKey or FieldKey, `key_id` bytes (may be empty), `oid` of the protocol, `cipher`."""
+
+    def __init__(self, key: "algorithms.PublicKey | FieldKey", key_id: bytes, oid: bytes, cipher: str) -> None:
         self.key = key
         self.key_id = key_id
         self.oid = oid
         self.cipher = cipher
 
 
+def _infos(group14: "Bytes") -> Der:
+    outer = Der(groups.body(group14, profile.tag_of(profile.CA_GROUP)))
+    inner = outer.enter(SET)
+    outer.finish()
+    return inner
+
+
+def announced(group14: "Bytes") -> bool:
+    """Whether a whole DG14 holds a key for chip authentication."""
+    infos = _infos(group14)
+    while infos.more():
+        name = infos.enter(SEQUENCE).oid()
+        if name[:-1] == _PUBLIC_KEY:
+            return True
+    return False
+
+
+def hides_pace(group14: "Bytes", offered: "list") -> bool:
+    """Whether DG14, which is signed, offers PACE that is not among the offers of EF.CardAccess, which nobody signed."""
+    from protocol.licence.access import pace
+
+    seen = [(item.oid, item.domain) for item in offered]
+    for item in pace.offers(groups.body(group14, profile.tag_of(profile.CA_GROUP))):
+        if (item.oid, item.domain) not in seen:
+            return True
+    return False
+
+
 def offer(group14: "Bytes") -> Offer:
-    """The offer in a whole DG14; UnsupportedError if it is another key agreement, TrustError if there is none."""
-    infos = Der(groups.body(group14, profile.tag_of(profile.CA_GROUP))).enter(SET)
-    key, key_id, oid, cipher = None, b"", b"", keys.DES3
+    """The first offer in a whole DG14; UnsupportedError if its key cannot be used here, TrustError if there is none."""
+    infos = _infos(group14)
+    key, key_id, oid, kind = None, b"", b"", 0
+    protocols: "list[bytes]" = []
     while infos.more():
         info = infos.enter(SEQUENCE)
         name = info.oid()
-        if name == _PUBLIC_KEY + b"\x02" and key is None:
-            key = algorithms.read_public_key(info)
+        if name[:-1] == _PUBLIC_KEY and name[-1] in (_DH, _ECDH) and key is None:
+            kind = name[-1]
+            key = algorithms.read_public_key(info) if kind == _ECDH else read_field_key(info)
             if info.peek() == INTEGER:
                 key_id = info.integer_bytes()
-        elif name == _PUBLIC_KEY + b"\x01":
-            raise algorithms.unsupported("chip authentication", name)
-        elif name[:-1] == _PROTOCOL and 1 <= name[-1] <= 4 and not oid:
-            oid, cipher = name, CIPHERS[name[-1] - 1]
-    if key is None or key.kind != algorithms.ECDSA:
+        elif len(name) == len(_PROTOCOL) + 2 and name[:-2] == _PROTOCOL and 1 <= name[-1] <= 4:
+            protocols.append(name)
+    if key is None or key.kind not in (algorithms.ECDSA, FieldKey.kind):
         raise TrustError("DG14 holds no key for chip authentication", detail="DG14")
-    return Offer(key, key_id, oid, cipher)
+    for name in protocols:
+        if name[-2] == kind and not oid:
+            oid = name
+    return Offer(key, key_id, oid, CIPHERS[oid[-1] - 1] if oid else keys.DES3)
 
 
-def offers_pace(group14: "Bytes") -> bool:
-    """Whether DG14, which is signed, offers PACE."""
-    infos = Der(groups.body(group14, profile.tag_of(profile.CA_GROUP))).enter(SET)
-    while infos.more():
-        if infos.enter(SEQUENCE).oid()[:8] == _PACE:
-            return True
-    return False
+def read_field_key(parent: Der) -> FieldKey:
+    """A SubjectPublicKeyInfo of Diffie-Hellman (RFC 3279 2.3.3, PKCS #3); UnsupportedError for other sizes than 1024 to 2048 bits."""
+    info = parent.enter(SEQUENCE)
+    algorithm = info.enter(SEQUENCE)
+    name = algorithm.oid()
+    if name not in (_X942, _PKCS3):
+        raise algorithms.unsupported("kind of key", name)
+    fields = algorithm.enter(SEQUENCE)
+    algorithm.finish()
+    prime, base = fields.integer_bytes(), fields.integer_bytes()
+    order = fields.integer_bytes() if name == _X942 else b""
+    item = Der(info.bits())
+    info.finish()
+    public = item.integer_bytes()
+    item.finish()
+    if not 128 <= len(prime) <= 256:
+        raise algorithms.unsupported("finite field of this size")
+    p, g, y = pack.int_from(prime), pack.int_from(base), pack.int_from(public)
+    if (
+        not (1 < g < p - 1 and 1 < y < p - 1 and p & 1)
+        or len(order) > len(prime)
+        or (order and pack.int_from(order) < 3)
+    ):
+        raise TrustError("the key for chip authentication cannot be used", detail="DG14")
+    return FieldKey(p, g, pack.int_from(order) if order else 0, y, len(prime))
 
 
 def mapping_holds(crypto: "Crypto", group14: "Bytes", proof: "tuple[bytes, bytes]") -> bool:
     """Whether the data of PACE's chip-authentication mapping belong to DG14's key (Doc 9303-11 section 4.4.3.5.2)."""
     key = offer(group14).key
+    if not isinstance(key, algorithms.PublicKey):
+        raise TrustError("the mapping and the key in DG14 do not belong together", detail="DG14")
     return pack.ct_equal(crypto.ec_multiply(key.curve, proof[0], key.point), proof[1])
 
 
@@ -81,14 +149,26 @@ def ephemeral(curve: str, rnd: "Callable[[int], bytes]") -> bytes:
     return pack.be(pack.int_from(rnd(domain.size + 8)) % (domain.n - 1) + 1, domain.size)
 
 
+def agree(
+    crypto: "Crypto", key: "algorithms.PublicKey | FieldKey", rnd: "Callable[[int], bytes]"
+) -> "tuple[bytes, bytes]":
+    """(our ephemeral public key, shared secret) with the chip's static key."""
+    if isinstance(key, FieldKey):
+        order = key.order or 1 << (8 * _PRIVATE)
+        size = _PRIVATE if not key.order else len(pack.be(key.order, key.size).lstrip(b"\0"))
+        private = pack.int_from(rnd(size + 8)) % (order - 2) + 2
+        public = pack.be(pow(key.base, private, key.prime), key.size)
+        return public, pack.be(pow(key.public, private, key.prime), key.size)
+    private = ephemeral(key.curve, rnd)
+    shared = crypto.ec_multiply(key.curve, private, key.point)
+    return crypto.ec_multiply(key.curve, private), shared[1 : 1 + (len(shared) - 1) // 2]
+
+
 def run(chip: "Chip", group14: "Bytes") -> "Generator[tuple, Any, bool]":
     """Agree on new keys and talk once under them; False if the chip refuses, MessagingError if its answer is not authentic."""
     given = offer(group14)
     crypto = chip.crypto
-    private = ephemeral(given.key.curve, chip.random)
-    public = crypto.ec_multiply(given.key.curve, private)
-    shared = crypto.ec_multiply(given.key.curve, private, given.key.point)
-    shared = shared[1 : 1 + (len(shared) - 1) // 2]
+    public, shared = agree(crypto, given.key, chip.random)
     reference = wrap(0x84, given.key_id) if given.key_id else b""
     if given.cipher == keys.DES3:
         accepted = yield from _set_key(chip, public, reference)
@@ -106,16 +186,24 @@ def run(chip: "Chip", group14: "Bytes") -> "Generator[tuple, Any, bool]":
 def _set_key(chip: "Chip", public: bytes, reference: bytes) -> "Generator[tuple, Any, bool]":
     """MSE:Set KAT, the one command of the 3DES variant."""
     data = wrap(0x91, public) + reference
-    _, status = yield from chip.send(b"\x00\x22\x41\xa6" + bytes((len(data),)) + data)
+    _, status = yield from chip.send(_command(b"\x00\x22\x41\xa6", data))
     return status == 0x9000
 
 
 def _authenticate(chip: "Chip", oid: bytes, public: bytes, reference: bytes) -> "Generator[tuple, Any, bool]":
     """MSE:Set AT and GENERAL AUTHENTICATE, the two commands of the AES variants."""
     data = wrap(0x80, oid) + reference
-    _, status = yield from chip.send(b"\x00\x22\x41\xa4" + bytes((len(data),)) + data)
+    _, status = yield from chip.send(_command(b"\x00\x22\x41\xa4", data))
     if status != 0x9000:
         return False
     data = wrap(0x7C, wrap(0x80, public))
-    _, status = yield from chip.send(b"\x00\x86\x00\x00" + bytes((len(data),)) + data + b"\x00")
+    command = _command(b"\x00\x86\x00\x00", data)
+    _, status = yield from chip.send(command + (b"\x00" if command[4] else b"\x00\x00"))
     return status == 0x9000
+
+
+def _command(header: bytes, data: bytes) -> bytes:
+    """A command with data, in extended form if they need it."""
+    if len(data) < 256:
+        return header + bytes((len(data),)) + data
+    return header + b"\x00" + pack.u16be(len(data)) + data

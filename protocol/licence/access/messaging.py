@@ -70,8 +70,11 @@ class SecureChannel:
         # CMAC pads by itself, but 9303-11 9.8.6 pads first
         return self._crypto.aes_cmac(self._mac, padded)[:8]
 
-    def wrap(self, command: "Bytes", extended: bool = False) -> bytes:
-        """The protected form of a plain command APDU: `command` is CLA INS P1 P2 [Lc data] [Le], short or extended."""
+    def wrap(self, command: "Bytes") -> bytes:
+        """The protected form of a plain command APDU: `command` is CLA INS P1 P2 [Lc data] [Le], short or extended.
+
+        An extended Le, or an extended body, makes the protected command an extended one.
+        """
         if not self.alive:
             raise MessagingError("the secure channel is closed", detail="closed")
         data, le = _parts(command)
@@ -86,7 +89,7 @@ class SecureChannel:
             body += _object(0x97, le)
         body += _object(0x8E, self.checksum(keys.pad(header, self._block) + body) if body else self.checksum(header))
         self._due = le is not None
-        if len(body) > 255 or extended:
+        if len(body) > 255 or (le is not None and len(le) == 2):
             return header + b"\0" + pack.u16be(len(body)) + body + b"\0\0"
         return header + bytes((len(body),)) + body + b"\0"
 

@@ -1,6 +1,6 @@
 """Whether the chip is no copy: active and chip authentication, as the SOD announces them (ICAO Doc 9303-11 sections 6.1 and 6.2).
 
-DG13 listed in the SOD announces active authentication, DG14 chip authentication. Chip authentication is preferred (it also
+DG13 listed in the SOD announces active authentication, DG14 chip authentication if it holds a key for it. Chip authentication is preferred (it also
 renews the channel); where one of them succeeds the chip is proven, where an announced one fails or is missing it is a suspected
 clone. A mechanism that this terminal cannot run is never counted as held or as failed: the chip then stays unproven.
 """
@@ -36,8 +36,10 @@ def prove(
         if group not in judged.covered:
             outcomes.append(passive.FAILED)  # the key itself was altered; LIC-214 stands already
             continue
+        if group == profile.CA_GROUP and not _announces(chip, state.content, judged):
+            continue
         try:
-            held = yield from _twice(chip, group, reads, judged)
+            held = yield from _twice(chip, group, reads)
         except UnsupportedError as cause:
             judged.note("LIC-244", cause.detail)
             outcomes.append(passive.UNTESTED)
@@ -55,18 +57,31 @@ def prove(
     return passive.NOT_OFFERED
 
 
-def _twice(
-    chip: "Chip", group: int, reads: "dict[int, FileRead]", judged: "Judgement"
-) -> "Generator[tuple, Any, bool]":
+def _announces(chip: "Chip", group14: "bytes | bytearray", judged: "Judgement") -> bool:
+    """Whether an unaltered DG14 holds a key for chip authentication: it may be there for PACE or active authentication alone.
+
+    Notes LIC-246 if it offers PACE that EF.CardAccess, which nobody signed, did not.
+    """
+    from protocol.licence.access import chip_authentication
+
+    try:
+        if chip_authentication.hides_pace(group14, chip.offers):
+            judged.note("LIC-246")
+        return chip_authentication.announced(group14)
+    except (LicenceError, FormatError):
+        return True  # what is malformed is for the mechanism to refuse
+
+
+def _twice(chip: "Chip", group: int, reads: "dict[int, FileRead]") -> "Generator[tuple, Any, bool]":
     """Run one mechanism; a channel that the chip dropped is rebuilt and the mechanism repeated, once."""
     try:
-        return (yield from _run(chip, group, reads, judged))
+        return (yield from _run(chip, group, reads))
     except MessagingError as cause:
         yield from chip.rebuild(cause)
-    return (yield from _run(chip, group, reads, judged))
+    return (yield from _run(chip, group, reads))
 
 
-def _run(chip: "Chip", group: int, reads: "dict[int, FileRead]", judged: "Judgement") -> "Generator[tuple, Any, bool]":
+def _run(chip: "Chip", group: int, reads: "dict[int, FileRead]") -> "Generator[tuple, Any, bool]":
     if group == profile.AA_GROUP:
         from protocol.licence.access import active
 
@@ -76,8 +91,6 @@ def _run(chip: "Chip", group: int, reads: "dict[int, FileRead]", judged: "Judgem
     from protocol.licence.access import chip_authentication
 
     content = reads[group].content
-    if chip_authentication.offers_pace(content) and not chip.offers:
-        judged.note("LIC-246")
     if chip.pace_proof is not None:
         return chip_authentication.mapping_holds(chip.crypto, content, chip.pace_proof)
     return (yield from chip_authentication.run(chip, content))

@@ -223,11 +223,11 @@ def test_mrz_check_digits_agree_with_icao(icao):
 def test_all_profiles_build_and_change_what_they_say():
     pki = made.shared()
     for name in licence.PROFILES:
-        card = licence.build(licence.profile(name), pki)
-        assert {1, 2, 3, 4, 5, 0x0B, 0x1D, 0x1E} == set(card.content.files), name
-        assert [card.content.files[file][0] for file in (1, 2, 3, 4, 5, 0x0B, 0x1D, 0x1E)] == list(
-            bytes.fromhex("616B6C65676D7760")
-        )
+        files = licence.build(licence.profile(name), pki).content.files
+        first = {1: 0x61, 2: 0x6B, 3: 0x6C, 4: 0x65, 5: 0x67, 11: 0x6D, 0x1D: 0x77, 0x1E: 0x60}
+        if licence.profile(name).get("encoding") == "eu":
+            first = {1: 0x61, 5: 0x67, 6: 0x75, 0x1D: 0x77, 0x1E: 0x60}
+        assert {file: files[file][0] for file in first} == first, name
     genuine = licence.build(licence.profile("karim"), pki).content.files
     altered = licence.build(licence.profile("altered"), pki).content.files
     assert altered[1] != genuine[1]
