@@ -11,10 +11,10 @@ from sim.cards import tlv
 
 KEPT = 400
 NAMES = {
-    0x20: "VERIFY", 0x22: "MANAGE SECURITY ENVIRONMENT", 0x24: "CHANGE REFERENCE DATA", 0x82: "EXTERNAL AUTHENTICATE", 0x84: "GET CHALLENGE",
-    0x86: "GENERAL AUTHENTICATE", 0x88: "INTERNAL AUTHENTICATE", 0xA4: "SELECT", 0xA8: "GET PROCESSING OPTIONS",
-    0xAE: "GENERATE AC", 0xB0: "READ BINARY", 0xB1: "READ BINARY", 0xB2: "READ RECORD", 0xC0: "GET RESPONSE", 0xCA: "GET DATA",
-    0xCB: "GET DATA",
+    0x20: "VERIFY", 0x22: "MANAGE SECURITY ENVIRONMENT", 0x24: "CHANGE REFERENCE DATA", 0x82: "EXTERNAL AUTHENTICATE",
+    0x84: "GET CHALLENGE", 0x86: "GENERAL AUTHENTICATE", 0x88: "INTERNAL AUTHENTICATE", 0xA4: "SELECT",
+    0xA8: "GET PROCESSING OPTIONS", 0xAE: "GENERATE AC", 0xB0: "READ BINARY", 0xB1: "READ BINARY", 0xB2: "READ RECORD",
+    0xC0: "GET RESPONSE", 0xCA: "GET DATA", 0xCB: "GET DATA",
 }  # fmt: skip
 APPLICATIONS = {
     "A0000002480200": "driving licence", "F00000544401": "CIB TEST", "F00000544402": "EDAHABIA TEST",
@@ -22,14 +22,19 @@ APPLICATIONS = {
 }  # fmt: skip
 CRYPTOGRAMS = {0x00: "AAC", 0x40: "TC", 0x80: "ARQC"}
 CRYPTOGRAM_WORDS = {"AAC": "declined", "TC": "approved offline", "ARQC": "asks the issuer"}
-DATA_OBJECTS = {"9F13": "last online ATC", "9F17": "PIN tries left", "9F36": "transaction counter", "9F4F": "log format"}
+DATA_OBJECTS = {
+    "9F13": "last online ATC",
+    "9F17": "PIN tries left",
+    "9F36": "transaction counter",
+    "9F4F": "log format",
+}
 WORDS = {
     "9000": "ok", "6200": "warning", "6282": "end of file before Le", "6283": "selected file deactivated", "6300": "refused",
     "6700": "wrong length", "6882": "no secure messaging", "6982": "security status not satisfied", "6983": "blocked",
-    "6984": "data invalidated", "6985": "conditions not satisfied", "6986": "no current file", "6987": "secure messaging objects missing",
-    "6988": "secure messaging objects wrong", "6A80": "wrong data", "6A81": "not supported", "6A82": "not found", "6A83": "record not found",
-    "6A86": "wrong P1-P2", "6A88": "data not found", "6B00": "offset outside the file", "6D00": "instruction unknown",
-    "6E00": "class unknown",
+    "6984": "data invalidated", "6985": "conditions not satisfied", "6986": "no current file",
+    "6987": "secure messaging objects missing", "6988": "secure messaging objects wrong", "6A80": "wrong data",
+    "6A81": "not supported", "6A82": "not found", "6A83": "record not found", "6A86": "wrong P1-P2", "6A88": "data not found",
+    "6B00": "offset outside the file", "6D00": "instruction unknown", "6E00": "class unknown",
 }  # fmt: skip
 
 
@@ -48,7 +53,7 @@ def status_word(response: bytes) -> tuple[str, str]:
 
 
 def tone(sw: str) -> str:
-    """"ok", "warn" or "bad", for a colour."""
+    """ "ok", "warn" or "bad", for a colour."""
     if sw == "9000" or sw[:2] in ("61", "6C"):
         return "ok"
     return "warn" if sw[:2] in ("62", "63") else "bad"
@@ -70,8 +75,8 @@ class ApduLog:
             self._asked[slot] = command
         self.lines.append(
             {
-                "n": self.count, "slot": slot, "utc": round(time.time(), 3), "header": command[:4].hex(" ").upper(), "name": name(command),
-                "detail": describe(command), "sw": sw, "meaning": self._result(slot, response) or meaning,
+                "n": self.count, "slot": slot, "utc": round(time.time(), 3), "header": command[:4].hex(" ").upper(),
+                "name": name(command), "detail": describe(command), "sw": sw, "meaning": self._result(slot, response) or meaning,
                 "sent": len(command), "received": len(response), "tone": tone(sw),
             }
         )  # fmt: skip
@@ -117,9 +122,9 @@ def _header(ins: int, p1: int, p2: int, data: bytes) -> str:
     if ins in (0xB0, 0xB1):
         return f"file {p1 & 31:02X}, from {p2}" if p1 & 0x80 else f"from {p1 << 8 | p2}"
     if ins == 0xB2:
-        return f"record {p1} of file {p2 >> 3}"
+        return f"record {p1}, file {p2 >> 3}"
     if ins == 0xAE:
-        return f"asks for {CRYPTOGRAMS.get(p1 & 0xC0, '?')}" + (" with CDA" if p1 & 0x10 else "")
+        return f"asks {CRYPTOGRAMS.get(p1 & 0xC0, '?')}" + (", CDA" if p1 & 0x10 else "")
     if ins == 0x20:
         return "PIN, masked"
     if ins == 0xCA:

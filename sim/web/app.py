@@ -1,7 +1,7 @@
-"""The page's HTTP face (Starlette): static files, a small JSON API in which every action of the page is a call, and the WebSocket.
+"""The page's HTTP face (Starlette): static files, a JSON API in which every action of the page is a call, and the WebSocket.
 
-docs/page.md says what each call takes and gives. Errors are JSON {"code", "message", "hint"}: 400 not as documented, 404 no such thing,
-409 not now, 502 the server does not answer. The ledger is the central server's, passed on.
+docs/page.md says what each call takes and gives. Errors are JSON {"code", "message", "hint"}: 400 not as documented, 404 no
+such thing, 409 not now, 502 the server does not answer. The ledger is the central server's, passed on.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ STATUS = {"SIM-002": 404, "SIM-004": 404, "SIM-003": 409, "SIM-005": 409, "SIM-0
 
 
 def build(console: Console, language: str = "fr", fonts: Path | None = None) -> Starlette:
-    """The application over a console that is running already. `fonts`: folder with Vazirmatn-Regular.ttf and -Bold.ttf, if there."""
+    """The application over a console that runs already. `fonts`: folder with Vazirmatn-Regular.ttf and -Bold.ttf, if there."""
     routes: list[BaseRoute] = [
         Route("/", _index),
         Route("/api/state", _state),

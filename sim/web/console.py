@@ -1,7 +1,7 @@
 """What a person does to the world from the page, and what the page says of it: keys, scanner, cards, radio, power, printer.
 
-Each action checks its arguments and raises a coded ActionError; none of them waits for the terminal. Keys are handed over one by one,
-the next when the screen answered, because the keypad's controller keeps only a few.
+Each action checks its arguments and raises a coded ActionError; none of them waits for the terminal. Keys are handed over one
+by one, the next when the screen answered, because the keypad's controller keeps only a few.
 """
 
 import asyncio
@@ -200,9 +200,12 @@ class Console:
             "screen": {key: value for key, value in self.screen.items() if key != "event"} if power == "on" else {},
             "network": world.gateway.up,
             "bytes": {"up": world.gateway.bytes_up, "down": world.gateway.bytes_down},
-            "slots": {name: self._inserted.get(name) if self.slot(name).card is not None else None for name in self._locks},
+            "slots": {
+                name: self._inserted.get(name) if self.slot(name).card is not None else None for name in self._locks
+            },
             "pin_tries": self.wallet.pin_tries(),
-            "printer": {name: getattr(model, name) for name in SENSORS} | {"paper": model.paper.present, "hanging": bool(model.paper.rows)},
+            "printer": {name: getattr(model, name) for name in SENSORS}
+            | {"paper": model.paper.present, "hanging": bool(model.paper.rows)},
             "paper": self.paper.newest_first(),
             "server": world.server.running,
             "secure_element": world.element.running,

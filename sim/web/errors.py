@@ -1,6 +1,6 @@
 """What the page's actions refuse, with codes of their own.
 
-    ActionError    SIM  an action of the page that cannot be done now, or is not as documented in docs/page.md
+ActionError    SIM  an action of the page that cannot be done now, or is not as documented in docs/page.md
 """
 
 from protocol.errors import TasdidError

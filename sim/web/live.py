@@ -1,9 +1,9 @@
 """What changes, sent to every page that looks on: the state whole, new APDUs, and of the display the rectangle that differs.
 
-Each page has its own memory of what it was sent, so that a page that reloads, or a second one, gets all of it and disturbs nobody; a
-slow page gets fewer frames, never stale ones. Looked at 20 times a second, and only while somebody watches.
+Each page has its own memory of what it was sent, so that a page that reloads, or a second one, gets all of it and disturbs
+nobody; a slow page gets fewer frames, never stale ones. Looked at 20 times a second, and only while somebody watches.
 
-WebSocket messages: text {"state": …} or {"apdus": […]}; binary = x, y (2 bytes each, big endian) + PNG of a rectangle at that place.
+WebSocket messages: text {"state": …} or {"apdus": […]}; binary = x, y (2 bytes each, big endian) + PNG of a rectangle there.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The cards at hand: drivers' licences (with the plates of their cars) and bank cards, and what a person may know of each.
 
-Licences are built anew each time they are presented; bank cards live as long as the world, their counters and PIN tries in files, so
-that a card blocked today is blocked tomorrow.
+Licences are built anew each time they are presented; bank cards live as long as the world, their counters and PIN tries in
+files, so that a card blocked today is blocked tomorrow.
 """
 
 from pathlib import Path
@@ -15,7 +15,12 @@ from sim.pki import Pki
 from sim.web.errors import ActionError
 
 LICENCE, PAYMENT = "licence", "payment"
-ODD = (("expired", "0140510923"), ("altered", "0453412016"), ("unknown-issuer", "0277810915"), ("wrong-mrz", "0012311916"))
+ODD = (
+    ("expired", "0140510923"),
+    ("altered", "0453412016"),
+    ("unknown-issuer", "0277810915"),
+    ("wrong-mrz", "0012311916"),
+)
 """Licences with something wrong (names of sim.cards.licence.PROFILES), and a plate to go with each."""
 
 
@@ -29,7 +34,8 @@ class Wallet:
         self.plates = {driver["key"]: driver["plate"] for driver in people["drivers"]} | dict(ODD)
         self.bank = {card["key"]: card for card in people["cards"]}
         self._built = {
-            key: emv.build(card, pki, folder / f"{card['scheme']}-{card['number']}.json") for key, card in self.bank.items()
+            key: emv.build(card, pki, folder / f"{card['scheme']}-{card['number']}.json")
+            for key, card in self.bank.items()
         }
 
     def kind(self, key: str) -> str:
@@ -68,7 +74,13 @@ class Wallet:
             "officer": {"number": self.officer["number"], "pin": self.officer["pin"]},
             "licences": [self._licence(key) for key in self.plates],
             "cards": [
-                {"key": key, "scheme": card["scheme"], "risk": card["risk"], "pin": card["pin"], "label": self._built[key].application.label}
+                {
+                    "key": key,
+                    "scheme": card["scheme"],
+                    "risk": card["risk"],
+                    "pin": card["pin"],
+                    "label": self._built[key].application.label,
+                }
                 for key, card in self.bank.items()
             ],
         }

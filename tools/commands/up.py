@@ -1,8 +1,8 @@
 """`tasdid up`: a world to play in by hand: acquirer, server, secure element's stand-in, terminal, and the page, until Ctrl-C.
 
-The world is made on first use in a folder of its own for each runtime (a device's journal and its secure element belong together) and
-found again afterwards. Everything listens on the loopback only. Errors: CFG-070 the folder cannot be used, CFG-071 another `tasdid up`
-uses it, CFG-072 its data cannot be read, CFG-073 a part did not start, CFG-030 the port is taken.
+The world is made on first use in a folder of its own for each runtime (a device's journal and its secure element belong
+together) and found again afterwards. Everything listens on the loopback only. Errors: CFG-070 the folder cannot be used,
+CFG-071 another `tasdid up` uses it, CFG-072 its data cannot be read, CFG-073 a part did not start, CFG-030 the port is taken.
 """
 
 import asyncio
@@ -38,7 +38,10 @@ WORDS = {
     "cards": {"fr": "Cartes", "ar": "البطاقات", "en": "Cards"},
     "data": {"fr": "Données", "ar": "البيانات", "en": "Data"},
     "pin": {"fr": "code", "ar": "الرمز", "en": "PIN"},
-    "approve": {"fr": "accepte hors ligne : payée, permis rendu", "ar": "تقبل دون شبكة: مدفوعة", "en": "approves offline: paid, licence returned"},
+    "approve": {
+        "fr": "accepte hors ligne : payée, permis rendu", "ar": "تقبل دون شبكة: مدفوعة",
+        "en": "approves offline: paid, licence returned",
+    },
     "online": {
         "fr": "veut l'avis de la banque : provisoire, réglée après synchronisation", "ar": "تطلب رأي البنك: مؤقتة",
         "en": "wants its bank's word: provisional, settled after synchronising",
@@ -46,21 +49,32 @@ WORDS = {
     "decline": {"fr": "refuse : rien n'est pris", "ar": "ترفض: لم يقتطع شيء", "en": "declines: nothing is taken"},
     "reset": {"fr": "`make reset` les efface", "ar": "يمحوها make reset", "en": "`make reset` deletes them"},
     "stop": {"fr": "Ctrl-C arrête tout.", "ar": "Ctrl-C يوقف كل شيء.", "en": "Ctrl-C stops everything."},
-    "stopped": {"fr": "Tout est arrêté ; rien n'est perdu.", "ar": "توقف كل شيء؛ لم يضع شيء.", "en": "Everything has stopped; nothing is lost."},
+    "stopped": {
+        "fr": "Tout est arrêté ; rien n'est perdu.", "ar": "توقف كل شيء؛ لم يضع شيء.",
+        "en": "Everything has stopped; nothing is lost.",
+    },
 }  # fmt: skip
 
 
 def run(
-    port: Annotated[int | None, typer.Option(help=f"the page's port; {USUAL_PORT} if free, else any free one", min=0, max=65535)] = None,
+    port: Annotated[
+        int | None, typer.Option(help=f"the page's port; {USUAL_PORT} if free, else any free one", min=0, max=65535)
+    ] = None,
     lang: Annotated[str, typer.Option(help="ar, fr or en: the terminal's language and the page's")] = "fr",
     runtime: Annotated[str, typer.Option(help="cpython or micropython: what the terminal runs on")] = "cpython",
     link: Annotated[str, typer.Option(help="pcsc or tcp: how CPython reaches the cards")] = "pcsc",
-    data: Annotated[Path | None, typer.Option(help="the folder of the world's data; var/ in the project if not given")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="the folder of the world's data; var/ in the project if not given")
+    ] = None,
     heap: Annotated[str, typer.Option(help="MicroPython's heap, e.g. 192k")] = "192k",
     as_json: Annotated[bool, typer.Option("--json", help="say address, numbers and PINs as one line of JSON")] = False,
 ) -> None:
     """Start simulator and server, serve the page on which one officer's day is played by hand; Ctrl-C stops everything."""
-    for value, known, option in ((lang, LANGUAGES, "--lang"), (runtime, RUNTIMES, "--runtime"), (link, LINKS, "--link")):
+    for value, known, option in (
+        (lang, LANGUAGES, "--lang"),
+        (runtime, RUNTIMES, "--runtime"),
+        (link, LINKS, "--link"),
+    ):
         if value not in known:
             raise typer.BadParameter(f"{option} is one of: {', '.join(known)}")
     with _listening(port) as listener, _own_folder(_folder(data) / runtime) as folder:
@@ -99,16 +113,22 @@ def _own_folder(folder: Path) -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = (folder / "up.lock").open("a+")
     except OSError as error:
-        raise ConfigError(f"the folder {folder} cannot be used ({error.strerror})", "CFG-070", "choose another --data", error.errno) from error
+        raise ConfigError(
+            f"the folder {folder} cannot be used ({error.strerror})", "CFG-070", "choose another --data", error.errno
+        ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise ConfigError(f"another `tasdid up` uses {folder}", "CFG-071", "stop it, or choose another --data") from error
+            raise ConfigError(
+                f"another `tasdid up` uses {folder}", "CFG-071", "stop it, or choose another --data"
+            ) from error
         yield folder
 
 
-async def _play(listener: socket.socket, folder: Path, lang: str, runtime: str, link: str, heap: str, as_json: bool) -> None:
+async def _play(
+    listener: socket.socket, folder: Path, lang: str, runtime: str, link: str, heap: str, as_json: bool
+) -> None:
     """Start the world, serve the page until a signal, end the world."""
     from sim.web.app import build
     from sim.web.console import Console
@@ -138,7 +158,9 @@ async def _play(listener: socket.socket, folder: Path, lang: str, runtime: str, 
         sys.stdout.flush()
         await page.serve(sockets=[listener])
     except (ProcessFailed, TimeoutError) as error:
-        raise ConfigError("a part of the world did not start", "CFG-073", f"the logs in {folder} say why", str(error)) from error
+        raise ConfigError(
+            "a part of the world did not start", "CFG-073", f"the logs in {folder} say why", str(error)
+        ) from error
     except asyncio.CancelledError:
         pass  # stopped before the page was there
     finally:
@@ -163,7 +185,9 @@ def _fleet(folder: Path, lang: str, quiet: bool) -> Any:
     try:
         return Fleet.make(folder)
     except (ValueError, KeyError, OSError) as error:
-        raise ConfigError(f"the data in {folder} cannot be read", "CFG-072", "`make reset` starts afresh", type(error).__name__) from error
+        raise ConfigError(
+            f"the data in {folder} cannot be read", "CFG-072", "`make reset` starts afresh", type(error).__name__
+        ) from error
 
 
 def _link(runtime: str, link: str) -> str:
@@ -196,7 +220,9 @@ def _greeting(console: Any, listener: socket.socket, folder: Path, lang: str, as
     address = f"http://{HOST}:{listener.getsockname()[1]}/"
     if as_json:
         about = {"data": str(folder), "runtime": console.world.runtime, "link": console.world.link}
-        return json.dumps({"address": address, **about, "officer": table["officer"], "cards": table["cards"]}, ensure_ascii=False)
+        return json.dumps(
+            {"address": address, **about, "officer": table["officer"], "cards": table["cards"]}, ensure_ascii=False
+        )
 
     def word(key: str) -> str:
         return WORDS[key][lang]
@@ -204,7 +230,10 @@ def _greeting(console: Any, listener: socket.socket, folder: Path, lang: str, as
     rows = [
         (word("page"), address),
         (word("officer"), f"{table['officer']['number']}, {word('pin')} {table['officer']['pin']}"),
-        *((word("cards") if not at else "", f"{card['label']:14} {word('pin')} {card['pin']}   {word(card['risk'])}") for at, card in enumerate(table["cards"])),
+        *(
+            (word("cards") if not at else "", f"{card['label']:14} {word('pin')} {card['pin']}   {word(card['risk'])}")
+            for at, card in enumerate(table["cards"])
+        ),
         (word("data"), f"{folder}   ({word('reset')})"),
     ]
     lines = [f"  {title:9} {text}" for title, text in rows]

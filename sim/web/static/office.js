@@ -70,13 +70,19 @@ export function clearTrace() {
   document.getElementById("trace").replaceChildren(el("p", { class: "empty", data: { t: "no_trace" } }, t("no_trace")));
 }
 
+function apdu(line) {
+  const plain = line.meaning === "ok" || line.sw.startsWith("61") || line.sw.startsWith("6C");
+  const result = [line.received > 2 ? `${line.received - 2} B` : "", line.sw, plain ? "" : line.meaning].filter(Boolean).join(" ");
+  const whole = `${line.header} ${line.name}, ${line.detail} → ${line.sw} ${line.meaning}`;
+  return el("div", { class: `apdu ${line.tone} ${line.slot}`, dir: "ltr", title: whole, data: { n: line.n } },
+    el("code", {}, line.header.replaceAll(" ", "")), el("b", {}, line.name), el("span", {}, line.detail), el("em", {}, result));
+}
+
 export function addApdus(lines) {
   const place = document.getElementById("trace");
   place.querySelector(".empty")?.remove();
   const near = place.scrollHeight - place.scrollTop - place.clientHeight < 40;
-  place.append(...lines.map((line) => el("div", { class: `apdu ${line.tone} ${line.slot}`, dir: "ltr", data: { n: line.n } },
-    el("code", {}, line.header), el("b", {}, line.name), el("span", {}, line.detail),
-    el("em", {}, [line.received > 2 ? `${line.received - 2} B` : "", line.sw, line.meaning].filter(Boolean).join(" ")))));
+  place.append(...lines.map(apdu));
   while (place.childElementCount > SHOWN) place.firstElementChild.remove();
   if (near) place.scrollTop = place.scrollHeight;
 }

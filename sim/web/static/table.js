@@ -1,7 +1,7 @@
 // What lies on the table: licences with their drivers' cars, bank cards, the officer's note.
 
 import { act, el } from "/static/api.js";
-import { t } from "/static/texts.js";
+import { currentLanguage, t } from "/static/texts.js";
 
 let wallet = { licences: [], cards: [], officer: {} };
 let state = null;
@@ -12,6 +12,10 @@ const CARD_KEYS = ["x", "y", "z"];
 const FACE = `<svg class="face" viewBox="0 0 40 50" aria-hidden="true"><rect width="40" height="50" fill="#dfe8e4"/><circle cx="20" cy="19" r="9" fill="#9fb4ab"/><path d="M3 50c1-14 8-19 17-19s16 5 17 19z" fill="#7f998e"/></svg>`;
 const CHIP = `<svg class="chip" viewBox="0 0 34 26" aria-hidden="true"><rect x=".5" y=".5" width="33" height="25" rx="5" fill="#e3c86a" stroke="#a98a2c"/><path d="M0 9h11v8H0M34 9H23v8h11M11 1v24M23 1v24" fill="none" stroke="#a98a2c"/></svg>`;
 const CAR = `<svg viewBox="0 0 120 74" aria-hidden="true"><path d="M24 32 33 9c1-4 4-6 8-6h38c4 0 7 2 8 6l9 23" fill="#c3d3de" stroke="#44525e" stroke-width="2"/><rect x="12" y="28" width="96" height="34" rx="9" fill="currentColor" stroke="#44525e" stroke-width="2"/><rect x="17" y="33" width="14" height="7" rx="3" fill="#d84343"/><rect x="89" y="33" width="14" height="7" rx="3" fill="#d84343"/><rect x="18" y="60" width="14" height="11" rx="3" fill="#333"/><rect x="88" y="60" width="14" height="11" rx="3" fill="#333"/></svg>`;
+
+function named(card) {
+  return card.label ?? (currentLanguage() === "ar" ? card.name_ar : card.name);
+}
 
 export function plated(plate) {
   return `${plate.slice(0, -5)}-${plate.slice(-5, -2)}-${plate.slice(-2)}`;
@@ -80,7 +84,7 @@ function driver(licence, letter) {
   car.append(el("span", { class: "plate", dir: "ltr" }, plated(licence.plate)));
   const typed = licence.typed;
   return el("article", { class: "driver", data: { card: licence.key }, onclick: () => choose(licence.key) },
-    el("header", {}, el("h3", {}, el("bdi", {}, licence.odd ? t(`odd_${licence.key}`) : licence.name)), letter ? el("kbd", {}, letter.toUpperCase()) : ""),
+    el("header", {}, el("h3", {}, el("bdi", {}, licence.odd ? t(`odd_${licence.key}`) : named(licence))), letter ? el("kbd", {}, letter.toUpperCase()) : ""),
     card,
     el("div", { class: "side" }, car,
       el("button", { type: "button", data: { act: "scan" }, onclick: () => scan(licence.key) }, t("scan")),
@@ -126,6 +130,6 @@ export function update(now) {
     const key = now.slots[bay.dataset.slot];
     bay.classList.toggle("full", Boolean(key));
     const name = [...wallet.licences, ...wallet.cards].find((card) => card.key === key);
-    bay.querySelector(".bay-text").textContent = name ? (name.name ?? name.label) : t(`bay_${bay.dataset.slot}`);
+    bay.querySelector(".bay-text").textContent = name ? named(name) : t(`bay_${bay.dataset.slot}`);
   }
 }

@@ -149,7 +149,7 @@ export function setLanguage(chosen) {
 
 export function money(centimes) {
   const digits = (centimes / 100).toLocaleString(language === "en" ? "en-GB" : "fr-FR", { minimumFractionDigits: 2 });
-  return `\u2068${digits} ${t("currency")}\u2069`;
+  return `\u2068\u2066${digits.replace(/\u202f/g, "\u00a0")}\u2069\u00a0${t("currency")}\u2069`;
 }
 
 export function clock(seconds) {
