@@ -106,7 +106,8 @@ def outcome(sheet: "Sheet", fields: dict) -> None:
         masked = ltr("•••• " + fields["last4"])
         sheet.line(sheet.t("outcome.card", scheme=fields.get("scheme", ""), last4=masked), SMALL, "center")
     sheet.para(sheet.t("outcome." + str(number) + ".note"), NORMAL if number == 1 else SMALL, "center", lines=2)
-    if fields.get("reason") and number != 1:
+    room = sheet.y + sheet.engine.line_height(SMALL) <= FOOTER_TOP
+    if fields.get("reason") and number != 1 and room:
         sheet.line(sheet.t("outcome.reason", reason=_reason(sheet, fields["reason"])), SMALL, "center")
     sheet.footer("", "", "✓ " + sheet.t("key.next"))
 
