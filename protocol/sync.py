@@ -1,16 +1,17 @@
 """Message numbers of the sync protocol (design §4): one endpoint, CBOR in COSE_Sign1, both ways.
 
-Every message is a tagged-less COSE_Sign1 (ES256). Protected header: {1: -7, 3: content type, 4: key id}. The content type says role
-and message, so a signature made for one purpose never serves another. Device messages carry the device's id as key id (UTF-8), server
-messages the role key's name ("ack", "cmd", "set-tariff" …).
+Every message is a tagged-less COSE_Sign1 (ES256). Protected header: {1: -7, 3: content type, 4: key id}. The content type
+says role and message, so a signature made for one purpose never serves another. Device messages carry the device's id as key
+id (UTF-8), server messages the role key's name ("ack", "cmd", "set-tariff" …).
 
   POST /v1/sync   HELLO  → WELCOME
                   BATCH  → ACK
                   CLOSE  → RECON
-                  AUTHORISE → AUTHORISED   one payment put to its issuer while the card waits: the only message that another party has
-                                           a part in. Asking again about the same payment gives the same answer and asks nobody.
-  WELCOME and ACK may carry CLEARED: a receipt signed by "ack" (content type `TYPE_CLEARED`) that names payments whose card data have
-  served: the clearing of a TC accepted, the final result of an ARQC given. The terminal erases the sealed data and chains the receipt's hash.
+                  AUTHORISE → AUTHORISED   one payment put to its issuer while the card waits. Asking again about the
+                  same payment gives the same answer and asks nobody.
+  WELCOME and ACK may carry CLEARED: a receipt signed by "ack" (content type `TYPE_CLEARED`) that names payments whose card
+  data have served: the clearing of a TC accepted, the final result of an ARQC given. The terminal erases the sealed data
+  and chains the receipt's hash.
   an error reply is HTTP 200 with a REFUSED message signed by "ack", so that it too is bound to the nonce; HTTP 503 means "later".
 
 The payload is a deterministic CBOR map; the field numbers are below. `NONCE` of HELLO (8 random bytes) binds all that follows until

@@ -11,6 +11,7 @@ from terminal.face.face import Face
 from terminal.flows import ask, login
 from terminal.journal.journal import Journal
 from terminal.ports import Ports
+from terminal.vault import Vault
 
 _IDLE_SYNC_MS = 30000
 _LANGUAGES = ("ar", "fr", "en")
@@ -31,6 +32,8 @@ class Terminal:
         self.officer: "dict | None" = None
         self.identity: identity.Identity
         self.journal: Journal
+        self.vault: Vault
+        self.quiet_after = 0  # UTC before which nothing but unsent records is a reason to synchronise unasked
         self.parameters: parameters.Parameters
 
     def now(self) -> int:
@@ -48,14 +51,6 @@ class Terminal:
     def pv_number(self, case: int) -> str:
         """Report number: the device's digits and its case number, without gaps."""
         return self.identity.device[-6:] + "-%05d" % case
-
-    def stored_for_card(self, token: bytes) -> int:
-        """Centimes taken offline with this card since the last synchronisation."""
-        total = 0
-        for item in self.journal.view.exposure:
-            if item[3] == token:
-                total += item[1]
-        return total
 
     def note(self, event: str, **fields) -> None:  # noqa: ANN003
         """Tell the technician's port; never personal data."""
@@ -89,8 +84,11 @@ class Terminal:
         info = await ports.se.info()
         await self._self_test()
         self.identity = identity.load(ports.storage)
-        self.journal = Journal(ports.storage, ports.se, ports.clock, ports.crypto, self.identity.device)
+        self.vault = Vault(ports.storage, ports.se, ports.crypto)
+        await self.vault.open()
+        self.journal = Journal(self.vault, ports.se, ports.clock, ports.crypto, self.identity.device)
         await self.journal.open()
+        await self.vault.finish()
         self.parameters = parameters.Parameters(ports.storage, ports.crypto, self.identity.key)
         view = self.journal.view
         self.note("boot", secure_element=info["part"], stand_in=info["stand_in"], head=self.journal.head_seq, torn=self.journal.recovered_torn_tail)

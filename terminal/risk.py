@@ -1,7 +1,9 @@
 """Whether a sale may start, and whether this card may go on: cumulative offline limits from the signed set "limits" (domain §4).
 
 All amounts in centimes. RSK-001 amount of one payment, RSK-002 stored offline total, RSK-003 stored offline count, RSK-004 age of the oldest
-unsynchronised payment, RSK-005 storage nearly full, RSK-006 clock older than the last record, RSK-007 the case is already paid or provisional.
+unsynchronised payment, RSK-005 storage nearly full, RSK-006 clock older than the last record, RSK-007 the case is already paid or
+provisional, RSK-008 one card's offline total, RSK-009 one officer's. The limits are names of the signed set: tx_max, offline_total_max,
+offline_count_max, offline_age_max (seconds), card_offline_max and, where the set has it, officer_offline_max.
 """
 
 from protocol import records as r
@@ -9,6 +11,15 @@ from protocol.errors import RiskError
 
 FLASH_RESERVE = 65536  # bytes that must stay free before a sale starts
 _SYNC = "synchronise before the next payment"
+
+
+def check_card(view, limits: dict, token: bytes, amount: int) -> str:  # noqa: ANN001 - View
+    """The code of the limit that one card (`token`) would pass with this amount, "" if none."""
+    stored = amount
+    for item in view.exposure:
+        if item[3] == token:
+            stored += item[1]
+    return "RSK-008" if stored > limits["card_offline_max"] else ""
 
 
 def check_sale(journal, limits: dict, amount: int, now: int, free_bytes: int) -> None:  # noqa: ANN001 - Journal
@@ -27,6 +38,12 @@ def check_sale(journal, limits: dict, amount: int, now: int, free_bytes: int) ->
         raise RiskError("too many payments are stored offline", "RSK-003", _SYNC, "offline_count_max")
     if view.exposure and view.exposure[0][2] + limits["offline_age_max"] < now:
         raise RiskError("a stored payment is too old", "RSK-004", _SYNC, "offline_age_max")
+    mine = 0
+    for item in view.exposure:
+        if len(item) > 4 and item[4] == journal.officer:
+            mine += item[1]
+    if mine + amount > limits.get("officer_offline_max", limits["offline_total_max"]):
+        raise RiskError("this officer has stored too much offline", "RSK-009", _SYNC, "officer_offline_max")
     if free_bytes < FLASH_RESERVE:
         raise RiskError("the terminal's storage is nearly full", "RSK-005", _SYNC, "flash")
     if now < journal.last_utc:

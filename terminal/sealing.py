@@ -2,7 +2,9 @@
 
 The transaction counter advances durably in the secure element *before* its key is used, so no key serves twice, power cuts included. The
 initial key never leaves the secure element: it encrypts the first derivation block there. Blob: COSE_Encrypt0 (AES-CCM-16-128-128), protected
-{1: 30, 4: KSN}, external data CBOR [device, epoch, intent, centimes]; content {1: PAN, 2: PAN sequence number, 3: expiry YYMM, 4: DE55}.
+{1: 30, 4: KSN}, external data CBOR [device, epoch, intent, centimes]; content {1: PAN, 2: PAN sequence number, 3: expiry YYMM, 4: DE55, 5: PIN
+block, only while the card waits}. Tag 57 (track 2 equivalent) is in none of them. An online PIN is a block of ISO 9564-1 format 4 under the PIN
+key of the same transaction counter: one counter, two keys by usage.
 """
 
 from drivers.contracts.secure_element import SLOT_DUKPT_COUNTER, SLOT_DUKPT_IK
@@ -20,20 +22,30 @@ async def next_counter(se) -> int:  # noqa: ANN001 - SecureElement
     return following
 
 
-async def seal_card(t, intent: int, amount: int, content: dict) -> bytes:  # noqa: ANN001 - Terminal
-    """The sealed blob of one payment."""
+async def seal_card(t, intent: int, amount: int, content: dict, counter: int = 0) -> bytes:  # noqa: ANN001 - Terminal
+    """The sealed blob of one payment; under `counter` if the PIN block inside was made under it, else under a new one."""
     se = t.ports.se
-    counter = await next_counter(se)
-    key = await _data_key(t, counter)
+    if not counter:
+        counter = await next_counter(se)
+    key = await _key(t, counter, dukpt.DATA_ENCRYPT)
     ksn = t.identity.ksn_id + u32be(counter)
     context = cbor.encode([t.identity.device, t.journal.epoch, intent, amount])
     nonce = await se.random(13)
     return cose.encrypt0(t.ports.crypto, key, nonce, {1: _ALGORITHM, 4: ksn}, cbor.encode(content), context)
 
 
-async def _data_key(t, counter: int) -> bytes:  # noqa: ANN001
-    """The data-encryption key of `counter`: the first step in the secure element, the rest here."""
-    steps = dukpt.derivation_blocks(t.identity.ksn_id, counter, dukpt.DATA_ENCRYPT)
+async def pin_block(t, pan: bytes, digits: bytearray) -> "tuple[int, bytes]":  # noqa: ANN001 - Terminal
+    """(transaction counter, enciphered PIN block) of an online PIN; the caller wipes `digits`."""
+    from protocol import pinblock
+
+    counter = await next_counter(t.ports.se)
+    key = await _key(t, counter, dukpt.PIN_ENCRYPTION)
+    return counter, pinblock.encipher_iso4(t.ports.crypto, key, digits, pan, await t.ports.se.random(8))
+
+
+async def _key(t, counter: int, usage: int) -> bytes:  # noqa: ANN001
+    """The key of `counter` for one usage: the first step in the secure element, the rest here."""
+    steps = dukpt.derivation_blocks(t.identity.ksn_id, counter, usage)
     key = None
     for block in steps:
         if key is None:

@@ -1,20 +1,18 @@
 """The device's side of the sync protocol: HELLO, batches until the head is acknowledged, results, CLOSE (design §4, `protocol.sync`).
 
 Whatever goes wrong, nothing is lost: records stay until a signed ACK that binds the device, the epoch and this HELLO's nonce names their hash.
-SRV-070 reply not bound to this session, SRV-071 refused by the server, SRV-072 the server acknowledges another chain, NET-005 reply malformed.
+SRV-072 the server acknowledges another chain; the others are `terminal.session`'s.
 """
 
-from drivers.contracts.secure_element import SLOT_DEVICE_KEY
 from drivers.contracts.small import CLOCK_SERVER
 from protocol import cbor, cose, wire
 from protocol import records as r
 from protocol import sync as m
-from protocol.errors import CryptoError, FormatError, NetworkError, ParameterError, ServerError
+from protocol.errors import CryptoError, FormatError, ParameterError, ServerError
+from terminal import session
 
-TIMEOUT_MS = 8000
 BATCH_BYTES = 2048
 BATCH_RECORDS = 24
-FIRMWARE = "0.1.0"
 
 
 class Sync:
@@ -25,49 +23,31 @@ class Sync:
         self._journal = t.journal
         self._progress = progress
         self._nonce = b""
+        self._held = 0  # up to where the server holds our records now; below `acked_seq` after it was restored from a backup
         self.results: "list[dict]" = []
+        self.erased: "list[int]" = []  # intents whose sealed card data went
         self.sent = 0
 
     async def run(self) -> None:
         """HELLO and batches until the server holds the head. Raises NetworkError, ServerError, CryptoError."""
-        welcome = await self._hello()
+        welcome = await session.hello(self._t)
+        self._nonce = welcome[m.NONCE]
         await self._adopt(welcome)
-        total = self._journal.head_seq - self._journal.acked_seq
+        total = self._journal.head_seq - self._held
         rounds = 0
-        while self._journal.acked_seq < self._journal.head_seq:
-            before = self._journal.acked_seq
+        while self._held < self._journal.head_seq:
+            before = self._held
             await self._batch()
-            self.sent += self._journal.acked_seq - before
+            self.sent += max(0, self._held - before)
             await self._progress(self.sent, total)
-            rounds = rounds + 1 if self._journal.acked_seq == before else 0
+            rounds = rounds + 1 if self._held <= before else 0
             if rounds > 2:
-                raise ServerError("the server does not advance", "SRV-072", "call the centre", self._journal.acked_seq)
+                raise ServerError("the server does not advance", "SRV-072", "call the centre", self._held)
 
     async def close_shift(self, first: int, last: int, totals: dict) -> dict:
         """CLOSE → RECON for a shift's records. Call after `run`."""
         payload = {m.NONCE: self._nonce, m.EPOCH: self._journal.epoch, m.FIRST_SEQ: first, m.LAST_SEQ: last, m.TOTALS: totals}
-        return await self._exchange(m.TYPE_CLOSE, payload, m.TYPE_RECON)
-
-    async def _hello(self) -> dict:
-        t, journal = self._t, self._journal
-        self._nonce = await t.ports.se.random(8)
-        utc, quality = t.ports.clock.now()
-        return await self._exchange(
-            m.TYPE_HELLO,
-            {
-                m.NONCE: self._nonce,
-                m.EPOCH: journal.epoch,
-                m.HEAD_SEQ: journal.head_seq,
-                m.HEAD_HASH: journal.head_hash,
-                m.FIRST_RETAINED: 1,
-                m.FIRMWARE: FIRMWARE,
-                m.SETS: t.parameters.versions(),
-                m.UTC: utc,
-                m.CLOCK: quality,
-                m.HEALTH: {},
-            },
-            m.TYPE_WELCOME,
-        )
+        return await session.exchange(self._t, m.TYPE_CLOSE, payload, m.TYPE_RECON)
 
     async def _adopt(self, welcome: dict) -> None:
         """Server's time, acknowledged head, parameter sets, authorisation results."""
@@ -85,6 +65,7 @@ class Sync:
             if applied is not None:
                 await self._journal.append(r.PARAMETERS_APPLIED, {r.SET_KIND: applied.kind, r.SET_VERSION: applied.version})
         await self._take_results(welcome)
+        await self._erase(welcome)
 
     async def _take_results(self, message: dict) -> None:
         """Authorisation results become records, each once; a release is granted with an approval."""
@@ -103,29 +84,65 @@ class Sync:
                 await journal.append(r.LICENCE_DISPOSITION, {r.CASE: case, r.DISPOSITION: r.DISPOSITION_RELEASE_GRANTED})
             self.results.append(body)
 
+    async def _erase(self, message: dict) -> None:
+        """Erase the sealed card data that a signed receipt names; its hash is chained first (`terminal.vault`). One receipt a session."""
+        receipt = message.get(m.CLEARED)
+        if receipt is None or self.erased:
+            return
+        t, journal = self._t, self._journal
+        view = journal.view
+        self.erased = [intent for intent in self._named(receipt) if intent in view.sealed and intent not in view.provisional]
+        if not self.erased:
+            return
+        outcomes = [view.sealed[intent] for intent in self.erased]
+        await t.vault.begin()
+        await journal.append(r.CARD_DATA_ERASED, {r.INTENTS: self.erased, r.RECEIPT: t_hash(t, receipt)})
+        for seq in outcomes:
+            journal.erase_blob("sealed", seq)
+        await t.vault.finish()
+        t.note("erased", count=len(outcomes))
+
+    def _named(self, receipt: bytes) -> "list[int]":
+        """The intents in a receipt that the server signed for this device and epoch; none of any other."""
+        t = self._t
+        try:
+            sign1 = cose.sign1_parse(receipt)
+            cose.sign1_verify(t.ports.crypto, sign1, t.identity.key("ack"), expected_content_type=m.TYPE_CLEARED)
+            body = cbor.decode(sign1.payload)
+            if body[m.DEVICE] == t.identity.device and body[m.EPOCH] == self._journal.epoch:
+                return [pair[0] for pair in body[m.CLEARED]]
+        except (FormatError, CryptoError, KeyError, TypeError, IndexError):
+            t.note("error", code="SRV-073")  # not a receipt of the server: nothing is erased
+        return []
+
     def _acknowledge(self, message: dict) -> None:
-        """Take a cumulative acknowledgement; the server must name our own record's hash."""
+        """Take a cumulative acknowledgement; the server must name our own record's hash.
+
+        One that is behind what was acknowledged before says that the server was restored from a backup: sending goes on from there.
+        """
         seq = message[m.ACKED_SEQ]
         journal = self._journal
-        if seq <= journal.acked_seq:
-            return
         if seq > journal.head_seq:
             raise ServerError("the server knows records that this terminal does not have", "SRV-072", "call the centre", seq)
-        known = journal.head_hash
-        for _, data, _ in journal.entries(seq):
-            known = t_hash(self._t, data)
-            break
-        if message[m.ACKED_HASH] != known:
-            raise ServerError("the server acknowledges another chain", "SRV-072", "call the centre", seq)
-        journal.acknowledge(seq, known)
+        if seq != self._held:
+            known = None
+            for record, data, _ in journal.entries(seq):
+                known = t_hash(self._t, data) if record[r.SEQ] == seq else None
+                break
+            if seq and known is not None and message[m.ACKED_HASH] != known:
+                raise ServerError("the server acknowledges another chain", "SRV-072", "call the centre", seq)
+            if seq > journal.acked_seq:
+                journal.acknowledge(seq, message[m.ACKED_HASH])
+        self._held = seq
 
     async def _batch(self) -> None:
         """Send the next records after the acknowledged one; at most BATCH_BYTES or BATCH_RECORDS."""
         journal = self._journal
-        payload = self._fill(journal.acked_seq + 1)
-        ack = await self._exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
+        payload = self._fill(self._held + 1)
+        ack = await session.exchange(self._t, m.TYPE_BATCH, payload, m.TYPE_ACK)
         self._acknowledge(ack)
         await self._take_results(ack)
+        await self._erase(ack)
         for rejected in ack.get(m.REJECTED, ()):  # kept by the server, set aside for a person: the queue goes on
             self._t.note("rejected", seq=rejected[0], code=rejected[1])
 
@@ -163,31 +180,6 @@ class Sync:
             if value:
                 payload[key] = value
         return payload
-
-    async def _exchange(self, content_type: str, payload: dict, expected: str) -> dict:
-        """Sign, send, verify the reply's signature, role, nonce, device and epoch."""
-        t = self._t
-        body = cbor.encode(payload)
-        protected, digest = cose.sign1_prepare({1: -7, 3: content_type, 4: t.identity.device.encode()}, body)
-        signature = await t.ports.se.sign(SLOT_DEVICE_KEY, digest)
-        reply = await t.ports.network.post(m.PATH, cose.sign1_assemble(protected, {}, body, signature, tagged=False), TIMEOUT_MS)
-        try:
-            sign1 = cose.sign1_parse(reply)
-            kind = sign1.protected.get(3)
-            message = cbor.decode(sign1.payload)
-            cose.sign1_verify(t.ports.crypto, sign1, t.identity.key("ack"), expected_content_type=kind)
-            bound = message[m.NONCE] == self._nonce and message[m.DEVICE] == t.identity.device
-        except (FormatError, KeyError, TypeError):
-            raise NetworkError("the server's reply is malformed", "NET-005") from None
-        except CryptoError:
-            raise NetworkError("the server's reply is not signed by the server", "NET-006") from None
-        if not bound:
-            raise ServerError("the server's reply belongs to another session", "SRV-070")
-        if kind == m.TYPE_REFUSED:
-            raise ServerError("the server refuses: " + str(message.get(m.CODE)), "SRV-071", "call the centre", message.get(m.CODE))
-        if kind != expected or message.get(m.EPOCH) != self._journal.epoch:
-            raise ServerError("the server's reply answers another question", "SRV-070")
-        return message
 
 
 def t_hash(t, data: bytes) -> bytes:  # noqa: ANN001

@@ -24,7 +24,7 @@ from server.ingest.batch import batch
 from server.ingest.close import close
 from server.ingest.hello import hello
 from server.keys import Keys
-from server.messages import Authorise, Batch, Close, Hello, Message, echo_of, open_message
+from server.messages import Authorise, Batch, Hello, Message, echo_of, open_message
 from server.sets import Shelf
 from server.store import audit, devices
 from server.store import tables as t

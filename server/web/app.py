@@ -28,11 +28,11 @@ from starlette.routing import Route
 from protocol import sync as s
 from server import codes, keys
 from server.acquirer import outbox
+from server.acquirer.iso import Answer
 from server.acquirer.link import AcquirerLink
 from server.acquirer.worker import Worker
 from server.config import Config
 from server.envelope import MAX_BODY
-from server.acquirer.iso import Answer
 from server.ingest.dispatch import Asked, Reply, Service
 from server.ledger import report
 from server.messages import Batch

@@ -4,8 +4,8 @@ cards' profiles.
 One reference (field 37) is one payment. The same request sent again as a *repeat* gets the same answer and changes
 nothing; sent again as *new* it is answered 94 and counted in `doubles`, which a correct server never causes. Response
 codes (ISO 8583 field 39): 00 approved, 05 refused, 12 not possible now, 25 nothing known and no card data, 51
-insufficient funds, 55 wrong PIN, 63 card data do not open or their key served before, 82 cryptogram wrong, 91 issuer unavailable, 94
-duplicate.
+insufficient funds, 55 wrong PIN, 63 card data do not open or their key served before, 82 cryptogram wrong, 91 issuer
+unavailable, 94 duplicate.
 """
 
 import hashlib

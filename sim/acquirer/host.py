@@ -1,8 +1,9 @@
 """The host's wire: a TCP server for ISO 8583 messages behind a two-byte length, one `Book` behind all connections.
 
 Its specification of the fields is its own (ISO 8583:1987, ASCII): 48 sealed card data and 55 the issuer's data for the
-card (91, 71, 72) (LLLVAR, binary), 60 payment identity "device/epoch/intent". Faults for tests: `silent` messages are acted upon but not answered, `deaf` ones are
-dropped unread, each closing the connection. `delay` seconds pass before every answer.
+card (91, 71, 72) (LLLVAR, binary), 60 payment identity "device/epoch/intent". Faults for tests: `silent` messages are
+acted upon but not answered, `deaf` ones are dropped unread, each closing the connection; `delay` seconds pass before
+every answer.
 """
 
 import asyncio

@@ -20,6 +20,7 @@ from protocol import cbor
 from server import keys as server_keys
 from server.sets import sign_set
 from sim.acquirer import keys as acquirer_keys
+from sim.cards.emv.personalise import number as card_number
 from sim.parts.secure_element import SecureElementState
 from sim.pki import Pki, make_pki
 
@@ -42,6 +43,7 @@ class Fleet:
         self.pki = pki
         self.people = people
         self.acquirer_keys = folder / "acquirer"
+        self.acquirer_profiles = self.acquirer_keys / "profiles.json"
         self.element_state = folder / "secure-element.json"
         self.server_keys = folder / "server-keys"
         self.sets = folder / "sets"
@@ -87,6 +89,7 @@ class Fleet:
         }
         key_id = bytes.fromhex("5444000001") + secrets.token_bytes(3)
         acquirer_keys.make(self.acquirer_keys)
+        _write_private(self.acquirer_profiles, json.dumps(self._issuers_pins()))
         secret[slots.SLOT_DUKPT_IK] = acquirer_keys.load(self.acquirer_keys).initial_key(key_id)
         SecureElementState.create(self.element_state, {slots.SLOT_DEVICE_KEY: key}, secret)
         server = server_keys.make(self.server_keys)
@@ -124,6 +127,13 @@ class Fleet:
             signed = sign_set(server, kind, 1, now - 86400, now + YEAR, now, body)
             (self.sets / f"{kind}.cose").write_bytes(signed)
 
+    def _issuers_pins(self) -> dict[str, dict[str, str]]:
+        """What the issuers know of their cards, by number."""
+        return {
+            card_number(self.pki.schemes.issuers[card["scheme"]].bin, card["number"]): {"pin": card["pin"]}
+            for card in self.people["cards"]
+        }
+
     def _officer(self, pin_key: bytes) -> dict[str, Any]:
         number, pin = self.people["officer"]["number"], self.people["officer"]["pin"]
         verifier = hmac.digest(pin_key, number.to_bytes(4, "big") + pin.encode(), hashlib.sha256)
@@ -154,6 +164,7 @@ LIMITS = {
     "offline_count_max": 100,
     "offline_age_max": 3 * 86400,
     "card_offline_max": 1_000_000,
+    "officer_offline_max": 5_000_000,
     "pin_attempts": 3,
 }
 
@@ -180,9 +191,12 @@ def emv_body(pki: Pki) -> dict[str, Any]:
         {
             "aid": bytes.fromhex(aid), "label": label, "partial": True, "version": bytes.fromhex("0001"), "floor": floor,
             "tac_denial": bytes.fromhex("0010000000"), "tac_online": bytes.fromhex("FC50A8F800"),
-            "tac_default": bytes.fromhex("FC50A8A000"),
+            "tac_default": bytes.fromhex("FC50A8A000"), "capabilities": bytes.fromhex(capabilities),
         }
-        for aid, label, floor in (("F00000544401", "CIB TEST", 600_000), ("F00000544402", "EDAHABIA TEST", 200_000))
+        for aid, label, floor, capabilities in (
+            ("F00000544401", "CIB TEST", 600_000, "20B8C8"),
+            ("F00000544402", "EDAHABIA TEST", 200_000, "20F8C8"),  # announces online PIN too
+        )
     ]  # fmt: skip
     return {"aids": aids, "ca_keys": [pki.schemes.capk()], "exceptions": [], "deferral": True, "deferral_oda": ["cda"]}
 

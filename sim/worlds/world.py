@@ -135,9 +135,11 @@ class World:
         """Start everything but the terminal."""
         folder = self.fleet.folder
         python = sys.executable
-        acquirer = self._process(
-            "acquirer", [python, "-m", "sim.acquirer", "--port", "0", "--keys", str(self.fleet.acquirer_keys), "--issuers", str(folder / "pki" / "schemes")]
-        )
+        keys, issuers = self.fleet.acquirer_keys, folder / "pki" / "schemes"
+        command = [python, "-m", "sim.acquirer", "--port", "0", "--keys", str(keys), "--issuers", str(issuers)]
+        if self.fleet.acquirer_profiles.exists():
+            command += ["--profiles", str(self.fleet.acquirer_profiles)]
+        acquirer = self._process("acquirer", command)
         element = self._process(
             "secure-element", [python, "-m", "sim.parts.secure_element", "--state", str(self.fleet.element_state)]
         )

@@ -1,7 +1,8 @@
 """One card payment: identity durable first, the EMV kernel, outcome durable, then shown (domain §4).
 
 The payment's identity is (device, epoch, sequence of its intent record). A cut or a pulled card after the intent and before the outcome is
-*interrupted*: nothing was taken, the session is never resumed, a retry is a new identity with a new unpredictable number.
+*interrupted*: nothing was taken, the session is never resumed, a retry is a new identity with a new unpredictable number; what the issuer may
+have approved by then is reversed by the server. With a network the issuer is asked while the card waits (`terminal.online`).
 """
 
 from drivers.contracts.secure_element import SLOT_TOKEN_HMAC
@@ -66,6 +67,10 @@ class _Session:
         self._t = t
         self._case = case
         self._intent = intent
+        self._facts: dict = {}  # pan, psn, expiry: until the record is built
+        self._pin_block = (0, b"")  # transaction counter and enciphered block of an online PIN
+        self._frozen = (b"", b"")  # DE55 and its sealed blob, if the issuer was to be asked
+        self._asked = None
 
     async def run(self, reader, params) -> "tuple[dict, bytes | None]":  # noqa: ANN001
         """(body of the outcome record, sealed card data or None)."""
@@ -86,6 +91,7 @@ class _Session:
             "pin": self._pin,
             "random": t.ports.se.random,
             "online": self._online,
+            "online_pin": self._online_pin,
             "identified": self._identified,
             "first_gac": self._first_gac,
             "progress": self._progress,
@@ -94,8 +100,11 @@ class _Session:
         try:
             result = await drive(reader, machine, handlers)
         except CardError as error:
+            self._facts = {}
             body[r.OUTCOME] = r.OUTCOME_INTERRUPTED
             body[r.REASON] = error.code
+            if self._asked is not None and self._asked.sent:
+                body[r.ONLINE] = r.ONLINE_DOUBTFUL
             return body, None
         except EmvError as error:
             body[r.OUTCOME] = r.OUTCOME_DECLINED
@@ -116,6 +125,8 @@ class _Session:
             (r.CRYPTOGRAM, result.cryptogram),
             (r.ATC, None if result.terminated else result.atc),
             (r.AUTH_CODE, result.auth_code),
+            (r.ONLINE, self._online_word(result)),
+            (r.ACQUIRER_REF, self._asked.reference if self._asked is not None else None),
         ):
             if value is not None and (isinstance(value, int) or len(value)):
                 body[key] = bytes(value) if isinstance(value, (bytearray, memoryview)) else value
@@ -124,11 +135,31 @@ class _Session:
             pan = bytes(result.pan).decode()
             body[r.LAST4] = pan[-4:]
             body[r.CARD_TOKEN] = await self._token(pan)
-            if result.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
-                content = {1: pan, 2: result.psn, 3: bytes(result.expiry).hex()[:4], 4: bytes(result.de55)}
-                sealed = await sealing.seal_card(self._t, self._intent[r.SEQ], self._case.amount, content)
+            if result.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL) and r.ONLINE not in body:
+                sealed = await self._seal(bytes(result.de55))
+        self._facts = {}
+        self._frozen = (b"", b"")
         result.forget()
         return body, sealed
+
+    def _online_word(self, result) -> "int | None":  # noqa: ANN001
+        """Whether the issuer answered, or may know; None if the payment never left the terminal."""
+        if self._asked is None or not self._asked.sent:
+            return None
+        return r.ONLINE_ANSWERED if result.arc and not result.reversal else r.ONLINE_DOUBTFUL
+
+    async def _seal(self, de55: bytes) -> bytes:
+        """Card data and DE55 for the acquirer: never tag 57. The same data under the same key are sealed once."""
+        if self._frozen[0] != de55:
+            facts = self._facts
+            content = {1: bytes(facts["pan"]).decode(), 2: facts["psn"], 3: bytes(facts["expiry"]).hex()[:4], 4: de55}
+            counter, block = self._pin_block
+            if block:
+                content[5] = block
+            self._pin_block = (0, b"")
+            blob = await sealing.seal_card(self._t, self._intent[r.SEQ], self._case.amount, content, counter)
+            self._frozen = (de55, blob)
+        return self._frozen[1]
 
     async def _token(self, pan: str) -> bytes:
         mac = await self._t.ports.se.hmac(SLOT_TOKEN_HMAC, b"card" + pan.encode())
@@ -155,17 +186,35 @@ class _Session:
         await self._t.face.show("card_busy")
         return pin
 
-    async def _online(self, de55):  # noqa: ANN001, ANN202
-        """No online path yet: always "unable to go online" (EMV Book 3 section 10.9); the parameters decide on deferral."""
-        return None
+    async def _online(self, de55):  # noqa: ANN001, ANN202 - None: unable to go online; else the kernel's reply
+        """Ask the issuer while the card waits (EMV Book 3 section 10.9)."""
+        from terminal import online
+
+        frozen = bytes(de55)
+
+        async def seal() -> bytes:
+            return await self._seal(frozen)
+
+        self._asked = await online.authorise(self._t, self._intent[r.SEQ], self._case.amount, seal)
+        return self._asked.reply
+
+    async def _online_pin(self, facts):  # noqa: ANN001, ANN202 - True, or None (bypass)
+        """A PIN for the issuer: enciphered at once, in clear nowhere but in the buffer that is wiped."""
+        digits = await ask.secret_digits(self._t, "card_pin", 4, 12, tries_left=None, last_try=False, amount=self._case.amount)
+        await self._t.face.show("card_busy")
+        if digits is None:
+            return None
+        try:
+            self._pin_block = await sealing.pin_block(self._t, bytes(facts["pan"]), digits)
+        finally:
+            ask.wipe(digits)
+        return True
 
     async def _identified(self, facts):  # noqa: ANN001, ANN202 - None to go on, else a reason
         """Limits of one card since the last synchronisation."""
+        self._facts = facts
         token = await self._token(bytes(facts["pan"]).decode())
-        most = self._t.limits()["card_offline_max"]
-        if self._t.stored_for_card(token) + self._case.amount > most:
-            return "RSK-008"
-        return None
+        return risk.check_card(self._t.journal.view, self._t.limits(), token, self._case.amount) or None
 
     async def _first_gac(self, facts) -> None:  # noqa: ANN001
         """The intent is durable already: nothing more to fix before the card changes."""

@@ -6,6 +6,8 @@ from protocol.errors import NetworkError, TasdidError
 from terminal.flows import ask
 from terminal.sync import Sync
 
+_RECEIPTS_S = 600  # how often a terminal with nothing to send asks whether its sealed card data may go
+
 
 async def _session(t) -> Sync:  # noqa: ANN001 - Terminal
     """One sync session; an outage is recorded once when it begins and once when it ends."""
@@ -47,8 +49,11 @@ async def _show_release(t, result: dict) -> None:  # noqa: ANN001
 
 async def quiet_sync(t) -> None:  # noqa: ANN001
     """While nobody touches the keys: try, and say nothing if it does not work."""
-    if t.journal.head_seq == t.journal.acked_seq and not t.journal.view.provisional:
+    view = t.journal.view
+    waits = view.provisional or (view.sealed and t.now() >= t.quiet_after)
+    if t.journal.head_seq == t.journal.acked_seq and not waits:
         return
+    t.quiet_after = t.now() + _RECEIPTS_S
     try:
         session = await _session(t)
     except TasdidError as error:

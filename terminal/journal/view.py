@@ -57,7 +57,7 @@ class View:
         self.case: "Case | None" = None
         self.totals: dict = {}
         self.provisional: dict = {}  # intent seq -> (case number, centimes, pv)
-        self.exposure: "list[tuple]" = []  # (seq, centimes, utc, card token) of outcomes taken offline, not yet acknowledged
+        self.exposure: "list[tuple]" = []  # (seq, centimes, utc, card token, officer) taken offline, not yet acknowledged
         self.sets: dict = {}
         self.outage = False
         self.sealed: dict = {}  # intent seq -> seq of the outcome whose sealed card data is kept
@@ -131,8 +131,10 @@ class View:
         if outcome == r.OUTCOME_PROVISIONAL:
             known = self.case is not None and self.case.number == record.get(r.CASE)
             self.provisional[intent] = (record.get(r.CASE, 0), record[r.AMOUNT], self.case.pv if known else "")  # type: ignore[union-attr]
-        if outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
-            self.exposure.append((record[r.SEQ], record[r.AMOUNT], record[r.UTC], record.get(r.CARD_TOKEN, b"")))
+        offline = outcome == r.OUTCOME_PROVISIONAL or record.get(r.ONLINE) != r.ONLINE_ANSWERED
+        if offline and outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
+            token = record.get(r.CARD_TOKEN, b"")
+            self.exposure.append((record[r.SEQ], record[r.AMOUNT], record[r.UTC], token, record[r.OFFICER]))
 
     def _apply_to_case(self, case: Case, kind: int, record: dict) -> None:
         if kind == r.ACKNOWLEDGED:

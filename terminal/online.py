@@ -1,0 +1,68 @@
+"""Putting a payment to its issuer while the card waits: AUTHORISE → AUTHORISED, and what the kernel is told (domain §4).
+
+Two steps, so that "unable to go online" and "in doubt" are never mixed up. HELLO first: if that fails, nothing about the payment has left
+the terminal, and the kernel goes on as unable to go online. Only then the payment is sent: from there on no answer means doubt, and the
+kernel takes no second cryptogram; the server reverses what the issuer may have approved. A reply of another amount or payment is no answer.
+"""
+
+from protocol import sync as m
+from protocol.errors import NetworkError, ServerError
+from terminal import session
+
+PROBE_MS = 4000
+ANSWER_MS = 8000
+_UNAVAILABLE = ("91", "96", "68", "09")  # the issuer was not reached: nobody has authorised anything (ISO 8583 field 39)
+
+
+class Asked:
+    """What came of it. `reply` goes to the kernel; `reference` is the acquirer's."""
+
+    def __init__(self, reply: "dict | None", reference: str = "") -> None:
+        self.reply = reply
+        self.reference = reference
+
+    @property
+    def sent(self) -> bool:
+        """Whether the issuer may know of the payment."""
+        return self.reply is not None
+
+
+async def authorise(t, intent: int, amount: int, seal) -> Asked:  # noqa: ANN001 - Terminal; async function without arguments → sealed card data
+    """Ask the issuer about one payment; never raises for the network's or the server's doing."""
+    try:
+        welcome = await session.hello(t, PROBE_MS)
+    except (NetworkError, ServerError) as error:
+        t.note_error(error)
+        return Asked(None)
+    journal = t.journal
+    question = {
+        m.NONCE: welcome[m.NONCE],
+        m.EPOCH: journal.epoch,
+        m.INTENT: intent,
+        m.AMOUNT: amount,
+        m.UTC: t.now(),
+        m.CARD_DATA: await seal(),
+    }
+    try:
+        said = await session.exchange(t, m.TYPE_AUTHORISE, question, m.TYPE_AUTHORISED, ANSWER_MS)
+    except ServerError as error:
+        t.note_error(error)
+        return Asked(None if error.code == "SRV-071" else {"sent": True})  # a refusal is signed: nothing was put to the issuer
+    except NetworkError as error:
+        t.note_error(error)
+        return Asked({"sent": True})
+    return _judge(said, intent, amount)
+
+
+def _judge(said: dict, intent: int, amount: int) -> Asked:
+    """The server's word as the kernel's answer."""
+    state = said.get(m.STATE)
+    response = said.get(m.RESPONSE, "")
+    if said.get(m.INTENT) != intent or said.get(m.AMOUNT) != amount:
+        return Asked({"sent": True})
+    if state == m.ASKED_NOT or (state == m.ASKED_ANSWERED and response in _UNAVAILABLE):
+        return Asked(None)
+    if state != m.ASKED_ANSWERED or not isinstance(response, str) or len(response) != 2:
+        return Asked({"sent": True})
+    reply = {"arc": response, "data": said.get(m.ISSUER_DATA, b""), "auth_code": said.get(m.AUTH_CODE, "")}
+    return Asked(reply, said.get(m.REFERENCE, ""))
