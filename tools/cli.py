@@ -24,6 +24,7 @@ COMMANDS = {
     "journal": "export and verify a terminal's journal",
     "keys": "make and list test keys",
     "pictures": "draw the pictures of README and docs: page, screens, a receipt",
+    "simulate": "the whole system by seed, with faults",
     "bench": "measure and print the figures of docs/",
     "image": "build the device image",
     "doctor": "what is here, what is missing, what that skips",

@@ -69,7 +69,7 @@ class Centre:
 
     def start(self) -> None:
         """The server's process begins: it knows only what the database holds."""
-        self.service = Service(self.engine, self._made.server, self._made.shelf(*self.versions))
+        self.service = Service(self.engine, self._made.server, self._made.shelf(*self.versions), self.ask_host)
         self.worker = Worker(self._write, _Line(self), lambda: self._schedule.utc)
 
     def die(self, seconds: int, why: str) -> None:
@@ -110,7 +110,9 @@ class Centre:
         try:
             reply = self.service.handle(body, self._schedule.utc)
         except ServerDied:
-            self.die(10, "before the commit")
+            if self.up:
+                self.die(10, "before the commit")
+            raise
         finally:
             self.die_at_commit = False
         self.commits += 1

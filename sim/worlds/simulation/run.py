@@ -22,7 +22,7 @@ from sim.worlds.simulation.schedule import Schedule
 
 WORK_S = 900  # faults tied to a time lie within this
 CHAOS_MS = 6 * 3600 * 1000
-SETTLE_MS = 12 * 3600 * 1000
+SETTLE_MS = 4 * 3600 * 1000
 
 
 @dataclass

@@ -1,0 +1,360 @@
+"""Deliberately broken builds, to show that the simulation would notice: each replaces one function of the real code for the length of a `with`.
+
+The list is closed by a test: every mutation must be caught in some of the seeds it is tried on. None of them is reachable in a real build.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+from unittest import mock
+
+from protocol import records as r
+from protocol import sync as s
+from server.acquirer import outbox
+from server.ingest import batch as ingest
+from server.ingest import dispatch, work
+from server.ledger import accounts, posting
+from server.store import tables as t
+from sim.worlds.simulation import centre, parts
+from terminal import sync as terminal_sync
+from terminal.flows import payment
+from terminal.journal.journal import Journal
+from terminal.journal.view import View
+
+Patch = Callable[[], "contextlib.AbstractContextManager[Any]"]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One broken build."""
+
+    name: str
+    what: str
+    patch: Patch
+
+
+def _ack_before_commit() -> Any:
+    plain = dispatch.Service.handle
+
+    def handle(self: dispatch.Service, body: bytes, now: int) -> bytes:
+        checked = self.check(body)
+        if isinstance(checked, dispatch.Authorise):
+            return plain(self, body, now)
+        reply = None
+        try:
+            with self.engine.begin() as connection:
+                answer: Any = self.apply(connection, checked, now)
+                reply = self.seal(answer)
+        except centre.ServerDied:
+            if reply is None:
+                raise
+        return reply
+
+    return mock.patch.object(dispatch.Service, "handle", handle)
+
+
+@contextlib.contextmanager
+def _not_durable() -> Iterator[None]:
+    """No fsync: what was appended in the last moments is gone after a power cut."""
+    plain_append, plain_die = parts.Flash.append, parts.Power.die
+    volatile: dict[int, list[tuple[parts.Flash, str, int]]] = {}
+
+    def append(self: parts.Flash, name: str, data: bytes) -> None:
+        length = max(0, self.size(name))
+        volatile.setdefault(id(self.power), []).append((self, name, length))
+        plain_append(self, name, data)
+
+    def die(self: parts.Power) -> None:
+        for flash, name, length in reversed(volatile.pop(id(self), [])[-1:]):
+            flash.files[name] = flash.files.get(name, b"")[:length]
+        plain_die(self)
+
+    with mock.patch.object(parts.Flash, "append", append), mock.patch.object(parts.Power, "die", die):
+        yield
+
+
+def _counter_not_stepped() -> Any:
+    async def increment(self: parts.Element, index: int) -> int:
+        return self.counters[index]
+
+    return mock.patch.object(parts.Element, "increment", increment)
+
+
+@contextlib.contextmanager
+def _shown_before_durable() -> Iterator[None]:
+    """The outcome is shown, then written."""
+    plain_append, plain_show = Journal.append, payment._show
+
+    async def append(self: Journal, kind: int, body: dict, sealed: Any = None, private: Any = None) -> dict:
+        if kind == r.PAYMENT_OUTCOME and r.CASE in body:
+            record = dict(self._build(kind, body))
+            if self.view.case is not None:
+                self.view.case.outcome, self.view.case.outcome_record = record[r.OUTCOME], record
+            terminal = _running.get(id(self))
+            if terminal is not None:
+                await plain_show(terminal, record)
+        return await plain_append(self, kind, body, sealed, private)
+
+    async def show(terminal: Any, record: dict) -> None:
+        return None
+
+    plain_pay = payment.pay
+
+    async def pay(terminal: Any, case: Any) -> int:
+        _running[id(terminal.journal)] = terminal
+        return await plain_pay(terminal, case)
+
+    _running: dict[int, Any] = {}
+    with (
+        mock.patch.object(Journal, "append", append),
+        mock.patch.object(payment, "_show", show),
+        mock.patch.object(payment, "pay", pay),
+    ):
+        yield
+
+
+def _no_dedup() -> Any:
+    """The server takes what it has already: under a new payment identity."""
+    plain = ingest.batch
+
+    def batch(connection: Any, message: Any, now: int) -> Any:
+        reply = plain(connection, message, now)
+        for entry in message.entries[: reply[s.DUPLICATES]]:
+            record = entry.record
+            if record[r.KIND] == r.PAYMENT_OUTCOME and record[r.OUTCOME] == r.OUTCOME_APPROVED:
+                place = accounts.Place(record.get(r.SCHEME, ""), 16, 1, record[r.UNIT])
+                identity = (message.device.device, message.epoch, record[r.INTENT] + 1_000_000 + now)
+                posting.post(connection, identity, t.PART_OUTCOME, accounts.outcome_legs(place, 1, record[r.AMOUNT]), now)
+        return reply
+
+    return mock.patch.object(dispatch, "batch", batch)
+
+
+@contextlib.contextmanager
+def _repeat_as_new() -> Iterator[None]:
+    plain = outbox.claim
+
+    def claim(*arguments: Any, **named: Any) -> Any:
+        return [replace(request, repeat=False) for request in plain(*arguments, **named)]
+
+    with mock.patch.object(outbox, "claim", claim):
+        yield
+
+
+@contextlib.contextmanager
+def _restored_as_new() -> Iterator[None]:
+    """After a restore everything is sent as if for the first time."""
+    with (
+        mock.patch.object(work.restore, "doubtful_before", lambda _connection: 0),
+        mock.patch.object(outbox.restore, "doubtful_before", lambda _connection: 0),
+        mock.patch.object(centre.restore, "mark", lambda _connection, _now: None),
+    ):
+        yield
+
+
+def _new_reference() -> Any:
+    """Each try towards the acquirer has a reference of its own."""
+    plain = centre.encode
+    tries = iter(range(1, 1_000_000))
+
+    def encode(request: Any, now: int) -> bytes:
+        wire = plain(request, now)
+        old = outbox_reference(request)
+        return wire.replace(old, f"{next(tries):012d}".encode(), 1)
+
+    def decode(message: bytes) -> Any:
+        from server.acquirer import iso
+
+        fields, _ = iso.iso8583.decode(message, iso.SPEC)
+        device, epoch, intent = fields["60"].split("/")
+        return iso.Answer(
+            (device, int(epoch), int(intent)), iso._STEP_OF_ANSWER[fields["t"]], fields["39"],
+            fields.get("38", "").strip(), fields["37"].strip(),
+        )  # fmt: skip
+
+    @contextlib.contextmanager
+    def both() -> Iterator[None]:
+        with mock.patch.object(centre, "encode", encode), mock.patch.object(centre, "decode", decode):
+            yield
+
+    return both()
+
+
+def outbox_reference(request: Any) -> bytes:
+    """Field 37 of a request as it should be."""
+    from server.acquirer import iso
+
+    return iso.reference(request.identity).encode()
+
+
+def _unbalanced() -> Any:
+    plain = accounts.outcome_legs
+
+    def rows(identity: Any, part: int, legs: Any, now: int) -> Any:
+        key = {"device": identity[0], "epoch": identity[1], "intent": identity[2], "part": part}
+        header = {**key, "amount": sum(a for _, a in legs if a > 0), "at": now}
+        return header, [{**key, "leg": n, "account": account, "amount": a} for n, (account, a) in enumerate(legs)]
+
+    def legs(place: Any, outcome: int, amount: int) -> Any:
+        found = plain(place, outcome, amount)
+        return found[:1] if outcome == r.OUTCOME_APPROVED else found
+
+    @contextlib.contextmanager
+    def both() -> Iterator[None]:
+        with mock.patch.object(posting, "rows", rows), mock.patch.object(accounts, "outcome_legs", legs):
+            yield
+
+    return both()
+
+
+@contextlib.contextmanager
+def _result_twice() -> Iterator[None]:
+    """The terminal writes a result down each time that it hears it."""
+    plain = View.apply
+
+    def apply(self: View, record: dict) -> None:
+        kept = dict(self.provisional)
+        plain(self, record)
+        if record[r.KIND] == r.AUTHORISATION_RESULT:
+            self.provisional = kept
+
+    with mock.patch.object(View, "apply", apply):
+        yield
+
+
+def _result_not_taken() -> Any:
+    async def take(self: Any, message: dict) -> None:
+        return None
+
+    return mock.patch.object(terminal_sync.Sync, "_take_results", take)
+
+
+def _ack_not_checked() -> Any:
+    """The terminal believes that what it sent has arrived, whatever came back."""
+    plain = terminal_sync.Sync._batch
+
+    async def batch(self: Any) -> None:
+        payload = self._fill(self._held + 1)
+        last = payload[s.FIRST_SEQ] + len(payload[s.RECORDS]) - 1
+        try:
+            await plain(self)
+        except terminal_sync.ServerError:
+            raise
+        except Exception:  # noqa: BLE001  a broken build
+            self._journal.acknowledge(last, b"")
+            self._held = last
+
+    return mock.patch.object(terminal_sync.Sync, "_batch", batch)
+
+
+def _gap_accepted() -> Any:
+    """The server takes a batch that begins after a gap."""
+    plain = ingest._append
+
+    def append(connection: Any, message: Any, head: Any, new: Any, now: int) -> Any:
+        return plain(connection, message, head, new[1:] or new, now)
+
+    return mock.patch.object(ingest, "_append", append)
+
+
+def _fork_unflagged() -> Any:
+    return mock.patch.object(ingest.forks.audit, "alarm", lambda *_arguments: None)
+
+
+def _fork_posted() -> Any:
+    return mock.patch.object(ingest.forks, "_hold", lambda *_arguments: None)
+
+
+def _rollback_unnoticed() -> Any:
+    async def bind(self: Journal, *_arguments: Any) -> None:
+        value = await self._se.counter(0)
+        if value + 1 == self._stand.counter:
+            await self._se.increment(0)
+
+    return mock.patch.object(Journal, "_bind_counter", bind)
+
+
+def _outbox_forgets() -> Any:
+    """The request is taken out of the outbox before the answer is there."""
+    plain = outbox.claim
+
+    def claim(connection: Any, now: int, limit: int = 16) -> Any:
+        found = plain(connection, now, limit)
+        for request in found:
+            where = outbox._where(t.outbox, request.identity, request.step)
+            connection.execute(outbox.update(t.outbox).where(where).values(state=t.STATE_FAILED, response="30"))
+        return found
+
+    return mock.patch.object(outbox, "claim", claim)
+
+
+def _sealed_kept() -> Any:
+    return mock.patch.object(outbox, "delete", lambda table: outbox.update(table).values(device=table.c.device))
+
+
+def _interrupted_forgotten() -> Any:
+    """After a power cut the open intent is not closed, so the next payment takes its place."""
+    plain = View._apply_to_case
+
+    def apply(self: View, case: Any, kind: int, record: dict) -> None:
+        plain(self, case, kind, record)
+        case.intent = 0
+
+    return mock.patch.object(View, "_apply_to_case", apply)
+
+
+def _approved_instead_of_provisional() -> Any:
+    """A silent switch to "success": what is to be authorised later is stored and shown as approved."""
+    plain = payment._Session._record
+
+    async def record(self: Any, body: dict, result: Any, *more: Any) -> Any:
+        if result.outcome == r.OUTCOME_PROVISIONAL:
+            result.outcome = r.OUTCOME_APPROVED
+        return await plain(self, body, result, *more)
+
+    return mock.patch.object(payment._Session, "_record", record)
+
+
+def _backup_ignored() -> Any:
+    """The terminal never goes back behind what was acknowledged once."""
+    plain = terminal_sync.Sync._acknowledge
+
+    def acknowledge(self: Any, message: dict) -> None:
+        plain(self, message)
+        self._held = max(self._held, self._journal.acked_seq)
+
+    return mock.patch.object(terminal_sync.Sync, "_acknowledge", acknowledge)
+
+
+
+
+MUTATIONS = (
+    Mutation("ack-before-commit", "the server acknowledges before its transaction is committed", _ack_before_commit),
+    Mutation("no-fsync", "the terminal's last append is lost at a power cut", _not_durable),
+    Mutation("counter-not-stepped", "the secure element's counter stays", _counter_not_stepped),
+    Mutation("shown-before-durable", "the outcome is shown, then written", _shown_before_durable),
+    Mutation("interrupted-forgotten", "a cut payment is not closed as interrupted", _interrupted_forgotten),
+    Mutation("success-for-provisional", "provisional is stored and shown as approved", _approved_instead_of_provisional),
+    Mutation("ack-not-checked", "the terminal takes silence for an acknowledgement", _ack_not_checked),
+    Mutation("backup-ignored", "the terminal does not go back when the server was restored", _backup_ignored),
+    Mutation("rollback-unnoticed", "journal and counter are not compared at boot", _rollback_unnoticed),
+    Mutation("result-twice", "a result becomes a record each time it is heard", _result_twice),
+    Mutation("result-not-taken", "results never become records", _result_not_taken),
+    Mutation("no-dedup", "records that came before are posted again", _no_dedup),
+    Mutation("gap-accepted", "the server skips a batch's first record", _gap_accepted),
+    Mutation("fork-unflagged", "a second branch raises no alarm", _fork_unflagged),
+    Mutation("fork-posted", "a payment in two branches stays posted", _fork_posted),
+    Mutation("unbalanced", "postings without their second leg", _unbalanced),
+    Mutation("repeat-as-new", "a doubtful request is sent as new", _repeat_as_new),
+    Mutation("restored-as-new", "after a restore nothing counts as doubtful", _restored_as_new),
+    Mutation("new-reference", "each try towards the acquirer has its own reference", _new_reference),
+    Mutation("outbox-forgets", "a request is dropped before its answer", _outbox_forgets),
+    Mutation("sealed-kept", "sealed card data stay after their result", _sealed_kept),
+)
+"""In the order of the chain: terminal, radio, server, acquirer."""
+
+
+def by_name(name: str) -> Mutation:
+    """The mutation `name`. KeyError."""
+    return {mutation.name: mutation for mutation in MUTATIONS}[name]
