@@ -25,6 +25,7 @@ SMALLER = (2048, 1024, 512, 240, 231, 223, 192, 128, 64, 16)  # 231 and 223: an 
 OTHER_WAY = (0x6985, 0x6986, 0x6981, 0x6A86, 0x6D00, 0x6B00)
 END_REACHED = (0x6B00, 0x6282, 0x9000)
 BY_SHORT_ID, BY_SELECT = 0, 1
+TOO_LARGE = "size"  # detail of LIC-032: the file may be right, but is larger than this terminal reads
 
 
 class FileRead:
@@ -36,7 +37,7 @@ class FileRead:
     def __init__(
         self, crypto: "Crypto", file: int, algorithm: str = "sha256", keep: bool = True, large: bool = False
     ) -> None:
-        """`keep` the content; `large`: as large as can be read, not only as large as is held by default."""
+        """`keep` the content; `large`: up to what can be read at all, else a group above profile.HOLD_LIMIT is hashed, not kept."""
         self.file = file
         self.tag = profile.tag_of(file)
         self.total = 0
@@ -44,7 +45,7 @@ class FileRead:
         self.absent = False
         self.denied = 0
         self.keep = keep
-        self._limit = profile.STREAM_LIMIT if large or not keep else profile.HOLD_LIMIT
+        self._large = large
         self.head = b""
         self.sha256 = b""
         self.digest = b""
@@ -86,9 +87,12 @@ class FileRead:
             self.digest = self.sha256 if self._second is None else self._second.digest()
 
     def _begin(self, data: bytes) -> None:
-        self.total = file_length(data, self.tag)
-        if self.total > self._limit:
-            raise ReadError("the file is larger than this terminal reads", "LIC-032", detail=profile.name_of(self.file))
+        total = file_length(data, self.tag)
+        hold = self._large or total <= profile.HOLD_LIMIT
+        if total > profile.STREAM_LIMIT or (not hold and self.file > profile.LAST_GROUP):
+            raise ReadError("the file is larger than this terminal reads", "LIC-032", detail=TOO_LARGE)
+        self.total = total
+        self.keep = self.keep and hold
         self.head = data[:4]
         if self.keep:
             self._parts = bytearray(self.total)

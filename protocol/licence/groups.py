@@ -1,6 +1,6 @@
-"""EF.COM and the small things that data groups have in common (ISO/IEC 18013-2 annex C; EU 383/2012 annex III).
+"""EF.COM and the small things that data groups have in common (ISO/IEC 18013-2 annex C; EU 383/2012 annex I).
 
-`decode` opens DG1, DG2, DG3 and DG11 by number; `portrait_image` finds the picture in DG4. Picture formats are not decoded.
+`decode` opens DG1 to DG9, DG11 and DG12 by number. Pictures are found and named, not decoded.
 """
 
 from typing import TYPE_CHECKING
@@ -57,7 +57,11 @@ def common_data(content: "Bytes") -> "tuple[str, list[int]]":
 
 
 def decode(group: int, content: "Bytes") -> dict:
-    """The content of DG1, DG2, DG3 or DG11 as a map; GroupError if it is laid out otherwise or another group."""
+    """The content of a group as a map; GroupError if it is laid out otherwise, or DG10 or a group of keys.
+
+    DG1 and DG11: see their modules. DG2, DG3: texts. DG4, DG5: {image, start, end} and DG4's {date} where there is one. DG6 to DG9:
+    {templates: [{kind, owner, format, start, end, image}]}. DG12: {objects: [(tag, bytes)]}, its layout is not published (?).
+    """
     if group == 1:
         from protocol.licence import dg1
 
@@ -68,6 +72,15 @@ def decode(group: int, content: "Bytes") -> dict:
         return dg11.parse(content)
     if group in (2, 3):
         return plain_fields(group, content)
+    if group in (4, 5):
+        return _picture(group, content)
+    if 6 <= group <= 9:
+        from protocol.licence import biometrics
+
+        return biometrics.parse(group, content)
+    if group == 12:
+        rows = objects(body(content, profile.tag_of(12)), "DG12")
+        return {"objects": [(tag, bytes(value)) for tag, value in rows]}
     raise GroupError("no layout is known for this group", detail="DG" + str(group))
 
 
@@ -88,8 +101,25 @@ def plain_fields(group: int, content: "Bytes") -> dict:
     return found
 
 
-def portrait_image(content: "Bytes") -> "tuple[str, int, int]":
-    """(format, start, end) of the picture in DG4: "jpeg" or "jp2"; GroupError if there is none.
+def _picture(group: int, content: "Bytes") -> dict:
+    """DG4 or DG5: where the picture lies; DG4's date (88, BCD) as YYYYMMDD if it is one."""
+    body(content, profile.tag_of(group))
+    kind, start, end = portrait_image(content, "DG" + str(group))
+    found = {"image": kind, "start": start, "end": end}
+    at = bytes(content[:start]).find(b"\x88\x04")
+    if group == profile.PORTRAIT_GROUP and at >= 0:
+        from protocol.licence import dg1
+
+        raw = bytes(content[at + 2 : at + 6])
+        try:
+            found["date"] = dg1.date_text(raw, dg1.date_order([raw]))
+        except GroupError:
+            pass  # those two bytes were no date's tag
+    return found
+
+
+def portrait_image(content: "Bytes", where: str = "DG4") -> "tuple[str, int, int]":
+    """(format, start, end) of the picture in a group: "jpeg" or "jp2"; GroupError naming `where` if there is none.
 
     The picture is looked for by its first bytes, since the layouts around it differ; it ends where the file ends.
     """
@@ -102,4 +132,4 @@ def portrait_image(content: "Bytes") -> "tuple[str, int, int]":
         at = data.find(mark)
         if at >= 0:
             return kind, at, len(data)
-    raise GroupError("no picture was found", detail="DG4")
+    raise GroupError("no picture was found", detail=where)

@@ -11,6 +11,7 @@ COM, SOD, CARD_ACCESS = 0x1E, 0x1D, 0x1C  # short file identifiers besides the g
 AA_GROUP, CA_GROUP, PORTRAIT_GROUP, EU_PORTRAIT_GROUP = 13, 14, 4, 6
 ATR_INFO = 0x01  # EF.ATR/INFO in the master file, where identifiers are its own
 LAST_GROUP = 14
+PICTURES = (4, 5, 6, 7, 8, 9)  # groups that may be of any size
 TAGS = b"\x61\x6b\x6c\x65\x67\x75\x63\x76\x70\x62\x6d\x71\x6f\x6e"  # of DG1 … DG14
 COM_TAG, SOD_TAG = 0x60, 0x77
 

@@ -49,8 +49,9 @@ class LicenceReading:
 
     `verdict` records.VERDICT_*; `findings` codes LIC-2xx, each once; `details` [(code, group number, status or text)];
     `dg1`, `dg11` maps or None; `data` {group: map} of all decoded groups; `covered` groups whose hash the SOD holds,
-    `altered_groups` (0 = the SOD itself); `files` {first tag: SHA-256}; `sod_sha256`; `portrait` whole DG4 or DG6, or None; `access` "BAC" or "PACE";
-    `chip` how the chip proved itself (passive.PROVEN …). Data of a group not in `covered` are shown as unproven or not at all.
+    `altered_groups` (0 = the SOD itself); `files` {first tag: SHA-256}; `sod_sha256`; `portrait` whole DG4 or DG6, or None;
+    `access` "BAC" or "PACE"; `chip` how the chip proved itself (passive.PROVEN …). Data of a group not in `covered` are shown as
+    unproven or not at all.
     """
 
     def __init__(self) -> None:
@@ -218,7 +219,7 @@ class _Reading:
                 if cause.code != BAD_LENGTH:
                     raise
                 self.judged.note("LIC-213", group)
-                if announced:
+                if announced and not (cause.detail == files.TOO_LARGE and group in profile.PICTURES):
                     self.judged.note("LIC-214", group)
                     self.judged.altered.append(group)
             if state.complete:

@@ -35,7 +35,7 @@ CIPHERS = (keys.DES3, keys.AES128, keys.AES192, keys.AES256)
 
 
 class FieldKey:
-    """A static key in a finite field: prime, base, order of the base (0 if not told), public value; `size` of the prime in bytes."""
+    """A static key in a finite field: prime, base, order of the base (0: not told), public value; `size` of the prime in bytes."""
 
     kind = "DH"
 
@@ -79,10 +79,8 @@ def hides_pace(group14: "Bytes", offered: "list") -> bool:
     from protocol.licence.access import pace
 
     seen = [(item.oid, item.domain) for item in offered]
-    for item in pace.offers(groups.body(group14, profile.tag_of(profile.CA_GROUP))):
-        if (item.oid, item.domain) not in seen:
-            return True
-    return False
+    signed = pace.offers(groups.body(group14, profile.tag_of(profile.CA_GROUP)))
+    return any([(item.oid, item.domain) not in seen for item in signed])
 
 
 def offer(group14: "Bytes") -> Offer:
@@ -109,7 +107,7 @@ def offer(group14: "Bytes") -> Offer:
 
 
 def read_field_key(parent: Der) -> FieldKey:
-    """A SubjectPublicKeyInfo of Diffie-Hellman (RFC 3279 2.3.3, PKCS #3); UnsupportedError for other sizes than 1024 to 2048 bits."""
+    """A SubjectPublicKeyInfo of Diffie-Hellman (RFC 3279 2.3.3, PKCS #3); UnsupportedError unless 1024 to 2048 bits."""
     info = parent.enter(SEQUENCE)
     algorithm = info.enter(SEQUENCE)
     name = algorithm.oid()

@@ -1,8 +1,8 @@
 """Whether the chip is no copy: active and chip authentication, as the SOD announces them (ICAO Doc 9303-11 sections 6.1 and 6.2).
 
-DG13 listed in the SOD announces active authentication, DG14 chip authentication if it holds a key for it. Chip authentication is preferred (it also
-renews the channel); where one of them succeeds the chip is proven, where an announced one fails or is missing it is a suspected
-clone. A mechanism that this terminal cannot run is never counted as held or as failed: the chip then stays unproven.
+DG13 listed in the SOD announces active authentication, DG14 chip authentication if it holds a key for it. Where one of them
+succeeds the chip is proven, where an announced one fails or is missing it is a suspected clone, whatever the other one says. A
+mechanism that this terminal cannot run is never counted as held or as failed: the chip then stays unproven.
 """
 
 from typing import TYPE_CHECKING

@@ -1,14 +1,14 @@
 """Trust anchors: authorities' certificates, each bound to one country and one purpose (body of the signed set "trust").
 
 An anchor came in through a signed parameter set; its own signature is not looked at. Certificates are parsed when needed, one at
-a time, so that a long list costs only its bytes.
+a time, so that a long list costs only its bytes. Revocation lists that came with them count only if their authority signed them.
 """
 
 from typing import TYPE_CHECKING
 
 from protocol.errors import FormatError
 from protocol.licence.errors import TrustError
-from protocol.licence.trust import x509
+from protocol.licence.trust import crl, x509
 
 if TYPE_CHECKING:
     from protocol.crypto import Crypto
@@ -28,15 +28,17 @@ class Anchor:
 
 
 class TrustSet:
-    """The anchors; `revoked` holds (issuer's subject key identifier, serial number bytes) pairs of revoked signers."""
+    """The anchors; `revoked` holds (issuer's subject key identifier, serial number bytes) pairs of revoked signers; `crls` the
+    authorities' revocation lists in DER."""
 
-    def __init__(self, anchors: "list", revoked: "tuple | list" = ()) -> None:
+    def __init__(self, anchors: "list", revoked: "tuple | list" = (), crls: "tuple | list" = ()) -> None:
         """`anchors`: Anchor objects or maps {"country", "purpose", "cert"} as in the signed set."""
         self.anchors: "list[Anchor]" = []
         for item in anchors:
             self.anchors.append(
                 item if isinstance(item, Anchor) else Anchor(item["country"], item["purpose"], item["cert"])
             )
+        self._crls = list(crls)
         self._revoked = [(bytes(key_id), bytes(serial)) for key_id, serial in revoked]
 
     def issuers(self, crypto: "Crypto", signer: x509.Certificate) -> "list[tuple[Anchor, x509.Certificate]]":
@@ -59,3 +61,15 @@ class TrustSet:
     def revoked(self, issuer: x509.Certificate, signer: x509.Certificate) -> bool:
         """Whether `signer`, issued by `issuer`, is on the list of revoked ones."""
         return (issuer.subject_key, signer.serial) in self._revoked
+
+    def lists(self, crypto: "Crypto", issuer: x509.Certificate) -> "list[crl.RevocationList]":
+        """The revocation lists that `issuer` signed; malformed and foreign ones are passed over."""
+        found = []
+        for der in self._crls:
+            try:
+                item = crl.parse(der)
+                if item.is_of(issuer) and item.signed_by(crypto, issuer):
+                    found.append(item)
+            except (TrustError, FormatError):
+                continue
+        return found

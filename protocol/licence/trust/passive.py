@@ -115,7 +115,7 @@ def _signer(
     for anchor, certificate in found:
         if anchor.purpose == anchors.LICENCE and country and anchor.country == country == signer.country():
             result.issuer_known = True
-            _authority(trust, certificate, signer, today, result)
+            _authority(crypto, trust, certificate, signer, today, result)
             return
     result.note("LIC-229", found[0][0].country + "/" + found[0][0].purpose)
 
@@ -133,7 +133,12 @@ def _dates(signer: x509.Certificate, signed: str, today: str, result: Judgement)
 
 
 def _authority(
-    trust: "TrustSet", authority: x509.Certificate, signer: x509.Certificate, today: str, result: Judgement
+    crypto: "Crypto",
+    trust: "TrustSet",
+    authority: x509.Certificate,
+    signer: x509.Certificate,
+    today: str,
+    result: Judgement,
 ) -> None:
     """Findings about the authority that issued the signer."""
     if not authority.valid_at(today):
@@ -144,6 +149,14 @@ def _authority(
         result.note("LIC-233", "authority")
     if trust.revoked(authority, signer):
         result.note("LIC-224")
+    newest = ""
+    for item in trust.lists(crypto, authority):
+        newest = max(newest, item.next_update or "9")
+        revoked = item.revoked_at(signer.serial)
+        if revoked:
+            result.note("LIC-224", revoked[:8])
+    if newest and newest[:8] < today:
+        result.note("LIC-226", newest[:8])
 
 
 def verdict(result: Judgement, chip: str) -> int:
