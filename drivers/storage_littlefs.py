@@ -28,10 +28,12 @@ class _Context(UserContext):
     def __init__(self, device: Any) -> None:  # the library's own would allocate a buffer
         self.device = device
         self.in_size = 0
+        self.failed = False
 
     def read(self, cfg: Any, block: int, off: int, size: int) -> bytearray:
         buffer = bytearray(size)
-        self.device.readblocks(block, buffer, off)
+        if self.device.readblocks(block, buffer, off) < 0:
+            self.failed = True
         return buffer
 
     def prog(self, cfg: Any, block: int, off: int, data: bytes) -> int:

@@ -33,6 +33,7 @@ class Losses:
         self.recovered: "list[int]" = []  # sequence numbers read from their second copy
         self.damaged: "list[int]" = []  # segments with bytes that are no frame before whole frames
         self.torn = False  # of the last segment
+        self.blobs: "list[tuple[str, int]]" = []  # (folder, seq) of blobs that are not what their record names
 
 
 class Chain:
@@ -77,6 +78,14 @@ class Chain:
         if before:
             for lost in self._bridge(before, before, 0, None):
                 yield lost
+
+    def pick(self, number: int, seq: int) -> "tuple | None":
+        """(record, its bytes, signature or None) of one entry of segment `number`, without following the chain."""
+        for where in self._reader.index(main_name(number)):
+            if where[0] == seq:
+                item = self._read(main_name(number), where)
+                return item if item is not None and item[0][r.SEQ] == seq else None
+        return None
 
     def _read(self, name: str, where: "tuple[int, int, int]") -> "tuple | None":
         """(record, its bytes, signature) of an index item; None if it is no record. Raises JRN-020, JRN-023."""

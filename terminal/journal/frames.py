@@ -57,10 +57,12 @@ class SegmentReader:
         self._storage = storage
         self._window = window
         self._view = memoryview(window)
+        self._held: "tuple[str, int, int] | None" = None  # file, first and last offset of what the window holds for `entry`
         self.torn = self.damaged = self.old = False
 
     def frames(self, name: str):  # noqa: ANN201 - generator of (mark, number, offset of the body, body as a view that the next step overwrites)
         """Yield every whole frame of a segment in file order; entries of release 0.1.0 have number -1."""
+        self._held = None
         size = self._storage.size(name)
         self.torn = self.damaged = self.old = lost = False
         offset = start = end = 0  # offset: of the window's first byte in the file
@@ -131,9 +133,16 @@ class SegmentReader:
         return found
 
     def entry(self, name: str, offset: int, length: int) -> "tuple[bytes, bytes | None] | None":
-        """(record's bytes, signature or None) of the body at `offset`; None if it does not decode."""
-        count = self._storage.read_into(name, offset, self._view[:length])
-        return decode_entry(self._view[:count])
+        """(record's bytes, signature or None) of the body at `offset`; None if it does not decode.
+
+        Reads a windowful, which then serves the entries that follow: what is whole in a segment never changes.
+        """
+        held = self._held
+        if held is None or held[0] != name or offset < held[1] or offset + length > held[2]:
+            count = self._storage.read_into(name, offset, self._view)
+            held = self._held = (name, offset, offset + count)
+        start = offset - held[1]
+        return decode_entry(self._view[start : min(start + length, held[2] - held[1])])
 
     def head(self, name: str) -> "bytes | None":
         """The segment's head, None if it has none or it is damaged. Reads no further than it must."""

@@ -115,7 +115,7 @@ class Journal:
         self.recovered_torn_tail = found.losses.torn
         await self._bind_counter(genesis)
         self._open = True
-        self.acked_seq = min(max(acked, self.first_retained - 1), self.head_seq) if self._shelf.segments else 0
+        self.acked_seq = min(max(acked, 0, self.first_retained - 1), self.head_seq) if self._shelf.segments else 0
         self.view.acknowledged(self.acked_seq)
         if found.last is not None and found.last[0][r.KIND] in COPIED:
             self._shelf.mend_copy(found.last[0][r.SEQ], found.last[1], found.last[2])
@@ -267,6 +267,11 @@ class Journal:
 
     def record_at(self, seq: int) -> "tuple | None":
         """(record, its bytes, signature or None) of one sequence number, None if it is not kept or lost."""
+        if self._shelf.segments:
+            chain = Chain(self._reader, self._crypto, self.device, self._stand)
+            found = chain.pick(self._shelf.segments[self._shelf.from_segment(seq)][0], seq)
+            if found is not None:
+                return found
         for item in self.entries(seq):
             return item if item[0][r.SEQ] == seq else None
         return None
@@ -274,16 +279,22 @@ class Journal:
     def blob(self, folder: str, seq: int) -> "bytes | None":
         """The blob kept beside record `seq` ("sealed" or "private"), None when it has been erased.
 
-        Raises JournalError JRN-024 when its content does not have the digest that the record names.
+        A blob that does not have the digest which its record names is not passed on: None, and `losses.blobs` names it.
         """
         name = self._blob_name(folder, seq)
-        if self._storage.size(name) < 0:
-            return None
-        content = self._storage.read(name, 4096)
         item = self.record_at(seq)
         digest = item[0].get(r.SEALED if folder == "sealed" else r.PRIVATE) if item is not None else None
-        if digest != self._crypto.sha256(content):
-            raise JournalError("data kept beside a record is damaged", "JRN-024", "call a technician", name)
+        if digest is None:
+            return None
+        content = None
+        if self._storage.size(name) >= 0:
+            content = self._storage.read(name, 4096)
+        elif folder == "sealed" and seq not in self.view.sealed.values():
+            return None
+        if content is None or digest != self._crypto.sha256(content):
+            if (folder, seq) not in self.losses.blobs:
+                self.losses.blobs.append((folder, seq))
+            return None
         return content
 
     def erase_blob(self, folder: str, seq: int) -> None:

@@ -7,8 +7,9 @@ are named. Acknowledged segments are not looked at.
 """
 
 from protocol import cbor
+from protocol import records as r
 from protocol.errors import FormatError, JournalError
-from terminal.journal.chain import Chain, Losses, main_name
+from terminal.journal.chain import Chain, Losses, copy_name, main_name
 from terminal.journal.frames import SegmentReader
 from terminal.journal.head import Stand
 from terminal.journal.shelf import Shelf
@@ -40,7 +41,7 @@ def recover(
         stand = heads[base][0].copy()  # type: ignore[index]
         if heads[base][1] is not None:  # type: ignore[index]
             view.restore(heads[base][1])  # type: ignore[index]
-    elif numbers:
+    elif not _blank(reader, numbers):
         raise JournalError(
             "no beginning of the journal can be read", "JRN-025", "stop selling; call a technician", numbers[0]
         )
@@ -50,6 +51,8 @@ def recover(
     for item in chain.walk(numbers[max(base, 0) :]):
         view.apply(item[0])
         last = item
+    if heads and heads[0] is not None and heads[0][0].seq > max(acknowledged, genesis.seq) and acknowledged >= 0:
+        losses.gaps.insert(0, {r.FIRST: max(acknowledged, genesis.seq) + 1, r.GAP_LAST: heads[0][0].seq, r.GAP_HASH: heads[0][0].hash})
     chain.losses.gaps = losses.gaps + chain.losses.gaps
     chain.losses.recovered = losses.recovered + chain.losses.recovered
     chain.losses.damaged = losses.damaged + chain.losses.damaged
@@ -62,6 +65,14 @@ def recover(
         or heads[-1][1] is None
     )
     return Recovered(chain.stand, view, chain.losses, last)
+
+
+def _blank(reader: SegmentReader, numbers: "list[int]") -> bool:
+    """Whether no segment holds an entry: the very first append was cut. (The counter tells an erased journal from that.)"""
+    for number in numbers:
+        if reader.index(main_name(number)) or reader.index(copy_name(number)):
+            return False
+    return True
 
 
 def _survey(shelf: Shelf, numbers: "list[int]", genesis: Stand) -> list:
@@ -132,10 +143,10 @@ def read_acknowledged(storage) -> int:  # noqa: ANN001 - any Storage
     try:
         items = cbor.decode(storage.read("state/acked", 256))
         if len(items) == 3 and items[2] != check_of(items[0], items[1]):
-            return 0
-        return items[0] if isinstance(items[0], int) else 0
+            return -1
+        return items[0] if isinstance(items[0], int) else -1
     except (FormatError, JournalError, ValueError, TypeError, IndexError):
-        return 0
+        return -1
 
 
 def check_of(seq: int, record_hash: bytes) -> int:

@@ -41,6 +41,7 @@ class NorFlash:
         self.cut_at = 0  # number of the operation at which the power goes; 0 = never
         self.cut_byte = -1  # how far a cut program came; -1 = half
         self.tail = tails.SHORT
+        self.reads_left = -1  # after so many reads the part is silent (EIO): a file system that runs in circles is found so
         self.watch = None  # called with (flash, kind, block, offset, data) before each operation
         self.touched = None  # a set of block * 16 + page that collects what is read
         self.stuck = ()  # block * 16 + page of pages that take no program any more
@@ -52,8 +53,9 @@ class NorFlash:
     def readblocks(self, block: int, buffer, offset: int = 0) -> int:  # noqa: ANN001 - writable buffer
         """Fill `buffer` from `offset` in `block`; may run over sector ends. 0, or -EIO without power."""
         size = len(buffer)
-        if self.dead:
+        if self.dead or self.reads_left == 0:
             return -EIO
+        self.reads_left -= 1
         if self.touched is not None:
             for page in range((block * BLOCK + offset) // PAGE, (block * BLOCK + offset + size - 1) // PAGE + 1):
                 self.touched.add(page)

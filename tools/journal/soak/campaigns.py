@@ -1,0 +1,290 @@
+"""The campaigns of the soak. Each runs the workload once per worker and looks at its share of the images, identical ones once.
+
+    cuts     at every program and erase of N transactions: not begun, stopped half-way, stopped half-way with garbage, done but not told
+    bytes    at every byte of every program (and every page of every erase) of N transactions
+    doubles  at every operation of N transactions, and again at every operation of the recovery and of the append after it
+    flips    every bit of every page that reading back touches, after N transactions (a page that is never read cannot change what is read)
+    faults   stuck, misdirected and doubled pages, pages copied over others, at sampled places
+"""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from drivers.storage_littlefs import LittlefsStorage
+from protocol import records as r
+from protocol.errors import JournalError, TasdidError
+from sim.parts.nor import tails
+from sim.parts.nor.flash import BLOCK, ERASE, PAGE, NorFlash
+from terminal.journal.journal import Journal
+from tools.journal.soak.checks import Expected, Intact, NotHeld, after_cut, describe, open_journal
+from tools.journal.soak.rig import BLOCKS, CRYPTO, DEVICE, Element, HandClock, Rig, now
+
+TAILS = (tails.SHORT, tails.BLANK, tails.GARBAGE, tails.DONE)
+KEPT_FAILURES = 10
+AGAIN_EVERY = 4
+
+
+class Tally:
+    """What a worker counted."""
+
+    def __init__(self) -> None:
+        self.seen: set[tuple[int, int, int]] = set()
+        self.operations = self.made = self.images = self.skipped = 0
+        self.words: Counter[str] = Counter()
+        self.failures: list[str] = []
+        self.started = time.process_time()
+
+    def fresh(self, blocks: list[bytes], counter: int, shown: int) -> bool:
+        """Count an image; False if the same one was looked at already in the same situation."""
+        self.made += 1
+        key = (hash(tuple(blocks)), counter, shown)
+        if key in self.seen:
+            return False
+        self.seen.add(key)
+        self.images += 1
+        return True
+
+    def failed(self, where: str, error: BaseException) -> None:
+        """Keep the first failures, count all."""
+        self.words["NOT HELD"] += 1
+        if len(self.failures) < KEPT_FAILURES:
+            self.failures.append(f"{where}: {describe(error)}")
+
+    def report(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "operations": self.operations, "images": self.made, "distinct": self.images, "not_looked_at": self.skipped,
+            "outcomes": dict(self.words), "failures": self.failures, "cpu_seconds": round(time.process_time() - self.started, 1),
+        }  # fmt: skip
+
+
+def _watching(transactions: int, look: Callable[[NorFlash, Rig, str, int, int, bytes], None], tally: Tally, share: int, shares: int) -> Rig:
+    """Run the workload with `look` at this worker's share of the operations."""
+    rig = Rig()
+
+    def watch(flash: NorFlash, kind: str, block: int, offset: int, data: bytes) -> None:
+        tally.operations += 1
+        if tally.operations % shares == share:
+            look(flash, rig, kind, block, offset, data)
+
+    rig.flash.watch = watch
+    for _ in range(transactions):
+        rig.transaction()
+    return rig
+
+
+def _image(flash: NorFlash, kind: str, block: int, offset: int, data: bytes, tail: str, reached: int = -1) -> list[bytes]:
+    blocks = list(flash.blocks)
+    blocks[block] = tails.cut(kind, blocks[block], offset, data, tail, reached, flash.operations + 1)
+    return blocks
+
+
+def _try(tally: Tally, where: str, blocks: list[bytes], expected: Expected, again: bool) -> None:
+    try:
+        after_cut(blocks, expected, again)
+    except (NotHeld, TasdidError, AssertionError, LookupError, ValueError, TypeError) as error:
+        tally.failed(where, error)
+    else:
+        tally.words["absent or identical"] += 1
+
+
+def cuts(transactions: int, share: int, shares: int, progress: Callable[[int], None]) -> dict[str, Any]:
+    """Every operation, four tails."""
+    tally = Tally()
+
+    def look(flash: NorFlash, rig: Rig, kind: str, block: int, offset: int, data: bytes) -> None:
+        expected = Expected(rig)
+        for tail in TAILS:
+            blocks = _image(flash, kind, block, offset, data, tail)
+            if tally.fresh(blocks, expected.counter, expected.shown):
+                _try(tally, f"operation {flash.operations + 1} {tail}", blocks, expected, tally.images % AGAIN_EVERY == 0)
+        progress(rig.transactions)
+
+    rig = _watching(transactions, look, tally, share, shares)
+    return tally.report() | {"wear": rig.flash.wear(), "records": len(rig.shown), "raised_bits": rig.flash.raised_bits}
+
+
+def every_byte(transactions: int, share: int, shares: int, progress: Callable[[int], None]) -> dict[str, Any]:
+    """Every byte of every program; erases by the page."""
+    tally = Tally()
+
+    def look(flash: NorFlash, rig: Rig, kind: str, block: int, offset: int, data: bytes) -> None:
+        expected = Expected(rig)
+        points = range(0, BLOCK + 1, PAGE) if kind == ERASE else range(len(data) + 1)
+        for reached in points:
+            blocks = _image(flash, kind, block, offset, data, tails.BLANK, reached)
+            if tally.fresh(blocks, expected.counter, expected.shown):
+                _try(tally, f"operation {flash.operations + 1} byte {reached}", blocks, expected, tally.images % 16 == 0)
+        progress(rig.transactions)
+
+    _watching(transactions, look, tally, share, shares)
+    return tally.report()
+
+
+def doubles(transactions: int, share: int, shares: int, progress: Callable[[int], None]) -> dict[str, Any]:
+    """A cut, and another in the recovery from it."""
+    tally = Tally()
+
+    def look(flash: NorFlash, rig: Rig, kind: str, block: int, offset: int, data: bytes) -> None:
+        expected = Expected(rig)
+        for tail in TAILS:
+            blocks = _image(flash, kind, block, offset, data, tail)
+            key = (hash(tuple(blocks)), expected.counter, expected.shown)
+            if key not in tally.seen:
+                tally.seen.add(key)
+                for second in (tails.BLANK, tails.GARBAGE):
+                    _second_cuts(tally, f"operation {flash.operations + 1} {tail}, then {second} at", blocks, expected, second)
+        progress(rig.transactions)
+
+    _watching(transactions, look, tally, share, shares)
+    return tally.report()
+
+
+def _second_cuts(tally: Tally, where: str, blocks: list[bytes], expected: Expected, tail: str) -> None:
+    """Cut the recovery and one append at each of their operations, then recover for good."""
+    number = 0
+    while True:
+        number += 1
+        flash = NorFlash(len(blocks), blocks)
+        flash.cut_at, flash.tail = number, tail
+        element = None
+        shown, pending = expected.shown, b""
+        try:
+            journal, element = open_journal(LittlefsStorage(flash), expected.counter, expected.utc)
+            shown = journal.head_seq
+            now(journal.append(r.HEALTH_EVENT, {r.HEALTH: "boot"}))
+        except JournalError as error:
+            if not flash.dead:
+                tally.failed(f"{where} {number}", error)
+                return
+        if not flash.dead:
+            return
+        pending = expected.pending
+        flash.power_on()
+        tally.made += 1
+        tally.images += 1
+        try:
+            counter = element.value if element is not None else _counter_then(flash, expected)
+            later, _ = open_journal(LittlefsStorage(flash), counter, expected.utc)
+            if not shown <= later.head_seq <= max(shown, expected.shown) + 1:
+                raise NotHeld(f"head {later.head_seq}, {shown} before")
+            if later.head_seq == expected.shown + 1 == shown and later.head_hash != CRYPTO.sha256(pending):
+                raise NotHeld("the record under way changed")
+            tally.words["absent or identical"] += 1
+        except (NotHeld, TasdidError, AssertionError, LookupError, ValueError, TypeError) as error:
+            tally.failed(f"{where} {number}", error)
+
+
+def _counter_then(flash: NorFlash, expected: Expected) -> int:
+    """The element's counter when the cut came inside `open`: it may have stepped to meet the journal's lead of one."""
+    element = Element(expected.counter)
+    probe = Journal(LittlefsStorage(flash.copy()), element, HandClock(expected.utc), CRYPTO, DEVICE)
+    now(probe.open())
+    return element.value
+
+
+def flips(transactions: int, share: int, shares: int, progress: Callable[[int], None], step: int = 1) -> dict[str, Any]:
+    """Every bit (or every `step`-th) of every page that matters."""
+    rig = Rig()
+    for _ in range(transactions):
+        rig.transaction()
+    whole = Intact(rig)
+    tally = Tally()
+    total = len(whole.pages) * PAGE * 8
+    for number in range(share * step, total, shares * step):
+        page = whole.pages[number // (PAGE * 8)]
+        bit = number % (PAGE * 8)
+        flash = NorFlash(len(whole.blocks), whole.blocks)
+        flash.flip(page // 16, page % 16 * PAGE + bit // 8, bit % 8)
+        tally.made += 1
+        tally.images += 1
+        _judge(tally, whole, flash, f"page {page} bit {bit}")
+        progress(number * transactions // total)
+    report = tally.report()
+    report["pages"], report["bits"] = len(whole.pages), total
+    return report
+
+
+def _judge(tally: Tally, whole: Intact, flash: NorFlash, where: str) -> None:
+    try:
+        tally.words[whole.judge(flash)] += 1
+    except (NotHeld, TasdidError, AssertionError, LookupError, ValueError, TypeError, OSError) as error:
+        tally.failed(where, error)
+
+
+def faults(transactions: int, share: int, shares: int, progress: Callable[[int], None], samples: int = 400) -> dict[str, Any]:
+    """Pages stuck, misdirected, doubled while the workload runs; pages and sectors copied over others afterwards."""
+    tally = Tally()
+    chance = random.Random(5 + share)
+    for number in range(share, samples // 10, shares):
+        rig = Rig()
+        for _ in range(2):
+            rig.transaction()
+        place = (chance.randrange(2, BLOCKS), chance.randrange(16))
+        at = rig.flash.operations + chance.randrange(1, 800)
+        name = ("stuck", "stray", "double")[number % 3]
+        if name == "stuck":
+            rig.flash.stuck = {chance.randrange(32, BLOCKS * 16) for _ in range(40)}
+        else:
+            setattr(rig.flash, name, {at: place})
+        _run_on(tally, rig, transactions, f"{name} {place} at {at}")
+        progress(number * transactions // max(samples // 10, 1))
+    rig = Rig()
+    for _ in range(transactions):
+        rig.transaction()
+    whole = Intact(rig)
+    for _ in range(samples // shares):
+        flash = NorFlash(len(whole.blocks), whole.blocks)
+        source, target = chance.choice(whole.pages), chance.choice(whole.pages)
+        if chance.random() < 0.5:
+            flash.copy_page(source, target)
+        else:
+            a, b = source // 16, target // 16
+            flash.blocks[a], flash.blocks[b] = flash.blocks[b], flash.blocks[a]
+        tally.made += 1
+        tally.images += 1
+        _judge(tally, whole, flash, f"page {source} over {target}")
+    return tally.report()
+
+
+def _run_on(tally: Tally, rig: Rig, transactions: int, where: str) -> None:
+    """Go on over a faulty flash: the run may stop with a code; what was shown must then be there or be named."""
+    tally.made += 1
+    tally.images += 1
+    stopped = ""
+    try:
+        for _ in range(transactions):
+            rig.transaction()
+    except JournalError as error:
+        stopped = error.code
+    shown = dict(rig.shown)
+    counter = rig.element.value
+    try:
+        flash = NorFlash(len(rig.flash.blocks), rig.flash.blocks)
+        journal, _ = open_journal(LittlefsStorage(flash), counter, rig.clock.utc)
+        lost = set(shown) - {item[0][r.SEQ] for item in journal.entries(1)} - set(range(1, journal.first_retained))
+        for record, data, _ in journal.entries(1):
+            if record[r.SEQ] in shown and data != shown[record[r.SEQ]]:
+                raise NotHeld(f"record {record[r.SEQ]} differs")
+        declared = {seq for gap in journal.losses.gaps for seq in range(gap[r.FIRST], gap[r.GAP_LAST] + 1)}
+        if {seq for seq in lost if seq > journal.acked_seq} - declared:
+            raise NotHeld("records are missing and no gap names them")
+        word = "named gap" if lost else "recovered" if journal.losses.recovered or journal.losses.damaged else "intact"
+    except JournalError as error:
+        word = f"named {error.code}"
+    except (NotHeld, AssertionError, LookupError, ValueError, TypeError, OSError) as error:
+        tally.failed(where, error)
+        return
+    tally.words[f"{word}, stopped by {stopped}" if stopped else word] += 1
+
+
+CAMPAIGNS: dict[str, Callable[..., dict[str, Any]]] = {
+    "cuts": cuts,
+    "bytes": every_byte,
+    "doubles": doubles,
+    "flips": flips,
+    "faults": faults,
+}
