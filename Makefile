@@ -1,6 +1,6 @@
 # The front door. Everything is set up on first use; `make` alone prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format soak bench reset doctor
+.PHONY: help setup run demo test lint format soak bench pictures reset doctor
 
 PYTHON ?= python3
 TASDID := .venv/bin/tasdid
@@ -36,6 +36,9 @@ soak: setup ## the long tests (hours of seeds): TASDID_SOAK=1
 
 bench: setup ## measure and print the figures of docs/
 	@$(TASDID) bench $(ARGS)
+
+pictures: setup ## take the pictures of README and docs anew
+	@$(TASDID) pictures $(ARGS)
 
 reset: ## delete var/ (the state of simulator and server)
 	@rm -rf var && echo "var/ is gone; the next 'make run' starts afresh"

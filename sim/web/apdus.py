@@ -21,7 +21,7 @@ APPLICATIONS = {
     b"1PAY.SYS.DDF01".hex().upper(): "payment environment",
 }  # fmt: skip
 CRYPTOGRAMS = {0x00: "AAC", 0x40: "TC", 0x80: "ARQC"}
-CRYPTOGRAM_WORDS = {"AAC": "declined", "TC": "approved offline", "ARQC": "asks the issuer"}
+CRYPTOGRAM_WORDS = {"AAC": "declined", "TC": "approved", "ARQC": "asks the issuer"}
 DATA_OBJECTS = {
     "9F13": "last online ATC",
     "9F17": "PIN tries left",

@@ -61,6 +61,8 @@ class Photographer:
         hands.key("ok")
         hands.see("home")
         page.locator("#ledger .state.paid").wait_for()
+        page.click("#network")
+        page.locator('#network[aria-checked="false"]').wait_for()
         self._second_fine()
         self._save_page("page.png")
         page.click('[data-lang="ar"]')

@@ -4,8 +4,8 @@
     tasdid receipt verify --png receipt.png    a picture or scan of the receipt
 
 Keys: JSON {device id: public key as 130 hex digits} (what the server gives under /api/receipt-keys), or a folder of such files;
-var/receipt-keys.json unless told otherwise. Exit codes: 0 the signature holds (read the outcome: a provisional receipt is genuine
-and *not yet paid*), 1 it does not hold or the key is unknown, 2 bad input, 3 no key list.
+var/cpython/receipt-keys.json (made by `make run`) unless told otherwise. Exit codes: 0 the signature holds (read the outcome: a
+provisional receipt is genuine and *not yet paid*), 1 it does not hold or the key is unknown, 2 bad input, 3 no key list.
 """
 
 import json
@@ -20,7 +20,7 @@ from protocol.errors import ConfigError, CryptoError
 from tools.house.errors import MissingPart
 from tools.house.paths import ROOT
 
-DEFAULT_KEYS = ROOT / "var" / "receipt-keys.json"
+DEFAULT_KEYS = ROOT / "var" / "cpython" / "receipt-keys.json"
 OUTCOMES = {
     claim.OUTCOME_NOTICE: "notice",
     records.OUTCOME_APPROVED: "approved",

@@ -43,8 +43,8 @@ WORDS = {
         "en": "approves offline: paid, licence returned",
     },
     "online": {
-        "fr": "veut l'avis de la banque : provisoire, réglée après synchronisation", "ar": "تطلب رأي البنك: مؤقتة",
-        "en": "wants its bank's word: provisional, settled after synchronising",
+        "fr": "interroge sa banque : acceptée en ligne, provisoire sans réseau", "ar": "تسأل البنك: تقبل مع الشبكة، مؤقتة بدونها",
+        "en": "asks its bank: approved online, provisional without a network",
     },
     "decline": {"fr": "refuse : rien n'est pris", "ar": "ترفض: لم يقتطع شيء", "en": "declines: nothing is taken"},
     "reset": {"fr": "`make reset` les efface", "ar": "يمحوها make reset", "en": "`make reset` deletes them"},
@@ -234,7 +234,7 @@ def _greeting(console: Any, listener: socket.socket, folder: Path, lang: str, as
             (word("cards") if not at else "", f"{card['label']:14} {word('pin')} {card['pin']}   {word(card['risk'])}")
             for at, card in enumerate(table["cards"])
         ),
-        (word("data"), f"{folder}   ({word('reset')})"),
+        (word("data"), f"{folder}   ({word('reset')})" if folder.parent == _folder(None) else str(folder)),
     ]
     lines = [f"  {title:9} {text}" for title, text in rows]
     return "\n".join(["", *lines, "", f"  {word('stop')}", ""])
