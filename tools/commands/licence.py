@@ -77,7 +77,7 @@ def read(
         raise typer.Exit(1) from error
     found = report.of(reading, files)
     if out is not None:
-        found["written"] = _write(out, files, found)
+        found["written"] = _write(out, files, bytes(reading.portrait or b""), found)
     _tell(found, as_json)
     if not found["believed"]:
         raise typer.Exit(1)
@@ -146,22 +146,22 @@ def _remark(remarks: list[str]) -> None:
         _progress(line)
 
 
-def _write(out: Path, files: dict[int, bytes], found: dict[str, Any]) -> list[str]:
-    """Dump the files and the portrait; a picture that cannot be decoded is a finding."""
+def _write(out: Path, files: dict[int, bytes], picture: bytes, found: dict[str, Any]) -> list[str]:
+    """Dump the files and the portrait (a whole DG4, or DG6 of an EU licence); what cannot be decoded is a finding."""
     from protocol.licence.errors import GroupError
-    from protocol.licence.profile import PORTRAIT_GROUP
+    from protocol.licence.profile import group_of
     from tools.licence import dump, portrait, words
 
     written = dump.write(out, files)
-    if PORTRAIT_GROUP in files:
+    if picture:
         try:
-            picture = portrait.decode(files[PORTRAIT_GROUP])
+            image = portrait.decode(picture)
             path = out / "portrait.png"
             path.touch(mode=0o600)
-            picture.save(path)
+            image.save(path)
             written.append(path)
         except GroupError as error:
-            found["findings"] += words.findings([("LIC-215", PORTRAIT_GROUP)])
+            found["findings"] += words.findings([("LIC-215", group_of(picture[0]))])
             _progress(f"{error.code} {error.message}")
     return [path.name for path in written]
 

@@ -13,6 +13,7 @@ from terminal.flows.drive import drive
 from tools.licence.trace import TracingReader
 
 ALL_GROUPS = tuple(range(1, 15))
+EXTENDED_ROOM = 0x7000  # bytes of one answer: less than what 15 bits of offset reach
 TRIES = 4  # readings that may be interrupted before it is given up
 
 
@@ -37,10 +38,11 @@ async def read(
 
     for attempt in range(1, TRIES + 1):
         await reader.wait_for_card(wait_ms)
-        await reader.connect()
+        atr = await reader.connect()
         machine = read_licence(
-            crypto, mrz, secrets.token_bytes, trust, today, ALL_GROUPS, portrait=True, resume=resume, archive=files
-        )
+            crypto, mrz, secrets.token_bytes, trust, today, ALL_GROUPS, portrait=True, resume=resume, archive=files,
+            atr=atr, room=EXTENDED_ROOM if reader.extended_length else 0,
+        )  # fmt: skip
         try:
             return await drive(through, machine, {"progress": progress}), files
         except (CardRemovedError, CardSilentError) as error:
