@@ -124,6 +124,11 @@ def stands(row: Any) -> bool:
     return row is not None and (row.state == s.ASKED_DOUBTFUL or approved(row))
 
 
+def sent(row: Any) -> bool:
+    """Whether the question left for the host, whatever came back: asked again it is a repeat, an answer of 91 included."""
+    return row is not None and row.state != s.ASKED_NOT
+
+
 def reverse(connection: Connection, row: Any, now: int) -> None:
     """Have it reversed at the acquirer; asked again, it is sent again, since the first may have overtaken the authorisation."""
     c = t.outbox.c

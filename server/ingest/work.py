@@ -201,7 +201,7 @@ class Work:
         if entry.sealed is not None:
             self._add("sealed", {**key, "blob": entry.sealed})
         lost = entry.sealed is None and not schema.approved_online(entry.record)
-        again = payment["outcome"] == r.OUTCOME_PROVISIONAL and online.stands(asked)
+        again = payment["outcome"] == r.OUTCOME_PROVISIONAL and online.sent(asked)
         known_elsewhere = lost or again or payment["utc"] < self._doubtful_before
         state = t.STATE_DOUBTFUL if known_elsewhere else t.STATE_NEW
         self._add(
