@@ -155,9 +155,13 @@ class Chip:
         """Get access and select: PACE if EF.CardAccess offers what this terminal runs, else BAC. A failed PACE stays failed."""
         self.close()
         yield from self.look()
-        if self._offer is not None:
-            yield from self._open_pace(self._offer)
-            return
+        while self._offer is not None:
+            try:
+                yield from self._open_pace(self._offer)
+                return
+            except MessagingError as cause:  # lost as soon as it was there, while selecting
+                self.close()
+                self._count_loss(cause)
         if self._mrz.kind == "CAN":
             raise AccessError("this chip cannot be opened with a CAN here", "LIC-024", "use the machine-readable zone")
         yield from self.select()
@@ -184,11 +188,14 @@ class Chip:
         self.access = "PACE"
         yield from self.select()
 
-    def rebuild(self, cause: MessagingError) -> "Generator[tuple, Any, None]":
-        """Open the channel again after `cause`; ReadError LIC-031 when that happened too often."""
+    def _count_loss(self, cause: MessagingError) -> None:
         self.rebuilds += 1
         if self.rebuilds > MAX_REBUILDS:
             raise ReadError("the chip drops the secure channel again and again", detail=cause.detail)
+
+    def rebuild(self, cause: MessagingError) -> "Generator[tuple, Any, None]":
+        """Open the channel again after `cause`; ReadError LIC-031 when that happened too often."""
+        self._count_loss(cause)
         yield from self.open()
 
     def send(self, command: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
