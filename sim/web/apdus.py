@@ -111,7 +111,7 @@ def describe(command: bytes) -> str:
     if len(command) < 4:
         return ""
     cla, ins, p1, p2 = command[:4]
-    secure = "secure messaging" if cla & 0x0C == 0x0C and cla < 0x80 else ""
+    secure = "secured" if cla & 0x0C == 0x0C and cla < 0x80 else ""
     words = [_header(ins, p1, p2, b"" if secure or len(command) < 6 else command[5 : 5 + command[4]]), secure]
     return ", ".join(word for word in words if word)
 

@@ -49,6 +49,7 @@ function show(now) {
   byId("handheld").dataset.power = now.power;
   byId("crashed").hidden = now.power !== "crashed";
   if (byId("log").textContent !== now.log) byId("log").textContent = now.log;
+  byId("log").hidden = !now.log;
   update(now);
   updatePaper(now);
 }

@@ -74,7 +74,7 @@ function apdu(line) {
   const plain = line.meaning === "ok" || line.sw.startsWith("61") || line.sw.startsWith("6C");
   const result = [line.received > 2 ? `${line.received - 2} B` : "", line.sw, plain ? "" : line.meaning].filter(Boolean).join(" ");
   const whole = `${line.header} ${line.name}, ${line.detail} → ${line.sw} ${line.meaning}`;
-  return el("div", { class: `apdu ${line.tone} ${line.slot}`, dir: "ltr", title: whole, data: { n: line.n } },
+  return el("div", { class: `apdu ${line.tone} at-${line.slot}`, dir: "ltr", title: whole, data: { n: line.n } },
     el("code", {}, line.header.replaceAll(" ", "")), el("b", {}, line.name), el("span", {}, line.detail), el("em", {}, result));
 }
 
