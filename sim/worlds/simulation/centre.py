@@ -22,6 +22,7 @@ from sim.worlds.simulation.faults import ACQUIRER, SERVER, Fault
 from sim.worlds.simulation.schedule import Pause, Schedule, inline
 
 WORK_MS = 10_000
+_DUE = "SELECT 1 FROM outbox WHERE state IN (0, 1) AND next_at <= ? LIMIT 1"
 
 
 class ServerDied(BaseException):
@@ -63,6 +64,7 @@ class Centre:
         self.messages = self.asked = 0
         self.commits = 0
         self.down_until = 0
+        self.restored_at = -1_000_000
         self.die_at_commit = False
         self.after_commit: Callable[[], None] = lambda: None
         self.start()
@@ -126,6 +128,7 @@ class Centre:
         self._made.load(image)
         with self.engine.begin() as connection:
             restore.mark(connection, self._schedule.utc)
+        self.restored_at = self._schedule.now
         self.start()
         self._tell("the database is restored from a backup")
 
@@ -164,6 +167,8 @@ class Centre:
         while True:
             await Pause(WORK_MS)
             if not self.up:
+                continue
+            if not self._made.look(_DUE, self._schedule.utc):
                 continue
             before = self.asked
             try:

@@ -6,6 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cbor2
+
 from drivers.contracts.small import Display, Keypad
 from protocol.crypto.native import NativeCrypto
 from sim.cards.base import Card
@@ -52,6 +54,7 @@ class Device:
         self.power = Power()
         self.flash = Flash(self.power, random.Random(rng.random()), made.files(index))
         self.element = Element(self.power, random.Random(rng.random()), made.devices[key], made.secrets(key))
+        self.flash.replaced = self._replaced
         self.clock = VirtualClock(schedule, 0)
         self.crypto = NativeCrypto()
         self._cards = {name: made.card(name, random.Random(rng.random())) for name in _names(officer)}
@@ -66,6 +69,11 @@ class Device:
         self.balanced: list[Any] = []
         self.terminal: app.Terminal
         self._life: Task
+
+    def _replaced(self, name: str, data: bytes) -> None:
+        """The acknowledgement is looked at when it becomes durable, for the person who trusts it."""
+        if name == "state/acked":
+            self.oracle.acknowledged(self, cbor2.loads(data)[0])
 
     def _offer_licence(self) -> Card | None:
         return self._licences.get(self.officer.task.driver)

@@ -26,6 +26,13 @@ class Fault:
     at: int
     value: int | str = 0
 
+    def ends(self) -> int:
+        """Until when (seconds) the trouble phase must last for it to take place; 0 for what is tied to a count."""
+        value = self.value if isinstance(self.value, int) else 0
+        last = {"backup-restore": value, "rollback": value, "outage": self.at + value}
+        timed = ("pull", "clock-jump", "upgrade", "new-set", "clone", "twin")
+        return last.get(self.kind, self.at if self.kind in timed else 0) + 60
+
     def tell(self) -> str:
         """One line."""
         where = f"terminal {self.device + 1}" if self.device >= 0 else "the centre"

@@ -61,6 +61,7 @@ class Flash(Storage):
         self._rng = rng
         self.files = dict(files)
         self.capacity = 1 << 20
+        self.replaced: Callable[[str, bytes], None] = lambda _name, _data: None
 
     def names(self, folder: str) -> list[str]:
         """Sorted names in a folder."""
@@ -109,6 +110,7 @@ class Flash(Storage):
         how = self.power.operation()
         if how is None or how in (AFTER, FLIPPED):
             self.files[name] = bytes(data)
+            self.replaced(name, self.files[name])
         if how is not None:
             self.power.die()
 

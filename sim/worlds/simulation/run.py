@@ -14,13 +14,13 @@ from sim.worlds.simulation import faults as drawing
 from sim.worlds.simulation.air import Air
 from sim.worlds.simulation.centre import Centre
 from sim.worlds.simulation.device import Device
-from sim.worlds.simulation.factory import CARDS, DRIVERS, MOST_DEVICES, device_name
+from sim.worlds.simulation.factory import CARDS, DRIVERS, MOST_DEVICES, device_name, factory
 from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.officer import Officer, Task
 from sim.worlds.simulation.oracle import Oracle
 from sim.worlds.simulation.schedule import Schedule
 
-WORK_S = 900  # faults tied to a time lie within this
+WORK_S = 600  # faults tied to a time lie within this
 CHAOS_MS = 6 * 3600 * 1000
 SETTLE_MS = 4 * 3600 * 1000
 
@@ -197,7 +197,7 @@ class Simulation:
         for device in self.devices:
             device.start()
         self.schedule.spawn(self.centre.work())
-        last = max([WORK_S * 2 * 1000] if self.plan.faults else [0])
+        last = 1000 * max([60, *(fault.ends() for fault in self.plan.faults)])
         self.schedule.run(
             lambda: self.schedule.now >= last and all(device.officer.done for device in self.devices), CHAOS_MS
         )
@@ -238,6 +238,7 @@ def _drop(files: dict[str, bytes], kept: dict[str, bytes]) -> None:
 
 def play(plan: Plan) -> Outcome:
     """Play a plan."""
+    assert factory().blank
     began = time.process_time()
     simulation = Simulation(plan)
     try:
