@@ -10,7 +10,7 @@ from protocol import records as r
 from protocol.emv import kernel
 from protocol.emv.params import EmvParams
 from protocol.errors import CardError, EmvError
-from terminal import localtime, risk, sealing
+from terminal import localtime, risk, scrub, sealing
 from terminal.flows import ask
 from terminal.flows.drive import drive
 
@@ -36,7 +36,9 @@ async def pay(t, case) -> int:  # noqa: ANN001 - Terminal, Case → records.OUTC
         body, sealed = await session.run(reader, params)
     finally:
         await reader.disconnect()
+    session = None
     record = await t.journal.append(r.PAYMENT_OUTCOME, body, sealed=sealed)
+    scrub.free_memory()
     await _show(t, record)
     return record[r.OUTCOME]
 

@@ -72,6 +72,7 @@ class _Journal:
     def __init__(self):
         self.view = View()
         self.last_utc = 1000
+        self.officer = 0
 
 
 def _sale(journal, amount=200000, now=2000, free=1 << 20):
@@ -103,3 +104,28 @@ def test_a_case_that_is_paid_or_provisional_takes_no_second_payment():
         assert raises(RiskError, _sale, journal).code == "RSK-007"
     journal.view.case.outcome = r.OUTCOME_INTERRUPTED
     _sale(journal)
+
+
+def test_one_officer_and_one_card_have_limits_of_their_own():
+    journal = _Journal()
+    journal.officer = 1007
+    journal.view.exposure = [(1, 300000, 1990, b"a", 1007), (2, 200000, 1990, b"b", 2001)]
+    limits = {"officer_offline_max": 400000, "card_offline_max": 350000}
+    limits.update(LIMITS)
+    risk.check_sale(journal, limits, 100000, 2000, 1 << 20)
+    assert raises(RiskError, risk.check_sale, journal, limits, 100001, 2000, 1 << 20).code == "RSK-009"
+    journal.officer = 2001
+    risk.check_sale(journal, limits, 200000, 2000, 1 << 20)
+    assert risk.check_card(journal.view, limits, b"a", 50000) == ""
+    assert risk.check_card(journal.view, limits, b"a", 50001) == "RSK-008"
+    assert risk.check_card(journal.view, limits, b"c", 350000) == ""
+
+
+def test_what_the_issuer_approved_online_is_no_offline_exposure():
+    view = View()
+    body = {r.KIND: r.PAYMENT_OUTCOME, r.SEQ: 4, r.INTENT: 3, r.AMOUNT: 5, r.UTC: 9, r.OFFICER: 1, r.OUTCOME: r.OUTCOME_APPROVED}
+    view.apply(body)
+    assert view.exposure == [(4, 5, 9, b"", 1)]
+    body[r.ONLINE] = r.ONLINE_ANSWERED
+    view.apply(body)
+    assert len(view.exposure) == 1

@@ -1,0 +1,34 @@
+"""Overwriting what is no longer used: after a payment, freed memory still holds the card's number until something else is put there.
+
+On MicroPython all free blocks are taken once, in ever smaller pieces (a bytearray is filled with zeros when it is made), and let go again.
+On CPython freed memory goes back to allocators that cannot be reached from here: nothing is done, and `docs/emv.md` says so.
+"""
+
+import gc
+import sys
+
+_PIECES = (4096, 512, 64, 16)  # bytes: from large holes to single blocks
+
+
+def free_memory() -> None:
+    """Overwrite the free part of the heap with zeros."""
+    if sys.implementation.name != "micropython":
+        return
+    gc.collect()
+    threshold = gc.threshold()  # type: ignore[attr-defined]
+    gc.threshold(-1)  # type: ignore[attr-defined]
+    try:
+        _take()
+    finally:
+        gc.threshold(threshold)  # type: ignore[attr-defined]
+        gc.collect()
+
+
+def _take() -> None:
+    chain = None
+    for size in _PIECES:
+        try:
+            while True:
+                chain = (chain, bytearray(size))
+        except MemoryError:
+            continue  # no hole of this size is left

@@ -1,0 +1,117 @@
+"""A shift with canary cards, whose numbers and PINs occur nowhere else, and the search for them in files and memory."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from protocol import records as r
+from sim.cards.emv.personalise import number
+from sim.worlds.actor import Unexpected
+from sim.worlds.fleet import Fleet
+from sim.worlds.patrol import Patrol
+
+PIN = "834592716034"
+EXPIRY = "311231"
+CARDS: dict[str, dict[str, Any]] = {
+    "approve": {"scheme": "cib", "number": 7361952, "pin": PIN, "risk": "approve"},
+    "online": {"scheme": "edahabia", "number": 4815926, "pin": PIN, "risk": "online"},
+    "online-pin": {"scheme": "edahabia", "number": 5926481, "pin": PIN, "risk": "online", "cvm": "0203"},
+    "decline": {"scheme": "cib", "number": 2648159, "pin": PIN, "risk": "decline"},
+}
+
+
+def pans(fleet: Fleet) -> list[str]:
+    """The canaries' numbers."""
+    return [number(fleet.pki.schemes.issuers[card["scheme"]].bin, card["number"]) for card in CARDS.values()]
+
+
+def plant(fleet: Fleet, profiles: dict[str, str] | None = None) -> None:
+    """Put the canaries into the world's wallet and tell their issuers; `profiles` {card: profile of the acquirer's book}."""
+    fleet.people["cards"] = [{"key": key, **card} for key, card in CARDS.items()]
+    wishes = {
+        pan: {"pin": PIN, "profile": (profiles or {}).get(key, "approve")} for key, pan in zip(CARDS, pans(fleet), strict=True)
+    }
+    fleet.acquirer_profiles.write_text(json.dumps(wishes))
+
+
+def needles(fleet: Fleet) -> list[tuple[str, bytes]]:
+    """What must not be found: numbers, track 2 and PIN, as text and as the card's bytes."""
+    found: list[tuple[str, bytes]] = [("PIN, text", PIN.encode()), ("PIN, block", bytes.fromhex(f"2C{PIN}FF"))]
+    found.append(("PIN, BCD", bytes.fromhex(PIN)))
+    for pan in pans(fleet):
+        found += [("number, text", pan.encode()), ("number, BCD", bytes.fromhex(pan))]
+        found.append(("track 2", f"{pan}D{EXPIRY[:4]}".encode()))
+    return found
+
+
+def hits(data: bytes, what: list[tuple[str, bytes]]) -> list[str]:
+    """Names of the needles in `data`, also where it is hex text in either case."""
+    lower = data.lower()
+    return [name for name, needle in what if needle in data or needle.hex().encode() in lower]
+
+
+def files(folder: Path, leave_out: tuple[str, ...]) -> Iterator[Path]:
+    """Every file below a folder but those of cards and acquirer, who know their own secrets."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.relative_to(folder).as_posix().startswith(leave_out):
+            yield path
+
+
+def memory(pid: int) -> Iterator[tuple[str, bytes]]:
+    """(where, content) of a process's writable memory."""
+    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb", 0) as mem:
+        for line in maps:
+            found = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw", line)
+            if found is None or "[vvar" in line:
+                continue
+            start, end = int(found[1], 16), int(found[2], 16)
+            mem.seek(start)
+            yield line.strip(), mem.read(end - start)
+
+
+class Shift(Patrol):
+    """Payments in any order; each is one case from the licence to its hand-back."""
+
+    at_outcome: Callable[[], None] = staticmethod(lambda: None)  # called when an outcome is on the screen and the card is out
+
+    async def begin(self, network: bool) -> None:
+        """Boot and log in."""
+        self.world.gateway.switch(network)
+        await self.world.power_on()
+        await self._log_in()
+
+    async def case(self, card: str, outcome: int) -> dict[int, Any]:
+        """One case paid with `card`; the outcome's record."""
+        await self.actor.see("home")
+        await self._notice("amina", scan=True)
+        await self._pay(card, outcome)
+        self.at_outcome()
+        record = [entry for entry in self._records() if entry[r.KIND] == r.PAYMENT_OUTCOME][-1]
+        await self._finish(outcome)
+        return record
+
+    async def _finish(self, outcome: int) -> None:
+        name = str(len(self.receipts))
+        await self._paper(name, outcome)
+        if outcome == r.OUTCOME_DECLINED:
+            await self.actor.press("pay_choice", "2")
+        if outcome != r.OUTCOME_APPROVED:
+            await self._paper(name + "-document", 0)
+        await self._hand(r.DISPOSITION_RETURNED if outcome == r.OUTCOME_APPROVED else r.DISPOSITION_RETAINED)
+
+    async def synchronise(self) -> dict[str, Any]:
+        """The officer's wish."""
+        await self.actor.press("home", "2")
+        event = await self.actor.press("sync_done", "ok")
+        for _ in event.get("results") or ():
+            await self.actor.press("licence_hand", "ok")
+        return event
+
+    def failed(self) -> list[dict[str, Any]]:
+        """Checks that did not hold."""
+        return [check for check in self.checks if not check["ok"]]
+
+
+__all__ = ["CARDS", "Shift", "Unexpected", "files", "hits", "memory", "needles", "plant"]

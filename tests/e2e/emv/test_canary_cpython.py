@@ -1,0 +1,101 @@
+"""Card numbers, track 2 and PINs are nowhere but with cards and acquirer: files of a whole world, and the MicroPython process's memory."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol import records as r
+from sim.worlds.fleet import Fleet
+from sim.worlds.world import World, cpython_terminal
+from tests.e2e.emv import canary
+
+pytestmark = pytest.mark.timeout(200)
+SECRETS = ("world/pki/", "world/acquirer/", "world/people.json")  # cards' and acquirer's own
+
+
+def _command(folder: Path, runtime: str) -> Any:
+    if runtime == "cpython":
+        return cpython_terminal
+    from tools.image import build_image, device_command
+
+    build_image(folder / "device.romfs")
+    return lambda wiring: device_command(folder / "device.romfs", "terminal.boards.mcu", "256k", [str(wiring)])
+
+
+def _play(folder: Path, runtime: str, look: Callable[[World], None]) -> tuple[list[dict[int, Any]], Fleet]:
+    """Offline: one approved, one provisional; online: one approved, one with an online PIN. `look` at every outcome and at the end."""
+
+    async def play() -> tuple[list[dict[int, Any]], Fleet]:
+        world = World(Fleet.make(folder / "world"), runtime, "tcp", "fr", _command(folder, runtime))
+        canary.plant(world.fleet)
+        shift = canary.Shift(world, folder, "fr", lambda step: None)
+        try:
+            await world.start()
+            shift.at_outcome = lambda: look(world)
+            await shift.begin(network=False)
+            records = [await shift.case("approve", r.OUTCOME_APPROVED), await shift.case("online", r.OUTCOME_PROVISIONAL)]
+            world.gateway.switch(True)
+            records.append(await shift.case("online", r.OUTCOME_APPROVED))
+            records.append(await shift.case("online-pin", r.OUTCOME_APPROVED))
+            await shift.synchronise()
+            for _ in range(20):
+                await asyncio.sleep(0.3)
+                await shift.synchronise()
+                if [entry for entry in shift._records() if entry[r.KIND] == r.CARD_DATA_ERASED]:
+                    break
+            await shift.actor.see("home")
+            assert shift.failed() == []
+            records += [entry for entry in shift._records() if entry[r.KIND] == r.CARD_DATA_ERASED]
+            (folder / "events.jsonl").write_text("\n".join(json.dumps(event) for event in world.diagnostic.events))
+            (folder / "ledger.json").write_text(json.dumps(await world.http_json("/api/ledger")))
+            look(world)
+            return records, world.fleet
+        finally:
+            await world.close()
+
+    return asyncio.run(play())
+
+
+@pytest.mark.parametrize("runtime", ["cpython", "micropython"])
+def test_no_secret_of_a_card_is_left_behind(tmp_path: Path, runtime: str) -> None:
+    found: list[str] = []
+
+    def look(world: World) -> None:
+        if runtime == "micropython":
+            wanted = canary.needles(world.fleet)
+            seen = False
+            for where, data in canary.memory(world.terminal._child.pid):  # type: ignore[union-attr]
+                found.extend(f"{where}: {name}" for name in canary.hits(data, wanted))
+                seen = seen or b"TSD-000001" in data
+            assert seen, "this is not the terminal's memory"
+
+    records, fleet = _play(tmp_path, runtime, look)
+    offline, provisional, online, online_pin, *erased = records
+    assert (offline[r.REASON], r.ONLINE in offline, r.SEALED in offline) == ("Y1", False, True)
+    assert (provisional[r.REASON], r.ONLINE in provisional) == ("DEFERRED", False)
+    for record in (online, online_pin):
+        assert (record[r.REASON], record[r.ONLINE], r.SEALED in record) == ("00", r.ONLINE_ANSWERED, False)
+        assert len(record[r.AUTH_CODE]) == 6
+    assert offline[r.INTENT] in [intent for record in erased for intent in record[r.INTENTS]]
+    wanted = canary.needles(fleet)
+    scanned = list(canary.files(tmp_path, SECRETS))
+    assert any(path.name == "server.db" for path in scanned) and len(scanned) > 20
+    for path in scanned:
+        found.extend(f"{path.relative_to(tmp_path)}: {name}" for name in canary.hits(path.read_bytes(), wanted))
+    assert found == []
+
+
+def test_the_search_finds_what_it_looks_for(tmp_path: Path) -> None:
+    pan = "9999990173619520"
+    wanted = [("number, text", pan.encode()), ("number, BCD", bytes.fromhex(pan))]
+    assert canary.hits(b"x" + bytes.fromhex(pan), wanted) == ["number, BCD"]
+    assert canary.hits(pan.encode().hex().upper().encode(), wanted) == ["number, text"]
+    assert canary.hits(b"999999 0173619520", wanted) == []
+    kept = bytearray(b"canary in memory")
+    mine = [data for _, data in canary.memory(int(Path("/proc/self").resolve().name))]
+    assert any(bytes(kept) in data for data in mine), sys.version

@@ -1,0 +1,84 @@
+"""Sealed card data at rest: readable while the key is there, gone with it, whatever a raw page still holds."""
+
+from drivers.contracts.secure_element import BLOCK_VAULT, SLOT_VAULT
+from protocol.crypto.pure import PureCrypto
+from terminal.vault import Vault
+from tests.support.parts import CountingElement, MemoryStorage
+
+
+async def _vault(storage, element):
+    vault = Vault(storage, element, PureCrypto())
+    await vault.open()
+    return vault
+
+
+def _keys(element):
+    return [element.blocks.get((SLOT_VAULT, BLOCK_VAULT + i), bytes(32))[:16] for i in (0, 1)]
+
+
+async def test_files_are_enciphered_and_read_back_after_a_boot():
+    storage, element = MemoryStorage(), CountingElement()
+    vault = await _vault(storage, element)
+    vault.replace("sealed/7", b"card data of forty-five bytes, three blocks!!")
+    vault.replace("private/7", b"other")
+    assert b"card data" not in storage.files["sealed/7"] and storage.files["private/7"] == b"other"
+    again = await _vault(storage, element)
+    assert again.read("sealed/7") == b"card data of forty-five bytes, three blocks!!"
+    assert again.size("sealed/7") == 45 and again.size("sealed/8") == -1
+    buffer = bytearray(9)
+    assert again.read_into("sealed/7", 5, buffer) == 9 and buffer == b"data of f"
+
+
+async def test_an_erasure_destroys_the_key_and_keeps_the_rest():
+    storage, element = MemoryStorage(), CountingElement()
+    vault = await _vault(storage, element)
+    vault.replace("sealed/1", b"first")
+    vault.replace("sealed/2", b"second")
+    raw_page, old = storage.files["sealed/1"], _keys(element)[0]
+    await vault.begin()
+    vault.remove("sealed/1")
+    await vault.finish()
+    assert vault.read("sealed/2") == b"second" and vault.size("sealed/1") == -1
+    assert old not in _keys(element) and bytes(16) in _keys(element)
+    storage.files["sealed/1"] = raw_page  # what a scan of the flash would still find
+    again = await _vault(storage, element)
+    assert again.read("sealed/1") != b"first"
+    assert again.read("sealed/2") == b"second"
+
+
+async def test_a_cut_at_any_write_to_the_element_ends_with_one_key_and_all_data():
+    for cut in range(1, 5):
+        storage, element = MemoryStorage(), CountingElement()
+        vault = await _vault(storage, element)
+        vault.replace("sealed/1", b"first")
+        vault.replace("sealed/2", b"second")
+        write, left = element.write_block, [cut]
+
+        async def cutting(slot, block, data, write=write, left=left):
+            left[0] -= 1
+            if left[0] == 0:
+                raise OSError(5)
+            await write(slot, block, data)
+
+        element.write_block = cutting
+        try:
+            await vault.begin()
+            vault.remove("sealed/1")
+            await vault.finish()
+        except OSError:
+            assert left[0] == 0
+        element.write_block = write
+        again = await _vault(storage, element)
+        await again.finish()
+        assert again.read("sealed/2") == b"second"
+        assert not again.unfinished and len([key for key in _keys(element) if key != bytes(16)]) == 1
+        await again.begin()
+        await again.finish()
+        assert (await _vault(storage, element)).read("sealed/2") == b"second"
+
+
+async def test_files_of_release_0_1_0_are_read_as_they_are():
+    storage, element = MemoryStorage(), CountingElement()
+    storage.files["sealed/4"] = b"\xd0\x83in clear form"
+    vault = await _vault(storage, element)
+    assert vault.read("sealed/4") == b"\xd0\x83in clear form"
