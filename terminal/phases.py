@@ -43,17 +43,19 @@ PAYMENT = (
     "protocol.emv.steps.gac",
     "protocol.emv.kernel",
     "terminal.sealing",
+    "terminal.session",
+    "terminal.online",
     "terminal.flows.payment",
 )
 PAPER = ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers")
-NETWORK = ("protocol.wire", "terminal.sync", "terminal.flows.shift")
+NETWORK = ("protocol.wire", "terminal.session", "terminal.sync", "terminal.flows.shift")
 FINE = ("terminal.personal", "terminal.flows.offence", "terminal.flows.fine")
 
 _DROPPED = {
     LICENCE: ("protocol.licence", "protocol.der", "terminal.flows.licence"),
-    PAYMENT: ("protocol.emv", "protocol.dukpt", "terminal.sealing", "terminal.flows.payment"),
+    PAYMENT: ("protocol.emv", "protocol.dukpt", "protocol.pinblock", "terminal.sealing", "terminal.session", "terminal.online", "terminal.flows.payment"),
     PAPER: ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers"),
-    NETWORK: ("protocol.wire", "terminal.sync", "terminal.flows.shift"),
+    NETWORK: ("protocol.wire", "terminal.session", "terminal.sync", "terminal.flows.shift"),
     FINE: ("terminal.personal", "terminal.flows.offence", "terminal.flows.fine"),
 }
 
