@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
-START_S = 60.0
 STOP_S = 20.0
-SCREEN_MS = 30000
+SCREEN_MS = 60000
 
 
 class Up:

@@ -21,6 +21,8 @@ from sim.worlds.world import KEYS, World
 KEYS_WAITING = 64
 ANSWER_S = 0.3
 """How long a key waits for a screen before the next one follows: some keys change nothing."""
+UNANSWERED, SLOW_ANSWER_S = 5, 5.0
+"""After so many keys in a row without a screen the terminal is taken to be slow, and given longer."""
 EVENTS_KEPT = 500
 SENSORS = ("near_end", "cover_open", "overheat", "silent")
 
@@ -94,14 +96,19 @@ class Console:
             self._keys.put_nowait(key)
 
     async def _type(self) -> None:
+        unanswered = 0
         while True:
             key = await self._keys.get()
             with contextlib.suppress(TimeoutError):
                 await self.world.keypad.connected()  # it may still boot
             self._answered.clear()
             self.world.press(key)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._answered.wait(), ANSWER_S)
+            patience = ANSWER_S if unanswered < UNANSWERED else SLOW_ANSWER_S
+            try:
+                await asyncio.wait_for(self._answered.wait(), patience)
+                unanswered = 0
+            except TimeoutError:
+                unanswered += 1
 
     def scan(self, text: str) -> None:
         """What the scanner reads: lines of text. ActionError SIM-003."""

@@ -40,7 +40,7 @@ class Api:
 
     def see(self, name: str) -> dict[str, Any]:
         """Wait for a screen."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             found = self.state()["screen"]
             if found.get("screen") == name:
