@@ -20,11 +20,11 @@ class LinkDiagnostic(Diagnostic):
         self._wake = asyncio.Event()
 
     def emit(self, event: str, fields: dict) -> None:
-        """Queue an event (64 are kept, the oldest go first)."""
+        """Queue an event (16 are kept, the oldest go first)."""
         line = {"event": event}
         line.update(fields)
         self._queue.append(json.dumps(line).encode() + b"\n")
-        if len(self._queue) > 64:
+        if len(self._queue) > 16:
             self._queue.pop(0)
         self._wake.set()
 

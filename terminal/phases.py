@@ -56,7 +56,7 @@ _DROPPED = {
     PAYMENT: ("protocol.emv", "protocol.dukpt", "protocol.pinblock", "terminal.sealing", "terminal.session", "terminal.online", "terminal.flows.payment"),
     PAPER: ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers"),
     NETWORK: ("protocol.wire", "terminal.session", "terminal.sync", "terminal.flows.shift"),
-    FINE: ("terminal.personal", "terminal.flows.offence", "terminal.flows.fine"),
+    FINE: ("terminal.personal", "terminal.flows.offence", "terminal.flows.fine", "terminal.face.screens.case", "terminal.face.screens.payment"),
 }
 
 
@@ -90,7 +90,9 @@ def leave(phase: tuple) -> None:
 
 
 def _drop(name: str) -> None:
-    del sys.modules[name]
+    """Forget a module and empty it: a stale word on the C stack may keep it alive, but then nothing that it used."""
+    module = sys.modules.pop(name)
     parent, _, leaf = name.rpartition(".")
     if parent in sys.modules and hasattr(sys.modules[parent], leaf):
         delattr(sys.modules[parent], leaf)
+    module.__dict__.clear()

@@ -18,6 +18,7 @@ from pathlib import Path
 from tools.house.errors import HouseError
 from tools.house.laws.runtimes import SHARED, only_runtime
 from tools.house.paths import HOUSE, ROOT
+from tools.house.shorten import Usage, shorten, usage_of
 from tools.house.toolchain import DEFAULT_HEAP, micropython_command, mpy_cross
 
 DATA_SUFFIXES = (".bin", ".cbor", ".der")
@@ -57,7 +58,8 @@ def build_image(
 ) -> ImageReport:
     """Build a ROMFS image of `packages` and `extra_dirs` (folders under `root`, kept at their relative path) into `out`.
 
-    `optimise` is mpy-cross's level: 2 strips asserts and keeps line numbers, 0 keeps asserts too (tests). `exclude`: globs of
+    `optimise` is mpy-cross's level: 2 strips asserts and keeps line numbers, and private names are shortened (`tools.house.shorten`); 0 keeps
+    asserts and names (tests). `exclude`: globs of
     relative paths. With `strict`, a file that does not compile raises ImageError; otherwise it is left out and reported.
     """
     sources = _sources(root, [root / package for package in packages] + list(extra_dirs), exclude)
@@ -97,13 +99,14 @@ def _sources(root: Path, folders: Iterable[Path], exclude: Sequence[str]) -> dic
 def _compile_all(root: Path, sources: dict[str, Path], optimise: int) -> tuple[dict[str, bytes], dict[str, str]]:
     contents: dict[str, bytes] = {}
     errors: dict[str, str] = {}
+    usage = usage_of(path.read_text() for path in sources.values() if path.suffix == ".py") if optimise else None
 
     def one(item: tuple[str, Path]) -> "tuple[str, bytes | HouseError]":
         name, path = item
         if path.suffix != ".py":
             return name, path.read_bytes()
         try:
-            return name[:-3] + ".mpy", _compile(path, name, optimise)
+            return name[:-3] + ".mpy", _compile(path, name, optimise, usage)
         except HouseError as error:
             return name, error
 
@@ -116,14 +119,18 @@ def _compile_all(root: Path, sources: dict[str, Path], optimise: int) -> tuple[d
     return contents, errors
 
 
-def _compile(path: Path, name: str, optimise: int) -> bytes:
-    """The bytecode of one source; `name` is what tracebacks on the device show."""
-    with tempfile.NamedTemporaryFile(suffix=".mpy") as target:
-        command = [str(mpy_cross()), f"-O{optimise}", "-s", name, "-o", target.name, str(path)]
+def _compile(path: Path, name: str, optimise: int, usage: Usage | None = None) -> bytes:
+    """The bytecode of one source; `name` is what tracebacks on the device show. With `usage`, private names are shortened first."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = path, Path(folder) / "out.mpy"
+        if usage is not None:
+            source = Path(folder) / "source.py"
+            source.write_text(shorten(path.read_text(), usage))
+        command = [str(mpy_cross()), f"-O{optimise}", "-s", name, "-o", str(target), str(source)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode != 0:
             raise ImageError("H-IMG-COMPILE", done.stderr.strip()[-400:], "mend the source")
-        return Path(target.name).read_bytes()
+        return target.read_bytes()
 
 
 def _romfs(contents: dict[str, bytes]) -> bytes:

@@ -254,18 +254,30 @@ class Patrol:
         expected = {1: [1, 500_000], 2: [1, 500_000], 3: [1, 500_000], 4: [1, 500_000], 11: [1, 500_000]}
         self.check("the terminal's totals are what happened", totals == expected, totals=totals)
         self.check("the server's reconciliation says balanced", event["balanced"] is True)
-        self._check_ledger(ledger)
+        self._check_ledger(ledger, totals)
         self.say("closed", count=event["count"], total=event["total"] // 100)
 
-    def _check_ledger(self, ledger: dict[str, Any]) -> None:
-        recomputed = {key: [0, 0] for key in (1, 2, 3, 4, 11)}
+    def _check_ledger(self, ledger: dict[str, Any], totals: dict[int, list[int]]) -> None:
+        """Three independent sources: the terminal's own totals, its storage read by a stranger, the server's ledger."""
+        recomputed: dict[int, list[int]] = {}
         for entry in self._records():
-            key = entry.get(r.OUTCOME, 0) + (r.LATE if entry[r.KIND] == r.AUTHORISATION_RESULT else 0)
             if entry[r.KIND] in (r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT):
-                recomputed[key][0] += 1
-                recomputed[key][1] += entry[r.AMOUNT]
-        self.ledger = ledger
-        self.check("recomputation from the terminal's storage agrees", recomputed == {1: [1, 500_000], 2: [1, 500_000], 3: [1, 500_000], 4: [1, 500_000], 11: [1, 500_000]})
+                late = r.LATE if entry[r.KIND] == r.AUTHORISATION_RESULT else 0
+                line = recomputed.setdefault(entry[r.OUTCOME] + late, [0, 0])
+                line[0] += 1
+                line[1] += entry[r.AMOUNT]
+        self.check("recomputation from the terminal's storage agrees with its totals", recomputed == totals, recomputed=recomputed)
+        names = {"approved": 1, "provisional": 2, "declined": 3, "interrupted": 4}
+        by_server = {names[name]: [line["count"], line["amount"]] for name, line in ledger["totals"].items() if line["count"]}
+        own = {key: value for key, value in totals.items() if key < r.LATE}
+        self.check("the server's totals agree with the terminal's", by_server == own, server=by_server)
+        paid = [totals.get(1, [0, 0])[at] + totals.get(r.LATE + 1, [0, 0])[at] for at in (0, 1)]
+        now = ledger["now"]["paid"]
+        self.check("the server's ledger says what is paid", [now["count"], now["amount"]] == paid, ledger=now)
+        treasury = sum(amount for name, amount in ledger["accounts"].items() if name.startswith("treasury:"))
+        self.check("the Treasury's account holds exactly that", treasury == -paid[1], treasury=treasury)
+        balanced = sum(ledger["accounts"].values()) == 0 and ledger["balanced"] and not ledger["differences"]
+        self.check("the double-entry ledger balances and equals the server's recomputation from raw records", balanced)
         (self.out / "ledger.json").write_text(json.dumps(ledger, indent=1))
 
     def _records(self) -> list[dict[int, Any]]:

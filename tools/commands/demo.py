@@ -27,7 +27,11 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="the same for programs: one JSON document")] = False,
 ) -> None:
     """One patrol, from log-in to the shift's close, with a power cut, no network at first, four drivers and three bank cards."""
-    for value, allowed, option in ((lang, LANGUAGES, "--lang"), (runtime, RUNTIMES, "--runtime"), (link, ("pcsc", "tcp"), "--link")):
+    for value, allowed, option in (
+        (lang, LANGUAGES, "--lang"),
+        (runtime, RUNTIMES, "--runtime"),
+        (link, ("pcsc", "tcp"), "--link"),
+    ):
         if value not in allowed:
             raise typer.BadParameter(f"{option} is one of: {', '.join(allowed)}")
     keep = out is not None
@@ -96,15 +100,34 @@ def _device(folder: Path, heap: str) -> Any:
 
 
 def _heap(world: Any) -> dict[str, int] | None:
-    """The most heap seen in use on MicroPython, and what was free then."""
+    """The most that was alive on MicroPython's heap after a collection, and what was free then."""
     seen = [event for event in world.diagnostic.events if event["event"] == "heap"]
-    most = max(seen, key=lambda event: event["used"], default=None)
-    return None if most is None else {"used": most["used"], "free": most["free"]}
+    most = max(seen, key=lambda event: event["live"], default=None)
+    return None if most is None else {"live": most["live"], "free": most["free"]}
 
 
 def _keep_trace(world: Any, folder: Path) -> None:
-    """The technician's events and the masked APDUs of both readers."""
-    (folder / "events.jsonl").write_text("".join(json.dumps(event, ensure_ascii=False) + "\n" for event in world.diagnostic.events))
+    """The technician's events, the masked APDUs of both readers, and the journal as it lies in the terminal's storage."""
+    from sim.worlds import evidence
+
+    (folder / "events.jsonl").write_text(
+        "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in world.diagnostic.events)
+    )
+    with (folder / "apdu.txt").open("w") as trace:
+        for name in ("licence", "payment"):
+            for command, response in getattr(getattr(world, f"{name}_slot", None), "log", []):
+                trace.write(f"{name} > {command.hex().upper()}\n{name} < {_masked(command, response)}\n")
+    journal = folder / "journal"
+    journal.mkdir(exist_ok=True)
+    for number, segment in enumerate(evidence.segments(world.fleet.store(world.runtime)), 1):
+        (journal / f"{number:06}.seg").write_bytes(segment)
+
+
+def _masked(command: bytes, response: bytes) -> str:
+    """A response fit for a trace: what READ RECORD gives (it holds the card's number) is only counted."""
+    if command[1:2] == b"\xb2" and len(response) > 2:
+        return f"({len(response) - 2} bytes) {response[-2:].hex().upper()}"
+    return response.hex().upper()
 
 
 def _summary(report: dict[str, Any], folder: Path | None) -> None:
@@ -116,8 +139,13 @@ def _summary(report: dict[str, Any], folder: Path | None) -> None:
     if report["failure"]:
         typer.echo(f"The patrol broke off: {report['failure']}", err=True)
     held = sum(check["ok"] for check in report["checks"])
-    typer.echo(f"{held} of {len(report['checks'])} checks held, {report['seconds']} s, {report['runtime']}, cards over {report['cards']}.")
+    typer.echo(
+        f"{held} of {len(report['checks'])} checks held, {report['seconds']} s, {report['runtime']}, cards over {report['cards']}."
+    )
     if report["heap"]:
-        typer.echo(f"MicroPython heap: {report['heap']['used']} bytes in use at most (sampled twice a second), {report['heap']['free']} free.")
+        live, free = report["heap"]["live"], report["heap"]["free"]
+        typer.echo(
+            f"MicroPython heap: at most {live} bytes alive after a collection (looked at 5 times a second), {free} free."
+        )
     if folder is not None:
         typer.echo(f"Receipts, journal and trace are in {folder}.")
