@@ -27,6 +27,7 @@ Findings (never raised: in `LicenceReading.findings`, beside the verdict)
     LIC-202  the category driven is missing or not valid on the day
     LIC-203  the licence's date of issue lies in the future
     LIC-204  the chip's number or dates differ from the MRZ
+    LIC-205  the licence's number is on the signed list of wanted ones
     LIC-210  a group present on the chip is not listed in the SOD: not covered by the signature
     LIC-211  a group listed in the SOD is absent from EF.COM
     LIC-212  EF.COM is absent or malformed

@@ -44,13 +44,31 @@ def exchange(command: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
 
 
 def _master_file(file: int) -> "Generator[tuple, Any, bytes]":
-    """A small file of the master file by short identifier, in clear; empty if it is not there."""
-    data, status = b"", 0x6C00
-    for _ in range(3):  # 6Cxx may first name the largest chunk, then the file's length
-        data, status = yield from exchange(bytes((0, 0xB0, 0x80 | file, 0, status & 255)))
-        if status >> 8 != 0x6C:
+    """A small file of the master file by short identifier, in clear, as far as it can be read; empty if it is not there."""
+    data, want, total = b"", 0, 0
+    for _ in range(64):
+        piece, status = yield from exchange(bytes((0, 0xB0, 0x80 | file, len(data), want)))
+        if status >> 8 == 0x6C and status & 255 and status & 255 != want:
+            want = status & 255  # first the largest chunk, then what is left
+            continue
+        if status not in (0x9000, 0x6282) or not piece:
             break
-    return data if status in (0x9000, 0x6282) else b""
+        data += piece
+        total = total or _announced_length(data)
+        if len(data) >= total or len(data) > 255:
+            return data
+        want = min(want or 256, total - len(data)) & 255
+    return data
+
+
+def _announced_length(data: bytes) -> int:
+    """How long the SET that `data` begins says it is; 0 if that cannot be told or it is something else."""
+    if len(data) < 2 or data[0] != 0x31:
+        return 0
+    if data[1] < 0x80:
+        return 2 + data[1]
+    count = data[1] & 0x7F
+    return 2 + count + pack.int_from(data[2 : 2 + count]) if count in (1, 2) and len(data) >= 2 + count else 0
 
 
 def extended_announced(atr: bytes) -> bool:

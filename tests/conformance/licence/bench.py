@@ -128,4 +128,17 @@ def basic_access(outcome: Outcome) -> list[bytes]:
     return [command for command in outcome.commands if command[0] == 0 and command[1] in (0x84, 0x82)]
 
 
-__all__ = ["GROUPS", "TODAY", "Outcome", "Resume", "basic_access", "chip_of", "drive", "machine", "pki", "print_of", "read", "trust"]
+__all__ = [
+    "GROUPS",
+    "TODAY",
+    "Outcome",
+    "Resume",
+    "basic_access",
+    "chip_of",
+    "drive",
+    "machine",
+    "pki",
+    "print_of",
+    "read",
+    "trust",
+]

@@ -1,8 +1,8 @@
-"""What a terminal that reads licence chips must do: the conformance list. Each requirement is named, has its source, and at least one
-test that says with `@meets(...)` that it is about it; `test_list.py` sees to that.
+"""What a terminal that reads licence chips must do: the conformance list.
 
-Sources: ISO = ISO/IEC 18013-2/-3, ICAO = Doc 9303-10/-11/-12, EU = Regulation (EU) 383/2012, RFC 5280, RFC 5652, field = met on licences in
-use, project = decided here (domain facts and the meaning of verdicts).
+Each requirement is named, has its source, and at least one test that says with `@meets(...)` that it is about it; `test_list.py`
+sees to that. Sources: ISO = ISO/IEC 18013-2/-3, ICAO = Doc 9303-10/-11/-12, EU = Regulation (EU) 383/2012, RFC 5280, RFC 5652,
+field = met on licences in use, project = decided here (domain facts and the meaning of verdicts).
 """
 
 from collections.abc import Callable
@@ -22,20 +22,20 @@ REQUIREMENTS: dict[str, str] = {
     "LA-08": "PACE in the signed DG14 that EF.CardAccess hides is the finding LIC-246 (ICAO 9303-11 9.2.8)",
     "LA-09": "A malformed EF.CardAccess is LIC-024, without BAC (project)",
     "LA-10": "An EU licence opens by its AID and one-line MRZ (EU annex I, ISO 18013-3 annex B)",
-    "LA-11": "After access no command goes in clear, and a lost channel is opened afresh with new random numbers (ICAO 9303-11 9.8)",
+    "LA-11": "After access no command goes in clear; a lost channel is opened with new random numbers (ICAO 9303-11 9.8)",
     "LA-12": "A wrong password of PACE is LIC-021, without BAC (ICAO 9303-11 4.4)",
     # reading
     "LR-01": "Files are read by short identifier, then READ BINARY; neither SELECT EF nor instruction B1 is needed (field)",
     "LR-02": "6Cxx, 6282 and short answers end a file where it ends (ISO 7816-4, field)",
     "LR-03": "A channel lost at any command (6987, 6882, 6988) is rebuilt and the file goes on where it stopped (field)",
-    "LR-04": "Extended length is used where the card announces it, within EF.ATR/INFO's sizes and the terminal's room (ISO 7816-4 12.1.1.9)",
-    "LR-05": "Without the announcement or without room no extended command is sent, and the largest chunk that works is learnt once",
-    "LR-06": "DG1 in both encodings and both date orders, DG11 with Arabic, categories with dates, presumed births (ISO, EU, field)",
+    "LR-04": "Extended length is used where announced, within EF.ATR/INFO's sizes and the terminal's room (ISO 7816-4 12.1.1.9)",
+    "LR-05": "Without announcement or room no extended command is sent; the largest chunk that works is learnt once",
+    "LR-06": "DG1 in both encodings and date orders, DG11 in Arabic, categories with dates, presumed births (ISO, EU, field)",
     "LR-07": "DG2 to DG9 and DG12 are decoded where present (ISO 18013-2 annex C)",
     "LR-08": "The portrait comes whole and last: DG4, or DG6 of an EU licence",
     "LR-09": "Truncated, oversized, indefinite, empty and missing files never look genuine (project)",
     "LR-10": "Progress is told per file and only grows",
-    "LR-11": "A card pulled at any command leaves no session; the next reading authenticates, finds the same SOD and reads nothing twice",
+    "LR-11": "A card pulled at any command leaves no session; the next reading authenticates and reads nothing twice",
     "LR-12": "Another chip after an interruption is LIC-033 (project)",
     # belief
     "LB-01": "RSA PKCS#1 v1.5, RSASSA-PSS and ECDSA (NIST, brainpool), SHA-224 to SHA-512, are verified (ICAO 9303-12 4.4)",
@@ -47,7 +47,7 @@ REQUIREMENTS: dict[str, str] = {
     "LB-07": "A SOD of another licence is altered in every group",
     "LB-08": "A group that the SOD does not list is not covered (LIC-210)",
     "LB-09": "A group that the SOD lists and EF.COM hides is still read (LIC-211)",
-    "LB-10": "A revoked signer is LIC-224, an old list LIC-226; a list that the authority did not sign counts for nothing (RFC 5280 5)",
+    "LB-10": "A revoked signer is LIC-224, an old list LIC-226; a list not of the authority counts for nothing (RFC 5280 5)",
     "LB-11": "Explicit curve parameters count only if they equal a known curve wholly (RFC 5480 2.1.1, project)",
     "LB-12": "Expired licences, and chips that differ from the print, are findings beside the verdict (project)",
     "LB-13": "Altered goes before unknown issuer, and that before clone (project)",

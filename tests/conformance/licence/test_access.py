@@ -11,7 +11,9 @@ from sim.cards.licence import PROFILES, profile
 from tests.conformance.licence import bench
 from tests.conformance.licence.requirements import meets
 
-CHEATING = sorted(name for name, given in PROFILES.items() if given.get("pace_fault") or given.get("knows_pace") is False)
+CHEATING = sorted(
+    name for name, given in PROFILES.items() if given.get("pace_fault") or given.get("knows_pace") is False
+)
 BY_PACE = sorted(name for name in PROFILES if name.startswith("pace-") and bench.read(name).reading is not None)
 
 

@@ -1,4 +1,4 @@
-"""Every ready-made licence with its verdict, findings, altered groups, access and proof: the table of what the terminal must say."""
+"""Every ready-made licence with its verdict, findings, altered groups, access and proof: what the terminal must say."""
 
 from typing import Any
 

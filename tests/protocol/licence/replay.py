@@ -3,6 +3,7 @@
 import hashlib
 
 from protocol.crypto.pure import PureCrypto
+from protocol.errors import TasdidError
 from protocol.licence import mrz
 from protocol.licence.reader import read_licence
 from protocol.licence.trust.anchors import TrustSet
@@ -22,13 +23,21 @@ def random_bytes():
     return take
 
 
-def run(path, mrz_text, anchor, today, groups, portrait=False):
+def printed(text):
+    """What is printed on the card: "CAN " and its digits, or an MRZ."""
+    return mrz.from_can(text[4:]) if text.startswith("CAN ") else mrz.parse(text)
+
+
+def run(path, mrz_text, anchor, today, groups, portrait=False, atr=b"", room=0):
     """Read with the answers in `path` (lines of command and answer in hex); the outcome as a map of plain values.
 
-    AssertionError if a command differs from the recorded one.
+    `anchor`: the DER of Algeria's, or [(country, DER)]. AssertionError if a command differs from the recorded one.
     """
-    trust = TrustSet([{"country": "DZ", "purpose": "idl", "cert": anchor}])
-    machine = read_licence(PureCrypto(), mrz.parse(mrz_text), random_bytes(), trust, today, groups, portrait)
+    several = [("DZ", anchor)] if isinstance(anchor, bytes) else anchor
+    trust = TrustSet([{"country": country, "purpose": "idl", "cert": der} for country, der in several])
+    machine = read_licence(
+        PureCrypto(), printed(mrz_text), random_bytes(), trust, today, groups, portrait, atr=atr, room=room
+    )
     answer = None
     stream = open(path)  # noqa: SIM115  closed below; MicroPython has no contextlib either
     try:
@@ -37,6 +46,8 @@ def run(path, mrz_text, anchor, today, groups, portrait=False):
                 request = machine.send(answer)
             except StopIteration as end:
                 return outcome(end.value)
+            except TasdidError as error:
+                return {"error": error.code}
             answer = None
             if request[0] == "apdu":
                 command, recorded = stream.readline().split()

@@ -27,7 +27,7 @@ def group(tag: int, kind: int, *records: bytes) -> bytes:
 def face_record(jpeg: bytes) -> bytes:
     """A facial record of one picture: header of 14, information of 20 and of 12, then the picture (ISO/IEC 19794-5 section 5)."""
     whole = 14 + 20 + 12 + len(jpeg)
-    header = b"FAC\0010\0" + whole.to_bytes(4, "big") + b"\0\x01"
+    header = b"FAC\x00010\x00" + whole.to_bytes(4, "big") + b"\0\x01"
     information = (20 + 12 + len(jpeg)).to_bytes(4, "big") + bytes(16)
     picture = b"\x01\x00" + (240).to_bytes(2, "big") + (308).to_bytes(2, "big") + bytes(6)
     return header + information + picture + jpeg
@@ -37,8 +37,8 @@ def rare_groups(picture: bytes) -> dict[int, bytes]:
     """DG6, DG7, DG8, DG9 and DG12 of a licence that has everything."""
     return {
         6: group(0x75, FACE, face_record(picture)),
-        7: group(0x63, FINGER, b"FIR\0020\0" + bytes(range(40)), b"FIR\0020\0" + bytes(range(50))),
-        8: group(0x76, IRIS, b"IIR\0010\0" + bytes(64)),
+        7: group(0x63, FINGER, b"FIR\x00020\x00" + bytes(range(40)), b"FIR\x00020\x00" + bytes(range(50))),
+        8: group(0x76, IRIS, b"IIR\x00010\x00" + bytes(64)),
         9: group(0x70, FINGER, b"other" * 9),
         12: tlv(0x71, tlv(0x81, b"\x01"), tlv(0x82, b"TEST REFERENCE")),
     }

@@ -1,0 +1,165 @@
+"""Believing: signers of every kind, anchors, revocation, and the order of verdicts."""
+
+import dataclasses
+import datetime as dt
+
+import pytest
+
+from protocol import records
+from protocol.licence.errors import TrustError
+from protocol.licence.trust import crl
+from protocol.licence.trust.anchors import TrustSet
+from sim.cards.licence import profile
+from sim.cards.licence.people import PEOPLE
+from sim.pki import revocation
+from sim.pki.signers import SIGNERS
+from tests.conformance.licence import bench
+from tests.conformance.licence.requirements import meets
+
+GENUINE, DATA, ALTERED = records.VERDICT_GENUINE, records.VERDICT_DATA_GENUINE, records.VERDICT_ALTERED
+FINDINGS = {
+    "retired": ["LIC-221"],
+    "expired": ["LIC-220"],
+    "no-usage": ["LIC-233"],
+    "late": ["LIC-222", "LIC-223"],
+    "p256-sha1": ["LIC-225"],
+    "rsa-sha1": ["LIC-225"],
+}
+ELSEWHERE = ("unknown", "impostor", "foreign", "foreign-posing", "explicit-generator", "explicit-order", "explicit-b")
+FROM, UNTIL = dt.datetime(2025, 1, 1, tzinfo=dt.UTC), dt.datetime(2025, 12, 31, tzinfo=dt.UTC)
+
+
+@meets("LB-01", "LB-02", "LB-03", "LB-11")
+@pytest.mark.parametrize("signer", sorted(set(SIGNERS) - set(ELSEWHERE)))
+def test_licences_of_every_kind_of_signer_are_genuine_with_their_findings(signer: str) -> None:
+    got = bench.read({**profile("amina"), "signer": signer}).done
+    assert (got.verdict, got.findings) == (DATA, FINDINGS.get(signer, []))
+    altered = bench.read({**profile("amina"), "signer": signer, "alter": {1: "category"}}).done
+    assert (altered.verdict, altered.altered_groups) == (ALTERED, [1])
+
+
+@meets("LB-01")
+@pytest.mark.parametrize("name", ["sha1", "sha224", "sha256", "sha384", "sha512"])
+@pytest.mark.parametrize("how", ["hash_name", "group_hash"])
+def test_every_hash_of_content_and_groups(name: str, how: str) -> None:
+    got = bench.read({**profile("amina"), "sod": {how: name}}).done
+    assert got.verdict == DATA and got.findings == (["LIC-225"] if name == "sha1" and how == "hash_name" else [])
+
+
+@meets("LB-03")
+def test_without_a_signing_time_the_date_of_issue_stands_for_it() -> None:
+    got = bench.read({**profile("amina"), "signer": "retired", "sod": {"signing_time": False}}).done
+    assert got.findings == ["LIC-221"]
+
+
+@meets("LB-11")
+@pytest.mark.parametrize("signer", ["explicit-generator", "explicit-order", "explicit-b"])
+def test_written_out_parameters_that_differ_in_one_value_prove_nothing(signer: str) -> None:
+    got = bench.read({**profile("amina"), "signer": signer}).done
+    assert (got.verdict, got.findings) == (records.VERDICT_NOT_VERIFIED, ["LIC-232"])
+
+
+@meets("LB-04")
+@pytest.mark.parametrize(
+    ("country", "purpose", "verdict"),
+    [
+        ("DZ", "idl", DATA),
+        ("FR", "idl", records.VERDICT_UNKNOWN_ISSUER),
+        ("DZ", "mrtd", records.VERDICT_UNKNOWN_ISSUER),
+    ],
+)
+def test_an_anchor_vouches_for_its_country_and_purpose(country: str, purpose: str, verdict: int) -> None:
+    anchors = [{"country": country, "purpose": purpose, "cert": bench.pki().csca.der}]
+    got = bench.read("amina", trust=TrustSet(anchors)).done
+    assert got.verdict == verdict and got.findings == ([] if verdict == DATA else ["LIC-229"])
+
+
+@meets("LB-04")
+def test_a_licence_of_one_state_signed_under_another_state_is_of_no_known_issuer() -> None:
+    everybody = TrustSet(bench.pki().anchors(*bench.TRUSTED))
+    for person, signer in (("amina", "foreign"), ("amina", "foreign-posing"), ("claire", "dz")):
+        given = {"person": person, "signer": signer, **({"encoding": "eu"} if person == "claire" else {})}
+        got = bench.read(given, trust=everybody).done
+        assert (got.verdict, got.findings) == (records.VERDICT_UNKNOWN_ISSUER, ["LIC-229"])
+    assert bench.read("eu", trust=everybody).done.verdict == DATA
+
+
+@meets("LB-05")
+def test_without_anchors_nothing_is_believed() -> None:
+    assert bench.read("both-proofs", trust=TrustSet([])).done.verdict == records.VERDICT_UNKNOWN_ISSUER
+
+
+def lists(*made: bytes) -> TrustSet:
+    return TrustSet(bench.pki().anchors(*bench.TRUSTED), crls=made)
+
+
+@meets("LB-10")
+def test_a_revoked_signer_is_found_in_its_authoritys_list() -> None:
+    pki = bench.pki()
+    good = revocation.crl(pki.csca, [pki.signers["revoked"]], FROM, UNTIL, fill=40)
+    assert bench.read("revoked-signer", trust=lists(good)).done.findings == ["LIC-224"]
+    assert bench.read("amina", trust=lists(good)).done.findings == []
+    late = bench.read("revoked-signer", trust=lists(good), today="20260301").done
+    assert sorted(late.findings) == ["LIC-224", "LIC-226"] and late.verdict == DATA
+    empty = revocation.crl(pki.csca, [], FROM, UNTIL)
+    assert bench.read("revoked-signer", trust=lists(empty)).done.findings == []
+    assert bench.read("revoked-signer", trust=lists(empty, good)).done.findings == ["LIC-224"]
+
+
+@meets("LB-10")
+@pytest.mark.parametrize("authority", ["csca-impostor", "csca-unknown", "csca-foreign"])
+def test_a_list_that_the_authority_did_not_sign_counts_for_nothing(authority: str) -> None:
+    pki = bench.pki()
+    forged = revocation.crl(pki.authorities[authority], [pki.signers["dz"]], FROM, UNTIL)
+    assert bench.read("amina", trust=lists(forged)).done.findings == []
+
+
+@meets("LB-10")
+def test_a_changed_or_malformed_list_counts_for_nothing_and_crashes_nothing() -> None:
+    pki = bench.pki()
+    good = revocation.crl(pki.csca, [pki.signers["dz"]], FROM, UNTIL)
+    assert bench.read("amina", trust=lists(good)).done.findings == ["LIC-224"]
+    for at in range(0, len(good), 7):
+        bad = good[:at] + bytes([good[at] ^ 0x21]) + good[at + 1 :]
+        assert not lists(bad).lists(*_issuer()), at
+    for cut in (b"", good[:-1], good + b"\0"):
+        with pytest.raises(TrustError):
+            crl.parse(cut)
+
+
+def _issuer():  # noqa: ANN202
+    from protocol.crypto.native import NativeCrypto
+    from protocol.licence.trust import x509
+
+    return NativeCrypto(), x509.parse(bench.pki().csca.der)
+
+
+@meets("LB-10")
+@pytest.mark.parametrize(
+    ("authority", "signer"),
+    [("csca-rsa", "rsa-sha256"), ("csca-pss", "pss-sha256"), ("csca-brainpool", "bp384-sha384")],
+)
+def test_lists_of_every_kind_of_authority(authority: str, signer: str) -> None:
+    pki = bench.pki()
+    made = revocation.crl(pki.authorities[authority], [pki.signers[signer]], FROM, UNTIL)
+    assert bench.read({**profile("amina"), "signer": signer}, trust=lists(made)).done.findings == ["LIC-224"]
+
+
+@meets("LB-12")
+def test_a_chip_that_differs_from_the_print_is_a_finding() -> None:
+    printed = dataclasses.replace(PEOPLE["amina"], expiry="20340309")
+    outcome = bench.read({"person": printed}, chip=bench.chip_of({"person": "amina", "mrz": printed}))
+    assert outcome.done.findings == ["LIC-204"] and outcome.done.verdict == DATA
+    future = dataclasses.replace(PEOPLE["amina"], issue="20260101")
+    assert bench.read({"person": future}).done.findings == ["LIC-203"]
+
+
+@meets("LB-13")
+def test_altered_goes_before_unknown_issuer_and_that_before_clone() -> None:
+    clone = {**profile("clone-active-other"), "signer": "unknown"}
+    got = bench.read(clone).done
+    assert got.verdict == records.VERDICT_UNKNOWN_ISSUER and "LIC-240" in got.findings
+    got = bench.read({**clone, "alter": {1: "category"}}).done
+    assert (got.verdict, got.altered_groups) == (ALTERED, [1])
+    assert bench.read({**profile("both-proofs"), "signer": "unknown"}).done.verdict == records.VERDICT_UNKNOWN_ISSUER
+    assert bench.read({**profile("both-proofs"), "alter": {11: "bit"}}).done.verdict == ALTERED

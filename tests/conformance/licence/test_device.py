@@ -1,0 +1,83 @@
+"""The same readings on 32-bit MicroPython: recorded here, replayed there, in its heap."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol.licence import mrz
+from sim.cards.licence import mrz_lines, profile
+from sim.cards.licence.people import PEOPLE
+from sim.pki.states import AUTHORITIES
+from tests.conformance.licence import bench
+from tests.conformance.licence.requirements import meets
+from tests.protocol.licence import replay
+from tests.support import cross
+
+SAMPLE = (
+    "active-p256", "active-rsa-2048", "agreement-aes256", "agreement-dh", "agreement-dh-aes", "agreement-standardised",
+    "altered-name", "clone-active-stripped", "clone-agreement-3des", "clone-cam", "eu", "eu-pace", "foreign-issuer-posing",
+    "impostor-issuer", "pace-can", "pace-everything", "pace-false-token", "pace-garbled-access", "pace-gm-3des", "pace-gm-aes256",
+    "pace-gm-dh", "pace-hidden", "pace-im", "pace-im-p256", "pace-off-curve", "pace-refused", "pace-unknown-curve", "saliha",
+    "strict", "swapped-sod",
+)  # fmt: skip
+SIGNERS = ("p384-sha512", "p521-sha512", "bp384-sha384", "rsa-sha1", "rsa-sha512", "pss-sha384", "explicit-equal", "explicit-b",
+           "late", "p256-sha224")  # fmt: skip
+
+
+def text_of(given: "dict[str, Any]") -> str:
+    """What is printed on the card, as `replay.run` takes it."""
+    can = given.get("can", "") if not given.get("bac", True) else ""
+    return "CAN " + can if can else mrz_lines(PEOPLE[given["person"]])
+
+
+def record(
+    given: "dict[str, Any]", path: Path, groups: "tuple[int, ...]", portrait: bool, room: int
+) -> "tuple[Any, ...]":
+    """Read on CPython, write down what went over; the arguments for `replay.run` and the outcome."""
+    chip = bench.chip_of(given)
+    text = text_of(given)
+    printed = mrz.from_can(text[4:]) if text.startswith("CAN ") else mrz.parse(text)
+    outcome = bench.read(
+        given,
+        chip,
+        printed=printed,
+        rnd=replay.random_bytes(),
+        groups=groups,
+        portrait=portrait,
+        atr=chip.atr,
+        room=room,
+    )
+    rows = zip(outcome.commands, outcome.answers, strict=True)
+    path.write_text("".join(f"{command.hex()} {answer.hex()}\n" for command, answer in rows))
+    anchors = [[AUTHORITIES[name].country, bench.pki().authorities[name].der] for name in bench.TRUSTED]
+    arguments = (str(path), text, anchors, bench.TODAY, list(groups), portrait, chip.atr, room)
+    return arguments, {"error": outcome.code} if outcome.error else replay.outcome(outcome.reading)
+
+
+def compare(cases: "list[tuple[dict[str, Any], tuple[int, ...], bool, int]]", folder: Path) -> None:
+    """Record all, replay all in one process of the device, and expect what CPython found."""
+    made = [record(case[0], folder / str(at), *case[1:]) for at, case in enumerate(cases)]
+    found = cross.run_on_device("tests.protocol.licence.replay", "run", [arguments for arguments, _ in made])
+    expected = cross.on_host(lambda wanted: wanted, [(wanted,) for _, wanted in made])
+    for case, one, two in zip(cases, found, expected, strict=True):
+        assert one == two, case[0]
+
+
+@meets("LX-03")
+def test_profiles_come_out_the_same_on_the_device(tmp_path: Path) -> None:
+    compare([(profile(name), (1, 11), False, 0) for name in SAMPLE], tmp_path)
+
+
+@meets("LX-03")
+def test_signers_of_every_kind_come_out_the_same_on_the_device(tmp_path: Path) -> None:
+    compare([({**profile("amina"), "signer": name}, (1, 11), False, 0) for name in SIGNERS], tmp_path)
+
+
+@meets("LX-03")
+@pytest.mark.parametrize(("name", "portrait", "room"), [("extended-small", False, 1024), ("rich", True, 0)])
+def test_long_answers_and_many_groups_come_out_the_same_on_the_device(
+    name: str, portrait: bool, room: int, tmp_path: Path
+) -> None:
+    groups = (1, 2, 3, 5, 7, 11, 12) if name == "rich" else (1, 4, 11)
+    compare([({**profile(name), "portrait_bytes": 6000}, groups, portrait, room)], tmp_path)
