@@ -2,10 +2,13 @@
 
 
 class Ports:
-    """All that the application touches of the outside world. A board fills every field; `scanner` and `diagnostic` may be None."""
+    """All that the application touches of the outside world. A board fills every field; `scanner` and `diagnostic` may be None;
+    `pictures` (drivers.contracts.picture) is None where portraits cannot be shown; `answer_room` is what one extended answer of a
+    licence may hold (0: extended length is not used)."""
 
     def __init__(
-        self, *, storage, se, crypto, clock, display, keypad, scanner, printer, licence_reader, payment_reader, network, diagnostic, atlas, strings
+        self, *, storage, se, crypto, clock, display, keypad, scanner, printer, licence_reader, payment_reader, network, diagnostic, atlas, strings, pictures=None,
+        answer_room=0
     ) -> None:  # noqa: ANN001, E501 - contracts; duck-typed on MicroPython
         self.storage = storage
         self.se = se
@@ -21,3 +24,5 @@ class Ports:
         self.diagnostic = diagnostic
         self.atlas = atlas
         self.strings = strings
+        self.pictures = pictures
+        self.answer_room = answer_room

@@ -16,6 +16,7 @@ from drivers.diagnostic_link import LinkDiagnostic
 from drivers.escpos import EscPosPrinter
 from drivers.keypad_serial import SerialKeypad
 from drivers.net_http import HttpNetwork
+from drivers.picture_pillow import PillowPictures
 from drivers.scanner_serial import SerialScanner
 from drivers.secure_element_link import LinkSecureElement
 from drivers.spi_link import LinkSpi
@@ -30,6 +31,7 @@ from terminal.boards import config
 from terminal.face.atlas import open_blob
 from terminal.ports import Ports
 
+_ANSWER_ROOM = 0x4000  # bytes of one extended answer
 _FACE = Path(__file__).parent.parent / "face"
 
 
@@ -69,6 +71,8 @@ def ports(wiring: dict) -> Ports:
         diagnostic=LinkDiagnostic(*config.address(wiring["diagnostic"])),
         atlas=open_blob(str(_FACE / "atlas.bin")),
         strings=open_blob(str(_FACE / "strings.bin")),
+        pictures=PillowPictures(),
+        answer_room=_ANSWER_ROOM,
     )
 
 

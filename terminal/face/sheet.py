@@ -32,6 +32,7 @@ TEXT = 0
 FILL = 1
 BOX = 2
 INVERT = 3
+BITMAP = 4
 
 
 def rgb(red: int, green: int, blue: int) -> int:
@@ -67,7 +68,7 @@ class Panel:
         """Equal for panels that look the same: place, colours and two 25-bit sums over the content."""
         first, second = 7, 11
         for item in self.items:
-            values = item[3].entries if item[0] == TEXT else item[3:]
+            values = item[3].entries if item[0] == TEXT else item[3:6]  # of a bitmap: size and sum, not the dots
             for value in item[:3]:
                 first = (first * 31 + value) & 0x1FFFFFF
                 second = (second * 29 + value) & 0x1FFFFFF
@@ -86,6 +87,8 @@ class Panel:
                 canvas.fill(x, y, item[3], item[4])
             elif kind == BOX:
                 canvas.box(x, y, item[3], item[4], item[5])
+            elif kind == BITMAP:
+                canvas.blit(x, y, item[3], item[4], item[6], 0)
             else:
                 canvas.invert(x, y, item[3], item[4])
 
@@ -242,6 +245,13 @@ class Sheet:
     def invert(self, x: int, y: int, width: int, height: int) -> None:
         """Swap ink and paper."""
         self.panel_.items.append((INVERT, x, y, width, height))
+
+    def picture(self, x: int, y: int, width: int, height: int, rows: "bytes") -> None:
+        """A bitmap: rows of ceil(width / 8) bytes, 1 = ink."""
+        mark = 0
+        for value in rows:
+            mark = (mark * 31 + value) & 0x1FFFFFF
+        self.panel_.items.append((BITMAP, x, y, width, height, mark, rows))
 
     def rule(self) -> None:
         """A thin line across."""

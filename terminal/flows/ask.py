@@ -23,7 +23,7 @@ async def digits(t, screen: str, least: int, most: int, **fields) -> "str | None
 
 
 async def digits_or_scan(t, screen: str, least: int, most: int, **fields) -> "str | None":  # noqa: ANN001, ANN003
-    """As `digits`, but a text from the scanner ends the dialogue too and is returned as it came."""
+    """As `digits`, but a text from the scanner ends the dialogue too and is returned as it came; so does the menu key ("menu")."""
     text = ""
     waited = 0
     await t.face.show(screen, entry=text, **fields)
@@ -38,8 +38,8 @@ async def digits_or_scan(t, screen: str, least: int, most: int, **fields) -> "st
         waited = 0
         if key == "cancel":
             return None
-        if key == "ok" and len(text) >= least:
-            return text
+        if key == "menu" or (key == "ok" and len(text) >= least):
+            return "menu" if key == "menu" else text
         if key == "clear":
             text = text[:-1]
         elif len(key) == 1 and len(text) < most:

@@ -11,7 +11,8 @@ from terminal import personal, phases
 from terminal.flows import ask, offence
 
 TRANSITIONS = {
-    "identify": ("read", "end"),
+    "identify": ("read", "document", "end"),
+    "document": ("identify", "plate", "end"),
     "read": ("identify", "plate", "end"),
     "plate": ("offence", "end"),
     "offence": ("acknowledge", "end"),
@@ -23,6 +24,7 @@ TRANSITIONS = {
     "hand": ("close",),
     "close": ("end",),
 }
+_RETYPE = ("LIC-021", "LIC-024")  # the chip refuses what was typed
 _FIELDS = (("number", 9), ("birth", 7), ("expiry", 7))
 
 
@@ -33,6 +35,8 @@ class Fine:
         self.t = t
         self.state = "identify"
         self.mrz = None
+        self.document = ""  # "paper" or "foreign" when there is no chip to read
+        self.vehicle = "B"  # category that the vehicle driven demands; another is chosen behind the menu key
         self.driver: "dict | None" = None  # what was read, see flows.licence.read
         self.plate = ""
         self.line: dict = {}
@@ -80,10 +84,19 @@ class Fine:
                     text = await ask.digits_or_scan(self.t, "mrz_entry", length, length, field=field)
                     if text is None:
                         return "end"
+                    if text == "menu":
+                        from terminal.flows.licence import document
+
+                        following = await document.menu(self.t, self)
+                        if following != "identify":
+                            return following
+                        break
                     if not text.isdigit():
                         typed = {"scan": text}
                         break
                     typed[field] = text
+            if "scan" not in typed and len(typed) < len(_FIELDS):
+                continue  # back from the menu
             try:
                 self.mrz = self._mrz(typed)
                 return "read"
@@ -112,15 +125,37 @@ class Fine:
         resume = Resume()
         while self.driver is None:
             try:
-                self.driver = await licence.read(self.t, self.mrz, resume)
-            except LicenceError as error:
-                return "identify" if await ask.show_error(self.t, error) else "end"
-            except CardError as error:
-                if not await ask.show_error(self.t, error):
+                self.driver = await licence.read(self.t, self.mrz, resume, self.vehicle)
+            except (LicenceError, CardError) as error:
+                if await ask.show_error(self.t, error):
+                    if error.code in _RETYPE:
+                        return "identify"
+                elif await ask.acknowledge(self.t, "licence_unreadable", code=error.code):
+                    from terminal.flows.licence import document
+
+                    self.driver = document.unreadable(self.t, self.mrz, error.code, self.vehicle)
+                else:
                     return "end"
+        return await self._judged(self.mrz.number)
+
+    async def _document(self) -> str:
+        """A paper or foreign licence: its number is typed, nothing is verified, and the record says so."""
+        from terminal.flows.licence import document
+
+        self.driver = await document.unverified(self.t, self.document, self.vehicle)
+        if self.driver is None:
+            return "identify"
+        return await self._judged(self.driver["number"])
+
+    async def _judged(self, number: str) -> str:
+        """Record the verdict, then show it."""
+        from terminal.flows import licence
+
         driver = self.driver
-        token = await self.t.ports.se.hmac(SLOT_TOKEN_HMAC, b"licence" + self.mrz.number.encode())
+        token = await self.t.ports.se.hmac(SLOT_TOKEN_HMAC, b"licence" + number.encode())
         body = {r.VERDICT: driver["verdict"], r.FINDINGS: driver["findings"], r.LICENCE_TOKEN: token[:16]}
+        if "reason" in driver:
+            body[r.REASON] = driver["reason"]
         self.mrz = None
         await self.t.journal.append(r.LICENCE_READ, body)
         return "plate" if await licence.show_verdict(self.t, driver) else "end"

@@ -148,14 +148,15 @@ def _remark(remarks: list[str]) -> None:
 
 def _write(out: Path, files: dict[int, bytes], picture: bytes, found: dict[str, Any]) -> list[str]:
     """Dump the files and the portrait (a whole DG4, or DG6 of an EU licence); what cannot be decoded is a finding."""
+    from drivers import picture_pillow
     from protocol.licence.errors import GroupError
     from protocol.licence.profile import group_of
-    from tools.licence import dump, portrait, words
+    from tools.licence import dump, words
 
     written = dump.write(out, files)
     if picture:
         try:
-            image = portrait.decode(picture)
+            image = picture_pillow.decode(picture)
             path = out / "portrait.png"
             path.touch(mode=0o600)
             image.save(path)

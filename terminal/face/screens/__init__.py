@@ -20,6 +20,9 @@ CASE = (
     "mrz_entry", "licence_present", "licence_progress", "licence_verdict", "plate_entry", "offence_list", "acknowledge",
     "licence_hand", "notice_only",
 )  # fmt: skip
+DOCUMENT = (
+    "document_menu", "can_entry", "document_number", "category_list", "licence_unreadable", "licence_portrait",
+)  # fmt: skip
 PAYMENT = (
     "pay_choice", "card_present", "card_choose", "card_pin", "card_busy", "card_remove", "outcome", "printing", "interrupted",
 )  # fmt: skip
@@ -31,6 +34,8 @@ def drawer(screen: str) -> "Callable[[Sheet, dict], None]":
         from terminal.face.screens import officer as module
     elif screen in CASE:
         from terminal.face.screens import case as module
+    elif screen in DOCUMENT:
+        from terminal.face.screens import document as module
     elif screen in PAYMENT:
         from terminal.face.screens import payment as module
     else:

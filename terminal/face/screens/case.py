@@ -69,7 +69,8 @@ def licence_progress(sheet: "Sheet", fields: dict) -> None:
 
 
 def licence_verdict(sheet: "Sheet", fields: dict) -> None:
-    """verdict 1..7, name_ar, name_lat, number, expiry (YYYYMMDD), categories (text), findings (codes)."""
+    """verdict 1..7, name_ar, name_lat, number, expiry (YYYYMMDD), categories (text), vehicle (category driven), findings (codes);
+    portrait: whether ▲ or ▼ shows it."""
     verdict = fields.get("verdict", 6)
     colour = VERDICT_COLOURS[verdict]
     ink = BLACK if colour == AMBER else WHITE
@@ -91,7 +92,10 @@ def licence_verdict(sheet: "Sheet", fields: dict) -> None:
         second = sheet.t("verdict.expiry") + " " + numbers.date(fields.get("expiry", ""))
         sheet.pair(first, second, SMALL)
     if fields.get("categories"):
-        sheet.line(sheet.t("verdict.categories") + " " + ltr(fields["categories"]), SMALL)
+        text = sheet.t("verdict.categories") + " " + ltr(fields["categories"])
+        if fields.get("vehicle"):
+            text += " · " + sheet.t("verdict.vehicle", category=ltr(fields["vehicle"]))
+        sheet.line(text, SMALL)
     elif not fields.get("number"):
         sheet.space(8)
         sheet.card_icon(False)
@@ -102,7 +106,8 @@ def licence_verdict(sheet: "Sheet", fields: dict) -> None:
         if at == room - 1 and len(findings) > room:
             text += " " + ltr("(+" + str(len(findings) - room) + ")")
         sheet.line("▲ " + text, SMALL)
-    sheet.footer("✗ " + sheet.t("key.cancel"), "", "✓ " + sheet.t("key.next"))
+    hint = "▲▼ " + sheet.t("key.portrait") if fields.get("portrait") else ""
+    sheet.footer("✗ " + sheet.t("key.cancel"), hint, "✓ " + sheet.t("key.next"))
 
 
 def plate_entry(sheet: "Sheet", fields: dict) -> None:

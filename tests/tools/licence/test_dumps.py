@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from drivers import picture_pillow
 from protocol.crypto.native import NativeCrypto
 from protocol.errors import ConfigError
 from protocol.licence.errors import GroupError
@@ -17,7 +18,7 @@ from sim.cards import licence
 from sim.cards.tlv import tlv
 from sim.pki import Pki, make_pki
 from tools import cli
-from tools.licence import dump, offline, portrait, report
+from tools.licence import dump, offline, report
 
 TODAY = "20250611"
 
@@ -127,7 +128,7 @@ def dg4(picture: bytes) -> bytes:
 def test_portraits_are_decoded(kind: str, mode: str) -> None:
     stream = io.BytesIO()
     Image.linear_gradient("L").resize((120, 154)).convert(mode).save(stream, kind)
-    image = portrait.decode(dg4(stream.getvalue()))
+    image = picture_pillow.decode(dg4(stream.getvalue()))
     assert image.size == (120, 154) and image.mode == mode
     assert image.convert("L").getpixel((60, 5)) < 30 and image.convert("L").getpixel((60, 148)) > 220
 
@@ -135,7 +136,7 @@ def test_portraits_are_decoded(kind: str, mode: str) -> None:
 def test_a_bare_jpeg_2000_codestream_is_decoded() -> None:
     stream = io.BytesIO()
     Image.new("RGB", (64, 80), (10, 200, 30)).save(stream, "JPEG2000", no_jp2=True)
-    assert portrait.decode(dg4(stream.getvalue())).size == (64, 80)
+    assert picture_pillow.decode(dg4(stream.getvalue())).size == (64, 80)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_a_bare_jpeg_2000_codestream_is_decoded() -> None:
 )
 def test_broken_or_other_pictures_are_refused(picture: bytes) -> None:
     with pytest.raises(GroupError) as caught:
-        portrait.decode(dg4(picture))
+        picture_pillow.decode(dg4(picture))
     assert caught.value.code == "LIC-050"
 
 

@@ -1,4 +1,4 @@
-"""The portrait in DG4: found by `protocol.licence.groups`, decoded by Pillow (libjpeg, openjpeg for JPEG 2000). CPython only.
+"""A licence's portrait, found by `protocol.licence.groups`, decoded by Pillow (libjpeg; openjpeg for JPEG 2000). CPython only.
 
 The picture comes from a card that may be hostile: formats are limited to these two and the size to MAX_PIXELS.
 """
@@ -6,8 +6,9 @@ The picture comes from a card that may be hostile: formats are limited to these 
 import io
 import warnings
 
-from PIL import Image
+from PIL import Image, ImageOps
 
+from drivers.contracts.picture import Pictures
 from protocol.licence.errors import GroupError
 from protocol.licence.groups import portrait_image
 
@@ -28,3 +29,17 @@ def decode(dg4: bytes) -> Image.Image:
                 return image.convert("L" if image.mode in ("L", "1", "I;16") else "RGB")
     except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError) as error:
         raise GroupError(f"the portrait cannot be decoded ({kind})", detail="DG4") from error
+
+
+class PillowPictures(Pictures):
+    """Thumbnails in one bit: contrast stretched, errors diffused (Floyd-Steinberg)."""
+
+    def thumbnail(self, group: bytes, width: int, height: int) -> "tuple[int, int, bytes] | None":
+        """See the contract."""
+        try:
+            image = decode(bytes(group)).convert("L")
+        except GroupError:
+            return None
+        small = ImageOps.autocontrast(ImageOps.contain(image, (width, height)), cutoff=1)
+        ink = ImageOps.invert(small).convert("1")
+        return ink.width, ink.height, ink.tobytes()

@@ -1,0 +1,137 @@
+"""Reading the driver's licence chip, and showing what was proved. Licences without a readable chip: `licence.document`."""
+
+from protocol import records as r
+from protocol.licence import reader as licence_reader
+from protocol.licence.trust.anchors import TrustSet
+from terminal import localtime
+from terminal.flows import ask
+from terminal.flows.drive import drive
+
+PICTURE_WIDTH, PICTURE_HEIGHT = 112, 144
+_WAIT_MS = 60000
+_RANDOM = 192  # bytes fetched from the secure element before the session: a few mutual authentications and the chip's proof
+
+
+async def read(t, mrz, resume, vehicle: str):  # noqa: ANN001, ANN201 - Terminal, Mrz, Resume → dict
+    """Wait for the card, read and judge it; `resume` carries what a torn reading had, `vehicle` is the category driven ("B").
+
+    Returns plain data: verdict, findings, dg1 and dg11 (maps, maybe empty), picture (see `portrait`), report (what the law needs in
+    a report). Raises CardError, LicenceError, ParameterError.
+    """
+    trust = TrustSet(t.parameter("trust").body["anchors"])
+    stock = bytearray()
+    while len(stock) < _RANDOM:
+        stock.extend(await t.ports.se.random(32))
+    reader = t.ports.licence_reader
+    await t.face.show("licence_present")
+    await reader.wait_for_card(_WAIT_MS)
+    atr = await reader.connect()
+    pictures = t.ports.pictures
+
+    shown = [""]
+
+    async def progress(name, done, total) -> None:  # noqa: ANN001
+        step = name + str(done * 4 // total)
+        if step != shown[0]:  # drawing for every chunk would take longer than reading it
+            shown[0] = step
+            await t.face.show("licence_progress", file=name, done=done, total=total)
+
+    try:
+        machine = licence_reader.read_licence(
+            t.ports.crypto, mrz, _Stock(stock).take, trust, localtime.yyyymmdd(t.now()), groups=(1, 11), resume=resume,
+            portrait=pictures is not None, atr=atr, room=t.ports.answer_room if reader.extended_length else 0,
+        )  # fmt: skip
+        reading = await drive(reader, machine, {"progress": progress})
+    finally:
+        await reader.disconnect()
+    return {
+        "verdict": reading.verdict,
+        "findings": list(reading.findings) + remarks(t, reading.dg1, mrz.number, vehicle),
+        "dg1": reading.dg1 or {},
+        "dg11": reading.dg11 or {},
+        "picture": portrait(t, reading),
+        "vehicle": vehicle,
+        "report": report_data(reading),
+    }
+
+
+def remarks(t, dg1, number: str, vehicle: str) -> list:  # noqa: ANN001
+    """The findings that need more than the chip: LIC-202 the category driven, LIC-205 the signed list of wanted numbers.
+
+    The list is `hot_licences` of the signed limits: the first eight bytes of SHA-256 over each number. It is read in storage, entry
+    by entry.
+    """
+    found = []
+    if dg1:
+        from protocol.licence.dg1 import category_valid
+
+        today = localtime.yyyymmdd(t.now())
+        printed = vehicle[:-1] + "(E)" if len(vehicle) > 1 and vehicle[-1] == "E" else vehicle  # BE is B(E) on older cards
+        if not (category_valid(dg1, vehicle, today) or category_valid(dg1, printed, today)):
+            found.append("LIC-202")
+        number = dg1["number"] or number
+    mark = t.ports.crypto.sha256(number.replace(" ", "").upper().encode())[:8]
+    for entry in t.parameter("limits").items("hot_licences"):
+        if entry == mark:
+            found.append("LIC-205")
+            break
+    return found
+
+
+def portrait(t, reading):  # noqa: ANN001, ANN201
+    """(width, height, 1-bit rows) for the screen; else the key of the words that say why there is none."""
+    if t.ports.pictures is None:
+        return "portrait.unable"
+    if not reading.portrait:
+        return "portrait.absent"
+    return t.ports.pictures.thumbnail(reading.portrait, PICTURE_WIDTH, PICTURE_HEIGHT) or "portrait.broken"
+
+
+class _Stock:
+    """Random bytes drawn beforehand, each given out once."""
+
+    def __init__(self, stock: bytearray) -> None:
+        self._stock = stock
+        self._at = 0
+
+    def take(self, count: int) -> bytes:
+        """The next `count` bytes; an empty stock raises IndexError rather than repeat."""
+        if self._at + count > len(self._stock):
+            raise IndexError("random stock used up")
+        self._at += count
+        return bytes(self._stock[self._at - count : self._at])
+
+
+async def show_verdict(t, driver: dict) -> bool:  # noqa: ANN001
+    """Show names, number and verdict, the portrait on ▲ or ▼; True to go on."""
+    dg1 = driver["dg1"]
+    dg11 = driver["dg11"]
+    fields = {
+        "verdict": driver["verdict"],
+        "name_ar": (dg11.get("surname_ar", "") + " " + dg11.get("given_names_ar", "")).strip(),
+        "name_lat": (dg1.get("surname", "") + " " + dg1.get("given_names", "")).strip(),
+        "number": dg1.get("number", ""),
+        "expiry": dg1.get("expiry", ""),
+        "categories": " ".join([c["category"] for c in dg1.get("categories", ())]),
+        "vehicle": driver["vehicle"],
+        "portrait": driver["picture"] is not None,
+        "findings": driver["findings"],
+    }
+    while True:
+        await t.face.show("licence_verdict", **fields)
+        key = await t.face.key(ask.IDLE_MS)
+        if key in ("ok", "cancel", None):
+            return key == "ok"
+        if key in ("up", "down") and driver["picture"] is not None:
+            await ask.acknowledge(t, "licence_portrait", picture=driver["picture"], verdict=driver["verdict"])
+
+
+def report_data(reading) -> dict:  # noqa: ANN001
+    """What the law needs of the driver in a report (PV)."""
+    if reading.verdict == r.VERDICT_UNREADABLE or not reading.dg1:
+        return {}
+    out = {}
+    for key in ("number", "surname", "given_names", "birth", "authority"):
+        if key in reading.dg1:
+            out[key] = reading.dg1[key]
+    return out
