@@ -19,6 +19,7 @@ _READ = lfs.LFSFileFlag(1)
 _APPEND = lfs.LFSFileFlag(0x0100 | 0x0800 | 2)  # create, append, write only
 _WHOLE = lfs.LFSFileFlag(0x0100 | 0x0400 | 2)  # create, truncate, write only
 _CACHE = 1024
+_DISK = 0x00020000  # what MicroPython 1.25's littlefs writes; a later one would not be mounted there
 _LOOKAHEAD = 32
 
 
@@ -59,6 +60,7 @@ class LittlefsStorage(Storage):
             cache_size=_CACHE,
             lookahead_size=_LOOKAHEAD,
             block_cycles=100,
+            disk_version=_DISK,
         )
         self._fs = lfs.LFSFilesystem()
         self._folders: "set[str]" = set()

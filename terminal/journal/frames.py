@@ -57,7 +57,9 @@ class SegmentReader:
         self._storage = storage
         self._window = window
         self._view = memoryview(window)
-        self._held: "tuple[str, int, int] | None" = None  # file, first and last offset of what the window holds for `entry`
+        self._held: "tuple[str, int, int] | None" = (
+            None  # file, first and last offset of what the window holds for `entry`
+        )
         self.torn = self.damaged = self.old = False
 
     def frames(self, name: str):  # noqa: ANN201 - generator of (mark, number, offset of the body, body as a view that the next step overwrites)

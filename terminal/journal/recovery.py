@@ -52,7 +52,9 @@ def recover(
         view.apply(item[0])
         last = item
     if heads and heads[0] is not None and heads[0][0].seq > max(acknowledged, genesis.seq) and acknowledged >= 0:
-        losses.gaps.insert(0, {r.FIRST: max(acknowledged, genesis.seq) + 1, r.GAP_LAST: heads[0][0].seq, r.GAP_HASH: heads[0][0].hash})
+        losses.gaps.insert(
+            0, {r.FIRST: max(acknowledged, genesis.seq) + 1, r.GAP_LAST: heads[0][0].seq, r.GAP_HASH: heads[0][0].hash}
+        )
     chain.losses.gaps = losses.gaps + chain.losses.gaps
     chain.losses.recovered = losses.recovered + chain.losses.recovered
     chain.losses.damaged = losses.damaged + chain.losses.damaged
@@ -68,11 +70,10 @@ def recover(
 
 
 def _blank(reader: SegmentReader, numbers: "list[int]") -> bool:
-    """Whether no segment holds an entry: the very first append was cut. (The counter tells an erased journal from that.)"""
-    for number in numbers:
-        if reader.index(main_name(number)) or reader.index(copy_name(number)):
-            return False
-    return True
+    """Whether no segment holds an entry: the very first append was cut. (The counter tells an erased journal from
+    that.)
+    """
+    return not any(reader.index(main_name(number)) or reader.index(copy_name(number)) for number in numbers)
 
 
 def _survey(shelf: Shelf, numbers: "list[int]", genesis: Stand) -> list:

@@ -1,7 +1,8 @@
-"""`tasdid journal`: export a terminal's journal, verify an export without the server, and the soak that cuts the journal's power.
+"""`tasdid journal`: export a terminal's journal, verify an export without the server, and the soak that cuts the
+journal's power.
 
-    tasdid journal export --store FOLDER --element STATE FILE      from a Linux handheld's store (or --flash IMAGE, a littlefs volume)
-    tasdid journal verify FILE --json                              chain, signatures, counters, totals
+    tasdid journal export --store FOLDER --element STATE FILE      from a Linux handheld's store (or --flash IMAGE, a
+    littlefs volume) tasdid journal verify FILE --json                              chain, signatures, counters, totals
     tasdid journal soak --transactions 1000 --jobs 2               see tools.journal.soak
 
 Exit codes: 0 it holds, 1 something does not, 2 bad input.
@@ -26,7 +27,9 @@ def journal() -> None:
 
 @app.command()
 def soak(
-    transactions: Annotated[int, typer.Option(help="transactions of the cut campaign; the others take a fiftieth")] = 1000,
+    transactions: Annotated[
+        int, typer.Option(help="transactions of the cut campaign; the others take a fiftieth")
+    ] = 1000,
     only: Annotated[str, typer.Option(help="one campaign: cuts, bytes, doubles, flips or faults")] = "",
     every: Annotated[int, typer.Option(help="look at every n-th operation or bit only; 1 is the whole proof")] = 1,
     jobs: Annotated[int, typer.Option(help="worker processes")] = os.cpu_count() or 1,
@@ -37,7 +40,11 @@ def soak(
 
     if only and only not in FULL:
         raise typer.BadParameter(f"one of: {', '.join(FULL)}")
-    sizes = {name: transactions if name == "cuts" else max(1, transactions * count // 1000) for name, count in FULL.items() if only in ("", name)}
+    sizes = {
+        name: transactions if name == "cuts" else max(1, transactions * count // 1000)
+        for name, count in FULL.items()
+        if only in ("", name)
+    }
     report = run(sizes, jobs, every)
     if as_json:
         typer.echo(json.dumps(report, indent=1))
@@ -45,3 +52,78 @@ def soak(
         for failure in figures["failures"]:
             typer.echo(f"NOT HELD {figures['campaign']}: {failure}", err=True)
     raise typer.Exit(HELD if all(figures["ok"] for figures in report.values()) else DID_NOT_HOLD)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="the file to write")],
+    store: Annotated[Path | None, typer.Option(help="the store's folder (linux handheld)")] = None,
+    flash: Annotated[
+        Path | None, typer.Option(help="a flash image with a littlefs volume (microcontroller handheld)")
+    ] = None,
+    element: Annotated[str, typer.Option(help="the secure element: tcp:host:port, or the stand-in's state file")] = "",
+) -> None:
+    """Export a terminal's journal as one signed file; the terminal must be off. Exit code 2 if the journal does not
+    open.
+    """
+    from protocol.errors import ConfigError
+    from tools.journal.exporting import export_store
+
+    if (store is None) == (flash is None):
+        raise ConfigError("give either --store or --flash", "CFG-071", "see tasdid journal export --help")
+    if not element:
+        raise ConfigError(
+            "give --element: only the secure element can close an export", "CFG-072", "tcp:host:port or its state file"
+        )
+    count = export_store(out, store, flash, element)
+    typer.echo(f"{count} records exported to {out}; check them with: tasdid journal verify {out}")
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="an exported journal")],
+    key: Annotated[
+        str, typer.Option(help="the device's pinned public key: 130 hex digits, or a JSON key list {device: hex}")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
+) -> None:
+    """Verify an exported journal without the server. Exit codes: 0 it holds, 1 it does not, 2 no exported journal."""
+    from protocol.errors import JournalError
+    from tools.journal import reading
+    from tools.journal.verify import verify as check
+
+    try:
+        data = file.read_bytes()
+        report = check(data, _pinned(key, data))
+    except reading.Unreadable as error:
+        raise JournalError(str(error), error.code, "export it again") from None
+    except OSError as error:
+        raise JournalError("the file cannot be read", "JRN-050", str(error.strerror)) from None
+    if as_json:
+        typer.echo(json.dumps(report, indent=1))
+    else:
+        word = "holds" if report["ok"] else "DOES NOT HOLD"
+        span = f"{report['records']} records ({report['first']} to {report['last']})"
+        typer.echo(
+            f"{report['device']}: {span}, {report['signatures']} signatures verified, key {report['key']}: the journal {word}."
+        )
+        for finding in report["findings"]:
+            typer.echo(f"{finding['code']} {finding['kind']}, record {finding['seq'] or '-'}: {finding['text']}")
+    raise typer.Exit(HELD if report["ok"] else DID_NOT_HOLD)
+
+
+def _pinned(key: str, data: bytes) -> bytes | None:
+    """The pinned key of --key; None if none is given."""
+    from protocol.errors import ConfigError
+    from tools.journal import reading
+
+    if not key:
+        return None
+    try:
+        if Path(key).is_file():
+            key = json.loads(Path(key).read_text("utf-8"))[reading.read(data).device]
+        return bytes.fromhex(key)
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(
+            "the pinned key is malformed or absent from the list", "CFG-073", "give 130 hex digits or a key list"
+        ) from None

@@ -11,7 +11,12 @@ It does not model timing, status registers, suspend, or read disturb. Blocks are
 flash is a list of references, which is what makes a campaign over every operation affordable.
 """
 
+from typing import TYPE_CHECKING
+
 from sim.parts.nor import tails
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 BLOCK = 4096
 PAGE = 256
@@ -41,10 +46,14 @@ class NorFlash:
         self.cut_at = 0  # number of the operation at which the power goes; 0 = never
         self.cut_byte = -1  # how far a cut program came; -1 = half
         self.tail = tails.SHORT
-        self.reads_left = -1  # after so many reads the part is silent (EIO): a file system that runs in circles is found so
-        self.watch = None  # called with (flash, kind, block, offset, data) before each operation
-        self.touched = None  # a set of block * 16 + page that collects what is read
-        self.stuck = ()  # block * 16 + page of pages that take no program any more
+        self.reads_left = (
+            -1
+        )  # after so many reads the part is silent (EIO): a file system that runs in circles is found so
+        self.watch: "Callable[[NorFlash, str, int, int, bytes], None] | None" = (
+            None  # called with (flash, kind, block, offset, data) before each operation
+        )
+        self.touched: "set[int] | None" = None  # a set of block * 16 + page that collects what is read
+        self.stuck: "set[int] | tuple" = ()  # block * 16 + page of pages that take no program any more
         self.stray = {}  # operation number -> (block, page): the page is programmed there instead
         self.double = {}  # operation number -> (block, page): the page is programmed there as well
 

@@ -1,10 +1,11 @@
-"""The campaigns of the soak. Each runs the workload once per worker and looks at its share of the images, identical ones once.
+"""The campaigns of the soak. Each runs the workload once per worker and looks at its share of the images, identical
+ones once.
 
-    cuts     at every program and erase of N transactions: not begun, stopped half-way, stopped half-way with garbage, done but not told
-    bytes    at every byte of every program (and every page of every erase) of N transactions
-    doubles  at every operation of N transactions, and again at every operation of the recovery and of the append after it
-    flips    every bit of every page that reading back touches, after N transactions (a page that is never read cannot change what is read)
-    faults   stuck, misdirected and doubled pages, pages copied over others, at sampled places
+    cuts     at every program and erase of N transactions: not begun, stopped half-way, stopped half-way with garbage,
+    done but not told bytes    at every byte of every program (and every page of every erase) of N transactions doubles
+    at every operation of N transactions, and again at every operation of the recovery and of the append after it flips
+    every bit of every page that reading back touches, after N transactions (a page that is never read cannot change
+    what is read) faults   stuck, misdirected and doubled pages, pages copied over others, at sampled places
 """
 
 import random
@@ -61,7 +62,13 @@ class Tally:
         }  # fmt: skip
 
 
-def _watching(transactions: int, look: Callable[[NorFlash, Rig, str, int, int, bytes], None], tally: Tally, share: int, shares: int) -> Rig:
+def _watching(
+    transactions: int,
+    look: Callable[[NorFlash, Rig, str, int, int, bytes], None],
+    tally: Tally,
+    share: int,
+    shares: int,
+) -> Rig:
     """Run the workload with `look` at this worker's share of the operations."""
     rig = Rig()
 
@@ -76,7 +83,9 @@ def _watching(transactions: int, look: Callable[[NorFlash, Rig, str, int, int, b
     return rig
 
 
-def _image(flash: NorFlash, kind: str, block: int, offset: int, data: bytes, tail: str, reached: int = -1) -> list[bytes]:
+def _image(
+    flash: NorFlash, kind: str, block: int, offset: int, data: bytes, tail: str, reached: int = -1
+) -> list[bytes]:
     blocks = list(flash.blocks)
     blocks[block] = tails.cut(kind, blocks[block], offset, data, tail, reached, flash.operations + 1)
     return blocks
@@ -100,7 +109,9 @@ def cuts(transactions: int, share: int, shares: int, progress: Callable[[int], N
         for tail in TAILS:
             blocks = _image(flash, kind, block, offset, data, tail)
             if tally.fresh(blocks, expected.counter, expected.shown):
-                _try(tally, f"operation {flash.operations + 1} {tail}", blocks, expected, tally.images % AGAIN_EVERY == 0)
+                _try(
+                    tally, f"operation {flash.operations + 1} {tail}", blocks, expected, tally.images % AGAIN_EVERY == 0
+                )
         progress(rig.transactions)
 
     rig = _watching(transactions, look, tally, share, shares)
@@ -117,7 +128,9 @@ def every_byte(transactions: int, share: int, shares: int, progress: Callable[[i
         for reached in points:
             blocks = _image(flash, kind, block, offset, data, tails.BLANK, reached)
             if tally.fresh(blocks, expected.counter, expected.shown):
-                _try(tally, f"operation {flash.operations + 1} byte {reached}", blocks, expected, tally.images % 16 == 0)
+                _try(
+                    tally, f"operation {flash.operations + 1} byte {reached}", blocks, expected, tally.images % 16 == 0
+                )
         progress(rig.transactions)
 
     _watching(transactions, look, tally, share, shares)
@@ -136,7 +149,9 @@ def doubles(transactions: int, share: int, shares: int, progress: Callable[[int]
             if key not in tally.seen:
                 tally.seen.add(key)
                 for second in (tails.BLANK, tails.GARBAGE):
-                    _second_cuts(tally, f"operation {flash.operations + 1} {tail}, then {second} at", blocks, expected, second)
+                    _second_cuts(
+                        tally, f"operation {flash.operations + 1} {tail}, then {second} at", blocks, expected, second
+                    )
         progress(rig.transactions)
 
     _watching(transactions, look, tally, share, shares)
@@ -215,7 +230,9 @@ def _judge(tally: Tally, whole: Intact, flash: NorFlash, where: str) -> None:
         tally.failed(where, error)
 
 
-def faults(transactions: int, share: int, shares: int, progress: Callable[[int], None], samples: int = 400) -> dict[str, Any]:
+def faults(
+    transactions: int, share: int, shares: int, progress: Callable[[int], None], samples: int = 400
+) -> dict[str, Any]:
     """Pages stuck, misdirected, doubled while the workload runs; pages and sectors copied over others afterwards."""
     tally = Tally()
     chance = random.Random(5 + share)

@@ -1,7 +1,8 @@
 """The two oracles of the soak.
 
-After a cut: every file is as before the storage operation under way or as after it (a new one may be there and empty); the journal opens; its head is the last record that was shown or,
-byte for byte, the one being written; and the next append works. After damage: every record and blob is what it was, or a code or a gap names it.
+After a cut: every file is as before the storage operation under way or as after it (a new one may be there and empty);
+the journal opens; its head is the last record that was shown or, byte for byte, the one being written; and the next
+append works. After damage: every record and blob is what it was, or a code or a gap names it.
 """
 
 from typing import Any
@@ -102,7 +103,7 @@ class Intact:
         self.pages = sorted(page for page in flash.touched if page < len(self.blocks) * 16)
 
     def judge(self, flash: NorFlash) -> str:
-        """"intact", "recovered", or "named CODE"; raises NotHeld if something is silently different."""
+        """ "intact", "recovered", or "named CODE"; raises NotHeld if something is silently different."""
         flash.reads_left = READS
         try:
             storage = LittlefsStorage(flash)

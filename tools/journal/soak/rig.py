@@ -1,7 +1,9 @@
-"""What the soak runs: the terminal's own Journal over littlefs-python over `sim.parts.nor`, with a secure element and a clock that take no time.
+"""What the soak runs: the terminal's own Journal over littlefs-python over `sim.parts.nor`, with a secure element and
+a clock that take no time.
 
-Nothing in it waits, so a coroutine is stepped by hand (`now`) instead of under an event loop: a check can run inside a flash operation of another
-journal, which is how every operation's images are looked at without running everything anew.
+Nothing in it waits, so a coroutine is stepped by hand (`now`) instead of under an event loop: a check can run inside a
+flash operation of another journal, which is how every operation's images are looked at without running everything
+anew.
 """
 
 import hashlib
@@ -66,7 +68,9 @@ class HandClock(Clock):
 
 
 class Watched(Storage):
-    """Hands everything on to `inner` and keeps what the files must be: `files`, and of the operation under way its name and both contents."""
+    """Hands everything on to `inner` and keeps what the files must be: `files`, and of the operation under way its
+    name and both contents.
+    """
 
     def __init__(self, inner: Storage) -> None:
         self.inner = inner
@@ -128,9 +132,11 @@ class NotingJournal(Journal):
 
     pending: bytes = b""
 
-    def _keep(self, record: dict, data: bytes, *rest: Any) -> None:
+    def _keep(
+        self, record: dict, data: bytes, signature: bytes | None, sealed: bytes | None, private: bytes | None
+    ) -> None:
         self.pending = data
-        super()._keep(record, data, *rest)
+        super()._keep(record, data, signature, sealed, private)
 
 
 class Rig:
@@ -154,17 +160,34 @@ class Rig:
         return record
 
     def transaction(self) -> None:
-        """One fine as the terminal writes it; every fifth is followed by an acknowledgement, results and the erasure of card data."""
+        """One fine as the terminal writes it; every fifth is followed by an acknowledgement, results and the erasure
+        of card data.
+        """
         number = self.transactions = self.transactions + 1
         self.clock.utc += STEP
         outcome = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL, r.OUTCOME_APPROVED, r.OUTCOME_DECLINED)[number % 4]
         noise = hashlib.sha512(str(number).encode()).digest()
         self.append(r.LICENCE_READ, {r.VERDICT: 2, r.LICENCE_TOKEN: noise[:16], r.FINDINGS: []})
-        notice = {r.CASE: number, r.PV: f"000001-{number:05}", r.OFFENCE: "66/D-24", r.TARIFF: 1, r.AMOUNT: 500000, r.POINTS: 6}
+        notice = {
+            r.CASE: number,
+            r.PV: f"000001-{number:05}",
+            r.OFFENCE: "66/D-24",
+            r.TARIFF: 1,
+            r.AMOUNT: 500000,
+            r.POINTS: 6,
+        }
         self.append(r.NOTICE, notice, private=noise * 3)
         self.append(r.ACKNOWLEDGED, {r.CASE: number})
         intent = self.append(r.PAYMENT_INTENT, {r.CASE: number, r.AMOUNT: 500000})[r.SEQ]
-        body = {r.CASE: number, r.INTENT: intent, r.AMOUNT: 500000, r.OUTCOME: outcome, r.LAST4: "1234", r.CRYPTOGRAM: noise[:8], r.TVR: noise[8:13]}
+        body = {
+            r.CASE: number,
+            r.INTENT: intent,
+            r.AMOUNT: 500000,
+            r.OUTCOME: outcome,
+            r.LAST4: "1234",
+            r.CRYPTOGRAM: noise[:8],
+            r.TVR: noise[8:13],
+        }
         sealed = {} if outcome == r.OUTCOME_DECLINED else {"sealed": noise * 4}
         self.append(r.PAYMENT_OUTCOME, body, **sealed)
         self.append(r.RECEIPT_PRINTED, {r.CASE: number, r.COPY: r.COPY_DRIVER})

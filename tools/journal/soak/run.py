@@ -1,4 +1,6 @@
-"""Runs the campaigns of the soak over worker processes and adds their figures up; progress on standard error, one line a campaign."""
+"""Runs the campaigns of the soak over worker processes and adds their figures up; progress on standard error, one
+line a campaign.
+"""
 
 import sys
 import time
@@ -12,7 +14,8 @@ FULL = {"cuts": 1000, "bytes": 20, "doubles": 20, "flips": 20, "faults": 20}
 
 
 def run(transactions: dict[str, int], jobs: int, every: int = 1, say: bool = True) -> dict[str, Any]:
-    """Run the named campaigns with so many transactions each; `every` n-th operation (or bit) only: 1 is the whole proof.
+    """Run the named campaigns with so many transactions each; `every` n-th operation (or bit) only: 1 is the whole
+    proof.
 
     Returns {campaign: figures}; figures["ok"] says that every oracle held.
     """
@@ -48,11 +51,14 @@ def _sum(name: str, transactions: int, every: int, parts: list[dict[str, Any]]) 
     failures = [failure for part in parts for failure in part["failures"]]
     total = {
         "campaign": name, "transactions": transactions, "coverage": f"1 of {every}",
-        "operations": parts[0]["operations"], "images": sum(part["images"] for part in parts), "distinct": sum(part["distinct"] for part in parts),
+        "operations": parts[0]["operations"], "images": sum(part["images"] for part in parts),
+        "distinct": sum(part["distinct"] for part in parts),
         "outcomes": dict(sorted(outcomes.items())), "failures": failures, "ok": not failures and not outcomes["NOT HELD"],
         "cpu_seconds": round(sum(part["cpu_seconds"] for part in parts), 1),
     }  # fmt: skip
-    return total | {key: parts[0][key] for key in ("wear", "records", "raised_bits", "pages", "bits") if key in parts[0]}
+    return total | {
+        key: parts[0][key] for key in ("wear", "records", "raised_bits", "pages", "bits") if key in parts[0]
+    }
 
 
 def _line(figures: dict[str, Any]) -> str:
