@@ -44,7 +44,7 @@ def test_the_shortened_module_does_the_same_on_the_same_lines():
 
 
 def test_what_is_passed_by_keyword_keeps_its_name():
-    assert "def _0(a0, limit)" in shorten(SOURCE, usage_of([SOURCE]))
+    assert "def _1(a0, limit)" in shorten(SOURCE, usage_of([SOURCE]))
 
 
 def test_what_another_module_reaches_keeps_its_name():
