@@ -33,6 +33,7 @@ class Terminal:
         self.identity: identity.Identity
         self.journal: Journal
         self.vault: Vault
+        self.reached = False  # whether the last attempt to reach the server succeeded
         self.quiet_after = 0  # UTC before which nothing but unsent records is a reason to synchronise unasked
         self.parameters: parameters.Parameters
 
@@ -186,7 +187,7 @@ class Terminal:
         journal = self.journal
         self.face.status(
             clock=localtime.hhmm(self.now()),
-            network=not journal.view.outage,
+            network=self.reached and not journal.view.outage,
             pending=journal.head_seq - journal.acked_seq,
             officer=self.officer["number"] if self.officer else 0,
         )

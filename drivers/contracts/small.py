@@ -78,6 +78,10 @@ class Keypad:
         """Next key, None after `timeout_ms`; a key pressed before is not lost (8 are kept)."""
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Drop the keys that were pressed but not read."""
+        raise NotImplementedError
+
 
 class Scanner:
     """A serial 2D scanner / MRZ reader: one text per scan, its lines joined by a line feed."""

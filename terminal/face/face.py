@@ -176,6 +176,10 @@ class Face:
             elif key is not None or timeout_ms is not None:
                 return key
 
+    def forget(self) -> None:
+        """Drop keys typed ahead: what they would answer has not been shown yet."""
+        self.keypad.forget()
+
     async def key_or_scan(self, timeout_ms: "int | None" = None) -> "tuple[str, str] | None":
         """The next ("key", name) or ("scan", text), None after about `timeout_ms`; the two are polled in turn."""
         waited = 0

@@ -1,8 +1,10 @@
 """Small dialogues: a number typed on the keypad (or scanned), an acknowledgement, a coded error shown until it is read."""
 
-from protocol.errors import OfficerError, TasdidError
+from protocol.errors import NoCardError, OfficerError, TasdidError
 
 IDLE_MS = 120000  # an unattended dialogue gives up after this
+CANCELLED = "CRD-015"  # the officer no longer waits for a card
+_CARD_SLICE_MS = 300  # how long the card is waited for before the keypad is looked at
 _SLICE_MS = 100  # how often keypad and scanner are looked at in turn
 
 
@@ -49,7 +51,8 @@ async def digits_or_scan(t, screen: str, least: int, most: int, **fields) -> "st
 
 
 async def secret_digits(t, screen: str, least: int, most: int, **fields) -> "bytearray | None":  # noqa: ANN001, ANN003
-    """A PIN, as digits in a bytearray that the caller wipes. The screen sees only its length (`stars`)."""
+    """A PIN, as digits in a bytearray that the caller wipes. The screen sees only its length (`stars`); keys pressed before are not part of it."""
+    t.face.forget()
     pin = bytearray()
     while True:
         await t.face.show(screen, stars=len(pin), **fields)
@@ -64,6 +67,21 @@ async def secret_digits(t, screen: str, least: int, most: int, **fields) -> "byt
             pin = bytearray()
         elif len(key) == 1 and len(pin) < most:
             pin.append(ord(key))
+
+
+async def card(t, reader, timeout_ms: int) -> None:  # noqa: ANN001 - Terminal, CardReader
+    """Wait for a card while CANCEL works. Raises NoCardError: CRD-002 nobody presented one, CRD-015 the officer cancelled."""
+    waited = 0
+    while True:
+        try:
+            await reader.wait_for_card(_CARD_SLICE_MS)
+            return
+        except NoCardError:
+            waited += _CARD_SLICE_MS
+            if waited >= timeout_ms:
+                raise
+        if await t.face.key(1) == "cancel":
+            raise NoCardError("waiting for the card was cancelled", CANCELLED, "choose again")
 
 
 def wipe(buffer: bytearray) -> None:

@@ -127,6 +127,8 @@ class Fine:
             try:
                 self.driver = await licence.read(self.t, self.mrz, resume, self.vehicle)
             except (LicenceError, CardError) as error:
+                if error.code == ask.CANCELLED:
+                    return "end"
                 if await ask.show_error(self.t, error):
                     if error.code in _RETYPE:
                         return "identify"
@@ -223,7 +225,8 @@ class Fine:
         try:
             outcome = await payment.pay(self.t, case)
         except (CardError, RiskError) as error:
-            await ask.show_error(self.t, error)
+            if error.code != ask.CANCELLED:
+                await ask.show_error(self.t, error)
             return "choose"
         if outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL, r.OUTCOME_DECLINED):
             return "receipt"

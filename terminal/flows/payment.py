@@ -7,7 +7,7 @@ have approved by then is reversed by the server. With a network the issuer is as
 
 from drivers.contracts.secure_element import SLOT_TOKEN_HMAC
 from protocol import records as r
-from protocol.emv import kernel
+from protocol.emv import explain, kernel
 from protocol.emv.params import EmvParams
 from protocol.errors import CardError, EmvError
 from terminal import localtime, risk, scrub, sealing
@@ -28,7 +28,7 @@ async def pay(t, case) -> int:  # noqa: ANN001 - Terminal, Case → records.OUTC
     params = EmvParams(t.parameter("emv").body)
     reader = t.ports.payment_reader
     await t.face.show("card_present", amount=case.amount)
-    await reader.wait_for_card(_WAIT_MS)
+    await ask.card(t, reader, _WAIT_MS)
     await reader.connect()
     intent = await t.journal.append(r.PAYMENT_INTENT, {r.CASE: case.number, r.AMOUNT: case.amount})
     session = _Session(t, case, intent)
@@ -36,14 +36,15 @@ async def pay(t, case) -> int:  # noqa: ANN001 - Terminal, Case → records.OUTC
         body, sealed = await session.run(reader, params)
     finally:
         await reader.disconnect()
+    why = session.why
     session = None
     record = await t.journal.append(r.PAYMENT_OUTCOME, body, sealed=sealed)
     scrub.free_memory()
-    await _show(t, record)
+    await _show(t, record, why)
     return record[r.OUTCOME]
 
 
-async def _show(t, record: dict) -> None:  # noqa: ANN001
+async def _show(t, record: dict, why: str) -> None:  # noqa: ANN001
     outcome = record[r.OUTCOME]
     if outcome == r.OUTCOME_INTERRUPTED:
         await ask.acknowledge(t, "interrupted", amount=record[r.AMOUNT])
@@ -56,6 +57,7 @@ async def _show(t, record: dict) -> None:  # noqa: ANN001
         scheme=record.get(r.SCHEME, ""),
         last4=record.get(r.LAST4, ""),
         reason=record.get(r.REASON, ""),
+        why=why,
     )
     if await t.ports.payment_reader.card_present():
         await t.face.show("card_remove")
@@ -73,6 +75,7 @@ class _Session:
         self._pin_block = (0, b"")  # transaction counter and enciphered block of an online PIN
         self._frozen = (b"", b"")  # DE55 and its sealed blob, if the issuer was to be asked
         self._asked = None
+        self.why = ""  # what decided, for the officer
 
     async def run(self, reader, params) -> "tuple[dict, bytes | None]":  # noqa: ANN001
         """(body of the outcome record, sealed card data or None)."""
@@ -115,6 +118,8 @@ class _Session:
         return await self._record(body, result)
 
     async def _record(self, body: dict, result) -> "tuple[dict, bytes | None]":  # noqa: ANN001
+        self.why = explain.decided(result.explain)
+        self._t.note("emv", tvr=result.tvr.hex(), tsi=result.tsi.hex(), cvm=result.cvm_results.hex(), outcome=result.outcome, reason=result.reason, explain=result.explain)
         body[r.OUTCOME] = result.outcome
         if result.reason == "STOP":
             result.reason = result.detail

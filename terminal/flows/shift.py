@@ -22,9 +22,11 @@ async def _session(t) -> Sync:  # noqa: ANN001 - Terminal
             await t.journal.append(r.OUTAGE_END, {})
             await session.run()
     except NetworkError as error:
+        t.reached = False
         if not t.journal.view.outage:
             await t.journal.append(r.OUTAGE_BEGIN, {r.REASON: error.code})
         raise
+    t.reached = True
     t.note("synced", sent=session.sent, head=t.journal.head_seq, results=len(session.results))
     return session
 

@@ -197,6 +197,17 @@ def test_an_unreachable_server_is_said_and_every_record_stays(play):
     play(story)
 
 
+def test_cancel_ends_the_wait_for_a_card(play):
+    async def story(world: World, patrol: Patrol) -> None:
+        await _to_payment(patrol)
+        await patrol.actor.press("pay_choice", "1")
+        await patrol.actor.press("card_present", "cancel")
+        await patrol.actor.see("pay_choice")
+        assert not _records(world, r.PAYMENT_INTENT)
+
+    play(story)
+
+
 def test_a_tariff_with_a_bad_signature_is_named_and_nothing_is_charged(tmp_path: Path):
     async def story() -> None:
         async with _world(tmp_path, "cpython", Path()) as (world, patrol):

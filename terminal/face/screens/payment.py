@@ -94,7 +94,7 @@ def card_remove(sheet: "Sheet", fields: dict) -> None:
 
 
 def outcome(sheet: "Sheet", fields: dict) -> None:
-    """outcome 1 approved, 2 provisional, 3 declined, 4 interrupted; amount, scheme, last4, reason (a code)."""
+    """outcome 1 approved, 2 provisional, 3 declined, 4 interrupted; amount, scheme, last4, reason (a code), why (what decided)."""
     number = fields.get("outcome", 4)
     colour, ink, sign = OUTCOMES[number]
     sheet.panel(56, ink, colour)
@@ -108,8 +108,14 @@ def outcome(sheet: "Sheet", fields: dict) -> None:
     sheet.para(sheet.t("outcome." + str(number) + ".note"), NORMAL if number == 1 else SMALL, "center", lines=2)
     room = sheet.y + sheet.engine.line_height(SMALL) <= FOOTER_TOP
     if fields.get("reason") and number != 1 and room:
-        sheet.line(sheet.t("outcome.reason", reason=_reason(sheet, fields["reason"])), SMALL, "center")
+        sheet.line(sheet.t("outcome.reason", reason=_why(sheet, fields)), SMALL, "center")
     sheet.footer("", "", "✓ " + sheet.t("key.next"))
+
+
+def _why(sheet: "Sheet", fields: dict) -> str:
+    """The line that decided, where the kernel names one; else the outcome's own reason."""
+    key = "why." + (fields.get("why") or "")
+    return sheet.t(key) if sheet.catalogue.has(key) else _reason(sheet, fields["reason"])
 
 
 def _reason(sheet: "Sheet", code: str) -> str:

@@ -24,7 +24,7 @@ async def read(t, mrz, resume, vehicle: str):  # noqa: ANN001, ANN201 - Terminal
         stock.extend(await t.ports.se.random(32))
     reader = t.ports.licence_reader
     await t.face.show("licence_present")
-    await reader.wait_for_card(_WAIT_MS)
+    await ask.card(t, reader, _WAIT_MS)
     atr = await reader.connect()
     pictures = t.ports.pictures
 
