@@ -23,7 +23,9 @@ def run(
     seeds: Annotated[int, typer.Option(help="how many seeds", min=1)] = 100,
     first: Annotated[int, typer.Option(help="the first seed")] = 0,
     jobs: Annotated[int, typer.Option(help="processes side by side", min=1, max=64)] = 1,
-    mutations: Annotated[bool, typer.Option("--mutations", help="try each deliberately broken build on the seeds")] = False,
+    mutations: Annotated[
+        bool, typer.Option("--mutations", help="try each deliberately broken build on the seeds")
+    ] = False,
     mutation: Annotated[str, typer.Option(help="only this broken build")] = "",
     story: Annotated[bool, typer.Option("--story", help="tell what happened in each seed")] = False,
     shrinking: Annotated[bool, typer.Option("--shrink/--no-shrink", help="shorten the first failing seed")] = True,

@@ -16,7 +16,12 @@ class Air(Network):
     """`post` as the terminal sees it; `faults` by number of the message."""
 
     def __init__(
-        self, schedule: Schedule, centre: Centre, rng: random.Random, faults: dict[int, Fault], tell: Callable[[str], None]
+        self,
+        schedule: Schedule,
+        centre: Centre,
+        rng: random.Random,
+        faults: dict[int, Fault],
+        tell: Callable[[str], None],
     ) -> None:
         self._schedule = schedule
         self._centre = centre

@@ -21,7 +21,8 @@ from sim.worlds.simulation.factory import POOR, factory
 from sim.worlds.simulation.faults import ACQUIRER, SERVER, Fault
 from sim.worlds.simulation.schedule import Pause, Schedule, inline
 
-WORK_MS = 10_000
+WORK_MS, IDLE_MS = 10_000, 30_000
+_WAITING = "SELECT 1 FROM outbox WHERE state IN (0, 1) LIMIT 1"
 _DUE = "SELECT 1 FROM outbox WHERE state IN (0, 1) AND next_at <= ? LIMIT 1"
 
 
@@ -165,7 +166,7 @@ class Centre:
     async def work(self) -> None:
         """The worker, every few seconds."""
         while True:
-            await Pause(WORK_MS)
+            await Pause(WORK_MS if self._made.look(_WAITING) else IDLE_MS)
             if not self.up:
                 continue
             if not self._made.look(_DUE, self._schedule.utc):

@@ -120,8 +120,10 @@ class Device:
         self.officer.busy = False
         self._build()
 
-    def pull(self, change: Callable[[], None] | None = None, why: str = "the battery is pulled") -> None:
-        """Take the battery out wherever the terminal is now; `change` is done to it before it boots again."""
+    def pull(
+        self, change: Callable[[], None] | None = None, why: str = "the battery is pulled", off_ms: int = REBOOT_MS
+    ) -> None:
+        """Take the battery out wherever the terminal is now; `change` is done to it before it boots again, `off_ms` later."""
         self._life.done = True
         self.power.dead = True
         try:
@@ -138,7 +140,7 @@ class Device:
             self._up()
             self._life = self.schedule.spawn(self._live(), 1)
 
-        self.schedule.call(REBOOT_MS, again)
+        self.schedule.call(off_ms, again)
 
     def _watch(self, screen: str, fields: dict[str, Any]) -> None:
         """Everything that a person is shown passes here first."""
@@ -184,6 +186,8 @@ class Device:
                 self.tears[fault.at] = value
             elif fault.kind == "pull":
                 self.schedule.call(fault.at * 1000, self.pull)
+            elif fault.kind == "drawer":
+                self.schedule.call(fault.at * 1000, lambda off=value: self.pull(why="switched off", off_ms=off * 1000))
             elif fault.kind == "clock-jump":
                 self.schedule.call(fault.at * 1000, lambda by=value: self._jump(by))
             elif fault.kind == "outage":

@@ -69,9 +69,7 @@ class Factory:
         with tempfile.TemporaryDirectory(prefix="tasdid-simulation-") as folder:
             self.pki: Pki = make_pki(Path(folder))
             self._cards = {name: emv.build(profile, self.pki) for name, profile in PROFILES.items()}
-            self._licences = {
-                name: licence.build({"person": name, "portrait_bytes": 64}, self.pki) for name in DRIVERS
-            }
+            self._licences = {name: licence.build({"person": name, "portrait_bytes": 64}, self.pki) for name in DRIVERS}
         self.server = server_keys.Keys({role: _private(f"server {role}") for role in server_keys.ROLES})
         self.devices = [_private(f"device {index}") for index in range(MOST_DEVICES)]
         self._secret = {slot: hashlib.sha256(b"slot%d" % slot).digest() for slot in (4, 5, 6)}

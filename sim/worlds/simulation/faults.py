@@ -29,7 +29,7 @@ class Fault:
     def ends(self) -> int:
         """Until when (seconds) the trouble phase must last for it to take place; 0 for what is tied to a count."""
         value = self.value if isinstance(self.value, int) else 0
-        last = {"backup-restore": value, "rollback": value, "outage": self.at + value}
+        last = {"backup-restore": value, "rollback": value, "outage": self.at + value, "drawer": self.at + value}
         timed = ("pull", "clock-jump", "upgrade", "new-set", "clone", "twin")
         return last.get(self.kind, self.at if self.kind in timed else 0) + 60
 
@@ -42,7 +42,8 @@ class Fault:
             "tear": f"payment {self.at}: card pulled at APDU {self.value}",
             "clock-jump": f"clock jumps by {self.value} s at {self.at} s",
             "outage": f"no network from {self.at} s for {self.value} s",
-            "upgrade": f"new firmware at {self.at} s",
+            "upgrade": f"upgraded from release 0.1.0 at {self.at} s",
+            "drawer": f"switched off at {self.at} s for {self.value} s",
             "backup-restore": f"database of {self.at} s restored at {self.value} s",
             "new-set": f"a newer parameter set is published at {self.at} s",
             "rollback": f"storage of {self.at} s put back at {self.value} s",
@@ -60,7 +61,7 @@ def draw(rng: random.Random, devices: int, seconds: int) -> list[Fault]:
     for device in range(devices):
         found += [_network(rng, device) for _ in range(rng.choice((0, 1, 2, 4, 6)))]
         found += [_device(rng, device, seconds) for _ in range(rng.choice((0, 1, 1, 2, 3)))]
-    found += [_centre(rng) for _ in range(rng.choice((0, 1, 2, 3)))]
+    found += [_centre(rng) for _ in range(rng.choice((0, 1, 2, 4, 6)))]
     if rng.random() < 0.35:
         found.append(_rare(rng, devices, seconds))
     return found
@@ -89,8 +90,8 @@ def _device(rng: random.Random, device: int, seconds: int) -> Fault:
 def _centre(rng: random.Random) -> Fault:
     kind = rng.choice(SERVER + ACQUIRER)
     if kind == "server-down":
-        return Fault(kind, -1, rng.randint(1, 30), rng.choice((30, 300, 1200)))
-    return Fault(kind, -1, rng.randint(1, 40 if kind in SERVER else 8))
+        return Fault(kind, -1, rng.randint(1, 20), rng.choice((30, 300, 1200)))
+    return Fault(kind, -1, rng.randint(1, 20 if kind in SERVER else 6))
 
 
 def _rare(rng: random.Random, devices: int, seconds: int) -> Fault:

@@ -125,7 +125,9 @@ def _no_dedup() -> Any:
             if record[r.KIND] == r.PAYMENT_OUTCOME and record[r.OUTCOME] == r.OUTCOME_APPROVED:
                 place = accounts.Place(record.get(r.SCHEME, ""), 16, 1, record[r.UNIT])
                 identity = (message.device.device, message.epoch, record[r.INTENT] + 1_000_000 + now)
-                posting.post(connection, identity, t.PART_OUTCOME, accounts.outcome_legs(place, 1, record[r.AMOUNT]), now)
+                posting.post(
+                    connection, identity, t.PART_OUTCOME, accounts.outcome_legs(place, 1, record[r.AMOUNT]), now
+                )
         return reply
 
     return mock.patch.object(dispatch, "batch", batch)
@@ -327,15 +329,15 @@ def _backup_ignored() -> Any:
     return mock.patch.object(terminal_sync.Sync, "_acknowledge", acknowledge)
 
 
-
-
 MUTATIONS = (
     Mutation("ack-before-commit", "the server acknowledges before its transaction is committed", _ack_before_commit),
     Mutation("no-fsync", "the terminal's last append is lost at a power cut", _not_durable),
     Mutation("counter-not-stepped", "the secure element's counter stays", _counter_not_stepped),
     Mutation("shown-before-durable", "the outcome is shown, then written", _shown_before_durable),
     Mutation("interrupted-forgotten", "a cut payment is not closed as interrupted", _interrupted_forgotten),
-    Mutation("success-for-provisional", "provisional is stored and shown as approved", _approved_instead_of_provisional),
+    Mutation(
+        "success-for-provisional", "provisional is stored and shown as approved", _approved_instead_of_provisional
+    ),
     Mutation("ack-not-checked", "the terminal takes silence for an acknowledgement", _ack_not_checked),
     Mutation("backup-ignored", "the terminal does not go back when the server was restored", _backup_ignored),
     Mutation("rollback-unnoticed", "journal and counter are not compared at boot", _rollback_unnoticed),

@@ -258,9 +258,7 @@ class Oracle:
         """Two records of one sequence: flagged at the server, or stopped at the terminal."""
         alarms = {
             (row.device, row.code)
-            for row in connection.execute(
-                text("SELECT device, code FROM audit WHERE level = :l"), {"l": t.LEVEL_ALARM}
-            )
+            for row in connection.execute(text("SELECT device, code FROM audit WHERE level = :l"), {"l": t.LEVEL_ALARM})
         }
         forks = {row.device for row in connection.execute(text("SELECT DISTINCT device FROM forks"))}
         for name in forks:

@@ -16,6 +16,7 @@ from sim.worlds.simulation.centre import Centre
 from sim.worlds.simulation.device import Device
 from sim.worlds.simulation.factory import CARDS, DRIVERS, MOST_DEVICES, device_name, factory
 from sim.worlds.simulation.faults import Fault
+from sim.worlds.simulation.legacy import storage_of_0_1_0
 from sim.worlds.simulation.officer import Officer, Task
 from sim.worlds.simulation.oracle import Oracle
 from sim.worlds.simulation.schedule import Schedule
@@ -97,9 +98,7 @@ class Simulation:
         """A line of the story."""
         self.story.append(f"{self.schedule.now / 1000:9.1f} s  {who}: {line}")
 
-    def _device(
-        self, label: str, index: int, tasks: list[Task], faults: list[Fault], key: int | None = None
-    ) -> Device:
+    def _device(self, label: str, index: int, tasks: list[Task], faults: list[Fault], key: int | None = None) -> Device:
         rng = random.Random(f"device {self.plan.seed} {label}")
 
         def tell(line: str) -> None:
@@ -131,9 +130,17 @@ class Simulation:
         self.schedule.call(fault.at * 1000, lambda: self.centre.publish(2))
 
     def _upgrade(self, fault: Fault) -> None:
-        """The terminal reboots; the firmware's name is part of HELLO, its records go on in one chain."""
+        """Until now the terminal ran release 0.1.0: its storage has that release's form, and the present code takes over."""
         device = self.devices[fault.device]
-        self.schedule.call(fault.at * 1000, lambda: device.pull(why="restarts for an upgrade"))
+
+        def swap() -> None:
+            journal = getattr(device.terminal, "journal", None)
+            if journal is None or journal.counter < 0 or journal.first_retained != 1 or device.power.dead:
+                return
+            old = storage_of_0_1_0(journal, device.flash.files)
+            device.pull(lambda: device.flash.files.update(old) or _drop(device.flash.files, old), "upgraded from 0.1.0")
+
+        self.schedule.call(fault.at * 1000, swap)
 
     def _rollback(self, fault: Fault) -> None:
         device = self.devices[fault.device]
@@ -144,7 +151,9 @@ class Simulation:
             if device.element.counters[0] > counter:
                 self.oracle.expected_stop.add(device.label)
                 self.oracle.tampered.add(device_name(device.index))
-            device.pull(lambda: device.flash.files.update(files) or _drop(device.flash.files, files), "storage put back")
+            device.pull(
+                lambda: device.flash.files.update(files) or _drop(device.flash.files, files), "storage put back"
+            )
 
         self.schedule.call(fault.at * 1000, lambda: kept.append((device.element.counters[0], dict(device.flash.files))))
         self.schedule.call(int(fault.value) * 1000, put_back)
@@ -199,13 +208,14 @@ class Simulation:
         self.schedule.spawn(self.centre.work())
         last = 1000 * max([60, *(fault.ends() for fault in self.plan.faults)])
         self.schedule.run(
-            lambda: self.schedule.now >= last and all(device.officer.done for device in self.devices), CHAOS_MS
+            lambda: self.schedule.now >= last and all(device.officer.done for device in self.devices),
+            last + CHAOS_MS,
         )
         self.tell("all", "no more faults")
         self.centre.heal()
         for device in self.devices:
             device.heal()
-        settled = self.schedule.run(self._finished, self.schedule.now + SETTLE_MS)
+        settled = self.schedule.run(self._finished, self.schedule.now + SETTLE_MS, 20_000)
         if not settled:
             self.oracle.fail("it never becomes quiet: " + self._waiting())
         self.oracle.quiescent(self.devices)
@@ -256,7 +266,12 @@ def play(plan: Plan) -> Outcome:
         "checks": simulation.oracle.checks,
     }
     return Outcome(
-        plan, simulation.oracle.broken, simulation.story, time.process_time() - began, simulation.schedule.now // 1000, figures
+        plan,
+        simulation.oracle.broken,
+        simulation.story,
+        time.process_time() - began,
+        simulation.schedule.now // 1000,
+        figures,
     )
 
 

@@ -52,7 +52,7 @@ class Schedule:
         self._order += 1
         heapq.heappush(self._queue, (self.now + max(0, delay), self._order, what))
 
-    def run(self, until: Callable[[], bool], horizon: int, steps: int = 40_000) -> bool:
+    def run(self, until: Callable[[], bool], horizon: int, steps: int = 150_000) -> bool:
         """Go on until `until()` holds (True), or the virtual time passes `horizon` ms or `steps` wake-ups (False)."""
         for _ in range(steps):
             if until():
