@@ -1,0 +1,121 @@
+"""A whole terminal, played by its keys, on both runtimes: paper and foreign licences, a chip given up, category driven, portrait."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol import records as r
+from sim.cards import licence
+from sim.cards.licence.people import PEOPLE
+from sim.worlds import evidence
+from sim.worlds.actor import Actor
+from sim.worlds.fleet import Fleet
+from sim.worlds.world import World, cpython_terminal
+from tests.support import needs
+
+pytestmark = pytest.mark.timeout(200)
+NUMBER = "9081726354"
+
+
+def _command(folder: Path, runtime: str) -> Callable[[Path], list[str]]:
+    if runtime == "cpython":
+        return cpython_terminal
+    from tools.image import build_image, device_command
+
+    build_image(folder / "device.romfs")
+    return lambda wiring: device_command(folder / "device.romfs", "terminal.boards.mcu", "192k", [str(wiring)])
+
+
+async def _scan(world: World, who: str) -> None:
+    await world.scanner.connected()
+    world.scanner.send(licence.mrz_lines(PEOPLE[who]).replace("\n", "\r").encode() + b"\r\r")
+
+
+async def _paper_and_foreign(actor: Actor) -> None:
+    for choice in ("2", "3"):
+        await actor.press("home", "1")
+        await actor.press("mrz_entry", "menu")
+        await actor.press("document_menu", choice)
+        await actor.press("document_number", NUMBER, "ok")
+        await actor.press("licence_verdict", "ok", verdict=r.VERDICT_NOT_VERIFIED)
+        await actor.press("plate_entry", "cancel")
+
+
+async def _given_up(actor: Actor, world: World) -> None:
+    """The card is torn out; the officer goes on without it, as far as a notice."""
+    await actor.press("home", "1")
+    await actor.see("mrz_entry")
+    await _scan(world, "amina")
+    await actor.see("licence_present")
+    await world.licence_slot.insert(licence.build(licence.profile("amina"), world.fleet.pki))
+    world.licence_slot.tear_at = 5
+    await actor.press("error", "cancel")
+    world.licence_slot.tear_at = None
+    await actor.press("licence_unreadable", "ok", code="CRD-003")
+    await actor.press("licence_verdict", "ok", verdict=r.VERDICT_UNREADABLE)
+    await actor.press("plate_entry", "0012311916", "ok")
+    await actor.press("offence_list", "1")
+    await actor.press("acknowledge", "ok")
+    await actor.press("pay_choice", "2")
+    await actor.press("licence_hand", "ok")
+
+
+async def _lorry(actor: Actor, world: World) -> list[str]:
+    """A driver of a lorry with a licence for cars; the portrait is asked for. The findings shown."""
+    await actor.press("home", "1")
+    await actor.press("mrz_entry", "menu")
+    await actor.press("document_menu", "4")
+    await actor.press("category_list", "5")
+    await actor.press("document_menu", "cancel")
+    await actor.see("mrz_entry")
+    await _scan(world, "amina")
+    await actor.tap("licence_present", world.licence_slot, licence.build(licence.profile("amina"), world.fleet.pki))
+    shown = await actor.press("licence_verdict", "down", verdict=r.VERDICT_DATA_GENUINE)
+    await actor.press("licence_portrait", "cancel")
+    await actor.press("licence_verdict", "cancel")
+    await world.licence_slot.remove()
+    await actor.see("home")
+    return shown["findings"]
+
+
+def _play(folder: Path, runtime: str) -> "tuple[list[dict[int, Any]], list[str], list[dict[str, Any]]]":
+    """(records in the storage, findings shown, events of the technician's port)."""
+    fleet = Fleet.make(folder / "world")
+    world = World(fleet, runtime, "tcp", "fr", _command(folder, runtime))
+
+    async def course() -> list[str]:
+        await world.start()
+        try:
+            actor = Actor(world, 40)
+            await world.power_on()
+            officer = fleet.people["officer"]
+            await actor.press("login_number", str(officer["number"]), "ok")
+            await actor.press("login_pin", officer["pin"], "ok")
+            await _paper_and_foreign(actor)
+            await _given_up(actor, world)
+            return await _lorry(actor, world)
+        finally:
+            await world.close()
+
+    findings = asyncio.run(course())
+    return evidence.records(fleet.store(runtime)), findings, world.diagnostic.events
+
+
+@pytest.mark.parametrize("runtime", ["cpython", "micropython"])
+def test_documents_without_a_proven_chip_are_recorded_as_what_they_are(runtime: str, tmp_path: Path) -> None:
+    if runtime == "micropython":
+        needs.micropython()
+    kept, findings, events = _play(tmp_path, runtime)
+    read = [record for record in kept if record[r.KIND] == r.LICENCE_READ]
+    assert [(record[r.VERDICT], record.get(r.REASON)) for record in read] == [
+        (r.VERDICT_NOT_VERIFIED, "paper"), (r.VERDICT_NOT_VERIFIED, "foreign"), (r.VERDICT_UNREADABLE, "CRD-003"),
+        (r.VERDICT_DATA_GENUINE, None),
+    ]  # fmt: skip
+    assert findings == ["LIC-202"] and read[-1][r.FINDINGS] == ["LIC-202"]
+    assert [record[r.KIND] for record in kept].count(r.NOTICE) == 1, "the case with the unreadable chip went on"
+    assert read[0][r.LICENCE_TOKEN] == read[1][r.LICENCE_TOKEN] != read[2][r.LICENCE_TOKEN] == read[3][r.LICENCE_TOKEN]
+    text = str(events)
+    assert NUMBER not in text and PEOPLE["amina"].number not in text

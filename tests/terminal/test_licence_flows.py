@@ -1,0 +1,233 @@
+"""Licences without a chip that vouches: the menu, paper and foreign ones, a chip given up; category driven and wanted numbers."""
+
+from protocol import records as r
+from protocol.crypto.pure import PureCrypto
+from protocol.errors import CardRemovedError
+from protocol.licence.errors import WrongMrzError
+from terminal.flows import licence
+from terminal.flows.fine import TRANSITIONS, Fine
+from terminal.flows.licence import document
+from tests.support.dual import raises
+from tests.support.parts import CountingElement, HandClock
+
+WANTED = "A12345678"
+
+
+class Face:
+    """Shows nothing; gives the listed keys and keeps which screens were shown."""
+
+    lang = "fr"
+
+    def __init__(self, keys):
+        self.keys = list(keys)
+        self.shown = []
+
+    async def show(self, screen, **fields):
+        self.shown.append((screen, fields))
+
+    async def key(self, timeout_ms=None):
+        return self.keys.pop(0) if self.keys else None
+
+    def screens(self):
+        return [screen for screen, _ in self.shown]
+
+
+class Limits:
+    """A signed set whose list of wanted numbers has one entry."""
+
+    def items(self, name):
+        return [PureCrypto().sha256(WANTED.encode())[:8]] if name == "hot_licences" else []
+
+
+class Ports:
+    """What these flows touch."""
+
+    def __init__(self):
+        self.crypto = PureCrypto()
+        self.se = CountingElement()
+        self.scanner = None
+        self.pictures = None
+
+
+class Journal:
+    """Keeps what was appended, and which screens had been shown by then."""
+
+    def __init__(self, face):
+        self.face = face
+        self.records = []
+
+    async def append(self, kind, body):
+        self.records.append((kind, body, self.face.screens()))
+
+
+class Terminal:
+    """The part of a terminal that these flows use; `keys` are what the officer presses, in order."""
+
+    def __init__(self, *keys):
+        self.face = Face(keys)
+        self.ports = Ports()
+        self.journal = Journal(self.face)
+        self.clock = HandClock(1750000000)  # 15 June 2025
+
+    def now(self):
+        return self.clock.utc
+
+    def parameter(self, kind):
+        assert kind == "limits"
+        return Limits()
+
+
+def dg1(*categories):
+    rows = [{"category": name, "issue": issue, "expiry": expiry} for name, issue, expiry in categories]
+    return {"number": "A87654321", "categories": rows}
+
+
+async def test_the_menu_leads_to_paper_foreign_can_and_back():
+    for keys, following, kind in (
+        (("2",), "document", "paper"),
+        (("3",), "document", "foreign"),
+        (("cancel",), "identify", ""),
+    ):
+        fine = Fine(Terminal(*keys))
+        assert await document.menu(fine.t, fine) == following and fine.document == kind
+        assert following in TRANSITIONS["identify"] + ("identify",)
+    fine = Fine(Terminal("1", "3", "1", "4", "1", "5", "9", "ok"))
+    assert await document.menu(fine.t, fine) == "read"
+    assert (fine.mrz.kind, fine.mrz.number) == ("CAN", "314159")
+
+
+async def test_the_category_driven_is_chosen_over_pages_and_kept():
+    fine = Fine(Terminal("4", "down", "2", "cancel"))
+    assert await document.menu(fine.t, fine) == "identify"
+    assert fine.vehicle == document.CATEGORIES[6] == "BE"
+    assert fine.t.face.shown[-1] == ("document_menu", {"vehicle": "BE"})
+
+
+async def test_the_menu_key_opens_the_menu_and_comes_back_to_the_numbers_typed():
+    terminal = Terminal("menu", "cancel", "cancel")
+    assert await Fine(terminal)._identify() == "end"
+    assert terminal.face.screens() == ["mrz_entry", "document_menu", "mrz_entry"]
+    assert await Fine(Terminal("menu", "3"))._identify() == "document"
+
+
+async def test_a_paper_licence_is_recorded_as_not_verified_before_it_is_shown():
+    terminal = Terminal("1", "2", "3", "4", "ok", "ok")
+    fine = Fine(terminal)
+    fine.document = "paper"
+    assert await fine._document() == "plate"
+    kind, body, shown = terminal.journal.records[0]
+    assert kind == r.LICENCE_READ and len(terminal.journal.records) == 1
+    assert (body[r.VERDICT], body[r.FINDINGS], body[r.REASON]) == (r.VERDICT_NOT_VERIFIED, [], "paper")
+    assert len(body[r.LICENCE_TOKEN]) == 16 and "licence_verdict" not in shown
+    fields = terminal.face.shown[-1][1]
+    assert (fields["verdict"], fields["number"], fields["portrait"]) == (7, "1234", False)
+    assert fine.driver["report"] == {"number": "1234", "document": "paper"}
+
+
+async def test_a_cancelled_number_leads_back_and_records_nothing():
+    terminal = Terminal("1", "cancel")
+    fine = Fine(terminal)
+    fine.document = "foreign"
+    assert await fine._document() == "identify" and terminal.journal.records == []
+
+
+async def _reading(keys, failures):
+    """Run `_read` of a fine whose reading fails so often; (following state, fine, terminal)."""
+    terminal = Terminal(*keys)
+    fine = Fine(terminal)
+    fine.mrz = Fine._mrz({"number": "123456784", "birth": "8503116", "expiry": "2804110"})
+    left = list(failures)
+
+    async def read(t, mrz, resume, vehicle):
+        if left:
+            raise left.pop(0)
+        return {"verdict": 2, "findings": [], "dg1": {}, "dg11": {}, "picture": None, "vehicle": vehicle, "report": {}}
+
+    kept = licence.read
+    licence.read = read
+    try:
+        return await fine._read(), fine, terminal
+    finally:
+        licence.read = kept
+
+
+async def test_a_chip_that_stays_unreadable_is_recorded_so_and_the_case_goes_on():
+    torn = CardRemovedError("gone")
+    following, fine, terminal = await _reading(("ok", "cancel", "ok", "ok"), [torn, torn])
+    assert following == "plate"
+    assert terminal.face.screens() == ["error", "error", "licence_unreadable", "licence_verdict"]
+    body = terminal.journal.records[0][1]
+    assert (body[r.VERDICT], body[r.REASON]) == (r.VERDICT_UNREADABLE, "CRD-003")
+    assert fine.driver["report"] == {"number": "A12345678", "birth": "850311"}
+
+
+async def test_giving_up_the_case_records_nothing():
+    following, _, terminal = await _reading(("cancel", "cancel"), [CardRemovedError("gone")])
+    assert following == "end" and terminal.journal.records == []
+
+
+async def test_a_torn_reading_goes_on_and_leaves_one_record():
+    following, _, terminal = await _reading(("ok", "ok", "ok"), [CardRemovedError("gone"), CardRemovedError("gone")])
+    assert following == "plate" and len(terminal.journal.records) == 1
+    assert terminal.journal.records[0][1][r.VERDICT] == 2
+
+
+async def test_a_chip_that_refuses_the_numbers_leads_back_to_them():
+    following, _, terminal = await _reading(("ok",), [WrongMrzError("no", detail=0x6300)])
+    assert following == "identify" and terminal.journal.records == []
+
+
+def test_the_category_driven_is_a_finding_when_missing_or_not_valid():
+    terminal = Terminal()
+    held = dg1(("B", "20180412", "20280411"), ("C", "20180412", "20230411"), ("C1(E)", "20180412", "20280411"))
+    for vehicle, findings in (("B", []), ("C", ["LIC-202"]), ("D", ["LIC-202"]), ("C1E", []), ("BE", ["LIC-202"])):
+        assert licence.remarks(terminal, held, "", vehicle) == findings, vehicle
+    assert licence.remarks(terminal, dg1(("BE", "", "")), "", "BE") == []
+    assert licence.remarks(terminal, dg1(("B", "20260101", "")), "", "B") == ["LIC-202"]
+
+
+def test_a_wanted_number_is_a_finding_whatever_was_read():
+    terminal = Terminal()
+    held = dg1(("B", "", ""))
+    assert licence.remarks(terminal, held, WANTED, "B") == []  # the chip's number counts where there is one
+    held["number"] = "A 12345678"
+    assert licence.remarks(terminal, held, "", "B") == ["LIC-205"]
+    assert licence.remarks(terminal, None, WANTED, "B") == ["LIC-205"]
+
+
+async def test_the_portrait_is_shown_on_request_and_its_absence_is_said():
+    terminal = Terminal("down", "cancel", "up", "ok", "ok")
+    driver = {"verdict": 2, "findings": [], "dg1": {}, "dg11": {}, "picture": "portrait.unable", "vehicle": "B"}
+    assert await licence.show_verdict(terminal, driver)
+    assert terminal.face.screens() == [
+        "licence_verdict",
+        "licence_portrait",
+        "licence_verdict",
+        "licence_portrait",
+        "licence_verdict",
+    ]
+    assert terminal.face.shown[1][1]["picture"] == "portrait.unable"
+
+
+def test_a_terminal_without_a_decoder_says_so():
+    class Reading:
+        portrait = b"\x65\x00"
+
+    terminal = Terminal()
+    assert licence.portrait(terminal, Reading()) == "portrait.unable"
+
+    class Pictures:
+        def thumbnail(self, group, width, height):
+            return None
+
+    terminal.ports.pictures = Pictures()
+    assert licence.portrait(terminal, Reading()) == "portrait.broken"
+    Reading.portrait = None
+    assert licence.portrait(terminal, Reading()) == "portrait.absent"
+
+
+def test_a_number_that_is_no_can_is_refused():
+    from protocol.errors import MrzError
+    from protocol.licence import mrz
+
+    raises(MrzError, mrz.from_can, "12345")
