@@ -9,7 +9,7 @@ offline_count_max, offline_age_max (seconds), card_offline_max and, where the se
 from protocol import records as r
 from protocol.errors import RiskError
 
-FLASH_RESERVE = 65536  # bytes that must stay free before a sale starts
+FLASH_RESERVE = 131072  # bytes that must stay free before a sale starts
 _SYNC = "synchronise before the next payment"
 
 

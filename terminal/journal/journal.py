@@ -15,7 +15,7 @@ import asyncio
 from drivers.contracts.secure_element import COUNTER_JOURNAL, SLOT_DEVICE_KEY
 from protocol import cbor, cose
 from protocol import records as r
-from protocol.errors import JournalError
+from protocol.errors import JournalError, RiskError
 from protocol.sync import TYPE_OUTCOME
 from terminal.journal import epoch as epochs
 from terminal.journal import recovery
@@ -25,8 +25,10 @@ from terminal.journal.head import Stand
 from terminal.journal.shelf import COPIED, RETENTION, Shelf
 from terminal.journal.view import View
 
-RESERVE = 65536  # bytes kept free so that what was begun can be ended, printed and synchronised
-WARNING = 4 * RESERVE  # from here on the officer is told
+RESERVE = (
+    131072  # bytes kept free so that what was begun can be ended, and a hundred results chained (as terminal.risk)
+)
+WARNING = 3 * RESERVE  # from here on the officer is told: more than a shift of 40 fines before sales stop
 STARTS = (r.NOTICE, r.PAYMENT_INTENT)  # kinds that begin something; refused when the reserve is reached
 ROOM_OK, ROOM_LOW, ROOM_NONE = 0, 1, 2
 _ROOM_EVERY = 8  # appends between two looks at the free space
@@ -172,8 +174,8 @@ class Journal:
             if not self._open:
                 raise JournalError("the journal has not been opened", "JRN-022", "start the terminal again")
             if kind in STARTS and self.room(True) == ROOM_NONE:
-                raise JournalError(
-                    "the storage has no room for a new sale", "JRN-040", "synchronise; then call a technician"
+                raise RiskError(
+                    "the terminal's storage is nearly full", "RSK-005", "synchronise before the next case", "flash"
                 )
             record = self._build(kind, body)
             for key, blob in ((r.SEALED, sealed), (r.PRIVATE, private)):

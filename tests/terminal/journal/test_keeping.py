@@ -3,7 +3,7 @@
 from protocol import cbor, cose
 from protocol import records as r
 from protocol.crypto.pure import PureCrypto
-from protocol.errors import JournalError
+from protocol.errors import JournalError, RiskError
 from terminal.journal import epoch as epochs
 from terminal.journal.journal import RESERVE, ROOM_LOW, ROOM_NONE, ROOM_OK, WARNING, Journal
 from tests.support.parts import CountingElement, HandClock, MemoryStorage
@@ -62,8 +62,8 @@ async def test_the_room_is_warned_of_long_before_sales_stop():
         try:
             await journal.append(kind, body)
             raise AssertionError("a sale began")
-        except JournalError as error:
-            assert error.code == "JRN-040"
+        except RiskError as error:
+            assert error.code == "RSK-005"
     await journal.append(r.PAYMENT_OUTCOME, {r.CASE: 1, r.INTENT: 1, r.AMOUNT: 1, r.OUTCOME: r.OUTCOME_INTERRUPTED})
     assert journal.head_seq == 1
 
