@@ -18,7 +18,7 @@ class Identity:
     def __init__(self, body: dict) -> None:
         for name in _FIELDS:
             if name not in body:
-                raise ConfigError("the device has no complete identity", "CFG-010", "provision it", name)
+                raise ConfigError("the device has no complete identity", "CFG-090", "provision it", name)
         self.device: str = body["device"]
         self.keys: dict = body["keys"]
         self.authority: dict = body["authority"]
@@ -30,12 +30,12 @@ class Identity:
     def key(self, role: str) -> bytes:
         """The pinned public key of a role."""
         if role not in self.keys:
-            raise ConfigError("the device holds no key for this role", "CFG-011", "provision it", role)
+            raise ConfigError("the device holds no key for this role", "CFG-091", "provision it", role)
         return self.keys[role]
 
 
 def load(storage) -> Identity:  # noqa: ANN001 - any Storage
-    """Read the identity. Raises ConfigError CFG-010 when the device was never provisioned."""
+    """Read the identity. Raises ConfigError CFG-090 when the device was never provisioned."""
     if storage.size("device/identity") < 0:
-        raise ConfigError("the device was never provisioned", "CFG-010", "provision it")
+        raise ConfigError("the device was never provisioned", "CFG-090", "provision it")
     return Identity(cbor.decode(storage.read("device/identity")))

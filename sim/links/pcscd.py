@@ -85,7 +85,7 @@ def why_not() -> str:
 
 
 def ensure() -> Daemon:
-    """The daemon of this process: made once, ended at exit. Raises ConfigError CFG-020 (missing), CFG-021 (does not start)."""
+    """The daemon of this process: made once, ended at exit. Raises ConfigError CFG-080 (missing), CFG-081 (does not start)."""
     global _current
     if _current is not None and (_current.process is None or _current.process.poll() is None):
         return _current
@@ -93,7 +93,7 @@ def ensure() -> Daemon:
     if inherited is None:
         reason = why_not()
         if reason:
-            raise ConfigError(reason, "CFG-020", _HINT)
+            raise ConfigError(reason, "CFG-080", _HINT)
         inherited = _start_private() if os.geteuid() == 0 else None
         inherited = inherited or _shared()
         atexit.register(inherited.stop)
@@ -133,7 +133,7 @@ def _start_private() -> Daemon | None:
         shutil.rmtree(folder, ignore_errors=True)
         if code in (namespace.NO_NAMESPACE, namespace.NO_MOUNT, namespace.NO_LOOPBACK):
             return None
-        raise ConfigError("pcscd does not start", "CFG-021", _HINT, detail=code)
+        raise ConfigError("pcscd does not start", "CFG-081", _HINT, detail=code)
     os.environ[CLIENT_VARIABLE] = name
     os.environ[OUR_VARIABLE] = f"{process.pid}:{name}"
     return Daemon(name, process.pid, "", process, folder)
@@ -148,7 +148,7 @@ def _shared() -> Daemon:
     process = _spawn([shutil.which("pcscd", path=_path()) or "pcscd", "--foreground", "--critical"], folder)
     if not _wait(SYSTEM_SOCKET, process):
         process.kill()
-        raise ConfigError("pcscd does not start", "CFG-021", _HINT, detail=process.wait())
+        raise ConfigError("pcscd does not start", "CFG-081", _HINT, detail=process.wait())
     return Daemon(SYSTEM_SOCKET, None, note, process, folder)
 
 

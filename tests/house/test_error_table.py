@@ -1,0 +1,16 @@
+"""Every error code is listed, and means one thing."""
+
+from tools.house.error_table import TARGET, gather, table
+
+
+def test_the_page_of_errors_is_current():
+    assert TARGET.read_text() == table(), "run: python -m tools.house.error_table"
+
+
+def test_a_code_of_a_class_of_errors_is_not_shared_by_strangers():
+    """Server, simulator, tools and device each keep to their own numbers of CFG."""
+    for code, entry in gather().items():
+        if code.startswith("CFG-"):
+            homes = {module.split(".")[0] for module in entry["modules"]} - {"protocol"}
+            homes = {"device" if home in ("terminal", "drivers") else home for home in homes}
+            assert len(homes) <= 1 or homes <= {"sim", "tools"}, (code, entry["modules"])
