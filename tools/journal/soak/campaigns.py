@@ -33,6 +33,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.seen: set[tuple[int, int, int]] = set()
+        self.opened: set[tuple[int, str, int]] = set()
         self.operations = self.made = self.images = self.skipped = 0
         self.words: Counter[str] = Counter()
         self.failures: list[str] = []
@@ -93,7 +94,7 @@ def _image(
 
 def _try(tally: Tally, where: str, blocks: list[bytes], expected: Expected, again: bool) -> None:
     try:
-        after_cut(blocks, expected, again)
+        after_cut(blocks, expected, again, tally.opened)
     except (NotHeld, TasdidError, AssertionError, LookupError, ValueError, TypeError) as error:
         tally.failed(where, error)
     else:

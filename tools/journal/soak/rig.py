@@ -77,6 +77,7 @@ class Watched(Storage):
         self.files: dict[str, bytes] = {}
         self.name = ""
         self.after: bytes | None = None
+        self.serial = 0  # operations done
 
     def names(self, folder: str) -> list:
         """Of `inner`."""
@@ -125,6 +126,7 @@ class Watched(Storage):
         else:
             self.files[self.name] = self.after
         self.name = ""
+        self.serial += 1
 
 
 class NotingJournal(Journal):
