@@ -6,7 +6,8 @@
     SELECT, PSE, GPO         how an application was chosen, refused or given up
     ODA CDA                  selected 82 9F33: the method, from the AIP and the terminal capabilities
     TVR BnbM                 rule and data objects that set bit M of byte n of the TVR: "floor 9F02 9F1B"
-    CVM rule n               the n-th rule of the CVM list: condition-not-met, performed with its code
+    TSI BnbM                 what the terminal did: oda-done, cvm-done, card-risk-done, issuer-auth-done, risk-done, scripts-done
+    CVM rule n               the n-th rule of the CVM list: condition-not-met, unsupported, performed with its code
     CVM xxxxxx               the CVM results, or why there are none
     PIN, PIN-KEY             wrong, already-blocked, already-bypassed, no-encipherment-key
     TAC-DENIAL BnbM          that bit of the TVR met the terminal's (IAC-: the issuer's) action code; also -ONLINE, -DEFAULT
@@ -24,8 +25,19 @@ def lines(explain: "list[tuple[str, str]]", prefix: str) -> "list[str]":
 
 
 def decisive(explain: "list[tuple[str, str]]") -> "tuple[str, str]":
-    """The one line that matters to the officer: the last action code or rule that matched, else the last line."""
+    """The one line that matters to the officer: the last action code or rule that matched, else the last line.
+
+    That a deferral is allowed decides nothing: why the issuer had to be asked does.
+    """
     for what, why in reversed(explain):
-        if what.startswith(("TAC-", "IAC-")) or what == "RULE":
+        if what.startswith(("TAC-", "IAC-")) or (what == "RULE" and why != "deferral"):
             return what, why
     return explain[-1] if explain else ("", "")
+
+
+def decided(explain: "list[tuple[str, str]]") -> str:
+    """The decisive line as a word: the TVR bit that met an action code ("B4b8"), a rule ("offline-needs-cda"), "" if neither."""
+    what, why = decisive(explain)
+    if what == "RULE":
+        return why
+    return what.split(" ")[1] if what.startswith(("TAC-", "IAC-")) else ""

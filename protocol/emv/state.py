@@ -53,6 +53,11 @@ ISSUER_AUTH_PERFORMED = 0x0110
 RISK_PERFORMED = 0x0108
 SCRIPT_PERFORMED = 0x0104
 
+# what sets a TSI bit, by its mask divided by eight: 80, 40, 20, 10, 08, 04
+_DONE = {
+    16: "oda-done 82 9F33", 8: "cvm-done 8E", 4: "card-risk-done 8C", 2: "issuer-auth-done 91", 1: "risk-done 9F1B", 0: "scripts-done 86",
+}  # fmt: skip
+
 
 def bit_name(bit: int) -> str:
     """ "B4b8" for 0x0480."""
@@ -108,8 +113,10 @@ class Session:
         return bool(self.tvr[(bit >> 8) - 1] & bit & 0xFF)
 
     def set_tsi(self, bit: int) -> None:
-        """Set a TSI bit."""
-        self.tsi[(bit >> 8) - 1] |= bit & 0xFF
+        """Set a TSI bit; what the terminal did is noted once."""
+        if not self.tsi[(bit >> 8) - 1] & bit & 0xFF:
+            self.tsi[(bit >> 8) - 1] |= bit & 0xFF
+            self.note("TSI " + bit_name(bit), _DONE[(bit & 0xFF) // 8])
 
     def note(self, what: str, why: str) -> None:
         """Add a line to the explanation: codes only, never card data."""

@@ -112,6 +112,7 @@ class World:
         self.link = link if runtime == "cpython" else "tcp"
         self.language = language
         self.command = command
+        self.trace: Path | None = None  # where the terminal explains its payments, if it is to
         self.display = St7789Panel()
         self.screen = ByteSink(self._to_display)
         self.keypad = Line()
@@ -227,6 +228,7 @@ class World:
             "licence_reader": self._reader(self.licence_slot),
             "payment_reader": self._reader(self.payment_slot),
             "server": self.gateway.wiring,
+            **({"trace": str(self.trace)} if self.trace is not None else {}),
         }
 
     @staticmethod

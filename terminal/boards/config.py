@@ -3,6 +3,8 @@
     {"store": …, "language": "fr",
      "display": "tcp:127.0.0.1:5001", "keypad": "tcp:…", "scanner": "tcp:…", "diagnostic": "tcp:…", "secure_element": "tcp:…",
      "printer": "tty:/dev/pts/4" | "tcp:…", "licence_reader": "pcsc:NAME" | "link:host:port", "payment_reader": …, "server": "tcp:host:port"}
+
+Optional: "scanner", "language", and "trace": a file to which the explanation of every payment is appended (`drivers.diagnostic_file`).
 """
 
 import json

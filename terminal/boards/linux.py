@@ -11,7 +11,7 @@ from drivers.card_link import LinkReader
 from drivers.card_pcsc import PcscReader
 from drivers.clock_system import SystemClock
 from drivers.contracts.card_reader import CardReader
-from drivers.contracts.small import Uart
+from drivers.contracts.small import Diagnostic, Uart
 from drivers.diagnostic_link import LinkDiagnostic
 from drivers.escpos import EscPosPrinter
 from drivers.keypad_serial import SerialKeypad
@@ -53,6 +53,16 @@ def card_reader(value: str) -> CardReader:
     raise ConfigError("no such kind of card reader: " + kind, "CFG-042", "write pcsc:NAME or link:host:port")
 
 
+def diagnostic(wiring: dict) -> Diagnostic:
+    """The technician's port; with "trace" in the wiring the payments' explanations go to that file too."""
+    port = LinkDiagnostic(*config.address(wiring["diagnostic"]))
+    if "trace" not in wiring:
+        return port
+    from drivers.diagnostic_file import FileDiagnostic
+
+    return FileDiagnostic(port, wiring["trace"])
+
+
 def ports(wiring: dict) -> Ports:
     """The ports of this board."""
     clock = SystemClock()
@@ -68,7 +78,7 @@ def ports(wiring: dict) -> Ports:
         licence_reader=card_reader(wiring["licence_reader"]),
         payment_reader=card_reader(wiring["payment_reader"]),
         network=HttpNetwork(*config.address(wiring["server"])),
-        diagnostic=LinkDiagnostic(*config.address(wiring["diagnostic"])),
+        diagnostic=diagnostic(wiring),
         atlas=open_blob(str(_FACE / "atlas.bin")),
         strings=open_blob(str(_FACE / "strings.bin")),
         pictures=PillowPictures(),

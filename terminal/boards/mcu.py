@@ -47,6 +47,16 @@ def mount(path: str) -> VfsStorage:
     return VfsStorage(_FLASH)
 
 
+def diagnostic(wiring: dict):  # noqa: ANN201 - Diagnostic
+    """The technician's port; with "trace" in the wiring the payments' explanations go to that file too."""
+    port = LinkDiagnostic(*config.address(wiring["diagnostic"]))
+    if "trace" not in wiring:
+        return port
+    from drivers.diagnostic_file import FileDiagnostic
+
+    return FileDiagnostic(port, wiring["trace"])
+
+
 def ports(wiring: dict) -> Ports:
     """The ports of this board."""
     clock = SystemClock()
@@ -62,7 +72,7 @@ def ports(wiring: dict) -> Ports:
         licence_reader=LinkReader(*config.address(wiring["licence_reader"])),
         payment_reader=LinkReader(*config.address(wiring["payment_reader"])),
         network=HttpNetwork(*config.address(wiring["server"])),
-        diagnostic=LinkDiagnostic(*config.address(wiring["diagnostic"])),
+        diagnostic=diagnostic(wiring),
         atlas=open_blob(_FACE + "atlas.bin"),
         strings=open_blob(_FACE + "strings.bin"),
     )

@@ -68,6 +68,7 @@ def _walk(s: "Session", rules: bytes) -> "Steps":
         if needs is None:
             s.set_tvr(state.UNRECOGNISED_CVM, f"unrecognised {rules[i]:02X} 8E")
         elif code != FAIL and not supported(s, code):
+            s.note("CVM rule " + str(i // 2 - 3), f"unsupported {code:02X} 9F33")
             _unsupported(s, code)
         else:
             s.cvm[0], s.cvm[1] = rules[i], condition

@@ -1,0 +1,141 @@
+"""The kernel's codes (`protocol.emv.explain`) in sentences, in French, Arabic and English: each bit with its rule and its data objects.
+
+Pure: takes the list of (what, why) pairs, gives lines. There is nothing personal in the codes, so there is nothing in the lines; a pair that is
+not of the kernel's forms is named by its code only, never echoed.
+"""
+
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from protocol.emv import explain as codes
+
+LANGUAGES = ("ar", "fr", "en")
+_BIT = re.compile(r"B[1-5]b[1-8]")
+_OBJECT = re.compile(r"[0-9A-F]{2}(?:[0-9A-F]{2})?")
+_SAFE = re.compile(r"[A-Za-z0-9 -]{0,40}")
+NAMES = {  # as the standard's annex names them: the same in all three languages
+    "57": "Track 2 Equivalent Data", "5A": "PAN", "5F24": "Application Expiration Date", "5F25": "Application Effective Date",
+    "5F28": "Issuer Country Code", "82": "AIP", "86": "Issuer Script Command", "8C": "CDOL1", "8D": "CDOL2", "8E": "CVM List",
+    "8F": "CA Public Key Index", "90": "Issuer PK Certificate", "91": "Issuer Authentication Data", "92": "Issuer PK Remainder",
+    "93": "SSAD", "95": "TVR", "97": "TDOL", "9A": "Transaction Date", "9F02": "Amount, Authorised", "9F07": "Application Usage Control",
+    "9F08": "Application Version (card)", "9F09": "Application Version (terminal)", "9F13": "Last Online ATC", "9F14": "LCOL",
+    "9F17": "PIN Try Counter", "9F1A": "Terminal Country Code", "9F1B": "Terminal Floor Limit", "9F23": "UCOL", "9F32": "Issuer PK Exponent",
+    "9F33": "Terminal Capabilities", "9F35": "Terminal Type", "9F36": "ATC", "9F46": "ICC PK Certificate", "9F47": "ICC PK Exponent",
+    "9F4B": "SDAD", "71": "Issuer Script 71", "72": "Issuer Script 72",
+}  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def texts() -> dict[str, Any]:
+    """The catalogue."""
+    return yaml.safe_load((Path(__file__).parent / "texts.yaml").read_text())
+
+
+def _say(part: str, key: str, lang: str, **fields: str) -> str:
+    section = texts()[part]
+    entry = section.get(key) or section.get("other")
+    return entry[lang].format(**{"code": key, **fields}) if entry else key
+
+
+def rule_of(why: str) -> str:
+    """The rule's key in the catalogue: the first word of a reason; certificate errors share one sentence."""
+    word = why.split(" ")[0]
+    if word in texts()["rules"]:
+        return word
+    if re.fullmatch(r"[a-z0-9-]+", word):
+        return "certificate"
+    return ""
+
+
+def _reason(why: str, lang: str) -> str:
+    """ "floor 9F02 9F1B" as a sentence with the names of the data objects."""
+    words = why.split(" ")
+    rule = rule_of(why)
+    if not rule:  # a bare tag, status word or code
+        named = NAMES.get(words[0])
+        return f"{words[0]} {named}" if named else words[0] if _SAFE.fullmatch(words[0]) else "?"
+    sentence = texts()["rules"][rule][lang]
+    if rule == "certificate":
+        sentence += f" ({words[0]})"
+    rest = [f"{word} {NAMES[word]}" if word in NAMES else word for word in words[1:] if _OBJECT.fullmatch(word)]
+    return sentence + (f" [{', '.join(rest)}]" if rest else "")
+
+
+def decisive(pairs: list[tuple[str, str]], lang: str) -> str:
+    """The one line that matters, with what stands behind its bit."""
+    what, why = codes.decisive(pairs)
+    said = line(what, why, lang)
+    bit = _BIT.search(what)
+    if bit and not what.startswith("TVR"):
+        causes = codes.lines(pairs, f"TVR {bit[0]}")
+        if causes:
+            said += f"; {texts()['head']['because'][lang]}: {_reason(causes[0], lang)}"
+    return said
+
+
+def line(what: str, why: str, lang: str) -> str:
+    """One pair as a sentence."""
+    head = texts()["head"]
+    bit = _BIT.search(what)
+    because = head["because"][lang]
+    if bit and what.startswith("TVR "):
+        return f"{head['tvr'][lang].format(bit=bit[0], text=_say('bits', bit[0], lang))}; {because}: {_reason(why, lang)}"
+    if bit and what.startswith("TSI "):
+        return f"{head['tsi'][lang].format(bit=bit[0], text=_say('tsi', bit[0], lang))}; {because}: {_reason(why, lang)}"
+    if bit and what[:4] in ("TAC-", "IAC-"):
+        code = what.split(" ")[0]
+        return head["match"][lang].format(code=code, bit=bit[0], text=_say("bits", bit[0], lang), effect=_say("codes", code, lang))
+    if what == "RULE":
+        return head["rule"][lang].format(text=_reason(why, lang))
+    if what.startswith("CVM"):
+        return _cvm(what, why, lang)
+    if what.startswith("GAC"):
+        asked, given = what[-2:], f"{int(why[-2:], 16) & 0xC0:02X}"
+        return head["gac"][lang].format(n=what[3], asked=_say("cryptograms", asked, lang), given=_say("cryptograms", given, lang))
+    if what == "ONLINE":
+        known = why.split(" ")[0] in texts()["rules"]
+        return head["online"][lang].format(text=_reason(why, lang) if known else _say("outcomes", why, lang))
+    if what == "OUTCOME":
+        return head["outcome"][lang].format(text=_say("outcomes", why, lang))
+    return head["other"][lang].format(what=what if _SAFE.fullmatch(what) else "?", text=_reason(why, lang))
+
+
+def _cvm(what: str, why: str, lang: str) -> str:
+    """A rule of the CVM list, or the CVM results byte by byte."""
+    head = texts()["head"]
+    if what.startswith("CVM rule "):
+        words = why.split(" ")
+        text = _reason(words[0], lang)
+        if words[0] == "condition-not-met":
+            text += f" ({words[1]})"
+        elif len(words) > 1:
+            text += f": {_say('methods', f'{int(words[1], 16) & 0x3F:02X}', lang)}"
+        return head["cvm"][lang].format(n=what.rsplit(" ", 1)[1], text=text)
+    found = re.fullmatch(r"CVM ([0-9A-F]{2})([0-9A-F]{2})([0-9A-F]{2})", what)
+    if found is None:
+        return head["other"][lang].format(what="CVM", text=_reason(why, lang))
+    method = _say("methods", f"{int(found[1], 16) & 0x3F:02X}", lang)
+    said = head["cvmr"][lang].format(hex=what[4:], method=method, condition=found[2], result=_say("results", found[3], lang))
+    return said if why == "result" else f"{said}; {head['because'][lang]}: {_reason(why, lang)}"
+
+
+def lines(pairs: list[tuple[str, str]], lang: str) -> list[str]:
+    """All sentences, in order."""
+    return [line(what, why, lang) for what, why in pairs]
+
+
+def untraced(pairs: list[tuple[str, str]], tvr: bytes, tsi: bytes) -> list[str]:
+    """Bits of TVR or TSI that no line explains, and lines whose bit is not set: empty for a complete explanation."""
+    found = []
+    for name, register in (("TVR", tvr), ("TSI", tsi)):
+        told = {what for what, _ in pairs if what.startswith(name + " ")}
+        for at, byte in enumerate(register):
+            for bit in range(8):
+                key = f"{name} B{at + 1}b{bit + 1}"
+                if bool(byte >> bit & 1) != (key in told):
+                    found.append(key)
+    return found
