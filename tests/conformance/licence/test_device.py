@@ -1,5 +1,6 @@
 """The same readings on 32-bit MicroPython: recorded here, replayed there, in its heap."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import pytest
 from protocol.licence import mrz
 from sim.cards.licence import mrz_lines, profile
 from sim.cards.licence.people import PEOPLE
+from sim.pki import revocation
 from sim.pki.states import AUTHORITIES
 from tests.conformance.licence import bench
 from tests.conformance.licence.requirements import meets
-from tests.protocol.licence import replay
+from tests.protocol.licence import judge, replay
 from tests.support import cross
 
 SAMPLE = (
@@ -81,3 +83,19 @@ def test_long_answers_and_many_groups_come_out_the_same_on_the_device(
 ) -> None:
     groups = (1, 2, 3, 5, 7, 11, 12) if name == "rich" else (1, 4, 11)
     compare([({**profile(name), "portrait_bytes": 6000}, groups, portrait, room)], tmp_path)
+
+
+@meets("LX-03", "LB-10")
+def test_revocation_lists_are_read_the_same_on_the_device() -> None:
+    pki, inputs = bench.pki(), []
+    for name in ("csca", "csca-rsa", "csca-pss", "csca-brainpool", "csca-impostor"):
+        held = pki.signers["revoked"]
+        serial = held.certificate.serial_number.to_bytes(20, "big").lstrip(b"\0")
+        begins, ends = dt.datetime(2025, 1, 1, tzinfo=dt.UTC), dt.datetime(2025, 12, 31, tzinfo=dt.UTC)
+        listed = revocation.crl(pki.authorities[name], [held], begins, ends, fill=30)
+        against = "csca" if name == "csca-impostor" else name
+        inputs.append((pki.authorities[against].der, listed, [serial, b"\x03\xe8", b"\x01"]))
+    found = cross.run_on_device("tests.protocol.licence.judge", "revoked", inputs)
+    assert found == cross.on_host(judge.revoked, inputs)
+    day = "20250101000000"
+    assert found[0] == [True, "20251231000000", day, day, ""] and found[-1][0] is False

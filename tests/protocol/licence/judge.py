@@ -5,13 +5,20 @@ from protocol.der import Der
 from protocol.errors import TasdidError
 from protocol.licence import dg1, dg11, groups, mrz
 from protocol.licence.files import file_length
-from protocol.licence.trust import algorithms, security_object, x509
+from protocol.licence.trust import algorithms, crl, security_object, x509
 
 
 def verify(spki, algorithm, open_hash, data, signature):
     """Whether a signature holds; key and algorithm in DER."""
     key = algorithms.read_public_key(Der(spki))
     return algorithms.verify(PureCrypto(), key, algorithms.read_algorithm(Der(algorithm)), open_hash, data, signature)
+
+
+def revoked(authority, listed, serials):
+    """[whether the authority signed the list, next update, when each serial number was revoked]."""
+    issuer, found = x509.parse(authority), crl.parse(listed)
+    holds = found.is_of(issuer) and found.signed_by(PureCrypto(), issuer)
+    return [holds, found.next_update] + [found.revoked_at(serial) for serial in serials]
 
 
 def verdict_on_bytes(data):
@@ -24,6 +31,7 @@ def verdict_on_bytes(data):
         groups.portrait_image,
         security_object.parse,
         x509.parse,
+        crl.parse,
         head,
         key,
         algorithm,

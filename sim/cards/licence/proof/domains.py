@@ -49,6 +49,11 @@ class CurveGroup:
         return secrets.randbelow(self.order - 1) + 1
 
     def _open(self, point: bytes) -> Any:
+        if len(point) != 1 + 2 * self.size or point[0] != 4:
+            raise BadPoint("not an uncompressed point")
+        x, y = int.from_bytes(point[1 : 1 + self.size], "big"), int.from_bytes(point[1 + self.size :], "big")
+        if x >= self.prime or y >= self.prime or not self.curve.curve.contains_point(x, y):
+            raise BadPoint("not on the curve")  # python-ecdsa's own reading does not look
         try:
             return PointJacobi.from_bytes(self.curve.curve, point, valid_encodings=("uncompressed",), order=self.order)
         except (MalformedPointError, ValueError, AssertionError):
