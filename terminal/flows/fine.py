@@ -4,11 +4,16 @@ The position is kept in the journal: each state that matters writes its record b
 from the open case after a power cut. Personal data lives in `self` only, and encrypted beside the journal until the case is closed.
 """
 
+from typing import TYPE_CHECKING
+
 from drivers.contracts.secure_element import SLOT_TOKEN_HMAC
 from protocol import records as r
 from protocol.errors import CardError, LicenceError, MrzError, RiskError
 from terminal import personal, phases
 from terminal.flows import ask, offence
+
+if TYPE_CHECKING:
+    from typing import Any
 
 TRANSITIONS = {
     "identify": ("read", "document", "end"),
@@ -34,10 +39,10 @@ class Fine:
     def __init__(self, t) -> None:  # noqa: ANN001 - Terminal
         self.t = t
         self.state = "identify"
-        self.mrz = None
+        self.mrz: "Any" = None  # an Mrz once it is known
         self.document = ""  # "paper" or "foreign" when there is no chip to read
         self.vehicle = "B"  # category that the vehicle driven demands; another is chosen behind the menu key
-        self.driver: "dict | None" = None  # what was read, see flows.licence.read
+        self.driver: "Any" = None  # a map of what was read, see flows.licence.read
         self.plate = ""
         self.line: dict = {}
         self.tariff_version = 0
@@ -138,7 +143,7 @@ class Fine:
                     self.driver = document.unreadable(self.t, self.mrz, error.code, self.vehicle)
                 else:
                     return "end"
-        return await self._judged(self.mrz.number)
+        return await self._judged(self.mrz.number if self.mrz else "")
 
     async def _document(self) -> str:
         """A paper or foreign licence: its number is typed, nothing is verified, and the record says so."""
@@ -153,7 +158,7 @@ class Fine:
         """Record the verdict, then show it."""
         from terminal.flows import licence
 
-        driver = self.driver
+        driver = self.driver or {}
         token = await self.t.ports.se.hmac(SLOT_TOKEN_HMAC, b"licence" + number.encode())
         body = {r.VERDICT: driver["verdict"], r.FINDINGS: driver["findings"], r.LICENCE_TOKEN: token[:16]}
         if "reason" in driver:
@@ -182,7 +187,7 @@ class Fine:
         t = self.t
         case = t.journal.view.cases + 1
         content = {"plate": self.plate}
-        content.update(self.driver["report"])
+        content.update((self.driver or {})["report"])
         self.driver = None
         await t.journal.append(
             r.NOTICE,

@@ -1,4 +1,4 @@
-"""A whole terminal, played by its keys, on both runtimes: paper and foreign licences, a chip given up, category driven, portrait."""
+"""A whole terminal, played by its keys, on both runtimes: paper and foreign licences, a chip given up, category, portrait."""
 
 import asyncio
 from collections.abc import Callable
