@@ -132,7 +132,8 @@ class Terminal:
 
     async def _home(self) -> None:
         self._update_status()
-        await self.face.show("home", officer=self.officer["number"], unit=self.officer["unit"])
+        officer = self.officer or {"number": 0, "unit": ""}
+        await self.face.show("home", officer=officer["number"], unit=officer["unit"])
         key = await self.face.key(_IDLE_SYNC_MS)
         if key is None:
             await self._network("quiet_sync")

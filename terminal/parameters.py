@@ -128,7 +128,7 @@ def kind_of(blob: bytes) -> str:
     """The kind that a set's protected header names; it is not verified here. Raises ParameterError PRM-003."""
     try:
         content_type = cose.sign1_parse(blob).protected.get(3)
-        kind = content_type[len(TYPE_SET) + 1 :]
+        kind = str(content_type)[len(TYPE_SET) + 1 :]
     except (FormatError, CryptoError, TypeError, KeyError, IndexError):
         raise ParameterError("a parameter set is malformed", "PRM-003", _HINT) from None
     if kind not in KINDS:

@@ -24,7 +24,7 @@ async def exchange(t, content_type: str, payload: dict, expected: str, timeout_m
     try:
         sign1 = cose.sign1_parse(reply)
         kind = sign1.protected.get(3)
-        message = cbor.decode(sign1.payload)
+        message = cbor.decode(sign1.payload or b"")
         cose.sign1_verify(t.ports.crypto, sign1, t.identity.key("ack"), expected_content_type=kind)
         bound = message[m.NONCE] == payload[m.NONCE] and message[m.DEVICE] == t.identity.device
     except (FormatError, KeyError, TypeError):

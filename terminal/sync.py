@@ -108,7 +108,7 @@ class Sync:
         try:
             sign1 = cose.sign1_parse(receipt)
             cose.sign1_verify(t.ports.crypto, sign1, t.identity.key("ack"), expected_content_type=m.TYPE_CLEARED)
-            body = cbor.decode(sign1.payload)
+            body = cbor.decode(sign1.payload or b"")
             if body[m.DEVICE] == t.identity.device and body[m.EPOCH] == self._journal.epoch:
                 return [pair[0] for pair in body[m.CLEARED]]
         except (FormatError, CryptoError, KeyError, TypeError, IndexError):

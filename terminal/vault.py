@@ -76,7 +76,7 @@ class Vault(Storage):
 
     async def _settle(self) -> None:
         """The only key is no longer the newer of two."""
-        plain = self._keys[self._current] + bytes(16)
+        plain = (self._keys[self._current] or b"") + bytes(16)
         if await self._se.read_block(SLOT_VAULT, BLOCK_VAULT + self._current) != plain:
             await self._se.write_block(SLOT_VAULT, BLOCK_VAULT + self._current, plain)
 

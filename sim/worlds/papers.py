@@ -14,7 +14,7 @@ from protocol.errors import TasdidError
 def qr_text(picture: Path) -> str:
     """The text of the one QR code in a picture; empty if there is none."""
     with Image.open(picture) as image:
-        found = zxingcpp.read_barcodes(image.convert("L"), formats=zxingcpp.BarcodeFormat.QRCode)
+        found = zxingcpp.read_barcodes(image.convert("L"), formats=zxingcpp.BarcodeFormat.QRCode)  # pyright: ignore[reportArgumentType]
     return found[0].text if len(found) == 1 else ""
 
 

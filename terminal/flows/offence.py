@@ -34,13 +34,11 @@ async def choose(t) -> "tuple[dict, int] | None":  # noqa: ANN001 - Terminal
 def _page(tariff, page: int) -> list:  # noqa: ANN001 - ParameterSet
     """The lines of one page; the rest of the tariff stays in storage."""
     shown = []
-    index = 0
-    for line in tariff.items("lines"):
+    for index, line in enumerate(tariff.items("lines")):
         if index >= (page + 1) * PER_PAGE:
             break
         if index >= page * PER_PAGE:
             shown.append(line)
-        index += 1
     return shown
 
 

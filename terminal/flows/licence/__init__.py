@@ -18,7 +18,9 @@ async def read(t, mrz, resume, vehicle: str):  # noqa: ANN001, ANN201 - Terminal
     Returns plain data: verdict, findings, dg1 and dg11 (maps, maybe empty), picture (see `portrait`), report (what the law needs in
     a report). Raises CardError, LicenceError, ParameterError.
     """
-    trust = TrustSet(t.parameter("trust").body["anchors"])
+    kept = t.parameter("trust").body
+    trust = TrustSet(kept["anchors"], (), kept.get("crls", ()))
+    kept = None
     stock = bytearray()
     while len(stock) < _RANDOM:
         stock.extend(await t.ports.se.random(32))
