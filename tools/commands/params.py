@@ -41,6 +41,9 @@ def import_masterlist(
     anchor: Annotated[Path, typer.Option(help="certificate of the authority above the list's signer, got out of band")],
     country: Annotated[str, typer.Option(help="only this country (two letters)")] = "",
     purpose: Annotated[str, typer.Option(help="what the anchors shall vouch for")] = "idl",
+    crl: Annotated[
+        list[Path] | None, typer.Option(help="revocation list of one of these authorities, to go into the set")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="write a signed set of the listed anchors")] = None,
     key: Key = None,
     version: Version = 0,
@@ -68,32 +71,49 @@ def import_masterlist(
         "country": country.upper(), "shown": [row for _, row in chosen],
     }  # fmt: skip
     if out is not None and key is not None:
-        report["set"] = _trust_set(chosen, country.upper(), purpose, out, key, version, days)
+        body = _trust_body(chosen, country.upper(), purpose, crl or [])
+        report["set"] = {**_signed(body, out, key, version, days), "left_out": len(chosen) - len(body["anchors"])}
     print(json.dumps(report, ensure_ascii=False)) if as_json else _tell_list(report)
 
 
-def _trust_set(
-    chosen: list[Any], country: str, purpose: str, out: Path, key: Path, version: int, days: int
-) -> dict[str, Any]:
-    """Sign the usable anchors of one country; ParameterError PRM-023 if there is none."""
-    from tools.trust import sets
+def _trust_body(chosen: list[Any], country: str, purpose: str, lists: list[Path]) -> dict[str, Any]:
+    """The usable anchors of one country and their revocation lists.
 
-    anchors = [{"country": country, "purpose": purpose, "cert": der} for der, row in chosen if not row["unusable"]]
-    if not anchors:
+    ParameterError PRM-023 if there is no anchor, PRM-024 if none of them signed a list.
+    """
+    from protocol.crypto.native import NativeCrypto
+    from protocol.licence.trust import x509
+    from protocol.licence.trust.anchors import TrustSet
+    from tools.trust import certificates
+
+    body: dict[str, Any] = {
+        "anchors": [{"country": country, "purpose": purpose, "cert": der} for der, row in chosen if not row["unusable"]]
+    }
+    if not body["anchors"]:
         raise ParameterError(
             "the list holds no usable anchor of this country", "PRM-023", "see the list without --out", country
         )
+    for path in lists:
+        der = certificates.revocation_list(path)
+        trust = TrustSet(body["anchors"], (), [der])
+        if not any(trust.lists(NativeCrypto(), x509.parse(anchor.der)) for anchor in trust.anchors):
+            raise ParameterError(
+                f"none of the anchors signed {path.name}", "PRM-024", "give the list of this country's authority"
+            )
+        body.setdefault("crls", []).append(der)
+    return body
+
+
+def _signed(body: dict[str, Any], out: Path, key: Path, version: int, days: int) -> dict[str, Any]:
+    """Sign and write the set; what was made."""
+    from tools.trust import sets
+
     now = int(time.time())
     number = version or int(dt.datetime.now(dt.UTC).strftime("%Y%m%d"))
-    message = sets.sign(sets.private_key(key), "trust", number, now, days, now, {"anchors": anchors})
+    message = sets.sign(sets.private_key(key), "trust", number, now, days, now, body)
     _write(out, message)
-    return {
-        "file": out.name,
-        "version": number,
-        "anchors": len(anchors),
-        "bytes": len(message),
-        "left_out": len(chosen) - len(anchors),
-    }
+    made = {"anchors": len(body["anchors"]), "crls": len(body.get("crls", ())), "bytes": len(message)}
+    return {"file": out.name, "version": number, **made}
 
 
 def _write(out: Path, message: bytes) -> None:

@@ -16,7 +16,7 @@ from protocol.licence.trust import passive
 from protocol.licence.trust.anchors import TrustSet
 from protocol.licence.trust.security_object import SecurityObject
 
-DECODED = (1, 2, 3, 11)
+KEYS = (13, 14)  # groups of the chip's keys, not of the holder
 
 
 def judge(crypto: Crypto, files: dict[int, bytes], trust: TrustSet, today: str) -> LicenceReading:
@@ -93,8 +93,8 @@ def _hashed(
 
 
 def _decode(files: dict[int, bytes], result: LicenceReading, judged: passive.Judgement) -> None:
-    for group in DECODED:
-        if group in files:
+    for group in sorted(files):
+        if group not in (COM, SOD, *KEYS):
             try:
                 result.data[group] = groups.decode(group, files[group])
             except (LicenceError, FormatError):

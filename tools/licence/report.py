@@ -21,7 +21,7 @@ def of(reading: LicenceReading, files: dict[int, bytes]) -> dict[str, Any]:
         "access": reading.access,
         "chip": reading.chip,
         "groups": {name_of(file): _group(reading, file, files[file]) for file in ORDER if file in files},
-        "data": {name_of(group): reading.data[group] for group in sorted(reading.data)},
+        "data": {name_of(group): _printable(reading.data[group]) for group in sorted(reading.data)},
     }
 
 
@@ -52,6 +52,15 @@ def _group(reading: LicenceReading, file: int, content: bytes) -> dict[str, Any]
         state = "not covered by the SOD"
     digest = reading.files.get(_tag(file))
     return {"bytes": len(content), "state": state, "sha256": digest.hex() if digest else None}
+
+
+def _printable(value: Any) -> Any:
+    """Decoded fields as JSON holds them; bytes by their number only."""
+    if isinstance(value, dict):
+        return {key: _printable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_printable(item) for item in value]
+    return f"{len(value)} bytes" if isinstance(value, (bytes, bytearray, memoryview)) else value
 
 
 def _tag(file: int) -> int:

@@ -84,8 +84,17 @@ def in_words(report: dict[str, Any]) -> list[str]:
 
 def _value(value: object) -> str:
     if isinstance(value, list):
-        return "; ".join(_category(row) for row in value)
+        return "; ".join(
+            _category(row) if isinstance(row, dict) and "category" in row else _plain(row) for row in value
+        )
     return str(value)
+
+
+def _plain(row: object) -> str:
+    """Whatever else a group holds in rows: "tag 24321: 14 bytes", "kind 2, format jpeg"."""
+    if isinstance(row, dict):
+        return ", ".join(f"{key} {value}" for key, value in row.items())
+    return " ".join(str(item) for item in row) if isinstance(row, list) else str(row)
 
 
 def _category(row: dict[str, str]) -> str:

@@ -9,6 +9,7 @@ if they equal a known curve wholly. Names are printed by asn1crypto.
 from pathlib import Path
 from typing import Any
 
+from asn1crypto import crl as asn1_crl
 from asn1crypto import pem
 from asn1crypto import x509 as asn1
 from cryptography.hazmat.primitives import hashes
@@ -37,6 +38,19 @@ def load(path: Path) -> list[bytes]:
     if not ders:
         raise ConfigError(f"{path.name} holds no certificate", "CFG-083", "give a DER or PEM certificate")
     return ders
+
+
+def revocation_list(path: Path) -> bytes:
+    """The revocation list (DER) in a DER or PEM file. ConfigError CFG-083."""
+    try:
+        data = path.read_bytes()
+        if pem.detect(data):
+            part: Any = pem.unarmor(data)
+            data = bytes(part[2])
+        asn1_crl.CertificateList.load(data, strict=True).native  # noqa: B018  parsed only when asked
+    except (OSError, ValueError, TypeError) as error:
+        raise ConfigError(f"{path.name} is no revocation list", "CFG-083", "give a DER or PEM list") from error
+    return data
 
 
 def fingerprint(der: bytes) -> str:

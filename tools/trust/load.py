@@ -1,4 +1,4 @@
-"""Anchors out of what a person names: certificates (DER, PEM), a signed set "trust", or a folder of such files.
+"""Anchors out of what a person names: certificates (DER, PEM), a signed set "trust", or a folder of such files and of .crl files.
 
 Whoever names a certificate vouches for it: it becomes an anchor for licences of its own country. A set's signature is checked
 where its key is given, and said to be unchecked where it is not.
@@ -10,7 +10,7 @@ from protocol.errors import ConfigError, ParameterError
 from protocol.licence.trust.anchors import LICENCE, Anchor, TrustSet
 from tools.trust import certificates, sets
 
-ENDINGS = (".der", ".cer", ".crt", ".pem", ".cose")
+ENDINGS = (".der", ".cer", ".crt", ".pem", ".cose", ".crl")
 
 
 def anchors(source: "Path | None", key: "Path | None" = None) -> "tuple[TrustSet, list[str]]":
@@ -29,9 +29,14 @@ def anchors(source: "Path | None", key: "Path | None" = None) -> "tuple[TrustSet
         raise ConfigError(f"{source} holds no trust anchor", "CFG-086", "expected: " + " ".join(ENDINGS))
     found: list[Anchor] = []
     remarks: list[str] = []
+    lists: list[bytes] = []
     for path in files:
-        found += _set(path, key, remarks) if path.suffix.lower() == ".cose" else _certificates(path)
-    return TrustSet(found), remarks
+        ending = path.suffix.lower()
+        if ending == ".crl":
+            lists.append(certificates.revocation_list(path))
+        else:
+            found += _set(path, key, remarks, lists) if ending == ".cose" else _certificates(path)
+    return TrustSet(found, (), lists), remarks
 
 
 def _certificates(path: Path) -> list[Anchor]:
@@ -46,7 +51,7 @@ def _certificates(path: Path) -> list[Anchor]:
     return made
 
 
-def _set(path: Path, key: "Path | None", remarks: list[str]) -> list[Anchor]:
+def _set(path: Path, key: "Path | None", remarks: list[str], lists: list[bytes]) -> list[Anchor]:
     opened = sets.open_set(sets.read(path))
     if opened.kind != "trust":
         raise ParameterError(
@@ -57,6 +62,7 @@ def _set(path: Path, key: "Path | None", remarks: list[str]) -> list[Anchor]:
     elif not sets.holds(opened, sets.public_point(key)):
         raise ParameterError("signature of the parameter set does not hold", "PRM-011", "get the set again", "trust")
     try:
+        lists += [bytes(der) for der in opened.body.get("crls", ())]
         return TrustSet(opened.body["anchors"]).anchors
     except (KeyError, TypeError, AttributeError) as error:
         raise ParameterError(

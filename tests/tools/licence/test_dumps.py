@@ -18,7 +18,7 @@ from sim.cards import licence
 from sim.cards.tlv import tlv
 from sim.pki import Pki, make_pki
 from tools import cli
-from tools.licence import dump, offline, report
+from tools.licence import dump, offline, report, words
 
 TODAY = "20250611"
 
@@ -178,3 +178,13 @@ def test_the_command_judges_a_folder(tmp_path: Path, pki: Pki) -> None:
     command[5] = str(tmp_path / "nowhere")
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == cli.BAD_INPUT and "CFG-080" in done.stderr
+
+
+def test_rare_groups_and_european_licences_are_reported_too(pki: Pki) -> None:
+    for name in ("rich", "eu"):
+        given = licence.profile(name)
+        files = dict(licence.build(given, pki).content.files)
+        found = judged(files, pki)
+        assert json.loads(json.dumps(found))["data"]["DG1"]["number"]
+        assert words.in_words(found)[0] == found["verdict"]["words"]
+        assert found["verdict"]["number"] == (2 if name == "rich" else 4), "a French signer has no Algerian anchor"

@@ -1,5 +1,6 @@
 """`tasdid params sign`, `show`, `check`, and trust taken from whatever a person names."""
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -7,10 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from protocol.crypto.native import NativeCrypto
 from protocol.errors import ConfigError, ParameterError
 from server import keys as server_keys
-from sim.pki import Pki, make_pki
+from sim.cards import licence
+from sim.pki import Pki, make_pki, revocation
 from tools import cli
+from tools.commands import params as command
+from tools.licence import offline
 from tools.trust import load, sets
 
 
@@ -91,3 +96,35 @@ def test_things_that_are_no_anchor_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load.anchors(tmp_path / "empty")
     assert caught.value.code == "CFG-086"
+
+
+def test_revocation_lists_beside_the_anchors_count_if_their_authority_signed_them(folder: Path, pki: Pki) -> None:
+    signed = dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
+    made = revocation.crl(pki.csca, [pki.signers["revoked"]], signed, signed + dt.timedelta(days=365))
+    kept = folder / "trust"
+    kept.mkdir()
+    (kept / "csca.der").write_bytes(pki.csca.der)
+    files = dict(licence.build(licence.profile("revoked-signer"), pki).content.files)
+    found = offline.judge(NativeCrypto(), files, load.anchors(kept)[0], "20250611")
+    assert "LIC-224" not in found.findings
+    (kept / "list.crl").write_bytes(made)
+    found = offline.judge(NativeCrypto(), files, load.anchors(kept)[0], "20250611")
+    assert "LIC-224" in found.findings
+    (kept / "list.crl").write_bytes(b"no list")
+    with pytest.raises(ConfigError):
+        load.anchors(kept)
+
+
+def test_a_set_takes_only_lists_that_its_anchors_signed(tmp_path: Path, pki: Pki) -> None:
+    signed = dt.datetime(2025, 6, 1, tzinfo=dt.UTC)
+    path = tmp_path / "list.crl"
+    path.write_bytes(revocation.crl(pki.csca, [], signed, signed + dt.timedelta(days=30)))
+    row = [(pki.csca.der, {"unusable": ""})]
+    assert list(command._trust_body(row, "DZ", "idl", [path])) == ["anchors", "crls"]
+    stranger = make_pki(tmp_path / "other").csca
+    with pytest.raises(ParameterError) as caught:
+        command._trust_body([(stranger.der, {"unusable": ""})], "DZ", "idl", [path])
+    assert caught.value.code == "PRM-024"
+    with pytest.raises(ParameterError) as caught:
+        command._trust_body([(stranger.der, {"unusable": "because"})], "DZ", "idl", [])
+    assert caught.value.code == "PRM-023"
