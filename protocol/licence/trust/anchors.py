@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from protocol.errors import FormatError
 from protocol.licence.errors import TrustError
-from protocol.licence.trust import crl, x509
+from protocol.licence.trust import x509
 
 if TYPE_CHECKING:
     from protocol.crypto import Crypto
+    from protocol.licence.trust import crl
 
     Bytes = bytes | bytearray | memoryview
 
@@ -65,6 +66,10 @@ class TrustSet:
     def lists(self, crypto: "Crypto", issuer: x509.Certificate) -> "list[crl.RevocationList]":
         """The revocation lists that `issuer` signed; malformed and foreign ones are passed over."""
         found = []
+        if not self._crls:
+            return found
+        from protocol.licence.trust import crl
+
         for der in self._crls:
             try:
                 item = crl.parse(der)
