@@ -1,7 +1,9 @@
-"""The server and the acquirer's host, inline: the real `Service.handle`, the real outbox `Worker`, the host's own book; and their deaths.
+"""The server and the acquirer's host, inline: the real `Service.handle`, the real outbox `Worker`, the host's own book;
+and their deaths.
 
-A death before the commit is an error raised by the database engine's own commit hook, so that the real code rolls back; one after it loses the
-reply. A restored backup is the database's image of earlier, marked as restored as the operator's manual says.
+A death before the commit is an error raised by the database engine's own commit hook, so that the real code rolls
+back; one after it loses the reply. A restored backup is the database's image of earlier, marked as restored as the
+operator's manual says.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,6 @@
-"""One terminal: its parts, the real application on them, its power. Everything but flash, element and clock is lost when the power goes."""
+"""One terminal: its parts, the real application on them, its power. Everything but flash, element and clock is lost
+when the power goes.
+"""
 
 import random
 from collections.abc import Callable

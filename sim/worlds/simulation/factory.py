@@ -1,6 +1,8 @@
-"""What every simulation shares and only reads: keys, certificates, signed sets, cards, an empty database. Made once a process, in memory.
+"""What every simulation shares and only reads: keys, certificates, signed sets, cards, an empty database. Made once a
+process, in memory.
 
-Keys of devices and of the server follow from fixed numbers; those of the card schemes are made anew, which no story depends on.
+Keys of devices and of the server follow from fixed numbers; those of the card schemes are made anew, which no story
+depends on.
 """
 
 import copy

@@ -1,5 +1,5 @@
-"""What goes wrong, drawn from a seed: a list of faults, each tied to a count (the n-th message, the n-th durable operation …), so that leaving
-one out does not move the others. `Fault.tell` is its line in a story.
+"""What goes wrong, drawn from a seed: a list of faults, each tied to a count (the n-th message, the n-th durable
+operation …), so that leaving one out does not move the others. `Fault.tell` is its line in a story.
 """
 
 import random

@@ -1,7 +1,9 @@
-"""The storage of release 0.1.0, written from a present journal: for upgrades in mid-backlog. It shares no code with the journal's own writer.
+"""The storage of release 0.1.0, written from a present journal: for upgrades in mid-backlog. It shares no code with the
+journal's own writer.
 
-Layout: `journal/NNNNNN.seg` of frames 0xA7, length (2), CBOR [record, signature or null], CRC-32 over length and body; `sealed/SEQ` and
-`private/SEQ` in the clear form; `state/acked` [sequence, hash]. No heads, no second copies, no epoch file.
+Layout: `journal/NNNNNN.seg` of frames 0xA7, length (2), CBOR [record, signature or null], CRC-32 over length and
+body; `sealed/SEQ` and `private/SEQ` in the clear form; `state/acked` [sequence, hash]. No heads, no second copies,
+no epoch file.
 """
 
 import binascii

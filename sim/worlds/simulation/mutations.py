@@ -1,6 +1,8 @@
-"""Deliberately broken builds, to show that the simulation would notice: each replaces one function of the real code for the length of a `with`.
+"""Deliberately broken builds, to show that the simulation would notice: each replaces one function of the real code for
+the length of a `with`.
 
-The list is closed by a test: every mutation must be caught in some of the seeds it is tried on. None of them is reachable in a real build.
+The list is closed by a test: every mutation must be caught in some of the seeds it is tried on. None of them is
+reachable in a real build.
 """
 
 import contextlib
@@ -93,10 +95,10 @@ def _shown_before_durable() -> Iterator[None]:
                 self.view.case.outcome, self.view.case.outcome_record = record[r.OUTCOME], record
             terminal = _running.get(id(self))
             if terminal is not None:
-                await plain_show(terminal, record)
+                await plain_show(terminal, record, "")
         return await plain_append(self, kind, body, sealed, private)
 
-    async def show(terminal: Any, record: dict) -> None:
+    async def show(*_arguments: Any) -> None:
         return None
 
     plain_pay = payment.pay

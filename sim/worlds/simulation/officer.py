@@ -1,4 +1,5 @@
-"""The person at a terminal: looks at the screen, presses the key that follows from it. Knows what to do from a list of tasks, nothing of the code.
+"""The person at a terminal: looks at the screen, presses the key that follows from it. Knows what to do from a list of
+tasks, nothing of the code.
 
 `QuietFace` is the terminal's face without its display: screens arrive here with their fields, keys come from here.
 """
@@ -174,6 +175,9 @@ class QuietFace(Face):
 
     async def refresh(self) -> None:
         """Nothing is drawn."""
+
+    def forget(self) -> None:
+        """He types nothing ahead."""
 
     async def key(self, timeout_ms: "int | None" = None) -> "str | None":
         """The officer's next key."""

@@ -1,8 +1,8 @@
-"""What must hold, looked at from outside: what persons were shown, the bytes in the flash, the rows in the database, the
-host's own book.
+"""What must hold, looked at from outside: what persons were shown, the bytes in the flash, the rows in the database,
+the host's own book.
 
-Reads storage as bytes and the database with SQL of its own; takes nobody's word for a total. `broken` are the invariants
-that failed, each with a sentence.
+Reads storage as bytes and the database with SQL of its own; takes nobody's word for a total. `broken` are the
+invariants that failed, each with a sentence.
 """
 
 from dataclasses import dataclass, field

@@ -1,6 +1,8 @@
-"""A terminal's parts in memory: flash that can be cut at any operation, secure element, clock, card readers, printer, scanner.
+"""A terminal's parts in memory: flash that can be cut at any operation, secure element, clock, card readers, printer,
+scanner.
 
-Storage and secure element count their durable operations together (`Power`), so that "the power goes at operation N" covers both.
+Storage and secure element count their durable operations together (`Power`), so that "the power goes at operation N"
+covers both.
 """
 
 import hashlib

@@ -1,7 +1,8 @@
-"""From a failing seed to a short story: leave out faults one by one, then tasks, then terminals, as long as an invariant still breaks.
+"""From a failing seed to a short story: leave out faults one by one, then tasks, then terminals, as long as an
+invariant still breaks.
 
-The shrunk plan breaks at least one of the sentences of the same kind (its text without numbers) as the original, so that the story told is the
-story of that failure.
+The shrunk plan breaks at least one of the sentences of the same kind (its text without numbers) as the original, so
+that the story told is the story of that failure.
 """
 
 import re

@@ -1,6 +1,7 @@
 """The ten scenarios of design §4, each played with the real terminal and server: nothing lost, nothing twice.
 
-Each test says what goes wrong and, from the story, that it did; the invariants are the simulation's own (`sim.worlds.simulation.oracle`).
+Each test says what goes wrong and, from the story, that it did; the invariants are the simulation's own
+(`sim.worlds.simulation.oracle`).
 """
 
 import os

@@ -1,0 +1,67 @@
+"""Seeded simulations of the whole system: hundreds here, ten thousand with TASDID_SOAK=1; deterministic, shrinkable, and
+sharp enough to notice deliberately broken builds.
+
+Size: TASDID_SIM_SEEDS. Command: `tasdid simulate`.
+"""
+
+import os
+import re
+
+import pytest
+
+from sim.worlds.simulation import mutations, run, shrink
+from sim.worlds.simulation.faults import Fault
+from sim.worlds.simulation.officer import Task
+
+SOAK = os.environ.get("TASDID_SOAK") == "1"
+SEEDS = int(os.environ.get("TASDID_SIM_SEEDS", "10000" if SOAK else "240"))
+CHUNK = 40
+CPU_MEAN_S = 0.5
+TRIED = 60 if SOAK else 24
+"""Seeds on which each mutation is tried here, from the first that is known to catch it."""
+CAUGHT_BY = {
+    "ack-before-commit": 0,
+}
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_every_invariant_holds_in_every_seed(first: int) -> None:
+    outcomes = [run.simulate(seed) for seed in range(first, min(first + CHUNK, SEEDS))]
+    for outcome in outcomes:
+        assert outcome.broken == [], f"tasdid simulate --first {outcome.plan.seed} --seeds 1: {outcome.broken}"
+    assert sum(outcome.cpu_s for outcome in outcomes) / len(outcomes) <= CPU_MEAN_S
+    assert sum(outcome.figures["captures"] for outcome in outcomes) > len(outcomes) // 2, "hardly anything was paid"
+
+
+def test_a_seed_tells_the_same_story_each_time() -> None:
+    first, second = run.simulate(3), run.simulate(3)
+    assert first.story == second.story and first.figures == second.figures
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("mutation", mutations.MUTATIONS, ids=lambda mutation: mutation.name)
+def test_a_deliberately_broken_build_is_caught(mutation: mutations.Mutation) -> None:
+    first = CAUGHT_BY.get(mutation.name, 0)
+    with mutation.patch():
+        assert any(not run.simulate(seed).ok for seed in range(first, first + TRIED)), mutation.what
+
+
+def test_a_failure_is_shrunk_to_a_short_story() -> None:
+    """No fsync, many faults: what is left is one terminal, little work and one power cut."""
+    tasks = [[Task("fine", "amina", "approves-1"), Task("sync")], [Task("fine", "karim", "asks-1"), Task("sync")]]
+    faults = [
+        Fault("lose-reply", 0, 2),
+        Fault("cut", 0, 20, "after"),
+        Fault("busy", -1, 3),
+        Fault("clock-jump", 1, 9, 600),
+    ]
+    with mutations.by_name("no-fsync").patch():
+        failed = run.play(run.Plan(7, tasks, faults))
+        assert failed.broken
+        small, runs = shrink.shrink(failed)
+    assert [fault.kind for fault in small.plan.faults] == ["cut"]
+    assert small.plan.tasks[0] == [] or len(small.plan.tasks[0]) == 1
+    assert len(small.plan.tasks) == 1 and runs < shrink.MOST_RUNS
+    told = "\n".join(shrink.story(small))
+    assert "power cut at durable operation 20" in told and re.search(r"BROKEN: .*JRN-030", told)
