@@ -152,7 +152,10 @@ def _authority(
     newest = ""
     for item in trust.lists(crypto, authority):
         newest = max(newest, item.next_update or "9")
-        revoked = item.revoked_at(signer.serial)
+        try:
+            revoked = item.revoked_at(signer.serial)
+        except FormatError:  # the list is at fault, not the licence: nothing can be concluded from it
+            revoked = ""
         if revoked:
             result.note("LIC-224", revoked[:8])
     if newest and newest[:8] < today:

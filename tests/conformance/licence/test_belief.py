@@ -4,6 +4,7 @@ import dataclasses
 import datetime as dt
 
 import pytest
+from asn1crypto import crl as asn1crl
 
 from protocol import records
 from protocol.licence.errors import TrustError
@@ -163,3 +164,23 @@ def test_altered_goes_before_unknown_issuer_and_that_before_clone() -> None:
     assert (got.verdict, got.altered_groups) == (ALTERED, [1])
     assert bench.read({**profile("both-proofs"), "signer": "unknown"}).done.verdict == records.VERDICT_UNKNOWN_ISSUER
     assert bench.read({**profile("both-proofs"), "alter": {11: "bit"}}).done.verdict == ALTERED
+
+
+@meets("LB-10")
+def test_a_signed_list_that_is_malformed_accuses_no_licence() -> None:
+    pki = bench.pki()
+    good = revocation.crl(pki.csca, [pki.signers["revoked"]], FROM, UNTIL)
+    serial = pki.signers["revoked"].certificate.serial_number.to_bytes(20, "big").lstrip(b"\0")
+    parsed = asn1crl.CertificateList.load(good)
+    body = parsed["tbs_cert_list"].dump()
+    at = body.index(serial) - 2
+    body = body[:at] + b"\x05" + body[at + 1 :]  # NULL where the serial number is
+    made = asn1crl.CertificateList(
+        {
+            "tbs_cert_list": asn1crl.TbsCertList.load(body),
+            "signature_algorithm": parsed["signature_algorithm"],
+            "signature": pki.csca.sign(body),
+        }
+    )
+    got = bench.read("amina", trust=lists(made.dump())).done
+    assert (got.verdict, got.altered_groups) == (DATA, [])
