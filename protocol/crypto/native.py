@@ -1,14 +1,15 @@
 """The crypto seam on the `cryptography` package (OpenSSL), for CPython on Linux; see `protocol.crypto.Crypto`.
 
-The listed exception to the import law: only the Linux composition root and the server import this module. Point addition and
-multiplication of arbitrary points and raw RSA, which `cryptography` does not offer, use `protocol.crypto.ec` and `pow`.
+The listed exception to the import law: only the Linux composition root and the server import this module. Point addition
+and raw RSA, which `cryptography` does not offer, use `protocol.crypto.ec` and `pow`. Multiplication of arbitrary points is made of
+two Diffie-Hellman agreements, which give the first coordinate only (see `_product`).
 """
 
 import hmac
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.decrepit.ciphers.algorithms import TripleDES
-from cryptography.hazmat.primitives import cmac, hashes
+from cryptography.hazmat.primitives import cmac, hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherAlgorithm, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
@@ -74,6 +75,26 @@ def _des(key: Bytes, sizes: "tuple[int, ...]") -> TripleDES:
     need(len(key) in sizes, "a DES key has 8 bytes, a triple DES key 16 or 24")
     key = bytes(key)
     return TripleDES(key * 3 if len(key) == 8 else key + key[:8] if len(key) == 16 else key)
+
+
+def _encoded(key: ec.EllipticCurvePublicKey) -> bytes:
+    return key.public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+
+
+def _product(known: pure_ec.Curve, curve: ec.EllipticCurve, k: int, public: ec.EllipticCurvePublicKey) -> bytes:
+    """k * P as 04 | x | y for 2 < k < order - 2.
+
+    Agreements give x1 of kP and x2 of (k + 1)P. With P = (x, y), kP = (x1, y1), the addition law says
+    (y1 - y)^2 = (x2 + x + x1) (x1 - x)^2, and the curve gives y1^2: so 2 y y1 = y1^2 + y^2 - (x2 + x + x1) (x1 - x)^2.
+    """
+    numbers = public.public_numbers()
+    p, x, y = known.p, numbers.x, numbers.y
+    x1, x2 = (
+        int.from_bytes(ec.derive_private_key(scalar, curve).exchange(ec.ECDH(), public), "big") for scalar in (k, k + 1)
+    )
+    twice = x1**3 + (known.a % p) * x1 + known.b + y * y - (x2 + x + x1) * (x1 - x) ** 2
+    y1 = twice * pow(2 * y, -1, p) % p
+    return b"\x04" + x1.to_bytes(known.size, "big") + y1.to_bytes(known.size, "big")
 
 
 class NativeCrypto(Crypto):
@@ -190,7 +211,18 @@ class NativeCrypto(Crypto):
         self._public(curve, point)
 
     def ec_multiply(self, curve: str, scalar: Bytes, point: "Bytes | None" = None) -> bytes:
-        return pure_ec.multiply(curve, scalar, point)
+        need(curve in _CURVES, "unknown curve")
+        known = pure_ec.Curve(curve)
+        k = int.from_bytes(bytes(scalar), "big")
+        need(0 < k < known.n, "a scalar lies between 0 and the order")
+        if point is None:
+            return _encoded(ec.derive_private_key(k, _CURVES[curve]()).public_key())
+        public = self._public(curve, point)
+        if (
+            k > known.n - 3 or k < 3 or curve.startswith("brainpool")
+        ):  # where two agreements take longer than one product
+            return pure_ec.multiply(curve, scalar, point)
+        return _product(known, _CURVES[curve](), k, public)
 
     def ec_add(self, curve: str, a: Bytes, b: Bytes) -> bytes:
         return pure_ec.add(curve, a, b)

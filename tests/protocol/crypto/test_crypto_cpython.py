@@ -1,5 +1,6 @@
 """The pure primitives against `cryptography` on drawn inputs, on CPython and on the device; the ROM tables are current."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.crypto import CURVES
+from protocol.crypto import CURVES, KeyFormatError
+from protocol.crypto import ec as pure_ec
 from protocol.crypto.native import NativeCrypto
 from protocol.crypto.pure import PureCrypto
 from tests.support import cross
@@ -116,3 +118,18 @@ def test_the_rom_tables_are_what_their_generator_writes():
     script = ROOT / "tools" / "generators" / "crypto_tables.py"
     done = subprocess.run([sys.executable, str(script), "--check"], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("curve", CURVES)
+def test_products_of_any_point_are_those_of_the_pure_implementation(curve):
+    """The native one is made of agreements that give one coordinate: the other must come out right, at the edges too."""
+    known = pure_ec.Curve(curve)
+    point = PURE.ec_multiply(curve, b"\x07")
+    middle = [int.from_bytes(hashlib.sha512(curve.encode() + bytes([n])).digest(), "big") % known.n for n in range(4)]
+    for scalar in (1, 2, 3, 4, *middle, known.n - 4, known.n - 3, known.n - 2, known.n - 1):
+        data = scalar.to_bytes(known.size, "big")
+        for base in (None, point):
+            assert NATIVE.ec_multiply(curve, data, base) == PURE.ec_multiply(curve, data, base)
+    for scalar in (0, known.n, known.n + 1):
+        with pytest.raises(KeyFormatError):
+            NATIVE.ec_multiply(curve, scalar.to_bytes(known.size + 1, "big"), point)
