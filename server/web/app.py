@@ -173,6 +173,8 @@ async def _health(request: Request) -> Response:
             "utc": running.clock(),
             "database": running.engine.dialect.name,
             "acquirer_waiting": waiting,
+            "commits": running.writer.commits,
+            "operations": running.writer.operations,
         }
 
     return JSONResponse(await to_thread.run_sync(look))

@@ -1,0 +1,176 @@
+"""Shared by the load measurements: terminals' messages made and signed beforehand, a server process, and a client process
+that only posts them, so that its CPU is told apart.
+
+Messages are built with cbor2 and `cryptography` by `tests.server.handheld`. A terminal picks its HELLO's nonce, so that
+everything it will say can be signed before the clock starts.
+
+    python -m tests.benchmarks._load FILE URL CONNECTIONS     the client: posts, backs off on 503, prints a line of JSON
+"""
+
+import asyncio
+import json
+import os
+import pickle
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from protocol import records as r
+from server import keys
+from tests.server.handheld import Handheld
+
+ROOT = Path(__file__).resolve().parents[2]
+BATCH = 24  # records in a message, as the terminal sends them
+TICKS = os.sysconf("SC_CLK_TCK")
+Script = list[bytes]  # one terminal's messages: HELLO, then batches
+
+
+def fine(handheld: Handheld, amount: int) -> None:
+    """The eight records of one fine paid by card."""
+    handheld.write(r.LICENCE_READ, verdict=2, findings=[], licence_token=bytes(16))
+    intent = handheld.pay(r.OUTCOME_APPROVED, amount, blob=b"sealed card data, about as long as it is in truth " * 3)
+    assert intent
+    handheld.write(r.RECEIPT_PRINTED, case=handheld.cases, copy=1)
+    handheld.write(r.LICENCE_DISPOSITION, case=handheld.cases, disposition=1)
+    handheld.write(r.CASE_CLOSED, case=handheld.cases, closure=1)
+    handheld.write(r.HEALTH_EVENT, health="battery")
+
+
+def script(handheld: Handheld, fines: int) -> Script:
+    """Everything that a terminal with `fines` fines in its journal says to have them acknowledged."""
+    for number in range(fines):
+        fine(handheld, 200_000 + 100 * number)
+    messages = [handheld.hello()]
+    for first in range(1, len(handheld.records) + 1, BATCH):
+        messages.append(handheld.batch(first, min(first + BATCH - 1, len(handheld.records))))
+    return messages
+
+
+def scripts(count: int, fines: int) -> tuple[list[Handheld], list[Script]]:
+    """The terminals and what they say; a terminal's records are dropped once they are signed."""
+    handhelds, found = [], []
+    for number in range(count):
+        handheld = Handheld(f"TSD-{number + 1:06d}")
+        found.append(script(handheld, fines))
+        handheld.records.clear()
+        handheld.attached = {}
+        handhelds.append(handheld)
+    return handhelds, found
+
+
+def configure(folder: Path, handhelds: list[Handheld]) -> Path:
+    """The server's configuration; no acquirer: requests stay in the outbox."""
+    folder.mkdir(parents=True, exist_ok=True)
+    keys.make(folder / "keys")
+    (folder / "devices.json").write_text(json.dumps({device.name: device.entry() for device in handhelds}))
+    (folder / "server.toml").write_text('keys = "keys"\ndevices = "devices.json"\n')
+    return folder / "server.toml"
+
+
+class Server:
+    """A server process."""
+
+    def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
+        self.process, self.url = process, url
+
+    def cpu_s(self) -> float:
+        """Processor seconds that it has used."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def peak_mib(self) -> float:
+        """The most memory it has held (VmHWM)."""
+        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 1024
+        return 0.0
+
+
+@contextmanager
+def server(config: Path, db: str) -> Iterator[Server]:
+    """A server on a free port; ended with the block."""
+    command = [sys.executable, "-m", "server", "--db", db, "--port", "0", "--config", str(config)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if "http://" not in line:
+            raise RuntimeError("the server did not start: " + line)
+        yield Server(process, line.split()[-1])
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def drive(folder: Path, url: str, found: list[Script], connections: int, timeout: float) -> dict[str, Any]:
+    """Run the client process on these messages; its report."""
+    path = folder / "messages.pickle"
+    path.write_bytes(pickle.dumps(found))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks._load", str(path), url, str(connections)],
+        cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=timeout, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+class _Client:
+    def __init__(self, found: list[Script], host: str, port: int) -> None:
+        self.queue = list(reversed(found))
+        self.host, self.port = host, port
+        self.acks: list[float] = []
+        self.later = 0
+        self.refused = 0
+
+    async def run(self) -> None:
+        """One connection: terminal after terminal."""
+        reader, writer = await asyncio.open_connection(self.host, self.port)
+        while self.queue:
+            for number, body in enumerate(self.queue.pop()):
+                wait = 0.25
+                while True:
+                    began = time.perf_counter()
+                    status, reply = await self._post(reader, writer, body)
+                    if status != 503:
+                        break
+                    self.later += 1
+                    await asyncio.sleep(wait * random.uniform(0.5, 1.5))
+                    wait = min(8.0, wait * 2)
+                if number:
+                    self.acks.append(time.perf_counter() - began)
+                if status != 200 or b"tsd/refused" in reply[:60]:
+                    self.refused += 1
+        writer.close()
+
+    async def _post(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes
+    ) -> tuple[int, bytes]:
+        writer.write(b"POST /v1/sync HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = 0
+        for line in head.split(b"\r\n"):
+            if line.lower().startswith(b"content-length:"):
+                length = int(line.split(b":")[1])
+        return int(head[9:12]), await reader.readexactly(length)
+
+
+async def _client(path: str, url: str, connections: int) -> dict[str, Any]:
+    found: list[Script] = pickle.loads(Path(path).read_bytes())
+    host, port = url.removeprefix("http://").split(":")
+    client = _Client(found, host, int(port))
+    cpu, began = time.process_time(), time.perf_counter()
+    await asyncio.gather(*(client.run() for _ in range(connections)))
+    seconds, used = time.perf_counter() - began, time.process_time() - cpu
+    acks = sorted(client.acks)
+    return {
+        "seconds": seconds, "client_cpu_s": used, "acks": len(acks), "later": client.later, "refused": client.refused,
+        "p50_ms": 1000 * acks[len(acks) // 2], "p99_ms": 1000 * acks[int(len(acks) * 0.99)], "max_ms": 1000 * acks[-1],
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(_client(sys.argv[1], sys.argv[2], int(sys.argv[3])))))
