@@ -9,7 +9,9 @@ from terminal.flows.drive import drive
 
 PICTURE_WIDTH, PICTURE_HEIGHT = 112, 144
 _WAIT_MS = 60000
-_RANDOM = 192  # bytes fetched from the secure element before the session: a few mutual authentications and the chip's proof
+_RANDOM = (
+    192  # bytes fetched from the secure element before the session: a few mutual authentications and the chip's proof
+)
 
 
 async def read(t, mrz, resume, vehicle: str):  # noqa: ANN001, ANN201 - Terminal, Mrz, Resume → dict
@@ -68,7 +70,9 @@ def remarks(t, dg1, number: str, vehicle: str) -> list:  # noqa: ANN001
         from protocol.licence.dg1 import category_valid
 
         today = localtime.yyyymmdd(t.now())
-        printed = vehicle[:-1] + "(E)" if len(vehicle) > 1 and vehicle[-1] == "E" else vehicle  # BE is B(E) on older cards
+        printed = (
+            vehicle[:-1] + "(E)" if len(vehicle) > 1 and vehicle[-1] == "E" else vehicle
+        )  # BE is B(E) on older cards
         if not (category_valid(dg1, vehicle, today) or category_valid(dg1, printed, today)):
             found.append("LIC-202")
         number = dg1["number"] or number
