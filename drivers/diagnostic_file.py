@@ -16,7 +16,7 @@ class FileDiagnostic(Diagnostic):
         self._other = other
         self._kinds = kinds
         try:
-            self._file = open(path, "a")
+            self._file = open(path, "a")  # noqa: SIM115 - it stays open as long as the port
         except OSError:
             raise ConfigError("the trace file cannot be written", "CFG-043", "choose another path in the wiring", path) from None
 

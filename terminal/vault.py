@@ -108,7 +108,7 @@ class Vault(Storage):
             return self._mask(index, name, content[1:])
         return content
 
-    def read_into(self, name: str, offset: int, buffer) -> int:  # noqa: ANN001 - bytearray or memoryview
+    def read_into(self, name: str, offset: int, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
         """Read from `offset`; returns how many bytes."""
         if not name.startswith("sealed"):
             return self._storage.read_into(name, offset, buffer)

@@ -18,6 +18,7 @@ OK, CHECK_FAILED, BAD_INPUT, MISSING, INTERNAL = 0, 1, 2, 3, 4
 COMMANDS = {
     "up": "start the simulator and the server, print the page's address",
     "demo": "one fine from licence to settlement, in the terminal",
+    "emv": "pay with a card on a reader, replay a recording, explain a decision",
     "receipt": "verify a receipt's code",
     "licence": "read a driving licence, or judge files read before",
     "params": "make, sign and check parameter sets",

@@ -83,19 +83,27 @@ def line(what: str, why: str, lang: str) -> str:
     bit = _BIT.search(what)
     because = head["because"][lang]
     if bit and what.startswith("TVR "):
-        return f"{head['tvr'][lang].format(bit=bit[0], text=_say('bits', bit[0], lang))}; {because}: {_reason(why, lang)}"
+        return (
+            f"{head['tvr'][lang].format(bit=bit[0], text=_say('bits', bit[0], lang))}; {because}: {_reason(why, lang)}"
+        )
     if bit and what.startswith("TSI "):
-        return f"{head['tsi'][lang].format(bit=bit[0], text=_say('tsi', bit[0], lang))}; {because}: {_reason(why, lang)}"
+        return (
+            f"{head['tsi'][lang].format(bit=bit[0], text=_say('tsi', bit[0], lang))}; {because}: {_reason(why, lang)}"
+        )
     if bit and what[:4] in ("TAC-", "IAC-"):
         code = what.split(" ")[0]
-        return head["match"][lang].format(code=code, bit=bit[0], text=_say("bits", bit[0], lang), effect=_say("codes", code, lang))
+        return head["match"][lang].format(
+            code=code, bit=bit[0], text=_say("bits", bit[0], lang), effect=_say("codes", code, lang)
+        )
     if what == "RULE":
         return head["rule"][lang].format(text=_reason(why, lang))
     if what.startswith("CVM"):
         return _cvm(what, why, lang)
     if what.startswith("GAC"):
         asked, given = what[-2:], f"{int(why[-2:], 16) & 0xC0:02X}"
-        return head["gac"][lang].format(n=what[3], asked=_say("cryptograms", asked, lang), given=_say("cryptograms", given, lang))
+        return head["gac"][lang].format(
+            n=what[3], asked=_say("cryptograms", asked, lang), given=_say("cryptograms", given, lang)
+        )
     if what == "ONLINE":
         known = why.split(" ")[0] in texts()["rules"]
         return head["online"][lang].format(text=_reason(why, lang) if known else _say("outcomes", why, lang))
@@ -119,7 +127,9 @@ def _cvm(what: str, why: str, lang: str) -> str:
     if found is None:
         return head["other"][lang].format(what="CVM", text=_reason(why, lang))
     method = _say("methods", f"{int(found[1], 16) & 0x3F:02X}", lang)
-    said = head["cvmr"][lang].format(hex=what[4:], method=method, condition=found[2], result=_say("results", found[3], lang))
+    said = head["cvmr"][lang].format(
+        hex=what[4:], method=method, condition=found[2], result=_say("results", found[3], lang)
+    )
     return said if why == "result" else f"{said}; {head['because'][lang]}: {_reason(why, lang)}"
 
 

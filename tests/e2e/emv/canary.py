@@ -31,7 +31,8 @@ def plant(fleet: Fleet, profiles: dict[str, str] | None = None) -> None:
     """Put the canaries into the world's wallet and tell their issuers; `profiles` {card: profile of the acquirer's book}."""
     fleet.people["cards"] = [{"key": key, **card} for key, card in CARDS.items()]
     wishes = {
-        pan: {"pin": PIN, "profile": (profiles or {}).get(key, "approve")} for key, pan in zip(CARDS, pans(fleet), strict=True)
+        pan: {"pin": PIN, "profile": (profiles or {}).get(key, "approve")}
+        for key, pan in zip(CARDS, pans(fleet), strict=True)
     }
     fleet.acquirer_profiles.write_text(json.dumps(wishes))
 
@@ -74,7 +75,9 @@ def memory(pid: int) -> Iterator[tuple[str, bytes]]:
 class Shift(Patrol):
     """Payments in any order; each is one case from the licence to its hand-back."""
 
-    at_outcome: Callable[[], None] = staticmethod(lambda: None)  # called when an outcome is on the screen and the card is out
+    at_outcome: Callable[[], None] = staticmethod(
+        lambda: None
+    )  # called when an outcome is on the screen and the card is out
 
     async def begin(self, network: bool) -> None:
         """Boot and log in."""

@@ -38,7 +38,10 @@ def _play(folder: Path, runtime: str, look: Callable[[World], None]) -> tuple[li
             await world.start()
             shift.at_outcome = lambda: look(world)
             await shift.begin(network=False)
-            records = [await shift.case("approve", r.OUTCOME_APPROVED), await shift.case("online", r.OUTCOME_PROVISIONAL)]
+            records = [
+                await shift.case("approve", r.OUTCOME_APPROVED),
+                await shift.case("online", r.OUTCOME_PROVISIONAL),
+            ]
             world.gateway.switch(True)
             records.append(await shift.case("online", r.OUTCOME_APPROVED))
             records.append(await shift.case("online-pin", r.OUTCOME_APPROVED))

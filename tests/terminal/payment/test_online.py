@@ -69,7 +69,15 @@ WELCOME = (m.TYPE_WELCOME, {})
 
 
 def _answered(**changes):
-    said = {m.INTENT: INTENT, m.AMOUNT: AMOUNT, m.STATE: m.ASKED_ANSWERED, m.RESPONSE: "00", m.AUTH_CODE: "123456", m.REFERENCE: "REF", m.ISSUER_DATA: b"\x91\x01a"}
+    said = {
+        m.INTENT: INTENT,
+        m.AMOUNT: AMOUNT,
+        m.STATE: m.ASKED_ANSWERED,
+        m.RESPONSE: "00",
+        m.AUTH_CODE: "123456",
+        m.REFERENCE: "REF",
+        m.ISSUER_DATA: b"\x91\x01a",
+    }
     for name in changes:
         said[getattr(m, name.upper())] = changes[name]
     return (m.TYPE_AUTHORISED, said)
@@ -118,7 +126,13 @@ async def test_a_refusal_or_an_unreached_issuer_is_unable_to_go_online():
 
 
 async def test_a_reply_about_another_payment_is_no_answer():
-    for said in (_answered(intent=8), _answered(amount=1), _answered(state=m.ASKED_DOUBTFUL), _answered(response="0"), (m.TYPE_ACK, {})):
+    for said in (
+        _answered(intent=8),
+        _answered(amount=1),
+        _answered(state=m.ASKED_DOUBTFUL),
+        _answered(response="0"),
+        (m.TYPE_ACK, {}),
+    ):
         asked, _, _ = await _ask(WELCOME, said)
         assert asked.reply == {"sent": True}
     asked, _, _ = await _ask(WELCOME, (m.TYPE_AUTHORISED, {m.NONCE: b"another!"}))

@@ -1,0 +1,162 @@
+"""`tasdid emv`: payment cards on the bench.
+
+    tasdid emv pay --reader pcsc:0 --amount 2000 --offline --json --trace out.json
+    tasdid emv replay out.json
+    tasdid emv explain out.json --lang ar
+
+Exit codes: 0 approved, provisional, or told; 1 declined, or a replay that differs from its recording; 2 bad input, no card; 3 no reader.
+A PIN is asked for on the console, or read from standard input with --pin-stdin; it is never an argument, never kept, never written.
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from protocol.errors import CardError, ConfigError
+from tools.house.errors import MissingPart
+from tools.house.paths import ROOT
+
+app = typer.Typer(no_args_is_help=True, help="Pay with a card on a reader, replay a recording, explain a decision.")
+OUTCOMES = {1: "approved", 2: "provisional", 3: "declined", 4: "interrupted"}
+_NO_READER = ("CRD-010", "CRD-011", "CRD-012")
+
+Params = Annotated[
+    Path | None, typer.Option(help='set "emv": signed (.cose) or its body as JSON; the simulator\'s if not given')
+]
+Lang = Annotated[str, typer.Option(help="ar, fr or en")]
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
+
+
+@app.callback()
+def emv() -> None:
+    """Pay with a card on a reader, replay a recording, explain a decision."""
+
+
+@app.command()
+def pay(
+    amount: Annotated[str, typer.Option(help="dinars, e.g. 2000 or 2000.50")],
+    reader: Annotated[str, typer.Option(help="pcsc:N, pcsc:NAME or link:host:port")] = "pcsc:0",
+    online: Annotated[bool, typer.Option("--online/--offline", help="with a test issuer, or without any")] = False,
+    params: Params = None,
+    world: Annotated[
+        Path | None, typer.Option(help="folder of the simulated world whose issuers answer online")
+    ] = None,
+    trace: Annotated[Path | None, typer.Option(help="write exchange and explanation into this file")] = None,
+    pin_stdin: Annotated[bool, typer.Option("--pin-stdin", help="read the PIN from standard input")] = False,
+    lang: Lang = "en",
+    as_json: AsJson = False,
+) -> None:
+    """Pay with any card on a reader; nothing is captured. Exit codes: 0 approved or provisional, 1 declined, 2 bad input or card, 3 no reader."""
+    from terminal.boards.linux import card_reader
+    from tools.emv import params as parameters
+    from tools.emv import report
+    from tools.emv.pay import Payment, TestIssuer
+
+    folder = (world or ROOT / "var" / "cpython") / "pki" / "schemes"
+    payment = Payment(
+        _centimes(amount), parameters.load(params), _pin_from_stdin if pin_stdin else _pin_from_console,
+        TestIssuer(folder) if online else None, lambda line: print(line, file=sys.stderr, flush=True),
+    )  # fmt: skip
+    try:
+        result = asyncio.run(payment.run(card_reader(reader)))
+    except CardError as error:
+        if error.code in _NO_READER:
+            raise MissingPart(error.code, error.message, error.hint or "check that the reader is connected") from error
+        raise
+    found = report.of(result, payment.steps, lang)
+    if trace is not None:
+        trace.write_text(json.dumps(report.trace(result, payment), indent=1))
+    _tell(found, as_json)
+    if result.outcome not in (1, 2):
+        raise typer.Exit(1)
+
+
+@app.command()
+def replay(
+    file: Annotated[
+        Path, typer.Argument(help='recording: {"steps": [{"command", "response"}], "terminal": {tag: hex}}')
+    ],
+    params: Params = None,
+    lang: Lang = "en",
+    as_json: AsJson = False,
+) -> None:
+    """Run the kernel against a recorded exchange. Exit codes: 0 as recorded, 1 it differs, 2 bad input."""
+    from tools.emv import params as parameters
+    from tools.emv import record, report
+    from tools.emv.replay import Replay
+
+    recording = record.load(file)
+    known = parameters.body(params.read_bytes(), params.name) if params is not None else parameters.sample_body()
+    played = Replay(recording, known)
+    result = played.run()
+    found: dict[str, Any] = report.of(result, recording["steps"], lang) if result is not None else {"outcome": None}
+    found["differences"] = played.differences
+    _tell(found, as_json)
+    if result is None or played.differences:
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    file: Annotated[
+        Path, typer.Argument(help="trace of `tasdid emv pay`, a board's trace file, or a terminal's events")
+    ],
+    lang: Lang = "fr",
+    as_json: AsJson = False,
+) -> None:
+    """Say in words why each payment of a trace ended as it did. Exit codes: 0 told, 2 no explanation in it."""
+    from tools.emv import report
+
+    told = [report.told(entry, _language(lang)) for entry in report.explanations(file)]
+    if as_json:
+        typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
+        return
+    for entry in told:
+        typer.echo(
+            "\n".join([entry["title"], *("  " + line for line in entry["lines"]), "  = " + entry["decisive"], ""])
+        )
+
+
+def _language(lang: str) -> str:
+    from tools.emv.explain import LANGUAGES
+
+    if lang not in LANGUAGES:
+        raise ConfigError("no such language", "CFG-095", "ar, fr or en", lang)
+    return lang
+
+
+def _centimes(text: str) -> int:
+    whole, _, part = text.partition(".")
+    if not whole.isdigit() or not (part.isdigit() or not part) or len(part) > 2 or len(whole) > 9:
+        raise ConfigError("--amount is no amount", "CFG-095", "dinars, e.g. 2000 or 2000.50")
+    return int(whole) * 100 + int(part.ljust(2, "0") or 0)
+
+
+def _pin_from_console(tries: int | None, last: bool) -> str:
+    import getpass
+
+    note = " (last try)" if last else f" ({tries} left)" if tries is not None else ""
+    return getpass.getpass(f"PIN{note}, empty to pass: ")
+
+
+def _pin_from_stdin(_tries: int | None, _last: bool) -> str:
+    return sys.stdin.readline().strip()
+
+
+def _tell(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=1))
+        return
+    for key, value in found.items():
+        if isinstance(value, list):
+            typer.echo(f"{key}:")
+            for line in value:
+                typer.echo(
+                    "  " + (" ".join(str(part) for part in line) if isinstance(line, (list, tuple)) else str(line))
+                )
+        elif value not in (None, ""):
+            typer.echo(f"{key}: {value}")

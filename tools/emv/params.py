@@ -1,0 +1,84 @@
+"""Kernel parameters for the bench: from a signed set, a JSON file, or a recording.
+
+JSON is the body of the set "emv" (`protocol.emv.params`) with byte strings in hexadecimal. A signed set's signature is not checked here: this
+is no terminal and takes nobody's money.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from protocol import cbor, cose
+from protocol.emv.params import EmvParams
+from protocol.errors import ConfigError, FormatError
+from tools.house.paths import ROOT
+
+SAMPLE = ROOT / "var" / "cpython" / "sets" / "emv.cose"
+_HEX = {
+    "aid", "tac_denial", "tac_online", "tac_default", "version", "ddol", "tdol", "capabilities", "additional",
+    "rid", "modulus", "exponent", "sha1",
+}  # fmt: skip
+
+
+def load(path: Path | None) -> EmvParams:
+    """The parameters in `path`; without one those of the simulator's world. ConfigError CFG-093."""
+    source = path if path is not None else SAMPLE
+    if not source.is_file():
+        raise ConfigError(
+            "no EMV parameters",
+            "CFG-093",
+            "name a file with --params, or run `tasdid up` once to have the samples",
+            source.name,
+        )
+    return EmvParams(body(source.read_bytes(), source.name))
+
+
+def sample_body() -> dict[str, Any] | None:
+    """The body of the simulator's set, None if there is none yet."""
+    return body(SAMPLE.read_bytes(), SAMPLE.name) if SAMPLE.is_file() else None
+
+
+def body(data: bytes, name: str) -> dict[str, Any]:
+    """The body of a set. ConfigError CFG-093."""
+    try:
+        if data.lstrip()[:1] == b"{":
+            return _bytes(json.loads(data))
+        return cbor.decode(cose.sign1_parse(data).payload or b"")[6]
+    except (ValueError, KeyError, TypeError, FormatError) as error:
+        raise ConfigError(
+            f"{name} holds no EMV parameters", "CFG-093", "a signed set, or its body as JSON with hex strings"
+        ) from error
+
+
+def _bytes(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _bytes(entry, key) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [bytes.fromhex(e) if name in ("exceptions", "revoked") else _bytes(e) for e in value]
+    return bytes.fromhex(value) if name in _HEX and isinstance(value, str) else value
+
+
+def recorded(terminal: dict[int, bytes], aids: list[bytes], known: dict[str, Any] | None) -> EmvParams:
+    """Parameters for a recording: what its terminal's data say, for the applications that it selected; keys from `known`."""
+    extra = dict(known or {})
+    entries = {bytes(entry["aid"]): dict(entry) for entry in extra.pop("aids", [])}
+    made = []
+    for aid in aids:
+        entry = next((e for prefix, e in entries.items() if aid.startswith(prefix)), {})
+        default = {
+            "tac_denial": bytes(5),
+            "tac_online": b"\xff" * 5,
+            "tac_default": b"\xff" * 5,
+            "floor": 0,
+            "version": b"\0\x01",
+        }
+        entry = {**default, **entry, "aid": aid}
+        for tag, field in ((0x9F33, "capabilities"), (0x9F40, "additional"), (0x9F09, "version")):
+            if tag in terminal:
+                entry[field] = terminal[tag]
+        if 0x9F1B in terminal:
+            entry["floor"] = int.from_bytes(terminal[0x9F1B], "big")
+        if 0x9F35 in terminal:
+            entry["terminal_type"] = terminal[0x9F35][0]
+        made.append(entry)
+    return EmvParams({"ca_keys": [], "deferral": True, **extra, "aids": made})

@@ -1,0 +1,125 @@
+"""A payment with any card on any reader, on the bench: the kernel as the terminal runs it, a person or a script at the keys.
+
+Online means a test issuer in this process, with the keys of a simulated world: it knows the simulated cards and refuses all others (05).
+Nothing is captured anywhere. The PIN is asked for on the terminal's own line, never taken from an argument, never kept.
+"""
+
+import datetime as dt
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from protocol.crypto.native import NativeCrypto
+from protocol.emv.kernel import Result, transact
+from protocol.emv.params import EmvParams
+from terminal.flows.drive import drive
+from tools.emv.record import Recorder
+
+WAIT_MS = 60000
+AskPin = Callable[[int | None, bool], str]
+Online = Callable[[bytes, Any, int], dict[str, Any] | None]
+
+
+class TestIssuer:
+    """Issuers of a world's cards. `folder`: the world's `pki/schemes`; absent: no card is known."""
+
+    __test__ = False
+
+    def __init__(self, folder: Path) -> None:
+        from sim.acquirer import keys
+
+        self._keys = keys.HostKeys(bytes(16)) if not folder.is_dir() else self._load(folder)
+
+    @staticmethod
+    def _load(folder: Path) -> Any:
+        import json
+
+        from sim.acquirer import keys
+
+        masters, scripts = {}, {}
+        for prefix, name in keys.ISSUER_BINS.items():
+            path = folder / f"issuer-{name}.master.json"
+            if path.exists():
+                stored = json.loads(path.read_text())
+                masters[prefix], scripts[prefix] = bytes.fromhex(stored["ac"]), bytes.fromhex(stored["smi"])
+        return keys.HostKeys(bytes(16), masters, scripts)
+
+    def answer(self, de55: bytes, facts: dict[str, Any], amount: int) -> dict[str, Any]:
+        """The kernel's reply for one ARQC."""
+        from sim.acquirer import emv, issuer
+
+        pan = bytes(facts["pan"]).decode()
+        master = self._keys.issuer_key(pan)
+        if master is None:
+            return {"arc": "05"}
+        tags = emv.parse(de55)
+        genuine = emv.genuine(master, pan, facts["psn"], tags, amount, emv.TYPE_ARQC)
+        data = issuer.answer(master, self._keys.script_keys.get(pan[:8]), pan, facts["psn"], tags, genuine, "")
+        return {"arc": "00" if genuine else "82", "data": data, "auth_code": "000000" if genuine else ""}
+
+
+class Payment:
+    """One payment's questions answered. `result`, `steps`, `online_reply` and `un` are there afterwards."""
+
+    def __init__(
+        self, amount: int, params: EmvParams, ask_pin: AskPin, issuer: TestIssuer | None, say: Callable[[str], None]
+    ) -> None:
+        self.amount = amount
+        self._params = params
+        self._ask_pin = ask_pin
+        self._issuer = issuer
+        self._say = say
+        self._facts: dict[str, Any] = {}
+        self.un = secrets.token_bytes(4)
+        self.txn: dict[str, Any] = {}
+        self.online_reply: dict[str, Any] | None = None
+        self.steps: list[tuple[bytes, bytes]] = []
+        self.atr = b""
+
+    async def run(self, reader: Any) -> Result:
+        """Wait for the card and pay. Raises CardError."""
+        self._say("present the card")
+        await reader.wait_for_card(WAIT_MS)
+        self.atr = await reader.connect()
+        now = dt.datetime.now()
+        self.txn = {
+            "amount": self.amount, "currency": 12, "country": 12, "date": now.strftime("%y%m%d"), "time": now.strftime("%H%M%S"),
+            "type": 0, "counter": secrets.randbelow(99_999_999) + 1,
+        }  # fmt: skip
+        recorder = Recorder(reader)
+        handlers: dict[str, Callable[..., Awaitable[Any]]] = {
+            "choose": self._choose, "pin": self._pin, "online_pin": self._online_pin, "random": self._random, "online": self._online,
+            "identified": self._identified, "first_gac": self._nothing, "progress": self._nothing,
+        }  # fmt: skip
+        try:
+            return await drive(recorder, transact(self.txn, self._params, NativeCrypto(), self.un), handlers)
+        finally:
+            self.steps = recorder.steps
+            self._facts = {}
+            await reader.disconnect()
+
+    async def _choose(self, labels: list[str]) -> int:
+        self._say("applications: " + ", ".join(labels) + f"; taken: {labels[0]}")
+        return 0
+
+    async def _pin(self, tries: int | None, last: bool) -> bytearray | None:
+        digits = self._ask_pin(tries, last)
+        return bytearray(digits.encode()) if digits else None
+
+    async def _online_pin(self, _facts: dict[str, Any]) -> None:
+        self._say("the card wants an online PIN: bypassed, there is no PIN pad here")
+
+    async def _random(self, count: int) -> bytes:
+        return secrets.token_bytes(count)
+
+    async def _online(self, de55: bytes) -> dict[str, Any] | None:
+        self.online_reply = None if self._issuer is None else self._issuer.answer(bytes(de55), self._facts, self.amount)
+        return self.online_reply
+
+    async def _identified(self, facts: dict[str, Any]) -> None:
+        self._facts = facts
+        self._say(f"application {facts['label']}")
+
+    async def _nothing(self, *_: Any) -> None:
+        return None

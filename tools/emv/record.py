@@ -1,0 +1,78 @@
+"""Recorded exchanges: written while paying, read for a replay.
+
+    {"steps": [{"command": hex, "response": hex} …], "terminal": {tag: hex}, "online": {…}, "explain": [[what, why] …], …}
+
+VERIFY is always masked: its data become zeros. Raw steps are kept for applications of test RIDs only; of others a step keeps the command's
+header, the length of the answer and its status word, which is enough to see what happened and useless to a thief.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from protocol import apdu
+from protocol.errors import ConfigError, FormatError
+
+TEST_RIDS = (bytes.fromhex("F000005444"),)
+VERIFY = 0x20
+
+
+def is_test(aid: bytes) -> bool:
+    """Whether an application belongs to nobody's real money."""
+    return aid[:5] in TEST_RIDS
+
+
+def masked(command: bytes) -> bytes:
+    """The command without a PIN in it."""
+    command = bytes(command)
+    if len(command) > 4 and command[1] == VERIFY:
+        return command[:5] + bytes(len(command) - 5)
+    return command
+
+
+class Recorder:
+    """A card reader that notes what passes. `steps`: [(command, response)], VERIFY masked at once."""
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+        self.steps: list[tuple[bytes, bytes]] = []
+
+    async def transceive(self, command: bytes) -> bytes:
+        """Send, note, hand back."""
+        safe = masked(command)
+        response = await self._reader.transceive(command)
+        self.steps.append((safe, bytes(response)))
+        return response
+
+
+def steps_json(steps: list[tuple[bytes, bytes]], aid: bytes) -> list[dict[str, Any]]:
+    """The steps as they may be written down for this application."""
+    if is_test(aid):
+        return [{"command": c.hex().upper(), "response": r.hex().upper()} for c, r in steps]
+    return [{"header": c[:4].hex().upper(), "bytes": len(r) - 2, "sw": r[-2:].hex().upper()} for c, r in steps]
+
+
+def load(path: Path) -> dict[str, Any]:
+    """A recording: "steps" [(command, response)], "terminal" {tag: value} and whatever else the file has. ConfigError CFG-094."""
+    try:
+        data = json.loads(path.read_text())
+        steps = [(bytes.fromhex(step["command"]), bytes.fromhex(step["response"])) for step in data["steps"]]
+        terminal = {int(tag, 16): bytes.fromhex(value) for tag, value in data.get("terminal", {}).items()}
+    except OSError as error:
+        raise ConfigError(f"{path.name} cannot be read", "CFG-094", "check the path") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"{path.name} is no recording",
+            "CFG-094",
+            'it needs {"steps": [{"command": hex, "response": hex}], "terminal": {tag: hex}}',
+        ) from error
+    return {**data, "steps": steps, "terminal": terminal}
+
+
+def parsed(command: bytes) -> tuple[bytes, bytes]:
+    """(header, data) of a command; one that is malformed is all header."""
+    try:
+        found = apdu.parse_command(command)
+        return bytes(command[:4]), bytes(found.data)
+    except FormatError:
+        return bytes(command), b""

@@ -1,0 +1,192 @@
+"""The kernel against a recorded exchange: the recording plays the card, and every difference between the two is named.
+
+A command that the recording does not have is answered with the next recorded answer to the same instruction and parameters, if there is one;
+then the kernel sees what that card said to somebody else's question. Where there is none, the replay ends there and says so. VERIFY is compared
+by its header only, since recordings mask it.
+"""
+
+import hashlib
+from typing import Any
+
+from protocol import tlv
+from protocol.crypto.native import NativeCrypto
+from protocol.emv import tags
+from protocol.emv.kernel import Result, transact
+from protocol.errors import CardError, EmvError, FormatError
+from tools.emv import params as parameters
+from tools.emv import record
+from tools.emv.explain import NAMES
+
+SECRET = (
+    "57",
+    "5A",
+    "5F20",
+    "9F1F",
+    "9F20",
+    "56",
+)  # what identifies card or holder: its length is shown, never its value
+_DEFAULTS = {
+    0x9F02: "000000000000",
+    0x9A: "260101",
+    0x9F21: "000000",
+    0x5F2A: "0012",
+    0x9F1A: "0012",
+    0x9C: "00",
+    0x9F37: "00000000",
+    0x9F41: "00000001",
+}
+
+
+class Replay:
+    """One recording; `run` gives the kernel's result (None if the recording ended too early). `differences` are sentences."""
+
+    def __init__(self, recording: dict[str, Any], known: dict[str, Any] | None = None) -> None:
+        self._steps: list[tuple[bytes, bytes]] = recording["steps"]
+        self._recording = recording
+        self._known = known
+        self._at = 0
+        self.differences: list[str] = []
+        self.asked = 0
+        self.terminal = {tag: bytes.fromhex(value) for tag, value in _DEFAULTS.items()} | recording["terminal"]
+
+    def run(self) -> Result | None:
+        """Run the kernel to its end."""
+        machine = transact(self._txn(), self._params(), NativeCrypto(), self.terminal[0x9F37])
+        answer: Any = None
+        try:
+            while True:
+                request = machine.send(answer)
+                if request[0] == "apdu":
+                    answer = self._card(record.masked(bytes(request[1])))
+                else:
+                    answer = self._person(request)
+        except StopIteration as stop:
+            result: Result = stop.value
+        except CardError as error:
+            self.differences.append(str(error.message))
+            return None
+        for step in self._steps[self._at :]:
+            self.differences.append(f"the recording goes on with {_name(step[0])}, the kernel has ended")
+        self._compare(result)
+        return result
+
+    def _card(self, command: bytes) -> bytes:
+        self.asked += 1
+        header = record.parsed(command)[0]
+        ahead = range(self._at, len(self._steps))
+        exact = next((i for i in ahead if _same(command, self._steps[i][0])), None)
+        found = exact
+        if found is None:  # the same question with other data, or GENERATE AC asking for another cryptogram
+            size = 2 if header[1:2] == b"\xae" else 4
+            found = next((i for i in ahead if self._steps[i][0][:size] == header[:size]), None)
+        if found is None:
+            raise CardError(
+                f"the kernel sends {_name(command)} as command {self.asked}, the recording has no answer to it"
+            )
+        for i in range(self._at, found):
+            self.differences.append(
+                f"the recording has {_name(self._steps[i][0])} as step {i + 1}, the kernel does not send it"
+            )
+        if exact is None:
+            self.differences.append(
+                f"step {found + 1}, {_name(command)}: {_data_difference(command, self._steps[found][0])}"
+            )
+        self._at = found + 1
+        return self._steps[found][1]
+
+    def _person(self, request: tuple[Any, ...]) -> Any:
+        """What a cardholder, an issuer or a generator answers: as the recording suggests."""
+        if request[0] == "choose":
+            return 0
+        if request[0] == "random":
+            return bytes(request[1])
+        if request[0] == "pin":
+            upcoming = self._steps[self._at : self._at + 2]  # GET CHALLENGE may come first
+            return bytearray(b"0000") if any(c[1:2] == b"\x20" for c, _ in upcoming) else None
+        if request[0] == "online":
+            reply = self._recording.get("online")
+            if not isinstance(reply, dict):
+                return None
+            return {**reply, "data": bytes.fromhex(reply.get("data", ""))}
+        return None
+
+    def _txn(self) -> dict[str, Any]:
+        value = self.terminal
+        number = {tag: int(value[tag].hex()) for tag in (0x9F02, 0x5F2A, 0x9F1A, 0x9F41)}
+        txn: dict[str, Any] = {
+            "amount": number[0x9F02], "currency": number[0x5F2A], "country": number[0x9F1A], "counter": number[0x9F41],
+            "date": value[0x9A].hex(), "time": value[0x9F21].hex(), "type": value[0x9C][0],
+        }  # fmt: skip
+        for tag, name in ((0x9F1C, "terminal_id"), (0x9F16, "merchant_id"), (0x9F1E, "serial"), (0x9F4E, "merchant")):
+            if tag in value:
+                txn[name] = value[tag].decode("ascii", "replace")
+        return txn
+
+    def _params(self) -> Any:
+        """Applications: those that the recording selects by name, in that order; no directory if it never asks for one."""
+        names = [data for c, _ in self._steps for header, data in [record.parsed(c)] if header[:3] == b"\x00\xa4\x04"]
+        directory = any(record.parsed(c)[1].startswith(b"1PAY") for c, _ in self._steps)
+        aids: list[bytes] = []
+        for name in names:
+            if not name.startswith((b"1PAY", b"2PAY")) and 5 <= len(name) <= 16 and name not in aids:
+                aids.append(name)
+        if not aids:
+            raise EmvError("the recording selects no application", "EMV-110")
+        return parameters.recorded(self.terminal, aids, {"pse": directory, **(self._known or {})})
+
+    def _compare(self, result: Result) -> None:
+        """Registers and decision, where the recording has them."""
+        for name in ("tvr", "tsi", "cvm_results"):
+            said = self._recording.get(name)
+            here = getattr(result, name).hex().upper()
+            if isinstance(said, str) and said.upper() != here:
+                self.differences.append(f"{name.upper()} {here}, recorded {said.upper()}")
+        for name in ("outcome", "reason"):
+            if name in self._recording and self._recording[name] != getattr(result, name):
+                self.differences.append(f"{name} {getattr(result, name)}, recorded {self._recording[name]}")
+
+
+def _same(sent: bytes, kept: bytes) -> bool:
+    """Whether a kept command is the one sent; VERIFY by header, an Le at the end does not count."""
+    if sent[1:2] == b"\x20":
+        return sent[:4] == kept[:4]
+    return record.parsed(sent) == record.parsed(kept)
+
+
+_INS = {
+    0xA4: "SELECT", 0xB2: "READ RECORD", 0xA8: "GET PROCESSING OPTIONS", 0xAE: "GENERATE AC", 0x88: "INTERNAL AUTHENTICATE",
+    0x82: "EXTERNAL AUTHENTICATE", 0x20: "VERIFY", 0xCA: "GET DATA", 0x84: "GET CHALLENGE", 0xC0: "GET RESPONSE",
+}  # fmt: skip
+
+
+def _name(command: bytes) -> str:
+    """ "READ RECORD 01 0C" """
+    known = _INS.get(command[1] if len(command) > 1 else -1, "command")
+    return f"{known} {command[2:4].hex(' ').upper()}"
+
+
+def _data_difference(sent: bytes, kept: bytes) -> str:
+    """Where two commands of one header differ, by offset; values only as hashes, since data may be anything."""
+    ours, theirs = record.parsed(sent)[1], record.parsed(kept)[1]
+    if sent[:4] != kept[:4]:
+        return f"the recording has {_name(kept)}"
+    if len(ours) != len(theirs):
+        return f"{len(ours)} bytes of data sent, {len(theirs)} recorded"
+    places = [i for i in range(len(ours)) if ours[i] != theirs[i]]
+    mark = hashlib.sha256(theirs).hexdigest()[:8]
+    return f"data differ at byte {', '.join(str(i) for i in places[:8])} of {len(ours)} (recorded {mark})"
+
+
+def data_read(steps: list[tuple[bytes, bytes]]) -> list[tuple[str, str, str]]:
+    """(tag, name, value or its length) of what the card gave, in order; what identifies card or holder is not shown."""
+    found: list[tuple[str, str, str]] = []
+    for _, response in steps:
+        try:
+            for _, tag, value in tlv.walk(response[:-2]):
+                if not tlv.is_constructed(tag):
+                    name = tags.name(tag)
+                    shown = f"{len(value)} bytes" if name in SECRET or len(value) > 32 else bytes(value).hex().upper()
+                    found.append((name, NAMES.get(name, ""), shown))
+        except FormatError:
+            continue  # not TLV: format 1, or nothing
+    return found

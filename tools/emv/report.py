@@ -1,0 +1,90 @@
+"""What is told of a payment: result, data read, explanation; and what is written into a trace. No card number beyond its last four digits."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from protocol.emv.kernel import Result
+from protocol.errors import ConfigError
+from tools.emv import explain, record, replay
+
+OUTCOMES = {1: "approved", 2: "provisional", 3: "declined", 4: "interrupted"}
+
+
+def of(result: Result, steps: list[tuple[bytes, bytes]], lang: str) -> dict[str, Any]:
+    """The result as a plain object."""
+    found = {
+        "outcome": OUTCOMES.get(result.outcome, ""), "reason": result.reason, "detail": result.detail, "aid": result.aid.hex().upper(),
+        "label": result.label, "last4": bytes(result.pan[-4:]).decode(), "tvr": result.tvr.hex().upper(), "tsi": result.tsi.hex().upper(),
+        "cvm_results": result.cvm_results.hex().upper(), "oda": result.oda, "cda_ok": result.cda_ok, "cid": f"{result.cid:02X}",
+        "atc": result.atc, "auth_code": result.auth_code, "script_results": result.script_results.hex().upper(), "commands": len(steps),
+        "data": [list(entry) for entry in replay.data_read(steps)], "explanation": explain.lines(result.explain, lang),
+        "decisive": explain.decisive(result.explain, lang),
+    }  # fmt: skip
+    result.forget()
+    return found
+
+
+def trace(result: Result, payment: Any) -> dict[str, Any]:
+    """What `--trace` writes: a recording that `replay` reads and an explanation that `explain` reads."""
+    txn = payment.txn
+    test = record.is_test(result.aid)
+    reply = payment.online_reply
+    return {
+        "steps": record.steps_json(payment.steps, result.aid),
+        "terminal": {
+            "9F02": f"{txn['amount']:012d}", "5F2A": f"{txn['currency']:04d}", "9F1A": f"{txn['country']:04d}", "9A": txn["date"],
+            "9F21": txn["time"], "9C": f"{txn['type']:02X}", "9F41": f"{txn['counter']:08d}", "9F37": payment.un.hex().upper(),
+        },
+        **({"online": {**reply, "data": bytes(reply.get("data", b"")).hex().upper()}} if test and reply else {}),
+        "aid": result.aid.hex().upper(), "tvr": result.tvr.hex().upper(), "tsi": result.tsi.hex().upper(),
+        "cvm_results": result.cvm_results.hex().upper(), "outcome": result.outcome, "reason": result.reason,
+        "explain": [list(pair) for pair in result.explain],
+    }  # fmt: skip
+
+
+def explanations(path: Path) -> list[dict[str, Any]]:
+    """The payments explained in a file: one JSON object, or lines of events. ConfigError CFG-094."""
+    try:
+        text = path.read_text()
+        entries = (
+            [json.loads(text)] if _whole(text) else [json.loads(line) for line in text.splitlines() if line.strip()]
+        )
+    except OSError as error:
+        raise ConfigError(f"{path.name} cannot be read", "CFG-094", "check the path") from error
+    except ValueError as error:
+        raise ConfigError(f"{path.name} is no trace", "CFG-094", "JSON, or one JSON object a line") from error
+    found = [entry for entry in entries if isinstance(entry, dict) and _pairs(entry.get("explain"))]
+    if not found:
+        raise ConfigError(
+            f"{path.name} explains no payment",
+            "CFG-094",
+            "write one with `tasdid emv pay --trace`, or ask the board for it",
+        )
+    return found
+
+
+def _whole(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _pairs(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(p, list) and len(p) == 2 and all(isinstance(w, str) for w in p) for p in value
+    )
+
+
+def told(entry: dict[str, Any], lang: str) -> dict[str, Any]:
+    """One payment in words."""
+    pairs = [(what, why) for what, why in entry["explain"]]
+    head = explain.texts()["head"]
+    title = f"{head['title'][lang]} - TVR {str(entry.get('tvr', '')).upper()} TSI {str(entry.get('tsi', '')).upper()}"
+    return {
+        "title": title,
+        "lines": explain.lines(pairs, lang),
+        "decisive": f"{head['decisive'][lang]}: {explain.decisive(pairs, lang)}",
+    }
