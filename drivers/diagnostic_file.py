@@ -6,13 +6,14 @@ For a board whose wiring asks for it. Carries what the port carries: codes and s
 import json
 
 from drivers.contracts.small import Diagnostic
+from drivers.diagnostic_link import LinkDiagnostic
 from protocol.errors import ConfigError
 
 
 class FileDiagnostic(Diagnostic):
     """Hands every event on to `other`; appends those named in `kinds` to the file `path`. ConfigError CFG-043 if it cannot be opened."""
 
-    def __init__(self, other: Diagnostic, path: str, kinds: "tuple[str, ...]" = ("emv",)) -> None:
+    def __init__(self, other: LinkDiagnostic, path: str, kinds: "tuple[str, ...]" = ("emv",)) -> None:
         self._other = other
         self._kinds = kinds
         try:

@@ -186,7 +186,10 @@ def tariff_body() -> dict[str, Any]:
 
 
 def emv_body(pki: Pki) -> dict[str, Any]:
-    """The sample set "emv": two test applications, one test CA key, deferral allowed. No real AID, RID or TAC (domain §4)."""
+    """The sample set "emv": two test applications, one test CA key, deferral allowed. No real AID, RID or TAC (domain §4).
+
+    With two applications, asking for each is cheaper than reading a directory: no PSE.
+    """
     aids = [
         {
             "aid": bytes.fromhex(aid), "label": label, "partial": True, "version": bytes.fromhex("0001"), "floor": floor,
@@ -198,7 +201,7 @@ def emv_body(pki: Pki) -> dict[str, Any]:
             ("F00000544402", "EDAHABIA TEST", 200_000, "20F8C8"),  # announces online PIN too
         )
     ]  # fmt: skip
-    return {"aids": aids, "ca_keys": [pki.schemes.capk()], "exceptions": [], "deferral": True, "deferral_oda": ["cda"]}
+    return {"aids": aids, "ca_keys": [pki.schemes.capk()], "exceptions": [], "deferral": True, "deferral_oda": ["cda"], "pse": False}
 
 
 def _people() -> dict[str, Any]:
