@@ -225,7 +225,7 @@ def _restore(
     _need(schema.restorable(item), "record")
     try:
         record = wire.restore(item, previous, head)
-        data = cbor.encode(record)
+        data = envelope.canonical(record)
     except FormatError as error:
         raise codes.RefusedError(codes.MALFORMED, f"record {head[r.SEQ]} cannot be restored ({error.code})") from error
     rejected = _judge(device, record, data, signature)

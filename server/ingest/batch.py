@@ -7,7 +7,7 @@ reply is sent after the commit only.
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from protocol import records as r
 from protocol import sync as s
@@ -17,6 +17,11 @@ from server.ingest.work import Work
 from server.messages import Batch, Entry
 from server.store import audit
 from server.store import tables as t
+
+_MOVES = ("seq", "hash", "cum_count", "cum_total", "counter", "utc", "last_contact")
+_ADVANCE = (
+    update(t.heads).where(t.heads.c.device == bindparam("b_device")).values({name: bindparam(name) for name in _MOVES})
+)
 
 
 def batch(connection: Connection, message: Batch, now: int) -> dict[int, Any]:
@@ -81,17 +86,17 @@ def _append(connection: Connection, message: Batch, head: Row[Any], new: list[En
         audit.alarm(connection, name, code, f"record {seq} is kept but not posted", now)
     last = new[-1].record
     connection.execute(
-        update(t.heads)
-        .where(t.heads.c.device == name)
-        .values(
-            seq=new[-1].seq,
-            hash=new[-1].hash,
-            cum_count=last[r.CUM_COUNT],
-            cum_total=last[r.CUM_TOTAL],
-            counter=last[r.COUNTER],
-            utc=last[r.UTC],
-            last_contact=now,
-        )
+        _ADVANCE,
+        {
+            "b_device": name,
+            "seq": new[-1].seq,
+            "hash": new[-1].hash,
+            "cum_count": last[r.CUM_COUNT],
+            "cum_total": last[r.CUM_TOTAL],
+            "counter": last[r.COUNTER],
+            "utc": last[r.UTC],
+            "last_contact": now,
+        },
     )
     return rejected
 

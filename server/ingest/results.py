@@ -4,7 +4,7 @@ has written it down.
 
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, exists, insert, or_, select
+from sqlalchemy import Connection, Table, and_, bindparam, exists, insert, or_, select
 
 from protocol import records as r
 from protocol import sync as s
@@ -19,18 +19,7 @@ MAX_PENDING = 16  # results in one reply; the rest follow when these have come b
 
 def pending(connection: Connection, device: str) -> list[dict[int, Any]]:
     """Results that the device has not yet written as AUTHORISATION_RESULT records, oldest payment first."""
-    same = and_(
-        t.results.c.device == t.payments.c.device,
-        t.results.c.epoch == t.payments.c.epoch,
-        t.results.c.intent == t.payments.c.intent,
-    )
-    found = connection.execute(
-        select(t.results)
-        .join(t.payments, same)
-        .where(t.results.c.device == device, t.payments.c.result_seq.is_(None))
-        .order_by(t.results.c.epoch, t.results.c.intent)
-        .limit(MAX_PENDING)
-    )
+    found = connection.execute(_PENDING, {"device": device})
     return [
         {
             s.RESULT_EPOCH: row.epoch,
@@ -49,6 +38,26 @@ def cleared(connection: Connection, device: str, epoch: int) -> list[list[Any]]:
 
     A TC's when its clearing was accepted, an ARQC's when the terminal has written the final result down.
     """
+    found = connection.execute(_CLEARED, {"device": device, "epoch": epoch})
+    return [[row.intent, iso.reference((device, epoch, row.intent))] for row in found]
+
+
+def _pending_statement() -> Any:
+    same = and_(
+        t.results.c.device == t.payments.c.device,
+        t.results.c.epoch == t.payments.c.epoch,
+        t.results.c.intent == t.payments.c.intent,
+    )
+    return (
+        select(t.results)
+        .join(t.payments, same)
+        .where(t.results.c.device == bindparam("device"), t.payments.c.result_seq.is_(None))
+        .order_by(t.results.c.epoch, t.results.c.intent)
+        .limit(MAX_PENDING)
+    )
+
+
+def _cleared_statement() -> Any:
     o, p = t.outbox.c, t.payments.c
     same = and_(o.device == p.device, o.epoch == p.epoch, o.intent == p.intent)
     served = or_(
@@ -63,14 +72,18 @@ def cleared(connection: Connection, device: str, epoch: int) -> list[list[Any]]:
     kept_none = or_(
         p.outcome != r.OUTCOME_APPROVED, absent(t.authorisations)
     )  # approved online: nothing was sealed for later
-    found = connection.execute(
+    mine = (p.device == bindparam("device"), p.epoch == bindparam("epoch"), o.state == t.STATE_DONE)
+    return (
         select(p.intent)
         .join(t.outbox, same)
-        .where(p.device == device, p.epoch == epoch, o.state == t.STATE_DONE, served, kept_none, absent(t.erasures))
+        .where(*mine, served, kept_none, absent(t.erasures))
         .order_by(p.intent)
         .limit(MAX_CLEARED)
     )
-    return [[row.intent, iso.reference((device, epoch, row.intent))] for row in found]
+
+
+_PENDING, _CLEARED = _pending_statement(), _cleared_statement()
+"""Statements made once: making one costs more than running it."""
 
 
 def find(connection: Connection, identity: posting.Identity) -> Any:

@@ -21,6 +21,26 @@ from server.store.devices import Device
 Row = dict[str, Any]
 
 
+_INSERTS = {name: insert(table) for name, table in t.metadata.tables.items()}
+_OF_DEVICE = {"device": bindparam("device"), "intents": bindparam("intents", expanding=True)}
+_PAYMENTS = (
+    select(t.payments)
+    .where(t.payments.c.device == _OF_DEVICE["device"], t.payments.c.intent.in_(_OF_DEVICE["intents"]))
+    .order_by(t.payments.c.epoch)
+)
+_ASKED = select(t.authorisations).where(
+    t.authorisations.c.device == _OF_DEVICE["device"],
+    t.authorisations.c.epoch == bindparam("epoch"),
+    t.authorisations.c.intent.in_(_OF_DEVICE["intents"]),
+)
+_CASES = select(t.cases.c.case_no).where(
+    t.cases.c.device == bindparam("device"),
+    t.cases.c.epoch == bindparam("epoch"),
+    t.cases.c.case_no.in_(bindparam("cases", expanding=True)),
+)
+"""Statements made once: making one costs more than running it."""
+
+
 class Work:
     """The rows of one batch of one device."""
 
@@ -32,29 +52,31 @@ class Work:
         self._doubtful_before = restore.doubtful_before(connection)
         self._insert: dict[str, list[Row]] = {}
         self._updates: dict[str, list[Row]] = {}
-        self._payments = self._load_payments({e.record.get(r.INTENT) for e in entries})
+        intents = {e.record.get(r.INTENT) for e in entries}
+        self._payments = self._load_payments(intents)
+        self._asked_before = self._load_asked(intents)
         self._cases = self._load_cases({e.record.get(r.CASE) for e in entries if e.record[r.KIND] == r.NOTICE})
 
     def _load_payments(self, intents: set[Any]) -> dict[int, Row]:
         wanted = [intent for intent in intents if isinstance(intent, int)]
         if not wanted:
             return {}
-        found = self._connection.execute(
-            select(t.payments)
-            .where(t.payments.c.device == self._device.device, t.payments.c.intent.in_(wanted))
-            .order_by(t.payments.c.epoch)
-        )
+        found = self._connection.execute(_PAYMENTS, {"device": self._device.device, "intents": wanted})
         return {row.intent: dict(row._mapping) for row in found}
+
+    def _load_asked(self, intents: set[Any]) -> dict[tuple[int, int], Any]:
+        wanted = [intent for intent in intents if isinstance(intent, int)]
+        if not wanted:
+            return {}
+        values = {"device": self._device.device, "epoch": self._epoch, "intents": wanted}
+        return {(row.epoch, row.intent): row for row in self._connection.execute(_ASKED, values)}
 
     def _load_cases(self, numbers: set[Any]) -> set[int]:
         wanted = [number for number in numbers if isinstance(number, int)]
         if not wanted:
             return set()
-        c = t.cases.c
-        found = self._connection.execute(
-            select(c.case_no).where(c.device == self._device.device, c.epoch == self._epoch, c.case_no.in_(wanted))
-        )
-        return {row.case_no for row in found}
+        values = {"device": self._device.device, "epoch": self._epoch, "cases": wanted}
+        return {row.case_no for row in self._connection.execute(_CASES, values)}
 
     def _add(self, table: str, row: Row) -> None:
         self._insert.setdefault(table, []).append(row)
@@ -176,8 +198,10 @@ class Work:
 
     def _asked(self, payment: Row) -> Any:
         """The row of the payment's authorisation while the card waited, None if there was none."""
-        identity = (payment["device"], payment["epoch"], payment["intent"])
-        return self._connection.execute(select(t.authorisations).where(online.where(identity))).first()
+        if payment["epoch"] != self._epoch:  # begun in an epoch that is over
+            identity = (payment["device"], payment["epoch"], payment["intent"])
+            return self._connection.execute(select(t.authorisations).where(online.where(identity))).first()
+        return self._asked_before.get((payment["epoch"], payment["intent"]))
 
     def _post(self, payment: Row) -> None:
         place = accounts.Place(payment["scheme"], payment["wilaya"], payment["force"], payment["unit"])
@@ -263,7 +287,7 @@ class Work:
     def flush(self) -> None:
         """Write everything gathered."""
         for table, rows in self._insert.items():
-            self._connection.execute(insert(t.metadata.tables[table]), rows)
+            self._connection.execute(_INSERTS[table], rows)
         for row in self._updates.get("payments", ()):
             c = t.payments.c
             keys = (c.device == row["device"], c.epoch == row["epoch"], c.intent == row["intent"])

@@ -8,11 +8,13 @@ different key for a known device is refused.
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from protocol.errors import ConfigError
 from protocol.records import ZERO_HASH
 from server.store import tables as t
+
+_HEAD = select(t.heads).where(t.heads.c.device == bindparam("device")).with_for_update()
 
 
 @dataclass(frozen=True)
@@ -83,4 +85,4 @@ def head(connection: Connection, name: str) -> Row[Any]:
     """The device's row of `heads`, locked until the transaction ends (PostgreSQL; on SQLite the writer is alone
     anyway).
     """
-    return connection.execute(select(t.heads).where(t.heads.c.device == name).with_for_update()).one()
+    return connection.execute(_HEAD, {"device": name}).one()

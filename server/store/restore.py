@@ -11,6 +11,7 @@ from server.store import audit
 from server.store import tables as t
 
 _NAME = "restored"
+_VALUE = select(t.meta.c.value).where(t.meta.c.name == _NAME)
 
 
 def mark(connection: Connection, now: int) -> None:
@@ -27,4 +28,4 @@ def doubtful_before(connection: Connection) -> int:
     """Requests for payments made before this time (seconds UTC) may have been sent already; 0 if there never was a
     restore.
     """
-    return connection.execute(select(t.meta.c.value).where(t.meta.c.name == _NAME)).scalar() or 0
+    return connection.execute(_VALUE).scalar() or 0
