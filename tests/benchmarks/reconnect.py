@@ -1,0 +1,169 @@
+"""Many terminals with weeks of backlog come back at once, and what one record costs as the fleet grows.
+
+    tasdid bench reconnect [--json]
+    python -m tests.benchmarks.reconnect [--terminals 2000] [--fines 90] [--fleet 100,1000,10000,100000] [--plot FILE.png]
+
+First: every terminal says HELLO and sends its backlog over its own share of the connections, backing off with jitter when
+the server says "later"; drained means that every record is in the database, contiguous, and the books agree. Told: time,
+p50, p99 and maximum of an acknowledgement, the server's peak memory, how often it said later. By default 100 terminals
+of 10 fines each; 30 days are 90 fines a terminal at three a day.
+
+Second: the same messages into SQLite in one process with a fleet of growing size already on record (five records a
+terminal), as microseconds of CPU a record; plotted as PNG.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+from PIL import Image, ImageDraw
+from sqlalchemy import func, insert, select
+
+from server import config, keys
+from server.ingest.dispatch import Service
+from server.ledger import recompute
+from server.store import devices
+from server.store import tables as t
+from server.store.engine import open_engine, reading
+from tests.benchmarks import _load
+
+SAMPLE = 10  # terminals whose messages are timed in a fleet
+HISTORY = 5  # records that every other terminal has on record
+NOW = 1_900_000_000
+
+
+def drain(options: argparse.Namespace) -> dict[str, Any]:
+    """All terminals at once, over HTTP."""
+    with tempfile.TemporaryDirectory(prefix="tasdid-reconnect-") as temporary:
+        folder = Path(temporary)
+        handhelds, found = _load.scripts(options.terminals, options.fines)
+        records = options.terminals * options.fines * 8
+        url = f"sqlite:///{folder / 'served.db'}"
+        with _load.server(_load.configure(folder / "server", handhelds), url) as server:
+            idle = server.peak_mib()
+            said = _load.drive(folder, server.url, found, options.connections, 3000)
+            peak = server.peak_mib()
+            healthy = httpx.get(server.url + "/health").json()["ok"]
+        engine = open_engine(url, migrate=False)
+        with reading(engine) as connection:
+            kept = connection.execute(select(func.count()).select_from(t.raw)).scalar()
+            heads = connection.execute(select(func.count()).where(t.heads.c.seq == options.fines * 8)).scalar()
+            differing = recompute.differences(connection)
+        engine.dispose()
+    assert healthy and not said["refused"], said
+    assert (kept, heads, differing) == (records, options.terminals, []), (kept, heads, differing)
+    return {
+        "measured": "drain", "terminals": options.terminals, "records": records, "lost": records - (kept or 0),
+        "seconds": round(said["seconds"], 1), "records_per_s": round(records / said["seconds"]),
+        "ack_p50_ms": round(said["p50_ms"], 1), "ack_p99_ms": round(said["p99_ms"], 1),
+        "ack_max_ms": round(said["max_ms"], 1), "later": said["later"], "server_idle_mib": round(idle, 1),
+        "server_peak_mib": round(peak, 1),
+    }  # fmt: skip
+
+
+def _populate(connection: Any, size: int, point: bytes) -> None:
+    """A fleet on record: devices, heads, a few raw records each."""
+    chunk = 2000
+    for first in range(0, size, chunk):
+        names = [f"OLD-{number:07d}" for number in range(first, min(first + chunk, size))]
+        connection.execute(
+            insert(t.devices),
+            [
+                {
+                    "device": name, "public_key": point, "dukpt_key_id": "", "unit": "U", "force": 1, "wilaya": 16,
+                    "registered": 1,
+                }
+                for name in names
+            ],
+        )  # fmt: skip
+        zero = {"hash": bytes(32), "cum_count": 0, "cum_total": 0, "counter": 0, "utc": 0, "forks": 0}
+        connection.execute(insert(t.heads), [{"device": name, "seq": HISTORY, **zero} for name in names])
+        row = {"epoch": 1, "hash": bytes(32), "kind": 18, "record": bytes(130), "received": 1}
+        rows = [{"device": name, "seq": seq, **row} for name in names for seq in range(1, HISTORY + 1)]
+        connection.execute(insert(t.raw), rows)
+
+
+def cost(size: int) -> dict[str, Any]:
+    """Microseconds of CPU a record in a fleet of this size."""
+    with tempfile.TemporaryDirectory(prefix="tasdid-fleet-") as temporary:
+        folder = Path(temporary)
+        handhelds, found = _load.scripts(SAMPLE, 12)
+        loaded = config.load(_load.configure(folder, handhelds))
+        engine = open_engine(f"sqlite:///{folder / 'fleet.db'}")
+        with engine.begin() as connection:
+            _populate(connection, max(0, size - SAMPLE), handhelds[0].public())
+            for device in loaded.devices:
+                devices.register(connection, device, 1)
+        service = Service(engine, keys.load(loaded.keys))
+        service.handle(found[0][0], NOW)  # statements are compiled once
+        took = []
+        for script in found:
+            began = time.process_time()
+            for body in script:
+                service.handle(body, NOW)
+            took.append(time.process_time() - began)
+        engine.dispose()
+    return {
+        "measured": "cost",
+        "fleet": size,
+        "cpu_us_per_record": round(1e6 * sorted(took)[SAMPLE // 2] / (12 * 8), 1),
+    }
+
+
+def plot(points: list[dict[str, Any]], path: Path) -> None:
+    """A plain chart: fleet on a logarithmic axis, microseconds a record upwards from zero."""
+    width, height, left, bottom = 640, 400, 70, 50
+    image = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(image)
+    top = max(point["cpu_us_per_record"] for point in points) * 1.25
+    steps = max(1, len(points) - 1)
+    places = []
+    for index, point in enumerate(points):
+        x = left + index * (width - left - 40) / steps
+        y = height - bottom - (height - bottom - 40) * point["cpu_us_per_record"] / top
+        places.append((x, y))
+        draw.line([(x, height - bottom), (x, height - bottom + 5)], fill="black")
+        draw.text((x - 20, height - bottom + 10), f"{point['fleet']:,}", fill="black")
+        draw.text((x - 15, y - 18), f"{point['cpu_us_per_record']:.0f}", fill="black")
+        draw.ellipse([x - 3, y - 3, x + 3, y + 3], fill="#1f5fa8")
+    draw.line(places, fill="#1f5fa8", width=2)
+    draw.line([(left, 30), (left, height - bottom), (width - 30, height - bottom)], fill="black")
+    draw.text((left, 8), "CPU per record (microseconds) against terminals on record, SQLite", fill="black")
+    image.save(path)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="reconnect", description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--no-device", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--terminals", type=int, default=100)
+    parser.add_argument("--fines", type=int, default=10)
+    parser.add_argument("--connections", type=int, default=200)
+    parser.add_argument("--fleet", default="100,1000,10000")
+    parser.add_argument("--plot", type=Path, default=Path("var/reconnect.png"))
+    options = parser.parse_args(arguments)
+    drained = drain(options)
+    points = [cost(int(size)) for size in options.fleet.split(",")]
+    options.plot.parent.mkdir(parents=True, exist_ok=True)
+    plot(points, options.plot)
+    if options.json:
+        for report in (drained, *points):
+            print(json.dumps(report))
+        return 0
+    print(
+        f"{drained['terminals']} terminals, {drained['records']} records: drained in {drained['seconds']} s, none lost;"
+        f" ack p50 {drained['ack_p50_ms']} ms, p99 {drained['ack_p99_ms']} ms; peak {drained['server_peak_mib']} MiB"
+        f" (idle {drained['server_idle_mib']}); later {drained['later']} times"
+    )
+    print("; ".join(f"{point['fleet']} terminals {point['cpu_us_per_record']} µs a record" for point in points))
+    print(f"plotted to {options.plot}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
