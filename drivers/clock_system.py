@@ -29,7 +29,7 @@ class SystemClock(Clock):
         """A count of milliseconds that only goes forward."""
         if hasattr(time, "ticks_ms"):
             return time.ticks_ms()  # type: ignore[attr-defined]
-        return int(time.monotonic() * 1000)  # law: absent-attribute CPython takes this branch
+        return int(time.monotonic() * 1000)  # pyright: ignore[reportAttributeAccessIssue] - CPython's  # law: absent-attribute CPython takes this branch
 
     def ticks_diff(self, later: int, earlier: int) -> int:
         """later - earlier in milliseconds."""

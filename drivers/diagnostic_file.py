@@ -19,7 +19,9 @@ class FileDiagnostic(Diagnostic):
         try:
             self._file = open(path, "a")  # noqa: SIM115 - it stays open as long as the port
         except OSError:
-            raise ConfigError("the trace file cannot be written", "CFG-043", "choose another path in the wiring", path) from None
+            raise ConfigError(
+                "the trace file cannot be written", "CFG-043", "choose another path in the wiring", path
+            ) from None
 
     def emit(self, event: str, fields: dict) -> None:
         """Pass on, and write down."""

@@ -31,7 +31,9 @@ class TasdidError(Exception):
     code = "GEN-000"
     hint = ""
 
-    def __init__(self, message: str, code: "str | None" = None, hint: "str | None" = None, detail: object = None) -> None:
+    def __init__(
+        self, message: str, code: "str | None" = None, hint: "str | None" = None, detail: object = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         if code is not None:

@@ -1,9 +1,9 @@
 """Who this device is: what provisioning wrote once and nothing on the device changes. File `device/identity`, CBOR with text keys.
 
-    device     text, "TSD-000001"            ksn_id   bytes 8, initial key id of X9.24-3
-    keys       {role: P-256 point, 65 bytes}  roles: "ack", "cmd", "set-tariff", "set-emv", "set-trust", "set-officers", "set-limits"
-    authority  {"ar": text, "fr": text}       wilaya   1..69
-    force      1 police, 2 gendarmerie        place    text
+device     text, "TSD-000001"            ksn_id   bytes 8, initial key id of X9.24-3
+keys       {role: P-256 point, 65 bytes}  roles: "ack", "cmd", "set-tariff", "set-emv", "set-trust", "set-officers", "set-limits"
+authority  {"ar": text, "fr": text}       wilaya   1..69
+force      1 police, 2 gendarmerie        place    text
 """
 
 from protocol import cbor

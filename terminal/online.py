@@ -11,7 +11,12 @@ from terminal import session
 
 PROBE_MS = 4000
 ANSWER_MS = 8000
-_UNAVAILABLE = ("91", "96", "68", "09")  # the issuer was not reached: nobody has authorised anything (ISO 8583 field 39)
+_UNAVAILABLE = (
+    "91",
+    "96",
+    "68",
+    "09",
+)  # the issuer was not reached: nobody has authorised anything (ISO 8583 field 39)
 
 
 class Asked:
@@ -47,7 +52,9 @@ async def authorise(t, intent: int, amount: int, seal) -> Asked:  # noqa: ANN001
         said = await session.exchange(t, m.TYPE_AUTHORISE, question, m.TYPE_AUTHORISED, ANSWER_MS)
     except ServerError as error:
         t.note_error(error)
-        return Asked(None if error.code == "SRV-071" else {"sent": True})  # a refusal is signed: nothing was put to the issuer
+        return Asked(
+            None if error.code == "SRV-071" else {"sent": True}
+        )  # a refusal is signed: nothing was put to the issuer
     except NetworkError as error:
         t.note_error(error)
         return Asked({"sent": True})

@@ -53,10 +53,24 @@ FINE = ("terminal.personal", "terminal.flows.offence", "terminal.flows.fine")
 
 _DROPPED = {
     LICENCE: ("protocol.licence", "protocol.der", "terminal.flows.licence"),
-    PAYMENT: ("protocol.emv", "protocol.dukpt", "protocol.pinblock", "terminal.sealing", "terminal.session", "terminal.online", "terminal.flows.payment"),
+    PAYMENT: (
+        "protocol.emv",
+        "protocol.dukpt",
+        "protocol.pinblock",
+        "terminal.sealing",
+        "terminal.session",
+        "terminal.online",
+        "terminal.flows.payment",
+    ),
     PAPER: ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers"),
     NETWORK: ("protocol.wire", "terminal.session", "terminal.sync", "terminal.flows.shift"),
-    FINE: ("terminal.personal", "terminal.flows.offence", "terminal.flows.fine", "terminal.face.screens.case", "terminal.face.screens.payment"),
+    FINE: (
+        "terminal.personal",
+        "terminal.flows.offence",
+        "terminal.flows.fine",
+        "terminal.face.screens.case",
+        "terminal.face.screens.payment",
+    ),
 }
 
 

@@ -7,8 +7,24 @@ class Ports:
     licence may hold (0: extended length is not used)."""
 
     def __init__(
-        self, *, storage, se, crypto, clock, display, keypad, scanner, printer, licence_reader, payment_reader, network, diagnostic, atlas, strings, pictures=None,
-        answer_room=0
+        self,
+        *,
+        storage,
+        se,
+        crypto,
+        clock,
+        display,
+        keypad,
+        scanner,
+        printer,
+        licence_reader,
+        payment_reader,
+        network,
+        diagnostic,
+        atlas,
+        strings,
+        pictures=None,
+        answer_room=0,
     ) -> None:  # noqa: ANN001, E501 - contracts; duck-typed on MicroPython
         self.storage = storage
         self.se = se

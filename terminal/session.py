@@ -20,7 +20,9 @@ async def exchange(t, content_type: str, payload: dict, expected: str, timeout_m
     body = cbor.encode(payload)
     protected, digest = cose.sign1_prepare({1: -7, 3: content_type, 4: t.identity.device.encode()}, body)
     signature = await t.ports.se.sign(SLOT_DEVICE_KEY, digest)
-    reply = await t.ports.network.post(m.PATH, cose.sign1_assemble(protected, {}, body, signature, tagged=False), timeout_ms)
+    reply = await t.ports.network.post(
+        m.PATH, cose.sign1_assemble(protected, {}, body, signature, tagged=False), timeout_ms
+    )
     try:
         sign1 = cose.sign1_parse(reply)
         kind = sign1.protected.get(3)
@@ -34,7 +36,9 @@ async def exchange(t, content_type: str, payload: dict, expected: str, timeout_m
     if not bound:
         raise ServerError("the server's reply belongs to another session", "SRV-070")
     if kind == m.TYPE_REFUSED:
-        raise ServerError("the server refuses: " + str(message.get(m.CODE)), "SRV-071", "call the centre", message.get(m.CODE))
+        raise ServerError(
+            "the server refuses: " + str(message.get(m.CODE)), "SRV-071", "call the centre", message.get(m.CODE)
+        )
     if kind != expected or message.get(m.EPOCH) != payload[m.EPOCH]:
         raise ServerError("the server's reply answers another question", "SRV-070")
     return message

@@ -23,7 +23,9 @@ class Sync:
         self._journal = t.journal
         self._progress = progress
         self._nonce = b""
-        self._held = 0  # up to where the server holds our records now; below `acked_seq` after it was restored from a backup
+        self._held = (
+            0  # up to where the server holds our records now; below `acked_seq` after it was restored from a backup
+        )
         self.results: "list[dict]" = []
         self.erased: "list[int]" = []  # intents whose sealed card data went
         self.sent = 0
@@ -46,7 +48,13 @@ class Sync:
 
     async def close_shift(self, first: int, last: int, totals: dict) -> dict:
         """CLOSE → RECON for a shift's records. Call after `run`."""
-        payload = {m.NONCE: self._nonce, m.EPOCH: self._journal.epoch, m.FIRST_SEQ: first, m.LAST_SEQ: last, m.TOTALS: totals}
+        payload = {
+            m.NONCE: self._nonce,
+            m.EPOCH: self._journal.epoch,
+            m.FIRST_SEQ: first,
+            m.LAST_SEQ: last,
+            m.TOTALS: totals,
+        }
         return await session.exchange(self._t, m.TYPE_CLOSE, payload, m.TYPE_RECON)
 
     async def _adopt(self, welcome: dict) -> None:
@@ -63,7 +71,9 @@ class Sync:
                 t.note_error(error)
                 continue
             if applied is not None:
-                await self._journal.append(r.PARAMETERS_APPLIED, {r.SET_KIND: applied.kind, r.SET_VERSION: applied.version})
+                await self._journal.append(
+                    r.PARAMETERS_APPLIED, {r.SET_KIND: applied.kind, r.SET_VERSION: applied.version}
+                )
         await self._take_results(welcome)
         await self._erase(welcome)
 
@@ -76,12 +86,18 @@ class Sync:
                 continue
             case, amount, pv = journal.view.provisional[intent]
             body = {r.CASE: case, r.PV: pv, r.INTENT: intent, r.AMOUNT: amount, r.OUTCOME: result[m.RESULT_OUTCOME]}
-            for name, key in ((m.RESULT_AUTH_CODE, r.AUTH_CODE), (m.RESULT_REASON, r.REASON), (m.RESULT_REF, r.ACQUIRER_REF)):
+            for name, key in (
+                (m.RESULT_AUTH_CODE, r.AUTH_CODE),
+                (m.RESULT_REASON, r.REASON),
+                (m.RESULT_REF, r.ACQUIRER_REF),
+            ):
                 if result.get(name):
                     body[key] = result[name]
             await journal.append(r.AUTHORISATION_RESULT, body)
             if body[r.OUTCOME] == r.OUTCOME_APPROVED:
-                await journal.append(r.LICENCE_DISPOSITION, {r.CASE: case, r.DISPOSITION: r.DISPOSITION_RELEASE_GRANTED})
+                await journal.append(
+                    r.LICENCE_DISPOSITION, {r.CASE: case, r.DISPOSITION: r.DISPOSITION_RELEASE_GRANTED}
+                )
             self.results.append(body)
 
     async def _erase(self, message: dict) -> None:
@@ -91,7 +107,9 @@ class Sync:
             return
         t, journal = self._t, self._journal
         view = journal.view
-        self.erased = [intent for intent in self._named(receipt) if intent in view.sealed and intent not in view.provisional]
+        self.erased = [
+            intent for intent in self._named(receipt) if intent in view.sealed and intent not in view.provisional
+        ]
         if not self.erased:
             return
         outcomes = [view.sealed[intent] for intent in self.erased]
@@ -123,7 +141,9 @@ class Sync:
         seq = message[m.ACKED_SEQ]
         journal = self._journal
         if seq > journal.head_seq:
-            raise ServerError("the server knows records that this terminal does not have", "SRV-072", "call the centre", seq)
+            raise ServerError(
+                "the server knows records that this terminal does not have", "SRV-072", "call the centre", seq
+            )
         if seq != self._held:
             known = None
             for record, data, _ in journal.entries(seq):
@@ -137,7 +157,6 @@ class Sync:
 
     async def _batch(self) -> None:
         """Send the next records after the acknowledged one; at most BATCH_BYTES or BATCH_RECORDS."""
-        journal = self._journal
         payload = self._fill(self._held + 1)
         ack = await session.exchange(self._t, m.TYPE_BATCH, payload, m.TYPE_ACK)
         self._acknowledge(ack)

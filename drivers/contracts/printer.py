@@ -7,7 +7,9 @@ ROW_BYTES = 48
 class PrinterStatus:
     """What the printer says now. Every field is True, False or None (unknown: the printer is silent)."""
 
-    def __init__(self, online: object, paper: object, near_end: object, cover_open: object, overheat: object, error: object) -> None:
+    def __init__(
+        self, online: object, paper: object, near_end: object, cover_open: object, overheat: object, error: object
+    ) -> None:
         self.online = online
         self.paper = paper
         self.near_end = near_end

@@ -66,7 +66,9 @@ class Display:
         """Fill a rectangle with an RGB565 colour."""
         raise NotImplementedError
 
-    async def band(self, x: int, y: int, width: int, height: int, rows: object, foreground: int, background: int) -> None:
+    async def band(
+        self, x: int, y: int, width: int, height: int, rows: object, foreground: int, background: int
+    ) -> None:
         """Draw 1-bit rows (ceil(width/8) bytes each, MSB left) in two RGB565 colours."""
         raise NotImplementedError
 

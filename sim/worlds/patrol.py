@@ -56,7 +56,9 @@ class Patrol:
         await world.power_on()
         boot = await self.actor.event("boot")
         self.say("boot", part=boot["secure_element"])
-        self.check("the secure element's stand-in says what it is", boot["stand_in"] is True, part=boot["secure_element"])
+        self.check(
+            "the secure element's stand-in says what it is", boot["stand_in"] is True, part=boot["secure_element"]
+        )
         await self._log_in_badly()
         await self._log_in()
         await self._first_driver()
@@ -78,7 +80,9 @@ class Patrol:
         await self.actor.type("ok")
         await self.actor.press("login_number", str(officer["number"]), "ok")
         event = await self.actor.see("login_pin")
-        self.check("a wrong PIN costs one attempt", event.get("attempts_left") == 2, attempts_left=event.get("attempts_left"))
+        self.check(
+            "a wrong PIN costs one attempt", event.get("attempts_left") == 2, attempts_left=event.get("attempts_left")
+        )
         self.say("wrong_pin", left=event.get("attempts_left"))
         await self.actor.type("cancel")
 
@@ -105,7 +109,9 @@ class Patrol:
         await self._log_in()
         await self.actor.see("interrupted")
         kept = [entry for entry in self._records() if entry[r.KIND] == r.PAYMENT_OUTCOME]
-        self.check("the cut payment is recorded as interrupted", bool(kept) and kept[-1][r.OUTCOME] == r.OUTCOME_INTERRUPTED)
+        self.check(
+            "the cut payment is recorded as interrupted", bool(kept) and kept[-1][r.OUTCOME] == r.OUTCOME_INTERRUPTED
+        )
         self.say("interrupted")
         await self.actor.type("ok")
         await self._pay("approve", r.OUTCOME_APPROVED)
@@ -153,8 +159,17 @@ class Patrol:
         event = await self.actor.see("licence_verdict")
         self._readings += 1
         expected = r.VERDICT_DATA_GENUINE
-        self.check(f"licence {self._readings} verifies up to the CSCA", event["verdict"] == expected, verdict=event["verdict"], findings=event.get("findings"))
-        verdict = _WORDS[f"verdict.{event['verdict']}"][self.language] if f"verdict.{event['verdict']}" in _WORDS else str(event["verdict"])
+        self.check(
+            f"licence {self._readings} verifies up to the CSCA",
+            event["verdict"] == expected,
+            verdict=event["verdict"],
+            findings=event.get("findings"),
+        )
+        verdict = (
+            _WORDS[f"verdict.{event['verdict']}"][self.language]
+            if f"verdict.{event['verdict']}" in _WORDS
+            else str(event["verdict"])
+        )
         self.say("licence", n=self._readings, seconds=round(time.monotonic() - began, 1), verdict=verdict)
         await self.actor.type("ok")
         await world.licence_slot.remove()
@@ -162,7 +177,10 @@ class Patrol:
         await self.actor.press("offence_list", "1")
         event = await self.actor.press("acknowledge", "ok")
         self.say("offence", code=event["code"], amount=event["amount"] // 100, points=event["points"])
-        self.check("amount and points are the tariff's", (event["code"], event["amount"], event["points"]) == ("66/D-24", 500_000, 6))
+        self.check(
+            "amount and points are the tariff's",
+            (event["code"], event["amount"], event["points"]) == ("66/D-24", 500_000, 6),
+        )
 
     async def _mrz(self, driver: str, scan: bool) -> None:
         person = PEOPLE[driver]
@@ -191,8 +209,15 @@ class Patrol:
         last = self._records()[-1]
         durable = last[r.KIND] == r.PAYMENT_OUTCOME and last[r.OUTCOME] == event["outcome"]
         self.check("the outcome is durable before it is shown", durable, outcome=event["outcome"])
-        self.check(f"the card that is set to {card} gives outcome {expected}", event["outcome"] == expected, outcome=event["outcome"], reason=event.get("reason"))
-        name = {r.OUTCOME_APPROVED: "approved", r.OUTCOME_PROVISIONAL: "provisional", r.OUTCOME_DECLINED: "declined"}[expected]
+        self.check(
+            f"the card that is set to {card} gives outcome {expected}",
+            event["outcome"] == expected,
+            outcome=event["outcome"],
+            reason=event.get("reason"),
+        )
+        name = {r.OUTCOME_APPROVED: "approved", r.OUTCOME_PROVISIONAL: "provisional", r.OUTCOME_DECLINED: "declined"}[
+            expected
+        ]
         self.say(name, amount=event["amount"] // 100)
         await self.actor.type("ok")
         await self.actor.see("card_remove")
@@ -208,7 +233,10 @@ class Patrol:
         strip.save(path)
         self.receipts.append(path)
         claim = read_claim(path, self.world.fleet.folder / "receipt-keys.json")
-        self.check(f"receipt {name}: QR read from the paper, signature holds, outcome right", claim is not None and claim.outcome == outcome)
+        self.check(
+            f"receipt {name}: QR read from the paper, signature holds, outcome right",
+            claim is not None and claim.outcome == outcome,
+        )
         self.say("receipt", name=path.name)
 
     async def _hand(self, disposition: int) -> None:
@@ -220,7 +248,11 @@ class Patrol:
     async def _no_network(self) -> None:
         await self.actor.press("home", "2")
         event = await self.actor.press("error", "ok")
-        self.check("without a network the terminal says so and keeps everything", event["code"].startswith("NET-"), code=event["code"])
+        self.check(
+            "without a network the terminal says so and keeps everything",
+            event["code"].startswith("NET-"),
+            code=event["code"],
+        )
         self.say("no_network", code=event["code"])
 
     async def _sync(self) -> None:
@@ -266,9 +298,15 @@ class Patrol:
                 line = recomputed.setdefault(entry[r.OUTCOME] + late, [0, 0])
                 line[0] += 1
                 line[1] += entry[r.AMOUNT]
-        self.check("recomputation from the terminal's storage agrees with its totals", recomputed == totals, recomputed=recomputed)
+        self.check(
+            "recomputation from the terminal's storage agrees with its totals",
+            recomputed == totals,
+            recomputed=recomputed,
+        )
         names = {"approved": 1, "provisional": 2, "declined": 3, "interrupted": 4}
-        by_server = {names[name]: [line["count"], line["amount"]] for name, line in ledger["totals"].items() if line["count"]}
+        by_server = {
+            names[name]: [line["count"], line["amount"]] for name, line in ledger["totals"].items() if line["count"]
+        }
         own = {key: value for key, value in totals.items() if key < r.LATE}
         self.check("the server's totals agree with the terminal's", by_server == own, server=by_server)
         paid = [totals.get(1, [0, 0])[at] + totals.get(r.LATE + 1, [0, 0])[at] for at in (0, 1)]

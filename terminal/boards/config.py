@@ -11,7 +11,17 @@ import json
 
 from protocol.errors import ConfigError
 
-FIELDS = ("store", "display", "keypad", "diagnostic", "secure_element", "printer", "licence_reader", "payment_reader", "server")
+FIELDS = (
+    "store",
+    "display",
+    "keypad",
+    "diagnostic",
+    "secure_element",
+    "printer",
+    "licence_reader",
+    "payment_reader",
+    "server",
+)
 
 
 def load(path: str) -> dict:

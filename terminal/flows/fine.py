@@ -202,7 +202,14 @@ class Fine:
             },
             private=await personal.seal(t, case, content),
         )
-        if await ask.acknowledge(t, "acknowledge", code=self.line["code"], text=self.line[t.face.lang], amount=self.line["amount"], points=self.line["points"]):
+        if await ask.acknowledge(
+            t,
+            "acknowledge",
+            code=self.line["code"],
+            text=self.line[t.face.lang],
+            amount=self.line["amount"],
+            points=self.line["points"],
+        ):
             await t.journal.append(r.ACKNOWLEDGED, {r.CASE: case})
         return "choose"
 

@@ -76,7 +76,9 @@ async def log_in(t) -> bool:  # noqa: ANN001 - Terminal
     t.journal.officer = officer["number"]
     t.journal.unit = officer["unit"]
     if not t.journal.view.shift_open:
-        await t.journal.append(r.SHIFT_OPENED, {r.SHIFT: t.journal.view.shift + 1, r.WILAYA: t.identity.wilaya, r.FORCE: officer["force"]})
+        await t.journal.append(
+            r.SHIFT_OPENED, {r.SHIFT: t.journal.view.shift + 1, r.WILAYA: t.identity.wilaya, r.FORCE: officer["force"]}
+        )
     await t.journal.append(r.LOGIN, {})
     return True
 

@@ -16,7 +16,13 @@ async def choose(t) -> "tuple[dict, int] | None":  # noqa: ANN001 - Terminal
     page = 0
     while True:
         shown = _page(tariff, page)
-        await t.face.show("offence_list", lines=[(line["code"], line[t.face.lang]) for line in shown], index=-1, page=page + 1, pages=pages)
+        await t.face.show(
+            "offence_list",
+            lines=[(line["code"], line[t.face.lang]) for line in shown],
+            index=-1,
+            page=page + 1,
+            pages=pages,
+        )
         key = await t.face.key(ask.IDLE_MS)
         if key is None or key == "cancel":
             return None

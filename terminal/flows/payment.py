@@ -119,7 +119,15 @@ class _Session:
 
     async def _record(self, body: dict, result) -> "tuple[dict, bytes | None]":  # noqa: ANN001
         self.why = explain.decided(result.explain)
-        self._t.note("emv", tvr=result.tvr.hex(), tsi=result.tsi.hex(), cvm=result.cvm_results.hex(), outcome=result.outcome, reason=result.reason, explain=result.explain)
+        self._t.note(
+            "emv",
+            tvr=result.tvr.hex(),
+            tsi=result.tsi.hex(),
+            cvm=result.cvm_results.hex(),
+            outcome=result.outcome,
+            reason=result.reason,
+            explain=result.explain,
+        )
         body[r.OUTCOME] = result.outcome
         if result.reason == "STOP":
             result.reason = result.detail
@@ -189,7 +197,9 @@ class _Session:
                 return int(key) - 1
 
     async def _pin(self, tries_left, last_try):  # noqa: ANN001, ANN202 - digits or None (bypass)
-        pin = await ask.secret_digits(self._t, "card_pin", 4, 12, tries_left=tries_left, last_try=last_try, amount=self._case.amount)
+        pin = await ask.secret_digits(
+            self._t, "card_pin", 4, 12, tries_left=tries_left, last_try=last_try, amount=self._case.amount
+        )
         await self._t.face.show("card_busy")
         return pin
 
@@ -207,7 +217,9 @@ class _Session:
 
     async def _online_pin(self, facts):  # noqa: ANN001, ANN202 - True, or None (bypass)
         """A PIN for the issuer: enciphered at once, in clear nowhere but in the buffer that is wiped."""
-        digits = await ask.secret_digits(self._t, "card_pin", 4, 12, tries_left=None, last_try=False, amount=self._case.amount)
+        digits = await ask.secret_digits(
+            self._t, "card_pin", 4, 12, tries_left=None, last_try=False, amount=self._case.amount
+        )
         await self._t.face.show("card_busy")
         if digits is None:
             return None

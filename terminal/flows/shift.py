@@ -35,7 +35,9 @@ async def synchronise(t) -> None:  # noqa: ANN001
     """By the officer's wish: show what was sent and what came back. Raises NetworkError, ServerError."""
     await t.face.show("syncing", done=0, total=t.journal.head_seq - t.journal.acked_seq)
     session = await _session(t)
-    await ask.acknowledge(t, "sync_done", sent=session.sent, pending=t.journal.head_seq - t.journal.acked_seq, results=_results(session))
+    await ask.acknowledge(
+        t, "sync_done", sent=session.sent, pending=t.journal.head_seq - t.journal.acked_seq, results=_results(session)
+    )
     for result in session.results:
         await _show_release(t, result)
 
@@ -77,7 +79,12 @@ async def close(t) -> None:  # noqa: ANN001
         balanced = recon[m.BALANCED]
     except NetworkError as error:
         t.note_error(error)
-    t.note("shift", number=view.shift, balanced=balanced, totals=[[key, value[0], value[1]] for key, value in view.totals.items()])
+    t.note(
+        "shift",
+        number=view.shift,
+        balanced=balanced,
+        totals=[[key, value[0], value[1]] for key, value in view.totals.items()],
+    )
     await ask.acknowledge(t, "shift_summary", balanced=balanced, **_summary(view.totals))
     t.officer = None
 

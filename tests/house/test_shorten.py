@@ -40,7 +40,12 @@ def test_the_shortened_module_does_the_same_on_the_same_lines():
     shortened = shorten(SOURCE, usage_of([SOURCE]))
     assert _run(shortened) == _run(SOURCE) == ("no", "FMT-001", 9, 10)
     assert shortened.count("\n") == SOURCE.count("\n")
-    assert "_LIMIT" not in shortened and "_helper" not in shortened and "_grow" not in shortened and "_size" not in shortened
+    assert (
+        "_LIMIT" not in shortened
+        and "_helper" not in shortened
+        and "_grow" not in shortened
+        and "_size" not in shortened
+    )
 
 
 def test_what_is_passed_by_keyword_keeps_its_name():

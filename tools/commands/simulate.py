@@ -1,4 +1,5 @@
-"""`tasdid simulate`: the whole system by seed, faults included; a failing seed is shrunk to a short story (`sim.worlds.simulation`).
+"""`tasdid simulate`: the whole system by seed, faults included; a failing seed is shrunk to a short story
+(`sim.worlds.simulation`).
 
 Exit codes: 0 every invariant held in every seed (or every mutation was caught), 1 one did not, 2 bad usage.
 """

@@ -1,4 +1,7 @@
-"""`docs/errors.md`: every error code with what it means and where it is raised, gathered from the source. `python -m tools.house.error_table [--check]`."""
+"""`docs/errors.md`: every error code, what it means and where it is raised, gathered from the source.
+
+`python -m tools.house.error_table [--check]` writes the page, or says whether it is current.
+"""
 
 import ast
 import re
@@ -10,7 +13,7 @@ from tools.house.paths import ROOT
 
 PACKAGES = ("protocol", "drivers", "terminal", "server", "sim", "tools")
 TARGET = ROOT / "docs" / "errors.md"
-CODE = re.compile(r"[A-Z]{3}-\d{3}")
+CODE = re.compile(r"(?!AES)[A-Z]{3}-\d{3}")
 _INTRO = """# Error codes
 
 Every error has a code that an officer can read out on the phone. Codes are never reused. Made by `python -m tools.house.error_table`; a test keeps
@@ -41,7 +44,9 @@ def gather(root: Path = ROOT) -> dict[str, dict[str, set[str]]]:
             constants = {
                 target.id: node.value.value
                 for node in tree.body
-                if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+                if isinstance(node, ast.Assign)
+                and isinstance(node.value, ast.Constant)
+                and isinstance(node.value.value, str)
                 for target in node.targets
                 if isinstance(target, ast.Name)
             }
@@ -57,7 +62,11 @@ def _codes(tree: ast.Module, constants: dict[str, str]):
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             for item in node.body:
-                if isinstance(item, ast.Assign) and isinstance(item.value, ast.Constant) and CODE.fullmatch(str(item.value.value)):
+                if (
+                    isinstance(item, ast.Assign)
+                    and isinstance(item.value, ast.Constant)
+                    and CODE.fullmatch(str(item.value.value))
+                ):
                     yield str(item.value.value), (ast.get_docstring(node) or "").split("\n")[0].split(";")[0]
         elif isinstance(node, ast.Call):
             values = [*node.args, *(keyword.value for keyword in node.keywords)]
@@ -66,7 +75,11 @@ def _codes(tree: ast.Module, constants: dict[str, str]):
             texts = [name for name in names if name and not CODE.fullmatch(name)]
             for code in codes:
                 yield code, texts[0] if texts else ""
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and CODE.fullmatch(str(node.value.value)):
+        elif (
+            isinstance(node, ast.Assign)
+            and isinstance(node.value, ast.Constant)
+            and CODE.fullmatch(str(node.value.value))
+        ):
             yield str(node.value.value), ""
 
 
@@ -83,7 +96,11 @@ def main() -> int:
     """Write the page, or with --check say whether it is current."""
     if "--check" in sys.argv[1:]:
         current = TARGET.exists() and TARGET.read_text() == table()
-        print("docs/errors.md is current" if current else "docs/errors.md is out of date: python -m tools.house.error_table")
+        print(
+            "docs/errors.md is current"
+            if current
+            else "docs/errors.md is out of date: python -m tools.house.error_table"
+        )
         return 0 if current else 1
     TARGET.write_text(table())
     return 0

@@ -1,10 +1,14 @@
 """Fewer names for the device: private module names and parameters that nobody names are written with a few short names, shared by all modules.
 
 MicroPython keeps every distinct name for ever in a table that doubles when it is full; on a device the table is what memory goes to. Renamed are
-(1) names with a leading underscore bound at module level, (2) parameters that no call in the shared packages passes by keyword; (3) error codes are written as the head of a longer text, because texts under
-ten characters become names too; (4) private attributes and methods that only one module touches, through `self`. Left alone is
-whatever could be reached another way: attributes, imported names, names that occur as an attribute or in a class body, names in nested scopes that
-bind them again. Edits are made in place, so that lines keep their numbers; columns may move.
+
+1. names with a leading underscore bound at module level,
+2. parameters that no call in the shared packages passes by keyword,
+3. error codes, which are written as the head of a longer text, because texts up to ten characters become names too,
+4. private attributes and methods that only one module touches, through `self`.
+
+Left alone is whatever could be reached another way: other attributes, imported names, names that occur as an attribute or in a class body, names
+in nested scopes that bind them again. Edits are made in place, so that lines keep their numbers; columns may move.
 """
 
 import ast
@@ -46,7 +50,11 @@ def usage_of(sources: Iterable[str]) -> Usage:
             elif isinstance(node, (ast.ImportFrom, ast.Import)):
                 imported.update(alias.name for alias in node.names)
                 imported.update(alias.asname for alias in node.names if alias.asname)
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id not in ("self", "cls"):
+            elif (
+                isinstance(node, ast.Attribute)
+                and isinstance(node.value, ast.Name)
+                and node.value.id not in ("self", "cls")
+            ):
                 imported.add(node.attr)
     return Usage(frozenset(keywords), frozenset(imported), frozenset(set(homes) - shared))
 
@@ -65,7 +73,11 @@ def _inherits_elsewhere(tree: ast.Module) -> bool:
     own = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
     harmless = own | {"Exception", "NamedTuple", "object"}
     for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and node.module and (node.module.startswith("drivers.contracts") or node.module == "protocol.errors"):
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and (node.module.startswith("drivers.contracts") or node.module == "protocol.errors")
+        ):
             harmless.update(alias.name for alias in node.names)
     bases = [base for node in tree.body if isinstance(node, ast.ClassDef) for base in node.bases]
     return any(not (isinstance(base, ast.Name) and base.id in harmless) for base in bases)
@@ -75,7 +87,9 @@ def shorten(source: str, usage: Usage) -> str:
     """The source with fewer distinct names; the same line numbers."""
     tree = ast.parse(source)
     lines = [line.encode() for line in source.split("\n")]
-    edits = _private_names(tree, lines, usage) + _parameters(tree, usage) + _codes(tree) + _attributes(tree, lines, usage)
+    edits = (
+        _private_names(tree, lines, usage) + _parameters(tree, usage) + _codes(tree) + _attributes(tree, lines, usage)
+    )
     for line, column, old, new in sorted(set(edits), reverse=True):
         text = lines[line - 1]
         if text[column : column + len(old)] != old.encode():
@@ -128,7 +142,10 @@ def _codes(tree: ast.Module) -> list[Edit]:
     return [
         (node.lineno, node.col_offset, f'"{node.value}"', f'"{node.value}              "[:7]')
         for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value) and id(node) not in inside
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and _CODE.fullmatch(node.value)
+        and id(node) not in inside
     ]
 
 
@@ -151,7 +168,11 @@ def _private_names(tree: ast.Module, lines: list[bytes], usage: Usage) -> list[E
     kept = _kept(tree) | usage.imported | usage.keywords
     renamed = {name: f"_{at}" for at, name in enumerate(name for name in private if name not in kept)}
     edits = [(line, column, name, renamed[name]) for name in renamed for line, column in bound[name]]
-    edits += [(n.lineno, n.col_offset, n.id, renamed[n.id]) for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id in renamed]
+    edits += [
+        (n.lineno, n.col_offset, n.id, renamed[n.id])
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Name) and n.id in renamed
+    ]
     return edits
 
 
@@ -169,7 +190,9 @@ def _kept(tree: ast.Module) -> set[str]:
             kept.add(node.name)
         elif isinstance(node, ast.ClassDef):
             kept.update(n.name for n in node.body if isinstance(n, (*_FUNCTIONS, ast.ClassDef)))
-            kept.update(n.id for item in node.body if isinstance(item, (ast.Assign, ast.AnnAssign)) for n in ast.walk(item) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+            bound = [item for item in node.body if isinstance(item, (ast.Assign, ast.AnnAssign))]
+            names = [name for item in bound for name in ast.walk(item) if isinstance(name, ast.Name)]
+            kept.update(name.id for name in names if isinstance(name.ctx, ast.Store))
         if isinstance(node, _FUNCTIONS):
             kept.update(n.name for n in ast.walk(node) if isinstance(n, (*_FUNCTIONS, ast.ClassDef)) and n is not node)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.startswith("_"):
@@ -204,12 +227,16 @@ def _of_function(function: ast.FunctionDef | ast.AsyncFunctionDef, usage: Usage)
     renamed = {
         argument.arg: f"a{at}"
         for at, argument in enumerate(arguments)
-        if argument.arg not in usage.keywords and argument.arg not in awkward and argument.arg not in ("self", "cls") and not argument.arg.startswith("__")
+        if argument.arg not in usage.keywords | awkward | {"self", "cls"} and not argument.arg.startswith("__")
     }
     taken = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)} | {a.arg for a in arguments}
     renamed = {old: new for old, new in renamed.items() if new not in taken}
     edits = [(a.lineno, a.col_offset, a.arg, renamed[a.arg]) for a in arguments if a.arg in renamed]
     bodies: list[ast.AST] = list(function.body)
     for body in bodies:
-        edits += [(n.lineno, n.col_offset, n.id, renamed[n.id]) for n in ast.walk(body) if isinstance(n, ast.Name) and n.id in renamed]
+        edits += [
+            (n.lineno, n.col_offset, n.id, renamed[n.id])
+            for n in ast.walk(body)
+            if isinstance(n, ast.Name) and n.id in renamed
+        ]
     return edits
