@@ -6,6 +6,7 @@ sources are named by their path in the project. Modules listed as CPython-only a
 the manifest does that.
 """
 
+import ast
 import fnmatch
 import hashlib
 import subprocess
@@ -99,7 +100,8 @@ def _sources(root: Path, folders: Iterable[Path], exclude: Sequence[str]) -> dic
 def _compile_all(root: Path, sources: dict[str, Path], optimise: int) -> tuple[dict[str, bytes], dict[str, str]]:
     contents: dict[str, bytes] = {}
     errors: dict[str, str] = {}
-    usage = usage_of(path.read_text() for path in sources.values() if path.suffix == ".py") if optimise else None
+    texts = [path.read_text() for path in sources.values() if path.suffix == ".py"]
+    usage = usage_of(text for text in texts if _parses(text)) if optimise else None
 
     def one(item: tuple[str, Path]) -> "tuple[str, bytes | HouseError]":
         name, path = item
@@ -119,11 +121,20 @@ def _compile_all(root: Path, sources: dict[str, Path], optimise: int) -> tuple[d
     return contents, errors
 
 
+def _parses(text: str) -> bool:
+    """Whether this is Python at all; what is not is left to mpy-cross, which says why."""
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return False
+    return True
+
+
 def _compile(path: Path, name: str, optimise: int, usage: Usage | None = None) -> bytes:
     """The bytecode of one source; `name` is what tracebacks on the device show. With `usage`, private names are shortened first."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = path, Path(folder) / "out.mpy"
-        if usage is not None:
+        if usage is not None and _parses(path.read_text()):
             source = Path(folder) / "source.py"
             source.write_text(shorten(path.read_text(), usage))
         command = [str(mpy_cross()), f"-O{optimise}", "-s", name, "-o", str(target), str(source)]
