@@ -44,6 +44,7 @@ from server.web.writer import Writer
 
 CBOR = "application/cose"
 RETRY_S = "5"
+MAX_IN_HAND = 96  # messages being checked and written; at 100 a second each is answered within a second
 _log = logging.getLogger("tasdid.server")
 
 
@@ -62,6 +63,7 @@ class Running:
     worker: Worker | None
     clock: Callable[[], int]
     link: Callable[[], AcquirerLink] | None = None  # a link of its own for each payment whose card waits
+    in_hand: int = 0  # messages taken in and not yet written
 
 
 def build(config: Config, clock: Callable[[], int] = utc_now) -> Starlette:
@@ -128,9 +130,17 @@ async def _sync(request: Request) -> Response:
     body = await _body(request)
     if body is None:
         return Response(codes.TOO_LARGE, 413, media_type="text/plain")
-    checked = await to_thread.run_sync(running.service.check, body)
+    if (
+        running.in_hand >= MAX_IN_HAND
+    ):  # what is taken in is answered before the terminal gives up; the rest comes later
+        return Response(codes.BUSY, 503, {"Retry-After": RETRY_S}, media_type="text/plain")
+    running.in_hand += 1
     try:
-        reply = await running.writer.write(lambda c: running.service.apply(c, checked, running.clock()))
+        try:
+            checked = await to_thread.run_sync(running.service.check, body)
+            reply = await running.writer.write(lambda c: running.service.apply(c, checked, running.clock()))
+        finally:
+            running.in_hand -= 1
         if isinstance(reply, Asked):
             reply = await _ask(running, reply)
     except (codes.RefusedError, SQLAlchemyError) as error:

@@ -275,3 +275,37 @@ def test_a_port_in_use_is_named() -> None:
             listen("127.0.0.1", taken.getsockname()[1])
     finally:
         taken.close()
+
+
+def test_more_than_can_be_answered_in_time_is_told_later_and_nothing_is_lost(tmp_path: Path) -> None:
+    """A slow writer and many terminals at once: those over the bound get 503 at once, and get through when they come again."""
+    handhelds = [Handheld(f"TSD-{number:06d}") for number in range(1, 31)]
+    for handheld in handhelds:
+        handheld.pay(r.OUTCOME_DECLINED)
+    application = build(config.load(write_config(tmp_path, handhelds)))
+    running = application.state.running
+    plain = running.service.apply
+
+    def slow(*arguments: Any) -> Any:
+        time.sleep(0.02)
+        return plain(*arguments)
+
+    running.service.apply = slow
+    with pytest.MonkeyPatch.context() as patch, Serving(application) as server:
+        patch.setattr("server.web.app.MAX_IN_HAND", 4)
+
+        def insist(handheld: Handheld) -> int:
+            later = 0
+            for body in (handheld.hello(), handheld.batch(1)):
+                while httpx.post(f"{server.url}{s.PATH}", content=body, timeout=20).status_code == 503:
+                    later += 1
+                    time.sleep(0.05)
+            return later
+
+        with ThreadPoolExecutor(30) as pool:
+            later = sum(pool.map(insist, handhelds))
+    assert later > 0
+    engine = running.engine
+    with engine.connect() as connection:
+        held = connection.execute(text("SELECT COUNT(*) FROM heads WHERE seq = 3")).scalar()
+    assert held == 30
