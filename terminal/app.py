@@ -27,7 +27,9 @@ class Terminal:
 
     def __init__(self, ports: Ports, language: str) -> None:
         self.ports = ports
-        self.face = Face(ports.display, ports.keypad, ports.scanner, ports.diagnostic, ports.atlas, language, ports.strings)
+        self.face = Face(
+            ports.display, ports.keypad, ports.scanner, ports.diagnostic, ports.atlas, language, ports.strings
+        )
         self.engine = self.face.engine
         self.officer: "dict | None" = None
         self.identity: identity.Identity
@@ -92,7 +94,13 @@ class Terminal:
         await self.vault.finish()
         self.parameters = parameters.Parameters(ports.storage, ports.crypto, self.identity.key)
         view = self.journal.view
-        self.note("boot", secure_element=info["part"], stand_in=info["stand_in"], head=self.journal.head_seq, torn=self.journal.recovered_torn_tail)
+        self.note(
+            "boot",
+            secure_element=info["part"],
+            stand_in=info["stand_in"],
+            head=self.journal.head_seq,
+            torn=self.journal.recovered_torn_tail,
+        )
         if self.journal.head_seq == 0:
             await self.journal.append(r.PROVISIONED, {r.WILAYA: self.identity.wilaya, r.FORCE: self.identity.force})
         self.journal.officer, self.journal.unit = view.officer, view.unit

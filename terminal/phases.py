@@ -95,11 +95,15 @@ def leave(phase: tuple) -> None:
     """Drop them; the next `enter` loads them anew."""
     if not _DEVICE:
         return
-    for name in list(sys.modules):
+    gc.collect()
+    doomed = []
+    for name in sys.modules:
         for prefix in _DROPPED[phase]:
             if name == prefix or name.startswith(prefix + "."):
-                _drop(name)
+                doomed.append(name)
                 break
+    for name in doomed:
+        _drop(name)
     gc.collect()
 
 

@@ -25,10 +25,15 @@ def free_memory() -> None:
 
 
 def _take() -> None:
+    """Take every hole, then let go link by link: a stale word on the C stack may keep one link alive, never the chain."""
     chain = None
     for size in _PIECES:
         try:
             while True:
-                chain = (chain, bytearray(size))
+                chain = [chain, bytearray(size)]
         except MemoryError:
             continue  # no hole of this size is left
+    while chain is not None:
+        rest = chain[0]
+        chain[0] = chain[1] = None
+        chain = rest

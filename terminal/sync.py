@@ -13,6 +13,7 @@ from terminal import session
 
 BATCH_BYTES = 2048
 BATCH_RECORDS = 24
+TESTIMONY_BATCHES = 4
 
 
 class Sync:
@@ -24,7 +25,7 @@ class Sync:
         self._progress = progress
         self._nonce = b""
         self._held = (
-            0  # up to where the server holds our records now; below `acked_seq` after it was restored from a backup
+            0  # up to where the server holds our records; below `acked_seq` after it was restored from a backup
         )
         self.results: "list[dict]" = []
         self.erased: "list[int]" = []  # intents whose sealed card data went
@@ -34,7 +35,11 @@ class Sync:
         """HELLO and batches until the server holds the head. Raises NetworkError, ServerError, CryptoError."""
         welcome = await session.hello(self._t)
         self._nonce = welcome[m.NONCE]
-        await self._adopt(welcome)
+        try:
+            await self._adopt(welcome)
+        except ServerError:
+            await self._testify(welcome[m.ACKED_SEQ])
+            raise
         total = self._journal.head_seq - self._held
         rounds = 0
         while self._held < self._journal.head_seq:
@@ -45,6 +50,18 @@ class Sync:
             rounds = rounds + 1 if self._held <= before else 0
             if rounds > 2:
                 raise ServerError("the server does not advance", "SRV-072", "call the centre", self._held)
+
+    async def _testify(self, seq: int) -> None:
+        """The server holds another chain than ours: show it what we have since the last common record, so that it keeps
+        both branches, holds what is in doubt and raises its alarm.
+        """
+        at = min(seq, self._journal.acked_seq)
+        for _ in range(TESTIMONY_BATCHES):
+            if at >= self._journal.head_seq:
+                return
+            payload = self._fill(at + 1)
+            await session.exchange(self._t, m.TYPE_BATCH, payload, m.TYPE_ACK)
+            at += len(payload[m.RECORDS])
 
     async def close_shift(self, first: int, last: int, totals: dict) -> dict:
         """CLOSE → RECON for a shift's records. Call after `run`."""

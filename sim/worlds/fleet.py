@@ -201,7 +201,14 @@ def emv_body(pki: Pki) -> dict[str, Any]:
             ("F00000544402", "EDAHABIA TEST", 200_000, "20F8C8"),  # announces online PIN too
         )
     ]  # fmt: skip
-    return {"aids": aids, "ca_keys": [pki.schemes.capk()], "exceptions": [], "deferral": True, "deferral_oda": ["cda"], "pse": False}
+    return {
+        "aids": aids,
+        "ca_keys": [pki.schemes.capk()],
+        "exceptions": [],
+        "deferral": True,
+        "deferral_oda": ["cda"],
+        "pse": False,
+    }
 
 
 def _people() -> dict[str, Any]:

@@ -17,7 +17,7 @@ from protocol import records as r
 from sim.cards import emv, licence
 from sim.cards.licence.people import PEOPLE
 from sim.worlds import evidence
-from sim.worlds.actor import Actor
+from sim.worlds.actor import Actor, Unexpected
 from sim.worlds.fleet import DEVICE, UNIT
 from sim.worlds.papers import read_claim
 from sim.worlds.world import World
@@ -124,7 +124,7 @@ class Patrol:
         await self._notice("karim", scan=False)
         await self._pay("online", r.OUTCOME_PROVISIONAL)
         await self._paper("2-provisional", r.OUTCOME_PROVISIONAL)
-        await self._paper("2-document", 0)
+        await self._paper("2-document", r.OUTCOME_PROVISIONAL)
         await self._hand(r.DISPOSITION_RETAINED)
 
     async def _third_driver(self) -> None:
@@ -226,7 +226,14 @@ class Patrol:
     async def _paper(self, name: str, outcome: int) -> None:
         """Wait for the paper, keep it as PNG, decode its QR with a stranger and verify the claim."""
         before = len(self.receipts)
+        seen = len(self.world.diagnostic.events)
+        deadline = time.monotonic() + self.actor.timeout
         while len(self.world.printer.strips) <= before:
+            troubles = [e for e in self.world.diagnostic.events[seen:] if e.get("screen") == "error"]
+            if troubles or time.monotonic() > deadline:
+                raise Unexpected(
+                    f"receipt {name} did not come; {troubles or self.actor.last()}; {self.world.terminal.tail()}"
+                )
             await asyncio.sleep(0.02)
         strip = self.world.printer.strips[before]
         path = self.out / f"receipt-{name}.png"

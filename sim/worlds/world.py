@@ -259,4 +259,3 @@ class World:
 
         async with httpx.AsyncClient() as client:
             return (await client.get(f"http://127.0.0.1:{self.server.port}{path}")).json()
-

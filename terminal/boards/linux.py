@@ -1,6 +1,6 @@
 """The Linux handheld: PC/SC readers, pyserial, a POSIX folder, the `cryptography` library. CPython only.
 
-    python -m terminal.boards.linux WIRING.json      (see `terminal.boards.config`)
+python -m terminal.boards.linux WIRING.json      (see `terminal.boards.config`)
 """
 
 import asyncio

@@ -103,4 +103,12 @@ async def show_error(t, error: TasdidError) -> bool:  # noqa: ANN001
     """Show a coded error; True when the officer pressed OK (try again), False for CANCEL."""
     left = error.detail if isinstance(error, OfficerError) else None
     detail = error.detail if isinstance(error.detail, str) else None
-    return await acknowledge(t, "error", code=error.code, message_key="err." + error.code, hint_key="hint." + error.code, left=left, detail=detail)
+    return await acknowledge(
+        t,
+        "error",
+        code=error.code,
+        message_key="err." + error.code,
+        hint_key="hint." + error.code,
+        left=left,
+        detail=detail,
+    )

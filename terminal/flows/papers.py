@@ -21,9 +21,11 @@ async def print_outcome(t, fine, duplicate: bool) -> None:  # noqa: ANN001 - Ter
 
 
 async def print_notice(t, fine) -> None:  # noqa: ANN001
-    """The notice with the 10-day document."""
+    """The 10-day document: with a notice to pay, or, while a provisional payment waits, one that asks for nothing."""
     case = t.journal.view.case
-    await _print(t, "notice", await _facts(t, fine, case, None), r.COPY_DRIVER, case)
+    waits = case.outcome == r.OUTCOME_PROVISIONAL
+    facts = await _facts(t, fine, case, case.outcome_record if waits else None)
+    await _print(t, "document" if waits else "notice", facts, r.COPY_DRIVER, case)
 
 
 async def _facts(t, fine, case, record) -> dict:  # noqa: ANN001

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Items = Iterator[tuple[Any, ...]]
     Facts = dict[str, Any]
 
-KINDS = ("payment", "provisional", "declined", "notice", "interrupted")
+KINDS = ("payment", "provisional", "document", "declined", "notice", "interrupted")
 QR_MODULE = 6
 _QUIET = 4 * QR_MODULE
 _DAY = 86400
@@ -62,7 +62,7 @@ def _head(page: Page, kind: str, facts: "Facts", copy: int) -> "Items":
 
 def _outcome(page: Page, kind: str) -> "Items":
     yield from page.pair(word("outcome." + kind), BIG, "center")
-    if kind in ("provisional", "declined", "interrupted"):
+    if kind in ("provisional", "document", "declined", "interrupted"):
         yield from page.pair(word("note." + kind), SMALL, "center")
 
 
@@ -88,6 +88,8 @@ def _card(page: Page, kind: str, facts: "Facts") -> "Items":
     if kind == "notice" or not facts.get("last4"):
         return
     yield from page.field(word("card"), ltr(facts.get("scheme", "") + " •••• " + facts["last4"]))
+    if kind == "document":
+        return
     if facts.get("auth_code"):
         yield from page.field(word("approval"), ltr(facts["auth_code"]))
     if kind == "declined" and facts.get("reason"):

@@ -11,15 +11,18 @@ force.1|المديرية العامة للأمن الوطني|Direction généra
 force.2|الدرك الوطني|Gendarmerie nationale
 title.payment|وصل دفع غرامة جزافية|Reçu de paiement d’amende forfaitaire
 title.provisional|وصل مؤقت|Reçu provisoire
+title.document|وثيقة السياقة المؤقتة|Document provisoire de conduite
 title.declined|إشعار برفض الدفع|Avis de refus de paiement
 title.notice|إشعار بغرامة جزافية|Avis d’amende forfaitaire
 title.interrupted|إشعار بعملية متوقفة|Avis d’opération interrompue
 outcome.payment|مدفوعة|PAYÉE
 outcome.provisional|لم تدفع بعد|PAS ENCORE PAYÉE
+outcome.document|الدفع قيد الموافقة|PAIEMENT EN ATTENTE
 outcome.declined|لم يتم الدفع|NON PAYÉE
 outcome.notice|غير مدفوعة|NON PAYÉE
 outcome.interrupted|لم يقتطع أي مبلغ|RIEN PRÉLEVÉ
 note.provisional|في انتظار موافقة البنك وقد يرفض.|Accord de la banque en attente, refus possible.
+note.document|لا تدفع مرة ثانية قبل جواب البنك.|Ne payez pas deux fois : la banque répondra.
 note.declined|رفضت البطاقة أو البنك الدفع.|La carte ou la banque a refusé le paiement.
 note.interrupted|انقطعت العملية قبل نهايتها.|L’opération a été coupée avant sa fin.
 unit|الوحدة|Unité

@@ -41,6 +41,8 @@ def test_every_file_obeys_the_law_of_imports():
         ("sim/cards/licence/chip.py", "from protocol import cose"),
         ("sim/links/vpcd.py", "import server"),
         ("sim/worlds/one.py", "import tests.support"),
+        ("server/codes.py", "__import__('sim')"),
+        ("server/codes.py", "import importlib\nimportlib.import_module('terminal.app')"),
     ],
 )
 def test_a_forbidden_import_is_found(path: str, source: str):

@@ -10,7 +10,13 @@ from terminal.journal.view import Case, View
 from tests.support.dual import raises
 from tests.support.parts import CountingElement
 
-LIMITS = {"tx_max": 500000, "offline_total_max": 1000000, "offline_count_max": 3, "offline_age_max": 86400, "pin_attempts": 3}
+LIMITS = {
+    "tx_max": 500000,
+    "offline_total_max": 1000000,
+    "offline_count_max": 3,
+    "offline_age_max": 86400,
+    "pin_attempts": 3,
+}
 
 
 async def _officer(element):
@@ -123,7 +129,15 @@ def test_one_officer_and_one_card_have_limits_of_their_own():
 
 def test_what_the_issuer_approved_online_is_no_offline_exposure():
     view = View()
-    body = {r.KIND: r.PAYMENT_OUTCOME, r.SEQ: 4, r.INTENT: 3, r.AMOUNT: 5, r.UTC: 9, r.OFFICER: 1, r.OUTCOME: r.OUTCOME_APPROVED}
+    body = {
+        r.KIND: r.PAYMENT_OUTCOME,
+        r.SEQ: 4,
+        r.INTENT: 3,
+        r.AMOUNT: 5,
+        r.UTC: 9,
+        r.OFFICER: 1,
+        r.OUTCOME: r.OUTCOME_APPROVED,
+    }
     view.apply(body)
     assert view.exposure == [(4, 5, 9, b"", 1)]
     body[r.ONLINE] = r.ONLINE_ANSWERED

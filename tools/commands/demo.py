@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from protocol.errors import TasdidError
+from protocol.errors import ConfigError, TasdidError
 
 HELD, DID_NOT_HOLD = 0, 1
 LANGUAGES = ("ar", "fr", "en")
@@ -36,7 +36,13 @@ def run(
             raise typer.BadParameter(f"{option} is one of: {', '.join(allowed)}")
     keep = out is not None
     folder = out if out is not None else Path(tempfile.mkdtemp(prefix="tasdid-demo-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "events.jsonl").touch()
+    except OSError as error:
+        raise ConfigError(
+            f"the folder {folder} cannot be written ({error.strerror})", "CFG-074", "name another one with --out"
+        ) from None
     try:
         report = asyncio.run(_play(folder, lang, runtime, link, heap, as_json))
     finally:
@@ -84,6 +90,7 @@ async def _play(folder: Path, lang: str, runtime: str, link: str, heap: str, qui
         await world.close()
     checks = patrol.checks
     return {
+        "log": world.terminal.tail()[-600:] if failure and hasattr(world, "terminal") else "",
         "ok": not failure and bool(checks) and all(check["ok"] for check in checks),
         "failure": failure, "runtime": runtime, "cards": world.link, "language": lang, "seconds": round(time.monotonic() - began, 1),
         "steps": steps, "checks": checks, "receipts": [path.name for path in patrol.receipts], "heap": _heap(world),
@@ -139,6 +146,10 @@ def _summary(report: dict[str, Any], folder: Path | None) -> None:
     if report["failure"]:
         typer.echo(f"The patrol broke off: {report['failure']}", err=True)
     held = sum(check["ok"] for check in report["checks"])
+    if report["failure"]:
+        typer.echo(
+            f"It broke off after {len(report['checks'])} checks; what the terminal said last: {report['log']}", err=True
+        )
     typer.echo(
         f"{held} of {len(report['checks'])} checks held, {report['seconds']} s, {report['runtime']}, cards over {report['cards']}."
     )

@@ -266,6 +266,20 @@ class Oracle:
                 self.fail(f"{name} has two branches and nobody was told")
             if name not in self.tampered:
                 self.fail(f"{name} has two branches though nobody copied it")
+        for name in self.expected_twins:
+            if self._diverged(name, devices) and (name, "SRV-030") not in alarms:
+                self.fail(f"{name} exists twice with different records, and nobody was told of the fork")
         for device in devices:
             if device.label in self.expected_stop and not device.stopped.startswith("JRN-03"):
                 self.fail(f"{device.label} works on with storage that was put back or copied")
+
+    def _diverged(self, name: str, devices: "list[Device]") -> bool:
+        """Whether the two terminals of this name have written different records; both spoke to the server while it healed."""
+        twins = [device for device in devices if device_name(device.index) == name]
+        chains = []
+        for device in twins:
+            journal = getattr(device.terminal, "journal", None)
+            if journal is None or journal.counter < 0 or device.stopped:
+                return False
+            chains.append({record[r.SEQ]: data for record, data, _ in journal.entries(1)})
+        return any(chains[0].get(seq, data) != data for seq, data in chains[-1].items())

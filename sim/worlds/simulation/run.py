@@ -23,6 +23,7 @@ from sim.worlds.simulation.schedule import Schedule
 
 WORK_S = 600  # faults tied to a time lie within this
 CHAOS_MS = 6 * 3600 * 1000
+TESTIMONY_MS = 300_000  # twins have spoken to the server by then
 SETTLE_MS = 2 * 3600 * 1000
 
 
@@ -87,6 +88,7 @@ class Simulation:
         centres.current(self.centre)
         self.oracle = Oracle(self.centre)
         self.centre.after_commit = self.oracle.committed
+        self._healed = 0
         self.devices: list[Device] = []
         for index, tasks in enumerate(plan.tasks):
             own = [fault for fault in plan.faults if fault.device == index]
@@ -219,6 +221,7 @@ class Simulation:
         if hasty and self.oracle.broken:
             return
         self.tell("all", "no more faults")
+        self._healed = self.schedule.now
         self.centre.heal()
         for device in self.devices:
             device.heal()
@@ -232,6 +235,8 @@ class Simulation:
         self.oracle.quiescent(self.devices)
 
     def _finished(self) -> bool:
+        if self.oracle.expected_twins and self.schedule.now < self._healed + TESTIMONY_MS:
+            return False
         for device in self.devices:
             if not (device.stopped or device.officer.closed and device.officer.screen == "login_number"):
                 if device_name(device.index) not in self.oracle.tampered:
@@ -274,6 +279,7 @@ def play(plan: Plan, hasty: bool = False) -> Outcome:
         "outcomes_shown": len(simulation.oracle.seen),
         "messages": simulation.centre.messages,
         "captures": len(simulation.centre.book.captures()),
+        "forks": factory().look("SELECT COUNT(*) FROM forks"),
         "checks": simulation.oracle.checks,
     }
     return Outcome(

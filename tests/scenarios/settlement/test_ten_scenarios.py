@@ -121,6 +121,7 @@ def test_7_flash_rolled_back_or_copied_stops_the_terminal() -> None:
 def test_7_a_twin_with_the_keys_is_flagged_as_a_fork() -> None:
     outcome = held([Fault("twin", 0, 30)], "terminal 1's twin")
     assert any("SRV-07" in line for line in outcome.story), "neither branch was told that the server holds another"
+    assert outcome.figures["forks"] > 0, "the second branch was not kept"
 
 
 @pytest.mark.parametrize("seconds", [-40 * 366 * 86400, -400 * 86400, -3600, 3600, 400 * 86400, 5 * 366 * 86400])

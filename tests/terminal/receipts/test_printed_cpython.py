@@ -22,6 +22,7 @@ from tests.terminal.receipts import sample
 MEANINGS = {
     "payment": "paid",
     "provisional": "not-yet-paid",
+    "document": "not-yet-paid",
     "declined": "not-paid",
     "notice": "not-paid",
     "interrupted": "nothing-taken",

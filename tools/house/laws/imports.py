@@ -100,7 +100,18 @@ def _imports(path: str, tree: ast.AST) -> "list[tuple[int, str, bool]]":
             ours = base.split(".")[0] in OURS
             names = [f"{base}.{alias.name}" for alias in node.names] if ours and "." not in base else [base]
             found += [(node.lineno, name, type_only) for name in names]
+        elif isinstance(node, ast.Call) and _dynamic(node.func) and node.args:
+            named = node.args[0]
+            if isinstance(named, ast.Constant) and isinstance(named.value, str):
+                found.append((node.lineno, named.value, type_only))
     return found
+
+
+def _dynamic(function: ast.expr) -> bool:
+    """Whether a call imports by name: __import__ or importlib.import_module."""
+    if isinstance(function, ast.Name):
+        return function.id in ("__import__", "import_module")
+    return isinstance(function, ast.Attribute) and function.attr == "import_module"
 
 
 def _absolute(path: str, node: ast.ImportFrom) -> str:
