@@ -17,10 +17,10 @@ SOAK = os.environ.get("TASDID_SOAK") == "1"
 SEEDS = int(os.environ.get("TASDID_SIM_SEEDS", "10000" if SOAK else "240"))
 CHUNK = 40
 CPU_MEAN_S = 0.5
-TRIED = 60 if SOAK else 24
+TRIED = 60 if SOAK else 40
 """Seeds on which each mutation is tried here, from the first that is known to catch it."""
 CAUGHT_BY = {
-    "ack-before-commit": 0,
+    "restored-as-new": 150,
 }
 
 
