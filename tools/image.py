@@ -19,7 +19,7 @@ from pathlib import Path
 from tools.house.errors import HouseError
 from tools.house.laws.runtimes import SHARED, only_runtime
 from tools.house.paths import HOUSE, ROOT
-from tools.house.shorten import Usage, shorten, usage_of
+from tools.house.shorten import shorten, usage_of
 from tools.house.toolchain import DEFAULT_HEAP, micropython_command, mpy_cross
 
 DATA_SUFFIXES = (".bin", ".cbor", ".der")
@@ -100,15 +100,14 @@ def _sources(root: Path, folders: Iterable[Path], exclude: Sequence[str]) -> dic
 def _compile_all(root: Path, sources: dict[str, Path], optimise: int) -> tuple[dict[str, bytes], dict[str, str]]:
     contents: dict[str, bytes] = {}
     errors: dict[str, str] = {}
-    texts = [path.read_text() for path in sources.values() if path.suffix == ".py"]
-    usage = usage_of(text for text in texts if _parses(text)) if optimise else None
+    shortened = _shortened(sources) if optimise else {}
 
     def one(item: tuple[str, Path]) -> "tuple[str, bytes | HouseError]":
         name, path = item
         if path.suffix != ".py":
             return name, path.read_bytes()
         try:
-            return name[:-3] + ".mpy", _compile(path, name, optimise, usage)
+            return name[:-3] + ".mpy", _compile(path, name, optimise, shortened.get(name))
         except HouseError as error:
             return name, error
 
@@ -121,8 +120,19 @@ def _compile_all(root: Path, sources: dict[str, Path], optimise: int) -> tuple[d
     return contents, errors
 
 
+def _shortened(sources: dict[str, Path]) -> dict[str, str]:
+    """The modules with their private names shortened; what is no Python is left to mpy-cross, which says why.
+
+    In one thread: CPython 3.11's parser miscounts its depth when several threads build syntax trees.
+    """
+    texts = {name: path.read_text() for name, path in sources.items() if path.suffix == ".py"}
+    texts = {name: text for name, text in texts.items() if _parses(text)}
+    usage = usage_of(texts.values())
+    return {name: shorten(text, usage) for name, text in texts.items()}
+
+
 def _parses(text: str) -> bool:
-    """Whether this is Python at all; what is not is left to mpy-cross, which says why."""
+    """Whether this is Python at all."""
     try:
         ast.parse(text)
     except SyntaxError:
@@ -130,13 +140,13 @@ def _parses(text: str) -> bool:
     return True
 
 
-def _compile(path: Path, name: str, optimise: int, usage: Usage | None = None) -> bytes:
-    """The bytecode of one source; `name` is what tracebacks on the device show. With `usage`, private names are shortened first."""
+def _compile(path: Path, name: str, optimise: int, text: str | None = None) -> bytes:
+    """The bytecode of one source; `name` is what tracebacks on the device show. `text` is compiled in its stead."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = path, Path(folder) / "out.mpy"
-        if usage is not None and _parses(path.read_text()):
+        if text is not None:
             source = Path(folder) / "source.py"
-            source.write_text(shorten(path.read_text(), usage))
+            source.write_text(text)
         command = [str(mpy_cross()), f"-O{optimise}", "-s", name, "-o", str(target), str(source)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode != 0:

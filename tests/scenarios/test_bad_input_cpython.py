@@ -155,8 +155,10 @@ def test_a_bank_card_pulled_in_a_payment_is_interrupted_and_the_retry_is_a_new_i
         await patrol.actor.see("card_present")
         world.payment_slot.tear_at = torn
         await world.payment_slot.insert(patrol.built["approve"])
-        while (event := await patrol.actor.see("card_pin", "interrupted"))["screen"] == "card_pin":
+        event = await patrol.actor.see("card_pin", "interrupted")
+        if event["screen"] == "card_pin":
             await patrol.actor.type(patrol.cards["approve"]["pin"], "ok")
+            event = await patrol.actor.see("interrupted")
         await patrol.actor.type("ok")
         assert event["amount"] == 500_000
         await patrol._pay("approve", r.OUTCOME_APPROVED)
