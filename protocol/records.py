@@ -138,6 +138,7 @@ def approved_step(record: dict) -> "tuple[int, int]":
         return 1, record[AMOUNT]
     return 0, 0
 
+
 LATE = 10  # totals key of an authorisation result: LATE + its outcome
 
 

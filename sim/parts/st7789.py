@@ -135,7 +135,9 @@ class St7789Panel:
         origin = 3 * (first * COLUMNS + across if exchanged else across * COLUMNS + first)
         for channel in range(3):
             values = colours[channel::3]
-            self.memory[origin + channel : origin + channel + stride * (count - 1) + 1 : stride] = values[::-1] if mirrored else values
+            self.memory[origin + channel : origin + channel + stride * (count - 1) + 1 : stride] = (
+                values[::-1] if mirrored else values
+            )
         self.pixels_written += count
 
     def _store(self, red: int, green: int, blue: int) -> None:

@@ -218,7 +218,9 @@ def test_a_tariff_with_a_bad_signature_is_named_and_nothing_is_charged(tmp_path:
             broken[-1] ^= 1
             tariff.write_bytes(broken)
             await _to_licence(patrol)
-            await patrol.actor.tap("licence_present", world.licence_slot, licence.build(licence.profile("amina"), world.fleet.pki))
+            await patrol.actor.tap(
+                "licence_present", world.licence_slot, licence.build(licence.profile("amina"), world.fleet.pki)
+            )
             await patrol.actor.press("licence_verdict", "ok")
             await world.licence_slot.remove()
             await patrol.actor.press("plate_entry", "0012311916", "ok")
