@@ -24,7 +24,7 @@ from server.acquirer.iso import Answer, Request, reference
 from server.ingest import sessions
 from server.ledger.posting import Identity
 from server.messages import Authorise
-from server.store import audit
+from server.store import audit, restore
 from server.store import tables as t
 
 APPROVED = ("00", "08", "10", "11")  # as EMV terminals take them (ISO 8583 field 39)
@@ -63,8 +63,9 @@ def begin(connection: Connection, message: Authorise, now: int) -> "Request | di
             asked=now,
         )
     )
+    repeat = restore.doubtful(connection, identity[0], identity[2])
     return Request(
-        identity, t.STEP_AUTHORISE, False, message.amount, message.utc, "", message.card_data, message.device.wilaya
+        identity, t.STEP_AUTHORISE, repeat, message.amount, message.utc, "", message.card_data, message.device.wilaya
     )
 
 

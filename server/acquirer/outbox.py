@@ -117,8 +117,7 @@ def _authorised(connection: Connection, answer: Answer, row: Any, now: int) -> N
     results.record(connection, payment, outcome, answer.auth_code, answer.response, answer.reference, now)
     had_data = connection.execute(delete(t.sealed).where(_where(t.sealed, answer.identity))).rowcount
     if outcome == r.OUTCOME_APPROVED and not payment.held:
-        doubtful = not had_data or row.utc < restore.doubtful_before(connection)
-        state = t.STATE_DOUBTFUL if doubtful else t.STATE_NEW
+        state = t.STATE_NEW if had_data else t.STATE_DOUBTFUL
         enqueue(connection, answer.identity, t.STEP_CLEAR, state, row.amount, row.utc, answer.auth_code, now)
 
 
@@ -149,7 +148,9 @@ def enqueue(
     auth_code: str | None,
     now: int,
 ) -> None:
-    """Put a request into the outbox."""
+    """Put a request into the outbox; a new one is doubtful when it may have been sent before a restore."""
+    if state == t.STATE_NEW and restore.doubtful(connection, identity[0], identity[2]):
+        state = t.STATE_DOUBTFUL
     connection.execute(
         insert(t.outbox).values(
             device=identity[0],

@@ -78,7 +78,7 @@ def _known_hashes(connection: Connection, message: Batch, acked: int) -> dict[in
 def _append(connection: Connection, message: Batch, head: Row[Any], new: list[Entry], now: int) -> list[list[Any]]:
     """Add new records to the chain; [[seq, code] …] of those kept but not posted."""
     name = message.device.device
-    work = Work(connection, message.device, message.epoch, new, now)
+    work = Work(connection, message.device, message.epoch, new, head.doubtful_seq, now)
     rejected = [[entry.seq, code] for entry in new if (code := work.take(entry))]
     work.flush()
     _watch(connection, name, head, new, now)

@@ -10,7 +10,7 @@ from server import codes
 from server.ingest import results, sessions
 from server.messages import Hello
 from server.sets import Shelf
-from server.store import audit, devices
+from server.store import audit, devices, restore
 from server.store import tables as t
 
 SETS_ROOM = 16384  # bytes of parameter sets in one WELCOME: the terminal takes replies of 32 KiB
@@ -29,6 +29,7 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf) -> dic
         .values(
             epoch=message.epoch,
             nonce=message.nonce,
+            doubtful_seq=restore.heard(connection, head, message.head_seq, now),
             last_contact=now,
             claimed_seq=message.head_seq,
             firmware=message.firmware,

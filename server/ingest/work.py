@@ -14,7 +14,7 @@ from server import codes, schema
 from server.acquirer import online
 from server.ledger import accounts, posting
 from server.messages import Entry
-from server.store import audit, restore
+from server.store import audit
 from server.store import tables as t
 from server.store.devices import Device
 
@@ -44,12 +44,14 @@ _CASES = select(t.cases.c.case_no).where(
 class Work:
     """The rows of one batch of one device."""
 
-    def __init__(self, connection: Connection, device: Device, epoch: int, entries: list[Entry], now: int) -> None:
+    def __init__(
+        self, connection: Connection, device: Device, epoch: int, entries: list[Entry], doubtful_seq: int, now: int
+    ) -> None:
         self._connection = connection
         self._device = device
         self._epoch = epoch
         self._now = now
-        self._doubtful_before = restore.doubtful_before(connection)
+        self._doubtful_seq = doubtful_seq  # see `server.store.restore`
         self._insert: dict[str, list[Row]] = {}
         self._updates: dict[str, list[Row]] = {}
         intents = {e.record.get(r.INTENT) for e in entries}
@@ -182,7 +184,7 @@ class Work:
         if payment["amount"] != record[r.AMOUNT]:
             return codes.AMOUNT_DIFFERS
         asked = self._asked(payment)
-        if schema.approved_online(record) and not online.approved(asked) and record[r.UTC] >= self._doubtful_before:
+        if schema.approved_online(record) and not online.approved(asked) and entry.seq > self._doubtful_seq:
             return codes.ONLINE_UNKNOWN
         payment.update(
             outcome=record[r.OUTCOME],
@@ -226,7 +228,7 @@ class Work:
             self._add("sealed", {**key, "blob": entry.sealed})
         lost = entry.sealed is None and not schema.approved_online(entry.record)
         again = payment["outcome"] == r.OUTCOME_PROVISIONAL and online.sent(asked)
-        known_elsewhere = lost or again or payment["utc"] < self._doubtful_before
+        known_elsewhere = lost or again or payment["intent"] <= self._doubtful_seq
         state = t.STATE_DOUBTFUL if known_elsewhere else t.STATE_NEW
         self._add(
             "outbox",

@@ -54,6 +54,7 @@ heads = Table(  # where a device's chain stands, and what it last said about its
     Column("health", Text, nullable=True),  # JSON
     Column("sets", Text, nullable=True),  # JSON {kind: version}
     _int("forks"),
+    Column("doubtful_seq", BigInteger, nullable=False, server_default="0"),  # see server.store.restore
     PrimaryKeyConstraint("device"),
 )
 

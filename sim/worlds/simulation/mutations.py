@@ -15,7 +15,7 @@ from protocol import records as r
 from protocol import sync as s
 from server.acquirer import outbox
 from server.ingest import batch as ingest
-from server.ingest import dispatch, work
+from server.ingest import dispatch
 from server.ledger import accounts, posting
 from server.store import tables as t
 from sim.worlds.simulation import centre, parts
@@ -150,8 +150,6 @@ def _repeat_as_new() -> Iterator[None]:
 def _restored_as_new() -> Iterator[None]:
     """After a restore everything is sent as if for the first time."""
     with (
-        mock.patch.object(work.restore, "doubtful_before", lambda _connection: 0),
-        mock.patch.object(outbox.restore, "doubtful_before", lambda _connection: 0),
         mock.patch.object(centre.restore, "mark", lambda _connection, _now: None),
     ):
         yield
