@@ -9,6 +9,7 @@ the manifest does that.
 import ast
 import fnmatch
 import hashlib
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from tools.house.errors import HouseError
 from tools.house.laws.runtimes import SHARED, only_runtime
-from tools.house.paths import HOUSE, ROOT
+from tools.house.paths import HOUSE, ROOT, cache_dir
 from tools.house.shorten import shorten, usage_of
 from tools.house.toolchain import DEFAULT_HEAP, micropython_command, mpy_cross
 
@@ -75,6 +76,20 @@ def build_image(
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(image)
     return ImageReport(out, len(image), len(contents), hashlib.sha256(image).hexdigest(), errors)
+
+
+def device_image() -> Path:
+    """The terminal's image of the sources as they are now, built once and kept in the cache folder by their digest."""
+    state = hashlib.sha256()
+    builder = [ROOT / "tools" / "image.py", HOUSE / "shorten.py", TYPING]
+    for path in [*_sources(ROOT, [ROOT / package for package in SHARED], ()).values(), *builder]:
+        state.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    image = cache_dir() / "images" / f"{state.hexdigest()[:24]}.romfs"
+    if not image.exists():
+        part = image.with_suffix(f".{os.getpid()}.part")
+        build_image(part)
+        os.replace(part, image)
+    return image
 
 
 def device_command(

@@ -89,7 +89,7 @@ async def run(path: str) -> None:
 
 
 async def _report_memory(diagnostic) -> None:  # noqa: ANN001
-    """Tell the technician's port the most that was alive after a collection, looked at five times a second."""
+    """Tell the technician's port the most that was alive after a collection, looked at twice a second."""
     most = 0
     while True:
         gc.collect()
@@ -97,10 +97,10 @@ async def _report_memory(diagnostic) -> None:  # noqa: ANN001
         if live > most:
             most = live
             diagnostic.emit("heap", {"live": live, "free": gc.mem_free()})  # type: ignore[attr-defined]
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.5)
 
 
 def main(arguments: list) -> None:
     """Entry of the image's boot stub. Collecting often keeps what lives together at the heap's lower end, and the rest in one piece."""
-    gc.threshold(4096)  # type: ignore[attr-defined]
+    gc.threshold(12288)  # type: ignore[attr-defined]
     asyncio.run(run(arguments[0]))

@@ -69,7 +69,7 @@ async def _play(folder: Path, lang: str, runtime: str, link: str, heap: str, qui
         print(f"cards over TCP instead of PC/SC: {note}", file=sys.stderr)
     world_folder = folder / "world"
     shutil.rmtree(world_folder, ignore_errors=True)
-    command = cpython_terminal if runtime == "cpython" else _device(folder, heap)
+    command = cpython_terminal if runtime == "cpython" else _device(heap)
     world = World(Fleet.make(world_folder), runtime, link, lang, command)
     steps: list[dict[str, Any]] = []
 
@@ -97,12 +97,11 @@ async def _play(folder: Path, lang: str, runtime: str, link: str, heap: str, qui
     }  # fmt: skip
 
 
-def _device(folder: Path, heap: str) -> Any:
-    """How to start the terminal on 32-bit MicroPython out of a freshly built ROMFS image."""
-    from tools.image import build_image, device_command
+def _device(heap: str) -> Any:
+    """How to start the terminal on 32-bit MicroPython out of the ROMFS image of these sources."""
+    from tools.image import device_command, device_image
 
-    image = folder / "device.romfs"
-    build_image(image)
+    image = device_image()
     return lambda wiring: device_command(image, "terminal.boards.mcu", heap, [str(wiring)])
 
 
@@ -156,7 +155,7 @@ def _summary(report: dict[str, Any], folder: Path | None) -> None:
     if report["heap"]:
         live, free = report["heap"]["live"], report["heap"]["free"]
         typer.echo(
-            f"MicroPython heap: at most {live} bytes alive after a collection (looked at 5 times a second), {free} free."
+            f"MicroPython heap: at most {live} bytes alive after a collection (looked at twice a second), {free} free."
         )
     if folder is not None:
         typer.echo(f"Receipts, journal and trace are in {folder}.")
