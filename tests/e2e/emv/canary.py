@@ -101,7 +101,7 @@ class Shift(Patrol):
         if outcome == r.OUTCOME_DECLINED:
             await self.actor.press("pay_choice", "2")
         if outcome != r.OUTCOME_APPROVED:
-            await self._paper(name + "-document", r.OUTCOME_PROVISIONAL)
+            await self._paper(name + "-document", outcome if outcome == r.OUTCOME_PROVISIONAL else 0)
         await self._hand(r.DISPOSITION_RETURNED if outcome == r.OUTCOME_APPROVED else r.DISPOSITION_RETAINED)
 
     async def synchronise(self) -> dict[str, Any]:
