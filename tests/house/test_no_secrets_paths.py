@@ -27,7 +27,7 @@ def test_each_rule_bites(rule: str, text: str):
 
 
 @pytest.mark.parametrize(
-    "text", ["var/work/file", "~/.cache/tasdid", "$XDG_CACHE_HOME/home/x", "https://host.example/home/page"]
+    "text", ["var/worker/file", "~/.cache/tasdid", "$XDG_CACHE_HOME/home/x", "https://host.example/home/page"]
 )
 def test_lawful_text_passes(text: str):
     assert tracked.findings("x", text) == []
