@@ -81,6 +81,8 @@ def _append(connection: Connection, message: Batch, head: Row[Any], new: list[En
     work = Work(connection, message.device, message.epoch, new, head.doubtful_seq, now)
     rejected = [[entry.seq, code] for entry in new if (code := work.take(entry))]
     work.flush()
+    if head.forks:
+        forks.hold_known(connection, message, new, now)
     _watch(connection, name, head, new, now)
     for seq, code in rejected:
         audit.alarm(connection, name, code, f"record {seq} is kept but not posted", now)

@@ -46,6 +46,22 @@ def keep(connection: Connection, batch: Batch, entries: list[Entry], now: int) -
         _hold(connection, batch, entry.seq, now)
 
 
+def hold_known(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> None:
+    """Records have joined the chain of which another branch was kept before: hold the payments that both have."""
+    c = t.forks.c
+    found = connection.execute(
+        select(c.seq)
+        .distinct()
+        .where(
+            c.device == batch.device.device,
+            c.epoch == batch.epoch,
+            c.seq.between(entries[0].seq, entries[-1].seq),
+        )
+    )
+    for seq in [row.seq for row in found]:
+        _hold(connection, batch, seq, now)
+
+
 def _kept(connection: Connection, batch: Batch, entry: Entry) -> bool:
     c = t.forks.c
     return (

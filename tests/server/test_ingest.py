@@ -127,6 +127,26 @@ def test_a_branch_from_a_foreign_hash_is_a_fork(centre: Centre, handheld: Handhe
     assert ack[s.ACKED_SEQ] == 1 and ack[s.REJECTED] == [[2, codes.FORK]]
 
 
+def test_a_payment_that_joins_the_chain_after_another_branch_had_its_sequence_is_held(
+    centre: Centre, handheld: Handheld
+) -> None:
+    handheld.write(r.SHIFT_OPENED)
+    centre.hello(handheld)
+    centre.send(handheld)
+    true = [dict(record) for record in handheld.records]
+    handheld.records[0][r.OFFICER] = 4711  # a copy of the terminal speaks first
+    handheld.pay(r.OUTCOME_APPROVED)
+    centre.send(handheld, 2)
+    handheld.records, handheld.cases = true, 0
+    handheld.attached[s.SEALED].clear()
+    handheld.pay(r.OUTCOME_APPROVED, 300_000)
+    centre.hello(handheld)
+    ack = centre.send(handheld, 2)
+    assert ack[s.NEW] == 3
+    assert centre.books() == {}
+    assert centre.claim() == []
+
+
 def test_a_message_with_another_devices_key_is_refused(centre: Centre, handheld: Handheld) -> None:
     handheld.write(r.SHIFT_OPENED)
     centre.hello(handheld)

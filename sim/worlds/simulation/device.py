@@ -66,7 +66,7 @@ class Device:
         self.licence_reader = Reader(self._offer_licence)
         self.payment_reader = Reader(self._offer_card)
         self.tears: dict[int, int] = {}
-        self.payments = 0
+        self.payments = self._pulls = 0
         self.stopped = ""  # code of the trouble after which the terminal refuses to work
         self.balanced: list[Any] = []
         self.terminal: app.Terminal
@@ -126,6 +126,8 @@ class Device:
         self, change: Callable[[], None] | None = None, why: str = "the battery is pulled", off_ms: int = REBOOT_MS
     ) -> None:
         """Take the battery out wherever the terminal is now; `change` is done to it before it boots again, `off_ms` later."""
+        self._pulls += 1
+        pull = self._pulls
         self._life.done = True
         self.power.dead = True
         try:
@@ -139,6 +141,8 @@ class Device:
             change()
 
         def again() -> None:
+            if pull != self._pulls:
+                return  # pulled again while it was off: that one switches it on
             self._up()
             self._life = self.schedule.spawn(self._live(), 1)
 
@@ -169,6 +173,7 @@ class Device:
             and journal.counter >= 0
             and journal.acked_seq == journal.head_seq
             and not journal.view.provisional
+            and not journal.view.sealed
         )
 
     def heal(self) -> None:

@@ -118,6 +118,8 @@ class Officer(Scanner):
         return {"fine": "1", "sync": "2", "close": "3"}[self.task.what]
 
     def _settle(self) -> str | int:
+        if self.closed:  # closing did not work, and never will: a twin
+            return 30_000
         self.busy = True
         if self.settled():
             self.closed = True
