@@ -18,10 +18,6 @@ SEEDS = int(os.environ.get("TASDID_SIM_SEEDS", "10000" if SOAK else "240"))
 CHUNK = 40
 TRIED = 60 if SOAK else 40
 """Seeds on which each mutation is tried here, from the first that is known to catch it."""
-OPEN = pytest.mark.xfail(
-    strict=False,
-    reason="open defect: a request whose answer died with the server is sent as new after a backup is restored (seeds 159, 160)",
-)
 CAUGHT_BY = {
     "restored-as-new": 150,
     "fork-posted": 230,
@@ -29,9 +25,7 @@ CAUGHT_BY = {
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(
-    "first", [pytest.param(at, marks=OPEN) if at in (120, 160) else at for at in range(0, SEEDS, CHUNK)]
-)
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
 def test_every_invariant_holds_in_every_seed(first: int) -> None:
     outcomes = [run.simulate(seed) for seed in range(first, min(first + CHUNK, SEEDS))]
     for outcome in outcomes:
