@@ -10,7 +10,7 @@ from typing import NamedTuple
 from tools.house.paths import ROOT
 
 # Written in pieces, so that this file does not match itself.
-_HOSTS = ("py" + "pi.org", "pythonhosted" + ".org", "npm" + "js.org", "npm" + "js.com", "deb.deb" + "ian.org",
+_HOSTS = ("py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "npm" + "js.com", "deb.deb" + "ian.org",
           "security.debian" + ".org", "snapshot.debian" + ".org", "nodesource" + ".com")  # fmt: skip
 _HOMES = ("ro" + "ot", "ho" + "me", "wo" + "rk", "opt/py" + "pi", "opt/wh" + "eels", "Us" + "ers")
 
