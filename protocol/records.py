@@ -67,6 +67,8 @@ GAP_LAST = 64  # uint: last seq of a gap
 GAP_HASH = 65  # bytes 32: hash of the gap's last record, where the record after it names it
 GAP_COUNT = 66  # uint: approved payments among the lost records
 GAP_TOTAL = 67  # uint: approved centimes among the lost records
+SECOND_OFFICER = 68  # uint: number of the officer whose badge a void needs
+INTERFACE = 69  # INTERFACE_*, of a payment
 
 # kinds
 PROVISIONED = 1
@@ -94,6 +96,9 @@ CARD_DATA_ERASED = 22  # sealed card data of INTENTS erased on RECEIPT
 
 ONLINE_ANSWERED = 1  # the issuer's answer came; an approval needs no sealed data
 ONLINE_DOUBTFUL = 2  # no answer: whatever it was, it is to be reversed
+
+INTERFACE_CONTACT = 1  # also where the key is absent
+INTERFACE_CONTACTLESS = 2
 
 OUTCOME_APPROVED = 1
 OUTCOME_PROVISIONAL = 2
