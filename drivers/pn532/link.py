@@ -12,7 +12,9 @@ from protocol.errors import CardError, CardSilentError
 
 SLOW, FAST = 115200, 921600
 _CODES = {115200: 4, 230400: 5, 460800: 6, 921600: 7}  # SetSerialBaudRate, 7.2.11
-_WAKE = b"\x55\x55" + bytes(14)  # the chip's clock needs 2 ms: 16 bytes at 115,200 Bd are 1.4 ms, the frame's own preamble the rest
+_WAKE = b"\x55\x55" + bytes(
+    14
+)  # the chip's clock needs 2 ms: 16 bytes at 115,200 Bd are 1.4 ms, the frame's own preamble the rest
 _SAM_CONFIGURATION = b"\x14\x01\x00"  # normal mode, SAM unused: also leaves the low-battery mode of power-up
 _FIRMWARE = b"\x02"
 _IC = 0x32
@@ -64,7 +66,9 @@ class Link:
             raise _unreachable()
         await self._run(_FIRMWARE, b"", _ANSWER_MS, True)
         if self.parser.length < 6 or self.parser.body[2] != _IC:
-            raise CardError("another part answers on the reader's line", UNREACHABLE, "check how the reader is connected")
+            raise CardError(
+                "another part answers on the reader's line", UNREACHABLE, "check how the reader is connected"
+            )
         for setting in _SETTINGS:
             await self._run(setting, b"", _ANSWER_MS, True)
         if self._speed != self._wanted:
@@ -140,7 +144,9 @@ class Link:
                 continue  # a late answer to something else
             if found == frames.GOT_ERROR:
                 self._dirty = False
-                raise CardError("the card reader does not take the command", "CRD-014", "present the card again", detail=code)
+                raise CardError(
+                    "the card reader does not take the command", "CRD-014", "present the card again", detail=code
+                )
             if found == frames.NOTHING and self._silent:
                 if not heard:
                     return False

@@ -228,4 +228,6 @@ class Pn532Reader(CardReader):
 
 
 def _disturbed(status: int) -> CardError:
-    return CardError("the link to the card was disturbed", "CRD-018", "present the same card again and hold it still", detail=status)
+    return CardError(
+        "the link to the card was disturbed", "CRD-018", "present the same card again and hold it still", detail=status
+    )

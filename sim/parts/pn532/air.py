@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sim.cards.base import Card
 from sim.cards.contactless import FC, FRAME_SIZES, Activation
 from sim.parts.pn532.field import Field
-from sim.parts.pn532.picc import CHAINED, DESELECT, NAK, WTX, I, Picc, R
+from sim.parts.pn532.picc import CHAINED, DESELECT, I_BLOCK, NAK, R_BLOCK, WTX, Picc
 
 FSDI = 5
 """64 bytes: the RATS that devices with this chip are seen to send is E0 50."""
@@ -88,9 +88,9 @@ class Target:
         pieces = [data[at : at + room] for at in range(0, len(data), room)] or [b""]
         for index, piece in enumerate(pieces):
             chained = more or index + 1 < len(pieces)
-            answer = await self._block(bytes([I | (CHAINED if chained else 0) | self._number]) + piece)
+            answer = await self._block(bytes([I_BLOCK | (CHAINED if chained else 0) | self._number]) + piece)
             if chained:
-                if answer[0] & 0xF6 != R:
+                if answer[0] & 0xF6 != R_BLOCK:
                     raise AirError(PROTOCOL)
                 self._number ^= 1
             else:
@@ -103,7 +103,7 @@ class Target:
 
     async def present(self) -> bool:
         """R(NAK): does the card still answer?"""
-        return await self._frame(bytes([R | NAK | self._number])) is not None
+        return await self._frame(bytes([R_BLOCK | NAK | self._number])) is not None
 
     async def deselect(self) -> None:
         """S(DESELECT); a card that does not answer is gone anyway."""
@@ -116,13 +116,13 @@ class Target:
     async def _collect(self, answer: bytes) -> bytes:
         gathered = b""
         while True:
-            if answer[0] & 0xE2 != I or answer[0] & 1 != self._number:
+            if answer[0] & 0xE2 != I_BLOCK or answer[0] & 1 != self._number:
                 raise AirError(PROTOCOL)
             self._number ^= 1
             gathered += answer[1:]
             if not answer[0] & CHAINED:
                 return gathered
-            answer = await self._block(bytes([R | self._number]))
+            answer = await self._block(bytes([R_BLOCK | self._number]))
 
     async def _block(self, block: bytes) -> bytes:
         """Send a block until the card's next one is here: rules 4 to 8 of 7.5.4, waiting time extensions granted. Raises AirError."""
@@ -133,10 +133,10 @@ class Target:
                 failed += 1
                 if failed == TRIES:
                     raise AirError(TIMEOUT if answer is None else CRC)
-                sending = bytes([R | (0 if block[0] & 0xE2 == R & 0xE2 else NAK) | self._number])
+                sending = bytes([R_BLOCK | (0 if block[0] & 0xE2 == R_BLOCK & 0xE2 else NAK) | self._number])
             elif answer[0] == WTX:
                 sending = answer
-            elif answer[0] & 0xF6 == R and answer[0] & 1 != self._number and block[0] & 0xE2 == I:
+            elif answer[0] & 0xF6 == R_BLOCK and answer[0] & 1 != self._number and block[0] & 0xE2 == I_BLOCK:
                 failed += 1
                 if failed == TRIES:
                     raise AirError(PROTOCOL)

@@ -132,5 +132,3 @@ class Pn532:
         if self._task is not None:
             self._task.cancel()
             self._task = None
-
-

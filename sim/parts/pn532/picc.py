@@ -5,7 +5,7 @@ import asyncio
 from sim.cards.base import Card
 from sim.parts.pn532.field import Field
 
-I, R, S = 0x02, 0xA2, 0xC2
+I_BLOCK, R_BLOCK = 0x02, 0xA2
 CHAINED, NAK = 0x10, 0x10
 DESELECT, WTX = 0xC2, 0xF2
 SLICE_S = 0.02
@@ -33,19 +33,19 @@ class Picc:
         if self.card not in self.field.cards or not self.card.powered:
             return None
         code, number = block[0], block[0] & 1
-        if code & 0xE2 == I:
+        if code & 0xE2 == I_BLOCK:
             self._number ^= 1
             self._command += block[1:]
             if code & CHAINED:
-                return self._say(bytes([R | self._number]))
+                return self._say(bytes([R_BLOCK | self._number]))
             self._current, self._command = self._command, b""
             self._work = asyncio.ensure_future(self.field.apdu(self._current))
             return await self._progress(True)
-        if code & 0xE6 == R:
+        if code & 0xE6 == R_BLOCK:
             if number == self._number:
                 return self._last or None
             if code & NAK:
-                return bytes([R | self._number])  # "I am here"
+                return bytes([R_BLOCK | self._number])  # "I am here"
             if not self._pieces:
                 return None
             self._number ^= 1
@@ -90,7 +90,7 @@ class Picc:
 
     def _next(self) -> bytes:
         piece = self._pieces.pop(0)
-        return self._say(bytes([I | (CHAINED if self._pieces else 0) | self._number]) + piece)
+        return self._say(bytes([I_BLOCK | (CHAINED if self._pieces else 0) | self._number]) + piece)
 
     def _say(self, block: bytes) -> bytes:
         self._last = block
