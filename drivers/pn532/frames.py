@@ -54,9 +54,11 @@ class Parser:
     """Takes the chip's bytes. After GOT_DATA the frame's content is `body[:length]`, until the next `feed`."""
 
     def __init__(self) -> None:
-        self.body = bytearray(LONGEST + 1)  # and the data checksum
+        self.body = bytearray(LONGEST + 2)  # and the data checksum and the postamble
         self.length = 0
         self.at = 0
+        self.stray = False
+        """Whether bytes came since the last frame that belong to none."""
         self._head = bytearray(3)
         self._state = _HUNT
         self._zero = False
@@ -66,11 +68,12 @@ class Parser:
         """Forget a frame that was begun."""
         self._state = _HUNT
         self._zero = False
+        self.stray = False
 
     @property
     def within(self) -> bool:
-        """Whether a frame has begun and is not complete."""
-        return self._state != _HUNT
+        """Whether something has begun that is not complete: a frame, or what may have been one."""
+        return self._state != _HUNT or self.stray
 
     def feed(self, chunk: object, start: int, end: int) -> int:
         """Take `chunk[start:end]` up to the end of the first frame; `at` says how far. Returns NOTHING or what was found."""
@@ -88,6 +91,8 @@ class Parser:
         if state == _HUNT:
             if self._zero and byte == 0xFF:
                 self._state = _LENGTH
+            elif byte:
+                self.stray = True
             self._zero = byte == 0
         elif state == _LENGTH:
             self._head[0] = byte
@@ -124,14 +129,15 @@ class Parser:
         self._state = _BODY
 
     def _fill(self, chunk: object, end: int) -> int:
-        count = min(end - self.at, self.length + 1 - self._filled)
+        count = min(end - self.at, self.length + 2 - self._filled)
         for index in range(count):
             self.body[self._filled + index] = chunk[self.at + index]  # type: ignore[index]
         self._filled += count
         self.at += count
-        if self._filled <= self.length:
+        if self._filled < self.length + 2:
             return NOTHING
-        if sum(memoryview(self.body)[: self._filled]) & 0xFF:
+        # without a zero byte of the content the postamble would pass for the checksum, and the sum would be right: so it is waited for
+        if self.body[self.length + 1] or sum(memoryview(self.body)[: self.length + 1]) & 0xFF:
             return DAMAGED
         if self.length == 1 and self.body[0] == _ERROR_CODE:
             return GOT_ERROR

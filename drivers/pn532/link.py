@@ -39,7 +39,7 @@ class Link:
 
     def __init__(self, uart, baudrate: int = FAST) -> None:  # noqa: ANN001 - contract Uart
         self.lock = asyncio.Lock()
-        self.owner = None
+        self.owner: object = None
         self.parser = frames.Parser()
         self.restarts = 0
         self._uart = uart

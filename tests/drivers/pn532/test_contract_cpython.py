@@ -63,7 +63,7 @@ def test_pn532_reader_on_the_device_keeps_the_contract(line, part):
             if part != "empty":
                 await bench.field.insert(EchoCard(bench.field))
             where = (bench.link.path, 0) if isinstance(bench.link, PtyLink) else ("", bench.link.port)
-            call = asyncio.to_thread(cross.run_on_device, "tests.drivers.pn532_device", "run", [(part, *where)])
+            call = asyncio.to_thread(cross.run_on_device, "tests.drivers.pn532.on_device", "run", [(part, *where)])
             result = (await call)[0]
             assert result == "ok", getattr(result, "trace", result)
 
