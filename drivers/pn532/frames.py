@@ -130,8 +130,7 @@ class Parser:
 
     def _fill(self, chunk: object, end: int) -> int:
         count = min(end - self.at, self.length + 2 - self._filled)
-        for index in range(count):
-            self.body[self._filled + index] = chunk[self.at + index]  # type: ignore[index]
+        self.body[self._filled : self._filled + count] = memoryview(chunk)[self.at : self.at + count]  # type: ignore[arg-type]
         self._filled += count
         self.at += count
         if self._filled < self.length + 2:
