@@ -42,10 +42,14 @@ def combination(**changes):
 class Card2(scripted.Card):
     """See the module. `kind`: what GENERATE AC answers (None: what was asked); `aip` in hex; `fields` as in `scripted.Card`."""
 
-    def __init__(self, kind=None, aip="1980", fields=None, signed_fields=None, relay=RELAY, oda="cda", drdol="9F3704", extra=b""):
+    def __init__(
+        self, kind=None, aip="1980", fields=None, signed_fields=None, relay=RELAY, oda="cda", drdol="9F3704", extra=b""
+    ):
         mine = {"8D": None, "9F0F": h("FC60ACF800"), "9F51": h(drdol) if drdol else None}
         mine.update(fields or {})
-        scripted.Card.__init__(self, oda=oda, fields=mine, signed_fields=signed_fields, aip=aip, pdol="9F37049F33039F3501")
+        scripted.Card.__init__(
+            self, oda=oda, fields=mine, signed_fields=signed_fields, aip=aip, pdol="9F37049F33039F3501"
+        )
         self.kind = kind
         self.relay = relay
         self.extra = extra  # data objects added to the answer of GENERATE AC
@@ -129,7 +133,9 @@ def session(card, entry=None, transaction=None, crypto=None, parameters=None):
     return s
 
 
-def tap(card, entry=None, torn=None, elapsed=(PROMPT,), identified=None, transaction=None, crypto=None, parameters=None):
+def tap(
+    card, entry=None, torn=None, elapsed=(PROMPT,), identified=None, transaction=None, crypto=None, parameters=None
+):
     """One presentation. `elapsed`: the times of the relay resistance exchanges, the last one repeated."""
     s = session(card, entry, transaction, crypto, parameters)
     times, trace, count = list(elapsed), Trace(), 0
@@ -159,4 +165,18 @@ def tap(card, entry=None, torn=None, elapsed=(PROMPT,), identified=None, transac
             answer = identified if word == "identified" else None
 
 
-__all__ = ["AAC", "ANY_CVM", "ARQC", "CDOL1", "NO_CVM", "PROMPT", "TC", "UN", "Card2", "TornLog", "combination", "session", "tap"]
+__all__ = [
+    "AAC",
+    "ANY_CVM",
+    "ARQC",
+    "CDOL1",
+    "NO_CVM",
+    "PROMPT",
+    "TC",
+    "UN",
+    "Card2",
+    "TornLog",
+    "combination",
+    "session",
+    "tap",
+]
