@@ -99,14 +99,9 @@ def test_a_wrong_signature_ends_the_application():
 
 
 def test_a_missing_signature_ends_the_application_but_for_an_aac():
-    bare = lambda kind: (
-        lambda card, command: (
-            tlv(  # noqa: E731
-                "77", tlv("9F27", bytes([kind])) + tlv("9F36", b"\0\1") + tlv("9F26", bytes(8))
-            )
-            + h("9000")
-        )
-    )
+    def bare(kind):
+        return tlv("77", tlv("9F27", bytes([kind])) + tlv("9F36", b"\0\1") + tlv("9F26", bytes(8))) + h("9000")
+
     for kind in (TC, ARQC):
         card = Card2()
         card.replies["GAC"] = bare(kind)
@@ -154,8 +149,9 @@ def test_cda_on_an_aac_is_asked_for_where_the_card_says_so():
 
 def test_application_capabilities_may_come_in_the_fci():
     card = Card2()
-    plain = card.fci
-    card.fci = lambda: dict([*plain().items(), (0xBF0C, tlv("9F5D", h("000100")))])
+    fci = card.fci()
+    fci[0xBF0C] = tlv("9F5D", h("000100"))
+    card.fci = lambda: fci
     tap(card, combination(tac_denial=h("0000000001")))
     assert card.asked == [AAC | 0x10]
 
