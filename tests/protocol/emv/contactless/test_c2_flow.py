@@ -302,6 +302,14 @@ def test_a_reader_without_relay_resistance_says_nothing_of_it():
     assert s.tvr[4] == 0 and "RELAY" not in card.names and outcome.kind == o.APPROVED
 
 
+def test_status_words_of_the_contact_interface_are_not_followed():
+    for name, answer in (("GAC", "6C10"), ("READ 2 1", "6110"), ("GPO", "6C00")):
+        card = Card2()
+        card.replies[name] = h(answer)
+        outcome, _, _ = tap(card)
+        assert outcome.reason == "EMV-105" and card.names.count(name) == 1
+
+
 def test_link_failures_ask_for_the_same_card_again():
     for name in ("GPO", "RELAY", "READ 1 1", "GAC"):
         for before in (True, False):
