@@ -86,7 +86,7 @@ def test_no_offline_approval_without_fdda():
     old, replayed, other = Tap(), Tap(), Tap()
     old.version, replayed.sign_over = 0, h("00000000") + h("000000090000") + h("0012") + h("01112233440000")
     other.sign_over = UN + h("000000000100") + h("0012") + h("01112233440000")
-    for card in (*cards, old, replayed, other):
+    for card in cards + [old, replayed, other]:
         result, _ = tap(card)
         assert (result.outcome, result.reason, result.de55) == (DECLINED, "EMV-121", b""), result.explain
         assert _why(result, "K3 FDDA") and "signature holds" not in _why(result, "K3 FDDA")
