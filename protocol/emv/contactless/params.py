@@ -5,6 +5,7 @@
         "extended": bool (False: extended selection, 9F29),
         "ttq": bstr 4 (kernel 3, 9F66: 37 20 40 80), "cvm_capability": bstr 1 (kernel 2, DF8118: 60),
         "no_cvm_capability": bstr 1 (kernel 2, DF8119: 08), "configuration": bstr 1 (kernel 2, DF811B: 30),
+        "device_limit": uint centimes (kernel 2: the limit where the cardholder's own device verifies, as "limit"),
         "rrp": {"min_grace": uint (20), "max_grace": uint (50), "accuracy": uint (300), "threshold": uint 0..100 (50),
                 "command_ms10": uint (18), "response_ms10": uint (24)} (kernel 2, the defaults when absent; units of 100 µs, accuracy likewise),
         "torn_lifetime_s": uint (300), "torn_records": uint (1)}]}
@@ -33,6 +34,7 @@ class Combination(AidParams):
         if self.kernel not in KERNELS:
             raise ParameterError("no such contactless kernel", "PRM-121", detail="kernel")
         self.limit = _uint(entry, "limit", _AT_MOST)
+        self.device_limit = _uint(entry, "device_limit", _AT_MOST, self.limit)
         self.cvm_limit = _uint(entry, "cvm_limit", _AT_MOST, 0)
         self.offline = _flag(entry, "offline", False)
         self.extended = _flag(entry, "extended", False)
