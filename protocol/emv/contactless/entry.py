@@ -56,6 +56,7 @@ def transact(txn: dict, params: "ContactlessParams", crypto: "Crypto", un: bytes
     else:
         finish.decline(result, "EMV-142", EmvError("the card never comes to an end", "EMV-142"))
     torn.clear()
+    result.un = s.un  # a kernel may take its own, or that of a torn transaction
     result.tvr = result.tvr or bytes(s.tvr)
     result.tsi, result.cvm_results = bytes(s.tsi), bytes(s.cvm)
     result.oda, result.signature = s.oda, s.signature and result.outcome != records.OUTCOME_DECLINED
@@ -96,6 +97,8 @@ def _start(s: "Session", known: "list[preprocess.Ready]", torn: "TornLog") -> "S
     yield ("ui", ui.PROCESSING, ui.BUSY)
     yield ("progress", "select", 0, 1)
     found = yield from directory.candidates(s, known)
+    last = o.Outcome(o.END_APPLICATION)
+    last.reason, last.error = "EMV-142", EmvError("no combination in common", "EMV-142")
     for candidate in found:
         if not (yield from _select(s, candidate)):
             continue
@@ -103,10 +106,10 @@ def _start(s: "Session", known: "list[preprocess.Ready]", torn: "TornLog") -> "S
         outcome = yield from run(s, torn)
         if outcome.kind != o.SELECT_NEXT:
             return outcome, candidate
+        if outcome.reason:
+            last = outcome
         _forget(s)
-    outcome = o.Outcome(o.END_APPLICATION, ui.TRY_ANOTHER_CARD)
-    outcome.reason, outcome.error = "EMV-142", EmvError("no combination in common", "EMV-142")
-    return outcome, None
+    return last, None
 
 
 def _kernel(number: int) -> "Callable[[Session, TornLog], Steps]":

@@ -30,4 +30,9 @@ class Ready:
 
 def ready(params: "ContactlessParams", amount: int) -> "list[Ready]":
     """The combinations that may take `amount` (centimes); none: use the other interface."""
-    return [Ready(each, amount) for each in params.combinations if 0 < amount < each.limit]
+    return [Ready(each, amount) for each in params.combinations if 0 < amount < _limit(each)]
+
+
+def _limit(combination: "Combination") -> int:
+    """The higher of two where the kernel itself has a second limit for devices that verify their holder (Kernel 2)."""
+    return max(combination.limit, combination.device_limit) if combination.kernel == 2 else combination.limit
