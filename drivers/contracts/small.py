@@ -19,6 +19,9 @@ class Uart:
         """Read 1..len(buffer) bytes; 0 after `timeout_ms`."""
         raise NotImplementedError
 
+    def set_baudrate(self, baudrate: int) -> None:
+        """Change the speed once what was written has gone out; a line that has none (TCP, a pty) does nothing."""
+
 
 class Spi:
     """A write-only SPI device with a data/command pin, as displays have."""

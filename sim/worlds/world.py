@@ -19,6 +19,7 @@ from sim.links import pcscd
 from sim.links.slot import Slot
 from sim.links.slot_server import LinkSlot
 from sim.links.vpcd import VpcdSlot
+from sim.parts import pn532
 from sim.parts.escpos import EscPosPrinter, PtyLink
 from sim.parts.st7789 import St7789Panel
 from sim.worlds.fleet import Fleet
@@ -97,7 +98,11 @@ class Process:
 
 
 class World:
-    """The wiring. `runtime` is "cpython" or "micropython"; `link` "pcsc" or "tcp" for the card readers (MicroPython: always tcp)."""
+    """The wiring. `runtime` is "cpython" or "micropython"; `link` "pcsc" or "tcp" for the card slots (MicroPython: always tcp).
+
+    Payment cards are inserted into `payment_slot` or tapped on `field`, the antenna of a PN532 on a pty. With `licence_on_air` licences are laid on
+    that antenna too (`licence_slot` is `field`), else on a slot of their own.
+    """
 
     def __init__(
         self,
@@ -106,6 +111,7 @@ class World:
         link: str = "pcsc",
         language: str = "fr",
         command: TerminalCommand = cpython_terminal,
+        licence_on_air: bool = False,
     ) -> None:
         self.fleet = fleet
         self.runtime = runtime
@@ -120,6 +126,11 @@ class World:
         self.diagnostic = DiagnosticLine()
         self.printer = EscPosPrinter()
         self.paper = PtyLink(self.printer)
+        self.licence_on_air = licence_on_air
+        self.antenna = pn532.Pn532()
+        self.field = self.antenna.field
+        """The field of the handheld's antenna: where cards are tapped."""
+        self.antenna_line = pn532.PtyLink(self.antenna)
         self.licence_slot: Slot
         self.payment_slot: Slot
         self.gateway: Gateway
@@ -167,11 +178,14 @@ class World:
         for line in (self.screen, self.keypad, self.scanner, self.diagnostic, self.gateway):
             await line.start()
         await self.paper.start()
+        await self.antenna_line.start()
         if self.link == "pcsc":
             pcscd.ensure()
             self.licence_slot, self.payment_slot = VpcdSlot(pcscd.FIRST_PORT), VpcdSlot(pcscd.FIRST_PORT + 1)
         else:
             self.licence_slot, self.payment_slot = LinkSlot(), LinkSlot()
+        if self.licence_on_air:
+            self.licence_slot = self.field
         await self.licence_slot.start()
         await self.payment_slot.start()
 
@@ -180,6 +194,7 @@ class World:
         for slot in ("licence_slot", "payment_slot"):
             if hasattr(self, slot):
                 await getattr(self, slot).close()
+        await self.field.remove()
         for process in reversed(self._processes):
             await process.kill()
         for line in (
@@ -191,6 +206,7 @@ class World:
         ):
             await line.close()
         await self.paper.close()
+        await self.antenna_line.close()
 
     def _process(self, name: str, command: list[str]) -> Process:
         process = Process(name, command, self.fleet.folder / f"{name}.log")
@@ -201,6 +217,7 @@ class World:
 
     async def power_on(self) -> None:
         """Boot the terminal."""
+        self.antenna.reset()
         command = self._terminal_command()
         self.terminal = self._process("terminal", command)
         await self.terminal.start(announces=False)
@@ -227,12 +244,14 @@ class World:
             "printer": f"tty:{self.paper.path}",
             "licence_reader": self._reader(self.licence_slot),
             "payment_reader": self._reader(self.payment_slot),
+            "contactless_reader": self._reader(self.field),
             "server": self.gateway.wiring,
             **({"trace": str(self.trace)} if self.trace is not None else {}),
         }
 
-    @staticmethod
-    def _reader(slot: Slot) -> str:
+    def _reader(self, slot: Slot) -> str:
+        if slot is self.field:
+            return f"pn532:tty:{self.antenna_line.path}"
         if isinstance(slot, VpcdSlot):
             return f"pcsc:{slot.reader_name}"
         assert isinstance(slot, LinkSlot)

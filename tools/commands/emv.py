@@ -39,7 +39,7 @@ def emv() -> None:
 @app.command()
 def pay(
     amount: Annotated[str, typer.Option(help="dinars, e.g. 2000 or 2000.50")],
-    reader: Annotated[str, typer.Option(help="pcsc:N, pcsc:NAME or link:host:port")] = "pcsc:0",
+    reader: Annotated[str, typer.Option(help="pcsc:N, pcsc:NAME, link:host:port or pn532:tty:PATH")] = "pcsc:0",
     online: Annotated[bool, typer.Option("--online/--offline", help="with a test issuer, or without any")] = False,
     params: Params = None,
     world: Annotated[
