@@ -203,12 +203,18 @@ def emv_body(pki: Pki) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "aids": aids,
+        "contactless": [contactless_entry(aid, kernel) for aid in aids for kernel in (3, 2)],
         "ca_keys": [pki.schemes.capk()],
         "exceptions": [],
         "deferral": True,
         "deferral_oda": ["cda"],
         "pse": False,
     }
+
+
+def contactless_entry(aid: dict[str, Any], kernel: int) -> dict[str, Any]:
+    """A sample combination: offline up to 3,000 DA, the holder verified from 4,000 DA, taken below 10,000 DA. No scheme's figures (domain §4)."""
+    return {**aid, "kernel": kernel, "floor": 300_000, "limit": 1_000_000, "cvm_limit": 400_000, "offline": True}
 
 
 def _people() -> dict[str, Any]:
