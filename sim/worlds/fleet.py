@@ -213,8 +213,11 @@ def emv_body(pki: Pki) -> dict[str, Any]:
 
 
 def contactless_entry(aid: dict[str, Any], kernel: int) -> dict[str, Any]:
-    """A sample combination: offline up to 3,000 DA, the holder verified from 4,000 DA, taken below 10,000 DA. No scheme's figures (domain §4)."""
-    return {**aid, "kernel": kernel, "floor": 300_000, "limit": 1_000_000, "cvm_limit": 400_000, "offline": True}
+    """A sample combination, taken below 10,000 DA: offline up to the contact floor limit; the holder verified from 6,000 DA (CIB-like) or 3,000 DA
+    (Edahabia-like). No scheme's figures (domain §4).
+    """
+    verified = 600_000 if aid["label"].startswith("CIB") else 300_000
+    return {**aid, "kernel": kernel, "limit": 1_000_000, "cvm_limit": verified, "offline": True}
 
 
 def _people() -> dict[str, Any]:
