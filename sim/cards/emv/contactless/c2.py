@@ -1,25 +1,14 @@
 """A card application for Kernel 2 in EMV mode (the card's side of EMV Contactless Book C-2): CDA, relay resistance, recovery of a torn cryptogram.
 
-    application = build(profile, pki)
-
-`profile` is one of `sim.cards.emv.profiles`, personalised anew for the air: no CDOL2, a DRDOL, the certificate over that data. Besides:
-
-     "device": "phone"    verifies its holder itself and says so (AIP), third party data 9F6E name a phone
-     "locked": True       that phone has not seen its holder yet: wants to (AAC, DF4B) where it was to vouch for him; `unlock()`
-     "relay": {"low": 10, "high": 20, "estimate": 24, "takes": 12} | None   relay resistance, units of 100 microseconds; None: not supported
-     "recovery": True     keeps the last answer to GENERATE AC for RECOVER AC, power or not
-     "aac_signed": False  announces CDA on an AAC (9F5D)
-     "fault": "bad-signature" | "slow" (a relay: 5 ms more) | "fast" | "other-entropy" (what is signed is not what was exchanged)
-              | "other-recovery" (another cryptogram under the old signature) | "upgrade" (a TC whatever was asked)
+Profiles are described in the package. The application is personalised anew for the air: no CDOL2, a DRDOL, the certificate over that data.
 
 `took` is how long the last command took inside the card, in units of 100 microseconds: a link may wait that long. `issued` lists every
 cryptogram ever made, as (kind, value, ATC). Cryptograms are those of `sim.cards.emv`; the dynamic data are signed by plain RSA.
 """
 
 import hashlib
-import secrets
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from sim.cards import base
@@ -27,7 +16,6 @@ from sim.cards.base import Apdu, sw
 from sim.cards.emv import generate, keys
 from sim.cards.emv.application import Application
 from sim.cards.emv.generate import AAC, TC, Transaction
-from sim.cards.emv.personalise import personalise
 from sim.cards.tlv import read, split_dol, tlv
 from sim.pki import Pki, rsa
 from sim.pki.schemes import CERTIFICATE_EXPIRES
@@ -38,51 +26,40 @@ CDOL1 = bytes.fromhex("9F0206 9F0306 9F1A02 9505 5F2A02 9A03 9C01 9F3704 9F3501 
 DRDOL = bytes.fromhex("9F3704")
 AFL = bytes.fromhex("10010202 18010300 20010100")
 PHONE = bytes.fromhex("00120000") + b"01"
+_RULES = {
+    name: bytes.fromhex(rules)
+    for name, rules in (("pin", "42031F03"), ("signature", "5E031F03"), ("none", "1F03"), ("device", "42031F03"))
+}
 _CDA_WANTED = 0x10
 _SEE_PHONE = b"\x00\x01\x00"
 _DEVICE_VERIFIED = 0x01  # first byte of the CVM results: the terminal relies on the device
 _RELAYED = 50
 
 
-def build(
-    profile: dict[str, Any],
-    pki: Pki,
-    state_path: Path | str | None = None,
-    rng: Callable[[int], bytes] = secrets.token_bytes,
-) -> "Kernel2Application":
-    """The application of a profile; with the `state_path` of a contact card, counters are shared with it."""
-    relay = profile.get("relay", RELAY)
-    device = profile.get("device", "") == "phone"
-    contact = {**profile, "fault": ""}
-    application = personalise(contact, pki, state_path)
-    application.aip = bytes([0x19 | 0x02 * device, 0x80 | 0x01 * (relay is not None)])
-    application.pdol, application.cdol1, application.cdol2, application.afl = PDOL, CDOL1, b"", AFL
-    _again(application, profile, pki)
-    return Kernel2Application(application, profile, rng)
-
-
-def _again(app: Application, profile: dict[str, Any], pki: Pki) -> None:
-    """The records for the air: other data objects, and the card's certificate over them."""
-    first, second = (_inside(app.records[2, n]) for n in (1, 2))
-    if "contactless_cvm" in profile:
-        first = _with(first, 0x8E, bytes(8) + bytes.fromhex(profile["contactless_cvm"]))
+def _over_the_air(contact: Application, profile: dict[str, Any], pki: Pki) -> Application:
+    """The contact application with other data objects, and the card's certificate over them; keys and memory stay the same ones."""
+    device = profile.get("verify") == "device"
+    aip = bytes([0x19 | 0x02 * device, 0x80 | 0x01 * (profile.get("relay", RELAY) is not None)])
+    first, second = (_inside(contact.records[2, n]) for n in (1, 2))
+    first = _with(first, 0x8E, bytes(8) + _RULES[profile.get("verify", "pin")])
     second = _with(_with(second, 0x8D, b""), 0x8C, CDOL1)
     if profile.get("recovery", True):
         second += tlv(0x9F51, DRDOL)
-    if profile.get("device", "") == "phone":
+    if device:
         second += tlv(0x9F6E, PHONE)
-    static = first + second + app.aip
     serial = profile["number"].to_bytes(3, "big")
-    issuer = pki.schemes.issuer_of(app.pan)
-    own = rsa.certify_icc(issuer.key, app.card_key, app.pan, CERTIFICATE_EXPIRES, serial, static)
-    app.records = {
+    issuer = pki.schemes.issuer_of(contact.pan)
+    own = rsa.certify_icc(issuer.key, contact.card_key, contact.pan, CERTIFICATE_EXPIRES, serial, first + second + aip)
+    records = {
         (2, 1): tlv(0x70, first),
         (2, 2): tlv(0x70, second),
-        (3, 1): app.records[3, 1],
-        (3, 2): app.records[3, 2],
+        (3, 1): contact.records[3, 1],
+        (3, 2): contact.records[3, 2],
         (3, 3): tlv(0x70, tlv(0x9F46, own.signed) + tlv(0x9F47, own.exponent) + tlv(0x9F48, own.remainder)),
-        (4, 1): app.records[1, 1],
+        (4, 1): contact.records[1, 1],
     }
+    risk = profile.get("tap", contact.risk)
+    return replace(contact, aip=aip, pdol=PDOL, cdol1=CDOL1, cdol2=b"", afl=AFL, records=records, risk=risk, fault="")
 
 
 def _inside(record: bytes) -> bytes:
@@ -100,24 +77,20 @@ class Kernel2Application:
 
     kernel = 2
 
-    def __init__(self, app: Application, profile: dict[str, Any], rng: Callable[[int], bytes]) -> None:
-        self.app = app
+    def __init__(self, contact: Application, profile: dict[str, Any], pki: Pki, rng: Callable[[int], bytes]) -> None:
+        self.app = app = _over_the_air(contact, profile, pki)
         self.aid = app.aid
         self.label = app.label
         self.priority = app.priority
         self.profile = profile
         self.fault = profile.get("fault", "")
         self.relay = profile.get("relay", RELAY)
-        self.locked = bool(profile.get("locked", False))
+        self.locked = bool(profile.get("phone", False))
         self.issued: list[tuple[int, bytes, int]] = []
         self.took = 0
         self._rng = rng
         self._kept: tuple[bytes, bytes] = (b"", b"")  # unpredictable number, answer: what RECOVER AC gives again
         self.reset()
-
-    def unlock(self) -> None:
-        """The holder shows his face or finger to the phone."""
-        self.locked = False
 
     def fci(self) -> bytes:
         """The answer to SELECT."""
@@ -185,6 +158,9 @@ class Kernel2Application:
         amount = int(values[0x9F02].hex())
         kind = generate.decide_first(app, txn, apdu.p1 & 0xC0, amount)
         holder_wanted = self.locked and values[0x9F34][0] == _DEVICE_VERIFIED
+        self.locked = (
+            self.locked and not holder_wanted
+        )  # the holder reads the screen and shows himself before the next tap
         kind = AAC if holder_wanted else TC if self.fault == "upgrade" else kind
         txn.first = kind
         if kind == TC:

@@ -13,7 +13,8 @@ from protocol.emv.contactless.torn import TornLog
 from protocol.errors import CardRemovedError
 from sim.cards.base import parse
 from sim.cards.emv import profile
-from sim.cards.emv.contactless.c2 import Kernel2Application, build
+from sim.cards.emv.contactless import build
+from sim.cards.emv.contactless.c2 import Kernel2Application
 from sim.cards.tlv import read
 from sim.pki import Pki, make_pki
 
@@ -28,7 +29,9 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 
 
 def card(pki: Pki, name: str = "cib-approve", **changes: Any) -> Kernel2Application:
-    return build({**profile(name), "contactless_cvm": "42031F03", **changes}, pki)
+    application = build({**profile(name), "kernel": 2, **changes}, pki).application
+    assert isinstance(application, Kernel2Application)
+    return application
 
 
 def _params(pki: Pki, **changes: Any) -> ContactlessParams:
@@ -154,7 +157,7 @@ def test_counters_of_the_card_send_it_online(pki: Pki) -> None:
 
 
 def test_a_phone_vouches_for_its_holder(pki: Pki) -> None:
-    phone = card(pki, device="phone")
+    phone = card(pki, verify="device")
     field = Field(pki)
     outcome = field.pay(phone, 1_500_000)
     assert (outcome.kind, outcome.cvm) == (o.APPROVED, o.CONFIRMED)
@@ -163,17 +166,16 @@ def test_a_phone_vouches_for_its_holder(pki: Pki) -> None:
 
 
 def test_a_locked_phone_is_looked_at_and_presented_again(pki: Pki) -> None:
-    phone, field = card(pki, device="phone", locked=True), Field(pki)
+    phone, field = card(pki, verify="device", phone=True), Field(pki)
     outcome = field.pay(phone, 1_500_000)
     assert (outcome.kind, outcome.message, outcome.cryptogram) == (o.TRY_AGAIN, ui.SEE_PHONE, None)
-    phone.unlock()
     outcome = field.pay(phone, 1_500_000)
     assert (outcome.kind, outcome.cvm) == (o.APPROVED, o.CONFIRMED)
     assert [kind for kind, _, _ in phone.issued] == [AAC, TC]
 
 
 def test_a_declining_phone_is_not_to_be_inserted(pki: Pki) -> None:
-    assert Field(pki).pay(card(pki, "cib-decline", device="phone")).kind == o.DECLINED
+    assert Field(pki).pay(card(pki, "cib-decline", verify="device")).kind == o.DECLINED
 
 
 def test_an_aac_is_signed_where_the_card_can(pki: Pki) -> None:
