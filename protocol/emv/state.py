@@ -103,6 +103,7 @@ class Session:
         self.pin_state = ""  # "", "bypassed", "blocked"
         self.script_results = b""
         self.advice = False
+        self.follow = True  # 61xx and 6Cxx are of the contact interface: elsewhere status words like any other
         if len(self.un) != 4:
             raise EmvError("the unpredictable number has four bytes", "EMV-102", detail="9F37")
 
@@ -173,8 +174,8 @@ class Session:
     # --- the card
 
     def exchange(self, command: bytes) -> "Steps":
-        """Send one command, 61xx and 6Cxx followed (Book 1, 9.3); returns (data, SW)."""
-        machine = apdu.exchange(command)
+        """Send one command, 61xx and 6Cxx followed (Book 1, 9.3) unless `follow` is off; returns (data, SW)."""
+        machine = apdu.exchange(command, follow=self.follow)
         answer: Any = None
         while True:
             try:

@@ -44,7 +44,8 @@ def _made(kind: int, message: int, word: str, found: "Cryptogram") -> outcomes.O
 
 
 def _ended(s: "Session", found: "Cryptogram", message: str, code: str) -> outcomes.Outcome:
-    s.note("CDA" if code == "EMV-121" else "RULE", "offline-needs-cda" if code == "EMV-122" else code)
+    if code == "EMV-122":
+        s.note("RULE", "offline-needs-cda")
     ended = _made(outcomes.END_APPLICATION, ui.TRY_ANOTHER_CARD, outcomes.NOT_APPLICABLE, found)
     ended.reason, ended.error = code, EmvError(message, code)
     return ended

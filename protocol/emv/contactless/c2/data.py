@@ -50,6 +50,8 @@ def prepare(s: "Session") -> None:
     capabilities = combination(s).capabilities
     s.terminal[CAPABILITIES] = bytes([capabilities[0], 0, capabilities[2]])
     s.terminal[MOBILE_SUPPORT] = b"\x01"
+    s.relay = b""
+    s.follow = False
     s.terminal[0x9F39] = b"\x07"  # point-of-service entry mode: contactless chip
     for tag, value in tags.objects(s.card.get(DISCRETIONARY, b"")):
         s.keep(tag, value)

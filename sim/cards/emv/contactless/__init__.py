@@ -14,8 +14,16 @@ A profile is that of a contact card (`sim.cards.emv.profiles`) with what these a
      "fault": "bad-signature" | "replayed" (signs over another terminal's number) | "stripped" (no signature) |
               "qualifiers" (somebody on the air says that the device verified the holder) | "tc-anyway" (gives a TC whatever was asked)}
 
+and for kernel 2, whose CVM list says what "verify" says:
+
+     "relay": {"low": 10, "high": 20, "estimate": 24, "takes": 12} | None   units of 100 microseconds; None: no relay resistance
+     "recovery": bool (True)     gives the answer to a torn GENERATE AC again
+     "aac_signed": bool (False)  signs an AAC too
+     "fault": "bad-signature" | "slow" (a relay: 5 ms more) | "fast" | "other-entropy" (what is signed is not what was exchanged) |
+              "other-recovery" (another cryptogram under the old signature) | "upgrade" (a TC whatever was asked)
+
 `profiles` has ready-made ones by name. The issuer's host checks their cryptograms like those of contact cards (`sim.cards.emv`): the same data
-in the same order, with the terminal's TVR as the PDOL gave it.
+in the same order, with the terminal's TVR as the PDOL (kernel 3) or CDOL1 (kernel 2) gave it.
 """
 
 import secrets
@@ -25,13 +33,14 @@ from typing import Any
 
 from sim.cards.emv.application import Application
 from sim.cards.emv.card import EmvCard
+from sim.cards.emv.contactless.c2 import Kernel2Application
 from sim.cards.emv.contactless.c3 import Kernel3Application
 from sim.cards.emv.contactless.card import ContactlessCard
 from sim.cards.emv.contactless.profiles import PROFILES, profile
 from sim.cards.emv.personalise import SCHEMES, personalise
 from sim.pki import Pki
 
-__all__ = ["PROFILES", "ContactlessCard", "Kernel3Application", "build", "dual", "profile"]
+__all__ = ["PROFILES", "ContactlessCard", "Kernel2Application", "Kernel3Application", "build", "dual", "profile"]
 
 Random = Callable[[int], bytes]
 
@@ -53,4 +62,5 @@ def dual(
 
 
 def _over(profile: dict[str, Any], pki: Pki, application: Application, rng: Random) -> ContactlessCard:
-    return ContactlessCard([Kernel3Application(application, profile, pki, rng)])
+    kernel = Kernel2Application if profile.get("kernel", 3) == 2 else Kernel3Application
+    return ContactlessCard([kernel(application, profile, pki, rng)])

@@ -14,6 +14,12 @@ PROFILES: dict[str, dict[str, Any]] = {
     "tap-stripped": {"scheme": "cib", "number": 49, "kernel": 3, "fault": "stripped"},
     "tap-relayed": {"scheme": "cib", "number": 50, "kernel": 3, "tap": "online", "fault": "qualifiers"},
     "tap-yes": {"scheme": "cib", "number": 51, "kernel": 3, "fault": "tc-anyway"},
+    "cda-approve": {"scheme": "cib", "number": 61, "kernel": 2, "tap": "approve"},
+    "cda-online": {"scheme": "edahabia", "number": 62, "kernel": 2, "tap": "online", "risk": "online"},
+    "cda-decline": {"scheme": "cib", "number": 63, "kernel": 2, "tap": "decline", "risk": "decline"},
+    "cda-phone": {"scheme": "cib", "number": 64, "kernel": 2, "verify": "device", "phone": True},
+    "cda-relayed": {"scheme": "cib", "number": 65, "kernel": 2, "fault": "slow"},
+    "cda-copied": {"scheme": "cib", "number": 66, "kernel": 2, "fault": "bad-signature"},
     "tap-expired": {"scheme": "cib", "number": 52, "kernel": 3, "expiry": "260131", "effective": "210201"},
 }
 

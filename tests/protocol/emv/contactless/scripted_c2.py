@@ -56,8 +56,8 @@ class Card2(scripted.Card):
         self.exchanged = b""
         self.kept = b""
         self.asked = []
-        self.torn = ("", False)
-        self.spoil = None  # changes the ICC dynamic data before they are signed
+        self.torn: "tuple[str, bool]" = ("", False)
+        self.spoil: "object | None" = None  # changes the ICC dynamic data before they are signed
         self.recoverable = True
         self.atc = 0x0101
 

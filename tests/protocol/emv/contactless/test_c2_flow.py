@@ -99,14 +99,9 @@ def test_a_wrong_signature_ends_the_application():
 
 
 def test_a_missing_signature_ends_the_application_but_for_an_aac():
-    bare = lambda kind: (
-        lambda card, command: (
-            tlv(  # noqa: E731
-                "77", tlv("9F27", bytes([kind])) + tlv("9F36", b"\0\1") + tlv("9F26", bytes(8))
-            )
-            + h("9000")
-        )
-    )
+    def bare(kind):
+        return tlv("77", tlv("9F27", bytes([kind])) + tlv("9F36", b"\0\1") + tlv("9F26", bytes(8))) + h("9000")
+
     for kind in (TC, ARQC):
         card = Card2()
         card.replies["GAC"] = bare(kind)
@@ -154,8 +149,9 @@ def test_cda_on_an_aac_is_asked_for_where_the_card_says_so():
 
 def test_application_capabilities_may_come_in_the_fci():
     card = Card2()
-    plain = card.fci
-    card.fci = lambda: dict([*plain().items(), (0xBF0C, tlv("9F5D", h("000100")))])
+    fci = card.fci()
+    fci[0xBF0C] = tlv("9F5D", h("000100"))
+    card.fci = lambda: fci
     tap(card, combination(tac_denial=h("0000000001")))
     assert card.asked == [AAC | 0x10]
 
@@ -304,6 +300,14 @@ def test_a_reader_without_relay_resistance_says_nothing_of_it():
     card = Card2(aip="1981")
     outcome, s, _ = tap(card, combination(configuration=h("20")))
     assert s.tvr[4] == 0 and "RELAY" not in card.names and outcome.kind == o.APPROVED
+
+
+def test_status_words_of_the_contact_interface_are_not_followed():
+    for name, answer in (("GAC", "6C10"), ("READ 2 1", "6110"), ("GPO", "6C00")):
+        card = Card2()
+        card.replies[name] = h(answer)
+        outcome, _, _ = tap(card)
+        assert outcome.reason == "EMV-105" and card.names.count(name) == 1
 
 
 def test_link_failures_ask_for_the_same_card_again():

@@ -38,6 +38,7 @@ def test_decided_data_come_back_too():
     outcome, s, _ = tap(card, entry, torn=log, identified={"online": True})
     assert outcome.kind == o.ONLINE_REQUEST and outcome.cvm == o.ONLINE_PIN and s.online_pin
     assert s.tvr == h("0000040001") and s.cvm == h("020000")  # the torn one's: forced online came later
+    assert "TVR B4b4" not in [what for what, _ in s.explain]
 
 
 def test_a_card_that_never_got_the_command_is_asked_anew():
