@@ -9,13 +9,13 @@ so the shell runs it outside the writer's thread. What needs history (nonce, epo
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from protocol import cbor, wire
 from protocol import records as r
 from protocol import sync as s
+from protocol import wire
 from protocol.errors import FormatError
-from server import codes, envelope, schema
+from server import codes, envelope, restoring, schema, strict
 from server.store.devices import Device
 
 MAX_RECORDS = 256
@@ -41,8 +41,7 @@ class Hello:
     health: dict[str, int]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One restored record of a batch."""
 
     seq: int
@@ -113,7 +112,7 @@ def echo_of(body: bytes) -> tuple[bytes, str]:
     """(nonce, device) that a refusal should echo: whatever the message says they are, empty if unreadable. Checks nothing else."""
     try:
         opened = envelope.parse(body)
-        payload = cbor.decode(opened.payload)
+        payload = strict.decode(opened.payload)
         device = opened.key_id.decode()
     except (FormatError, codes.RefusedError, UnicodeDecodeError):
         return b"", ""
@@ -137,7 +136,7 @@ def open_message(body: bytes, find: Find) -> Message:
     if not envelope.holds(device.public_key, opened.protected, opened.payload, opened.signature):
         raise codes.RefusedError(codes.BAD_SIGNATURE, "signature of the message does not hold")
     try:
-        payload = cbor.decode(opened.payload)
+        payload, marks = strict.decode_marked(opened.payload, s.RECORDS, restoring.BODY)
     except FormatError as error:
         raise codes.RefusedError(codes.MALFORMED, f"payload is not strict CBOR ({error.code})") from error
     _need(isinstance(payload, dict), "payload")
@@ -146,6 +145,8 @@ def open_message(body: bytes, find: Find) -> Message:
     nonce = payload.get(s.NONCE)
     _need(isinstance(nonce, bytes) and len(nonce) == 8, "nonce")
     _need(_is_uint(payload.get(s.EPOCH)), "epoch")
+    if reader is _batch:
+        return _batch(device, payload, opened.payload, marks)
     return reader(device, payload)
 
 
@@ -182,7 +183,8 @@ def _attachments(p: dict[int, Any], key: int, count: int, high: int, low: int = 
     return found
 
 
-def _batch(device: Device, p: dict[int, Any]) -> Batch:
+def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[strict.Mark] | None = None) -> Batch:
+    """`marks` say where the records' bodies stand in `payload`, see `server.restoring`."""
     records = p.get(s.RECORDS)
     _need(isinstance(records, list) and 1 <= len(records) <= MAX_RECORDS, "records")
     assert isinstance(records, list)
@@ -203,7 +205,9 @@ def _batch(device: Device, p: dict[int, Any]) -> Batch:
     }
     entries, previous = [], None
     for index, item in enumerate(records):
-        entry = _restore(device, item, previous, head, signatures.get(index), sealed.get(index), private.get(index))
+        body = (payload, marks[index] if marks else None)
+        beside = (signatures.get(index), sealed.get(index), private.get(index))
+        entry = _restore(device, item, previous, head, body, beside)
         entries.append(entry)
         previous = entry.record
         head[r.SEQ], head[r.PREV] = entry.seq + 1, entry.hash
@@ -218,14 +222,14 @@ def _restore(
     item: Any,
     previous: dict[int, Any] | None,
     head: dict[int, Any],
-    signature: bytes | None,
-    sealed: bytes | None,
-    private: bytes | None,
+    body: tuple[bytes, strict.Mark | None],
+    beside: tuple[bytes | None, bytes | None, bytes | None],
 ) -> Entry:
+    signature, sealed, private = beside
     _need(schema.restorable(item), "record")
     try:
         record = wire.restore(item, previous, head)
-        data = envelope.canonical(record)
+        data = restoring.encode(record, *body)
     except FormatError as error:
         raise codes.RefusedError(codes.MALFORMED, f"record {head[r.SEQ]} cannot be restored ({error.code})") from error
     rejected = _judge(device, record, data, signature)
