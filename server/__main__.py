@@ -1,4 +1,4 @@
-"""`python -m server --config FILE [--db URL] [--host H] [--port N] [--restored]`: the central server in the foreground,
+"""`python -m server --config FILE [--db URL] [--host H] [--port N] [--checkers N] [--restored]`: the central server in the foreground,
 until Ctrl-C or SIGTERM.
 
 Prints one line when it listens: `server listening on http://HOST:PORT`. Exit codes: 0 stopped, 2 wrong arguments, 3
@@ -7,6 +7,7 @@ configuration.
 
 import argparse
 import sys
+from dataclasses import replace
 
 from protocol.errors import ConfigError, ParameterError
 from server import config
@@ -21,10 +22,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--db", help="SQLAlchemy URL, e.g. sqlite:///var/server.db or postgresql://host/db")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one")
+    parser.add_argument("--checkers", type=int, help="processes that check messages; 0: threads do (configuration)")
     parser.add_argument("--restored", action="store_true", help="the database was restored from a backup; say it once")
     options = parser.parse_args(arguments)
     try:
-        application = app.build(config.load(options.config, options.db))
+        loaded = config.load(options.config, options.db)
+        if options.checkers is not None:
+            loaded = replace(loaded, checkers=options.checkers)
+        application = app.build(loaded)
         if options.restored:
             with application.state.running.engine.begin() as connection:
                 restore.mark(connection, app.utc_now())

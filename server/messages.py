@@ -99,6 +99,16 @@ class Authorise:
 Message = Hello | Batch | Close | Authorise
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """A message that is to be answered with REFUSED."""
+
+    code: str
+    message: str
+    nonce: bytes
+    device: str
+
+
 def _is_uint(value: Any, high: int = schema.U32) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= high
 
@@ -118,6 +128,14 @@ def echo_of(body: bytes) -> tuple[bytes, str]:
         return b"", ""
     nonce = payload.get(s.NONCE) if isinstance(payload, dict) else None
     return nonce if isinstance(nonce, bytes) and len(nonce) <= 16 else b"", device[:32]
+
+
+def check(body: bytes, find: Find) -> Message | Refusal:
+    """Parse and verify a message; never raises for anything that a device or a stranger may send."""
+    try:
+        return open_message(body, find)
+    except codes.RefusedError as error:
+        return Refusal(error.code, error.message, *echo_of(body))
 
 
 def open_message(body: bytes, find: Find) -> Message:

@@ -25,22 +25,10 @@ from server.ingest.batch import batch, batches
 from server.ingest.close import close
 from server.ingest.hello import hello
 from server.keys import Keys
-from server.messages import Authorise, Batch, Hello, Message, echo_of, open_message
+from server.messages import Authorise, Batch, Hello, Message, Refusal, check
 from server.sets import Shelf
 from server.store import audit, devices
 from server.store import tables as t
-from server.store.devices import Device
-from server.store.engine import reading
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A message that is to be answered with REFUSED."""
-
-    code: str
-    message: str
-    nonce: bytes
-    device: str
 
 
 @dataclass(frozen=True)
@@ -63,24 +51,13 @@ class Service:
     keys: Keys
     shelf: Shelf = field(default_factory=lambda: Shelf([]))
     ask: Ask | None = None  # for `handle`: put a request to the host, AcquirerError without an answer
-    _cache: dict[str, Device] = field(default_factory=dict)
 
-    def find(self, name: str) -> Device | None:
-        """The registered device; kept in memory once found."""
-        device = self._cache.get(name)
-        if device is None:
-            with reading(self.engine) as connection:
-                device = devices.find(connection, name)
-            if device is not None:
-                self._cache[name] = device
-        return device
+    def __post_init__(self) -> None:
+        self._register = devices.Register(self.engine)
 
     def check(self, body: bytes) -> Message | Refusal:
         """Parse and verify a message; never raises for anything that a device or a stranger may send."""
-        try:
-            return open_message(body, self.find)
-        except codes.RefusedError as error:
-            return Refusal(error.code, error.message, *echo_of(body))
+        return check(body, self._register.find)
 
     def apply(self, connection: Connection, checked: Message | Refusal, now: int) -> Reply | Asked:
         """(content type, payload) of the reply, or what to ask the acquirer first; the writes are in the caller's transaction."""

@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, insert, select, update
 
 from protocol.errors import ConfigError
 from protocol.records import ZERO_HASH
 from server.store import tables as t
+from server.store.engine import reading
 
 _HEAD = select(t.heads).where(t.heads.c.device == bindparam("device")).with_for_update()
 _HEADS = (
@@ -86,6 +87,24 @@ def find(connection: Connection, name: str) -> Device | None:
     if row is None:
         return None
     return Device(row.device, bytes(row.public_key), row.dukpt_key_id, row.unit, row.force, row.wilaya)
+
+
+class Register:
+    """The devices of a database, each kept in memory once it was found: a device's key never changes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._known: dict[str, Device] = {}
+
+    def find(self, name: str) -> Device | None:
+        """The registered device, or None."""
+        device = self._known.get(name)
+        if device is None:
+            with reading(self._engine) as connection:
+                device = find(connection, name)
+            if device is not None:
+                self._known[name] = device
+        return device
 
 
 def head(connection: Connection, name: str) -> Row[Any]:

@@ -63,12 +63,12 @@ def scripts(count: int, fines: int) -> tuple[list[Handheld], list[Script]]:
     return handhelds, found
 
 
-def configure(folder: Path, handhelds: list[Handheld]) -> Path:
+def configure(folder: Path, handhelds: list[Handheld], checkers: int = 0) -> Path:
     """The server's configuration; no acquirer: requests stay in the outbox."""
     folder.mkdir(parents=True, exist_ok=True)
     keys.make(folder / "keys")
     (folder / "devices.json").write_text(json.dumps({device.name: device.entry() for device in handhelds}))
-    (folder / "server.toml").write_text('keys = "keys"\ndevices = "devices.json"\n')
+    (folder / "server.toml").write_text(f'keys = "keys"\ndevices = "devices.json"\ncheckers = {checkers}\n')
     return folder / "server.toml"
 
 
@@ -78,17 +78,27 @@ class Server:
     def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
         self.process, self.url = process, url
 
+    def pids(self) -> list[int]:
+        """The server's process and those that it has started."""
+        own = self.process.pid
+        return [own, *map(int, Path(f"/proc/{own}/task/{own}/children").read_text().split())]
+
     def cpu_s(self) -> float:
-        """Processor seconds that it has used."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """Processor seconds that these have used."""
+        used = 0
+        for pid in self.pids():
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            used += int(fields[11]) + int(fields[12])
+        return used / TICKS
 
     def peak_mib(self) -> float:
-        """The most memory it has held (VmHWM)."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) / 1024
-        return 0.0
+        """The most memory that these have held (VmHWM), added up."""
+        peak = 0.0
+        for pid in self.pids():
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+                if line.startswith("VmHWM"):
+                    peak += int(line.split()[1]) / 1024
+        return peak
 
 
 @contextmanager
