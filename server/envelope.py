@@ -106,7 +106,7 @@ def protected_header(content_type: str, key_id: bytes) -> bytes:
 
 def seal(key: ec.EllipticCurvePrivateKey, content_type: str, key_id: str, payload: object) -> bytes:
     """A signed message: `payload` is encoded as deterministic CBOR."""
-    protected, body = protected_header(content_type, key_id.encode()), canonical(payload)
+    protected, body = protected_header(content_type, key_id.encode()), strict.encode(payload)
     r, s = decode_dss_signature(key.sign(signed_bytes(protected, body), _ES256))
     signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
     return b"\x84" + strict.string(protected) + b"\xa0" + strict.string(body) + b"\x58\x40" + signature

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from protocol import records as r
 from protocol import sync as s
-from protocol import wire
 from protocol.errors import FormatError
 from server import codes, envelope, restoring, schema, strict
 from server.store.devices import Device
@@ -221,15 +220,12 @@ def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[
         r.CUM_COUNT: p[s.CUM_COUNT],
         r.CUM_TOTAL: p[s.CUM_TOTAL],
     }
-    entries, previous = [], None
+    restorer = restoring.Restorer(head, payload, marks)
+    entries = []
     for index, item in enumerate(records):
-        body = (payload, marks[index] if marks else None)
-        beside = (signatures.get(index), sealed.get(index), private.get(index))
-        entry = _restore(device, item, previous, head, body, beside)
+        entry = _restore(device, restorer, index, item, signatures.get(index), sealed.get(index), private.get(index))
         entries.append(entry)
-        previous = entry.record
-        head[r.SEQ], head[r.PREV] = entry.seq + 1, entry.hash
-        head[r.CUM_COUNT], head[r.CUM_TOTAL] = previous[r.CUM_COUNT], previous[r.CUM_TOTAL]
+        restorer.advance(entry.hash)
     return Batch(
         device, p[s.NONCE], p[s.EPOCH], p[s.FIRST_SEQ], p[s.PREV_HASH], p[s.CUM_COUNT], p[s.CUM_TOTAL], tuple(entries)
     )
@@ -237,19 +233,19 @@ def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[
 
 def _restore(
     device: Device,
+    restorer: restoring.Restorer,
+    index: int,
     item: Any,
-    previous: dict[int, Any] | None,
-    head: dict[int, Any],
-    body: tuple[bytes, strict.Mark | None],
-    beside: tuple[bytes | None, bytes | None, bytes | None],
+    signature: bytes | None,
+    sealed: bytes | None,
+    private: bytes | None,
 ) -> Entry:
-    signature, sealed, private = beside
     _need(schema.restorable(item), "record")
     try:
-        record = wire.restore(item, previous, head)
-        data = restoring.encode(record, *body)
+        record, data = restorer.restore(index, item)
     except FormatError as error:
-        raise codes.RefusedError(codes.MALFORMED, f"record {head[r.SEQ]} cannot be restored ({error.code})") from error
+        what = f"record {index + 1} of the batch cannot be restored ({error.code})"
+        raise codes.RefusedError(codes.MALFORMED, what) from error
     rejected = _judge(device, record, data, signature)
     notice = None
     if sealed is not None and hashlib.sha256(sealed).digest() != record.get(r.SEALED):

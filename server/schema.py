@@ -151,9 +151,9 @@ def problem(record: dict[int, Any]) -> int | None:
     """The first key that is missing, unknown or out of range in a whole record; None if the record is in order."""
     for key, value in record.items():
         plain = _PLAIN.get(key)
-        if plain is not None and type(value) is plain[0]:
-            size = value if plain[0] is int else len(value)
-            if plain[1] <= size <= plain[2]:
+        if plain is not None:
+            kind, low, high = plain
+            if type(value) is kind and low <= (value if kind is int else len(value)) <= high:
                 continue
             return key
         check = FIELDS.get(key)

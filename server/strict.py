@@ -7,7 +7,7 @@ which accepts it or says what is wrong: whatever this module takes, the slow dec
 included), so nothing is accepted here that is refused there. Errors: CborError.
 
 `decode_marked` also says where each map of one array has its body, so that a record's CBOR can be put together from the bytes
-received (`server.restoring`). `head`, `string`, `text` encode.
+received (`server.restoring`). `encode`, `uint`, `head`, `string`, `text` encode.
 """
 
 from typing import Any
@@ -177,18 +177,24 @@ def _item(data: bytes, at: int, depth: int) -> tuple[Any, int]:
     return items, at
 
 
+_SMALL = [bytes((n,)) if n < 24 else bytes((24, n)) for n in range(256)]
+
+
+def uint(value: int) -> bytes:
+    """An unsigned integer below 2**64 in the shortest form."""
+    if value < 0x100:
+        return _SMALL[value]
+    if value < 0x10000:
+        return b"\x19" + value.to_bytes(2, "big")
+    if value < 0x100000000:
+        return b"\x1a" + value.to_bytes(4, "big")
+    return b"\x1b" + value.to_bytes(8, "big")
+
+
 def head(major: int, value: int) -> bytes:
     """The initial bytes of an item in the shortest form; `value` below 2**64."""
-    major <<= 5
-    if value < 24:
-        return bytes((major | value,))
-    if value < 0x100:
-        return bytes((major | 24, value))
-    if value < 0x10000:
-        return (major | 25).to_bytes(1, "big") + value.to_bytes(2, "big")
-    if value < 0x100000000:
-        return (major | 26).to_bytes(1, "big") + value.to_bytes(4, "big")
-    return (major | 27).to_bytes(1, "big") + value.to_bytes(8, "big")
+    plain = uint(value)
+    return bytes((plain[0] | major << 5,)) + plain[1:]
 
 
 def string(value: bytes) -> bytes:
@@ -200,3 +206,23 @@ def text(value: str) -> bytes:
     """A text string; UnicodeEncodeError for a lone surrogate."""
     encoded = value.encode()
     return head(3, len(encoded)) + encoded
+
+
+def encode(value: Any) -> bytes:
+    """Deterministic CBOR of what the server says: unsigned keys; the same bytes as `protocol.cbor.encode` (a test compares them)."""
+    kind = type(value)
+    if kind is int:
+        return uint(value) if value >= 0 else head(1, -1 - value)
+    if kind is bytes:
+        return string(value)
+    if kind is str:
+        return text(value)
+    if kind is list:
+        return head(4, len(value)) + b"".join([encode(item) for item in value])
+    if kind is dict:
+        return head(5, len(value)) + b"".join([encode(key) + encode(value[key]) for key in sorted(value)])
+    if kind is bool:
+        return b"\xf5" if value else b"\xf4"
+    if value is None:
+        return b"\xf6"
+    raise TypeError(f"{kind.__name__} has no place in a message")
