@@ -5,19 +5,20 @@
     GET  /api/ledger       server.ledger.report
     GET  /api/receipt-keys {device: public key, hex}
 
-Checks run in processes of their own (`checkers` of the configuration) or in threads, database writes on the one writer thread; a
-reply leaves after its commit.
+Database writes run on the one writer thread; a reply leaves after its commit. Either this process speaks HTTP itself (`build`) and
+checks in threads, or fronts do (`build_front`, `fronts` of the configuration), see `server.web.fronts`.
 Does no TLS and no log-in: those pages are for the console on the same machine until the back office exists.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from anyio import to_thread
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -31,13 +32,16 @@ from server.acquirer.worker import Worker
 from server.config import Config
 from server.ingest.dispatch import Service
 from server.ledger import report
+from server.messages import Message, Refusal
 from server.sets import Shelf
 from server.store import devices
 from server.store import tables as t
 from server.store.engine import open_engine, reading
-from server.web.checkers import Checkers
-from server.web.sync import Running, Sync
+from server.web.desk import Desk
+from server.web.sync import Answer, Sync
 from server.web.writer import Writer
+
+Counts = Callable[[], Awaitable[dict[str, int]]]
 
 
 def utc_now() -> int:
@@ -57,38 +61,66 @@ def build(config: Config, clock: Callable[[], int] = utc_now) -> Starlette:
             devices.register(connection, device, clock())
     service = Service(engine, own, Shelf.load(own, config.sets))
     writer = Writer(engine, lambda connection, group: service.apply_all(connection, group, clock()))
-    in_memory = engine.url.database in (None, "", ":memory:")  # nobody else can look up devices there
-    checkers = Checkers(
-        0 if in_memory else config.checkers,
-        engine.url.render_as_string(hide_password=False),
-        service.check,
-    )
     worker = None
     if config.acquirer is not None:
         worker = Worker(writer.write, AcquirerLink(*config.acquirer, timeout=config.acquirer_timeout), clock)
-    running = Running(engine, service, writer, checkers, worker, clock)
+    desk = Desk(engine, service, writer, worker, clock)
     if config.acquirer is not None:
         address, online_timeout = config.acquirer, config.online_timeout
-        running.link = lambda: AcquirerLink(*address, timeout=online_timeout)
+        desk.link = lambda: AcquirerLink(*address, timeout=online_timeout)
+
+    async def check(body: bytes) -> Message | Refusal:
+        return await to_thread.run_sync(service.check, body)
+
+    app = _application(Sync(check, desk.answer, service.seal), Pages(engine, clock, desk.counts), _lifespan)
+    app.state.running = desk
+    return app
+
+
+def build_front(config: Config, answer: Answer, counts: Counts, clock: Callable[[], int] = utc_now) -> Starlette:
+    """The application of a front: `answer` and `counts` are the desk's. ConfigError."""
+    engine = open_engine(config.db, migrate=False)
+    service = Service(engine, keys.load(config.keys))
+
+    async def check(body: bytes) -> Message | Refusal:
+        return service.check(body)  # here, not in a thread: this is what a front is for
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        engine.dispose()
+
+    return _application(Sync(check, answer, service.seal), Pages(engine, clock, counts), lifespan)
+
+
+def _application(sync: Sync, pages: "Pages", lifespan: Any) -> Starlette:
     app = Starlette(
         routes=[
-            Route(s.PATH, Sync(running), methods=["POST"]),
+            Route(s.PATH, sync, methods=["POST"]),
             Route("/health", _health),
             Route("/api/ledger", _ledger),
             Route("/api/receipt-keys", _receipt_keys),
         ],
-        lifespan=_lifespan,
+        lifespan=lifespan,
     )
-    app.state.running = running
+    app.state.pages = pages
     return app
+
+
+@dataclass
+class Pages:
+    """What the pages look at."""
+
+    engine: Engine
+    clock: Callable[[], int]
+    counts: Counts
 
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     """Writer and worker live exactly as long as the application."""
-    running: Running = app.state.running
+    running: Desk = app.state.running
     running.writer.start()
-    await running.checkers.start()
     task = asyncio.create_task(running.worker.run()) if running.worker else None
     try:
         yield
@@ -97,44 +129,41 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        await running.checkers.stop()
         await to_thread.run_sync(running.writer.stop)
         running.engine.dispose()
 
 
 async def _health(request: Request) -> Response:
-    running: Running = request.app.state.running
+    pages: Pages = request.app.state.pages
 
     def look() -> dict[str, Any]:
-        with reading(running.engine) as connection:
+        with reading(pages.engine) as connection:
             waiting = outbox.unsettled(connection)
         return {
             "ok": True,
-            "utc": running.clock(),
-            "database": running.engine.dialect.name,
+            "utc": pages.clock(),
+            "database": pages.engine.dialect.name,
             "acquirer_waiting": waiting,
-            "commits": running.writer.commits,
-            "operations": running.writer.operations,
         }
 
-    return JSONResponse(await to_thread.run_sync(look))
+    return JSONResponse({**await to_thread.run_sync(look), **await pages.counts()})
 
 
 async def _ledger(request: Request) -> Response:
-    running: Running = request.app.state.running
+    pages: Pages = request.app.state.pages
 
     def look() -> dict[str, Any]:
-        with reading(running.engine) as connection:
+        with reading(pages.engine) as connection:
             return report.ledger(connection)
 
     return JSONResponse(await to_thread.run_sync(look))
 
 
 async def _receipt_keys(request: Request) -> Response:
-    running: Running = request.app.state.running
+    pages: Pages = request.app.state.pages
 
     def look() -> dict[str, str]:
-        with reading(running.engine) as connection:
+        with reading(pages.engine) as connection:
             rows = connection.execute(select(t.devices.c.device, t.devices.c.public_key).order_by(t.devices.c.device))
             return {row.device: bytes(row.public_key).hex() for row in rows}
 

@@ -63,12 +63,12 @@ def scripts(count: int, fines: int) -> tuple[list[Handheld], list[Script]]:
     return handhelds, found
 
 
-def configure(folder: Path, handhelds: list[Handheld], checkers: int = 0) -> Path:
+def configure(folder: Path, handhelds: list[Handheld], fronts: int = 0) -> Path:
     """The server's configuration; no acquirer: requests stay in the outbox."""
     folder.mkdir(parents=True, exist_ok=True)
     keys.make(folder / "keys")
     (folder / "devices.json").write_text(json.dumps({device.name: device.entry() for device in handhelds}))
-    (folder / "server.toml").write_text(f'keys = "keys"\ndevices = "devices.json"\ncheckers = {checkers}\n')
+    (folder / "server.toml").write_text(f'keys = "keys"\ndevices = "devices.json"\nfronts = {fronts}\n')
     return folder / "server.toml"
 
 

@@ -69,7 +69,7 @@ def measure(kind: str, cluster: Any, options: argparse.Namespace) -> dict[str, A
     with tempfile.TemporaryDirectory(prefix="tasdid-ingest-") as temporary:
         folder = Path(temporary)
         handhelds, found = _load.scripts(options.terminals, options.fines)
-        config = _load.configure(folder / "server", handhelds, options.checkers)
+        config = _load.configure(folder / "server", handhelds, options.fronts)
         records = options.terminals * options.fines * 8
         with database(kind, folder, "served", cluster) as url:
             with _load.server(config, url) as server:
@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--terminals", type=int, default=40)
     parser.add_argument("--fines", type=int, default=30)
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--checkers", type=int, default=1)
+    parser.add_argument("--fronts", type=int, default=1)
     parser.add_argument("--databases", default="sqlite,postgresql")
     options = parser.parse_args(arguments)
     for kind in options.databases.split(","):

@@ -222,7 +222,7 @@ def kill_in_rounds(fleet: Fleet, seed: int) -> None:
     finish(fleet.load(2, lambda terminal: terminal.acked == terminal.last, lambda: bodies))
 
 
-@pytest.mark.parametrize("options", [[], ["--checkers", "1"]], ids=["threads", "checkers"])
+@pytest.mark.parametrize("options", [[], ["--fronts", "1"]], ids=["threads", "fronts"])
 def test_a_process_killed_under_load_loses_nothing_that_it_acknowledged(tmp_path: Path, options: list[str]) -> None:
     fleet = Fleet(tmp_path, f"sqlite:///{tmp_path / 'server.db'}", processes=1, terminals=3, options=options)
     try:
