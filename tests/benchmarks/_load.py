@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from protocol import records as r
 from server import keys
 from tests.server.handheld import Handheld
@@ -51,11 +53,11 @@ def script(handheld: Handheld, fines: int) -> Script:
     return messages
 
 
-def scripts(count: int, fines: int) -> tuple[list[Handheld], list[Script]]:
-    """The terminals and what they say; a terminal's records are dropped once they are signed."""
+def scripts(count: int, fines: int, first: int = 1) -> tuple[list[Handheld], list[Script]]:
+    """The terminals and what they say; a terminal's records are dropped once they are signed. `first` is the first one's number."""
     handhelds, found = [], []
-    for number in range(count):
-        handheld = Handheld(f"TSD-{number + 1:06d}")
+    for number in range(first, first + count):
+        handheld = Handheld(f"TSD-{number:06d}")
         found.append(script(handheld, fines))
         handheld.records.clear()
         handheld.attached = {}
@@ -83,10 +85,10 @@ class Server:
         own = self.process.pid
         return [own, *map(int, Path(f"/proc/{own}/task/{own}/children").read_text().split())]
 
-    def cpu_s(self) -> float:
-        """Processor seconds that these have used."""
+    def cpu_s(self, pids: list[int] | None = None) -> float:
+        """Processor seconds that these have used, by default all."""
         used = 0
-        for pid in self.pids():
+        for pid in pids or self.pids():
             fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
             used += int(fields[11]) + int(fields[12])
         return used / TICKS
@@ -111,7 +113,14 @@ def server(config: Path, db: str) -> Iterator[Server]:
         line = process.stdout.readline()
         if "http://" not in line:
             raise RuntimeError("the server did not start: " + line)
-        yield Server(process, line.split()[-1])
+        url = line.split()[-1]
+        while True:  # fronts take a moment longer
+            try:
+                httpx.get(url + "/health", timeout=60, trust_env=False).raise_for_status()
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        yield Server(process, url)
     finally:
         process.terminate()
         process.wait(30)
