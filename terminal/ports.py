@@ -4,7 +4,8 @@
 class Ports:
     """All that the application touches of the outside world. A board fills every field; `scanner` and `diagnostic` may be None;
     `pictures` (drivers.contracts.picture) is None where portraits cannot be shown; `answer_room` is what one extended answer of a
-    licence may hold (0: extended length is not used)."""
+    licence may hold (0: extended length is not used); `curves_in_element`: the licence's elliptic-curve work goes to the secure
+    element, because this processor is slower."""
 
     def __init__(
         self,
@@ -25,6 +26,7 @@ class Ports:
         strings,
         pictures=None,
         answer_room=0,
+        curves_in_element=False,
     ) -> None:  # noqa: ANN001, E501 - contracts; duck-typed on MicroPython
         self.storage = storage
         self.se = se
@@ -42,3 +44,4 @@ class Ports:
         self.strings = strings
         self.pictures = pictures
         self.answer_room = answer_room
+        self.curves_in_element = curves_in_element

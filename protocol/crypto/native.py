@@ -224,5 +224,11 @@ class NativeCrypto(Crypto):
             return pure_ec.multiply(curve, scalar, point)
         return _product(known, _CURVES[curve](), k, public)
 
+    def ec_shared(self, curve: str, scalar: Bytes, point: Bytes) -> bytes:
+        need(curve in _CURVES, "unknown curve")
+        k = int.from_bytes(bytes(scalar), "big")
+        need(0 < k < pure_ec.Curve(curve).n, "a scalar lies between 0 and the order")
+        return ec.derive_private_key(k, _CURVES[curve]()).exchange(ec.ECDH(), self._public(curve, point))
+
     def ec_add(self, curve: str, a: Bytes, b: Bytes) -> bytes:
         return pure_ec.add(curve, a, b)

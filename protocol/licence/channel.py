@@ -45,7 +45,7 @@ def exchange(command: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
 
 def _master_file(file: int) -> "Generator[tuple, Any, bytes]":
     """A small file of the master file by short identifier, in clear, as far as it can be read; empty if it is not there."""
-    data, want, total = b"", 0, 0
+    data, want, total = b"", CHUNK, 0
     for _ in range(64):
         piece, status = yield from exchange(bytes((0, 0xB0, 0x80 | file, len(data), want)))
         if status >> 8 == 0x6C and status & 255 and status & 255 != want:
@@ -57,7 +57,7 @@ def _master_file(file: int) -> "Generator[tuple, Any, bytes]":
         total = total or _announced_length(data)
         if len(data) >= total or len(data) > 255:
             return data
-        want = min(want or 256, total - len(data)) & 255
+        want = min(want, total - len(data))
     return data
 
 
@@ -107,8 +107,9 @@ def answer_size(atr_info: bytes, room: int) -> int:
 
 class Chip:
     """One licence chip: `aid` once selected, `channel` once open, `access` "BAC" or "PACE", `offers` of PACE in EF.CardAccess,
-    `pace_proof` (data, key) of the chip-authentication mapping or None, `rebuilds` how often the channel was lost, `chunk` how many
-    bytes a READ BINARY asks for (found out once, kept for all files), `room` for the data of an extended answer (0: none)."""
+    `pace_proof` (data, key) of the chip-authentication mapping or None, `proven` whether an answer came under the keys of chip
+    authentication, `rebuilds` how often the channel was lost, `chunk` how many bytes a READ BINARY asks for (found out once, kept
+    for all files), `room` for the data of an extended answer (0: none)."""
 
     def __init__(
         self, crypto: "Crypto", mrz: "Mrz", rnd: "Callable[[int], bytes]", atr: bytes = b"", room: int = 0
@@ -121,6 +122,8 @@ class Chip:
         self.channel: "SecureChannel | None" = None
         self.offers: "list[Offer]" = []
         self.pace_proof: "tuple[bytes, bytes] | None" = None
+        self.proven = False
+        self._agreed: "SecureChannel | None" = None
         self._looked = False
         self._offer: "Offer | None" = None
         self.rebuilds = 0
@@ -139,9 +142,10 @@ class Chip:
         return self._rnd(count)
 
     def replace(self, channel: "SecureChannel") -> None:
-        """Go on under another channel (chip authentication)."""
+        """Go on under another channel (chip authentication); the first authentic answer in it proves the chip."""
         self.close()
-        self.channel = channel
+        self.channel = self._agreed = channel
+        self.proven = False
 
     def look(self) -> "Generator[tuple, Any, None]":
         """Read EF.CardAccess once: whether the chip wants PACE (ICAO Doc 9303-11 section 4.2). AccessError LIC-024 if malformed."""
@@ -222,4 +226,7 @@ class Chip:
         if channel is None:
             raise MessagingError("there is no secure channel", detail="closed")
         data, status = yield from exchange(channel.wrap(command))
-        return channel.unwrap(data + pack.u16be(status))
+        answer = channel.unwrap(data + pack.u16be(status))
+        if channel is self._agreed:
+            self.proven = True
+        return answer
