@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 NOT_FOUND = (0x6A82, 0x6A83, 0x6A88, 0x6A81)
 MAX_REBUILDS = 6
 CHUNK = 240  # bytes asked for at once without extended length: what works in the field
+SMALLEST_PART = 16  # bytes of an answer that goes on after GET RESPONSE; less would make a reading endless
+MAX_READS = 1900  # READ BINARY commands of one reading: a portrait of 16 KB in pieces of 16 bytes takes 1,024
 SM_OVERHEAD = 48  # most bytes that secure messaging adds to an answer's data
 
 
@@ -32,13 +34,15 @@ def exchange(command: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
     """Send one command as it is; (data, status) of the answer, 61xx followed. ReadError if the answer is no APDU."""
     answer = yield ("apdu", command)
     data = b""
-    for _ in range(64):
+    for part in range(64):
         if len(answer) < 2:
             raise ReadError("the chip's answer is cut short", detail="length")
         status = pack.rd16(answer, len(answer) - 2)
         data = data + bytes(answer[:-2]) if data else bytes(answer[:-2])
         if status >> 8 != 0x61:
             return data, status
+        if part and len(answer) - 2 < SMALLEST_PART:
+            break
         answer = yield ("apdu", bytes((0, 0xC0, 0, 0, status & 255)))
     raise ReadError("the chip's answer never ends", detail="61xx")
 
@@ -108,7 +112,7 @@ def answer_size(atr_info: bytes, room: int) -> int:
 class Chip:
     """One licence chip: `aid` once selected, `channel` once open, `access` "BAC" or "PACE", `offers` of PACE in EF.CardAccess,
     `pace_proof` (data, key) of the chip-authentication mapping or None, `proven` whether an answer came under the keys of chip
-    authentication, `rebuilds` how often the channel was lost, `chunk` how many bytes a READ BINARY asks for (found out once, kept
+    authentication, `rebuilds` how often the channel was lost, `reads` of files so far, `chunk` how many bytes a READ BINARY asks for (found out once, kept
     for all files), `room` for the data of an extended answer (0: none)."""
 
     def __init__(
@@ -126,7 +130,7 @@ class Chip:
         self._agreed: "SecureChannel | None" = None
         self._looked = False
         self._offer: "Offer | None" = None
-        self.rebuilds = 0
+        self.rebuilds = self.reads = 0
         self.room = room
         self.chunk = CHUNK
         self._announces = room > 2 * CHUNK and extended_announced(atr)
