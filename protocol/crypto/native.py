@@ -212,9 +212,7 @@ class NativeCrypto(Crypto):
         need(len(data) % 8 == 0, "DES takes whole blocks of 8 bytes")
         key, data = bytes(key), bytes(data)
         if not data:
-            return self._kept(key[:8], False).encryptor().update(
-                self._kept(key[8:], False).decryptor().update(_ZERO)
-            )
+            return self._kept(key[:8], False).encryptor().update(self._kept(key[8:], False).decryptor().update(_ZERO))
         block, before = data[-8:], data[:-8]
         if before:  # single DES up to the last block, which is enciphered, deciphered and enciphered: triple DES
             chained = self._kept(key[:8], True).encryptor().update(before)[-8:]

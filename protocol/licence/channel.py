@@ -112,8 +112,8 @@ def answer_size(atr_info: bytes, room: int) -> int:
 class Chip:
     """One licence chip: `aid` once selected, `channel` once open, `access` "BAC" or "PACE", `offers` of PACE in EF.CardAccess,
     `pace_proof` (data, key) of the chip-authentication mapping or None, `proven` whether an answer came under the keys of chip
-    authentication, `rebuilds` how often the channel was lost, `reads` of files so far, `chunk` how many bytes a READ BINARY asks for (found out once, kept
-    for all files), `room` for the data of an extended answer (0: none)."""
+    authentication, `rebuilds` how often the channel was lost, `reads` of files so far, `chunk` how many bytes a READ BINARY asks
+    for (found out once, kept for all files), `room` for the data of an extended answer (0: none)."""
 
     def __init__(
         self, crypto: "Crypto", mrz: "Mrz", rnd: "Callable[[int], bytes]", atr: bytes = b"", room: int = 0

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from protocol import pack
 from protocol.crypto import KeyFormatError, need
-from protocol.crypto.ec import Curve
 from protocol.licence.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -77,6 +76,8 @@ def key_pair(
         if public is not None:
             crypto.ec_check(curve, public)
             return KeyPair(public if base is None else _lift((yield from _agree(base))))
+    from protocol.crypto.ec import Curve
+
     domain = Curve(curve)
     private = pack.be(pack.int_from(rnd(domain.size + 8)) % (domain.n - 1) + 1, domain.size)
     return KeyPair(crypto.ec_multiply(curve, private, base), private)
@@ -99,6 +100,8 @@ def product(crypto: "Crypto", curve: str, pair: KeyPair, point: "Bytes") -> "Gen
     if pair.private:
         return crypto.ec_multiply(curve, pair.private, point)
     crypto.ec_check(curve, point)
+    from protocol.crypto.ec import Curve
+
     domain = Curve(curve)
     p, size = domain.p, domain.size
     base = b"\x04" + pack.be(domain.gx, size) + pack.be(domain.gy, size)
@@ -122,6 +125,8 @@ def _agree(point: bytes) -> "Generator[tuple, Any, bytes]":
 
 def _lift(first: bytes) -> bytes:
     """A point with this first coordinate (p = 3 mod 4)."""
+    from protocol.crypto.ec import Curve
+
     domain = Curve(ELEMENT_CURVE)
     p, x = domain.p, pack.int_from(first)
     square = ((x * x + domain.a) * x + domain.b) % p

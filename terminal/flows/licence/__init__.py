@@ -113,6 +113,12 @@ class _Stock:
         return bytes(self._stock[self._at - count : self._at])
 
 
+def held(row: dict) -> str:
+    """A category as the officer sees it: its restrictions (code, sign, value) in brackets, "B[01.06]"."""
+    codes = row.get("code", "") + row.get("sign", "") + row.get("value", "")
+    return row["category"] + "[" + codes + "]" if codes else row["category"]
+
+
 async def show_verdict(t, driver: dict) -> bool:  # noqa: ANN001
     """Show names, number and verdict, the portrait on ▲ or ▼; True to go on."""
     dg1 = driver["dg1"]
@@ -123,7 +129,7 @@ async def show_verdict(t, driver: dict) -> bool:  # noqa: ANN001
         "name_lat": (dg1.get("surname", "") + " " + dg1.get("given_names", "")).strip(),
         "number": dg1.get("number", ""),
         "expiry": dg1.get("expiry", ""),
-        "categories": " ".join([c["category"] for c in dg1.get("categories", ())]),
+        "categories": " ".join([held(c) for c in dg1.get("categories", ())]),
         "vehicle": driver["vehicle"],
         "portrait": driver["picture"] is not None,
         "findings": driver["findings"],
