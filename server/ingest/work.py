@@ -9,9 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from protocol import cbor
 from protocol import records as r
 from server import codes, schema
-from server.acquirer import online
+from server.acquirer import online, outbox, voids
 from server.ledger import accounts, posting
 from server.messages import Entry
 from server.store import audit
@@ -54,6 +55,7 @@ class Work:
         self._doubtful_seq = doubtful_seq  # see `server.store.restore`
         self._insert: dict[str, list[Row]] = {}
         self._updates: dict[str, list[Row]] = {}
+        self._reversals: list[Row] = []  # payments whose void is asked
         intents = {e.record.get(r.INTENT) for e in entries}
         self._payments = self._load_payments(intents)
         self._asked_before = self._load_asked(intents)
@@ -113,6 +115,7 @@ class Work:
             r.AUTHORISATION_RESULT: self._result,
             r.CASE_CLOSED: self._closed,
             r.CARD_DATA_ERASED: self._erased,
+            r.VOID: self._void,
         }.get(entry.record[r.KIND])
         return handler(entry) if handler else None
 
@@ -135,13 +138,16 @@ class Work:
         return None
 
     def _closed(self, entry: Entry) -> None:
+        """A case is over, or open again after a void; a verdict without a notice has none."""
         record = entry.record
+        if r.CASE not in record:
+            return
         self._updates.setdefault("cases", []).append(
             {
                 "b_device": self._device.device,
                 "b_epoch": self._epoch,
                 "b_case": record[r.CASE],
-                "closure": record[r.CLOSURE],
+                "closure": record.get(r.CLOSURE),
             }
         )
 
@@ -286,10 +292,77 @@ class Work:
             self._add("erasures", self._key(intent=intent, seq=entry.seq, receipt=entry.record[r.RECEIPT]))
         return None
 
+    def _void(self, entry: Entry) -> str | None:
+        """Two officers want a payment back, or the terminal has written down what became of that (`server.acquirer.voids`)."""
+        record = entry.record
+        payment = self._payments.get(record[r.INTENT])
+        if payment is not None and payment["epoch"] != self._epoch:
+            payment = None
+        if record[r.VOID_STATE] != r.VOID_ASKED:
+            return self._void_ended(entry)
+        code = voids.problem(record, payment, self._outcome_record(payment))
+        if code is None and payment is not None and self._voided(payment):
+            code = codes.VOID_UNEXPECTED
+        state = r.VOID_REFUSED if code else r.VOID_ASKED
+        row = self._key(seq=entry.seq, intent=record[r.INTENT], amount=record[r.AMOUNT], state=state, reason=code or "")
+        self._add("voids", {**row, "asked": self._now, "answered": self._now if code else None, "result_seq": None})
+        if code is None and payment is not None:
+            self._reversals.append(payment)
+        return code
+
+    def _outcome_record(self, payment: Row | None) -> dict[int, Any] | None:
+        """The outcome of a payment as it was signed, of this batch or on file."""
+        if payment is None or payment["outcome_seq"] is None:
+            return None
+        for row in self._insert.get("raw", ()):
+            if row["seq"] == payment["outcome_seq"]:
+                return cbor.decode(row["record"])
+        return voids.outcome_record(self._connection, payment)
+
+    def _voided(self, payment: Row) -> bool:
+        """Whether the payment is being taken back already, by whomever."""
+        identity = (payment["device"], payment["epoch"], payment["intent"])
+        return (
+            any(payment is row for row in self._reversals)
+            or voids.of(self._connection, identity) is not None
+            or outbox.reversal_asked(self._connection, identity)
+        )
+
+    def _void_ended(self, entry: Entry) -> str | None:
+        """The terminal's word about a void's end moves no money: the acquirer's answer has, or will."""
+        record = entry.record
+        for row in reversed(self._insert.get("voids", ())):
+            if row["intent"] == record[r.INTENT] and row["result_seq"] is None:
+                if row["state"] not in (r.VOID_ASKED, record[r.VOID_STATE]):
+                    return codes.RESULT_DIFFERS
+                row["result_seq"] = entry.seq
+                break
+        else:
+            c = t.voids.c
+            mine = (c.device == self._device.device, c.epoch == self._epoch, c.intent == record[r.INTENT])
+            found = select(t.voids).where(*mine, c.result_seq.is_(None)).order_by(c.seq)
+            known = self._connection.execute(found).first()
+            if known is None:
+                return codes.VOID_UNEXPECTED
+            if known.state not in (r.VOID_ASKED, record[r.VOID_STATE]):
+                return codes.RESULT_DIFFERS
+            same = (*mine, c.seq == known.seq)
+            self._connection.execute(update(t.voids).where(*same).values(result_seq=entry.seq))
+        if record[r.VOID_STATE] == r.VOID_DONE:
+            self._closed(entry)  # without CLOSURE: the case is open again
+        return None
+
     def flush(self) -> None:
         """Write everything gathered."""
         for table, rows in self._insert.items():
             self._connection.execute(_INSERTS[table], rows)
+        for row in self._reversals:
+            identity = (row["device"], row["epoch"], row["intent"])
+            outbox.hold_clearing(self._connection, identity)
+            outbox.enqueue(
+                self._connection, identity, t.STEP_REVERSE, t.STATE_NEW, row["amount"], row["utc"], None, self._now
+            )
+            audit.write(self._connection, identity[0], t.LEVEL_NOTE, "VOID", f"payment {identity[2]}", self._now)
         for row in self._updates.get("payments", ()):
             c = t.payments.c
             keys = (c.device == row["device"], c.epoch == row["epoch"], c.intent == row["intent"])
