@@ -2,7 +2,7 @@
 
 from protocol import records as r
 from protocol import sync as m
-from protocol.errors import NetworkError, TasdidError
+from protocol.errors import NetworkError, ServerError, TasdidError
 from terminal.flows import ask
 from terminal.sync import Sync
 
@@ -88,7 +88,7 @@ async def close(t) -> None:  # noqa: ANN001
         held = await session(t)
         recon = await held.close_shift(view.shift_first, last, totals)
         balanced = recon[m.BALANCED]
-    except NetworkError as error:
+    except (NetworkError, ServerError) as error:  # the shift is over all the same: nobody goes on selling in it
         t.note_error(error)
     t.note(
         "shift",
