@@ -1,5 +1,6 @@
 """The set-up: the lists and pins that it works from, the stamps, and the cache's place."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -98,3 +99,25 @@ def _fake_deb(folder: Path) -> Path:
     deb = folder / "fake.deb"
     subprocess.run(["dpkg-deb", "--build", str(folder / "tree"), str(deb)], check=True, capture_output=True, timeout=60)
     return deb
+
+
+def test_every_pinned_package_has_its_place_in_a_mirrors_pool():
+    for arch in micropython.ARCHES.values():
+        paths = micropython.pool_paths(arch)
+        assert {file.split("_")[0] for file, _ in paths.values()} == set(micropython.PACKAGES)
+        assert all(path.endswith("/" + file) for path, (file, _) in paths.items())
+    assert "pool/main/libf/libffi/libffi8_3.4.8-2_i386.deb" in micropython.pool_paths("i386")
+    assert "pool/main/g/gcc-14/libgcc-s1_14.2.0-19_amd64.deb" in micropython.pool_paths("amd64")
+
+
+def test_a_package_of_another_digest_is_not_taken_from_the_pool(tmp_path, monkeypatch):
+    body = tmp_path / "mirror" / "pool" / "main" / "m" / "x"
+    body.mkdir(parents=True)
+    (body / "x_1_i386.deb").write_bytes(b"something else")
+    monkeypatch.setattr(micropython, "mirror", lambda: f"file:{tmp_path / 'mirror'}")
+    right = hashlib.sha256(b"something else").hexdigest()
+    for digest, taken in ((right, True), ("00" * 32, False)):
+        monkeypatch.setattr(
+            micropython, "pool_paths", lambda arch, d=digest: {"pool/main/m/x/x_1_i386.deb": ("x_1_i386.deb", d)}
+        )
+        assert (micropython._pinned(tmp_path / digest[:4], "i386") is not None) is taken

@@ -1,10 +1,11 @@
 """Fetches MicroPython 1.25 (32-bit and 64-bit) out of Debian 13 ("trixie") into the cache folder, without installing it.
 
 Debian 12 has no MicroPython, and trixie's needs a newer libc than Debian 12's: so the packages are only unpacked and started
-through their own loader. The mirror is the one apt is configured with when this runs; apt, with a private state folder,
-checks the archive's signature against the machine's Debian keyring and each package against the signed index. Each
-package is also compared with `micropython.lock` (name, architecture, version, SHA-256): if apt could not vouch for the
-index (an old keyring), only packages whose pinned digest fits are accepted.
+through their own loader. The mirror is the one apt is configured with when this runs. The packages pinned in `micropython.lock`
+(name, architecture, version, SHA-256, source) are taken straight from its pool, each only with the pinned digest: that needs no
+index, which a mirror in mid-synchronisation may not have whole. Where a pinned package is gone, apt, with a private state folder,
+fetches what the suite has now and checks the archive's signature against the machine's Debian keyring and each package against the
+signed index; if apt could not vouch for the index (an old keyring), only packages whose pinned digest fits are accepted.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SUITE = "trixie"
 ARCHES = {32: "i386", 64: "amd64"}
 PACKAGES = ("micropython", "libc6", "libffi8", "libmbedcrypto16", "libmbedtls21", "libmbedx509-7", "libgcc-s1")
+APT_HELPER = "/usr/lib/apt/apt-helper"
 APT_TIMEOUT = 300
 
 
@@ -59,9 +61,22 @@ def locked() -> "dict[tuple[str, str], tuple[str, str]]":
     for line in LOCK.read_text().splitlines():
         words = line.split("#")[0].split()
         if words:
-            name, arch, version, sha256 = words
+            name, arch, version, sha256, _ = words
             pins[(name, arch)] = (version, sha256)
     return pins
+
+
+def pool_paths(arch: str) -> "dict[str, tuple[str, str]]":
+    """Where a Debian mirror keeps the pinned packages of an architecture: path below the mirror → (file name, SHA-256)."""
+    paths = {}
+    for line in LOCK.read_text().splitlines():
+        words = line.split("#")[0].split()
+        if words and words[1] == arch:
+            name, _, version, sha256, source = words
+            initial = source[:4] if source.startswith("lib") else source[0]
+            file = f"{name}_{version.split(':', 1)[-1]}_{arch}.deb"
+            paths[f"pool/main/{initial}/{source}/{file}"] = (file, sha256)
+    return paths
 
 
 def ensure(log=print) -> "list[str]":
@@ -97,13 +112,39 @@ def _fetch(widths: "list[int]", value: str, log) -> None:
     work = cache_dir() / "micropython" / f"fetch-{os.getpid()}"
     shutil.rmtree(work, ignore_errors=True)
     try:
-        signed = _update_private_index(work, [ARCHES[bits] for bits in widths])
+        signed = None
         for bits in widths:
-            debs = _download(work, ARCHES[bits])
-            _check(debs, ARCHES[bits], signed, log)
+            debs = _pinned(work / "pool", ARCHES[bits])
+            if debs is None:
+                if signed is None:
+                    log("  a pinned package is no longer in the mirror's pool: the suite's index is fetched")
+                    signed = _update_private_index(work, [ARCHES[width] for width in widths])
+                debs = _download(work, ARCHES[bits])
+            _check(debs, ARCHES[bits], signed is True, log)
             _unpack(debs, micropython_dir(bits), value)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _pinned(folder: Path, arch: str) -> "list[Path] | None":
+    """The pinned packages out of the mirror's pool, None if one is not to be had with its digest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    base, debs = mirror().rstrip("/"), []
+    for path, (file, sha256) in pool_paths(arch).items():
+        command = [
+            APT_HELPER,
+            "-o",
+            "APT::Sandbox::User=root",
+            "download-file",
+            f"{base}/{path}",
+            str(folder / file),
+            f"SHA256:{sha256}",
+        ]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=APT_TIMEOUT, check=False)
+        if done.returncode != 0:
+            return None
+        debs.append(folder / file)
+    return debs
 
 
 def _apt(work: Path, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -215,9 +256,16 @@ def print_lock() -> None:
             raise UntrustedDownload("H-MPY-UNSIGNED", "the index's signature was not checked", "update the keyring")
         for arch in ARCHES.values():
             for deb in _download(work, arch):
-                show = ["dpkg-deb", "--showformat=${Package} ${Architecture} ${Version}", "-W", str(deb)]
-                words = subprocess.run(show, capture_output=True, text=True, check=True, timeout=60).stdout
-                print(words, hashlib.sha256(deb.read_bytes()).hexdigest())
+                show = [
+                    "dpkg-deb",
+                    "--showformat=${Package} ${Architecture} ${Version} ${source:Package}",
+                    "-W",
+                    str(deb),
+                ]
+                *words, source = subprocess.run(
+                    show, capture_output=True, text=True, check=True, timeout=60
+                ).stdout.split()
+                print(*words, hashlib.sha256(deb.read_bytes()).hexdigest(), source)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
