@@ -5,13 +5,19 @@ The invariants are the simulation's own (`sim.worlds.simulation.oracle`); each t
 """
 
 import os
+from typing import Any
+from unittest import mock
 
 import pytest
 
+from protocol import sync as m
+from server.acquirer import outbox, voids
+from server.ingest.work import Work
 from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.parts import HOW
 from sim.worlds.simulation.run import Outcome, Plan, play
+from terminal.sync import Sync
 
 SOAK = os.environ.get("TASDID_SOAK") == "1"
 PAID = Task("fine", "amina", "approves-1")
@@ -121,3 +127,42 @@ def test_card_torn_at_any_command_of_a_void() -> None:
 @pytest.mark.parametrize("restored", [40, 60, 90, 150])
 def test_the_database_restored_from_before_the_void(restored: int) -> None:
     held([Task("idle", seconds=30), *SHIFT], [Fault("backup-restore", -1, 20, restored)])
+
+
+def _broken(patch: object) -> list[str]:
+    with patch:  # type: ignore[attr-defined]
+        return play(Plan(0, [SHIFT], [Fault("host-deaf", -1, 1), Fault("host-deaf", -1, 2)]), hasty=True).broken
+
+
+def test_a_build_that_takes_the_wish_for_the_deed_is_caught() -> None:
+    plain = Sync._adopt
+
+    async def adopt(self: Any, welcome: dict[int, Any]) -> None:
+        case = self._journal.view.voiding
+        if case is not None:
+            end = {
+                m.RESULT_EPOCH: 1,
+                m.RESULT_INTENT: case.intent,
+                m.RESULT_OUTCOME: 2,
+                m.RESULT_REASON: "",
+                m.RESULT_REF: "",
+            }
+            welcome[m.VOIDS] = [end]
+        await plain(self, welcome)
+
+    assert _broken(mock.patch.object(Sync, "_adopt", adopt))
+
+
+def test_a_build_that_gives_back_without_an_opposite_entry_is_caught() -> None:
+    def reversed_(connection: Any, answer: Any, _row: Any, now: int) -> None:
+        voids.end(connection, answer.identity, 2, answer.response, now)
+
+    assert _broken(mock.patch.object(outbox, "_reversed", reversed_))
+
+
+def test_a_build_that_forgets_the_reversal_is_caught() -> None:
+    def reverse(self: Any) -> None:
+        for row in self._reversals:
+            voids.end(self._connection, (row["device"], row["epoch"], row["intent"]), 2, "00", self._now)
+
+    assert _broken(mock.patch.object(Work, "reverse", reverse))
