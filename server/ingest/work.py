@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from protocol import cbor
 from protocol import records as r
+from protocol import sync as s
 from server import codes, schema
 from server.acquirer import online, outbox, voids
 from server.ingest.history import History, Row
@@ -178,6 +179,8 @@ class Work:
             return codes.AMOUNT_DIFFERS
         asked = self._asked(payment)
         if schema.approved_online(record) and not online.approved(asked) and entry.seq > self._doubtful_seq:
+            if asked is None and payment["epoch"] == self._epoch:
+                self._never_asked(payment)
             return codes.ONLINE_UNKNOWN
         payment.update(
             outcome=record[r.OUTCOME],
@@ -197,6 +200,14 @@ class Work:
             identity = (payment["device"], payment["epoch"], payment["intent"])
             return self._connection.execute(select(t.authorisations).where(online.where(identity))).first()
         return self._history.asked((payment["device"], payment["epoch"], payment["intent"]))
+
+    def _never_asked(self, payment: Row) -> None:
+        """An approval by an issuer whom nobody asked: from now on nobody may, since what comes of it would never be reversed."""
+        if any(row["intent"] == payment["intent"] for row in self._insert.get("authorisations", ())):
+            return
+        row = self._key(intent=payment["intent"], amount=payment["amount"], utc=payment["utc"], digest=b"")
+        said = {"response": None, "auth_code": None, "issuer_data": None, "asked": self._now, "answered": self._now}
+        self._add("authorisations", {**row, "state": s.ASKED_NOT, **said})
 
     def _post(self, payment: Row) -> None:
         place = accounts.Place(payment["scheme"], payment["wilaya"], payment["force"], payment["unit"])
