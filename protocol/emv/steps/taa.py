@@ -1,7 +1,7 @@
 """Terminal action analysis (EMV 4.4 Book 3, 10.7): TVR against the action codes of issuer (IAC) and terminal (TAC).
 
 An absent IAC-Denial means zeros, an absent IAC-Online or IAC-Default means ones (all 40 bits, not bytes of 01). On top of EMV
-one rule of the house: a TC is only asked offline where CDA can prove it (`domain`: SDA and DDA cannot tell a yes-card).
+one rule of the house: a TC is only asked offline where CDA or XDA can prove it (`domain`: SDA and DDA cannot tell a yes-card).
 """
 
 from typing import TYPE_CHECKING
@@ -58,8 +58,8 @@ def offline_only(s: "Session") -> bool:
 
 
 def may_trust_tc(s: "Session") -> bool:
-    """Whether a TC could be proved: CDA chosen and not failed so far."""
-    return s.oda == "cda" and s.icc_key is not None
+    """Whether a TC could be proved: CDA or XDA chosen and not failed so far."""
+    return (s.oda == "cda" and s.icc_key is not None) or (s.oda == "xda" and s.ecc_key is not None)
 
 
 def first_request(s: "Session") -> int:

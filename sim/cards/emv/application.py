@@ -94,6 +94,11 @@ class Application:
         """Whether the AIP announces CDA."""
         return bool(self.aip[0] & 0x01)
 
+    @property
+    def xda(self) -> bool:
+        """Whether the AIP announces XDA."""
+        return bool(self.aip[0] & 0x80)
+
     def fci(self) -> bytes:
         """The answer to SELECT (Book 1, 11.3.4)."""
         body = tlv(0x50, self.label.encode("ascii")) + tlv(0x87, bytes([self.priority]))
