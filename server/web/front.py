@@ -51,7 +51,7 @@ class Remote:
             raise codes.RefusedError(codes.NOT_WRITTEN, "the server is ending")
         number = next(self._numbers)
         self._waiting[number] = future = asyncio.get_running_loop().create_future()
-        self._pipe.say((number, what, value))
+        self._pipe.say_now((number, what, value))
         return await future
 
     async def answer(self, checked: Any) -> Reply:
