@@ -68,6 +68,7 @@ class Batch:
     cum_count: int
     cum_total: int
     entries: tuple[Entry, ...]
+    gap: int = 0  # records from this one to `first_seq` - 1 are lost; 0: none
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,7 @@ def _batch(device: Device, p: dict[int, Any]) -> Batch:
     first = p.get(s.FIRST_SEQ)
     _need(_is_uint(first) and first != 0, "first sequence")
     _need(isinstance(p.get(s.PREV_HASH), bytes) and len(p[s.PREV_HASH]) == 32, "previous hash")
+    _need(_is_uint(p.get(s.GAP, 0)) and p.get(s.GAP, 0) < first, "gap")
     _need(_is_uint(p.get(s.CUM_COUNT)) and _is_uint(p.get(s.CUM_TOTAL), 10**15), "running totals")
     signatures = _attachments(p, s.SIGNATURES, len(records), 64, 64)
     sealed = _attachments(p, s.SEALED, len(records), MAX_SEALED)
@@ -209,8 +211,9 @@ def _batch(device: Device, p: dict[int, Any]) -> Batch:
         head[r.SEQ], head[r.PREV] = entry.seq + 1, entry.hash
         head[r.CUM_COUNT], head[r.CUM_TOTAL] = previous[r.CUM_COUNT], previous[r.CUM_TOTAL]
     return Batch(
-        device, p[s.NONCE], p[s.EPOCH], p[s.FIRST_SEQ], p[s.PREV_HASH], p[s.CUM_COUNT], p[s.CUM_TOTAL], tuple(entries)
-    )
+        device, p[s.NONCE], p[s.EPOCH], p[s.FIRST_SEQ], p[s.PREV_HASH], p[s.CUM_COUNT], p[s.CUM_TOTAL],
+        tuple(entries), p.get(s.GAP, 0),
+    )  # fmt: skip
 
 
 def _restore(

@@ -100,6 +100,10 @@ FIELDS: dict[int, Check] = {
     r.ONLINE: _uint(1, 2),
     r.INTENTS: lambda v: isinstance(v, list) and 1 <= len(v) <= 64 and all(_uint(1)(n) for n in v),
     r.RECEIPT: _bytes(32),
+    r.GAP_LAST: _uint(1),
+    r.GAP_HASH: _bytes(32),
+    r.GAP_COUNT: _uint(),
+    r.GAP_TOTAL: _uint(0, 10**15),
 }
 
 REQUIRED: dict[int, tuple[int, ...]] = {
@@ -122,7 +126,7 @@ REQUIRED: dict[int, tuple[int, ...]] = {
     r.FIRMWARE_EVENT: (),
     r.HEALTH_EVENT: (r.HEALTH,),
     r.NEW_EPOCH: (),
-    r.GAP: (),
+    r.GAP: (r.FIRST, r.GAP_LAST),
     r.CASE_CLOSED: (r.CASE, r.CLOSURE),
     r.CARD_DATA_ERASED: (r.INTENTS, r.RECEIPT),
 }

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from protocol import records as r
 from protocol import sync as s
 from server import codes
-from server.ingest import forks, results, sessions
+from server.ingest import forks, gaps, results, sessions
 from server.ingest.work import Work
 from server.messages import Batch, Entry
 from server.store import audit
@@ -30,6 +30,8 @@ def batch(connection: Connection, message: Batch, now: int) -> dict[int, Any]:
     RefusedError when it is not bound to the session or its totals do not continue the chain's.
     """
     head = sessions.bound_head(connection, message)
+    if message.gap == head.seq + 1:
+        head = gaps.bridge(connection, message, head, now)
     if message.first_seq > head.seq + 1:
         return _ack(
             connection, message, head.seq, bytes(head.hash), now, wanted=[[head.seq + 1, message.entries[-1].seq]]
@@ -38,9 +40,13 @@ def batch(connection: Connection, message: Batch, now: int) -> dict[int, Any]:
     if continues and (message.cum_count, message.cum_total) != (head.cum_count, head.cum_total):
         raise codes.RefusedError(codes.WRONG_TOTALS, "running totals do not continue those on record")
     known = _known_hashes(connection, message, head.seq)
+    late = gaps.late(connection, message, known) if message.first_seq <= head.seq else set()
     duplicates, new, branch = [], [], []
     previous = message.prev_hash
     for entry in message.entries:
+        if entry.seq in late and not branch:
+            previous = entry.hash
+            continue
         if branch or entry.seq <= head.seq and known.get(entry.seq) != entry.hash:
             branch.append(entry)
         elif entry.seq <= head.seq:
@@ -51,6 +57,7 @@ def batch(connection: Connection, message: Batch, now: int) -> dict[int, Any]:
             new.append(entry)
         previous = entry.hash
     rejected = [[entry.seq, entry.notice] for entry in duplicates + new if entry.notice]
+    rejected += [[seq, codes.GAP_CLOSED] for seq in sorted(late)]
     if branch:
         forks.keep(connection, message, branch, now)
         rejected += [[entry.seq, codes.FORK] for entry in branch]

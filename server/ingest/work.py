@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from protocol import records as r
 from server import codes, schema
 from server.acquirer import online
+from server.ingest import gaps
 from server.ledger import accounts, posting
 from server.messages import Entry
 from server.store import audit
@@ -113,6 +114,7 @@ class Work:
             r.AUTHORISATION_RESULT: self._result,
             r.CASE_CLOSED: self._closed,
             r.CARD_DATA_ERASED: self._erased,
+            r.GAP: self._gap,
         }.get(entry.record[r.KIND])
         return handler(entry) if handler else None
 
@@ -176,7 +178,7 @@ class Work:
 
     def _outcome(self, entry: Entry) -> str | None:
         record = entry.record
-        payment = self._payments.get(record[r.INTENT])
+        payment = self._payments.get(record[r.INTENT]) or self._lost(entry)
         if payment is None or record[r.INTENT] >= entry.seq:
             return codes.NO_INTENT
         if payment["outcome"] is not None:
@@ -197,6 +199,17 @@ class Work:
         self._post(payment)
         self._request(payment, entry, asked)
         return None
+
+    def _lost(self, entry: Entry) -> Row | None:
+        """The payment of an outcome whose intent is among records that are lost for good."""
+        row = gaps.lost_intent(self._connection, self._device, self._epoch, entry)
+        if row is not None:
+            self._payments[row["intent"]] = row
+            self._add("payments", row)
+        return row
+
+    def _gap(self, entry: Entry) -> str | None:
+        return gaps.declared(self._connection, self._device.device, self._epoch, entry)
 
     def _asked(self, payment: Row) -> Any:
         """The row of the payment's authorisation while the card waited, None if there was none."""
