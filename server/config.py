@@ -3,6 +3,7 @@
     keys = "keys"                    folder of the server's own keys (python -m server.keys DIR)
     devices = "devices.json"         provisioning file (server.store.devices), read at every start
     sets = "sets"                    folder of signed parameter sets, may be absent
+    office = "office.json"           back-office officers (server.office), may be absent
     [acquirer]
     host = "127.0.0.1"
     port = 0                         0 or no [acquirer] at all: nothing is sent, requests wait in the outbox
@@ -33,6 +34,7 @@ class Config:
     acquirer: tuple[str, int] | None = None
     acquirer_timeout: float = 10.0
     online_timeout: float = 5.0
+    office: Path | None = None
 
 
 def load(path: Path | str, db: str | None = None) -> Config:
@@ -60,6 +62,7 @@ def load(path: Path | str, db: str | None = None) -> Config:
         acquirer=address,
         acquirer_timeout=timeout,
         online_timeout=online_timeout,
+        office=base / data["office"] if "office" in data else None,
     )
 
 

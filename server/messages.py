@@ -39,6 +39,8 @@ class Hello:
     utc: int
     clock: int
     health: dict[str, int]
+    trouble: str = ""  # the code because of which it cannot go on
+    approval: bytes = b""  # of its epoch, COSE_Sign1
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,9 @@ def _hello(device: Device, p: dict[int, Any]) -> Hello:
     for value, what in ((sets, "sets"), (health, "health")):
         _need(isinstance(value, dict) and len(value) <= 32, what)
         _need(all(isinstance(k, str) and len(k) <= 32 and _is_uint(v) for k, v in value.items()), what)
+    trouble, approval = p.get(s.TROUBLE, ""), p.get(s.APPROVAL, b"")
+    _need(isinstance(trouble, str) and len(trouble) <= 8, "trouble")
+    _need(isinstance(approval, bytes) and len(approval) <= 512, "approval")
     return Hello(
         device,
         p[s.NONCE],
@@ -172,6 +177,8 @@ def _hello(device: Device, p: dict[int, Any]) -> Hello:
         p[s.UTC],
         p[s.CLOCK],
         health,
+        trouble,
+        approval,
     )
 
 

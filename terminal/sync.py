@@ -175,6 +175,8 @@ class Sync:
     async def _batch(self) -> None:
         """Send the next records after the acknowledged one; at most BATCH_BYTES or BATCH_RECORDS."""
         payload = self._fill(self._held + 1)
+        if m.GAP in payload:
+            await self._declare(payload)
         ack = await session.exchange(self._t, m.TYPE_BATCH, payload, m.TYPE_ACK)
         self._acknowledge(ack)
         await self._take_results(ack)
@@ -182,7 +184,19 @@ class Sync:
         for rejected in ack.get(m.REJECTED, ()):  # kept by the server, set aside for a person: the queue goes on
             self._t.note("rejected", seq=rejected[0], code=rejected[1])
 
+    async def _declare(self, payload: dict) -> None:
+        """Records before a batch cannot be read: a gap record says so too, unless there is one since the last boot."""
+        first, last = payload[m.GAP], payload[m.FIRST_SEQ] - 1
+        gaps = self._journal.view.gaps
+        for begin in gaps:
+            if begin <= first and gaps[begin] >= last:
+                return
+        body = {r.FIRST: first, r.GAP_LAST: last, r.GAP_HASH: payload[m.PREV_HASH]}
+        await self._journal.append(r.GAP, body)
+        self._t.note("gap", first=first, last=last)
+
     def _fill(self, first: int) -> dict:
+        """The next batch from record `first` on; it ends where records are missing, and says so if it begins there."""
         journal = self._journal
         payload = {m.NONCE: self._nonce, m.EPOCH: journal.epoch, m.FIRST_SEQ: first}
         wires: list = []
@@ -192,10 +206,14 @@ class Sync:
         previous = None
         for record, data, signature in journal.entries(first):
             if previous is None:
+                if record[r.SEQ] > first:
+                    payload[m.FIRST_SEQ], payload[m.GAP] = record[r.SEQ], first
                 count, total = r.approved_step(record)
                 payload[m.PREV_HASH] = record[r.PREV]
                 payload[m.CUM_COUNT] = record[r.CUM_COUNT] - count
                 payload[m.CUM_TOTAL] = record[r.CUM_TOTAL] - total
+            elif record[r.SEQ] != previous[r.SEQ] + 1:
+                break
             index = len(wires)
             size += len(data)
             for key, folder, digest in ((m.SEALED, "sealed", r.SEALED), (m.PRIVATE, "private", r.PRIVATE)):

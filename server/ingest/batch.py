@@ -165,7 +165,7 @@ def _ack(
         reply[s.REJECTED] = rejected
     if wanted:
         reply[s.WANTED] = wanted
-    pending = results.pending(connection, name)
+    pending = results.pending(connection, name, message.epoch)
     if pending:
         reply[s.RESULTS] = pending
     cleared = results.cleared(connection, name, message.epoch)

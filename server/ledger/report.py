@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, select
 
 from protocol import records as r
+from server import epochs
 from server.ledger import recompute
 from server.store import tables as t
 
@@ -40,6 +41,7 @@ def ledger(connection: Connection) -> dict[str, Any]:
         "cases": _cases(connection),
         "devices": _devices(connection),
         "gaps": _gaps(connection),
+        "epochs": epochs.listed(connection),
         "alarms": _alarms(connection),
     }
 
