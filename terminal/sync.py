@@ -9,7 +9,7 @@ from protocol import cbor, cose, wire
 from protocol import records as r
 from protocol import sync as m
 from protocol.errors import CryptoError, FormatError, ParameterError, ServerError
-from terminal import session
+from terminal import renewal, session
 
 BATCH_BYTES = 2048
 BATCH_RECORDS = 24
@@ -33,13 +33,17 @@ class Sync:
 
     async def run(self) -> None:
         """HELLO and batches until the server holds the head. Raises NetworkError, ServerError, CryptoError."""
-        welcome = await session.hello(self._t)
+        welcome = await self._hello()
         self._nonce = welcome[m.NONCE]
         try:
             await self._adopt(welcome)
         except ServerError:
             await self._testify(welcome[m.ACKED_SEQ])
-            raise
+            if not await renewal.accept(self._t, welcome):
+                raise
+            welcome = await self._hello()
+            self._nonce, self._held = welcome[m.NONCE], 0
+            await self._adopt(welcome)
         total = self._journal.head_seq - self._held
         rounds = 0
         while self._held < self._journal.head_seq:
@@ -50,6 +54,16 @@ class Sync:
             rounds = rounds + 1 if self._held <= before else 0
             if rounds > 2:
                 raise ServerError("the server does not advance", "SRV-072", "call the centre", self._held)
+
+    async def _hello(self) -> dict:
+        """WELCOME; a server that does not know our epoch, because it was restored, is shown the approval."""
+        try:
+            return await session.hello(self._t)
+        except ServerError as error:
+            approval = self._journal.approval() if error.detail == "SRV-016" else b""
+            if not approval:
+                raise
+        return await session.hello(self._t, {m.APPROVAL: approval})
 
     async def _testify(self, seq: int) -> None:
         """The server holds another chain than ours: show it what we have since the last common record, so that it keeps
