@@ -1,7 +1,8 @@
-"""`python -m server --config FILE [--db URL] [--host H] [--port N] [--restored]`: the central server in the foreground,
+"""`python -m server --config FILE [--db URL] [--host H] [--port N] [--tls-port N] [--restored]`: the central server in the foreground,
 until Ctrl-C or SIGTERM.
 
-Prints one line when it listens: `server listening on http://HOST:PORT`. Exit codes: 0 stopped, 2 wrong arguments, 3
+With `tls` in the configuration terminals are served over HTTPS on a port of their own (--tls-port). Prints one line a door when it
+listens: `server listening on http://HOST:PORT`, `terminals reach it at https://HOST:PORT`. Exit codes: 0 stopped, 2 wrong arguments, 3
 configuration.
 """
 
@@ -11,7 +12,7 @@ import sys
 from protocol.errors import ConfigError, ParameterError
 from server import config
 from server.store import restore
-from server.web import app, serve
+from server.web import app, serve, tls
 
 
 def main(arguments: list[str]) -> int:
@@ -21,20 +22,32 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--db", help="SQLAlchemy URL, e.g. sqlite:///var/server.db or postgresql://host/db")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one")
+    parser.add_argument(
+        "--tls-port", type=int, default=8443, help="for terminals, if a certificate is configured; 0 takes a free one"
+    )
     parser.add_argument("--restored", action="store_true", help="the database was restored from a backup; say it once")
     options = parser.parse_args(arguments)
     try:
-        application = app.build(config.load(options.config, options.db))
+        loaded = config.load(options.config, options.db)
+        application = app.build(loaded)
         if options.restored:
             with application.state.running.engine.begin() as connection:
                 restore.mark(connection, app.utc_now())
         sock = serve.listen(options.host, options.port)
+        door = secured = None
+        if loaded.certificate is not None:
+            door = tls.secure(application, loaded.certificate)
+            secured = serve.listen(options.host, options.tls_port)
     except (ConfigError, ParameterError) as error:
         print(error, file=sys.stderr)
         return 3
     host, port = sock.getsockname()[:2]
     print(f"server listening on http://{host}:{port}", flush=True)
-    serve.runner(application).run(sockets=[sock])
+    if door is not None and secured is not None:
+        print(f"terminals reach it at https://{host}:{secured.getsockname()[1]}", flush=True)
+        tls.run(application, sock, door, secured)
+    else:
+        serve.runner(application).run(sockets=[sock])
     return 0
 
 

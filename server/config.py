@@ -4,6 +4,7 @@
     devices = "devices.json"         provisioning file (server.store.devices), read at every start
     sets = "sets"                    folder of signed parameter sets, may be absent
     office = "office.json"           back-office officers (server.office), may be absent
+    tls = "tls/server.pem"           key and certificate for terminals (server.certificates); absent: plain HTTP only
     [acquirer]
     host = "127.0.0.1"
     port = 0                         0 or no [acquirer] at all: nothing is sent, requests wait in the outbox
@@ -35,6 +36,7 @@ class Config:
     acquirer_timeout: float = 10.0
     online_timeout: float = 5.0
     office: Path | None = None
+    certificate: Path | None = None
 
 
 def load(path: Path | str, db: str | None = None) -> Config:
@@ -63,6 +65,7 @@ def load(path: Path | str, db: str | None = None) -> Config:
         acquirer_timeout=timeout,
         online_timeout=online_timeout,
         office=base / data["office"] if "office" in data else None,
+        certificate=base / data["tls"] if "tls" in data else None,
     )
 
 

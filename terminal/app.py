@@ -110,6 +110,7 @@ class Terminal:
                 self.note_error(refused)
                 error = refused
             finally:
+                await self.ports.network.close()
                 phases.leave(phases.NETWORK)
 
     async def _boot(self) -> None:
@@ -220,6 +221,7 @@ class Terminal:
         try:
             await getattr(shift, name)(self)
         finally:
+            await self.ports.network.close()
             phases.leave(phases.NETWORK)
 
     async def _guard(self, flow, *arguments) -> None:  # noqa: ANN001, ANN002

@@ -3,6 +3,8 @@
 Each is a handful of methods; a part with more to say has a file of its own beside this one.
 """
 
+from protocol.errors import NetworkError
+
 CLOCK_UNKNOWN = 0  # never set
 CLOCK_RTC = 1  # a battery-backed clock that has not been compared lately
 CLOCK_SERVER = 2  # set from the server's signed time within the last day
@@ -99,9 +101,49 @@ class Network:
     async def post(self, path: str, body: bytes, timeout_ms: int) -> bytes:
         """POST a CBOR/COSE body, return the reply's body (at most 32 KiB).
 
-        Raises NetworkError: NET-001 unreachable, NET-002 time-out, NET-003 HTTP status (`detail`), NET-004 reply malformed or too large.
+        A connection may be kept for the next one until `close`. Raises NetworkError: NET-001 unreachable, NET-002 time-out,
+        NET-003 HTTP status (`detail`), NET-004 reply malformed or too large, NET-007 … 010 (`Tls`), NET-011 the server asks to
+        come back in `detail` seconds.
         """
         raise NotImplementedError
+
+    async def close(self) -> None:
+        """End a connection that was kept; nothing happens if there is none."""
+
+
+class Tls:
+    """How the link to the server is secured: `context` for asyncio, `name` of the server. Built by the board."""
+
+    name: str
+    context: object
+
+    def trouble(self, error: Exception) -> "NetworkError | None":
+        """The error that a failed handshake means, one of those below; None if `error` is none of TLS."""
+        raise NotImplementedError
+
+    @staticmethod
+    def not_ours() -> NetworkError:
+        """NET-007."""
+        return NetworkError(
+            "the server's certificate is not signed by the pinned CA", "NET-007", "do not trust this network"
+        )
+
+    @staticmethod
+    def other_name() -> NetworkError:
+        """NET-008."""
+        return NetworkError("the server's certificate is another server's", "NET-008", "do not trust this network")
+
+    @staticmethod
+    def out_of_date() -> NetworkError:
+        """NET-009."""
+        return NetworkError(
+            "the server's certificate has expired or is not valid yet", "NET-009", "check date and time"
+        )
+
+    @staticmethod
+    def not_spoken() -> NetworkError:
+        """NET-010."""
+        return NetworkError("the server does not speak TLS as agreed", "NET-010", "do not trust this network")
 
 
 class Diagnostic:

@@ -19,6 +19,7 @@ from drivers.secure_element_link import LinkSecureElement
 from drivers.spi_link import LinkSpi
 from drivers.st7789 import St7789
 from drivers.storage_vfs import VfsStorage
+from drivers.tls_mbed import MbedTls
 from drivers.uart_link import LinkUart
 from drivers.uart_pty import PtyUart
 from protocol.crypto.pure import PureCrypto
@@ -71,7 +72,7 @@ def ports(wiring: dict) -> Ports:
         printer=EscPosPrinter(uart(wiring["printer"])),
         licence_reader=LinkReader(*config.address(wiring["licence_reader"])),
         payment_reader=LinkReader(*config.address(wiring["payment_reader"])),
-        network=HttpNetwork(*config.address(wiring["server"])),
+        network=HttpNetwork(*config.address(wiring["server"]), config.secured(wiring, MbedTls)),
         diagnostic=diagnostic(wiring),
         atlas=open_blob(_FACE + "atlas.bin"),
         strings=open_blob(_FACE + "strings.bin"),

@@ -33,6 +33,9 @@ class Line:
         self.answer = answer
         self.sent = []
 
+    async def close(self):
+        pass
+
     async def post(self, path, body, timeout_ms):
         question = cose.sign1_parse(body)
         payload = cbor.decode(question.payload)

@@ -1,0 +1,32 @@
+"""TLS 1.2 and 1.3 towards the one server, by MicroPython's `tls` (mbedTLS). MicroPython only; `drivers.tls_native` is its twin.
+
+The one CA whose certificate is given is trusted and no other; the name is checked against the certificate. mbedTLS keeps
+its buffers (about 40 KB while a connection is open) outside the heap of objects.
+"""
+
+import tls
+
+from drivers.contracts.small import Tls
+
+_MBEDTLS = -0x1000  # error numbers of mbedTLS are below; those of the operating system above
+
+
+class MbedTls(Tls):
+    """`authority` is the CA's certificate, DER; `name` is the server's, as its certificate says."""
+
+    def __init__(self, authority: bytes, name: str) -> None:
+        self.name = name
+        self.context = tls.SSLContext(tls.PROTOCOL_TLS_CLIENT)
+        self.context.verify_mode = tls.CERT_REQUIRED
+        self.context.load_verify_locations(authority)
+
+    def trouble(self, error: Exception):  # noqa: ANN201 - NetworkError or None
+        """What a failed handshake means; None if the error is none of TLS."""
+        if isinstance(error, ValueError):  # mbedtls_x509_crt_verify_info, in words
+            text = str(error)
+            if "expired" in text or "future" in text:
+                return self.out_of_date()
+            return self.other_name() if "CN" in text else self.not_ours()
+        if isinstance(error, OSError) and error.args and isinstance(error.args[0], int) and error.args[0] < _MBEDTLS:
+            return self.not_spoken()
+        return None
