@@ -8,8 +8,6 @@ import tls
 
 from drivers.contracts.small import Tls
 
-_MBEDTLS = -0x1000  # error numbers of mbedTLS are below; those of the operating system above
-
 
 class MbedTls(Tls):
     """`authority` is the CA's certificate, DER; `name` is the server's, as its certificate says."""
@@ -22,11 +20,13 @@ class MbedTls(Tls):
 
     def trouble(self, error: Exception):  # noqa: ANN201 - NetworkError or None
         """What a failed handshake means; None if the error is none of TLS."""
+        from drivers import tls_troubles as told
+
         if isinstance(error, ValueError):  # mbedtls_x509_crt_verify_info, in words
             text = str(error)
             if "expired" in text or "future" in text:
-                return self.out_of_date()
-            return self.other_name() if "CN" in text else self.not_ours()
-        if isinstance(error, OSError) and error.args and isinstance(error.args[0], int) and error.args[0] < _MBEDTLS:
-            return self.not_spoken()
+                return told.trouble(told.OUT_OF_DATE)
+            return told.trouble(told.OTHER_NAME if "CN" in text else told.NOT_OURS)
+        if isinstance(error, OSError) and error.args and isinstance(error.args[0], int) and error.args[0] < -0x1000:
+            return told.trouble(told.NOT_SPOKEN)  # error numbers of mbedTLS; those of the operating system are above
         return None

@@ -5,8 +5,8 @@ The one CA whose certificate is given is trusted and no other; the name is check
 
 import ssl
 
+from drivers import tls_troubles
 from drivers.contracts.small import Tls
-from protocol.errors import NetworkError
 
 _OUT_OF_DATE = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 _OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
@@ -21,10 +21,11 @@ class NativeTls(Tls):
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.context.load_verify_locations(cadata=authority)
 
-    def trouble(self, error: Exception) -> "NetworkError | None":
+    def trouble(self, error: Exception) -> "Exception | None":
         """What a failed handshake means; None if the error is none of TLS."""
         if isinstance(error, ssl.SSLCertVerificationError):
             if error.verify_code in _OUT_OF_DATE:
-                return self.out_of_date()
-            return self.other_name() if error.verify_code in _OTHER_NAME else self.not_ours()
-        return self.not_spoken() if isinstance(error, ssl.SSLError) else None
+                return tls_troubles.trouble(tls_troubles.OUT_OF_DATE)
+            named = error.verify_code in _OTHER_NAME
+            return tls_troubles.trouble(tls_troubles.OTHER_NAME if named else tls_troubles.NOT_OURS)
+        return tls_troubles.trouble(tls_troubles.NOT_SPOKEN) if isinstance(error, ssl.SSLError) else None

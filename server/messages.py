@@ -210,9 +210,12 @@ def _batch(device: Device, p: dict[int, Any]) -> Batch:
         r.CUM_COUNT: p[s.CUM_COUNT],
         r.CUM_TOTAL: p[s.CUM_TOTAL],
     }
+    carried: dict[int, Any] = {}
     entries, previous = [], None
     for index, item in enumerate(records):
-        entry = _restore(device, item, previous, head, signatures.get(index), sealed.get(index), private.get(index))
+        whole = _expand(device, item, carried, sealed.get(index), private.get(index))
+        entry = _restore(device, whole, previous, head, signatures.get(index), sealed.get(index), private.get(index))
+        wire.remember(carried, entry.record)
         entries.append(entry)
         previous = entry.record
         head[r.SEQ], head[r.PREV] = entry.seq + 1, entry.hash
@@ -221,6 +224,17 @@ def _batch(device: Device, p: dict[int, Any]) -> Batch:
         device, p[s.NONCE], p[s.EPOCH], p[s.FIRST_SEQ], p[s.PREV_HASH], p[s.CUM_COUNT], p[s.CUM_TOTAL],
         tuple(entries), p.get(s.GAP, 0),
     )  # fmt: skip
+
+
+def _expand(device: Device, item: Any, carried: dict[int, Any], sealed: bytes | None, private: bytes | None) -> Any:
+    """A wire map with what earlier records of the batch and the blobs beside it say."""
+    _need(isinstance(item, dict), "record")
+    blobs = ((r.SEALED, sealed), (r.PRIVATE, private))
+    digests = {key: hashlib.sha256(blob).digest() for key, blob in blobs if blob is not None and key not in item}
+    try:
+        return wire.expand(item, carried, digests, device.device)
+    except FormatError as error:
+        raise codes.RefusedError(codes.MALFORMED, f"a record leaves out too much ({error.code})") from error
 
 
 def _restore(

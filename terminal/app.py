@@ -17,7 +17,6 @@ from protocol.errors import (
 from terminal import identity, localtime, parameters, phases
 from terminal.face.face import Face
 from terminal.flows import ask, login
-from terminal.journal.epoch import HEALED
 from terminal.journal.journal import ROOM_LOW, ROOM_NONE, ROOM_OK, Journal
 from terminal.ports import Ports
 from terminal.vault import Vault
@@ -90,28 +89,9 @@ class Terminal:
                 await self._stopped(error)
 
     async def _stopped(self, trouble: TasdidError) -> None:
-        """Stay on the trouble's screen; OK asks the centre for a new epoch, and once it has begun the terminal boots anew."""
-        self.note_error(trouble)
-        self.officer = None
-        error = trouble
-        while True:
-            again = await ask.show_error(self, error)
-            error = trouble
-            if not again or trouble.code not in HEALED or not self.askable:
-                continue
-            phases.enter(phases.NETWORK)
-            from terminal import renewal
+        from terminal.flows import stopped
 
-            try:
-                await self.face.show("syncing", done=0, total=0)
-                await renewal.ask(self, trouble.code)
-                return
-            except TasdidError as refused:
-                self.note_error(refused)
-                error = refused
-            finally:
-                await self.ports.network.close()
-                phases.leave(phases.NETWORK)
+        await stopped.stay(self, trouble)
 
     async def _boot(self) -> None:
         """Self-test, journal, parameters; a payment that a power cut interrupted is closed as *interrupted*."""

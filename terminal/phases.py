@@ -48,7 +48,7 @@ PAYMENT = (
     "terminal.flows.payment",
 )
 PAPER = ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers")
-NETWORK = ("protocol.wire", "terminal.session", "terminal.renewal", "terminal.sync", "terminal.flows.shift")
+NETWORK = ("protocol.wire", "terminal.session", "terminal.sync", "terminal.flows.shift")
 FINE = ("terminal.personal", "terminal.flows.offence", "terminal.flows.fine")
 
 _DROPPED = {

@@ -9,10 +9,12 @@ from protocol import cbor, cose, wire
 from protocol import records as r
 from protocol import sync as m
 from protocol.errors import CryptoError, FormatError, ParameterError, ServerError
-from terminal import renewal, session
+from terminal import session
 
 BATCH_BYTES = 2048
-BATCH_RECORDS = 24
+BATCH_RECORDS = 64
+_LEFT_OUT = 96  # bytes of a record that `protocol.wire` leaves out at least, after a batch's first one
+_LEAST = 16
 TESTIMONY_BATCHES = 4
 
 
@@ -39,7 +41,7 @@ class Sync:
             await self._adopt(welcome)
         except ServerError:
             await self._testify(welcome[m.ACKED_SEQ])
-            if not await renewal.accept(self._t, welcome):
+            if m.COMMANDS not in welcome or not await self._renew(welcome):
                 raise
             welcome = await self._hello()
             self._nonce, self._held = welcome[m.NONCE], 0
@@ -54,6 +56,11 @@ class Sync:
             rounds = rounds + 1 if self._held <= before else 0
             if rounds > 2:
                 raise ServerError("the server does not advance", "SRV-072", "call the centre", self._held)
+
+    async def _renew(self, welcome: dict) -> bool:
+        from terminal import renewal
+
+        return await renewal.accept(self._t, welcome)
 
     async def _hello(self) -> dict:
         """WELCOME; a server that does not know our epoch, because it was restored, is shown the approval."""
@@ -216,6 +223,7 @@ class Sync:
         wires: list = []
         signatures: dict = {}
         blobs: dict = {m.SEALED: {}, m.PRIVATE: {}}
+        carried: dict = {}
         size = 0
         previous = None
         for record, data, signature in journal.entries(first):
@@ -229,17 +237,19 @@ class Sync:
             elif record[r.SEQ] != previous[r.SEQ] + 1:
                 break
             index = len(wires)
-            size += len(data)
+            size += max(len(data) - _LEFT_OUT, _LEAST) + (64 if signature is not None else 0)
+            attached: tuple = ()
             for key, folder, digest in ((m.SEALED, "sealed", r.SEALED), (m.PRIVATE, "private", r.PRIVATE)):
                 blob = journal.blob(folder, record[r.SEQ]) if digest in record else None
                 if blob is not None:
                     blobs[key][index] = blob
-                    size += len(blob)
+                    attached += (digest,)
+                    size += len(blob) - 32
             if wires and (size > BATCH_BYTES or index >= BATCH_RECORDS):
                 blobs[m.SEALED].pop(index, None)
                 blobs[m.PRIVATE].pop(index, None)
                 break
-            wires.append(wire.shrink(record, previous))
+            wires.append(wire.shrink(record, previous, carried, attached))
             if signature is not None:
                 signatures[index] = signature
             previous = record

@@ -3,8 +3,6 @@
 Each is a handful of methods; a part with more to say has a file of its own beside this one.
 """
 
-from protocol.errors import NetworkError
-
 CLOCK_UNKNOWN = 0  # never set
 CLOCK_RTC = 1  # a battery-backed clock that has not been compared lately
 CLOCK_SERVER = 2  # set from the server's signed time within the last day
@@ -117,33 +115,9 @@ class Tls:
     name: str
     context: object
 
-    def trouble(self, error: Exception) -> "NetworkError | None":
-        """The error that a failed handshake means, one of those below; None if `error` is none of TLS."""
+    def trouble(self, error: Exception) -> "Exception | None":
+        """The NetworkError that a failed handshake means (`drivers.tls_troubles`); None if `error` is none of TLS."""
         raise NotImplementedError
-
-    @staticmethod
-    def not_ours() -> NetworkError:
-        """NET-007."""
-        return NetworkError(
-            "the server's certificate is not signed by the pinned CA", "NET-007", "do not trust this network"
-        )
-
-    @staticmethod
-    def other_name() -> NetworkError:
-        """NET-008."""
-        return NetworkError("the server's certificate is another server's", "NET-008", "do not trust this network")
-
-    @staticmethod
-    def out_of_date() -> NetworkError:
-        """NET-009."""
-        return NetworkError(
-            "the server's certificate has expired or is not valid yet", "NET-009", "check date and time"
-        )
-
-    @staticmethod
-    def not_spoken() -> NetworkError:
-        """NET-010."""
-        return NetworkError("the server does not speak TLS as agreed", "NET-010", "do not trust this network")
 
 
 class Diagnostic:

@@ -66,7 +66,8 @@ def batch(connection: Connection, message: Batch, now: int) -> dict[int, Any]:
     if new:
         rejected += _append(connection, message, head, new, now)
         seq, digest = new[-1].seq, new[-1].hash
-    return _ack(connection, message, seq, digest, now, len(new), len(duplicates), sorted(rejected))
+    last = seq >= (head.claimed_seq or 0)
+    return _ack(connection, message, seq, digest, now, len(new), len(duplicates), sorted(rejected), last=last)
 
 
 def _known_hashes(connection: Connection, message: Batch, acked: int) -> dict[int, bytes]:
@@ -149,7 +150,9 @@ def _ack(
     duplicates: int = 0,
     rejected: list[list[Any]] | None = None,
     wanted: list[list[int]] | None = None,
+    last: bool = False,
 ) -> dict[int, Any]:
+    """The payload of ACK. Results and receipts come with a session's last one, as with WELCOME: not with every one between."""
     name = message.device.device
     reply: dict[int, Any] = {
         s.NONCE: message.nonce,
@@ -165,6 +168,8 @@ def _ack(
         reply[s.REJECTED] = rejected
     if wanted:
         reply[s.WANTED] = wanted
+    if not last:
+        return reply
     pending = results.pending(connection, name, message.epoch)
     if pending:
         reply[s.RESULTS] = pending
