@@ -113,3 +113,11 @@ class Diagnostic:
     def emit(self, event: str, fields: dict) -> None:
         """Queue an event; never blocks, never raises; the oldest are dropped when nobody listens."""
         raise NotImplementedError
+
+
+class Indicator:
+    """Lights and sounder of the contactless reader."""
+
+    async def show(self, lights: int, blinking: int, tones: "tuple[tuple[int, int], ...]") -> None:
+        """Set the four lights (bits 0 to 3 from the left; on, blinking) and play `tones` ((Hz, ms), 0 Hz a pause). Never raises."""
+        raise NotImplementedError

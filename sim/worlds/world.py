@@ -21,9 +21,10 @@ from sim.links.slot_server import LinkSlot
 from sim.links.vpcd import VpcdSlot
 from sim.parts import pn532
 from sim.parts.escpos import EscPosPrinter, PtyLink
+from sim.parts.lights import Lights
 from sim.parts.st7789 import St7789Panel
 from sim.worlds.fleet import Fleet
-from sim.worlds.lines import ByteSink, DiagnosticLine, Gateway, Line
+from sim.worlds.lines import ByteSink, ByteStream, DiagnosticLine, Gateway, Line
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {
@@ -124,6 +125,8 @@ class World:
         self.keypad = Line()
         self.scanner = Line()
         self.diagnostic = DiagnosticLine()
+        self.lights = Lights()
+        self.indicator = ByteStream(self.lights.feed)
         self.printer = EscPosPrinter()
         self.paper = PtyLink(self.printer)
         self.licence_on_air = licence_on_air
@@ -175,7 +178,7 @@ class World:
         self.server = server
         self.element = element
         self.gateway = Gateway(server.port)
-        for line in (self.screen, self.keypad, self.scanner, self.diagnostic, self.gateway):
+        for line in (self.screen, self.keypad, self.scanner, self.diagnostic, self.indicator, self.gateway):
             await line.start()
         await self.paper.start()
         await self.antenna_line.start()
@@ -202,6 +205,7 @@ class World:
             self.keypad,
             self.scanner,
             self.diagnostic,
+            self.indicator,
             *([self.gateway] if hasattr(self, "gateway") else []),
         ):
             await line.close()
@@ -226,6 +230,7 @@ class World:
         """Take the battery out: the terminal's process ends at once; what was not durable is gone."""
         await self.terminal.kill()
         self._processes.remove(self.terminal)
+        self.lights.off()
 
     def _terminal_command(self) -> list[str]:
         wiring = self.fleet.folder / "wiring.json"
@@ -245,6 +250,7 @@ class World:
             "licence_reader": self._reader(self.licence_slot),
             "payment_reader": self._reader(self.payment_slot),
             "contactless_reader": self._reader(self.field),
+            "indicator": self.indicator.wiring,
             "server": self.gateway.wiring,
             **({"trace": str(self.trace)} if self.trace is not None else {}),
         }

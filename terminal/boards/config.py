@@ -7,8 +7,8 @@
 READER is "pcsc:NAME", "link:host:port", or a PN532 on a serial line, "pn532:tty:PATH" or "pn532:tcp:host:port"; readers with the same
 PN532 share its antenna.
 
-Optional: "contactless_reader": READER, "scanner", "language", and "trace": a file to which the explanation of every payment is appended
-(`drivers.diagnostic_file`).
+Optional: "contactless_reader": READER, "indicator" (its lights, a serial line), "scanner", "language", and "trace": a file to which
+the explanation of every payment is appended (`drivers.diagnostic_file`).
 """
 
 import json

@@ -14,6 +14,7 @@ from drivers.contracts.card_reader import CardReader
 from drivers.contracts.small import Diagnostic, Uart
 from drivers.diagnostic_link import LinkDiagnostic
 from drivers.escpos import EscPosPrinter
+from drivers.indicator_serial import SerialIndicator
 from drivers.keypad_serial import SerialKeypad
 from drivers.net_http import HttpNetwork
 from drivers.picture_pillow import PillowPictures
@@ -88,6 +89,7 @@ def ports(wiring: dict) -> Ports:
         licence_reader=card_reader(wiring["licence_reader"], antennas, config.LICENCE_RATE),
         payment_reader=card_reader(wiring["payment_reader"], antennas),
         contactless_reader=card_reader(tap, antennas) if tap else None,
+        indicator=SerialIndicator(uart(wiring["indicator"])) if "indicator" in wiring else None,
         network=HttpNetwork(*config.address(wiring["server"])),
         diagnostic=diagnostic(wiring),
         atlas=open_blob(str(_FACE / "atlas.bin")),

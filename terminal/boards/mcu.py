@@ -12,6 +12,7 @@ from drivers.clock_system import SystemClock
 from drivers.diagnostic_link import LinkDiagnostic
 from drivers.escpos import EscPosPrinter
 from drivers.flash_file import FileFlash
+from drivers.indicator_serial import SerialIndicator
 from drivers.keypad_serial import SerialKeypad
 from drivers.net_http import HttpNetwork
 from drivers.scanner_serial import SerialScanner
@@ -79,6 +80,7 @@ def ports(wiring: dict) -> Ports:
         licence_reader=card_reader(wiring["licence_reader"], antennas, config.LICENCE_RATE),
         payment_reader=card_reader(wiring["payment_reader"], antennas),
         contactless_reader=card_reader(tap, antennas) if tap else None,
+        indicator=SerialIndicator(uart(wiring["indicator"])) if "indicator" in wiring else None,
         network=HttpNetwork(*config.address(wiring["server"])),
         diagnostic=diagnostic(wiring),
         atlas=open_blob(_FACE + "atlas.bin"),
