@@ -47,20 +47,6 @@ PAYMENT = (
     "terminal.online",
     "terminal.flows.payment",
 )
-TAP = (
-    "protocol.emv.contactless.ui",
-    "protocol.emv.contactless.outcome",
-    "protocol.emv.contactless.params",
-    "protocol.emv.contactless.torn",
-    "protocol.emv.contactless.common",
-    "protocol.emv.contactless.preprocess",
-    "protocol.emv.contactless.directory",
-    "protocol.emv.contactless.finish",
-    "protocol.emv.contactless.entry",
-    "terminal.face.lights",
-    "terminal.flows.tap",
-)
-"""Within PAYMENT, where there is a contactless reader; a kernel is loaded when a card asks for it."""
 PAPER = ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers")
 NETWORK = ("protocol.wire", "terminal.session", "terminal.sync", "terminal.flows.shift")
 FINE = ("terminal.personal", "terminal.flows.offence", "terminal.flows.fine")
@@ -75,10 +61,7 @@ _DROPPED = {
         "terminal.session",
         "terminal.online",
         "terminal.flows.payment",
-        "terminal.face.lights",
-        "terminal.flows.tap",
     ),
-    TAP: ("protocol.emv", "terminal.face.lights", "terminal.flows.tap"),
     PAPER: ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers"),
     NETWORK: ("protocol.wire", "terminal.session", "terminal.sync", "terminal.flows.shift"),
     FINE: (
@@ -103,7 +86,7 @@ def warm() -> None:
     """Load and drop every phase once, right after boot: the table of interned names, which only grows and wants one piece, grows while the heap
     is still whole.
     """
-    for phase in (LICENCE, PAYMENT, TAP, PAPER, NETWORK, FINE):
+    for phase in (LICENCE, PAYMENT, PAPER, NETWORK, FINE):
         enter(phase)
         leave(phase)
 

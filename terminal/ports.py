@@ -4,8 +4,7 @@
 class Ports:
     """All that the application touches of the outside world. A board fills every field; `scanner` and `diagnostic` may be None;
     `pictures` (drivers.contracts.picture) is None where portraits cannot be shown; `answer_room` is what one extended answer of a
-    licence may hold (0: extended length is not used); `contactless_reader` is the antenna for payment cards, `indicator`
-    its lights and sounder, None where there is none."""
+    licence may hold (0: extended length is not used)."""
 
     def __init__(
         self,
@@ -26,8 +25,6 @@ class Ports:
         strings,
         pictures=None,
         answer_room=0,
-        contactless_reader=None,
-        indicator=None,
     ) -> None:  # noqa: ANN001, E501 - contracts; duck-typed on MicroPython
         self.storage = storage
         self.se = se
@@ -45,5 +42,3 @@ class Ports:
         self.strings = strings
         self.pictures = pictures
         self.answer_room = answer_room
-        self.contactless_reader = contactless_reader
-        self.indicator = indicator

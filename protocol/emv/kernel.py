@@ -35,8 +35,6 @@ class Result:
 
     def __init__(self) -> None:
         self.outcome = 0
-        self.interface = "contact"
-        self.kernel = 0
         self.reason = ""
         self.detail = ""
         self.terminated = True

@@ -45,10 +45,6 @@ DEFAULT_TDOL = 0x0580
 ISSUER_AUTH_FAILED = 0x0540
 SCRIPT_FAILED_BEFORE = 0x0520
 SCRIPT_FAILED_AFTER = 0x0510
-RELAY_THRESHOLD = 0x0508  # byte 5, bits 4 to 1: Kernel 2 (EMV Contactless Book C-2, annex A)
-RELAY_TIME_LIMITS = 0x0504
-RELAY_PERFORMED = 0x0502
-RELAY_NOT_PERFORMED = 0x0501
 
 ODA_PERFORMED = 0x0180
 CVM_PERFORMED = 0x0140
@@ -89,7 +85,6 @@ class Session:
         self.explain: "list[tuple[str, str]]" = []
         self.pdol_data = b""
         self.cdol_data = b""
-        self.relay = b""  # what CDA must sign besides, after a relay resistance exchange (Kernel 2)
         self.afl: "list[tuple[int, int, int, int]]" = []
         self.static: "list[bytes]" = []  # records to be authenticated, in the order read
         self.static_ok = True
@@ -103,7 +98,6 @@ class Session:
         self.pin_state = ""  # "", "bypassed", "blocked"
         self.script_results = b""
         self.advice = False
-        self.follow = True  # 61xx and 6Cxx are of the contact interface: elsewhere status words like any other
         if len(self.un) != 4:
             raise EmvError("the unpredictable number has four bytes", "EMV-102", detail="9F37")
 
@@ -174,8 +168,8 @@ class Session:
     # --- the card
 
     def exchange(self, command: bytes) -> "Steps":
-        """Send one command, 61xx and 6Cxx followed (Book 1, 9.3) unless `follow` is off; returns (data, SW)."""
-        machine = apdu.exchange(command, follow=self.follow)
+        """Send one command, 61xx and 6Cxx followed (Book 1, 9.3); returns (data, SW)."""
+        machine = apdu.exchange(command)
         answer: Any = None
         while True:
             try:

@@ -1,42 +1,42 @@
-"""What one batch will write, gathered in memory and written with one statement per table, together with other batches.
+"""What one batch will write, gathered in memory and written with one statement per table.
 
-`Work` takes record by record, judging each against what is on record already (`server.ingest.history`); `flush` writes what
-several of them have gathered. The caller owns the transaction. Returns of `take` are rejection codes: such a record is kept
-raw and posts nothing.
+`Work` first loads what the batch's records refer to (intents, cases, results), then takes record by record, judging
+each against that history, and `flush` writes. The caller owns the transaction. Returns of `take` are rejection codes:
+such a record is kept raw and posts nothing.
 """
 
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from protocol import records as r
 from server import codes, schema
 from server.acquirer import online
-from server.ingest.history import History, Row
 from server.ledger import accounts, posting
 from server.messages import Entry
-from server.store import audit, rows
+from server.store import audit
 from server.store import tables as t
 from server.store.devices import Device
 
-_CHANGES = ("outcome", "outcome_seq", "utc", "scheme", "last4", "result_seq")
-_PAYMENT_CHANGED = (
-    update(t.payments)
-    .where(
-        t.payments.c.device == bindparam("b_device"),
-        t.payments.c.epoch == bindparam("b_epoch"),
-        t.payments.c.intent == bindparam("b_intent"),
-    )
-    .values({name: bindparam(name) for name in _CHANGES})
+Row = dict[str, Any]
+
+
+_INSERTS = {name: insert(table) for name, table in t.metadata.tables.items()}
+_OF_DEVICE = {"device": bindparam("device"), "intents": bindparam("intents", expanding=True)}
+_PAYMENTS = (
+    select(t.payments)
+    .where(t.payments.c.device == _OF_DEVICE["device"], t.payments.c.intent.in_(_OF_DEVICE["intents"]))
+    .order_by(t.payments.c.epoch)
 )
-_CASE_CLOSED = (
-    update(t.cases)
-    .where(
-        t.cases.c.device == bindparam("b_device"),
-        t.cases.c.epoch == bindparam("b_epoch"),
-        t.cases.c.case_no == bindparam("b_case"),
-    )
-    .values(closure=bindparam("closure"))
+_ASKED = select(t.authorisations).where(
+    t.authorisations.c.device == _OF_DEVICE["device"],
+    t.authorisations.c.epoch == bindparam("epoch"),
+    t.authorisations.c.intent.in_(_OF_DEVICE["intents"]),
+)
+_CASES = select(t.cases.c.case_no).where(
+    t.cases.c.device == bindparam("device"),
+    t.cases.c.epoch == bindparam("epoch"),
+    t.cases.c.case_no.in_(bindparam("cases", expanding=True)),
 )
 """Statements made once: making one costs more than running it."""
 
@@ -45,28 +45,40 @@ class Work:
     """The rows of one batch of one device."""
 
     def __init__(
-        self, connection: Connection, device: Device, epoch: int, history: History, doubtful_seq: int, now: int
+        self, connection: Connection, device: Device, epoch: int, entries: list[Entry], doubtful_seq: int, now: int
     ) -> None:
         self._connection = connection
         self._device = device
         self._epoch = epoch
-        self._history = history
         self._now = now
         self._doubtful_seq = doubtful_seq  # see `server.store.restore`
         self._insert: dict[str, list[Row]] = {}
         self._updates: dict[str, list[Row]] = {}
-        self._payments: dict[int, Row] = {}  # looked at by this batch, by intent
-        self._begun: set[int] = set()  # intents that came with this batch
-        self._cases: dict[int, Row] = {}  # begun by this batch
+        intents = {e.record.get(r.INTENT) for e in entries}
+        self._payments = self._load_payments(intents)
+        self._asked_before = self._load_asked(intents)
+        self._cases = self._load_cases({e.record.get(r.CASE) for e in entries if e.record[r.KIND] == r.NOTICE})
 
-    def _payment(self, intent: int) -> Row | None:
-        """The payment as it stands, what this batch says of it included."""
-        if intent not in self._payments:
-            row = self._history.payment(self._device.device, intent)
-            if row is None:
-                return None
-            self._payments[intent] = row
-        return self._payments[intent]
+    def _load_payments(self, intents: set[Any]) -> dict[int, Row]:
+        wanted = [intent for intent in intents if isinstance(intent, int)]
+        if not wanted:
+            return {}
+        found = self._connection.execute(_PAYMENTS, {"device": self._device.device, "intents": wanted})
+        return {row.intent: dict(row._mapping) for row in found}
+
+    def _load_asked(self, intents: set[Any]) -> dict[tuple[int, int], Any]:
+        wanted = [intent for intent in intents if isinstance(intent, int)]
+        if not wanted:
+            return {}
+        values = {"device": self._device.device, "epoch": self._epoch, "intents": wanted}
+        return {(row.epoch, row.intent): row for row in self._connection.execute(_ASKED, values)}
+
+    def _load_cases(self, numbers: set[Any]) -> set[int]:
+        wanted = [number for number in numbers if isinstance(number, int)]
+        if not wanted:
+            return set()
+        values = {"device": self._device.device, "epoch": self._epoch, "cases": wanted}
+        return {row.case_no for row in self._connection.execute(_CASES, values)}
 
     def _add(self, table: str, row: Row) -> None:
         self._insert.setdefault(table, []).append(row)
@@ -106,28 +118,32 @@ class Work:
 
     def _notice(self, entry: Entry) -> str | None:
         record = entry.record
-        number = record[r.CASE]
-        if number in self._cases or self._history.has_case((self._device.device, self._epoch, number)):
+        if record[r.CASE] in self._cases:
             return codes.SECOND_NOTICE
-        self._cases[number] = self._key(
-            case_no=number,
-            pv=record[r.PV],
-            offence=record[r.OFFENCE],
-            amount=record[r.AMOUNT],
-            utc=record[r.UTC],
-            closure=None,
+        self._cases.add(record[r.CASE])
+        self._add(
+            "cases",
+            self._key(
+                case_no=record[r.CASE],
+                pv=record[r.PV],
+                offence=record[r.OFFENCE],
+                amount=record[r.AMOUNT],
+                utc=record[r.UTC],
+                closure=None,
+            ),
         )
-        self._add("cases", self._cases[number])
         return None
 
     def _closed(self, entry: Entry) -> None:
         record = entry.record
-        begun = self._cases.get(record[r.CASE])
-        if begun is not None:
-            begun["closure"] = record[r.CLOSURE]
-            return
-        key = {"b_device": self._device.device, "b_epoch": self._epoch, "b_case": record[r.CASE]}
-        self._updates.setdefault("cases", []).append({**key, "closure": record[r.CLOSURE]})
+        self._updates.setdefault("cases", []).append(
+            {
+                "b_device": self._device.device,
+                "b_epoch": self._epoch,
+                "b_case": record[r.CASE],
+                "closure": record[r.CLOSURE],
+            }
+        )
 
     def _intent(self, entry: Entry) -> None:
         record = entry.record
@@ -147,22 +163,20 @@ class Work:
             held=0,
         )
         self._payments[entry.seq] = row
-        self._begun.add(entry.seq)
         self._add("payments", row)
 
     def _changed(self, payment: Row) -> None:
         """Note that a payment's row differs from the database's; one inserted by this batch is written as it
         stands at the end.
         """
-        if payment["intent"] in self._begun and payment["epoch"] == self._epoch:
-            return
-        changed = self._updates.setdefault("payments", [])
-        if not any(payment is row for row in changed):
-            changed.append(payment)
+        if not any(payment is row for row in self._insert.get("payments", ())):
+            rows = self._updates.setdefault("payments", [])
+            if not any(payment is row for row in rows):
+                rows.append(payment)
 
     def _outcome(self, entry: Entry) -> str | None:
         record = entry.record
-        payment = self._payment(record[r.INTENT])
+        payment = self._payments.get(record[r.INTENT])
         if payment is None or record[r.INTENT] >= entry.seq:
             return codes.NO_INTENT
         if payment["outcome"] is not None:
@@ -189,7 +203,7 @@ class Work:
         if payment["epoch"] != self._epoch:  # begun in an epoch that is over
             identity = (payment["device"], payment["epoch"], payment["intent"])
             return self._connection.execute(select(t.authorisations).where(online.where(identity))).first()
-        return self._history.asked((payment["device"], payment["epoch"], payment["intent"]))
+        return self._asked_before.get((payment["epoch"], payment["intent"]))
 
     def _post(self, payment: Row) -> None:
         place = accounts.Place(payment["scheme"], payment["wilaya"], payment["force"], payment["unit"])
@@ -234,7 +248,7 @@ class Work:
     def _result(self, entry: Entry) -> str | None:
         """The terminal has written a result down. Posting rests on the acquirer's word alone, not on this."""
         record = entry.record
-        payment = self._payment(record[r.INTENT])
+        payment = self._payments.get(record[r.INTENT])
         if payment is None or payment["outcome"] != r.OUTCOME_PROVISIONAL or payment["result_seq"] is not None:
             return codes.RESULT_UNEXPECTED
         if payment["amount"] != record[r.AMOUNT]:
@@ -262,7 +276,7 @@ class Work:
     def _erased(self, entry: Entry) -> str | None:
         """The terminal has erased sealed card data on a receipt."""
         intents = set(entry.record[r.INTENTS])
-        if not intents <= self._history.payments(self._device.device, intents).keys() | self._payments.keys():
+        if not intents <= self._load_payments(intents).keys() | self._payments.keys():
             return codes.NO_INTENT
         c = t.erasures.c
         mine = (c.device == self._device.device, c.epoch == self._epoch, c.intent.in_(intents))
@@ -272,32 +286,21 @@ class Work:
             self._add("erasures", self._key(intent=intent, seq=entry.seq, receipt=entry.record[r.RECEIPT]))
         return None
 
-    def gathered(self) -> tuple[dict[str, list[Row]], dict[str, list[Row]]]:
-        """({table: rows to insert}, {table: values to update})."""
-        changed = [
-            {
-                "b_device": row["device"],
-                "b_epoch": row["epoch"],
-                "b_intent": row["intent"],
-                **{name: row[name] for name in _CHANGES},
-            }
-            for row in self._updates.get("payments", ())
-        ]
-        return self._insert, {"payments": changed, "cases": self._updates.get("cases", [])}
-
-
-def flush(connection: Connection, works: list[Work]) -> None:
-    """Write everything that these have gathered."""
-    inserts: dict[str, list[Row]] = {}
-    updates: dict[str, list[Row]] = {"payments": [], "cases": []}
-    for work in works:
-        new, changed = work.gathered()
-        for table, found in new.items():
-            inserts.setdefault(table, []).extend(found)
-        for table, found in changed.items():
-            updates[table] += found
-    rows.write(connection, inserts)
-    if updates["payments"]:
-        connection.execute(_PAYMENT_CHANGED, updates["payments"])
-    if updates["cases"]:
-        connection.execute(_CASE_CLOSED, updates["cases"])
+    def flush(self) -> None:
+        """Write everything gathered."""
+        for table, rows in self._insert.items():
+            self._connection.execute(_INSERTS[table], rows)
+        for row in self._updates.get("payments", ()):
+            c = t.payments.c
+            keys = (c.device == row["device"], c.epoch == row["epoch"], c.intent == row["intent"])
+            names = ("outcome", "outcome_seq", "utc", "scheme", "last4", "result_seq")
+            self._connection.execute(update(t.payments).where(*keys).values({name: row[name] for name in names}))
+        closed = self._updates.get("cases")
+        if closed:
+            c = t.cases.c
+            keys = (
+                c.device == bindparam("b_device"),
+                c.epoch == bindparam("b_epoch"),
+                c.case_no == bindparam("b_case"),
+            )
+            self._connection.execute(update(t.cases).where(*keys).values(closure=bindparam("closure")), closed)

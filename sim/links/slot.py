@@ -90,17 +90,13 @@ class Slot:
             self._mute = True
         if self._mute:
             self._note(command, b"")
-            return await self._silence()
+            await self._out.wait()
+            return b""
         response = await card.transmit(command)
         if self.card is not card:
             return b""
         self._note(command, response)
         return response
-
-    async def _silence(self) -> bytes:
-        """What a mute card gives: nothing, until it is out."""
-        await self._out.wait()
-        return b""
 
     def _note(self, command: bytes, response: bytes) -> None:
         shown = masked(command)

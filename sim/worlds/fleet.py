@@ -203,21 +203,12 @@ def emv_body(pki: Pki) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "aids": aids,
-        "contactless": [contactless_entry(aid, kernel) for aid in aids for kernel in (3, 2)],
         "ca_keys": [pki.schemes.capk()],
         "exceptions": [],
         "deferral": True,
         "deferral_oda": ["cda"],
         "pse": False,
     }
-
-
-def contactless_entry(aid: dict[str, Any], kernel: int) -> dict[str, Any]:
-    """A sample combination, taken below 10,000 DA: offline up to the contact floor limit; the holder verified from 6,000 DA (CIB-like) or 3,000 DA
-    (Edahabia-like). No scheme's figures (domain §4).
-    """
-    verified = 600_000 if aid["label"].startswith("CIB") else 300_000
-    return {**aid, "kernel": kernel, "limit": 1_000_000, "cvm_limit": verified, "offline": True}
 
 
 def _people() -> dict[str, Any]:

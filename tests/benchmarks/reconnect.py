@@ -43,7 +43,7 @@ def drain(options: argparse.Namespace) -> dict[str, Any]:
         handhelds, found = _load.scripts(options.terminals, options.fines)
         records = options.terminals * options.fines * 8
         url = f"sqlite:///{folder / 'served.db'}"
-        with _load.server(_load.configure(folder / "server", handhelds, options.fronts), url) as server:
+        with _load.server(_load.configure(folder / "server", handhelds), url) as server:
             idle = server.peak_mib()
             said = _load.drive(folder, server.url, found, options.connections, 3000)
             peak = server.peak_mib()
@@ -144,7 +144,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--terminals", type=int, default=100)
     parser.add_argument("--fines", type=int, default=10)
     parser.add_argument("--connections", type=int, default=200)
-    parser.add_argument("--fronts", type=int, default=1)
     parser.add_argument("--fleet", default="100,1000,10000")
     parser.add_argument("--plot", type=Path, default=Path("var/reconnect.png"))
     options = parser.parse_args(arguments)

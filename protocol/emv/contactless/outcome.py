@@ -1,11 +1,6 @@
 """What a kernel ends with: the Outcome Parameter Set (EMV Contactless Book A, 6.2), as far as this terminal uses it."""
 
-from typing import TYPE_CHECKING
-
 from protocol.emv.contactless import ui
-
-if TYPE_CHECKING:
-    from protocol.emv.steps.gac import Cryptogram
 
 APPROVED = 1
 DECLINED = 2
@@ -33,6 +28,6 @@ class Outcome:
         self.kind = kind
         self.message = message
         self.cvm = cvm
-        self.cryptogram: "Cryptogram | None" = None
+        self.cryptogram = None
         self.reason = ""
         self.error: "Exception | None" = None

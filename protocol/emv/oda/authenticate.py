@@ -126,5 +126,4 @@ def check_cda(s: "Session", found: "list[tuple[int, bytes]]", raw: bytes, cid: i
     for part in (s.pdol_data, s.cdol_data, raw):
         sha.update(part)
     expect(sha.digest() == dynamic[at + 9 : at + 29], "cda-transaction-hash")
-    expect(dynamic[at + 29 : at + 29 + len(s.relay)] == s.relay, "cda-relay-resistance")
     return dynamic[at + 1 : at + 9]

@@ -46,13 +46,6 @@ def generate(s: "Session", kind: int, second: bool = False) -> "Steps":
     s.cdol_data = s.cdol_data + data if second else data
     yield ("progress", "gac", 1 if second else 0, 2)
     answer = yield from s.demand("GAC", apdu.command(0x80, 0xAE, kind | (_CDA if cda else 0), 0, data, 256))
-    found, cid = answered(s, answer, kind)
-    s.note("GAC" + ("2" if second else "1") + f" asked {kind:02X}", f"card gave {cid:02X}")
-    return take(s, found, cid, cda and cid & 0xC0 != taa.AAC)
-
-
-def answered(s: "Session", answer: bytes, kind: int) -> "tuple[list[tuple[int, bytes]], int]":
-    """The data objects of an answer to GENERATE AC that asked for `kind`, in order, and its cryptogram information data."""
     found = _fields(answer)
     fields = dict(found)
     for tag in fields:
@@ -64,15 +57,10 @@ def answered(s: "Session", answer: bytes, kind: int) -> "tuple[list[tuple[int, b
     if cid & 0xC0 not in _RANK or _RANK[cid & 0xC0] > _RANK[kind]:
         raise EmvError("the card gave a cryptogram that was not asked for", "EMV-120", detail=f"{cid:02X}")
     s.set_tsi(state.CARD_RISK_PERFORMED)
+    s.note("GAC" + ("2" if second else "1") + f" asked {kind:02X}", f"card gave {cid:02X}")
     if cid & 0x08:
         s.advice = True
-    return found, cid
-
-
-def take(s: "Session", found: "list[tuple[int, bytes]]", cid: int, signed: bool) -> Cryptogram:
-    """The cryptogram of the answer, kept for DE55; `signed`: it must be inside a CDA signature, and that is checked."""
-    fields = dict(found)
-    value, signed, failed = _cryptogram(s, found, cid, signed)
+    value, signed, failed = _cryptogram(s, found, cid, cda)
     s.terminal[tags.CID] = fields[tags.CID]
     s.terminal[tags.ATC] = fields[tags.ATC]
     s.terminal[tags.CRYPTOGRAM] = value
@@ -104,7 +92,7 @@ def _fields(answer: bytes) -> "list[tuple[int, bytes]]":
 def _cryptogram(s: "Session", found: "list[tuple[int, bytes]]", cid: int, cda: bool) -> "tuple[bytes, bool, bool]":
     """(cryptogram, signed, failed)."""
     clear = dict(found).get(tags.CRYPTOGRAM)
-    if not cda:
+    if not cda or cid & 0xC0 == taa.AAC:
         if clear is None:
             raise EmvError("mandatory data object missing", "EMV-104", detail="9F26")
         return clear, False, False

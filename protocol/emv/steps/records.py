@@ -80,7 +80,7 @@ def parse_afl(afl: bytes) -> "list[tuple[int, int, int, int]]":
     return rows
 
 
-def read(s: "Session", mandatory: "tuple[int, ...]" = MANDATORY) -> "Steps":
+def read(s: "Session") -> "Steps":
     """READ RECORD for the whole AFL; fills the card's data and the records to be authenticated, checks what is mandatory."""
     total = sum([last - first + 1 for _, first, last, _ in s.afl])
     done = 0
@@ -97,10 +97,9 @@ def read(s: "Session", mandatory: "tuple[int, ...]" = MANDATORY) -> "Steps":
                     s.static.append(content)
             elif number < first + signed:
                 _proprietary(s, record)
-    for tag in mandatory:
+    for tag in MANDATORY:
         s.need(tag)
-    if tags.PAN in s.card:
-        s.pan = tags.pan_digits(s.card[tags.PAN])
+    s.pan = tags.pan_digits(s.need(tags.PAN))
 
 
 def _store(s: "Session", seen: "list[int]", content: bytes) -> None:

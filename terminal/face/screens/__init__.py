@@ -25,7 +25,6 @@ DOCUMENT = (
 )  # fmt: skip
 PAYMENT = (
     "pay_choice", "card_present", "card_choose", "card_pin", "card_busy", "card_remove", "outcome", "printing", "interrupted",
-    "card_message",
 )  # fmt: skip
 
 
