@@ -15,6 +15,8 @@
                              terminal on top of EMV; device-needs-cda is Kernel 2's
     GAC1 asked xx            card gave yy (cryptogram information data)
     CDA                      signature holds
+    COMBINATION              kernel n, or why one was given up; TTQ, CTQ: the qualifiers of Kernel 3
+    K3 …                     restriction, fdda, cvm, switch: what Kernel 3 found (its TVR stays zero)
     TORN                     what became of a GENERATE AC whose answer was not heard (Kernel 2): remembered, recovered, not-recovered, dropped
     PHONE, LIMIT             Kernel 2: the device wants its holder; over the contactless limit
     ONLINE                   unable, sent-without-answer, or the issuer's response code
@@ -33,7 +35,9 @@ def decisive(explain: "list[tuple[str, str]]") -> "tuple[str, str]":
     That a deferral is allowed decides nothing: why the issuer had to be asked does.
     """
     for what, why in reversed(explain):
-        if what.startswith(("TAC-", "IAC-")) or (what == "RULE" and why != "deferral"):
+        if what.startswith(("TAC-", "IAC-", "K3 RESTRICTION", "K3 SWITCH")) or (what == "RULE" and why != "deferral"):
+            return what, why
+        if (what == "K3 FDDA" and not why.startswith("fdda-holds")) or why == "cvm-impossible":
             return what, why
     return explain[-1] if explain else ("", "")
 
@@ -41,6 +45,6 @@ def decisive(explain: "list[tuple[str, str]]") -> "tuple[str, str]":
 def decided(explain: "list[tuple[str, str]]") -> str:
     """The decisive line as a word: the TVR bit that met an action code ("B4b8"), a rule ("offline-needs-cda"), "" if neither."""
     what, why = decisive(explain)
-    if what == "RULE":
-        return why
+    if what == "RULE" or what.startswith("K3 "):
+        return why.split(" ")[0]
     return what.split(" ")[1] if what.startswith(("TAC-", "IAC-")) else ""

@@ -36,5 +36,5 @@ def check(s: "Session") -> bool:
     except CertificateError as error:
         s.note("K3 FDDA", str(error.detail))
         return False
-    s.note("K3 FDDA", "signature holds")
+    s.note("K3 FDDA", "fdda-holds 9F4B")
     return True

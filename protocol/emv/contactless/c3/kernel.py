@@ -26,7 +26,7 @@ def run(s: "Session", torn: "TornLog | None" = None) -> "Steps":
     """One activation of the kernel: an `outcome.Outcome`. EmvError: the card broke the rules, the payment is declined."""
     pdol = s.card.get(tags.PDOL)
     if pdol is None or tags.TTQ not in [tag for tag, _ in tags.parse_dol(pdol)]:
-        s.note("GPO", "pdol-without-9F66")
+        s.note("GPO", "pdol-without-ttq 9F66 9F38")
         return o.Outcome(o.SELECT_NEXT)
     refused = yield from _initiate(s, pdol)
     if refused is not None:
@@ -129,24 +129,24 @@ def _judge(s: "Session", cryptogram: "Cryptogram", verdict: dict) -> o.Outcome:
     refusal = restrictions.check(s, offline, verdict)
     if refusal:
         online = refusal == restrictions.EXPIRED and restrictions.wants(ctq, restrictions.ONLINE_IF_EXPIRED)
-        return _switch(s, cryptogram, "expired 5F24 9F6C") if online else _declined("Z1", cryptogram)
+        return _switch(s, cryptogram, "switch-expired 5F24 9F6C") if online else _declined("Z1", cryptogram)
     if offline or (s.terminal[tags.TTQ][0] & _ODA_WHEN_ONLINE and tags.SDAD in s.card):
         cryptogram.signed = fdda.check(s)
         cryptogram.failed = not cryptogram.signed
     if cryptogram.failed:
         if offline and restrictions.wants(ctq, restrictions.ONLINE_IF_ODA_FAILS | restrictions.SWITCH_IF_ODA_FAILS):
-            return _switch(s, cryptogram, "fdda-failed 9F6C")
+            return _switch(s, cryptogram, "switch-fdda 9F6C")
         return _declined("EMV-121", cryptogram, EmvError("dynamic data authentication failed", "EMV-121"))
     return _verified(s, cryptogram, ctq, offline)
 
 
 def _verified(s: "Session", cryptogram: "Cryptogram", ctq: "bytes | None", offline: bool) -> o.Outcome:
     method = cvm.choose(s, ctq, cryptogram.signed)
-    s.note("K3 CVM", method or "none-possible")
+    s.note("K3 CVM", "cvm-" + (method or "impossible"))
     if method == cvm.IMPOSSIBLE:
         return _declined("Z1", cryptogram)
     if offline and method == o.ONLINE_PIN:
-        return _switch(s, cryptogram, "online-pin-for-a-tc 9F6C")
+        return _switch(s, cryptogram, "switch-online-pin 9F6C")
     outcome = o.Outcome(o.APPROVED if offline else o.ONLINE_REQUEST, ui.APPROVED if offline else ui.AUTHORISING, method)
     outcome.cryptogram = cryptogram
     return outcome

@@ -31,10 +31,10 @@ def check(s: "Session", offline: bool, verdict: dict) -> str:
         s.note("K3 RESTRICTION", "exception-file 5A")
         return EXCEPTED
     if offline and tags.full_date(s.need(tags.EXPIRY)) < s.today:
-        s.note("K3 RESTRICTION", "expired 5F24 9A")
+        s.note("K3 RESTRICTION", "expiry 5F24 9A")
         return EXPIRED
     if not _allowed(s):
-        s.note("K3 RESTRICTION", "usage 9F07 5F28 9F1A")
+        s.note("K3 RESTRICTION", "usage-country 9F07 5F28 9F1A")
         return NOT_ALLOWED
     return ""
 

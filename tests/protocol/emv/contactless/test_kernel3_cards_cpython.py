@@ -48,6 +48,9 @@ def tap(card: Card, pki: Pki, amount: int = SMALL, **how: Any) -> tuple[Result, 
                     request = machine.throw(CardRemovedError("the card left"))
                     continue
                 answer: Any = card.respond(commands[-1])
+            elif request[0] == "timed_apdu":
+                commands.append(bytes(request[1]))
+                answer = (card.respond(commands[-1]), 54)
             else:
                 asked.append(request)
                 answer = how.get(request[0])
@@ -123,7 +126,7 @@ def test_what_is_not_genuine_is_never_approved(pki: Pki, name: str, reason: str)
 
 
 def test_a_card_that_says_yes_to_everything_is_declined_above_the_floor(pki: Pki) -> None:
-    result, _, _ = tap(build(profile("tap-yes"), pki), pki, LARGE, online={"arc": "00"})
+    result, _, _ = tap(build(profile("tap-yes"), pki), pki, 700_000, online={"arc": "00"})
     assert (result.outcome, result.reason) == (records.OUTCOME_DECLINED, "EMV-120")
 
 
@@ -146,6 +149,28 @@ def test_torn_at_every_command_nothing_is_taken_and_the_next_tap_pays_once(
         assert result.outcome == records.OUTCOME_APPROVED and len(commands) == at + 6
         assert len([a for a in asked if a[0] == "online"]) == (name == "tap-online")
         _genuine(result, pki)
+
+
+def test_the_entry_point_takes_a_card_of_the_other_kernel_too(pki: Pki) -> None:
+    """Kernel 2 from the directory to the outcome: its own command sequence, the same result."""
+    name = {**profile("tap-approve"), "kernel": 2, "number": 71, "verify": "none"}
+    result, _, commands = tap(build(name, pki), pki)
+    assert (result.outcome, result.reason, result.kernel, result.oda) == (records.OUTCOME_APPROVED, "Y1", 2, "cda"), (
+        result.explain
+    )
+    assert result.un != UN  # its relay resistance takes a number of its own
+    _genuine(result, pki)
+    result, asked, _ = tap(
+        build({**name, "tap": "online", "number": 72}, pki), pki, online={"arc": "00", "auth_code": "1"}
+    )
+    assert (result.outcome, result.reason, result.kernel) == (records.OUTCOME_APPROVED, "00", 2), result.explain
+    _genuine(result, pki)
+    for at in range(1, len(commands) + 1):
+        for processed in (False, True):
+            card = build({**name, "number": 73}, pki)
+            result, _, _ = tap(card, pki, remove_at=at, processed=processed, again=2)
+            assert (result.outcome, result.reason) == (records.OUTCOME_APPROVED, "Y1"), (at, processed, result.explain)
+            _genuine(result, pki)
 
 
 def test_both_interfaces_count_in_one_memory(pki: Pki) -> None:
