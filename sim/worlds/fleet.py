@@ -217,7 +217,14 @@ def contactless_entry(aid: dict[str, Any], kernel: int) -> dict[str, Any]:
     (Edahabia-like). No scheme's figures (domain §4).
     """
     verified = 600_000 if aid["label"].startswith("CIB") else 300_000
-    return {**aid, "kernel": kernel, "limit": 1_000_000, "cvm_limit": verified, "offline": True}
+    entry = {**aid, "kernel": kernel, "limit": 1_000_000, "cvm_limit": verified, "offline": True}
+    if (
+        kernel == 2
+    ):  # byte 5: a card that is too slow three times is refused, one out of proportion is not approved offline
+        entry["tac_denial"] = aid["tac_denial"][:4] + b"\x04"
+        for name in ("tac_online", "tac_default"):
+            entry[name] = aid[name][:4] + b"\x0c"
+    return entry
 
 
 def _people() -> dict[str, Any]:

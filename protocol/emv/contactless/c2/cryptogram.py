@@ -64,7 +64,7 @@ def recover(s: "Session", torn: "TornLog | None") -> "Steps":
     except (EmvError, FormatError) as error:
         raise EmvError("the torn transaction could not be recovered", "EMV-145", detail=error.code)
     if cryptogram.failed:
-        raise EmvError("the torn transaction could not be recovered", "EMV-145", detail="EMV-121")
+        raise EmvError("the torn transaction could not be recovered", "EMV-145", detail="9F4B")
     return cryptogram
 
 

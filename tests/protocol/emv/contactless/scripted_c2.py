@@ -5,6 +5,8 @@
 reached the card, or after.
 """
 
+from typing import TYPE_CHECKING
+
 from protocol.crypto.pure import PureCrypto
 from protocol.emv import state, tags
 from protocol.emv.contactless import c2
@@ -13,6 +15,9 @@ from protocol.emv.contactless.torn import TornLog
 from protocol.errors import CardRemovedError
 from tests.protocol.emv import scripted
 from tests.protocol.emv.scripted import AID, CDOL1, UN, aid_entry, body, h, sha1, tlv, txn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NO_CVM = h("00000000000000001F00")
 ANY_CVM = h("0000000000000000420342035E031F03")  # online PIN if the reader can, signature, none
@@ -57,7 +62,7 @@ class Card2(scripted.Card):
         self.kept = b""
         self.asked = []
         self.torn: "tuple[str, bool]" = ("", False)
-        self.spoil: "object | None" = None  # changes the ICC dynamic data before they are signed
+        self.spoil: "Callable[[bytes], bytes] | None" = None  # changes the ICC dynamic data before they are signed
         self.recoverable = True
         self.atc = 0x0101
 

@@ -5,6 +5,7 @@ entry point against it and returns (Result, Trace). None of it is used by the pr
 """
 
 from protocol.crypto.pure import PureCrypto
+from protocol.emv import kernel  # before the entry point: imported through it, it nests too deep for the device's stack
 from protocol.emv.contactless import entry
 from protocol.emv.contactless.params import ContactlessParams
 from protocol.emv.contactless.torn import TornLog
@@ -178,4 +179,5 @@ def tap(card, parameters=None, transaction=None, online=None, identified=None, a
                     }.get(word)
             request = machine.send(answer)
     except StopIteration as stop:
+        assert isinstance(stop.value, kernel.Result)
         return stop.value, trace

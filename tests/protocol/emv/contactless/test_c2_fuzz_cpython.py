@@ -65,6 +65,7 @@ def _oracle(outcome: o.Outcome, s: Any, card: Card2) -> None:
 
 def _run(lie: Any, profile: dict[str, Any], taps: int = 1, **how: Any) -> tuple[o.Outcome, Card2]:
     card, log = Liar(lie, **profile), TornLog()
+    outcome = o.Outcome(o.END_APPLICATION)
     for _ in range(taps):
         outcome, s, trace = tap(card, torn=log, crypto=NativeCrypto(), **how)
         _oracle(outcome, s, card)
