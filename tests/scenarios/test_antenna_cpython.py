@@ -13,7 +13,7 @@ from sim.worlds.world import World, cpython_terminal
 from tests.support import device, needs
 from tools.image import build_image, device_command
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = pytest.mark.timeout(400)
 
 
 async def _licence_on_air(world: World, folder: Path) -> None:

@@ -11,46 +11,11 @@ from sim.cards.base import Card
 from sim.cards.contactless import Activation
 from sim.parts.pn532 import Pn532
 from tests.drivers.card_reader_suite import COUNT, ECHO, SIZE
+from tests.drivers.pn532.wire import Wire
 from tests.sim.cards.echo import EchoCard
 from tests.support.dual import araises
 
 LONG = ECHO + b"\x00\x02\x00" + bytes(range(256)) * 2 + b"\x00\x00"
-
-
-class Wire:
-    """A line between driver and chip in one process: no kernel between them, so that a test is the same every time."""
-
-    def __init__(self, chip: Pn532) -> None:
-        self.chip = chip
-        self.waiting = b""
-        self.speed = 0
-        self.arrived = asyncio.Event()
-        chip.send = self._hear
-
-    def _hear(self, data: bytes) -> None:
-        if self.speed == self.chip.baudrate:
-            self.waiting += data
-            self.arrived.set()
-
-    async def write(self, data: bytes) -> None:
-        if self.speed == self.chip.baudrate:
-            self.chip.receive(bytes(data))
-
-    async def read_into(self, buffer, timeout_ms: int) -> int:
-        if not self.waiting:
-            self.arrived.clear()
-            try:
-                await asyncio.wait_for(
-                    self.arrived.wait(), min(timeout_ms, 40) / 1000
-                )  # nothing here takes longer: silence is silence
-            except TimeoutError:
-                return 0
-        count = min(len(buffer), len(self.waiting))
-        buffer[:count], self.waiting = self.waiting[:count], self.waiting[count:]
-        return count
-
-    def set_baudrate(self, baudrate: int) -> None:
-        self.speed = baudrate
 
 
 def on_a_wire(story, rate: int = 106) -> None:
