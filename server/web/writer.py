@@ -9,7 +9,6 @@ therefore be free of effects outside the database. Bounded: refuses when full.
 import asyncio
 import queue
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -21,8 +20,6 @@ from server import codes
 
 GROUP = 64
 WAITING = 512
-import os
-GATHER_S = float(os.environ.get("GS","0.008"))  # under load: how long to wait for others before a commit, which costs about as much
 Operation = Callable[[Connection], Any]
 ApplyAll = Callable[[Connection, list[Any]], list[Any]]
 
@@ -46,7 +43,6 @@ class Writer:
         self._apply_all = apply_all
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="tasdid-writer", daemon=True)
-        self._busy = False  # several waited when the last group was taken
         self.commits = 0
         self.operations = 0
 
@@ -88,8 +84,6 @@ class Writer:
         """What waits, and whether to go on afterwards."""
         group: list[_Item] = []
         item = self._queue.get()
-        if self._busy:
-            time.sleep(GATHER_S)
         while item is not None:
             group.append(item)
             if len(group) == GROUP:
@@ -104,7 +98,6 @@ class Writer:
         go_on = True
         while go_on:
             group, go_on = self._take()
-            self._busy = len(group) > 1
             live = [item for item in group if item.waiter is not None or item.future.set_running_or_notify_cancel()]
             if not live:
                 continue
