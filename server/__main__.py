@@ -6,7 +6,6 @@ configuration.
 """
 
 import argparse
-import asyncio
 import sys
 from dataclasses import replace
 
@@ -44,7 +43,7 @@ def main(arguments: list[str]) -> int:
     print(f"server listening on http://{host}:{port}", flush=True)
     desk = application.state.running
     if loaded.fronts and desk.engine.url.database not in (None, "", ":memory:"):  # fronts look up devices there too
-        asyncio.run(fronts.serve(application.router.lifespan_context(application), fronts.Fronts(desk, loaded, sock)))
+        fronts.run(fronts.serve(application.router.lifespan_context(application), fronts.Fronts(desk, loaded, sock)))
     else:
         serve.runner(application).run(sockets=[sock])
     return 0

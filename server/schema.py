@@ -140,6 +140,7 @@ REQUIRED: dict[int, tuple[int, ...]] = {
 }
 
 _PLAIN = {key: (check.kind, check.low, check.high) for key, check in FIELDS.items() if isinstance(check, _Range)}
+_INT = {int}
 _CARD_USED = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
 
 
@@ -177,7 +178,7 @@ def restorable(wire: Any) -> bool:
     """Whether a wire map is enough of a record for `protocol.wire.restore`, which trusts the types of what it adds
     up.
     """
-    if not isinstance(wire, dict) or not all(type(key) is int for key in wire):
+    if not isinstance(wire, dict) or set(map(type, wire)) - _INT:
         return False
     kind, amount = wire.get(r.KIND), wire.get(r.AMOUNT, 0)
     if type(kind) is not int or not 1 <= kind <= 255:

@@ -85,6 +85,9 @@ def _sort(connection: Connection, message: Batch, head: Row[Any]) -> _Intake:
     continues = message.first_seq == head.seq + 1 and message.prev_hash == bytes(head.hash)
     if continues and (message.cum_count, message.cum_total) != (head.cum_count, head.cum_total):
         raise codes.RefusedError(codes.WRONG_TOTALS, "running totals do not continue those on record")
+    if continues:
+        intake.new = list(message.entries)
+        return intake
     known = _known_hashes(connection, message, head.seq)
     previous = message.prev_hash
     for entry in message.entries:

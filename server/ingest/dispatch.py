@@ -83,7 +83,9 @@ class Service:
         """
         if len(group) == 1:
             return [self.apply(connection, group[0], now)]
-        devices.heads(connection, {m.device.device for m in group if not isinstance(m, Refusal)})  # locked in one order
+        names = [message.device.device for message in group if not isinstance(message, Refusal)]
+        if not all(isinstance(message, Batch) for message in group) or len(names) != len(set(names)):
+            devices.heads(connection, set(names))  # locked in one order before anything else is done
         replies: dict[int, Reply | Asked] = {}
         together: dict[str, tuple[int, Batch]] = {}
         for index, checked in enumerate(group):

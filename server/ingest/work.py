@@ -5,6 +5,7 @@ several of them have gathered. The caller owns the transaction. Returns of `take
 raw and posts nothing.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -41,6 +42,10 @@ _CASE_CLOSED = (
 """Statements made once: making one costs more than running it."""
 
 
+Handler = Callable[[Entry], str | None]
+"""Enters what a record of one kind brings; the code of what keeps it from being posted, if anything."""
+
+
 class Work:
     """The rows of one batch of one device."""
 
@@ -53,11 +58,20 @@ class Work:
         self._history = history
         self._now = now
         self._doubtful_seq = doubtful_seq  # see `server.store.restore`
-        self._insert: dict[str, list[Row]] = {}
+        self._raw: list[Row] = []
+        self._insert: dict[str, list[Row]] = {"raw": self._raw}
         self._updates: dict[str, list[Row]] = {}
         self._payments: dict[int, Row] = {}  # looked at by this batch, by intent
         self._begun: set[int] = set()  # intents that came with this batch
         self._cases: dict[int, Row] = {}  # begun by this batch
+        self._handlers: dict[int, Handler] = {
+            r.NOTICE: self._notice,
+            r.PAYMENT_INTENT: self._intent,
+            r.PAYMENT_OUTCOME: self._outcome,
+            r.AUTHORISATION_RESULT: self._result,
+            r.CASE_CLOSED: self._closed,
+            r.CARD_DATA_ERASED: self._erased,
+        }
 
     def _payment(self, intent: int) -> Row | None:
         """The payment as it stands, what this batch says of it included."""
@@ -76,33 +90,25 @@ class Work:
 
     def take(self, entry: Entry) -> str | None:
         """Enter one new record; the code of what keeps it from being posted, if anything."""
-        code = entry.rejected or self._effect(entry)
-        self._add(
-            "raw",
-            self._key(
-                seq=entry.seq,
-                hash=entry.hash,
-                kind=entry.record[r.KIND],
-                record=entry.data,
-                signature=entry.signature,
-                rejected=code,
-                received=self._now,
-            ),
+        kind = entry.record[r.KIND]
+        handler = self._handlers.get(kind)
+        code = entry.rejected or (handler(entry) if handler else None)
+        self._raw.append(
+            {
+                "device": self._device.device,
+                "epoch": self._epoch,
+                "seq": entry.seq,
+                "hash": entry.hash,
+                "kind": kind,
+                "record": entry.data,
+                "signature": entry.signature,
+                "rejected": code,
+                "received": self._now,
+            }
         )
         if entry.private is not None:
             self._add("private", self._key(seq=entry.seq, blob=entry.private))
         return code
-
-    def _effect(self, entry: Entry) -> str | None:
-        handler = {
-            r.NOTICE: self._notice,
-            r.PAYMENT_INTENT: self._intent,
-            r.PAYMENT_OUTCOME: self._outcome,
-            r.AUTHORISATION_RESULT: self._result,
-            r.CASE_CLOSED: self._closed,
-            r.CARD_DATA_ERASED: self._erased,
-        }.get(entry.record[r.KIND])
-        return handler(entry) if handler else None
 
     def _notice(self, entry: Entry) -> str | None:
         record = entry.record

@@ -23,6 +23,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from protocol import sync as s
 from server import keys
@@ -93,8 +94,21 @@ def build_front(config: Config, answer: Answer, counts: Counts, clock: Callable[
     return _application(Sync(check, answer, service.seal), Pages(engine, clock, counts), lifespan)
 
 
-def _application(sync: Sync, pages: "Pages", lifespan: Any) -> Starlette:
-    app = Starlette(
+class Application(Starlette):
+    """Starlette, with the sync endpoint before its middleware: on the way to it there is nothing to be found."""
+
+    sync: Sync
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Any request."""
+        if scope["type"] == "http" and scope["path"] == s.PATH and scope["method"] == "POST":
+            await self.sync(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def _application(sync: Sync, pages: "Pages", lifespan: Any) -> Application:
+    app = Application(
         routes=[
             Route(s.PATH, sync, methods=["POST"]),
             Route("/health", _health),
@@ -103,6 +117,7 @@ def _application(sync: Sync, pages: "Pages", lifespan: Any) -> Starlette:
         ],
         lifespan=lifespan,
     )
+    app.sync = sync
     app.state.pages = pages
     return app
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from server import codes
 from server.ingest.dispatch import Reply
-from server.web import app, serve
+from server.web import app, fronts, serve
 from server.web.pipes import Pipe, read
 
 
@@ -51,7 +51,7 @@ class Remote:
             raise codes.RefusedError(codes.NOT_WRITTEN, "the server is ending")
         number = next(self._numbers)
         self._waiting[number] = future = asyncio.get_running_loop().create_future()
-        self._pipe.say((number, what, value))
+        self._pipe.say_now((number, what, value))
         return await future
 
     async def answer(self, checked: Any) -> Reply:
@@ -78,13 +78,7 @@ def main(fd: int) -> None:
     """Serve until the other process ends or says so."""
     sock = socket.socket(fileno=fd)
     config, listening = read(sock.makefile("rb"))  # nothing more comes before this process asks
-    try:
-        import uvloop
-
-        run: Any = uvloop.run
-    except ImportError:
-        run = asyncio.run
-    run(_run(sock, config, socket.socket(fileno=listening)))
+    fronts.run(_run(sock, config, socket.socket(fileno=listening)))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,16 @@ class Fronts:
             pipe.say((number, None, error.code))
             return
         pipe.say((number, reply, None))
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run an event loop, the faster one where it is."""
+    try:
+        import uvloop
+
+        uvloop.run(work)
+    except ImportError:
+        asyncio.run(work)
 
 
 async def serve(lifespan: contextlib.AbstractAsyncContextManager[Any], fronts: Fronts) -> None:

@@ -29,6 +29,11 @@ class Pipe:
         self._reader, self._writer = reader, writer
         self._gathered: list[Any] = []
 
+    def say_now(self, item: Any) -> None:
+        """Send an item at once: the other end begins with it while more is prepared here."""
+        if not self._writer.is_closing():
+            self._writer.write(frame([item]))
+
     def say(self, item: Any) -> None:
         """Send an item, with others of this moment."""
         if not self._gathered:

@@ -1,7 +1,7 @@
 """Ingest over real HTTP, signatures, chain and durability on, against the bare limit of the same database in the same run.
 
     tasdid bench ingest [--json]
-    python -m tests.benchmarks.ingest [--terminals 40] [--fines 60] [--rounds 3] [--fronts 1] [--databases sqlite,postgresql]
+    python -m tests.benchmarks.ingest [--terminals 64] [--fines 60] [--rounds 3] [--fronts 1] [--databases sqlite,postgresql]
 
 The limit: the very rows of raw, postings, legs and outbox that the server wrote, written again into an empty database of
 the same kind by the same statements (`server.store.rows`, one a table and commit), as many batches a commit as the server
@@ -136,9 +136,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="ingest", description=__doc__)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--no-device", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--terminals", type=int, default=40)
+    parser.add_argument("--terminals", type=int, default=64)
     parser.add_argument("--fines", type=int, default=60)
-    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--fronts", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--databases", default="sqlite,postgresql")

@@ -7,6 +7,7 @@ there after a kill -9 and a restart, and nothing is posted twice. TASDID_KILL_RO
 
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -27,7 +28,7 @@ from server.store import tables as t
 from server.store.engine import open_engine, reading
 from tests.server.handheld import Handheld, open_reply
 from tests.server.postgres import Cluster
-from tests.server.test_http import write_config
+from tests.server.test_http import wait_for, write_config
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = int(os.environ.get("TASDID_KILL_ROUNDS", "2"))
@@ -120,7 +121,9 @@ class Fleet:
     def greet(self) -> None:
         """HELLO of every terminal."""
         for terminal in self.terminals:
-            assert self.send(terminal, terminal.hello, random.Random(0))
+            wait_for(
+                lambda terminal=terminal: self.send(terminal, terminal.hello, random.Random(0))
+            )  # a front may still start
 
     def load(self, connections: int, until: Callable[[Terminal], bool], allowed: Callable[[], int]) -> list[Any]:
         """Start `connections` senders a terminal: any of its first `allowed` bodies, in any order, until `until`."""
@@ -240,6 +243,53 @@ def test_processes_on_one_postgresql_killed_under_load_lose_nothing(tmp_path: Pa
     try:
         fleet.greet()
         kill_in_rounds(fleet, 2)
+    finally:
+        fleet.end()
+    fleet.check_all_there_once()
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process has started."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs: a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "told"])
+def test_no_front_outlives_its_server(tmp_path: Path, end: signal.Signals) -> None:
+    url = f"sqlite:///{tmp_path / 'server.db'}"
+    fleet = Fleet(tmp_path, url, processes=1, terminals=1, options=["--fronts", "2"])
+    try:
+        terminal = fleet.terminals[0]
+        wait_for(lambda: fleet.send(terminal, terminal.hello, random.Random(0)))
+        server = fleet.processes[0]
+        fronts = children(server.pid)
+        assert len(fronts) == 2 and all(alive(pid) for pid in fronts)
+        server.send_signal(end)
+        assert server.wait(30) == (-signal.SIGKILL if end == signal.SIGKILL else 0)
+        wait_for(lambda: not any(alive(pid) for pid in fronts))
+    finally:
+        fleet.end()
+
+
+def test_a_front_that_is_killed_is_replaced_and_costs_nothing_but_a_repeat(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'server.db'}"
+    fleet = Fleet(tmp_path, url, processes=1, terminals=2, options=["--fronts", "1"])
+    try:
+        fleet.greet()
+        server = fleet.processes[0]
+        (first,) = children(server.pid)
+        futures = fleet.load(2, lambda terminal: terminal.acked == terminal.last, lambda: 3 if alive(first) else 99)
+        wait_for(lambda: all(terminal.acked for terminal in fleet.terminals))
+        os.kill(first, signal.SIGKILL)
+        finish(futures)
+        assert server.poll() is None and children(server.pid) != [first]
     finally:
         fleet.end()
     fleet.check_all_there_once()
