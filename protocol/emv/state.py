@@ -120,7 +120,12 @@ class Session:
     def set_tvr(self, bit: int, why: str) -> None:
         """Set a TVR bit and note the rule and data object behind it."""
         self.tvr[(bit >> 8) - 1] |= bit & 0xFF
-        self.note("TVR " + bit_name(bit), why)
+        self.note("TVR " + self.named(bit), why)
+
+    def named(self, bit: int) -> str:
+        """ "B4b8"; with an x the two bits of byte 5 that XDA and Kernel 2's relay resistance have in common, when they are XDA's."""
+        name = bit_name(bit)
+        return name + "x" if self.oda == "xda" and name in ("B5b3", "B5b2") else name
 
     def has_tvr(self, bit: int) -> bool:
         """Whether a TVR bit is set."""

@@ -1,7 +1,7 @@
 """Elliptic curves as EMV's XDA uses them: EC-SDSA (ISO/IEC 14888-3, as EMV 4.4 Book 2, A2.2 has it) and Book 2's certificates of Tables 35 and 36.
 
-Points come from `cryptography`, the rest is plain arithmetic. A public key is its x coordinate; the private key is chosen such that y is the
-lower of the two roots (B2.2.4). Suites: '10' P-256 with SHA-256, '11' P-521 with SHA-512.
+Points come from `cryptography`, the curves' numbers from python-ecdsa, the rest is plain arithmetic. A public key is its x coordinate; the private
+key is chosen such that y is the lower of the two roots (B2.2.4). Suites: '10' P-256 with SHA-256, '11' P-521 with SHA-512.
 """
 
 import hashlib
@@ -10,16 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from ecdsa import NIST256p, NIST521p
 
 P256, P521 = 0x10, 0x11
-_SUITES: dict[int, tuple[Any, Any, int, int]] = {  # curve, hash, bytes of a coordinate, order
-    P256: (ec.SECP256R1(), hashlib.sha256, 32, 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551),
-    P521: (
-        ec.SECP521R1(), hashlib.sha512, 66,
-        0x01FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFA51868783BF2F966B7FCC0148F709A5D03BB5C9B8899C47AEBB6FB71E91386409,
-    ),
-}  # fmt: skip
-_FIELD_PRIME = {P256: 2**256 - 2**224 + 2**192 + 2**96 - 1, P521: 2**521 - 1}
+_SUITES: dict[int, tuple[Any, Any, Any]] = {  # curve for points, its numbers, hash
+    P256: (ec.SECP256R1(), NIST256p, hashlib.sha256),
+    P521: (ec.SECP521R1(), NIST521p, hashlib.sha512),
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class EccKey:
     @property
     def size(self) -> int:
         """Bytes of a coordinate."""
-        return _SUITES[self.suite][2]
+        return _SUITES[self.suite][1].baselen
 
     @property
     def x(self) -> bytes:
@@ -41,7 +38,8 @@ class EccKey:
 
     def sign(self, message: bytes, k: int = 0) -> bytes:
         """r | s over `message`; `k` is drawn unless it is given."""
-        _, digest, size, order = _SUITES[self.suite]
+        _, numbers, digest = _SUITES[self.suite]
+        order, size = numbers.order, self.size
         k = k or 1 + secrets.randbelow(order - 1)
         r = digest(_times_base(self.suite, k)[0].to_bytes(size, "big") + message).digest()
         s = (k + int.from_bytes(r, "big") * self.d) % order
@@ -55,9 +53,10 @@ def _times_base(suite: int, scalar: int) -> tuple[int, int]:
 
 def key(suite: int, number: int) -> EccKey:
     """The key of a number: itself, or its opposite where that has the lower y."""
-    order = _SUITES[suite][3]
+    numbers = _SUITES[suite][1]
+    order = numbers.order
     d = number % (order - 1) + 1
-    lower = _times_base(suite, d)[1] < (_FIELD_PRIME[suite] + 1) // 2
+    lower = _times_base(suite, d)[1] < (numbers.curve.p() + 1) // 2
     return EccKey(suite, d if lower else order - d)
 
 

@@ -7,7 +7,6 @@ one rule of the house: a TC is only asked offline where CDA or XDA can prove it 
 from typing import TYPE_CHECKING
 
 from protocol.emv import tags
-from protocol.emv.state import bit_name
 
 if TYPE_CHECKING:
     from protocol.emv.state import Session
@@ -37,7 +36,7 @@ def matches(s: "Session", kind: str, tac: bytes, iac_tag: int) -> bool:
             for position in range(8, 0, -1):
                 mask = 1 << position - 1
                 if common & mask:
-                    s.note(owner + kind + " " + bit_name((i + 1) << 8 | mask), "tvr 95")
+                    s.note(owner + kind + " " + s.named((i + 1) << 8 | mask), "tvr 95")
                     found = True
     return found
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.cards.tlv import tlv
+from sim.pki.ecc import EccKey
 from sim.pki.rsa import RsaKey
 from sim.pki.schemes import MasterKeys
 
@@ -87,6 +88,7 @@ class Application:
     gpo_format: int = 1
     issuer_authentication: str = "external"
     fault: str = ""
+    ecc_key: EccKey | None = None  # of XDA
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property

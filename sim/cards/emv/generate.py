@@ -159,9 +159,9 @@ def _answer(app: Application, txn: Transaction, kind: int, p1: int, sent: bytes)
 def _extended(app: Application, txn: Transaction, sent: bytes, objects: tuple[bytes, ...]) -> bytes:
     """The answer under an XDA signature (Book 2, 12.5.2, Table 37): over '15', PDOL and CDOL1 data, or CDOL2 data alone, and the answer."""
     before = txn.pdol_data + sent if txn.second is None else sent[len(txn.cdol1_data) :]
-    signed = app.extra["ecc"].sign(b"\x15" + before + b"".join(objects))
+    if app.ecc_key is None or app.fault == "no-signature":
+        return tlv(0x77, *objects)
+    signed = app.ecc_key.sign(b"\x15" + before + b"".join(objects))
     if app.fault == "bad-signature":
         signed = signed[:-1] + bytes([signed[-1] ^ 1])
-    if app.fault == "no-signature":
-        return tlv(0x77, *objects)
     return tlv(0x77, *objects, tlv(0x9F4B, b"\x15" + signed))

@@ -88,7 +88,7 @@ def personalise(profile: dict[str, Any], pki: Pki, state_path: Path | str | None
         gpo_format=scheme["gpo_format"],
         issuer_authentication=authentication,
         fault=profile.get("fault", ""),
-        extra={"ecc": pki.schemes.ecc_key("card-" + pan[-8:], profile.get("suite", ecc.P256))} if oda == "xda" else {},
+        ecc_key=pki.schemes.ecc_key("card-" + pan[-8:], profile.get("suite", ecc.P256)) if oda == "xda" else None,
     )
 
 
@@ -196,6 +196,8 @@ def _certify_extended(
     signed = ecc.certify_issuer(authority, RID, index, bank, identifier, until[:8], b"\x00\x00\x01")
     pdol = bytes.fromhex(profile.get("pdol", scheme["pdol"]))
     bodies = [records[2, at][2 if records[2, at][1] < 0x80 else 3 :] for at in (1, 2)]
+    if profile.get("fault") == "altered-record":  # what the issuer certified was another date
+        bodies = [body.replace(tlv(0x5F24, bytes.fromhex("491231")), tlv(0x5F24, _expiry(profile))) for body in bodies]
     certified = b"".join(bodies) + tlv(0x82, aip) + tlv(0x9F06, scheme["aid"]) + (tlv(0x9F38, pdol) if pdol else b"")
     card = pki.schemes.ecc_key("card-" + pan[-8:], suite)
     serial = profile["number"].to_bytes(6, "big")
