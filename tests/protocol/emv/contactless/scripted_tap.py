@@ -5,6 +5,7 @@ entry point against it and returns (Result, Trace). None of it is used by the pr
 """
 
 from protocol.crypto.pure import PureCrypto
+from protocol.emv import kernel  # noqa: F401 - first, so that no import nests too deeply for the device's C stack
 from protocol.emv.contactless import entry
 from protocol.emv.contactless.params import ContactlessParams
 from protocol.emv.contactless.torn import TornLog
