@@ -262,7 +262,7 @@ def _judge(device: Device, record: dict[int, Any], data: bytes, signature: bytes
         return codes.UNKNOWN_KIND
     if schema.problem(record) is not None:
         return codes.BAD_RECORD
-    if record[r.KIND] == r.PAYMENT_OUTCOME:
+    if record[r.KIND] in (r.PAYMENT_OUTCOME, r.VOID):  # money: signed one by one
         header = envelope.protected_header(s.TYPE_OUTCOME, device.device.encode())
         if signature is None or not envelope.holds(device.public_key, header, data, signature):
             return codes.BAD_OUTCOME_SIGNATURE

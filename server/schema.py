@@ -112,6 +112,8 @@ FIELDS: dict[int, Check] = {
     r.INTERFACE: _uint(1, 2),
     r.INTENTS: lambda v: isinstance(v, list) and 1 <= len(v) <= 64 and all(_uint(1)(n) for n in v),
     r.RECEIPT: _bytes(32),
+    r.SECOND_OFFICER: _uint(1),
+    r.VOID_STATE: _uint(1, 3),
 }
 
 REQUIRED: dict[int, tuple[int, ...]] = {
@@ -125,7 +127,7 @@ REQUIRED: dict[int, tuple[int, ...]] = {
     r.PAYMENT_INTENT: (r.CASE, r.AMOUNT),
     r.PAYMENT_OUTCOME: (r.INTENT, r.OUTCOME, r.AMOUNT),
     r.AUTHORISATION_RESULT: (r.INTENT, r.OUTCOME, r.AMOUNT),
-    r.VOID: (r.INTENT,),
+    r.VOID: (r.INTENT, r.AMOUNT, r.VOID_STATE),
     r.LICENCE_DISPOSITION: (r.DISPOSITION,),
     r.RECEIPT_PRINTED: (),
     r.OUTAGE_BEGIN: (),
@@ -135,7 +137,7 @@ REQUIRED: dict[int, tuple[int, ...]] = {
     r.HEALTH_EVENT: (r.HEALTH,),
     r.NEW_EPOCH: (),
     r.GAP: (),
-    r.CASE_CLOSED: (r.CASE, r.CLOSURE),
+    r.CASE_CLOSED: (r.CLOSURE,),
     r.CARD_DATA_ERASED: (r.INTENTS, r.RECEIPT),
 }
 
@@ -164,6 +166,12 @@ def problem(record: dict[int, Any]) -> int | None:
     for key in REQUIRED[record[r.KIND]]:
         if key not in record:
             return key
+    if record[r.KIND] == r.VOID and record[r.VOID_STATE] == r.VOID_ASKED:
+        return next((key for key in (r.SECOND_OFFICER, r.CARD_TOKEN) if key not in record), None)
+    if record[r.KIND] == r.CASE_CLOSED:  # a verdict that came to no notice has no case number: only abandoning ends it
+        abandoned = record[r.CLOSURE] == r.CLOSURE_ABANDONED
+        needed = r.REASON if abandoned else r.CASE
+        return None if needed in record else needed
     if record[r.KIND] == r.PAYMENT_OUTCOME and record[r.OUTCOME] in _CARD_USED and r.SEALED not in record:
         return None if approved_online(record) else r.SEALED
     return None

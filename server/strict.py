@@ -209,7 +209,7 @@ def text(value: str) -> bytes:
 
 
 def encode(value: Any) -> bytes:
-    """Deterministic CBOR of what the server says: unsigned keys; the same bytes as `protocol.cbor.encode` (a test compares them)."""
+    """Deterministic CBOR of what the server says: keys all unsigned, or all text; the same bytes as `protocol.cbor.encode` (a test compares them)."""
     kind = type(value)
     if kind is int:
         return uint(value) if value >= 0 else head(1, -1 - value)
@@ -220,7 +220,8 @@ def encode(value: Any) -> bytes:
     if kind is list:
         return head(4, len(value)) + b"".join([encode(item) for item in value])
     if kind is dict:
-        return head(5, len(value)) + b"".join([encode(key) + encode(value[key]) for key in sorted(value)])
+        keys = sorted(value, key=encode) if any(type(key) is str for key in value) else sorted(value)  # by their bytes
+        return head(5, len(value)) + b"".join([encode(key) + encode(value[key]) for key in keys])
     if kind is bool:
         return b"\xf5" if value else b"\xf4"
     if value is None:

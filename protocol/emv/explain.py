@@ -5,6 +5,7 @@
     what                     why
     SELECT, PSE, GPO         how an application was chosen, refused or given up
     ODA CDA                  selected 82 9F33: the method, from the AIP and the terminal capabilities
+    XDA                      signature holds; bits of the TVR that mean something else to Kernel 2 end in an x when they are XDA's: B5b3x, B5b2x
     TVR BnbM                 rule and data objects that set bit M of byte n of the TVR: "floor 9F02 9F1B"
     TSI BnbM                 what the terminal did: oda-done, cvm-done, card-risk-done, issuer-auth-done, risk-done, scripts-done
     CVM rule n               the n-th rule of the CVM list: condition-not-met, unsupported, performed with its code
@@ -12,7 +13,8 @@
     PIN, PIN-KEY             wrong, already-blocked, already-bypassed, no-encipherment-key
     TAC-DENIAL BnbM          that bit of the TVR met the terminal's (IAC-: the issuer's) action code; also -ONLINE, -DEFAULT
     RULE                     offline-needs-cda, deferral, no-second-cryptogram, never-offline, online-pin-goes-online: rules of this
-                             terminal on top of EMV; device-needs-cda is Kernel 2's
+                             terminal on top of EMV; device-needs-cda is Kernel 2's; xda-failed-online: what XDA could not prove
+                             is for the issuer to judge, who sees the TVR
     GAC1 asked xx            card gave yy (cryptogram information data)
     CDA                      signature holds
     COMBINATION              kernel n, or why one was given up; TTQ, CTQ: the qualifiers of Kernel 3

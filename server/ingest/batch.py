@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from protocol import records as r
 from protocol import sync as s
 from server import codes
+from server.acquirer import outbox
 from server.ingest import forks, results, sessions
 from server.ingest.history import History
 from server.ingest.work import Work, flush
@@ -171,6 +172,8 @@ def _reattach(connection: Connection, message: Batch, duplicates: list[Entry], n
         if entry.sealed is None or entry.record[r.KIND] != r.PAYMENT_OUTCOME:
             continue
         key = {"device": message.device.device, "epoch": message.epoch, "intent": entry.record[r.INTENT]}
+        if outbox.reversal_asked(connection, (key["device"], key["epoch"], key["intent"])):
+            continue
         c = t.outbox.c
         waiting = update(t.outbox).where(
             c.device == key["device"],

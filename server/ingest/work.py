@@ -10,9 +10,11 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
 
+from protocol import cbor
 from protocol import records as r
+from protocol import sync as s
 from server import codes, schema
-from server.acquirer import online
+from server.acquirer import online, outbox, voids
 from server.ingest.history import History, Row
 from server.ledger import accounts, posting
 from server.messages import Entry
@@ -61,6 +63,7 @@ class Work:
         self._raw: list[Row] = []
         self._insert: dict[str, list[Row]] = {"raw": self._raw}
         self._updates: dict[str, list[Row]] = {}
+        self._reversals: list[Row] = []  # payments whose void is asked
         self._payments: dict[int, Row] = {}  # looked at by this batch, by intent
         self._begun: set[int] = set()  # intents that came with this batch
         self._cases: dict[int, Row] = {}  # begun by this batch
@@ -71,6 +74,7 @@ class Work:
             r.AUTHORISATION_RESULT: self._result,
             r.CASE_CLOSED: self._closed,
             r.CARD_DATA_ERASED: self._erased,
+            r.VOID: self._void,
         }
 
     def _payment(self, intent: int) -> Row | None:
@@ -127,13 +131,17 @@ class Work:
         return None
 
     def _closed(self, entry: Entry) -> None:
+        """A case is over, or open again after a void; a verdict without a notice has none."""
         record = entry.record
+        if r.CASE not in record:
+            return
+        closure = record.get(r.CLOSURE)
         begun = self._cases.get(record[r.CASE])
         if begun is not None:
-            begun["closure"] = record[r.CLOSURE]
+            begun["closure"] = closure
             return
         key = {"b_device": self._device.device, "b_epoch": self._epoch, "b_case": record[r.CASE]}
-        self._updates.setdefault("cases", []).append({**key, "closure": record[r.CLOSURE]})
+        self._updates.setdefault("cases", []).append({**key, "closure": closure})
 
     def _intent(self, entry: Entry) -> None:
         record = entry.record
@@ -177,6 +185,8 @@ class Work:
             return codes.AMOUNT_DIFFERS
         asked = self._asked(payment)
         if schema.approved_online(record) and not online.approved(asked) and entry.seq > self._doubtful_seq:
+            if asked is None and payment["epoch"] == self._epoch:
+                self._never_asked(payment)
             return codes.ONLINE_UNKNOWN
         payment.update(
             outcome=record[r.OUTCOME],
@@ -196,6 +206,14 @@ class Work:
             identity = (payment["device"], payment["epoch"], payment["intent"])
             return self._connection.execute(select(t.authorisations).where(online.where(identity))).first()
         return self._history.asked((payment["device"], payment["epoch"], payment["intent"]))
+
+    def _never_asked(self, payment: Row) -> None:
+        """An approval by an issuer whom nobody asked: from now on nobody may, since what comes of it would never be reversed."""
+        if any(row["intent"] == payment["intent"] for row in self._insert.get("authorisations", ())):
+            return
+        row = self._key(intent=payment["intent"], amount=payment["amount"], utc=payment["utc"], digest=b"")
+        said = {"response": None, "auth_code": None, "issuer_data": None, "asked": self._now, "answered": self._now}
+        self._add("authorisations", {**row, "state": s.ASKED_NOT, **said})
 
     def _post(self, payment: Row) -> None:
         place = accounts.Place(payment["scheme"], payment["wilaya"], payment["force"], payment["unit"])
@@ -278,6 +296,75 @@ class Work:
             self._add("erasures", self._key(intent=intent, seq=entry.seq, receipt=entry.record[r.RECEIPT]))
         return None
 
+    def _void(self, entry: Entry) -> str | None:
+        """Two officers want a payment back, or the terminal has written down what became of that (`server.acquirer.voids`)."""
+        record = entry.record
+        payment = self._payment(record[r.INTENT])
+        if payment is not None and payment["epoch"] != self._epoch:
+            payment = None
+        if record[r.VOID_STATE] != r.VOID_ASKED:
+            return self._void_ended(entry)
+        code = voids.problem(record, payment, self._outcome_record(payment))
+        if code is None and payment is not None and self._voided(payment):
+            code = codes.VOID_UNEXPECTED
+        state = r.VOID_REFUSED if code else r.VOID_ASKED
+        row = self._key(seq=entry.seq, intent=record[r.INTENT], amount=record[r.AMOUNT], state=state, reason=code or "")
+        self._add("voids", {**row, "asked": self._now, "answered": self._now if code else None, "result_seq": None})
+        if code is None and payment is not None:
+            self._reversals.append(payment)
+        return code
+
+    def _outcome_record(self, payment: Row | None) -> dict[int, Any] | None:
+        """The outcome of a payment as it was signed, of this batch or on file."""
+        if payment is None or payment["outcome_seq"] is None:
+            return None
+        for row in self._insert.get("raw", ()):
+            if row["seq"] == payment["outcome_seq"]:
+                return cbor.decode(row["record"])
+        return voids.outcome_record(self._connection, payment)
+
+    def _voided(self, payment: Row) -> bool:
+        """Whether the payment is being taken back already, by whomever."""
+        identity = (payment["device"], payment["epoch"], payment["intent"])
+        return (
+            any(payment is row for row in self._reversals)
+            or voids.of(self._connection, identity) is not None
+            or outbox.reversal_asked(self._connection, identity)
+        )
+
+    def _void_ended(self, entry: Entry) -> str | None:
+        """The terminal's word about a void's end moves no money: the acquirer's answer has, or will."""
+        record = entry.record
+        for row in reversed(self._insert.get("voids", ())):
+            if row["intent"] == record[r.INTENT] and row["result_seq"] is None:
+                if row["state"] not in (r.VOID_ASKED, record[r.VOID_STATE]):
+                    return codes.RESULT_DIFFERS
+                row["result_seq"] = entry.seq
+                break
+        else:
+            c = t.voids.c
+            mine = (c.device == self._device.device, c.epoch == self._epoch, c.intent == record[r.INTENT])
+            found = select(t.voids).where(*mine, c.result_seq.is_(None)).order_by(c.seq)
+            known = self._connection.execute(found).first()
+            if known is None:
+                return codes.VOID_UNEXPECTED
+            if known.state not in (r.VOID_ASKED, record[r.VOID_STATE]):
+                return codes.RESULT_DIFFERS
+            same = (*mine, c.seq == known.seq)
+            self._connection.execute(update(t.voids).where(*same).values(result_seq=entry.seq))
+        if record[r.VOID_STATE] == r.VOID_DONE:
+            self._closed(entry)  # without CLOSURE: the case is open again
+        return None
+
+    def reverse(self) -> None:
+        """Once all is written: have the payments reversed whose void was asked for."""
+        for row in self._reversals:
+            identity = (row["device"], row["epoch"], row["intent"])
+            outbox.hold_clearing(self._connection, identity)
+            amount, utc = row["amount"], row["utc"]
+            outbox.enqueue(self._connection, identity, t.STEP_REVERSE, t.STATE_NEW, amount, utc, None, self._now)
+            audit.write(self._connection, identity[0], t.LEVEL_NOTE, "VOID", f"payment {identity[2]}", self._now)
+
     def gathered(self) -> tuple[dict[str, list[Row]], dict[str, list[Row]]]:
         """({table: rows to insert}, {table: values to update})."""
         changed = [
@@ -307,3 +394,5 @@ def flush(connection: Connection, works: list[Work]) -> None:
         connection.execute(_PAYMENT_CHANGED, updates["payments"])
     if updates["cases"]:
         connection.execute(_CASE_CLOSED, updates["cases"])
+    for work in works:
+        work.reverse()

@@ -207,20 +207,7 @@ class _Session:
         return mac[:16]
 
     async def _choose(self, labels):  # noqa: ANN001, ANN202 - index or None
-        index = 0
-        while True:
-            await self._t.face.show("card_choose", labels=labels, index=index)
-            key = await self._t.face.key(ask.IDLE_MS)
-            if key is None or key == "cancel":
-                return None
-            if key == "ok":
-                return index
-            if key == "down":
-                index = (index + 1) % len(labels)
-            elif key == "up":
-                index = (index - 1) % len(labels)
-            elif len(key) == 1 and 1 <= int(key) <= len(labels):
-                return int(key) - 1
+        return await ask.choose(self._t, labels)
 
     async def _pin(self, tries_left, last_try):  # noqa: ANN001, ANN202 - digits or None (bypass)
         pin = await ask.secret_digits(

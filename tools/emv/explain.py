@@ -14,7 +14,7 @@ import yaml
 from protocol.emv import explain as codes
 
 LANGUAGES = ("ar", "fr", "en")
-_BIT = re.compile(r"B[1-5]b[1-8]")
+_BIT = re.compile(r"B[1-5]b[1-8]x?")
 _OBJECT = re.compile(r"(?:[0-9A-F]{2}){1,3}")
 _SAFE = re.compile(r"[A-Za-z0-9 -]{0,40}")
 NAMES = {  # as the standard's annex names them: the same in all three languages
@@ -146,7 +146,7 @@ def untraced(pairs: list[tuple[str, str]], tvr: bytes, tsi: bytes) -> list[str]:
     """Bits of TVR or TSI that no line explains, and lines whose bit is not set: empty for a complete explanation."""
     found = []
     for name, register in (("TVR", tvr), ("TSI", tsi)):
-        told = {what for what, _ in pairs if what.startswith(name + " ")}
+        told = {what.rstrip("x") for what, _ in pairs if what.startswith(name + " ")}
         for at, byte in enumerate(register):
             for bit in range(8):
                 key = f"{name} B{at + 1}b{bit + 1}"

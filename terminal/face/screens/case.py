@@ -150,13 +150,14 @@ def acknowledge(sheet: "Sheet", fields: dict) -> None:
 
 
 def licence_hand(sheet: "Sheet", fields: dict) -> None:
-    """disposition 1 returned, 2 retained, 3 release granted; days: validity of the document; pv: report it is about, or absent."""
+    """disposition 1 returned, 2 retained, 3 release granted; days: validity of the document; pv: report it is about, or
+    absent; note: key of the reason, where it is not the payment."""
     disposition = fields.get("disposition", 2)
     colour, ink = (AMBER, BLACK) if disposition == 2 else (GREEN, WHITE)
     sheet.panel(100, ink, colour)
     sheet.para(sheet.t("hand." + str(disposition)), HUGE, "center", 100)
     sheet.panel(FOOTER_TOP - STATUS_HEIGHT - 100)
-    note = sheet.t("hand." + str(disposition) + ".note", days=fields.get("days", 0))
+    note = sheet.t(fields.get("note") or "hand." + str(disposition) + ".note", days=fields.get("days", 0))
     if fields.get("pv"):
         sheet.space(4)
         sheet.line(sheet.t("hand.pv", pv=ltr(fields["pv"])), LARGE, "center")
