@@ -19,6 +19,7 @@ LICENCE = (
     "protocol.licence.access.messaging",
     "protocol.licence.access.bac",
     "protocol.der",
+    "protocol.licence.curves",
     "protocol.licence.trust.algorithms",
     "protocol.licence.trust.x509",
     "protocol.licence.trust.anchors",

@@ -85,6 +85,7 @@ def ports(wiring: dict) -> Ports:
         diagnostic=diagnostic(wiring),
         atlas=open_blob(_FACE + "atlas.bin"),
         strings=open_blob(_FACE + "strings.bin"),
+        curves_in_element=True,
     )
 
 

@@ -92,10 +92,7 @@ def licence_verdict(sheet: "Sheet", fields: dict) -> None:
         second = sheet.t("verdict.expiry") + " " + numbers.date(fields.get("expiry", ""))
         sheet.pair(first, second, SMALL)
     if fields.get("categories"):
-        text = sheet.t("verdict.categories") + " " + ltr(fields["categories"])
-        if fields.get("vehicle"):
-            text += " · " + sheet.t("verdict.vehicle", category=ltr(fields["vehicle"]))
-        sheet.line(text, SMALL)
+        _categories(sheet, fields["categories"], fields.get("vehicle"), 1 if findings else 2)
     elif not fields.get("number"):
         sheet.space(8)
         sheet.card_icon(False)
@@ -108,6 +105,18 @@ def licence_verdict(sheet: "Sheet", fields: dict) -> None:
         sheet.line("▲ " + text, SMALL)
     hint = "▲▼ " + sheet.t("key.portrait") if fields.get("portrait") else ""
     sheet.footer("✗ " + sheet.t("key.cancel"), hint, "✓ " + sheet.t("key.next"))
+
+
+def _categories(sheet: "Sheet", held: str, vehicle: "str | None", lines: int) -> None:
+    """The categories held on one line with the one driven; where that is too long, on `lines` lines, the one driven first."""
+    title = sheet.t("verdict.categories") + " "
+    driven = sheet.t("verdict.vehicle", category=ltr(vehicle)) if vehicle else ""
+    text = title + ltr(held) + (" · " + driven if driven else "")
+    if len(sheet.engine.wrap(text, SMALL, WIDTH - 2 * MARGIN, sheet.rtl)) == 1:
+        sheet.line(text, SMALL)
+    else:
+        each = " ".join([ltr(name) for name in held.split(" ")])
+        sheet.para((driven + " · " if driven else "") + title + each, SMALL, lines=lines)
 
 
 def plate_entry(sheet: "Sheet", fields: dict) -> None:
