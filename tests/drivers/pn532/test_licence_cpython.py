@@ -15,6 +15,7 @@ from sim.cards.licence.people import PEOPLE
 from sim.parts.pn532 import Field, Pn532
 from sim.pki.authority import make_pki
 from terminal.flows.drive import drive
+from terminal.flows.licence.element import Curves
 from tests.benchmarks import channel
 from tests.drivers.pn532.wire import Wire
 
@@ -53,7 +54,7 @@ def reading(folder, rate: int) -> "tuple[int, Pn532, Field, float, int]":
         async def progress(*_: object) -> None:
             return None
 
-        found = await drive(reader, machine, {"progress": progress})
+        found = await drive(reader, machine, {"progress": progress, **Curves(None).handlers})
         await chip.close()
         return found.verdict, chip, chip.field, spent.air_s - air_s, spent.host_in + spent.host_out - host
 
