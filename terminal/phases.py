@@ -49,6 +49,10 @@ PAYMENT = (
     "terminal.flows.payment",
 )
 TAP = (
+    "drivers.pn532.frames",
+    "drivers.pn532.cards",
+    "drivers.pn532.link",
+    "drivers.pn532.reader",
     "protocol.emv.contactless.ui",
     "protocol.emv.contactless.outcome",
     "protocol.emv.contactless.params",
@@ -67,7 +71,7 @@ NETWORK = ("protocol.wire", "terminal.session", "terminal.sync", "terminal.flows
 FINE = ("terminal.personal", "terminal.flows.offence", "terminal.flows.fine")
 
 _DROPPED = {
-    LICENCE: ("protocol.licence", "protocol.der", "terminal.flows.licence"),
+    LICENCE: ("protocol.licence", "protocol.der", "terminal.flows.licence", "drivers.pn532"),
     PAYMENT: (
         "protocol.emv",
         "protocol.dukpt",
@@ -78,8 +82,9 @@ _DROPPED = {
         "terminal.flows.payment",
         "terminal.face.lights",
         "terminal.flows.tap",
+        "drivers.pn532",
     ),
-    TAP: ("protocol.emv", "terminal.face.lights", "terminal.flows.tap"),
+    TAP: ("protocol.emv", "terminal.face.lights", "terminal.flows.tap", "drivers.pn532"),
     PAPER: ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers"),
     NETWORK: ("protocol.wire", "terminal.session", "terminal.sync", "terminal.flows.shift"),
     FINE: (

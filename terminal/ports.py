@@ -50,3 +50,10 @@ class Ports:
         self.contactless_reader = contactless_reader
         self.indicator = indicator
         self.curves_in_element = curves_in_element
+
+    def release(self) -> None:
+        """Let go of drivers that are only loaded while they are used (`drivers.late_reader`); no card session may be on."""
+        for reader in (self.licence_reader, self.contactless_reader):
+            release = getattr(reader, "release", None)
+            if release is not None:
+                release()

@@ -13,6 +13,7 @@ the explanation of every payment is appended (`drivers.diagnostic_file`).
 
 import json
 
+from drivers.late_reader import LateReader
 from protocol.errors import ConfigError
 
 PAYMENT_RATE = 106  # kbit/s: the one that EMV Contactless Book D has
@@ -58,17 +59,28 @@ def address(value: str) -> "tuple[str, int]":
     return parts[1], int(parts[2])
 
 
-def antenna(value: str, made: dict, uart, rate: int):  # noqa: ANN001, ANN201 - CardReader
-    """The reader "pn532:LINE", None if `value` names another kind; `made` keeps the links, one for each chip.
+def antenna(value: str, made: dict, uart, rate: int, late: bool = False):  # noqa: ANN001, ANN201 - CardReader
+    """The reader "pn532:LINE", None if `value` names another kind; `made` keeps what readers of one chip share.
 
-    `uart` opens a serial line by its wiring, `rate` is the fastest bit rate in kbit/s.
+    `uart` opens a serial line by its wiring, `rate` is the fastest bit rate in kbit/s. `late`: the driver is in memory only while it is used.
     """
     head, line = kind(value)
     if head != "pn532":
         return None
+    if line not in made:
+        made[line] = uart(line)
+
+    def build():  # noqa: ANN202 - CardReader
+        from drivers.pn532.link import Link
+        from drivers.pn532.reader import Pn532Reader
+
+        return Pn532Reader(Link(made[line]), rate)
+
+    if late:
+        return LateReader(build, "pn532")
     from drivers.pn532.link import Link
     from drivers.pn532.reader import Pn532Reader
 
-    if line not in made:
-        made[line] = Link(uart(line))
+    if not isinstance(made[line], Link):
+        made[line] = Link(made[line])
     return Pn532Reader(made[line], rate)

@@ -42,7 +42,7 @@ def uart(value: str):  # noqa: ANN201 - Uart
 
 def card_reader(value: str, antennas: dict, rate: int = config.PAYMENT_RATE):  # noqa: ANN201 - CardReader
     """A card reader by its wiring: "link:host:port", "pn532:tty:PATH" or "pn532:tcp:host:port"."""
-    return config.antenna(value, antennas, uart, rate) or LinkReader(*config.address(value))
+    return config.antenna(value, antennas, uart, rate, True) or LinkReader(*config.address(value))
 
 
 def mount(path: str) -> VfsStorage:

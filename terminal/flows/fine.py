@@ -59,7 +59,7 @@ class Fine:
                     raise RuntimeError(self.state + " may not go to " + following)
                 self.state = following
         finally:
-            phases.leave(phases.LICENCE)
+            self._leave(phases.LICENCE)
 
     async def resume(self) -> None:
         """Go on with the journal's open case after a reboot: say what happened, then continue where the records stand."""
@@ -176,7 +176,7 @@ class Fine:
         return "plate" if await licence.show_verdict(self.t, driver) else "abandon"
 
     async def _plate(self) -> str:
-        phases.leave(phases.LICENCE)
+        self._leave(phases.LICENCE)
         text = await ask.digits(self.t, "plate_entry", 8, 12)
         if text is None:
             self.back = "plate"
@@ -251,12 +251,17 @@ class Fine:
             if key == "cancel":
                 return "abandon"
 
+    def _leave(self, phase: tuple) -> None:
+        """Leave a phase that had a card: the antenna's driver goes with it."""
+        self.t.ports.release()
+        phases.leave(phase)
+
     async def _pay(self) -> str:
         phases.enter(phases.PAYMENT)
         try:
             return await self._paying()
         finally:
-            phases.leave(phases.PAYMENT)
+            self._leave(phases.PAYMENT)
 
     async def _paying(self) -> str:
         from terminal.flows import payment

@@ -15,6 +15,7 @@ from sim.worlds.actor import Actor
 from sim.worlds.fleet import Fleet
 from sim.worlds.world import World, cpython_terminal
 from tests.support import needs
+from tools.house.toolchain import APPLICATION_HEAP
 
 pytestmark = pytest.mark.timeout(200)
 NUMBER = "9081726354"
@@ -26,7 +27,9 @@ def _command(folder: Path, runtime: str) -> Callable[[Path], list[str]]:
     from tools.image import build_image, device_command
 
     build_image(folder / "device.romfs")
-    return lambda wiring: device_command(folder / "device.romfs", "terminal.boards.mcu", "192k", [str(wiring)])
+    return lambda wiring: device_command(
+        folder / "device.romfs", "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)]
+    )
 
 
 async def _scan(world: World, who: str) -> None:

@@ -13,6 +13,7 @@ from sim.worlds.fleet import Fleet
 from sim.worlds.patrol import Patrol
 from sim.worlds.world import World, cpython_terminal
 from tests.support import needs
+from tools.house.toolchain import APPLICATION_HEAP
 
 pytestmark = pytest.mark.timeout(240)
 AMOUNT = 500_000
@@ -24,7 +25,9 @@ def _command(folder: Path, runtime: str) -> Callable[[Path], list[str]]:
     from tools.image import build_image, device_command
 
     build_image(folder / "device.romfs")
-    return lambda wiring: device_command(folder / "device.romfs", "terminal.boards.mcu", "256k", [str(wiring)])
+    return lambda wiring: device_command(
+        folder / "device.romfs", "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)]
+    )
 
 
 class Shift(Patrol):

@@ -10,7 +10,8 @@ from sim.cards import licence
 from sim.worlds.fleet import Fleet
 from sim.worlds.patrol import Patrol
 from sim.worlds.world import World, cpython_terminal
-from tests.support import device, needs
+from tests.support import needs
+from tools.house.toolchain import APPLICATION_HEAP
 from tools.image import build_image, device_command
 
 pytestmark = pytest.mark.timeout(400)
@@ -49,7 +50,7 @@ def test_licence_over_the_antenna_of_the_handheld(tmp_path, runtime):
         build_image(tmp_path / "device.romfs")
 
         def command(wiring: Path) -> list[str]:
-            return device_command(tmp_path / "device.romfs", "terminal.boards.mcu", device.heap(), [str(wiring)])
+            return device_command(tmp_path / "device.romfs", "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)])
 
     world = World(Fleet.make(tmp_path / "world"), runtime, "tcp", "fr", command, licence_on_air=True)
     asyncio.run(asyncio.wait_for(_licence_on_air(world, tmp_path), 120))

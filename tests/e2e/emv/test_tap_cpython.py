@@ -17,6 +17,7 @@ from sim.cards.emv.personalise import number
 from sim.worlds.fleet import Fleet
 from sim.worlds.world import World, cpython_terminal
 from tests.e2e.emv import canary
+from tools.house.toolchain import APPLICATION_HEAP
 
 pytestmark = pytest.mark.timeout(300)
 PIN = "4711"
@@ -152,7 +153,7 @@ def test_a_shift_of_taps(tmp_path: Path, runtime: str) -> None:
             build_image(tmp_path / "device.romfs")
 
             def command(wiring: Path) -> list[str]:
-                return device_command(tmp_path / "device.romfs", "terminal.boards.mcu", "256k", [str(wiring)])
+                return device_command(tmp_path / "device.romfs", "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)])
 
         world = World(Fleet.make(tmp_path / "world"), runtime, "tcp", "fr", command)
         shift = TapShift(world, tmp_path, "fr", lambda step: None)
