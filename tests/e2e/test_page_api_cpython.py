@@ -76,8 +76,8 @@ def abandon(api: Api) -> None:
     api.keys("1")
     api.see("confirm_abandon")
     api.keys("ok")
-    while api.state()["screen"].get("screen") == "licence_hand":
-        api.keys("ok")
+    api.see("licence_hand")
+    api.keys("ok")
     api.see("home")
 
 
