@@ -17,9 +17,10 @@ class LateReader(CardReader):
         self._held: "CardReader | None" = None
 
     def _reader(self) -> CardReader:
-        if self._held is None:
-            self._held = self._make()
-        return self._held
+        reader = self._held
+        if reader is None:
+            reader = self._held = self._make()
+        return reader
 
     async def card_present(self) -> bool:
         """As the reader has it; without one in use nothing is looked for by a part that was let go."""
