@@ -44,6 +44,14 @@ class LinkSecureElement(SecureElement):
         """ECDSA P-256 with a key from outside."""
         return await self._call("verify", public_key, digest, signature)
 
+    async def generate_key(self, slot: int) -> bytes:
+        """65 bytes of the public key of a fresh P-256 pair."""
+        return await self._call("generate_key", slot)
+
+    async def ecdh(self, slot: int, public_key: bytes) -> bytes:
+        """32 bytes, the first coordinate of the product."""
+        return await self._call("ecdh", slot, public_key)
+
     async def hmac(self, slot: int, data: bytes) -> bytes:
         """HMAC-SHA-256 with the key in `slot`."""
         return await self._call("hmac", slot, data)

@@ -37,6 +37,11 @@ class SerialUart(Uart):
         buffer[: len(data)] = data
         return len(data)
 
+    def set_baudrate(self, baudrate: int) -> None:
+        """Change the speed once what was written has gone out."""
+        self._port.flush()
+        self._port.baudrate = baudrate
+
     async def _wait(self, writing: bool, timeout: "float | None") -> bool:
         """True once the port is ready, False after `timeout` seconds."""
         loop = asyncio.get_running_loop()

@@ -91,6 +91,13 @@ class CardStatusError(CardError):
     code = "CRD-005"
 
 
+class CardCollisionError(CardError):
+    """More than one card in the field of a contactless reader (EMV Contactless Book D: collision)."""
+
+    code = "CRD-016"
+    hint = "present one card only"
+
+
 class LicenceError(TasdidError):
     """The licence chip cannot be read, or its MRZ is wrong."""
 

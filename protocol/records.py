@@ -14,8 +14,10 @@ EPOCH = 3
 SEQ = 4  # 1, 2, 3 … without gaps within an epoch; a new epoch goes on counting
 PREV = 5  # SHA-256 of the record before (32 zero bytes before the first)
 COUNTER = 6  # secure element's journal counter after this record
-CUM_COUNT = 7  # approved payments so far, this record included
-CUM_TOTAL = 8  # approved centimes so far, this record included
+CUM_COUNT = (
+    7  # approved payments so far, this record included; a void takes nothing back here, it is counted apart (VOIDED)
+)
+CUM_TOTAL = 8  # approved centimes so far, this record included; never falls
 UTC = 9
 CLOCK = 10  # quality, drivers.contracts.small.CLOCK_*
 KIND = 11
@@ -69,6 +71,7 @@ GAP_COUNT = 66  # uint: approved payments among the lost records
 GAP_TOTAL = 67  # uint: approved centimes among the lost records
 SECOND_OFFICER = 68  # uint: number of the officer whose badge a void needs
 INTERFACE = 69  # INTERFACE_*, of a payment
+VOID_STATE = 80  # VOID_*, in a void
 
 # kinds
 PROVISIONED = 1
@@ -93,6 +96,10 @@ NEW_EPOCH = 19
 GAP = 20
 CASE_CLOSED = 21
 CARD_DATA_ERASED = 22  # sealed card data of INTENTS erased on RECEIPT
+
+VOID_ASKED = 1  # two officers and the card want the payment INTENT back; the acquirer is to be asked
+VOID_DONE = 2  # the acquirer has reversed it
+VOID_REFUSED = 3  # it has not, and will not: the payment stands
 
 ONLINE_ANSWERED = 1  # the issuer's answer came; an approval needs no sealed data
 ONLINE_DOUBTFUL = 2  # no answer: whatever it was, it is to be reversed
@@ -125,7 +132,11 @@ CLOSURE_PAID = 1
 CLOSURE_PROVISIONAL = 2
 CLOSURE_UNPAID = 3  # driver chose to pay later
 CLOSURE_DECLINED = 4
-CLOSURE_ABANDONED = 5
+CLOSURE_ABANDONED = 5  # REASON says why, ABANDON_REASONS
+
+ABANDON_REASONS = ("no-offence", "entry", "emergency", "left", "fault")  # what an officer may choose
+ABANDON_POWER = "power"  # the terminal lost its power between the verdict and the notice
+ABANDON_IDLE = "idle"  # nobody pressed a key
 
 FORCE_POLICE = 1
 FORCE_GENDARMERIE = 2
@@ -145,10 +156,12 @@ def approved_step(record: dict) -> "tuple[int, int]":
 
 
 LATE = 10  # totals key of an authorisation result: LATE + its outcome
+VOIDED = 20  # totals key of a void that was done
 
 
 def totals_step(totals: dict, record: dict) -> None:
-    """Count a record into `totals` {key: [count, centimes]}: payment outcomes by outcome, late results by LATE + outcome.
+    """Count a record into `totals` {key: [count, centimes]}: payment outcomes by outcome, late results by LATE + outcome,
+    voids that were done by VOIDED.
 
     The key is additive: nothing is moved, so a shift's totals do not depend on what happened in another one.
     """
@@ -157,6 +170,8 @@ def totals_step(totals: dict, record: dict) -> None:
         key = record[OUTCOME]
     elif kind == AUTHORISATION_RESULT:
         key = LATE + record[OUTCOME]
+    elif kind == VOID and record.get(VOID_STATE) == VOID_DONE:
+        key = VOIDED
     else:
         return
     entry = totals.get(key)

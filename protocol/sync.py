@@ -59,6 +59,7 @@ RESULTS = 27  # [{RESULT_*} …] authorisation results not yet seen back as a re
 NEW = 28
 DUPLICATES = 29
 REJECTED = 30  # [[seq, code] …]
+VOIDS = 38  # [{RESULT_*} …] ends of voids not yet seen back as a record; RESULT_OUTCOME is records.VOID_DONE or VOID_REFUSED
 CLEARED = 31  # bstr COSE_Sign1: payload {DEVICE, EPOCH, SERVER_UTC, CLEARED: [[intent, acquirer's reference] …]}
 
 # a result

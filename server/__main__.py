@@ -1,4 +1,4 @@
-"""`python -m server --config FILE [--db URL] [--host H] [--port N] [--restored]`: the central server in the foreground,
+"""`python -m server --config FILE [--db URL] [--host H] [--port N] [--fronts N] [--restored]`: the central server in the foreground,
 until Ctrl-C or SIGTERM.
 
 Prints one line when it listens: `server listening on http://HOST:PORT`. Exit codes: 0 stopped, 2 wrong arguments, 3
@@ -7,11 +7,12 @@ configuration.
 
 import argparse
 import sys
+from dataclasses import replace
 
 from protocol.errors import ConfigError, ParameterError
 from server import config
 from server.store import restore
-from server.web import app, serve
+from server.web import app, fronts, serve
 
 
 def main(arguments: list[str]) -> int:
@@ -21,10 +22,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--db", help="SQLAlchemy URL, e.g. sqlite:///var/server.db or postgresql://host/db")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one")
+    parser.add_argument(
+        "--fronts", type=int, help="processes that speak HTTP before the one that writes (server.web.fronts)"
+    )
     parser.add_argument("--restored", action="store_true", help="the database was restored from a backup; say it once")
     options = parser.parse_args(arguments)
     try:
-        application = app.build(config.load(options.config, options.db))
+        loaded = config.load(options.config, options.db)
+        if options.fronts is not None:
+            loaded = replace(loaded, fronts=options.fronts)
+        application = app.build(loaded)
         if options.restored:
             with application.state.running.engine.begin() as connection:
                 restore.mark(connection, app.utc_now())
@@ -34,7 +41,11 @@ def main(arguments: list[str]) -> int:
         return 3
     host, port = sock.getsockname()[:2]
     print(f"server listening on http://{host}:{port}", flush=True)
-    serve.runner(application).run(sockets=[sock])
+    desk = application.state.running
+    if loaded.fronts and desk.engine.url.database not in (None, "", ":memory:"):  # fronts look up devices there too
+        fronts.run(fronts.serve(application.router.lifespan_context(application), fronts.Fronts(desk, loaded, sock)))
+    else:
+        serve.runner(application).run(sockets=[sock])
     return 0
 
 

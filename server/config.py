@@ -3,6 +3,7 @@
     keys = "keys"                    folder of the server's own keys (python -m server.keys DIR)
     devices = "devices.json"         provisioning file (server.store.devices), read at every start
     sets = "sets"                    folder of signed parameter sets, may be absent
+    fronts = 1                       processes that speak HTTP and check messages; 0 or absent: the one that writes does
     [acquirer]
     host = "127.0.0.1"
     port = 0                         0 or no [acquirer] at all: nothing is sent, requests wait in the outbox
@@ -33,6 +34,7 @@ class Config:
     acquirer: tuple[str, int] | None = None
     acquirer_timeout: float = 10.0
     online_timeout: float = 5.0
+    fronts: int = 0
 
 
 def load(path: Path | str, db: str | None = None) -> Config:
@@ -48,10 +50,11 @@ def load(path: Path | str, db: str | None = None) -> Config:
     acquirer = data.get("acquirer") or {}
     try:
         address = (str(acquirer["host"]), int(acquirer["port"])) if acquirer.get("port") else None
+        fronts = int(data.get("fronts", 0))
         timeout = float(acquirer.get("timeout", 10.0))
         online_timeout = float(acquirer.get("online_timeout", 5.0))
     except (KeyError, ValueError, TypeError) as error:
-        raise ConfigError(f"{path.name}: [acquirer] needs host and port", "CFG-020", detail="acquirer") from error
+        raise ConfigError(f"{path.name}: fronts, host, port or a time is no number", "CFG-020") from error
     return Config(
         db=db or data.get("db") or f"sqlite:///{base / 'server.db'}",
         keys=base / data["keys"],
@@ -60,6 +63,7 @@ def load(path: Path | str, db: str | None = None) -> Config:
         acquirer=address,
         acquirer_timeout=timeout,
         online_timeout=online_timeout,
+        fronts=fronts,
     )
 
 

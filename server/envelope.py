@@ -2,7 +2,7 @@
 server's.
 
 Untagged; the protected header is exactly {1: -7, 3: content type, 4: key id}, the unprotected one is empty. Strict CBOR
-on the way in (`protocol.cbor`), the signature checked by `cryptography` on the very bytes received. Keys are loaded
+on the way in (`server.strict`), the signature checked by `cryptography` on the very bytes received. Keys are loaded
 once and kept. Knows nothing of what a payload means.
 """
 
@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
-from protocol import cbor
 from protocol.errors import FormatError
-from server import codes
+from server import codes, strict
 
 _ES256 = ec.ECDSA(hashes.SHA256())
 MAX_BODY = 65536
+_COMMON_HEADER = 128  # bytes; longer ones are not kept in memory
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def parse(body: bytes) -> Envelope:
     if len(body) > MAX_BODY:
         raise codes.RefusedError(codes.TOO_LARGE, "message over 64 KiB")
     try:
-        message = cbor.decode(body)
+        message = strict.decode(body)
     except FormatError as error:
         raise codes.RefusedError(codes.MALFORMED, f"message is not strict CBOR ({error.code})") from error
     if not isinstance(message, list) or len(message) != 4 or message[1] != {} or not isinstance(message[1], dict):
@@ -53,15 +53,25 @@ def parse(body: bytes) -> Envelope:
     protected, _, payload, signature = message
     if not (isinstance(protected, bytes) and isinstance(payload, bytes) and isinstance(signature, bytes)):
         raise codes.RefusedError(codes.MALFORMED, "message is not a COSE_Sign1")
+    if len(signature) != 64:
+        raise codes.RefusedError(codes.MALFORMED, "content type, key id or signature of a wrong kind")
+    read = _header if len(protected) <= _COMMON_HEADER else _header.__wrapped__  # a stranger fills no memory
+    content_type, key_id = read(protected)
+    return Envelope(content_type, key_id, protected, payload, signature)
+
+
+@lru_cache(maxsize=16384)
+def _header(protected: bytes) -> tuple[str, bytes]:
+    """(content type, key id) of a protected header; a device has one for each kind of message. RefusedError MALFORMED."""
     try:
-        header = cbor.decode(protected)
+        header = strict.decode(protected)
     except FormatError as error:
         raise codes.RefusedError(codes.MALFORMED, "protected header is not strict CBOR") from error
     if not isinstance(header, dict) or set(header) != {1, 3, 4} or header[1] != -7:
         raise codes.RefusedError(codes.MALFORMED, "protected header is not {alg ES256, content type, key id}")
-    if not isinstance(header[3], str) or not isinstance(header[4], bytes) or len(signature) != 64:
+    if not isinstance(header[3], str) or not isinstance(header[4], bytes):
         raise codes.RefusedError(codes.MALFORMED, "content type, key id or signature of a wrong kind")
-    return Envelope(header[3], header[4], protected, payload, signature)
+    return header[3], header[4]
 
 
 def canonical(value: object) -> bytes:
@@ -73,7 +83,7 @@ def canonical(value: object) -> bytes:
 
 def signed_bytes(protected: bytes, payload: bytes) -> bytes:
     """The Sig_structure of RFC 9052 §4.4 with an empty external_aad."""
-    return canonical(["Signature1", protected, b"", payload])
+    return b"\x84\x6aSignature1" + strict.string(protected) + b"\x40" + strict.string(payload)
 
 
 def holds(public_key: bytes, protected: bytes, payload: bytes, signature: bytes) -> bool:
@@ -91,11 +101,12 @@ def holds(public_key: bytes, protected: bytes, payload: bytes, signature: bytes)
 @lru_cache(maxsize=65536)
 def protected_header(content_type: str, key_id: bytes) -> bytes:
     """The only protected header that a message of this type and key may have."""
-    return cbor.encode({1: -7, 3: content_type, 4: key_id})
+    return canonical({1: -7, 3: content_type, 4: key_id})
 
 
 def seal(key: ec.EllipticCurvePrivateKey, content_type: str, key_id: str, payload: object) -> bytes:
     """A signed message: `payload` is encoded as deterministic CBOR."""
-    protected, body = protected_header(content_type, key_id.encode()), cbor.encode(payload)
+    protected, body = protected_header(content_type, key_id.encode()), strict.encode(payload)
     r, s = decode_dss_signature(key.sign(signed_bytes(protected, body), _ES256))
-    return cbor.encode([protected, {}, body, r.to_bytes(32, "big") + s.to_bytes(32, "big")], max_size=2 * MAX_BODY)
+    signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
+    return b"\x84" + strict.string(protected) + b"\xa0" + strict.string(body) + b"\x58\x40" + signature

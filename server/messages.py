@@ -9,13 +9,12 @@ so the shell runs it outside the writer's thread. What needs history (nonce, epo
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from protocol import cbor, wire
 from protocol import records as r
 from protocol import sync as s
 from protocol.errors import FormatError
-from server import codes, envelope, schema
+from server import codes, envelope, restoring, schema, strict
 from server.store.devices import Device
 
 MAX_RECORDS = 256
@@ -41,8 +40,7 @@ class Hello:
     health: dict[str, int]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One restored record of a batch."""
 
     seq: int
@@ -100,6 +98,16 @@ class Authorise:
 Message = Hello | Batch | Close | Authorise
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """A message that is to be answered with REFUSED."""
+
+    code: str
+    message: str
+    nonce: bytes
+    device: str
+
+
 def _is_uint(value: Any, high: int = schema.U32) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= high
 
@@ -113,12 +121,20 @@ def echo_of(body: bytes) -> tuple[bytes, str]:
     """(nonce, device) that a refusal should echo: whatever the message says they are, empty if unreadable. Checks nothing else."""
     try:
         opened = envelope.parse(body)
-        payload = cbor.decode(opened.payload)
+        payload = strict.decode(opened.payload)
         device = opened.key_id.decode()
     except (FormatError, codes.RefusedError, UnicodeDecodeError):
         return b"", ""
     nonce = payload.get(s.NONCE) if isinstance(payload, dict) else None
     return nonce if isinstance(nonce, bytes) and len(nonce) <= 16 else b"", device[:32]
+
+
+def check(body: bytes, find: Find) -> Message | Refusal:
+    """Parse and verify a message; never raises for anything that a device or a stranger may send."""
+    try:
+        return open_message(body, find)
+    except codes.RefusedError as error:
+        return Refusal(error.code, error.message, *echo_of(body))
 
 
 def open_message(body: bytes, find: Find) -> Message:
@@ -137,7 +153,7 @@ def open_message(body: bytes, find: Find) -> Message:
     if not envelope.holds(device.public_key, opened.protected, opened.payload, opened.signature):
         raise codes.RefusedError(codes.BAD_SIGNATURE, "signature of the message does not hold")
     try:
-        payload = cbor.decode(opened.payload)
+        payload, marks = strict.decode_marked(opened.payload, s.RECORDS, restoring.BODY)
     except FormatError as error:
         raise codes.RefusedError(codes.MALFORMED, f"payload is not strict CBOR ({error.code})") from error
     _need(isinstance(payload, dict), "payload")
@@ -146,6 +162,8 @@ def open_message(body: bytes, find: Find) -> Message:
     nonce = payload.get(s.NONCE)
     _need(isinstance(nonce, bytes) and len(nonce) == 8, "nonce")
     _need(_is_uint(payload.get(s.EPOCH)), "epoch")
+    if reader is _batch:
+        return _batch(device, payload, opened.payload, marks)
     return reader(device, payload)
 
 
@@ -182,7 +200,8 @@ def _attachments(p: dict[int, Any], key: int, count: int, high: int, low: int = 
     return found
 
 
-def _batch(device: Device, p: dict[int, Any]) -> Batch:
+def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[strict.Mark] | None = None) -> Batch:
+    """`marks` say where the records' bodies stand in `payload`, see `server.restoring`."""
     records = p.get(s.RECORDS)
     _need(isinstance(records, list) and 1 <= len(records) <= MAX_RECORDS, "records")
     assert isinstance(records, list)
@@ -201,13 +220,12 @@ def _batch(device: Device, p: dict[int, Any]) -> Batch:
         r.CUM_COUNT: p[s.CUM_COUNT],
         r.CUM_TOTAL: p[s.CUM_TOTAL],
     }
-    entries, previous = [], None
+    restorer = restoring.Restorer(head, payload, marks)
+    entries = []
     for index, item in enumerate(records):
-        entry = _restore(device, item, previous, head, signatures.get(index), sealed.get(index), private.get(index))
+        entry = _restore(device, restorer, index, item, signatures.get(index), sealed.get(index), private.get(index))
         entries.append(entry)
-        previous = entry.record
-        head[r.SEQ], head[r.PREV] = entry.seq + 1, entry.hash
-        head[r.CUM_COUNT], head[r.CUM_TOTAL] = previous[r.CUM_COUNT], previous[r.CUM_TOTAL]
+        restorer.advance(entry.hash)
     return Batch(
         device, p[s.NONCE], p[s.EPOCH], p[s.FIRST_SEQ], p[s.PREV_HASH], p[s.CUM_COUNT], p[s.CUM_TOTAL], tuple(entries)
     )
@@ -215,19 +233,19 @@ def _batch(device: Device, p: dict[int, Any]) -> Batch:
 
 def _restore(
     device: Device,
+    restorer: restoring.Restorer,
+    index: int,
     item: Any,
-    previous: dict[int, Any] | None,
-    head: dict[int, Any],
     signature: bytes | None,
     sealed: bytes | None,
     private: bytes | None,
 ) -> Entry:
     _need(schema.restorable(item), "record")
     try:
-        record = wire.restore(item, previous, head)
-        data = envelope.canonical(record)
+        record, data = restorer.restore(index, item)
     except FormatError as error:
-        raise codes.RefusedError(codes.MALFORMED, f"record {head[r.SEQ]} cannot be restored ({error.code})") from error
+        what = f"record {index + 1} of the batch cannot be restored ({error.code})"
+        raise codes.RefusedError(codes.MALFORMED, what) from error
     rejected = _judge(device, record, data, signature)
     notice = None
     if sealed is not None and hashlib.sha256(sealed).digest() != record.get(r.SEALED):
@@ -244,7 +262,7 @@ def _judge(device: Device, record: dict[int, Any], data: bytes, signature: bytes
         return codes.UNKNOWN_KIND
     if schema.problem(record) is not None:
         return codes.BAD_RECORD
-    if record[r.KIND] == r.PAYMENT_OUTCOME:
+    if record[r.KIND] in (r.PAYMENT_OUTCOME, r.VOID):  # money: signed one by one
         header = envelope.protected_header(s.TYPE_OUTCOME, device.device.encode())
         if signature is None or not envelope.holds(device.public_key, header, data, signature):
             return codes.BAD_OUTCOME_SIGNATURE

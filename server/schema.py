@@ -12,20 +12,31 @@ from typing import Any
 from protocol import records as r
 
 U32 = 0xFFFFFFFF
+_FAR = 1 << 40
 MAX_AMOUNT = 10**12  # centimes; ten thousand million dinars is no fine
 Check = Callable[[Any], bool]
 
 
+class _Range:
+    """A type and the range of its value, or of its length. `problem` looks at these three itself: a call costs more."""
+
+    def __init__(self, kind: type, low: int, high: int) -> None:
+        self.kind, self.low, self.high = kind, low, high
+
+    def __call__(self, value: Any) -> bool:
+        return type(value) is self.kind and self.low <= (value if self.kind is int else len(value)) <= self.high
+
+
 def _uint(low: int = 0, high: int = U32) -> Check:
-    return lambda v: isinstance(v, int) and not isinstance(v, bool) and low <= v <= high
+    return _Range(int, low, high)
 
 
 def _text(high: int, low: int = 0) -> Check:
-    return lambda v: isinstance(v, str) and low <= len(v) <= high
+    return _Range(str, low, high)
 
 
-def _bytes(*sizes: int) -> Check:
-    return lambda v: isinstance(v, bytes) and len(v) in sizes
+def _bytes(low: int, high: int = 0) -> Check:
+    return _Range(bytes, low, high or low)
 
 
 def _codes(v: Any) -> bool:
@@ -72,7 +83,7 @@ FIELDS: dict[int, Check] = {
     r.OUTCOME: _uint(1, 4),
     r.REASON: _text(64),
     r.INTENT: _uint(1),
-    r.AID: lambda v: isinstance(v, bytes) and 5 <= len(v) <= 16,
+    r.AID: _bytes(5, 16),
     r.LAST4: _text(4),
     r.SCHEME: _text(32),
     r.TVR: _bytes(5),
@@ -98,8 +109,11 @@ FIELDS: dict[int, Check] = {
     r.HEALTH: _text(64),
     r.FIRST: _uint(1),
     r.ONLINE: _uint(1, 2),
+    r.INTERFACE: _uint(1, 2),
     r.INTENTS: lambda v: isinstance(v, list) and 1 <= len(v) <= 64 and all(_uint(1)(n) for n in v),
     r.RECEIPT: _bytes(32),
+    r.SECOND_OFFICER: _uint(1),
+    r.VOID_STATE: _uint(1, 3),
 }
 
 REQUIRED: dict[int, tuple[int, ...]] = {
@@ -113,7 +127,7 @@ REQUIRED: dict[int, tuple[int, ...]] = {
     r.PAYMENT_INTENT: (r.CASE, r.AMOUNT),
     r.PAYMENT_OUTCOME: (r.INTENT, r.OUTCOME, r.AMOUNT),
     r.AUTHORISATION_RESULT: (r.INTENT, r.OUTCOME, r.AMOUNT),
-    r.VOID: (r.INTENT,),
+    r.VOID: (r.INTENT, r.AMOUNT, r.VOID_STATE),
     r.LICENCE_DISPOSITION: (r.DISPOSITION,),
     r.RECEIPT_PRINTED: (),
     r.OUTAGE_BEGIN: (),
@@ -123,10 +137,12 @@ REQUIRED: dict[int, tuple[int, ...]] = {
     r.HEALTH_EVENT: (r.HEALTH,),
     r.NEW_EPOCH: (),
     r.GAP: (),
-    r.CASE_CLOSED: (r.CASE, r.CLOSURE),
+    r.CASE_CLOSED: (r.CLOSURE,),
     r.CARD_DATA_ERASED: (r.INTENTS, r.RECEIPT),
 }
 
+_PLAIN = {key: (check.kind, check.low, check.high) for key, check in FIELDS.items() if isinstance(check, _Range)}
+_INT = {int}
 _CARD_USED = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
 
 
@@ -138,12 +154,24 @@ def known(record: dict[int, Any]) -> bool:
 def problem(record: dict[int, Any]) -> int | None:
     """The first key that is missing, unknown or out of range in a whole record; None if the record is in order."""
     for key, value in record.items():
+        plain = _PLAIN.get(key)
+        if plain is not None:
+            kind, low, high = plain
+            if type(value) is kind and low <= (value if kind is int else len(value)) <= high:
+                continue
+            return key
         check = FIELDS.get(key)
         if check is None or not check(value):
             return key
     for key in REQUIRED[record[r.KIND]]:
         if key not in record:
             return key
+    if record[r.KIND] == r.VOID and record[r.VOID_STATE] == r.VOID_ASKED:
+        return next((key for key in (r.SECOND_OFFICER, r.CARD_TOKEN) if key not in record), None)
+    if record[r.KIND] == r.CASE_CLOSED:  # a verdict that came to no notice has no case number: only abandoning ends it
+        abandoned = record[r.CLOSURE] == r.CLOSURE_ABANDONED
+        needed = r.REASON if abandoned else r.CASE
+        return None if needed in record else needed
     if record[r.KIND] == r.PAYMENT_OUTCOME and record[r.OUTCOME] in _CARD_USED and r.SEALED not in record:
         return None if approved_online(record) else r.SEALED
     return None
@@ -158,14 +186,15 @@ def restorable(wire: Any) -> bool:
     """Whether a wire map is enough of a record for `protocol.wire.restore`, which trusts the types of what it adds
     up.
     """
-    if not isinstance(wire, dict) or not all(isinstance(key, int) and not isinstance(key, bool) for key in wire):
+    if not isinstance(wire, dict) or set(map(type, wire)) - _INT:
         return False
-    if not _uint(1, 255)(wire.get(r.KIND)):
+    kind, amount = wire.get(r.KIND), wire.get(r.AMOUNT, 0)
+    if type(kind) is not int or not 1 <= kind <= 255:
         return False
-    utc, counter, amount = wire.get(r.UTC, 0), wire.get(r.COUNTER, 0), wire.get(r.AMOUNT, 0)
-    if not all(isinstance(v, int) and not isinstance(v, bool) and abs(v) < 1 << 40 for v in (utc, counter)):
-        return False
-    if wire[r.KIND] in (r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT):
+    for value in (wire.get(r.UTC, 0), wire.get(r.COUNTER, 0)):
+        if type(value) is not int or not -_FAR < value < _FAR:
+            return False
+    if kind in (r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT):
         return (
             r.AMOUNT in wire and FIELDS[r.AMOUNT](amount) and r.OUTCOME in wire and FIELDS[r.OUTCOME](wire[r.OUTCOME])
         )

@@ -105,6 +105,9 @@ class Terminal:
             await self.journal.append(r.PROVISIONED, {r.WILAYA: self.identity.wilaya, r.FORCE: self.identity.force})
         self.journal.officer, self.journal.unit = view.officer, view.unit
         await self.journal.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})
+        if view.verdict and view.case is None:
+            closed = {r.CLOSURE: r.CLOSURE_ABANDONED, r.REASON: r.ABANDON_POWER, r.DISPOSITION: r.DISPOSITION_RETURNED}
+            await self.journal.append(r.CASE_CLOSED, closed)
         if view.case is not None and view.case.intent:
             body = {r.CASE: view.case.number, r.INTENT: view.case.intent, r.AMOUNT: view.case.amount}
             body[r.OUTCOME] = r.OUTCOME_INTERRUPTED
@@ -151,10 +154,14 @@ class Terminal:
             await self._guard(self._network, "synchronise")
         elif key == "3":
             await self._guard(self._network, "close")
+        elif key == "5":
+            await self._guard(self._void)
         elif key in ("4", "lang"):
             self.face.lang = _LANGUAGES[(_LANGUAGES.index(self.face.lang) + 1) % 3]
         elif key == "cancel":
             self.officer = None
+        if self.officer is not None and self.journal.view.case is not None:  # a void has opened it again
+            await self._guard(self._fine, True)
 
     async def _fine(self, resume: bool) -> None:
         """One fine, or the open case after a reboot."""
@@ -164,6 +171,16 @@ class Terminal:
         flow = Fine(self)
         try:
             await (flow.resume() if resume else flow.run())
+        finally:
+            phases.leave(phases.FINE)
+
+    async def _void(self) -> None:
+        """The last payment of the shift is taken back."""
+        phases.enter(phases.FINE)
+        from terminal.flows import void
+
+        try:
+            await void.void(self)
         finally:
             phases.leave(phases.FINE)
 

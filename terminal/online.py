@@ -11,6 +11,7 @@ from terminal import session
 
 PROBE_MS = 4000
 ANSWER_MS = 8000
+_MOST_DATA = 255  # bytes of field 55
 _UNAVAILABLE = (
     "91",
     "96",
@@ -71,5 +72,11 @@ def _judge(said: dict, intent: int, amount: int) -> Asked:
         return Asked(None)
     if state != m.ASKED_ANSWERED or not isinstance(response, str) or len(response) != 2:
         return Asked({"sent": True})
-    reply = {"arc": response, "data": said.get(m.ISSUER_DATA, b""), "auth_code": said.get(m.AUTH_CODE, "")}
-    return Asked(reply, said.get(m.REFERENCE, ""))
+    data, code, reference = said.get(m.ISSUER_DATA, b""), said.get(m.AUTH_CODE, ""), said.get(m.REFERENCE, "")
+    if not isinstance(data, bytes) or len(data) > _MOST_DATA or not _short(code, 8) or not _short(reference, 16):
+        return Asked({"sent": True})  # an answer that cannot be one: in doubt
+    return Asked({"arc": response, "data": data, "auth_code": code}, reference)
+
+
+def _short(value: object, most: int) -> bool:
+    return isinstance(value, str) and len(value) <= most

@@ -19,6 +19,7 @@ LICENCE = (
     "protocol.licence.access.messaging",
     "protocol.licence.access.bac",
     "protocol.der",
+    "protocol.licence.curves",
     "protocol.licence.trust.algorithms",
     "protocol.licence.trust.x509",
     "protocol.licence.trust.anchors",
@@ -47,12 +48,30 @@ PAYMENT = (
     "terminal.online",
     "terminal.flows.payment",
 )
+TAP = (
+    "drivers.pn532.frames",
+    "drivers.pn532.cards",
+    "drivers.pn532.link",
+    "drivers.pn532.reader",
+    "protocol.emv.contactless.ui",
+    "protocol.emv.contactless.outcome",
+    "protocol.emv.contactless.params",
+    "protocol.emv.contactless.torn",
+    "protocol.emv.contactless.common",
+    "protocol.emv.contactless.preprocess",
+    "protocol.emv.contactless.directory",
+    "protocol.emv.contactless.finish",
+    "protocol.emv.contactless.entry",
+    "terminal.face.lights",
+    "terminal.flows.tap",
+)
+"""Within PAYMENT, where there is a contactless reader; a kernel is loaded when a card asks for it."""
 PAPER = ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers")
 NETWORK = ("protocol.wire", "terminal.session", "terminal.sync", "terminal.flows.shift")
 FINE = ("terminal.personal", "terminal.flows.offence", "terminal.flows.fine")
 
 _DROPPED = {
-    LICENCE: ("protocol.licence", "protocol.der", "terminal.flows.licence"),
+    LICENCE: ("protocol.licence", "protocol.der", "terminal.flows.licence", "drivers.pn532"),
     PAYMENT: (
         "protocol.emv",
         "protocol.dukpt",
@@ -61,13 +80,20 @@ _DROPPED = {
         "terminal.session",
         "terminal.online",
         "terminal.flows.payment",
+        "terminal.face.lights",
+        "terminal.flows.tap",
+        "drivers.pn532",
     ),
+    TAP: ("protocol.emv", "terminal.face.lights", "terminal.flows.tap", "drivers.pn532"),
     PAPER: ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers"),
     NETWORK: ("protocol.wire", "terminal.session", "terminal.sync", "terminal.flows.shift"),
     FINE: (
         "terminal.personal",
         "terminal.flows.offence",
         "terminal.flows.fine",
+        "terminal.flows.void",
+        "terminal.flows.abandon",
+        "terminal.face.screens.void",
         "terminal.face.screens.case",
         "terminal.face.screens.payment",
     ),
@@ -86,7 +112,7 @@ def warm() -> None:
     """Load and drop every phase once, right after boot: the table of interned names, which only grows and wants one piece, grows while the heap
     is still whole.
     """
-    for phase in (LICENCE, PAYMENT, PAPER, NETWORK, FINE):
+    for phase in (LICENCE, PAYMENT, TAP, PAPER, NETWORK, FINE):
         enter(phase)
         leave(phase)
 

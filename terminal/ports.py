@@ -4,7 +4,9 @@
 class Ports:
     """All that the application touches of the outside world. A board fills every field; `scanner` and `diagnostic` may be None;
     `pictures` (drivers.contracts.picture) is None where portraits cannot be shown; `answer_room` is what one extended answer of a
-    licence may hold (0: extended length is not used)."""
+    licence may hold (0: extended length is not used); `contactless_reader` is the antenna for payment cards, `indicator`
+    its lights and sounder, None where there is none; `curves_in_element`: the licence's elliptic-curve work goes to the secure
+    element, because this processor is slower."""
 
     def __init__(
         self,
@@ -25,6 +27,9 @@ class Ports:
         strings,
         pictures=None,
         answer_room=0,
+        contactless_reader=None,
+        indicator=None,
+        curves_in_element=False,
     ) -> None:  # noqa: ANN001, E501 - contracts; duck-typed on MicroPython
         self.storage = storage
         self.se = se
@@ -42,3 +47,13 @@ class Ports:
         self.strings = strings
         self.pictures = pictures
         self.answer_room = answer_room
+        self.contactless_reader = contactless_reader
+        self.indicator = indicator
+        self.curves_in_element = curves_in_element
+
+    def release(self) -> None:
+        """Let go of drivers that are only loaded while they are used (`drivers.late_reader`); no card session may be on."""
+        for reader in (self.licence_reader, self.contactless_reader):
+            release = getattr(reader, "release", None)
+            if release is not None:
+                release()

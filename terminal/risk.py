@@ -2,7 +2,8 @@
 
 All amounts in centimes. RSK-001 amount of one payment, RSK-002 stored offline total, RSK-003 stored offline count, RSK-004 age of the oldest
 unsynchronised payment, RSK-005 storage nearly full, RSK-006 clock older than the last record, RSK-007 the case is already paid or
-provisional, RSK-008 one card's offline total, RSK-009 one officer's. The limits are names of the signed set: tx_max, offline_total_max,
+provisional, RSK-008 one card's offline total, RSK-009 one officer's; RSK-010 to 013 are
+`terminal.flows.void`'s. The limits are names of the signed set: tx_max, offline_total_max,
 offline_count_max, offline_age_max (seconds), card_offline_max and, where the set has it, officer_offline_max.
 """
 

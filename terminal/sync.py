@@ -19,15 +19,17 @@ TESTIMONY_BATCHES = 4
 class Sync:
     """One session with the server. `progress(done, total)` is an async function."""
 
-    def __init__(self, t, progress) -> None:  # noqa: ANN001 - Terminal
+    def __init__(self, t, progress, driver_waits: bool = False) -> None:  # noqa: ANN001 - Terminal
         self._t = t
         self._journal = t.journal
         self._progress = progress
+        self._driver_waits = driver_waits  # whether the driver of a void that was asked for is still there
         self._nonce = b""
         self._held = (
             0  # up to where the server holds our records; below `acked_seq` after it was restored from a backup
         )
         self.results: "list[dict]" = []
+        self.voids: "list[dict]" = []  # voids that have ended
         self.erased: "list[int]" = []  # intents whose sealed card data went
         self.sent = 0
 
@@ -92,6 +94,7 @@ class Sync:
                     r.PARAMETERS_APPLIED, {r.SET_KIND: applied.kind, r.SET_VERSION: applied.version}
                 )
         await self._take_results(welcome)
+        await self._take_voids(welcome)
         await self._erase(welcome)
 
     async def _take_results(self, message: dict) -> None:
@@ -116,6 +119,26 @@ class Sync:
                     r.LICENCE_DISPOSITION, {r.CASE: case, r.DISPOSITION: r.DISPOSITION_RELEASE_GRANTED}
                 )
             self.results.append(body)
+
+    async def _take_voids(self, message: dict) -> None:
+        """The end of the void that was asked for becomes a record, once; refused, the licence goes back."""
+        journal = self._journal
+        for end in message.get(m.VOIDS, ()):
+            case, state = journal.view.voiding, end[m.RESULT_OUTCOME]
+            if case is None or journal.view.case is not None or not journal.view.shift_open:
+                return  # it comes again
+            if end[m.RESULT_EPOCH] != journal.epoch or end[m.RESULT_INTENT] != case.intent:
+                continue
+            if state not in (r.VOID_DONE, r.VOID_REFUSED):
+                continue
+            body = {r.CASE: case.number, r.INTENT: case.intent, r.AMOUNT: case.amount, r.VOID_STATE: state}
+            body[r.REASON] = end[m.RESULT_REASON]
+            body[r.ACQUIRER_REF] = end[m.RESULT_REF]
+            if state == r.VOID_REFUSED:
+                body[r.DISPOSITION] = r.DISPOSITION_RETURNED if self._driver_waits else r.DISPOSITION_RELEASE_GRANTED
+            await journal.append(r.VOID, body)
+            body[r.PV] = case.pv
+            self.voids.append(body)
 
     async def _erase(self, message: dict) -> None:
         """Erase the sealed card data that a signed receipt names; its hash is chained first (`terminal.vault`). One receipt a session."""

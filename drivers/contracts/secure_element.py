@@ -5,6 +5,9 @@ up, to 2 097 151. Data slots survive power cuts; a write is all or nothing per 3
 """
 
 SLOT_DEVICE_KEY = 0  # P-256 private: signs outcomes, batches, receipts
+SLOT_EPHEMERAL = (
+    1  # P-256 private, made anew whenever needed: key agreement with its result in clear, never a signature
+)
 SLOT_PIN_HMAC = 4  # HMAC-SHA-256 key: officers' PIN verifiers
 SLOT_TOKEN_HMAC = 5  # HMAC-SHA-256 key: card and licence tokens
 SLOT_PV_HMAC = 6  # HMAC-SHA-256 key: derives the key of personal data kept for the authority
@@ -40,7 +43,18 @@ class SecureElement:
         raise NotImplementedError
 
     async def verify(self, public_key: bytes, digest: bytes, signature: bytes) -> bool:
-        """ECDSA P-256 verification with a public key (65 bytes) from outside."""
+        """ECDSA P-256 verification with a public key (65 bytes) from outside: Nonce in pass-through mode (03) with the digest, then
+        Verify in external mode (02) with key type 0004."""
+        raise NotImplementedError
+
+    async def generate_key(self, slot: int) -> bytes:
+        """GenKey in creation mode (04): a fresh P-256 pair in `slot`; 65 bytes of its public key. The one before is gone. Only
+        SLOT_EPHEMERAL allows it after provisioning."""
+        raise NotImplementedError
+
+    async def ecdh(self, slot: int, public_key: bytes) -> bytes:
+        """ECDH of a stored key with its result in clear (mode 0C): 32 bytes, the first coordinate of the private key in `slot` times
+        `public_key` (65 bytes, on the curve). Only SLOT_EPHEMERAL allows it."""
         raise NotImplementedError
 
     async def hmac(self, slot: int, data: bytes) -> bytes:

@@ -19,6 +19,9 @@ class Uart:
         """Read 1..len(buffer) bytes; 0 after `timeout_ms`."""
         raise NotImplementedError
 
+    def set_baudrate(self, baudrate: int) -> None:
+        """Change the speed once what was written has gone out; a line that has none (TCP, a pty) does nothing."""
+
 
 class Spi:
     """A write-only SPI device with a data/command pin, as displays have."""
@@ -109,4 +112,12 @@ class Diagnostic:
 
     def emit(self, event: str, fields: dict) -> None:
         """Queue an event; never blocks, never raises; the oldest are dropped when nobody listens."""
+        raise NotImplementedError
+
+
+class Indicator:
+    """Lights and sounder of the contactless reader."""
+
+    async def show(self, lights: int, blinking: int, tones: "tuple[tuple[int, int], ...]") -> None:
+        """Set the four lights (bits 0 to 3 from the left; on, blinking) and play `tones` ((Hz, ms), 0 Hz a pause). Never raises."""
         raise NotImplementedError

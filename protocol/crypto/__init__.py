@@ -142,6 +142,11 @@ class Crypto:
         """scalar * point as 04 | x | y; `point` None is the base point. 0 < scalar < order, else KeyFormatError."""
         raise NotImplementedError
 
+    def ec_shared(self, curve: str, scalar: "Bytes", point: "Bytes") -> bytes:
+        """The first coordinate of scalar * point, as ECDH wants it (SP 800-56A 5.7.1.2); errors as `ec_multiply`."""
+        product = self.ec_multiply(curve, scalar, point)
+        return product[1 : 1 + (len(product) >> 1)]
+
     def ec_add(self, curve: str, a: "Bytes", b: "Bytes") -> bytes:
         """The sum of two points as 04 | x | y; KeyFormatError if it is infinity."""
         raise NotImplementedError

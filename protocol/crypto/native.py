@@ -97,8 +97,37 @@ def _product(known: pure_ec.Curve, curve: ec.EllipticCurve, k: int, public: ec.E
     return b"\x04" + x1.to_bytes(known.size, "big") + y1.to_bytes(known.size, "big")
 
 
+_KEPT = 8  # expanded DES keys
+_ZERO = bytes(8)
+
+
 class NativeCrypto(Crypto):
-    """`cryptography` where it can, the pure modules where it cannot."""
+    """`cryptography` where it can, the pure modules where it cannot. Keeps a few expanded DES keys and the last scalar's key."""
+
+    def __init__(self) -> None:
+        self._ciphers: "dict[tuple[bytes, bool], Cipher]" = {}
+        self._scalar: "tuple[str, int, ec.EllipticCurvePrivateKey] | None" = None
+
+    def forget(self) -> None:
+        self._ciphers = {}
+        self._scalar = None
+
+    def _kept(self, key: bytes, chained: bool) -> Cipher:
+        """(Triple) DES with a zero initial vector, or block by block."""
+        found = self._ciphers.get((key, chained))
+        if found is None:
+            if len(self._ciphers) >= _KEPT:
+                self._ciphers = {}
+            mode = modes.CBC(_ZERO) if chained else modes.ECB()
+            found = self._ciphers[(key, chained)] = Cipher(_des(key, (8, 16, 24)), mode)
+        return found
+
+    def _private(self, curve: str, scalar: int) -> ec.EllipticCurvePrivateKey:
+        """A scalar as a key; one that was just used is not expanded again."""
+        kept = self._scalar
+        if kept is None or kept[0] != curve or kept[1] != scalar:
+            kept = self._scalar = (curve, scalar, ec.derive_private_key(scalar, _CURVES[curve]()))
+        return kept[2]
 
     def sha_new(self, name: str) -> Hash:
         need(name in _SIZES, "unknown hash function")
@@ -169,17 +198,26 @@ class NativeCrypto(Crypto):
         return _run(_des(key, (8,)), modes.ECB(), data, False)
 
     def des3_cbc_encrypt(self, key: Bytes, iv: Bytes, data: Bytes) -> bytes:
+        if iv == _ZERO and len(key) in (16, 24) and len(data) % 8 == 0:
+            return self._kept(bytes(key), True).encryptor().update(bytes(data))
         return _run(_des(key, (16, 24)), _iv(iv, 8), data, True)
 
     def des3_cbc_decrypt(self, key: Bytes, iv: Bytes, data: Bytes) -> bytes:
+        if iv == _ZERO and len(key) in (16, 24) and len(data) % 8 == 0:
+            return self._kept(bytes(key), True).decryptor().update(bytes(data))
         return _run(_des(key, (16, 24)), _iv(iv, 8), data, False)
 
     def retail_mac(self, key: Bytes, data: Bytes) -> bytes:
         need(len(key) == 16, "a retail MAC key has 16 bytes")
         need(len(data) % 8 == 0, "DES takes whole blocks of 8 bytes")
-        key = bytes(key)
-        last = self.des3_cbc_encrypt(key[:8] * 2, bytes(8), data)[-8:] if data else bytes(8)
-        return self.des_ecb_encrypt(key[:8], self.des_ecb_decrypt(key[8:], last))
+        key, data = bytes(key), bytes(data)
+        if not data:
+            return self._kept(key[:8], False).encryptor().update(self._kept(key[8:], False).decryptor().update(_ZERO))
+        block, before = data[-8:], data[:-8]
+        if before:  # single DES up to the last block, which is enciphered, deciphered and enciphered: triple DES
+            chained = self._kept(key[:8], True).encryptor().update(before)[-8:]
+            block = (int.from_bytes(block, "big") ^ int.from_bytes(chained, "big")).to_bytes(8, "big")
+        return self._kept(key, False).encryptor().update(block)
 
     def rsa_public(self, n: Bytes, e: Bytes, data: Bytes) -> bytes:
         return rsa_public(n, e, data)
@@ -216,13 +254,19 @@ class NativeCrypto(Crypto):
         k = int.from_bytes(bytes(scalar), "big")
         need(0 < k < known.n, "a scalar lies between 0 and the order")
         if point is None:
-            return _encoded(ec.derive_private_key(k, _CURVES[curve]()).public_key())
+            return _encoded(self._private(curve, k).public_key())
         public = self._public(curve, point)
         if (
             k > known.n - 3 or k < 3 or curve.startswith("brainpool")
         ):  # where two agreements take longer than one product
             return pure_ec.multiply(curve, scalar, point)
         return _product(known, _CURVES[curve](), k, public)
+
+    def ec_shared(self, curve: str, scalar: Bytes, point: Bytes) -> bytes:
+        need(curve in _CURVES, "unknown curve")
+        k = int.from_bytes(bytes(scalar), "big")
+        need(0 < k < pure_ec.Curve(curve).n, "a scalar lies between 0 and the order")
+        return self._private(curve, k).exchange(ec.ECDH(), self._public(curve, point))
 
     def ec_add(self, curve: str, a: Bytes, b: Bytes) -> bytes:
         return pure_ec.add(curve, a, b)

@@ -5,15 +5,22 @@
     what                     why
     SELECT, PSE, GPO         how an application was chosen, refused or given up
     ODA CDA                  selected 82 9F33: the method, from the AIP and the terminal capabilities
+    XDA                      signature holds; bits of the TVR that mean something else to Kernel 2 end in an x when they are XDA's: B5b3x, B5b2x
     TVR BnbM                 rule and data objects that set bit M of byte n of the TVR: "floor 9F02 9F1B"
     TSI BnbM                 what the terminal did: oda-done, cvm-done, card-risk-done, issuer-auth-done, risk-done, scripts-done
     CVM rule n               the n-th rule of the CVM list: condition-not-met, unsupported, performed with its code
     CVM xxxxxx               the CVM results, or why there are none
     PIN, PIN-KEY             wrong, already-blocked, already-bypassed, no-encipherment-key
     TAC-DENIAL BnbM          that bit of the TVR met the terminal's (IAC-: the issuer's) action code; also -ONLINE, -DEFAULT
-    RULE                     offline-needs-cda, deferral, no-second-cryptogram: rules of this terminal on top of EMV
+    RULE                     offline-needs-cda, deferral, no-second-cryptogram, never-offline, online-pin-goes-online: rules of this
+                             terminal on top of EMV; device-needs-cda is Kernel 2's; xda-failed-online: what XDA could not prove
+                             is for the issuer to judge, who sees the TVR
     GAC1 asked xx            card gave yy (cryptogram information data)
     CDA                      signature holds
+    COMBINATION              kernel n, or why one was given up; TTQ, CTQ: the qualifiers of Kernel 3
+    K3 …                     restriction, fdda, cvm, switch: what Kernel 3 found (its TVR stays zero)
+    TORN                     what became of a GENERATE AC whose answer was not heard (Kernel 2): remembered, recovered, not-recovered, dropped
+    PHONE, LIMIT             Kernel 2: the device wants its holder; over the contactless limit
     ONLINE                   unable, sent-without-answer, or the issuer's response code
     OUTCOME                  the reason of the result
 """
@@ -30,7 +37,9 @@ def decisive(explain: "list[tuple[str, str]]") -> "tuple[str, str]":
     That a deferral is allowed decides nothing: why the issuer had to be asked does.
     """
     for what, why in reversed(explain):
-        if what.startswith(("TAC-", "IAC-")) or (what == "RULE" and why != "deferral"):
+        if what.startswith(("TAC-", "IAC-", "K3 RESTRICTION", "K3 SWITCH")) or (what == "RULE" and why != "deferral"):
+            return what, why
+        if (what == "K3 FDDA" and not why.startswith("fdda-holds")) or why == "cvm-impossible":
             return what, why
     return explain[-1] if explain else ("", "")
 
@@ -38,6 +47,6 @@ def decisive(explain: "list[tuple[str, str]]") -> "tuple[str, str]":
 def decided(explain: "list[tuple[str, str]]") -> str:
     """The decisive line as a word: the TVR bit that met an action code ("B4b8"), a rule ("offline-needs-cda"), "" if neither."""
     what, why = decisive(explain)
-    if what == "RULE":
-        return why
+    if what == "RULE" or what.startswith("K3 "):
+        return why.split(" ")[0]
     return what.split(" ")[1] if what.startswith(("TAC-", "IAC-")) else ""

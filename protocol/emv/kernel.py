@@ -35,6 +35,8 @@ class Result:
 
     def __init__(self) -> None:
         self.outcome = 0
+        self.interface = "contact"
+        self.kernel = 0
         self.reason = ""
         self.detail = ""
         self.terminated = True
@@ -185,7 +187,9 @@ def _after_first(s: "Session", result: Result, first: "Cryptogram") -> "Steps":
     """Card action analysis done: TC, AAC, or ARQC and on (Book 3, 10.8 and 10.9)."""
     if first.kind == taa.AAC:
         return _decline(result, "Z1")
-    if first.failed:
+    if first.failed and s.oda == "xda" and first.kind == taa.ARQC and not taa.denied(s):
+        s.note("RULE", "xda-failed-online")  # Book 4, 6.3.2.2.4: to the issuer, who sees the TVR, or nowhere
+    elif first.failed:
         if first.kind == taa.ARQC:
             yield from _second(s, taa.AAC, "Z1")
         return _decline(result, "EMV-121", EmvError("combined data authentication failed", "EMV-121"))
@@ -198,10 +202,11 @@ def _after_first(s: "Session", result: Result, first: "Cryptogram") -> "Steps":
         return None
     frozen = de55(s)
     reply = None if taa.offline_only(s) else (yield ("online", frozen))
+    unproved = first.failed
     if reply is None or reply.get("sent"):
         yield from _unable(s, result, frozen, reply is not None)
     else:
-        yield from _answered(s, result, frozen, reply)
+        yield from _answered(s, result, frozen, reply, unproved)
     return None
 
 
@@ -244,12 +249,17 @@ def _unable(s: "Session", result: Result, frozen: bytes, sent: bool) -> "Steps":
 
 def _deferrable(s: "Session") -> bool:
     """Whether the parameters let this ARQC be authorised later; never after an online PIN or failed authentication."""
+    if s.oda == "xda" and s.ecc_key is None:
+        return False
     failed = s.has_tvr(state.CDA_FAILED) or s.has_tvr(state.DDA_FAILED) or s.has_tvr(state.SDA_FAILED)
     return s.params.deferral and s.oda in s.params.deferral_oda and not failed and not s.online_pin
 
 
-def _answered(s: "Session", result: Result, frozen: bytes, reply: dict) -> "Steps":
-    """The issuer answered: authenticate it, scripts, second GENERATE AC. What an approval does not survive is to be reversed."""
+def _answered(s: "Session", result: Result, frozen: bytes, reply: dict, unproved: bool) -> "Steps":
+    """The issuer answered: authenticate it, scripts, second GENERATE AC. What an approval does not survive is to be reversed.
+
+    `unproved`: XDA had failed before, and the issuer who approves knows it from the TVR: the second signature is not looked at.
+    """
     try:
         answer = online.read(s, reply)
     except EmvError as error:  # an answer that nobody can read is no answer, and may have been an approval
@@ -265,7 +275,7 @@ def _answered(s: "Session", result: Result, frozen: bytes, reply: dict) -> "Step
     yield from online.scripts(s, answer, 0x72)
     if not answer.approved:
         return _decline(result, answer.arc)
-    if second.failed:
+    if second.failed and not unproved:
         return _decline(result, "EMV-121", EmvError("combined data authentication failed", "EMV-121"))
     if second.kind != taa.TC:
         return _decline(result, "Z1")

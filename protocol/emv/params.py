@@ -6,6 +6,7 @@
                "version": bstr 2, "ddol": bstr (9F3704), "tdol": bstr (b""),
                "capabilities": bstr 3 (9F33), "additional": bstr 5 (9F40), "terminal_type": uint (0x22)}],
      "ca_keys": [{"rid": bstr 5, "index": uint, "modulus": bstr, "exponent": bstr, "expiry": "YYYYMMDD", "sha1": bstr 20}],
+     "ecc_ca_keys": [{"rid": bstr 5, "index": uint, "suite": 0x10 | 0x11, "x": bstr 32 | 66, "expiry": "YYYYMMDD"}] ([]),
      "exceptions": [bstr 32 = SHA-256 of the PAN's ASCII digits],
      "revoked": [bstr 9 = RID, CA key index, certificate serial number] ([]),
      "de55": [uint tag, …] (the kernel's own list), "deferral": bool, "deferral_oda": ["cda", "dda"],
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 CAPABILITIES = b"\x20\xb8\xc8"  # contact chip; plaintext and enciphered offline PIN, signature, no CVM; SDA, DDA, CDA
 ADDITIONAL = b"\x60\x00\xf0\xf0\x01"  # goods, services; keys; print and display; code table 1
 DDOL = b"\x9f\x37\x04"
+_FIELD = {0x10: 32, 0x11: 66}  # bytes of a coordinate by algorithm suite (Book 2, Table 48)
 
 
 def _bytes(entry: dict, name: str, low: int, high: int, default: "bytes | None" = None) -> bytes:
@@ -46,6 +48,13 @@ def _flag(entry: dict, name: str, default: bool) -> bool:
     if value is not True and value is not False:
         raise ParameterError("EMV parameter is not true or false", "PRM-121", detail=name)
     return value
+
+
+def _expiry(entry: dict, index: int) -> str:
+    expiry = str(entry.get("expiry", ""))
+    if len(expiry) != 8 or not expiry.isdigit():
+        raise ParameterError("a CA key needs an expiry date YYYYMMDD", "PRM-122", detail=index)
+    return expiry
 
 
 class AidParams:
@@ -83,13 +92,24 @@ class CaKey:
         self.modulus = _bytes(entry, "modulus", 64, 248)
         self.exponent = _bytes(entry, "exponent", 1, 3)
         self.sha1 = _bytes(entry, "sha1", 20, 20)
-        self.expiry = str(entry.get("expiry", ""))
-        if len(self.expiry) != 8 or not self.expiry.isdigit():
-            raise ParameterError("a CA key needs an expiry date YYYYMMDD", "PRM-122", detail=self.index)
+        self.expiry = _expiry(entry, self.index)
 
     def digest_holds(self, crypto: "Crypto") -> bool:
         """Whether SHA-1(RID, index, modulus, exponent) is the key's check sum (Book 2, 11.2.2)."""
         return crypto.sha1(self.rid + bytes([self.index]) + self.modulus + self.exponent) == self.sha1
+
+
+class EccCaKey:
+    """One certification authority key for XDA (Book 2, 12.2): algorithm suite and x coordinate. The set's signature stands for a check sum."""
+
+    def __init__(self, entry: dict) -> None:
+        self.rid = _bytes(entry, "rid", 5, 5)
+        self.index = _uint(entry, "index", 255)
+        self.suite = _uint(entry, "suite", 255)
+        if self.suite not in _FIELD:
+            raise ParameterError("a CA key of an algorithm suite that is not known", "PRM-122", detail=self.index)
+        self.x = _bytes(entry, "x", _FIELD[self.suite], _FIELD[self.suite])
+        self.expiry = _expiry(entry, self.index)
 
 
 class EmvParams:
@@ -98,6 +118,7 @@ class EmvParams:
     def __init__(self, body: dict) -> None:
         self.aids = [AidParams(entry) for entry in body.get("aids", [])]
         self.ca_keys = [CaKey(entry) for entry in body.get("ca_keys", [])]
+        self.ecc_ca_keys = [EccCaKey(entry) for entry in body.get("ecc_ca_keys", [])]
         self.exceptions = [bytes(e) for e in body.get("exceptions", [])]
         self.revoked = [bytes(e) for e in body.get("revoked", [])]
         self.de55 = [int(tag) for tag in body.get("de55", [])]
@@ -117,6 +138,13 @@ class EmvParams:
     def ca_key(self, rid: bytes, index: int) -> "CaKey | None":
         """The key that the card names, or None."""
         for key in self.ca_keys:
+            if key.index == index and key.rid == rid:
+                return key
+        return None
+
+    def ecc_ca_key(self, rid: bytes, index: int) -> "EccCaKey | None":
+        """The key for XDA that the card names, or None."""
+        for key in self.ecc_ca_keys:
             if key.index == index and key.rid == rid:
                 return key
         return None

@@ -25,6 +25,7 @@ ON_EXCEPTION_FILE = 0x0110
 DDA_FAILED = 0x0108
 CDA_FAILED = 0x0104
 SDA_SELECTED = 0x0102
+XDA_SELECTED = 0x0101
 VERSIONS_DIFFER = 0x0280
 EXPIRED = 0x0240
 NOT_YET_EFFECTIVE = 0x0220
@@ -41,10 +42,17 @@ LCOL_EXCEEDED = 0x0440
 UCOL_EXCEEDED = 0x0420
 RANDOM_ONLINE = 0x0410
 FORCED_ONLINE = 0x0408
+XDA_FAILED = 0x0401
 DEFAULT_TDOL = 0x0580
 ISSUER_AUTH_FAILED = 0x0540
 SCRIPT_FAILED_BEFORE = 0x0520
 SCRIPT_FAILED_AFTER = 0x0510
+ECC_CA_KEY_MISSING = 0x0504  # in the contact kernel; Kernel 2 has bits of its own there
+ECC_RECOVERY_FAILED = 0x0502
+RELAY_THRESHOLD = 0x0508  # byte 5, bits 4 to 1: Kernel 2 (EMV Contactless Book C-2, annex A)
+RELAY_TIME_LIMITS = 0x0504
+RELAY_PERFORMED = 0x0502
+RELAY_NOT_PERFORMED = 0x0501
 
 ODA_PERFORMED = 0x0180
 CVM_PERFORMED = 0x0140
@@ -85,12 +93,17 @@ class Session:
         self.explain: "list[tuple[str, str]]" = []
         self.pdol_data = b""
         self.cdol_data = b""
+        self.relay = b""  # what CDA must sign besides, after a relay resistance exchange (Kernel 2)
         self.afl: "list[tuple[int, int, int, int]]" = []
         self.static: "list[bytes]" = []  # records to be authenticated, in the order read
         self.static_ok = True
         self.oda = "none"
         self.issuer_key: "tuple[bytes, bytes] | None" = None
         self.icc_key: "tuple[bytes, bytes] | None" = None
+        self.ecc_key: "tuple[int, bytes] | None" = None  # of XDA: algorithm suite, x coordinate
+        self.ecc_trouble = (
+            ""  # why there is none though the authority's is known; in the TVR after the first GENERATE AC
+        )
         self.pan = b""
         self.signature = False
         self.pin_ok = False
@@ -98,6 +111,7 @@ class Session:
         self.pin_state = ""  # "", "bypassed", "blocked"
         self.script_results = b""
         self.advice = False
+        self.follow = True  # 61xx and 6Cxx are of the contact interface: elsewhere status words like any other
         if len(self.un) != 4:
             raise EmvError("the unpredictable number has four bytes", "EMV-102", detail="9F37")
 
@@ -106,7 +120,12 @@ class Session:
     def set_tvr(self, bit: int, why: str) -> None:
         """Set a TVR bit and note the rule and data object behind it."""
         self.tvr[(bit >> 8) - 1] |= bit & 0xFF
-        self.note("TVR " + bit_name(bit), why)
+        self.note("TVR " + self.named(bit), why)
+
+    def named(self, bit: int) -> str:
+        """ "B4b8"; with an x the two bits of byte 5 that XDA and Kernel 2's relay resistance have in common, when they are XDA's."""
+        name = bit_name(bit)
+        return name + "x" if self.oda == "xda" and name in ("B5b3", "B5b2") else name
 
     def has_tvr(self, bit: int) -> bool:
         """Whether a TVR bit is set."""
@@ -168,8 +187,8 @@ class Session:
     # --- the card
 
     def exchange(self, command: bytes) -> "Steps":
-        """Send one command, 61xx and 6Cxx followed (Book 1, 9.3); returns (data, SW)."""
-        machine = apdu.exchange(command)
+        """Send one command, 61xx and 6Cxx followed (Book 1, 9.3) unless `follow` is off; returns (data, SW)."""
+        machine = apdu.exchange(command, follow=self.follow)
         answer: Any = None
         while True:
             try:

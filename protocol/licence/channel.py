@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 NOT_FOUND = (0x6A82, 0x6A83, 0x6A88, 0x6A81)
 MAX_REBUILDS = 6
 CHUNK = 240  # bytes asked for at once without extended length: what works in the field
+SMALLEST_PART = 16  # bytes of an answer that goes on after GET RESPONSE; less would make a reading endless
+MAX_READS = 1900  # READ BINARY commands of one reading: a portrait of 16 KB in pieces of 16 bytes takes 1,024
 SM_OVERHEAD = 48  # most bytes that secure messaging adds to an answer's data
 
 
@@ -32,20 +34,22 @@ def exchange(command: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
     """Send one command as it is; (data, status) of the answer, 61xx followed. ReadError if the answer is no APDU."""
     answer = yield ("apdu", command)
     data = b""
-    for _ in range(64):
+    for part in range(64):
         if len(answer) < 2:
             raise ReadError("the chip's answer is cut short", detail="length")
         status = pack.rd16(answer, len(answer) - 2)
         data = data + bytes(answer[:-2]) if data else bytes(answer[:-2])
         if status >> 8 != 0x61:
             return data, status
+        if part and len(answer) - 2 < SMALLEST_PART:
+            break
         answer = yield ("apdu", bytes((0, 0xC0, 0, 0, status & 255)))
     raise ReadError("the chip's answer never ends", detail="61xx")
 
 
 def _master_file(file: int) -> "Generator[tuple, Any, bytes]":
     """A small file of the master file by short identifier, in clear, as far as it can be read; empty if it is not there."""
-    data, want, total = b"", 0, 0
+    data, want, total = b"", CHUNK, 0
     for _ in range(64):
         piece, status = yield from exchange(bytes((0, 0xB0, 0x80 | file, len(data), want)))
         if status >> 8 == 0x6C and status & 255 and status & 255 != want:
@@ -57,7 +61,7 @@ def _master_file(file: int) -> "Generator[tuple, Any, bytes]":
         total = total or _announced_length(data)
         if len(data) >= total or len(data) > 255:
             return data
-        want = min(want or 256, total - len(data)) & 255
+        want = min(want, total - len(data))
     return data
 
 
@@ -107,8 +111,9 @@ def answer_size(atr_info: bytes, room: int) -> int:
 
 class Chip:
     """One licence chip: `aid` once selected, `channel` once open, `access` "BAC" or "PACE", `offers` of PACE in EF.CardAccess,
-    `pace_proof` (data, key) of the chip-authentication mapping or None, `rebuilds` how often the channel was lost, `chunk` how many
-    bytes a READ BINARY asks for (found out once, kept for all files), `room` for the data of an extended answer (0: none)."""
+    `pace_proof` (data, key) of the chip-authentication mapping or None, `proven` whether an answer came under the keys of chip
+    authentication, `rebuilds` how often the channel was lost, `reads` of files so far, `chunk` how many bytes a READ BINARY asks
+    for (found out once, kept for all files), `room` for the data of an extended answer (0: none)."""
 
     def __init__(
         self, crypto: "Crypto", mrz: "Mrz", rnd: "Callable[[int], bytes]", atr: bytes = b"", room: int = 0
@@ -121,9 +126,11 @@ class Chip:
         self.channel: "SecureChannel | None" = None
         self.offers: "list[Offer]" = []
         self.pace_proof: "tuple[bytes, bytes] | None" = None
+        self.proven = False
+        self._agreed: "SecureChannel | None" = None
         self._looked = False
         self._offer: "Offer | None" = None
-        self.rebuilds = 0
+        self.rebuilds = self.reads = 0
         self.room = room
         self.chunk = CHUNK
         self._announces = room > 2 * CHUNK and extended_announced(atr)
@@ -139,9 +146,10 @@ class Chip:
         return self._rnd(count)
 
     def replace(self, channel: "SecureChannel") -> None:
-        """Go on under another channel (chip authentication)."""
+        """Go on under another channel (chip authentication); the first authentic answer in it proves the chip."""
         self.close()
-        self.channel = channel
+        self.channel = self._agreed = channel
+        self.proven = False
 
     def look(self) -> "Generator[tuple, Any, None]":
         """Read EF.CardAccess once: whether the chip wants PACE (ICAO Doc 9303-11 section 4.2). AccessError LIC-024 if malformed."""
@@ -222,4 +230,7 @@ class Chip:
         if channel is None:
             raise MessagingError("there is no secure channel", detail="closed")
         data, status = yield from exchange(channel.wrap(command))
-        return channel.unwrap(data + pack.u16be(status))
+        answer = channel.unwrap(data + pack.u16be(status))
+        if channel is self._agreed:
+            self.proven = True
+        return answer

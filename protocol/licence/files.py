@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from protocol import pack
 from protocol.licence import profile
-from protocol.licence.channel import NOT_FOUND
+from protocol.licence.channel import MAX_READS, NOT_FOUND
 from protocol.licence.errors import MessagingError, ReadError
 
 if TYPE_CHECKING:
@@ -157,6 +157,9 @@ class _Reader:
         exact = self.exact
         want = exact or (min(chunk, state.total - state.done) if state.total else chunk)
         p1, p2 = (0x80 | state.file, state.done) if short else (state.done >> 8, state.done & 255)
+        self.chip.reads += 1
+        if self.chip.reads > MAX_READS:
+            raise ReadError("the chip gives its files in crumbs", detail=profile.name_of(state.file))
         size = bytes((want,)) if want < 256 else b"\0" + pack.u16be(want)
         data, status = yield from self.chip.send(bytes((0, 0xB0, p1, p2)) + size)
         self.exact = 0

@@ -1,8 +1,9 @@
 """Read a licence and say what was proved: the machine that a terminal drives.
 
-`read_licence` yields ("apdu", command) → answer bytes (data and status word) and ("progress", name, done, total) → None, and
-returns a LicenceReading. A failure of the link is thrown into it as CardError: session keys are dropped and the error goes out
-again. With a `Resume` the next reading goes on where the last one stopped, after it authenticated again and found the same SOD.
+`read_licence` yields ("apdu", command) → answer bytes (data and status word), ("progress", name, done, total) → None and requests
+for elliptic-curve work (`protocol.licence.curves`; None where there is nobody to do it), and returns a LicenceReading. A failure of
+the link is thrown into it as CardError: session keys are dropped and the error goes out again. With a `Resume` the next reading goes
+on where the last one stopped, after it authenticated again and found the same SOD.
 
 Raised: AccessError, ReadError (see `protocol.licence`) where nothing can be said about the licence; the caller may record such a
 licence as "chip unreadable". Everything that could be judged is in the verdict and the findings instead.
@@ -133,16 +134,23 @@ class _Reading:
         wanted = self.order(wanted)
         present = yield from self.common()
         yield from self.security_object()
-        proofs = [] if self.sod is None else [group for group in sorted(self.sod.hashes) if passive.expected_in(group)]
-        reads = yield from self.read_groups(wanted + [group for group in proofs if group not in wanted], present)
-        if self.sod is not None:
-            passive.compare(self.sod, reads, present, self.judged)
-        self.decode(reads)
-        self.believe(mrz, trust, today)
-        if proofs:
+        sod, reads = self.sod, self.resume.reads
+        keyed = [] if sod is None else [group for group in sorted(sod.hashes) if passive.expected_in(group)]
+        proofs = None
+        if sod is not None and keyed:  # the proofs first: what is read after chip authentication is read under its keys
             from protocol.licence.access import proof
 
-            self.result.chip = yield from proof.prove(self.chip, proofs, reads, self.judged)
+            yield from self.read_groups(keyed, present)
+            proofs = proof.Proofs(self.chip, sod, reads, self.judged)
+            yield from proofs.begin(keyed, any([self.due(group, present) for group in wanted]))
+        yield from self.read_groups(wanted, present)
+        self.need_first()
+        if sod is not None:
+            passive.compare(sod, reads, present, self.judged)
+        self.decode(reads)
+        if proofs is not None:
+            self.result.chip = yield from proofs.end()
+        yield from self.believe(mrz, trust, today)
         self.conclude()
         return self.result
 
@@ -199,13 +207,22 @@ class _Reading:
         self.keep(state)
         self.sod = passive.parse_sod(state.content, self.judged)
 
-    def read_groups(
-        self, wanted: "list[int]", present: "list[int] | None"
-    ) -> "Generator[tuple, Any, dict[int, FileRead]]":
+    def announced(self, group: int) -> bool:
+        """Whether the SOD lists the group."""
+        return self.sod is not None and group in self.sod.hashes
+
+    def due(self, group: int, present: "list[int] | None") -> bool:
+        """Whether the chip may have the group and has not given or refused it yet."""
+        if present is not None and group not in present and not self.announced(group):
+            return False
+        state = self.resume.reads.get(group)
+        return state is None or not (state.complete or state.absent or state.denied)
+
+    def read_groups(self, wanted: "list[int]", present: "list[int] | None") -> "Generator[tuple, Any, None]":
         """Read the wanted groups that the chip may have; faults of content are findings."""
         reads = self.resume.reads
         for group in wanted:
-            announced = self.sod is not None and group in self.sod.hashes
+            announced = self.announced(group)
             if present is not None and group not in present and not announced:
                 continue
             state = reads.get(group)
@@ -227,10 +244,13 @@ class _Reading:
                 self.keep(state)
             elif state.denied or (state.absent and announced):
                 self.judged.note("LIC-213", group)
-        if 1 not in reads or not (reads[1].complete or 1 in self.judged.altered):
+
+    def need_first(self) -> None:
+        """Without DG1 there is nothing to judge."""
+        first = self.resume.reads.get(1)
+        if first is None or not (first.complete or 1 in self.judged.altered):
             self.judged.note("LIC-213", 1)
             self.judged.readable = False
-        return reads
 
     def decode(self, reads: "dict[int, FileRead]") -> None:
         """Open the groups that were kept; what cannot be opened is a finding."""
@@ -248,14 +268,14 @@ class _Reading:
         self.result.dg1 = self.result.data.get(1)
         self.result.dg11 = self.result.data.get(11)
 
-    def believe(self, mrz: "Mrz", trust: "TrustSet", today: str) -> None:
+    def believe(self, mrz: "Mrz", trust: "TrustSet", today: str) -> "Generator[tuple, Any, None]":
         """Judge signer and dates."""
         dg1 = self.result.dg1
         country = profile.two_letters(dg1["country"]) if dg1 else ""
         if self.sod is not None:
             try:
                 issued = dg1["issue"] if dg1 else ""
-                passive.judge_signer(self.crypto, self.sod, trust, country, issued, today, self.judged)
+                yield from passive.judge_signer_steps(self.crypto, self.sod, trust, country, issued, today, self.judged)
             except CryptoError as cause:
                 self.judged.tested = False
                 self.judged.note("LIC-232", cause.code)

@@ -12,11 +12,12 @@ and never a lost one.
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, exists, insert, or_, select, update
 
 from protocol import records as r
 from protocol.errors import ServerError
 from server import codes
+from server.acquirer import voids
 from server.acquirer.iso import Answer, Request
 from server.ingest import results
 from server.ledger import accounts, posting
@@ -26,6 +27,7 @@ from server.store import tables as t
 
 LEASE = 60  # seconds that a claimed row belongs to the process that claimed it
 LATER = frozenset({"91", "96", "68", "94", "09"})  # try again: issuer or host unavailable, late, duplicate in progress
+NOT_NOW = "12"  # host: it is reversed, or was refused
 NO_RECORD = "25"  # host knows nothing of this reference, and no card data came with it
 BROKEN = frozenset(
     {"30", "12", NO_RECORD, "63"}
@@ -41,7 +43,10 @@ def _where(table: Any, identity: Identity, step: int | None = None) -> Any:
 
 
 def claim(connection: Connection, now: int, limit: int = 16) -> list[Request]:
-    """Take up to `limit` rows that are due, mark them doubtful and leased. To be committed before anything is sent."""
+    """Take up to `limit` rows that are due, mark them doubtful and leased. To be committed before anything is sent.
+
+    A reversal waits while the clearing of the same payment is in doubt: the other way round it could be captured afterwards.
+    """
     c = t.outbox.c
     same = and_(c.device == t.sealed.c.device, c.epoch == t.sealed.c.epoch, c.intent == t.sealed.c.intent)
     pay = and_(c.device == t.payments.c.device, c.epoch == t.payments.c.epoch, c.intent == t.payments.c.intent)
@@ -49,7 +54,7 @@ def claim(connection: Connection, now: int, limit: int = 16) -> list[Request]:
         select(t.outbox, t.sealed.c.blob, t.payments.c.wilaya)
         .join(t.payments, pay)
         .outerjoin(t.sealed, same)
-        .where(c.state.in_((t.STATE_NEW, t.STATE_DOUBTFUL)), c.next_at <= now)
+        .where(c.state.in_((t.STATE_NEW, t.STATE_DOUBTFUL)), c.next_at <= now, _in_turn())
         .order_by(c.next_at, c.device, c.epoch, c.intent, c.step)
         .limit(limit)
     ).all()
@@ -67,6 +72,14 @@ def claim(connection: Connection, now: int, limit: int = 16) -> list[Request]:
         repeat = row.state == t.STATE_DOUBTFUL
         taken.append(Request(identity, row.step, repeat, row.amount, row.utc, row.auth_code or "", blob, row.wilaya))
     return taken
+
+
+def _in_turn() -> Any:
+    clearing = t.outbox.alias("clearing").c
+    o = t.outbox.c
+    same = and_(clearing.device == o.device, clearing.epoch == o.epoch, clearing.intent == o.intent)
+    doubt = exists().where(same, clearing.step == t.STEP_CLEAR, clearing.state == t.STATE_DOUBTFUL)
+    return or_(o.step != t.STEP_REVERSE, ~doubt)
 
 
 def postpone(connection: Connection, request: Request, now: int) -> None:
@@ -93,8 +106,14 @@ def settle(connection: Connection, answer: Answer, now: int) -> bool:
         answer.step == t.STEP_REVERSE and answer.response == NO_RECORD
     )  # it had never been sent: as good as reversed
     state = t.STATE_DONE if answer.response == "00" or final_refusal or nothing_there else t.STATE_FAILED
+    if answer.step == t.STEP_CLEAR and answer.response == NOT_NOW and reversal_asked(connection, answer.identity):
+        state = t.STATE_HELD  # asked again after a restore: it was reversed already, nothing is to be captured
     connection.execute(update(t.outbox).where(where).values(state=state, response=answer.response, answered=now))
+    if state == t.STATE_HELD:
+        return True
     if state == t.STATE_FAILED:
+        if answer.step == t.STEP_REVERSE:
+            voids.end(connection, answer.identity, r.VOID_REFUSED, answer.response, now)
         what = f"step {answer.step} of payment {answer.identity[2]}: the acquirer answered {answer.response}"
         audit.alarm(connection, answer.identity[0], "ACQUIRER", what, now)
         if answer.response == NO_RECORD:
@@ -128,6 +147,8 @@ def _cleared(connection: Connection, answer: Answer, _row: Any, _now: int) -> No
 
 def _reversed(connection: Connection, answer: Answer, _row: Any, now: int) -> None:
     """The money is given back: post the opposite of what the payment earned, if it ever earned anything."""
+    voids.end(connection, answer.identity, r.VOID_DONE, answer.response, now)
+    connection.execute(delete(t.sealed).where(_where(t.sealed, answer.identity)))
     payment = _payment(connection, answer.identity)
     result = results.find(connection, answer.identity)
     later = payment.outcome == r.OUTCOME_PROVISIONAL and result is not None and result.outcome == r.OUTCOME_APPROVED
@@ -136,6 +157,14 @@ def _reversed(connection: Connection, answer: Answer, _row: Any, now: int) -> No
     place = accounts.Place(payment.scheme or "", payment.wilaya, payment.force, payment.unit)
     earned = accounts.outcome_legs(place, r.OUTCOME_APPROVED, payment.amount)
     posting.post(connection, answer.identity, t.PART_REVERSAL, accounts.opposite(earned), now)
+
+
+def reversal_asked(connection: Connection, identity: Identity) -> bool:
+    """Whether a reversal of the payment was ever put into the outbox."""
+    return (
+        connection.execute(select(t.outbox.c.step).where(_where(t.outbox, identity, t.STEP_REVERSE))).first()
+        is not None
+    )
 
 
 def enqueue(
@@ -180,13 +209,17 @@ def request_reversal(connection: Connection, identity: Identity, who: str, now: 
         payment.outcome == r.OUTCOME_APPROVED
         or (payment.outcome == r.OUTCOME_PROVISIONAL and result is not None and result.outcome == r.OUTCOME_APPROVED)
     )
-    asked = connection.execute(select(t.outbox.c.step).where(_where(t.outbox, identity, t.STEP_REVERSE))).first()
-    if payment is None or not approved or asked is not None:
+    if payment is None or not approved or reversal_asked(connection, identity):
         raise ServerError("no approved payment of this identity waits for a reversal", codes.NO_SUCH_PAYMENT)
-    unsent = and_(_where(t.outbox, identity, t.STEP_CLEAR), t.outbox.c.state == t.STATE_NEW)
-    connection.execute(update(t.outbox).where(unsent).values(state=t.STATE_HELD))
+    hold_clearing(connection, identity)
     enqueue(connection, identity, t.STEP_REVERSE, t.STATE_NEW, payment.amount, payment.utc, None, now)
     audit.write(connection, identity[0], t.LEVEL_NOTE, "REVERSAL", f"payment {identity[2]}, asked by {who}", now)
+
+
+def hold_clearing(connection: Connection, identity: Identity) -> None:
+    """Keep a clearing that was never sent from the acquirer."""
+    unsent = and_(_where(t.outbox, identity, t.STEP_CLEAR), t.outbox.c.state == t.STATE_NEW)
+    connection.execute(update(t.outbox).where(unsent).values(state=t.STATE_HELD))
 
 
 def unsettled(connection: Connection) -> int:

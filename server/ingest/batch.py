@@ -3,8 +3,12 @@
 Acknowledged is what is contiguous and committed. Records already there count as duplicates; one of the same sequence
 and another content is a fork; a batch that begins after a gap is not kept, and the missing range is asked for. The
 reply is sent after the commit only.
+
+`batches` takes those of several devices together: what they refer to is read, and what they bring is written, with one
+statement per table. `batch` is the same for one alone.
 """
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
@@ -12,54 +16,92 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from protocol import records as r
 from protocol import sync as s
 from server import codes
+from server.acquirer import outbox
 from server.ingest import forks, results, sessions
-from server.ingest.work import Work
+from server.ingest.history import History
+from server.ingest.work import Work, flush
 from server.messages import Batch, Entry
-from server.store import audit
+from server.store import audit, devices
 from server.store import tables as t
 
+Payload = dict[int, Any]
 _MOVES = ("seq", "hash", "cum_count", "cum_total", "counter", "utc", "last_contact")
 _ADVANCE = (
     update(t.heads).where(t.heads.c.device == bindparam("b_device")).values({name: bindparam(name) for name in _MOVES})
 )
 
 
-def batch(connection: Connection, message: Batch, now: int) -> dict[int, Any]:
+@dataclass
+class _Intake:
+    """One batch against the chain on record."""
+
+    message: Batch
+    head: Row[Any]
+    duplicates: list[Entry] = field(default_factory=list)
+    new: list[Entry] = field(default_factory=list)
+    branch: list[Entry] = field(default_factory=list)
+    wanted: list[list[int]] = field(default_factory=list)
+    rejected: list[list[Any]] = field(default_factory=list)  # [[seq, code] …]
+    unposted: list[list[Any]] = field(default_factory=list)  # those of `rejected` that are new and kept only
+
+
+def batch(connection: Connection, message: Batch, now: int) -> Payload:
     """Take in a batch: the payload of ACK.
 
     RefusedError when it is not bound to the session or its totals do not continue the chain's.
     """
-    head = sessions.bound_head(connection, message)
+    (reply,) = batches(connection, [message], now)
+    if isinstance(reply, codes.RefusedError):
+        raise reply
+    return reply
+
+
+def batches(connection: Connection, messages: list[Batch], now: int) -> list[Payload | codes.RefusedError]:
+    """Take in batches of different devices: for each the payload of ACK, or what `batch` would raise."""
+    heads = devices.heads(connection, [message.device.device for message in messages])
+    found: list[_Intake | codes.RefusedError] = []
+    for message in messages:
+        try:
+            found.append(_sort(connection, message, heads[message.device.device]))
+        except codes.RefusedError as error:
+            found.append(error)
+    intakes = [intake for intake in found if isinstance(intake, _Intake)]
+    for intake in intakes:
+        intake.rejected += [[e.seq, e.notice] for e in intake.duplicates + intake.new if e.notice]
+        if intake.branch:
+            forks.keep(connection, intake.message, intake.branch, now)
+            intake.rejected += [[entry.seq, codes.FORK] for entry in intake.branch]
+        _reattach(connection, intake.message, intake.duplicates, now)
+    _append(connection, [intake for intake in intakes if intake.new], now)
+    return [item if isinstance(item, codes.RefusedError) else _ack(connection, item, now) for item in found]
+
+
+def _sort(connection: Connection, message: Batch, head: Row[Any]) -> _Intake:
+    """Which records are known, which continue the chain, which are of another branch. RefusedError as `batch`."""
+    sessions.check_bound(head, message)
+    intake = _Intake(message, head)
     if message.first_seq > head.seq + 1:
-        return _ack(
-            connection, message, head.seq, bytes(head.hash), now, wanted=[[head.seq + 1, message.entries[-1].seq]]
-        )
+        intake.wanted = [[head.seq + 1, message.entries[-1].seq]]
+        return intake
     continues = message.first_seq == head.seq + 1 and message.prev_hash == bytes(head.hash)
     if continues and (message.cum_count, message.cum_total) != (head.cum_count, head.cum_total):
         raise codes.RefusedError(codes.WRONG_TOTALS, "running totals do not continue those on record")
+    if continues:
+        intake.new = list(message.entries)
+        return intake
     known = _known_hashes(connection, message, head.seq)
-    duplicates, new, branch = [], [], []
     previous = message.prev_hash
     for entry in message.entries:
-        if branch or entry.seq <= head.seq and known.get(entry.seq) != entry.hash:
-            branch.append(entry)
+        if intake.branch or entry.seq <= head.seq and known.get(entry.seq) != entry.hash:
+            intake.branch.append(entry)
         elif entry.seq <= head.seq:
-            duplicates.append(entry)
+            intake.duplicates.append(entry)
         elif entry.seq == head.seq + 1 and previous != bytes(head.hash):
-            branch.append(entry)
+            intake.branch.append(entry)
         else:
-            new.append(entry)
+            intake.new.append(entry)
         previous = entry.hash
-    rejected = [[entry.seq, entry.notice] for entry in duplicates + new if entry.notice]
-    if branch:
-        forks.keep(connection, message, branch, now)
-        rejected += [[entry.seq, codes.FORK] for entry in branch]
-    _reattach(connection, message, duplicates, now)
-    seq, digest = head.seq, bytes(head.hash)
-    if new:
-        rejected += _append(connection, message, head, new, now)
-        seq, digest = new[-1].seq, new[-1].hash
-    return _ack(connection, message, seq, digest, now, len(new), len(duplicates), sorted(rejected))
+    return intake
 
 
 def _known_hashes(connection: Connection, message: Batch, acked: int) -> dict[int, bytes]:
@@ -75,32 +117,42 @@ def _known_hashes(connection: Connection, message: Batch, acked: int) -> dict[in
     return {row.seq: bytes(row.hash) for row in found}
 
 
-def _append(connection: Connection, message: Batch, head: Row[Any], new: list[Entry], now: int) -> list[list[Any]]:
-    """Add new records to the chain; [[seq, code] …] of those kept but not posted."""
-    name = message.device.device
-    work = Work(connection, message.device, message.epoch, new, head.doubtful_seq, now)
-    rejected = [[entry.seq, code] for entry in new if (code := work.take(entry))]
-    work.flush()
-    if head.forks:
-        forks.hold_known(connection, message, new, now)
-    _watch(connection, name, head, new, now)
-    for seq, code in rejected:
-        audit.alarm(connection, name, code, f"record {seq} is kept but not posted", now)
-    last = new[-1].record
-    connection.execute(
-        _ADVANCE,
-        {
-            "b_device": name,
-            "seq": new[-1].seq,
-            "hash": new[-1].hash,
-            "cum_count": last[r.CUM_COUNT],
-            "cum_total": last[r.CUM_TOTAL],
-            "counter": last[r.COUNTER],
-            "utc": last[r.UTC],
-            "last_contact": now,
-        },
-    )
-    return rejected
+def _append(connection: Connection, intakes: list[_Intake], now: int) -> None:
+    """Add new records to their chains, and move the heads."""
+    if not intakes:
+        return
+    history = History(connection, [(i.message.device.device, i.message.epoch, i.new) for i in intakes])
+    works = []
+    for intake in intakes:
+        message, head = intake.message, intake.head
+        work = Work(connection, message.device, message.epoch, history, head.doubtful_seq, now)
+        intake.unposted = [[entry.seq, code] for entry in intake.new if (code := work.take(entry))]
+        intake.rejected += intake.unposted
+        works.append(work)
+    flush(connection, works)
+    for intake in intakes:
+        name = intake.message.device.device
+        if intake.head.forks:
+            forks.hold_known(connection, intake.message, intake.new, now)
+        _watch(connection, name, intake.head, intake.new, now)
+        for seq, code in intake.unposted:
+            audit.alarm(connection, name, code, f"record {seq} is kept but not posted", now)
+    connection.execute(_ADVANCE, [_moved(intake, now) for intake in intakes])
+
+
+def _moved(intake: _Intake, now: int) -> dict[str, Any]:
+    """Where the head stands after the new records."""
+    last = intake.new[-1]
+    return {
+        "b_device": intake.message.device.device,
+        "seq": last.seq,
+        "hash": last.hash,
+        "cum_count": last.record[r.CUM_COUNT],
+        "cum_total": last.record[r.CUM_TOTAL],
+        "counter": last.record[r.COUNTER],
+        "utc": last.record[r.UTC],
+        "last_contact": now,
+    }
 
 
 def _watch(connection: Connection, name: str, head: Row[Any], new: list[Entry], now: int) -> None:
@@ -120,6 +172,8 @@ def _reattach(connection: Connection, message: Batch, duplicates: list[Entry], n
         if entry.sealed is None or entry.record[r.KIND] != r.PAYMENT_OUTCOME:
             continue
         key = {"device": message.device.device, "epoch": message.epoch, "intent": entry.record[r.INTENT]}
+        if outbox.reversal_asked(connection, (key["device"], key["epoch"], key["intent"])):
+            continue
         c = t.outbox.c
         waiting = update(t.outbox).where(
             c.device == key["device"],
@@ -132,32 +186,29 @@ def _reattach(connection: Connection, message: Batch, duplicates: list[Entry], n
             connection.execute(t.sealed.insert().values(**key, blob=entry.sealed))
 
 
-def _ack(
-    connection: Connection,
-    message: Batch,
-    seq: int,
-    digest: bytes,
-    now: int,
-    new: int = 0,
-    duplicates: int = 0,
-    rejected: list[list[Any]] | None = None,
-    wanted: list[list[int]] | None = None,
-) -> dict[int, Any]:
+def _ack(connection: Connection, intake: _Intake, now: int) -> Payload:
+    """The payload of ACK. What the acquirer has said is told with the last of a backlog, and in every WELCOME: while more
+    is coming, nothing is looked for.
+    """
+    message, head = intake.message, intake.head
     name = message.device.device
-    reply: dict[int, Any] = {
+    seq, digest = (intake.new[-1].seq, intake.new[-1].hash) if intake.new else (head.seq, bytes(head.hash))
+    reply: Payload = {
         s.NONCE: message.nonce,
         s.EPOCH: message.epoch,
         s.DEVICE: name,
         s.ACKED_SEQ: seq,
         s.ACKED_HASH: digest,
         s.SERVER_UTC: now,
-        s.NEW: new,
-        s.DUPLICATES: duplicates,
+        s.NEW: len(intake.new),
+        s.DUPLICATES: len(intake.duplicates),
     }
-    if rejected:
-        reply[s.REJECTED] = rejected
-    if wanted:
-        reply[s.WANTED] = wanted
+    if intake.rejected:
+        reply[s.REJECTED] = sorted(intake.rejected)
+    if intake.wanted:
+        reply[s.WANTED] = intake.wanted
+    if seq < (head.claimed_seq or 0):
+        return reply
     pending = results.pending(connection, name)
     if pending:
         reply[s.RESULTS] = pending

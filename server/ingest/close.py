@@ -28,7 +28,7 @@ def close(connection: Connection, message: Close, now: int) -> dict[int, Any]:
     present = {row.seq for row in connection.execute(select(c.seq).where(*in_shift))}
     counted = connection.execute(
         select(c.seq, c.record, c.rejected)
-        .where(*in_shift, c.kind.in_((r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT)))
+        .where(*in_shift, c.kind.in_((r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.VOID)))
         .order_by(c.seq)
     )
     totals: dict[int, list[int]] = {}

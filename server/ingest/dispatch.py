@@ -4,6 +4,7 @@
     payload = service.apply(connection, checked, now)   inside the writer's transaction
     reply   = service.seal(payload)                after the commit: any thread
 
+`apply_all` is `apply` for the messages of one commit, batches of different devices taken together.
 AUTHORISE needs the acquirer between two transactions: `apply` gives an `Asked`, the shell asks, `answered` (in a second
 transaction) gives the payload. CLEARED lists become signed receipts in `seal`.
 
@@ -20,26 +21,14 @@ from protocol import sync as s
 from server import codes, envelope
 from server.acquirer import online
 from server.acquirer.iso import Answer, Request
-from server.ingest.batch import batch
+from server.ingest.batch import batch, batches
 from server.ingest.close import close
 from server.ingest.hello import hello
 from server.keys import Keys
-from server.messages import Authorise, Batch, Hello, Message, echo_of, open_message
+from server.messages import Authorise, Batch, Hello, Message, Refusal, check
 from server.sets import Shelf
 from server.store import audit, devices
 from server.store import tables as t
-from server.store.devices import Device
-from server.store.engine import reading
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A message that is to be answered with REFUSED."""
-
-    code: str
-    message: str
-    nonce: bytes
-    device: str
 
 
 @dataclass(frozen=True)
@@ -62,24 +51,13 @@ class Service:
     keys: Keys
     shelf: Shelf = field(default_factory=lambda: Shelf([]))
     ask: Ask | None = None  # for `handle`: put a request to the host, AcquirerError without an answer
-    _cache: dict[str, Device] = field(default_factory=dict)
 
-    def find(self, name: str) -> Device | None:
-        """The registered device; kept in memory once found."""
-        device = self._cache.get(name)
-        if device is None:
-            with reading(self.engine) as connection:
-                device = devices.find(connection, name)
-            if device is not None:
-                self._cache[name] = device
-        return device
+    def __post_init__(self) -> None:
+        self._register = devices.Register(self.engine)
 
     def check(self, body: bytes) -> Message | Refusal:
         """Parse and verify a message; never raises for anything that a device or a stranger may send."""
-        try:
-            return open_message(body, self.find)
-        except codes.RefusedError as error:
-            return Refusal(error.code, error.message, *echo_of(body))
+        return check(body, self._register.find)
 
     def apply(self, connection: Connection, checked: Message | Refusal, now: int) -> Reply | Asked:
         """(content type, payload) of the reply, or what to ask the acquirer first; the writes are in the caller's transaction."""
@@ -95,9 +73,47 @@ class Service:
                 return Asked(checked, begun) if isinstance(begun, Request) else (s.TYPE_AUTHORISED, begun)
             return s.TYPE_RECON, close(connection, checked, now)
         except codes.RefusedError as error:
-            name = checked.device.device
-            audit.write(connection, name, t.LEVEL_WARNING, error.code, error.message, now)
-            return _refused(Refusal(error.code, error.message, checked.nonce, name))
+            return _refuse(connection, checked, error, now)
+
+    def apply_all(self, connection: Connection, group: list[Message | Refusal], now: int) -> list[Reply | Asked]:
+        """As `apply`, for messages that share a transaction; the replies in their order.
+
+        Batches wait for each other until a second message of the same device comes, so that each device's messages are
+        applied in the order in which they stand.
+        """
+        if len(group) == 1:
+            return [self.apply(connection, group[0], now)]
+        names = [message.device.device for message in group if not isinstance(message, Refusal)]
+        if not all(isinstance(message, Batch) for message in group) or len(names) != len(set(names)):
+            devices.heads(connection, set(names))  # locked in one order before anything else is done
+        replies: dict[int, Reply | Asked] = {}
+        together: dict[str, tuple[int, Batch]] = {}
+        for index, checked in enumerate(group):
+            name = checked.device if isinstance(checked, Refusal) else checked.device.device
+            if name in together:
+                replies.update(self._together(connection, together, now))
+                together = {}
+            if isinstance(checked, Batch):
+                together[name] = (index, checked)
+            else:
+                replies[index] = self.apply(connection, checked, now)
+        replies.update(self._together(connection, together, now))
+        return [replies[index] for index in range(len(group))]
+
+    def _together(
+        self, connection: Connection, group: dict[str, tuple[int, Batch]], now: int
+    ) -> dict[int, Reply | Asked]:
+        """Batches of different devices, by place: their replies."""
+        if not group:
+            return {}
+        found = batches(connection, [message for _, message in group.values()], now)
+        replies: dict[int, Reply | Asked] = {}
+        for (index, message), payload in zip(group.values(), found, strict=True):
+            if isinstance(payload, codes.RefusedError):
+                replies[index] = _refuse(connection, message, payload, now)
+            else:
+                replies[index] = s.TYPE_ACK, payload
+        return replies
 
     def answered(self, connection: Connection, asked: Asked, answer: Answer | None, unsent: bool, now: int) -> Reply:
         """The reply to AUTHORISE once the acquirer has answered, or has not; in a transaction of its own."""
@@ -125,6 +141,13 @@ class Service:
             with self.engine.begin() as connection:
                 reply = self.answered(connection, reply, answer, unsent, now)
         return self.seal(reply)
+
+
+def _refuse(connection: Connection, message: Message, error: codes.RefusedError, now: int) -> Reply:
+    """Note a refusal in the audit log; its reply."""
+    name = message.device.device
+    audit.write(connection, name, t.LEVEL_WARNING, error.code, error.message, now)
+    return _refused(Refusal(error.code, error.message, message.nonce, name))
 
 
 def _refused(refusal: Refusal) -> tuple[str, dict[int, Any]]:

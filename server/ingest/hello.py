@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select, update
 
 from protocol import sync as s
 from server import codes
+from server.acquirer import voids
 from server.ingest import results, sessions
 from server.messages import Hello
 from server.sets import Shelf
@@ -57,6 +58,9 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf) -> dic
     pending = results.pending(connection, name)
     if pending:
         reply[s.RESULTS] = pending
+    ended = voids.pending(connection, name)
+    if ended:
+        reply[s.VOIDS] = ended
     cleared = results.cleared(connection, name, message.epoch)
     if cleared:
         reply[s.CLEARED] = cleared

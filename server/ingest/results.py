@@ -36,7 +36,7 @@ def pending(connection: Connection, device: str) -> list[dict[int, Any]]:
 def cleared(connection: Connection, device: str, epoch: int) -> list[list[Any]]:
     """[[intent, acquirer's reference] …] of payments whose sealed card data have served and are not yet erased on the terminal.
 
-    A TC's when its clearing was accepted, an ARQC's when the terminal has written the final result down.
+    A TC's when its clearing was accepted or it was reversed, an ARQC's when the terminal has written the final result down.
     """
     found = connection.execute(_CLEARED, {"device": device, "epoch": epoch})
     return [[row.intent, iso.reference((device, epoch, row.intent))] for row in found]
@@ -62,6 +62,7 @@ def _cleared_statement() -> Any:
     same = and_(o.device == p.device, o.epoch == p.epoch, o.intent == p.intent)
     served = or_(
         and_(p.outcome == r.OUTCOME_APPROVED, o.step == t.STEP_CLEAR, o.response == "00"),
+        and_(p.outcome == r.OUTCOME_APPROVED, o.step == t.STEP_REVERSE),
         and_(p.outcome == r.OUTCOME_PROVISIONAL, o.step == t.STEP_AUTHORISE, p.result_seq.is_not(None)),
     )
 
@@ -75,6 +76,7 @@ def _cleared_statement() -> Any:
     mine = (p.device == bindparam("device"), p.epoch == bindparam("epoch"), o.state == t.STATE_DONE)
     return (
         select(p.intent)
+        .distinct()
         .join(t.outbox, same)
         .where(*mine, served, kept_none, absent(t.erasures))
         .order_by(p.intent)

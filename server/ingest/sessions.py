@@ -29,7 +29,11 @@ def begin(connection: Connection, device: str, nonce: bytes, current: bytes | No
 
 def bound_head(connection: Connection, message: Message) -> Row[Any]:
     """The device's head, if `message` is bound to its last HELLO and of its epoch. RefusedError otherwise."""
-    head = devices.head(connection, message.device.device)
+    return check_bound(devices.head(connection, message.device.device), message)
+
+
+def check_bound(head: Row[Any], message: Message) -> Row[Any]:
+    """`head`, the device's own, if `message` is bound to its last HELLO and of its epoch. RefusedError otherwise."""
     if head.nonce is None or bytes(head.nonce) != message.nonce:
         raise codes.RefusedError(codes.WRONG_NONCE, "not bound to the last HELLO: say HELLO again")
     if head.epoch != message.epoch:

@@ -1,84 +1,90 @@
-"""What one batch will write, gathered in memory and written with one statement per table.
+"""What one batch will write, gathered in memory and written with one statement per table, together with other batches.
 
-`Work` first loads what the batch's records refer to (intents, cases, results), then takes record by record, judging
-each against that history, and `flush` writes. The caller owns the transaction. Returns of `take` are rejection codes:
-such a record is kept raw and posts nothing.
+`Work` takes record by record, judging each against what is on record already (`server.ingest.history`); `flush` writes what
+several of them have gathered. The caller owns the transaction. Returns of `take` are rejection codes: such a record is kept
+raw and posts nothing.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
+from protocol import cbor
 from protocol import records as r
+from protocol import sync as s
 from server import codes, schema
-from server.acquirer import online
+from server.acquirer import online, outbox, voids
+from server.ingest.history import History, Row
 from server.ledger import accounts, posting
 from server.messages import Entry
-from server.store import audit
+from server.store import audit, rows
 from server.store import tables as t
 from server.store.devices import Device
 
-Row = dict[str, Any]
-
-
-_INSERTS = {name: insert(table) for name, table in t.metadata.tables.items()}
-_OF_DEVICE = {"device": bindparam("device"), "intents": bindparam("intents", expanding=True)}
-_PAYMENTS = (
-    select(t.payments)
-    .where(t.payments.c.device == _OF_DEVICE["device"], t.payments.c.intent.in_(_OF_DEVICE["intents"]))
-    .order_by(t.payments.c.epoch)
+_CHANGES = ("outcome", "outcome_seq", "utc", "scheme", "last4", "result_seq")
+_PAYMENT_CHANGED = (
+    update(t.payments)
+    .where(
+        t.payments.c.device == bindparam("b_device"),
+        t.payments.c.epoch == bindparam("b_epoch"),
+        t.payments.c.intent == bindparam("b_intent"),
+    )
+    .values({name: bindparam(name) for name in _CHANGES})
 )
-_ASKED = select(t.authorisations).where(
-    t.authorisations.c.device == _OF_DEVICE["device"],
-    t.authorisations.c.epoch == bindparam("epoch"),
-    t.authorisations.c.intent.in_(_OF_DEVICE["intents"]),
-)
-_CASES = select(t.cases.c.case_no).where(
-    t.cases.c.device == bindparam("device"),
-    t.cases.c.epoch == bindparam("epoch"),
-    t.cases.c.case_no.in_(bindparam("cases", expanding=True)),
+_CASE_CLOSED = (
+    update(t.cases)
+    .where(
+        t.cases.c.device == bindparam("b_device"),
+        t.cases.c.epoch == bindparam("b_epoch"),
+        t.cases.c.case_no == bindparam("b_case"),
+    )
+    .values(closure=bindparam("closure"))
 )
 """Statements made once: making one costs more than running it."""
+
+
+Handler = Callable[[Entry], str | None]
+"""Enters what a record of one kind brings; the code of what keeps it from being posted, if anything."""
 
 
 class Work:
     """The rows of one batch of one device."""
 
     def __init__(
-        self, connection: Connection, device: Device, epoch: int, entries: list[Entry], doubtful_seq: int, now: int
+        self, connection: Connection, device: Device, epoch: int, history: History, doubtful_seq: int, now: int
     ) -> None:
         self._connection = connection
         self._device = device
         self._epoch = epoch
+        self._history = history
         self._now = now
         self._doubtful_seq = doubtful_seq  # see `server.store.restore`
-        self._insert: dict[str, list[Row]] = {}
+        self._raw: list[Row] = []
+        self._insert: dict[str, list[Row]] = {"raw": self._raw}
         self._updates: dict[str, list[Row]] = {}
-        intents = {e.record.get(r.INTENT) for e in entries}
-        self._payments = self._load_payments(intents)
-        self._asked_before = self._load_asked(intents)
-        self._cases = self._load_cases({e.record.get(r.CASE) for e in entries if e.record[r.KIND] == r.NOTICE})
+        self._reversals: list[Row] = []  # payments whose void is asked
+        self._payments: dict[int, Row] = {}  # looked at by this batch, by intent
+        self._begun: set[int] = set()  # intents that came with this batch
+        self._cases: dict[int, Row] = {}  # begun by this batch
+        self._handlers: dict[int, Handler] = {
+            r.NOTICE: self._notice,
+            r.PAYMENT_INTENT: self._intent,
+            r.PAYMENT_OUTCOME: self._outcome,
+            r.AUTHORISATION_RESULT: self._result,
+            r.CASE_CLOSED: self._closed,
+            r.CARD_DATA_ERASED: self._erased,
+            r.VOID: self._void,
+        }
 
-    def _load_payments(self, intents: set[Any]) -> dict[int, Row]:
-        wanted = [intent for intent in intents if isinstance(intent, int)]
-        if not wanted:
-            return {}
-        found = self._connection.execute(_PAYMENTS, {"device": self._device.device, "intents": wanted})
-        return {row.intent: dict(row._mapping) for row in found}
-
-    def _load_asked(self, intents: set[Any]) -> dict[tuple[int, int], Any]:
-        wanted = [intent for intent in intents if isinstance(intent, int)]
-        if not wanted:
-            return {}
-        values = {"device": self._device.device, "epoch": self._epoch, "intents": wanted}
-        return {(row.epoch, row.intent): row for row in self._connection.execute(_ASKED, values)}
-
-    def _load_cases(self, numbers: set[Any]) -> set[int]:
-        wanted = [number for number in numbers if isinstance(number, int)]
-        if not wanted:
-            return set()
-        values = {"device": self._device.device, "epoch": self._epoch, "cases": wanted}
-        return {row.case_no for row in self._connection.execute(_CASES, values)}
+    def _payment(self, intent: int) -> Row | None:
+        """The payment as it stands, what this batch says of it included."""
+        if intent not in self._payments:
+            row = self._history.payment(self._device.device, intent)
+            if row is None:
+                return None
+            self._payments[intent] = row
+        return self._payments[intent]
 
     def _add(self, table: str, row: Row) -> None:
         self._insert.setdefault(table, []).append(row)
@@ -88,62 +94,54 @@ class Work:
 
     def take(self, entry: Entry) -> str | None:
         """Enter one new record; the code of what keeps it from being posted, if anything."""
-        code = entry.rejected or self._effect(entry)
-        self._add(
-            "raw",
-            self._key(
-                seq=entry.seq,
-                hash=entry.hash,
-                kind=entry.record[r.KIND],
-                record=entry.data,
-                signature=entry.signature,
-                rejected=code,
-                received=self._now,
-            ),
+        kind = entry.record[r.KIND]
+        handler = self._handlers.get(kind)
+        code = entry.rejected or (handler(entry) if handler else None)
+        self._raw.append(
+            {
+                "device": self._device.device,
+                "epoch": self._epoch,
+                "seq": entry.seq,
+                "hash": entry.hash,
+                "kind": kind,
+                "record": entry.data,
+                "signature": entry.signature,
+                "rejected": code,
+                "received": self._now,
+            }
         )
         if entry.private is not None:
             self._add("private", self._key(seq=entry.seq, blob=entry.private))
         return code
 
-    def _effect(self, entry: Entry) -> str | None:
-        handler = {
-            r.NOTICE: self._notice,
-            r.PAYMENT_INTENT: self._intent,
-            r.PAYMENT_OUTCOME: self._outcome,
-            r.AUTHORISATION_RESULT: self._result,
-            r.CASE_CLOSED: self._closed,
-            r.CARD_DATA_ERASED: self._erased,
-        }.get(entry.record[r.KIND])
-        return handler(entry) if handler else None
-
     def _notice(self, entry: Entry) -> str | None:
         record = entry.record
-        if record[r.CASE] in self._cases:
+        number = record[r.CASE]
+        if number in self._cases or self._history.has_case((self._device.device, self._epoch, number)):
             return codes.SECOND_NOTICE
-        self._cases.add(record[r.CASE])
-        self._add(
-            "cases",
-            self._key(
-                case_no=record[r.CASE],
-                pv=record[r.PV],
-                offence=record[r.OFFENCE],
-                amount=record[r.AMOUNT],
-                utc=record[r.UTC],
-                closure=None,
-            ),
+        self._cases[number] = self._key(
+            case_no=number,
+            pv=record[r.PV],
+            offence=record[r.OFFENCE],
+            amount=record[r.AMOUNT],
+            utc=record[r.UTC],
+            closure=None,
         )
+        self._add("cases", self._cases[number])
         return None
 
     def _closed(self, entry: Entry) -> None:
+        """A case is over, or open again after a void; a verdict without a notice has none."""
         record = entry.record
-        self._updates.setdefault("cases", []).append(
-            {
-                "b_device": self._device.device,
-                "b_epoch": self._epoch,
-                "b_case": record[r.CASE],
-                "closure": record[r.CLOSURE],
-            }
-        )
+        if r.CASE not in record:
+            return
+        closure = record.get(r.CLOSURE)
+        begun = self._cases.get(record[r.CASE])
+        if begun is not None:
+            begun["closure"] = closure
+            return
+        key = {"b_device": self._device.device, "b_epoch": self._epoch, "b_case": record[r.CASE]}
+        self._updates.setdefault("cases", []).append({**key, "closure": closure})
 
     def _intent(self, entry: Entry) -> None:
         record = entry.record
@@ -163,20 +161,22 @@ class Work:
             held=0,
         )
         self._payments[entry.seq] = row
+        self._begun.add(entry.seq)
         self._add("payments", row)
 
     def _changed(self, payment: Row) -> None:
         """Note that a payment's row differs from the database's; one inserted by this batch is written as it
         stands at the end.
         """
-        if not any(payment is row for row in self._insert.get("payments", ())):
-            rows = self._updates.setdefault("payments", [])
-            if not any(payment is row for row in rows):
-                rows.append(payment)
+        if payment["intent"] in self._begun and payment["epoch"] == self._epoch:
+            return
+        changed = self._updates.setdefault("payments", [])
+        if not any(payment is row for row in changed):
+            changed.append(payment)
 
     def _outcome(self, entry: Entry) -> str | None:
         record = entry.record
-        payment = self._payments.get(record[r.INTENT])
+        payment = self._payment(record[r.INTENT])
         if payment is None or record[r.INTENT] >= entry.seq:
             return codes.NO_INTENT
         if payment["outcome"] is not None:
@@ -185,6 +185,8 @@ class Work:
             return codes.AMOUNT_DIFFERS
         asked = self._asked(payment)
         if schema.approved_online(record) and not online.approved(asked) and entry.seq > self._doubtful_seq:
+            if asked is None and payment["epoch"] == self._epoch:
+                self._never_asked(payment)
             return codes.ONLINE_UNKNOWN
         payment.update(
             outcome=record[r.OUTCOME],
@@ -203,7 +205,15 @@ class Work:
         if payment["epoch"] != self._epoch:  # begun in an epoch that is over
             identity = (payment["device"], payment["epoch"], payment["intent"])
             return self._connection.execute(select(t.authorisations).where(online.where(identity))).first()
-        return self._asked_before.get((payment["epoch"], payment["intent"]))
+        return self._history.asked((payment["device"], payment["epoch"], payment["intent"]))
+
+    def _never_asked(self, payment: Row) -> None:
+        """An approval by an issuer whom nobody asked: from now on nobody may, since what comes of it would never be reversed."""
+        if any(row["intent"] == payment["intent"] for row in self._insert.get("authorisations", ())):
+            return
+        row = self._key(intent=payment["intent"], amount=payment["amount"], utc=payment["utc"], digest=b"")
+        said = {"response": None, "auth_code": None, "issuer_data": None, "asked": self._now, "answered": self._now}
+        self._add("authorisations", {**row, "state": s.ASKED_NOT, **said})
 
     def _post(self, payment: Row) -> None:
         place = accounts.Place(payment["scheme"], payment["wilaya"], payment["force"], payment["unit"])
@@ -248,7 +258,7 @@ class Work:
     def _result(self, entry: Entry) -> str | None:
         """The terminal has written a result down. Posting rests on the acquirer's word alone, not on this."""
         record = entry.record
-        payment = self._payments.get(record[r.INTENT])
+        payment = self._payment(record[r.INTENT])
         if payment is None or payment["outcome"] != r.OUTCOME_PROVISIONAL or payment["result_seq"] is not None:
             return codes.RESULT_UNEXPECTED
         if payment["amount"] != record[r.AMOUNT]:
@@ -276,7 +286,7 @@ class Work:
     def _erased(self, entry: Entry) -> str | None:
         """The terminal has erased sealed card data on a receipt."""
         intents = set(entry.record[r.INTENTS])
-        if not intents <= self._load_payments(intents).keys() | self._payments.keys():
+        if not intents <= self._history.payments(self._device.device, intents).keys() | self._payments.keys():
             return codes.NO_INTENT
         c = t.erasures.c
         mine = (c.device == self._device.device, c.epoch == self._epoch, c.intent.in_(intents))
@@ -286,21 +296,103 @@ class Work:
             self._add("erasures", self._key(intent=intent, seq=entry.seq, receipt=entry.record[r.RECEIPT]))
         return None
 
-    def flush(self) -> None:
-        """Write everything gathered."""
-        for table, rows in self._insert.items():
-            self._connection.execute(_INSERTS[table], rows)
-        for row in self._updates.get("payments", ()):
-            c = t.payments.c
-            keys = (c.device == row["device"], c.epoch == row["epoch"], c.intent == row["intent"])
-            names = ("outcome", "outcome_seq", "utc", "scheme", "last4", "result_seq")
-            self._connection.execute(update(t.payments).where(*keys).values({name: row[name] for name in names}))
-        closed = self._updates.get("cases")
-        if closed:
-            c = t.cases.c
-            keys = (
-                c.device == bindparam("b_device"),
-                c.epoch == bindparam("b_epoch"),
-                c.case_no == bindparam("b_case"),
-            )
-            self._connection.execute(update(t.cases).where(*keys).values(closure=bindparam("closure")), closed)
+    def _void(self, entry: Entry) -> str | None:
+        """Two officers want a payment back, or the terminal has written down what became of that (`server.acquirer.voids`)."""
+        record = entry.record
+        payment = self._payment(record[r.INTENT])
+        if payment is not None and payment["epoch"] != self._epoch:
+            payment = None
+        if record[r.VOID_STATE] != r.VOID_ASKED:
+            return self._void_ended(entry)
+        code = voids.problem(record, payment, self._outcome_record(payment))
+        if code is None and payment is not None and self._voided(payment):
+            code = codes.VOID_UNEXPECTED
+        state = r.VOID_REFUSED if code else r.VOID_ASKED
+        row = self._key(seq=entry.seq, intent=record[r.INTENT], amount=record[r.AMOUNT], state=state, reason=code or "")
+        self._add("voids", {**row, "asked": self._now, "answered": self._now if code else None, "result_seq": None})
+        if code is None and payment is not None:
+            self._reversals.append(payment)
+        return code
+
+    def _outcome_record(self, payment: Row | None) -> dict[int, Any] | None:
+        """The outcome of a payment as it was signed, of this batch or on file."""
+        if payment is None or payment["outcome_seq"] is None:
+            return None
+        for row in self._insert.get("raw", ()):
+            if row["seq"] == payment["outcome_seq"]:
+                return cbor.decode(row["record"])
+        return voids.outcome_record(self._connection, payment)
+
+    def _voided(self, payment: Row) -> bool:
+        """Whether the payment is being taken back already, by whomever."""
+        identity = (payment["device"], payment["epoch"], payment["intent"])
+        return (
+            any(payment is row for row in self._reversals)
+            or voids.of(self._connection, identity) is not None
+            or outbox.reversal_asked(self._connection, identity)
+        )
+
+    def _void_ended(self, entry: Entry) -> str | None:
+        """The terminal's word about a void's end moves no money: the acquirer's answer has, or will."""
+        record = entry.record
+        for row in reversed(self._insert.get("voids", ())):
+            if row["intent"] == record[r.INTENT] and row["result_seq"] is None:
+                if row["state"] not in (r.VOID_ASKED, record[r.VOID_STATE]):
+                    return codes.RESULT_DIFFERS
+                row["result_seq"] = entry.seq
+                break
+        else:
+            c = t.voids.c
+            mine = (c.device == self._device.device, c.epoch == self._epoch, c.intent == record[r.INTENT])
+            found = select(t.voids).where(*mine, c.result_seq.is_(None)).order_by(c.seq)
+            known = self._connection.execute(found).first()
+            if known is None:
+                return codes.VOID_UNEXPECTED
+            if known.state not in (r.VOID_ASKED, record[r.VOID_STATE]):
+                return codes.RESULT_DIFFERS
+            same = (*mine, c.seq == known.seq)
+            self._connection.execute(update(t.voids).where(*same).values(result_seq=entry.seq))
+        if record[r.VOID_STATE] == r.VOID_DONE:
+            self._closed(entry)  # without CLOSURE: the case is open again
+        return None
+
+    def reverse(self) -> None:
+        """Once all is written: have the payments reversed whose void was asked for."""
+        for row in self._reversals:
+            identity = (row["device"], row["epoch"], row["intent"])
+            outbox.hold_clearing(self._connection, identity)
+            amount, utc = row["amount"], row["utc"]
+            outbox.enqueue(self._connection, identity, t.STEP_REVERSE, t.STATE_NEW, amount, utc, None, self._now)
+            audit.write(self._connection, identity[0], t.LEVEL_NOTE, "VOID", f"payment {identity[2]}", self._now)
+
+    def gathered(self) -> tuple[dict[str, list[Row]], dict[str, list[Row]]]:
+        """({table: rows to insert}, {table: values to update})."""
+        changed = [
+            {
+                "b_device": row["device"],
+                "b_epoch": row["epoch"],
+                "b_intent": row["intent"],
+                **{name: row[name] for name in _CHANGES},
+            }
+            for row in self._updates.get("payments", ())
+        ]
+        return self._insert, {"payments": changed, "cases": self._updates.get("cases", [])}
+
+
+def flush(connection: Connection, works: list[Work]) -> None:
+    """Write everything that these have gathered."""
+    inserts: dict[str, list[Row]] = {}
+    updates: dict[str, list[Row]] = {"payments": [], "cases": []}
+    for work in works:
+        new, changed = work.gathered()
+        for table, found in new.items():
+            inserts.setdefault(table, []).extend(found)
+        for table, found in changed.items():
+            updates[table] += found
+    rows.write(connection, inserts)
+    if updates["payments"]:
+        connection.execute(_PAYMENT_CHANGED, updates["payments"])
+    if updates["cases"]:
+        connection.execute(_CASE_CLOSED, updates["cases"])
+    for work in works:
+        work.reverse()

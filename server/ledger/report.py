@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, case, exists, func, select
 
 from protocol import records as r
 from server.ledger import recompute
@@ -51,21 +51,31 @@ def _same_identity(a: Any, b: Any) -> Any:
 
 
 def _now(connection: Connection) -> dict[str, dict[str, int]]:
-    """Where the money stands now: paid, still awaited, refused after all."""
+    """Where the money stands now: paid, still awaited, refused after all, given back."""
     p, q = t.payments.c, t.results.c
-    found = connection.execute(
-        select(p.outcome, q.outcome.label("final"), func.count().label("n"), func.sum(p.amount).label("sum"))
+    each = (
+        select(p.outcome, q.outcome.label("final"), _given_back().label("back"), p.amount)
         .outerjoin(t.results, _same_identity(t.payments, t.results))
         .where(p.outcome.in_((r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)), p.held == 0)
-        .group_by(p.outcome, q.outcome)
+        .subquery()
+        .c
     )
-    out = {name: {"count": 0, "amount": 0} for name in ("paid", "awaited", "refused")}
+    key = (each.outcome, each.final, each.back)
+    found = connection.execute(select(*key, func.count().label("n"), func.sum(each.amount).label("sum")).group_by(*key))
+    out = {name: {"count": 0, "amount": 0} for name in ("paid", "awaited", "refused", "reversed")}
     for row in found:
         last = row.outcome if row.final is None else row.final
         name = {r.OUTCOME_APPROVED: "paid", r.OUTCOME_PROVISIONAL: "awaited"}.get(last, "refused")
+        name = "reversed" if row.back else name
         out[name]["count"] += row.n
         out[name]["amount"] += int(row.sum)
     return out
+
+
+def _given_back() -> Any:
+    """Whether a payment was reversed: voided at the roadside or refunded by the centre."""
+    undone = exists().where(_same_identity(t.postings, t.payments), t.postings.c.part == t.PART_REVERSAL)
+    return case((undone, 1), else_=0)
 
 
 def _postings(connection: Connection) -> list[dict[str, Any]]:
@@ -105,7 +115,7 @@ def _cases(connection: Connection) -> list[dict[str, Any]]:
         payments = connection.execute(
             select(p.outcome, t.results.c.outcome.label("final"))
             .outerjoin(t.results, _same_identity(t.payments, t.results))
-            .where(p.device == row.device, p.epoch == row.epoch, p.case_no == row.case_no)
+            .where(p.device == row.device, p.epoch == row.epoch, p.case_no == row.case_no, _given_back() == 0)
         ).all()
         found.append(
             {

@@ -5,16 +5,24 @@ Devices come from the provisioning file, a JSON or TOML map {device id: {"public
 different key for a known device is refused.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, insert, select, update
 
 from protocol.errors import ConfigError
 from protocol.records import ZERO_HASH
 from server.store import tables as t
+from server.store.engine import reading
 
 _HEAD = select(t.heads).where(t.heads.c.device == bindparam("device")).with_for_update()
+_HEADS = (
+    select(t.heads)
+    .where(t.heads.c.device.in_(bindparam("devices", expanding=True)))
+    .order_by(t.heads.c.device)
+    .with_for_update()
+)
 
 
 @dataclass(frozen=True)
@@ -81,8 +89,32 @@ def find(connection: Connection, name: str) -> Device | None:
     return Device(row.device, bytes(row.public_key), row.dukpt_key_id, row.unit, row.force, row.wilaya)
 
 
+class Register:
+    """The devices of a database, each kept in memory once it was found: a device's key never changes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._known: dict[str, Device] = {}
+
+    def find(self, name: str) -> Device | None:
+        """The registered device, or None."""
+        device = self._known.get(name)
+        if device is None:
+            with reading(self._engine) as connection:
+                device = find(connection, name)
+            if device is not None:
+                self._known[name] = device
+        return device
+
+
 def head(connection: Connection, name: str) -> Row[Any]:
     """The device's row of `heads`, locked until the transaction ends (PostgreSQL; on SQLite the writer is alone
     anyway).
     """
     return connection.execute(_HEAD, {"device": name}).one()
+
+
+def heads(connection: Connection, names: Iterable[str]) -> dict[str, Row[Any]]:
+    """As `head`, for several devices: locked in the order of their names, so that two processes never wait for each other."""
+    found = connection.execute(_HEADS, {"devices": sorted(names)})
+    return {row.device: row for row in found}

@@ -244,6 +244,22 @@ erasures = Table(  # sealed card data that the terminal has erased, and on which
     PrimaryKeyConstraint("device", "epoch", "intent"),
 )
 
+voids = Table(  # approved payments that two officers want back, and what became of it
+    "voids",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("seq"),  # the VOID record that asks
+    _int("intent"),
+    _int("amount"),
+    _int("state"),  # protocol.records.VOID_*
+    _text("reason", 8),
+    _int("asked"),
+    _int("answered", nullable=True),
+    _int("result_seq", nullable=True),  # the VOID record that tells the end, once the terminal has written it
+    PrimaryKeyConstraint("device", "epoch", "seq"),
+)
+
 meta = Table(  # facts about this database itself
     "meta",
     metadata,

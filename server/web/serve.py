@@ -32,7 +32,16 @@ def listen(host: str, port: int) -> socket.socket:
 def runner(app: Starlette) -> uvicorn.Server:
     """The uvicorn server of an application, quiet, with bounded keep-alive."""
     return uvicorn.Server(
-        uvicorn.Config(app, log_level="warning", access_log=False, timeout_keep_alive=30, timeout_graceful_shutdown=5)
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=5,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+        )
     )
 
 

@@ -48,8 +48,16 @@ def cryptogram(master: bytes, pan: str, psn: int | None, tags: dict[int, bytes])
     """The cryptogram that a genuine card gives for these data (8 bytes). KeyError if one of DATA is missing."""
     card_key = kd.derive_icc_mk_a(master, pan, f"{psn or 0:02d}")
     session_key = kd.derive_common_sk(card_key, tags[ATC] + bytes(6))
-    data = b"".join(tags[tag] for tag in DATA) + tags.get(IAD, b"")
+    data = b"".join(_as_the_card_saw_it(tags, tag) for tag in DATA) + tags.get(IAD, b"")
     return ac.generate_ac(session_key, data, ac.PaddingType.EMV)
+
+
+def _as_the_card_saw_it(tags: dict[int, bytes], tag: int) -> bytes:
+    """After XDA two bits of the TVR may be set that were not when the card computed (Book 4, 6.3.2.2: the issuer takes them for 0)."""
+    value = tags[tag]
+    if tag != 0x95 or not tags[0x82][0] & 0x80 or len(value) != 5:
+        return value
+    return value[:3] + bytes([value[3] & 0xFE, value[4] & 0xFD])
 
 
 def genuine(master: bytes, pan: str, psn: int | None, tags: dict[int, bytes], amount: int, kind: int) -> bool:

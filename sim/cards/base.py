@@ -6,6 +6,10 @@ does at the APDU level.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sim.cards.contactless import Activation
 
 OK = 0x9000
 WRONG_LENGTH = 0x6700
@@ -79,6 +83,8 @@ class Card:
     atr = bytes.fromhex("3B80800101")
     t0 = False
     extended_length = False
+    activation: "Activation | None" = None
+    """How the card introduces itself on air; None: made up from its ATR."""
 
     def __init__(self) -> None:
         self.powered = False

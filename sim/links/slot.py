@@ -90,13 +90,17 @@ class Slot:
             self._mute = True
         if self._mute:
             self._note(command, b"")
-            await self._out.wait()
-            return b""
+            return await self._silence()
         response = await card.transmit(command)
         if self.card is not card:
             return b""
         self._note(command, response)
         return response
+
+    async def _silence(self) -> bytes:
+        """What a mute card gives: nothing, until it is out."""
+        await self._out.wait()
+        return b""
 
     def _note(self, command: bytes, response: bytes) -> None:
         shown = masked(command)

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_ds
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 COUNTER_MAX = 2_097_151  # ATECC608B data sheet, section 4.4.5
+EPHEMERAL = 1  # the slot whose configuration allows GenKey in creation mode and ECDH in clear, and no signature
 BLOCKS = 13  # 32-byte blocks of a 416-byte data slot
 PREHASHED = ec.ECDSA(Prehashed(hashes.SHA256()))
 
@@ -85,15 +86,22 @@ def write_durably(path: Path, content: bytes) -> None:
     os.replace(temporary, path)
 
 
+def _point(key: ec.EllipticCurvePrivateKey) -> bytes:
+    numbers = key.public_key().public_numbers()
+    return b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+
+
 class SecureElementModel:
-    """The part's commands, by name."""
+    """The part's commands, by name; `counts` how often each was given."""
 
     def __init__(self, state: SecureElementState) -> None:
         self.state = state
+        self.counts: dict[str, int] = {}
+        self._ephemeral: ec.EllipticCurvePrivateKey | None = None  # nobody relies on this slot after a power cut
         self.commands: dict[str, Callable[..., object]] = {
             name: getattr(self, name)
             for name in (
-                "info", "random", "public_key", "sign", "verify", "hmac", "aes_ecb",
+                "info", "random", "public_key", "sign", "verify", "generate_key", "ecdh", "hmac", "aes_ecb",
                 "counter", "increment", "read_block", "write_block",
             )
         }  # fmt: skip
@@ -114,8 +122,24 @@ class SecureElementModel:
 
     def public_key(self, slot: int) -> bytes:
         """GenKey in public mode."""
-        numbers = self.state.private_key(slot).public_key().public_numbers()
-        return b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+        return _point(self.state.private_key(slot))
+
+    def generate_key(self, slot: int) -> bytes:
+        """GenKey in creation mode (04): the slot's key is another one from now on."""
+        if slot != EPHEMERAL:
+            raise Refused("slot allows no new key")
+        self._ephemeral = ec.generate_private_key(ec.SECP256R1())
+        return _point(self._ephemeral)
+
+    def ecdh(self, slot: int, public: bytes) -> bytes:
+        """ECDH of a stored key, result in clear (mode 0C); a point that is not on the curve is the part's ECC fault."""
+        if slot != EPHEMERAL or self._ephemeral is None:
+            raise Refused("slot allows no key agreement")
+        try:
+            key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public)
+        except ValueError:
+            raise Refused("ECC fault") from None
+        return self._ephemeral.exchange(ec.ECDH(), key)
 
     def sign(self, slot: int, digest: bytes) -> bytes:
         """Sign in external mode over a 32-byte digest."""
@@ -179,6 +203,7 @@ class SecureElementModel:
         """One request in, one reply out."""
         try:
             operation, *arguments = cbor2.loads(request)
+            self.counts[operation] = self.counts.get(operation, 0) + 1
             return cbor2.dumps([0, self.commands[operation](*arguments)], canonical=True)
         except Refused as reason:
             return cbor2.dumps([1, str(reason)])

@@ -11,10 +11,11 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from sim.pki import files, rsa
+from sim.pki import ecc, files, rsa
 
 RID = bytes.fromhex("F000005444")
 CA_INDEX = 0xE1
+ECC_CA_INDEX = 0xE2  # by suite '10'; the next by suite '11'
 CA_EXPIRES = "20391231"
 CERTIFICATE_EXPIRES = bytes.fromhex("1238")  # December 2038
 ISSUERS = {"cib": "99999901", "edahabia": "99999902"}
@@ -60,6 +61,18 @@ class Schemes:
             "expiry": CA_EXPIRES,
             "sha1": hashlib.sha1(body).digest(),  # noqa: S324  EMV Book 2, 11.2.2
         }
+
+    def ecc_capk(self, suite: int = ecc.P256) -> dict[str, bytes | int | str]:
+        """The CA public key for XDA as an entry of "ecc_ca_keys" of the signed set "emv"."""
+        index = ECC_CA_INDEX + suite - ecc.P256
+        return {"rid": RID, "index": index, "suite": suite, "x": self.ecc_key("ca", suite).x, "expiry": CA_EXPIRES}
+
+    def ecc_key(self, name: str, suite: int = ecc.P256) -> ecc.EccKey:
+        """The elliptic curve key of that name, made on first use even by `load_pki`."""
+        path = self._folder / f"ecc-{name}-{suite:02x}.secret"
+        if not path.exists():
+            files.write(path, secrets.token_bytes(80))
+        return ecc.key(suite, int.from_bytes(path.read_bytes(), "big"))
 
     def issuer_of(self, pan: str) -> Issuer:
         """The issuer of a test PAN. Raises KeyError for any other PAN."""

@@ -19,6 +19,7 @@ NAMES = {
 APPLICATIONS = {
     "A0000002480200": "driving licence", "F00000544401": "CIB TEST", "F00000544402": "EDAHABIA TEST",
     b"1PAY.SYS.DDF01".hex().upper(): "payment environment",
+    b"2PAY.SYS.DDF01".hex().upper(): "contactless payment environment",
 }  # fmt: skip
 CRYPTOGRAMS = {0x00: "AAC", 0x40: "TC", 0x80: "ARQC"}
 CRYPTOGRAM_WORDS = {"AAC": "declined", "TC": "approved", "ARQC": "asks the issuer"}

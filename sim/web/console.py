@@ -15,7 +15,7 @@ from sim.links.slot import Slot
 from sim.web.apdus import ApduLog
 from sim.web.errors import ActionError
 from sim.web.paper import PaperTray
-from sim.web.wallet import LICENCE, PAYMENT, Wallet
+from sim.web.wallet import LICENCE, PAYMENT, TAP, Wallet
 from sim.worlds.world import KEYS, World
 
 KEYS_WAITING = 64
@@ -39,7 +39,7 @@ class Console:
         self.screen: dict[str, Any] = {}
         self.powered = False
         self._inserted: dict[str, str] = {}
-        self._locks = {LICENCE: asyncio.Lock(), PAYMENT: asyncio.Lock()}
+        self._locks = {name: asyncio.Lock() for name in (LICENCE, PAYMENT, TAP)}
         self._power_lock = asyncio.Lock()
         self._keys: asyncio.Queue[str] = asyncio.Queue(KEYS_WAITING)
         self._answered = asyncio.Event()
@@ -51,7 +51,7 @@ class Console:
         await world.start()
         world.gateway.switch(False)
         world.diagnostic.listeners.append(self._noted)
-        for name in (LICENCE, PAYMENT):
+        for name in (LICENCE, PAYMENT, TAP):
             self.slot(name).on_exchange = lambda command, response, name=name: self.apdus.add(name, command, response)
         self._typist = asyncio.create_task(self._type())
         await self.power(True)
@@ -70,7 +70,9 @@ class Console:
             return self.world.licence_slot
         if name == PAYMENT:
             return self.world.payment_slot
-        raise ActionError("a slot is licence or payment", detail="slot")
+        if name == TAP:
+            return self.world.field
+        raise ActionError("a slot is licence, payment or tap", detail="slot")
 
     def _noted(self, event: dict[str, Any]) -> None:
         """An event of the technician's port."""
@@ -119,21 +121,23 @@ class Console:
     # cards
 
     async def insert(self, card: str, slot: str = "", tear_at: int | None = None) -> None:
-        """Put a card on its reader (or on the other, by name), taking out what is there. `tear_at`: it is pulled at that APDU.
+        """Put a card on its reader (or on another, by name), taking out what is there. `tear_at`: it is pulled at that APDU.
+
+        The antenna holds several: a second bank card beside the first is a collision.
 
         ActionError SIM-001, SIM-002, SIM-007.
         """
         name = slot or self.wallet.kind(card)
         reader = self.slot(name)
-        built = await asyncio.to_thread(self.wallet.card, card)
+        built = await asyncio.to_thread(self.wallet.card, card, name)
         async with self._locks[name]:
-            for other in (LICENCE, PAYMENT):  # a card is in one place
+            for other in (LICENCE, PAYMENT, TAP):  # a card is in one place
                 if other != name and self._inserted.get(other) == card:
                     await self.slot(other).remove()
             reader.log.clear()
             reader.tear_at = tear_at
             try:
-                await reader.insert(built)
+                await (self.world.field.add(built) if name == TAP else reader.insert(built))
             except OSError as error:
                 raise ActionError("the reader does not take the card", "SIM-007", "start again", error.errno) from error
             self._inserted[name] = card
@@ -211,6 +215,7 @@ class Console:
                 name: self._inserted.get(name) if self.slot(name).card is not None else None for name in self._locks
             },
             "pin_tries": self.wallet.pin_tries(),
+            "reader": world.lights.state(),
             "printer": {name: getattr(model, name) for name in SENSORS}
             | {"paper": model.paper.present, "hanging": bool(model.paper.rows)},
             "paper": self.paper.newest_first(),

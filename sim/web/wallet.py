@@ -7,14 +7,15 @@ files, so that a card blocked today is blocked tomorrow.
 from pathlib import Path
 from typing import Any
 
-from sim.cards import emv, licence
+from sim.cards import licence
 from sim.cards.base import Card
+from sim.cards.emv import contactless
 from sim.cards.emv.application import PIN_TRIES
 from sim.cards.licence.people import PEOPLE
 from sim.pki import Pki
 from sim.web.errors import ActionError
 
-LICENCE, PAYMENT = "licence", "payment"
+LICENCE, PAYMENT, TAP = "licence", "payment", "tap"
 ODD = (
     ("expired", "0140510923"),
     ("altered", "0453412016"),
@@ -33,10 +34,12 @@ class Wallet:
         self.officer = people["officer"]
         self.plates = {driver["key"]: driver["plate"] for driver in people["drivers"]} | dict(ODD)
         self.bank = {card["key"]: card for card in people["cards"]}
-        self._built = {
-            key: emv.build(card, pki, folder / f"{card['scheme']}-{card['number']}.json")
+        both = {
+            key: contactless.dual(card, pki, folder / f"{card['scheme']}-{card['number']}.json")
             for key, card in self.bank.items()
         }
+        self._built = {key: sides[0] for key, sides in both.items()}
+        self._air = {key: sides[1] for key, sides in both.items()}
 
     def kind(self, key: str) -> str:
         """LICENCE or PAYMENT. ActionError SIM-002."""
@@ -46,10 +49,10 @@ class Wallet:
             return PAYMENT
         raise ActionError("there is no such card", "SIM-002", detail=key)
 
-    def card(self, key: str) -> Card:
-        """The card to put on a reader. ActionError SIM-002."""
+    def card(self, key: str, slot: str = "") -> Card:
+        """The card to put on a reader: bank cards have two sides, their antenna's for TAP. ActionError SIM-002."""
         if self.kind(key) == PAYMENT:
-            return self._built[key]
+            return self._air[key] if slot == TAP else self._built[key]
         return licence.build(licence.profile(key), self.pki)
 
     def mrz(self, key: str) -> str:

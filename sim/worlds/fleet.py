@@ -29,6 +29,7 @@ UNIT = "BSR-16"
 WILAYA = 16
 FORCE = 1
 OFFICER = 1007
+SECOND = 1012  # the officer who confirms a void
 YEAR = 366 * 86400
 FLASH_BYTES = 1 << 20
 _DATA = Path(__file__).parent / "data"
@@ -119,7 +120,9 @@ class Fleet:
             "tariff": tariff_body(),
             "emv": emv_body(self.pki),
             "trust": {"anchors": self.pki.anchors()},
-            "officers": {"officers": [self._officer(pin_key)]},
+            "officers": {
+                "officers": [self._officer(pin_key, key) for key in ("officer", "second") if key in self.people]
+            },
             "limits": LIMITS,
         }
         self.sets.mkdir(exist_ok=True)
@@ -134,8 +137,8 @@ class Fleet:
             for card in self.people["cards"]
         }
 
-    def _officer(self, pin_key: bytes) -> dict[str, Any]:
-        number, pin = self.people["officer"]["number"], self.people["officer"]["pin"]
+    def _officer(self, pin_key: bytes, key: str) -> dict[str, Any]:
+        number, pin = self.people[key]["number"], self.people[key]["pin"]
         verifier = hmac.digest(pin_key, number.to_bytes(4, "big") + pin.encode(), hashlib.sha256)
         return {"number": number, "role": "officer", "unit": UNIT, "force": FORCE, "verifier": verifier}
 
@@ -203,6 +206,7 @@ def emv_body(pki: Pki) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "aids": aids,
+        "contactless": [contactless_entry(aid, kernel) for aid in aids for kernel in (3, 2)],
         "ca_keys": [pki.schemes.capk()],
         "exceptions": [],
         "deferral": True,
@@ -211,11 +215,27 @@ def emv_body(pki: Pki) -> dict[str, Any]:
     }
 
 
+def contactless_entry(aid: dict[str, Any], kernel: int) -> dict[str, Any]:
+    """A sample combination, taken below 10,000 DA: offline up to the contact floor limit; the holder verified from 6,000 DA (CIB-like) or 3,000 DA
+    (Edahabia-like). No scheme's figures (domain §4).
+    """
+    verified = 600_000 if aid["label"].startswith("CIB") else 300_000
+    entry = {**aid, "kernel": kernel, "limit": 1_000_000, "cvm_limit": verified, "offline": True}
+    if (
+        kernel == 2
+    ):  # byte 5: a card that is too slow three times is refused, one out of proportion is not approved offline
+        entry["tac_denial"] = aid["tac_denial"][:4] + b"\x04"
+        for name in ("tac_online", "tac_default"):
+            entry[name] = aid[name][:4] + b"\x0c"
+    return entry
+
+
 def _people() -> dict[str, Any]:
-    """The officer, four drivers, three bank cards. Invented people; PINs drawn anew for each world."""
+    """Two officers, four drivers, three bank cards. Invented people; PINs drawn anew for each world."""
     source = yaml.safe_load((_DATA / "people.yaml").read_text())
     people: dict[str, Any] = {
         "officer": {"number": OFFICER, "pin": _digits(4)},
+        "second": {"number": SECOND, "pin": _digits(4)},  # whose badge a void needs
         "drivers": source["drivers"],
         "cards": source["cards"],
     }

@@ -77,6 +77,19 @@ class ByteSink(Line):
             self._feed(head + await reader.readexactly(int.from_bytes(head[1:], "big")))
 
 
+class ByteStream(Line):
+    """A line whose bytes feed a model as they come: `feed(bytes)`."""
+
+    def __init__(self, feed: Callable[[bytes], None]) -> None:
+        super().__init__()
+        self._feed = feed
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Feed the model until the connection ends."""
+        while data := await reader.read(4096):
+            self._feed(data)
+
+
 class DiagnosticLine(Line):
     """The technician's port: keeps events, and lets a script wait for one."""
 

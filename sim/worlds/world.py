@@ -19,10 +19,12 @@ from sim.links import pcscd
 from sim.links.slot import Slot
 from sim.links.slot_server import LinkSlot
 from sim.links.vpcd import VpcdSlot
+from sim.parts import pn532
 from sim.parts.escpos import EscPosPrinter, PtyLink
+from sim.parts.lights import Lights
 from sim.parts.st7789 import St7789Panel
 from sim.worlds.fleet import Fleet
-from sim.worlds.lines import ByteSink, DiagnosticLine, Gateway, Line
+from sim.worlds.lines import ByteSink, ByteStream, DiagnosticLine, Gateway, Line
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {
@@ -97,7 +99,11 @@ class Process:
 
 
 class World:
-    """The wiring. `runtime` is "cpython" or "micropython"; `link` "pcsc" or "tcp" for the card readers (MicroPython: always tcp)."""
+    """The wiring. `runtime` is "cpython" or "micropython"; `link` "pcsc" or "tcp" for the card slots (MicroPython: always tcp).
+
+    Payment cards are inserted into `payment_slot` or tapped on `field`, the antenna of a PN532 on a pty. With `licence_on_air` licences are laid on
+    that antenna too (`licence_slot` is `field`), else on a slot of their own.
+    """
 
     def __init__(
         self,
@@ -106,6 +112,7 @@ class World:
         link: str = "pcsc",
         language: str = "fr",
         command: TerminalCommand = cpython_terminal,
+        licence_on_air: bool = False,
     ) -> None:
         self.fleet = fleet
         self.runtime = runtime
@@ -118,8 +125,15 @@ class World:
         self.keypad = Line()
         self.scanner = Line()
         self.diagnostic = DiagnosticLine()
+        self.lights = Lights()
+        self.indicator = ByteStream(self.lights.feed)
         self.printer = EscPosPrinter()
         self.paper = PtyLink(self.printer)
+        self.licence_on_air = licence_on_air
+        self.antenna = pn532.Pn532()
+        self.field = self.antenna.field
+        """The field of the handheld's antenna: where cards are tapped."""
+        self.antenna_line = pn532.PtyLink(self.antenna)
         self.licence_slot: Slot
         self.payment_slot: Slot
         self.gateway: Gateway
@@ -164,14 +178,17 @@ class World:
         self.server = server
         self.element = element
         self.gateway = Gateway(server.port)
-        for line in (self.screen, self.keypad, self.scanner, self.diagnostic, self.gateway):
+        for line in (self.screen, self.keypad, self.scanner, self.diagnostic, self.indicator, self.gateway):
             await line.start()
         await self.paper.start()
+        await self.antenna_line.start()
         if self.link == "pcsc":
             pcscd.ensure()
             self.licence_slot, self.payment_slot = VpcdSlot(pcscd.FIRST_PORT), VpcdSlot(pcscd.FIRST_PORT + 1)
         else:
             self.licence_slot, self.payment_slot = LinkSlot(), LinkSlot()
+        if self.licence_on_air:
+            self.licence_slot = self.field
         await self.licence_slot.start()
         await self.payment_slot.start()
 
@@ -180,6 +197,7 @@ class World:
         for slot in ("licence_slot", "payment_slot"):
             if hasattr(self, slot):
                 await getattr(self, slot).close()
+        await self.field.remove()
         for process in reversed(self._processes):
             await process.kill()
         for line in (
@@ -187,10 +205,12 @@ class World:
             self.keypad,
             self.scanner,
             self.diagnostic,
+            self.indicator,
             *([self.gateway] if hasattr(self, "gateway") else []),
         ):
             await line.close()
         await self.paper.close()
+        await self.antenna_line.close()
 
     def _process(self, name: str, command: list[str]) -> Process:
         process = Process(name, command, self.fleet.folder / f"{name}.log")
@@ -201,6 +221,7 @@ class World:
 
     async def power_on(self) -> None:
         """Boot the terminal."""
+        self.antenna.reset()
         command = self._terminal_command()
         self.terminal = self._process("terminal", command)
         await self.terminal.start(announces=False)
@@ -209,6 +230,7 @@ class World:
         """Take the battery out: the terminal's process ends at once; what was not durable is gone."""
         await self.terminal.kill()
         self._processes.remove(self.terminal)
+        self.lights.off()
 
     def _terminal_command(self) -> list[str]:
         wiring = self.fleet.folder / "wiring.json"
@@ -227,12 +249,15 @@ class World:
             "printer": f"tty:{self.paper.path}",
             "licence_reader": self._reader(self.licence_slot),
             "payment_reader": self._reader(self.payment_slot),
+            "contactless_reader": self._reader(self.field),
+            "indicator": self.indicator.wiring,
             "server": self.gateway.wiring,
             **({"trace": str(self.trace)} if self.trace is not None else {}),
         }
 
-    @staticmethod
-    def _reader(slot: Slot) -> str:
+    def _reader(self, slot: Slot) -> str:
+        if slot is self.field:
+            return f"pn532:tty:{self.antenna_line.path}"
         if isinstance(slot, VpcdSlot):
             return f"pcsc:{slot.reader_name}"
         assert isinstance(slot, LinkSlot)

@@ -2,14 +2,22 @@
 
     {"store": …, "language": "fr",
      "display": "tcp:127.0.0.1:5001", "keypad": "tcp:…", "scanner": "tcp:…", "diagnostic": "tcp:…", "secure_element": "tcp:…",
-     "printer": "tty:/dev/pts/4" | "tcp:…", "licence_reader": "pcsc:NAME" | "link:host:port", "payment_reader": …, "server": "tcp:host:port"}
+     "printer": "tty:/dev/pts/4" | "tcp:…", "licence_reader": READER, "payment_reader": READER, "server": "tcp:host:port"}
 
-Optional: "scanner", "language", and "trace": a file to which the explanation of every payment is appended (`drivers.diagnostic_file`).
+READER is "pcsc:NAME", "link:host:port", or a PN532 on a serial line, "pn532:tty:PATH" or "pn532:tcp:host:port"; readers with the same
+PN532 share its antenna.
+
+Optional: "contactless_reader": READER, "indicator" (its lights, a serial line), "scanner", "language", and "trace": a file to which
+the explanation of every payment is appended (`drivers.diagnostic_file`).
 """
 
 import json
 
+from drivers.late_reader import LateReader
 from protocol.errors import ConfigError
+
+PAYMENT_RATE = 106  # kbit/s: the one that EMV Contactless Book D has
+LICENCE_RATE = 424  # the most that a PN532 can do
 
 FIELDS = (
     "store",
@@ -49,3 +57,30 @@ def address(value: str) -> "tuple[str, int]":
     if len(parts) != 3 or not parts[2].isdigit():
         raise ConfigError("not a host and a port: " + value, "CFG-042", "write tcp:host:port")
     return parts[1], int(parts[2])
+
+
+def antenna(value: str, made: dict, uart, rate: int, late: bool = False):  # noqa: ANN001, ANN201 - CardReader
+    """The reader "pn532:LINE", None if `value` names another kind; `made` keeps what readers of one chip share.
+
+    `uart` opens a serial line by its wiring, `rate` is the fastest bit rate in kbit/s. `late`: the driver is in memory only while it is used.
+    """
+    head, line = kind(value)
+    if head != "pn532":
+        return None
+    if line not in made:
+        made[line] = uart(line)
+
+    def build():  # noqa: ANN202 - CardReader
+        from drivers.pn532.link import Link
+        from drivers.pn532.reader import Pn532Reader
+
+        return Pn532Reader(Link(made[line]), rate)
+
+    if late:
+        return LateReader(build, "pn532")
+    from drivers.pn532.link import Link
+    from drivers.pn532.reader import Pn532Reader
+
+    if not isinstance(made[line], Link):
+        made[line] = Link(made[line])
+    return Pn532Reader(made[line], rate)

@@ -14,6 +14,7 @@ from drivers.contracts.card_reader import CardReader
 from drivers.contracts.small import Diagnostic, Uart
 from drivers.diagnostic_link import LinkDiagnostic
 from drivers.escpos import EscPosPrinter
+from drivers.indicator_serial import SerialIndicator
 from drivers.keypad_serial import SerialKeypad
 from drivers.net_http import HttpNetwork
 from drivers.picture_pillow import PillowPictures
@@ -43,14 +44,22 @@ def uart(value: str) -> Uart:
     return LinkUart(*config.address(value))
 
 
-def card_reader(value: str) -> CardReader:
-    """A card reader by its wiring: "pcsc:NAME" or "link:host:port"."""
+def card_reader(value: str, antennas: "dict | None" = None, rate: int = config.PAYMENT_RATE) -> CardReader:
+    """A card reader by its wiring: "pcsc:NAME", "link:host:port", "pn532:tty:PATH" or "pn532:tcp:host:port".
+
+    `antennas` keeps the chips, so that readers on one chip share it; `rate` is the fastest bit rate of a PN532's session in kbit/s.
+    """
+    reader = config.antenna(value, {} if antennas is None else antennas, uart, rate)
+    if reader is not None:
+        return reader
     kind, rest = config.kind(value)
     if kind == "pcsc":
         return PcscReader(int(rest) if rest.isdigit() else rest)
     if kind == "link":
         return LinkReader(*config.address(value))
-    raise ConfigError("no such kind of card reader: " + kind, "CFG-042", "write pcsc:NAME or link:host:port")
+    raise ConfigError(
+        "no such kind of card reader: " + kind, "CFG-042", "write pcsc:NAME, link:host:port or pn532:tty:PATH"
+    )
 
 
 def diagnostic(wiring: dict) -> Diagnostic:
@@ -66,6 +75,8 @@ def diagnostic(wiring: dict) -> Diagnostic:
 def ports(wiring: dict) -> Ports:
     """The ports of this board."""
     clock = SystemClock()
+    antennas: dict = {}
+    tap = wiring.get("contactless_reader")
     return Ports(
         storage=FolderStorage(wiring["store"]),
         se=LinkSecureElement(uart(wiring["secure_element"])),
@@ -75,8 +86,10 @@ def ports(wiring: dict) -> Ports:
         keypad=SerialKeypad(uart(wiring["keypad"]), clock),
         scanner=SerialScanner(uart(wiring["scanner"])) if "scanner" in wiring else None,
         printer=EscPosPrinter(uart(wiring["printer"])),
-        licence_reader=card_reader(wiring["licence_reader"]),
-        payment_reader=card_reader(wiring["payment_reader"]),
+        licence_reader=card_reader(wiring["licence_reader"], antennas, config.LICENCE_RATE),
+        payment_reader=card_reader(wiring["payment_reader"], antennas),
+        contactless_reader=card_reader(tap, antennas) if tap else None,
+        indicator=SerialIndicator(uart(wiring["indicator"])) if "indicator" in wiring else None,
         network=HttpNetwork(*config.address(wiring["server"])),
         diagnostic=diagnostic(wiring),
         atlas=open_blob(str(_FACE / "atlas.bin")),

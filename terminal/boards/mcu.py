@@ -12,6 +12,7 @@ from drivers.clock_system import SystemClock
 from drivers.diagnostic_link import LinkDiagnostic
 from drivers.escpos import EscPosPrinter
 from drivers.flash_file import FileFlash
+from drivers.indicator_serial import SerialIndicator
 from drivers.keypad_serial import SerialKeypad
 from drivers.net_http import HttpNetwork
 from drivers.scanner_serial import SerialScanner
@@ -39,6 +40,11 @@ def uart(value: str):  # noqa: ANN201 - Uart
     return LinkUart(*config.address(value))
 
 
+def card_reader(value: str, antennas: dict, rate: int = config.PAYMENT_RATE):  # noqa: ANN201 - CardReader
+    """A card reader by its wiring: "link:host:port", "pn532:tty:PATH" or "pn532:tcp:host:port"."""
+    return config.antenna(value, antennas, uart, rate, True) or LinkReader(*config.address(value))
+
+
 def mount(path: str) -> VfsStorage:
     """Mount the littlefs volume in the flash file `path`."""
     import vfs
@@ -60,6 +66,8 @@ def diagnostic(wiring: dict):  # noqa: ANN201 - Diagnostic
 def ports(wiring: dict) -> Ports:
     """The ports of this board."""
     clock = SystemClock()
+    antennas: dict = {}
+    tap = wiring.get("contactless_reader")
     return Ports(
         storage=mount(wiring["store"]),
         se=LinkSecureElement(uart(wiring["secure_element"])),
@@ -69,12 +77,15 @@ def ports(wiring: dict) -> Ports:
         keypad=SerialKeypad(uart(wiring["keypad"]), clock),
         scanner=SerialScanner(uart(wiring["scanner"])) if "scanner" in wiring else None,
         printer=EscPosPrinter(uart(wiring["printer"])),
-        licence_reader=LinkReader(*config.address(wiring["licence_reader"])),
-        payment_reader=LinkReader(*config.address(wiring["payment_reader"])),
+        licence_reader=card_reader(wiring["licence_reader"], antennas, config.LICENCE_RATE),
+        payment_reader=card_reader(wiring["payment_reader"], antennas),
+        contactless_reader=card_reader(tap, antennas) if tap else None,
+        indicator=SerialIndicator(uart(wiring["indicator"])) if "indicator" in wiring else None,
         network=HttpNetwork(*config.address(wiring["server"])),
         diagnostic=diagnostic(wiring),
         atlas=open_blob(_FACE + "atlas.bin"),
         strings=open_blob(_FACE + "strings.bin"),
+        curves_in_element=True,
     )
 
 

@@ -23,7 +23,7 @@ PUBLIC = (
     "amount", "attempts_left", "balanced", "code", "copy", "count", "days", "declined_count", "disposition", "done",
     "field", "file", "findings", "hint_key", "index", "key", "last_try", "left", "message_key", "outcome", "page", "pages",
     "pending", "points", "provisional_count", "provisional_total", "pv", "reason", "results", "scheme", "sent", "total",
-    "tries_left", "verdict",
+    "tap", "tries_left", "ui", "verdict", "second", "state", "voided_count", "voided_total",
 )  # fmt: skip
 
 

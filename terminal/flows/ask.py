@@ -99,6 +99,24 @@ async def acknowledge(t, screen: str, **fields) -> bool:  # noqa: ANN001, ANN003
             return key == "ok"
 
 
+async def choose(t, labels: list) -> "int | None":  # noqa: ANN001
+    """Index of one of the card's applications, None when cancelled or left alone."""
+    index = 0
+    while True:
+        await t.face.show("card_choose", labels=labels, index=index)
+        key = await t.face.key(IDLE_MS)
+        if key is None or key == "cancel":
+            return None
+        if key == "ok":
+            return index
+        if key == "down":
+            index = (index + 1) % len(labels)
+        elif key == "up":
+            index = (index - 1) % len(labels)
+        elif len(key) == 1 and 1 <= int(key) <= len(labels):
+            return int(key) - 1
+
+
 async def show_error(t, error: TasdidError) -> bool:  # noqa: ANN001
     """Show a coded error; True when the officer pressed OK (try again), False for CANCEL."""
     left = error.detail if isinstance(error, OfficerError) else None

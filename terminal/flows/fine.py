@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 TRANSITIONS = {
     "identify": ("read", "document", "end"),
-    "document": ("identify", "plate", "end"),
-    "read": ("identify", "plate", "end"),
-    "plate": ("offence", "end"),
-    "offence": ("acknowledge", "end"),
+    "document": ("identify", "plate", "abandon", "end"),
+    "read": ("identify", "plate", "abandon", "end"),
+    "plate": ("offence", "abandon"),
+    "offence": ("acknowledge", "abandon"),
     "acknowledge": ("choose",),
-    "choose": ("pay", "notice"),
+    "choose": ("pay", "notice", "abandon"),
+    "abandon": ("plate", "offence", "choose", "end"),
     "pay": ("receipt", "choose"),
     "receipt": ("hand", "choose"),
     "notice": ("hand",),
@@ -47,6 +48,7 @@ class Fine:
         self.line: dict = {}
         self.tariff_version = 0
         self.duplicate = False
+        self.back = "plate"  # where the officer goes on who does not abandon after all
 
     async def run(self) -> None:
         """Run to the end; a state that is not declared as a successor is a programming error."""
@@ -57,16 +59,14 @@ class Fine:
                     raise RuntimeError(self.state + " may not go to " + following)
                 self.state = following
         finally:
-            phases.leave(phases.LICENCE)
+            self._leave(phases.LICENCE)
 
     async def resume(self) -> None:
         """Go on with the journal's open case after a reboot: say what happened, then continue where the records stand."""
         case = self.t.journal.view.case
-        blob = self.t.journal.blob("private", case.seq)
-        if blob is not None:
-            self.plate = (await personal.unseal(self.t, case.number, blob)).get("plate", "")
-        self.line = await offence.line_of(self.t, case.offence, case)
-        self.tariff_version = case.tariff
+        await self.recall(case)
+        if case.void is not None:
+            await self.print_void(case, True)
         if case.outcome == r.OUTCOME_INTERRUPTED:
             await ask.acknowledge(self.t, "interrupted", amount=case.amount)
             self.state = "choose"
@@ -78,6 +78,14 @@ class Fine:
         else:
             self.state = "choose"
         await self.run()
+
+    async def recall(self, case) -> None:  # noqa: ANN001 - Case
+        """What the papers need of a case that is not fresh in memory."""
+        blob = self.t.journal.blob("private", case.seq)
+        if blob is not None:
+            self.plate = (await personal.unseal(self.t, case.number, blob)).get("plate", "")
+        self.line = await offence.line_of(self.t, case.offence, case)
+        self.tariff_version = case.tariff
 
     async def _identify(self) -> str:
         """The MRZ: scanned, or three numbers typed from the card's back, each with its check digit."""
@@ -165,22 +173,39 @@ class Fine:
             body[r.REASON] = driver["reason"]
         self.mrz = None
         await self.t.journal.append(r.LICENCE_READ, body)
-        return "plate" if await licence.show_verdict(self.t, driver) else "end"
+        return "plate" if await licence.show_verdict(self.t, driver) else "abandon"
 
     async def _plate(self) -> str:
-        phases.leave(phases.LICENCE)
+        self._leave(phases.LICENCE)
         text = await ask.digits(self.t, "plate_entry", 8, 12)
         if text is None:
-            return "end"
+            self.back = "plate"
+            return "abandon"
         self.plate = text[:-5] + "-" + text[-5:-2] + "-" + text[-2:]
         return "offence"
 
     async def _offence(self) -> str:
         found = await offence.choose(self.t)
         if found is None:
-            return "end"
+            self.back = "offence"
+            return "abandon"
         self.line, self.tariff_version = found
         return "acknowledge"
+
+    async def _abandon(self) -> str:
+        """No notice, or a notice that is given up: a reason, and the licence goes back unless its holder has left."""
+        from terminal.flows import abandon
+
+        case = self.t.journal.view.case
+        why = await abandon.reason(self.t)
+        if why is None and case is None:
+            why = r.ABANDON_IDLE
+        if not why:
+            return self.back
+        disposition = await abandon.record(self.t, case, why)
+        if why != r.ABANDON_IDLE:
+            await ask.acknowledge(self.t, "licence_hand", disposition=disposition, days=0, note="hand.abandon.note")
+        return "end"
 
     async def _acknowledge(self) -> str:
         """The notice exists from here on; then the driver sees amount and points and acknowledges them."""
@@ -214,7 +239,8 @@ class Fine:
         return "choose"
 
     async def _choose(self) -> str:
-        """Pay by card now, or later: paying is the driver's choice (domain §1)."""
+        """Pay by card now, or later: paying is the driver's choice (domain §1). The officer may give the case up."""
+        self.back = "choose"
         while True:
             await self.t.face.show("pay_choice", amount=self.t.journal.view.case.amount)
             key = await self.t.face.key(ask.IDLE_MS)
@@ -222,13 +248,20 @@ class Fine:
                 return "pay"
             if key == "2":
                 return "notice"
+            if key == "cancel":
+                return "abandon"
+
+    def _leave(self, phase: tuple) -> None:
+        """Leave a phase that had a card: the antenna's driver goes with it."""
+        self.t.ports.release()
+        phases.leave(phase)
 
     async def _pay(self) -> str:
         phases.enter(phases.PAYMENT)
         try:
             return await self._paying()
         finally:
-            phases.leave(phases.PAYMENT)
+            self._leave(phases.PAYMENT)
 
     async def _paying(self) -> str:
         from terminal.flows import payment
@@ -252,6 +285,17 @@ class Fine:
     async def _notice(self) -> str:
         await self._print(0, True)
         return "hand"
+
+    async def print_void(self, case, done: bool) -> None:  # noqa: ANN001 - Case
+        """The paper of a void: done, or waiting for the bank's word."""
+        phases.enter(phases.PAPER)
+        from terminal.flows import papers
+
+        try:
+            await papers.print_void(self.t, self, case, done)
+        finally:
+            papers = None
+            phases.leave(phases.PAPER)
 
     async def _print(self, outcome: int, notice: bool) -> None:
         """The papers that are due: the outcome's receipt, the notice with the 10-day document, or both."""

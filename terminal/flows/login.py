@@ -1,7 +1,7 @@
 """An officer logs in with number and PIN (domain §4: verifiers keyed by the secure element, attempts counted there).
 
 The attempt is counted durably *before* the PIN is checked, so a power cut does not give one back. OFC-002 wrong number or PIN (`detail` =
-attempts left), OFC-003 locked, OFC-004 no room to count attempts.
+attempts left), OFC-003 locked, OFC-004 no room to count attempts, OFC-005 the second badge is the first officer's.
 """
 
 from drivers.contracts.secure_element import SLOT_ATTEMPTS, SLOT_PIN_HMAC
@@ -56,22 +56,39 @@ def _find(body: dict, number: int) -> "dict | None":
     return None
 
 
-async def log_in(t) -> bool:  # noqa: ANN001 - Terminal
-    """One try at logging in. True when an officer is in; the shift is opened with the first log-in. Raises OfficerError."""
-    typed = await ask.digits(t, "login_number", 1, 8)
+async def _credentials(t, second: bool) -> "dict | None":  # noqa: ANN001 - Terminal
+    """Number and PIN of an officer, checked; None when cancelled. `second`: it must be another one than who is logged in."""
+    typed = await ask.digits(t, "login_number", 1, 8, second=second)
     if typed is None:
-        return False
+        return None
+    if second and int(typed) == t.officer["number"]:
+        raise OfficerError("the second badge is the first officer's", "OFC-005", "another officer confirms")
     limits = t.limits()
     officer = _find(t.parameter("officers").body, int(typed))
-    pin = await ask.secret_digits(t, "login_pin", 4, 8, attempts_left=await _left(t, officer, limits["pin_attempts"]))
+    left = await _left(t, officer, limits["pin_attempts"])
+    pin = await ask.secret_digits(t, "login_pin", 4, 8, attempts_left=left, second=second)
     if pin is None:
-        return False
+        return None
     try:
         if officer is None:
             raise OfficerError("number or PIN is wrong", "OFC-002", "try again")
         await verify_pin(t.ports.se, officer, pin, limits["pin_attempts"])
     finally:
         ask.wipe(pin)
+    return officer
+
+
+async def second_badge(t) -> int:  # noqa: ANN001
+    """The number of a second officer who confirms with a PIN of their own; 0 when cancelled. Raises OfficerError."""
+    officer = await _credentials(t, True)
+    return officer["number"] if officer is not None else 0
+
+
+async def log_in(t) -> bool:  # noqa: ANN001 - Terminal
+    """One try at logging in. True when an officer is in; the shift is opened with the first log-in. Raises OfficerError."""
+    officer = await _credentials(t, False)
+    if officer is None:
+        return False
     t.officer = officer
     t.journal.officer = officer["number"]
     t.journal.unit = officer["unit"]

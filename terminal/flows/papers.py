@@ -28,6 +28,17 @@ async def print_notice(t, fine) -> None:  # noqa: ANN001
     await _print(t, "document" if waits else "notice", facts, r.COPY_DRIVER, case)
 
 
+async def print_void(t, fine, case, done: bool) -> None:  # noqa: ANN001
+    """A void: done, or in doubt and then with the 10-day document, since the licence is kept until the bank's word."""
+    facts = await _facts(t, fine, case, None)
+    paid = case.void if done else case.outcome_record
+    facts["disposition"] = r.DISPOSITION_RETAINED
+    facts["seq"], facts["scheme"], facts["last4"] = paid[r.SEQ], paid.get(r.SCHEME, ""), paid.get(r.LAST4, "")
+    if not done:  # nothing is certain yet: the code says *not yet paid*
+        facts["qr"] = await _qr(t, case, r.OUTCOME_PROVISIONAL, facts["utc"])
+    await _print(t, "void" if done else "voiding", facts, r.COPY_DRIVER, case)
+
+
 async def _facts(t, fine, case, record) -> dict:  # noqa: ANN001
     utc = record[r.UTC] if record else t.now()
     outcome = record[r.OUTCOME] if record else 0

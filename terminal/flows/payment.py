@@ -10,7 +10,7 @@ from protocol import records as r
 from protocol.emv import explain, kernel
 from protocol.emv.params import EmvParams
 from protocol.errors import CardError, EmvError
-from terminal import localtime, risk, scrub, sealing
+from terminal import localtime, phases, risk, scrub, sealing
 from terminal.flows import ask
 from terminal.flows.drive import drive
 
@@ -20,18 +20,39 @@ COUNTRY = 12  # Algeria, ISO 3166
 
 
 async def pay(t, case) -> int:  # noqa: ANN001 - Terminal, Case → records.OUTCOME_*
-    """Take one payment for `case`; returns its outcome after the officer has seen it.
+    """Take one payment for `case`, contact or contactless; returns its outcome after the officer has seen it.
 
-    Raises RiskError before anything is done, CardError when no card came. From the intent on it never raises for the card's doing.
+    A contactless card that is to be inserted ends its own identity as declined; the contact slot then gets a new one. Raises RiskError before
+    anything is done, CardError when no card came. From the intent on it never raises for the card's doing.
     """
-    risk.check_sale(t.journal, t.limits(), case.amount, t.now(), t.ports.storage.free_bytes())
-    params = EmvParams(t.parameter("emv").body)
+    _check(t, case)
+    body = t.parameter("emv").body
+    if t.ports.contactless_reader is not None and body.get("contactless"):
+        phases.enter(phases.TAP)
+        from terminal.flows import tap
+
+        outcome = await tap.pay(t, case, body, _take, _show)
+        if outcome is not None:
+            return outcome
+        _check(t, case)
+    else:
+        await t.face.show("card_present", amount=case.amount)
+        await ask.card(t, t.ports.payment_reader, _WAIT_MS)
     reader = t.ports.payment_reader
-    await t.face.show("card_present", amount=case.amount)
-    await ask.card(t, reader, _WAIT_MS)
     await reader.connect()
+    record, why = await _take(t, case, reader, EmvParams(body))
+    await _show(t, record, why)
+    return record[r.OUTCOME]
+
+
+def _check(t, case) -> None:  # noqa: ANN001
+    risk.check_sale(t.journal, t.limits(), case.amount, t.now(), t.ports.storage.free_bytes())
+
+
+async def _take(t, case, reader, params, tapped=None) -> "tuple[dict, str]":  # noqa: ANN001 - `tapped`: terminal.flows.tap.Tap
+    """From the durable intent to the durable outcome with a connected card: (outcome record, what decided)."""
     intent = await t.journal.append(r.PAYMENT_INTENT, {r.CASE: case.number, r.AMOUNT: case.amount})
-    session = _Session(t, case, intent)
+    session = _Session(t, case, intent, tapped)
     try:
         body, sealed = await session.run(reader, params)
     finally:
@@ -40,8 +61,7 @@ async def pay(t, case) -> int:  # noqa: ANN001 - Terminal, Case → records.OUTC
     session = None
     record = await t.journal.append(r.PAYMENT_OUTCOME, body, sealed=sealed)
     scrub.free_memory()
-    await _show(t, record, why)
-    return record[r.OUTCOME]
+    return record, why
 
 
 async def _show(t, record: dict, why: str) -> None:  # noqa: ANN001
@@ -59,7 +79,7 @@ async def _show(t, record: dict, why: str) -> None:  # noqa: ANN001
         reason=record.get(r.REASON, ""),
         why=why,
     )
-    if await t.ports.payment_reader.card_present():
+    if record.get(r.INTERFACE) != r.INTERFACE_CONTACTLESS and await t.ports.payment_reader.card_present():
         await t.face.show("card_remove")
         await t.ports.payment_reader.wait_for_removal(ask.IDLE_MS)
 
@@ -67,8 +87,9 @@ async def _show(t, record: dict, why: str) -> None:  # noqa: ANN001
 class _Session:
     """The kernel's requests answered for one payment, and its result turned into a record."""
 
-    def __init__(self, t, case, intent: dict) -> None:  # noqa: ANN001
+    def __init__(self, t, case, intent: dict, tapped=None) -> None:  # noqa: ANN001
         self._t = t
+        self._tapped = tapped
         self._case = case
         self._intent = intent
         self._facts: dict = {}  # pan, psn, expiry: until the record is built
@@ -80,7 +101,8 @@ class _Session:
     async def run(self, reader, params) -> "tuple[dict, bytes | None]":  # noqa: ANN001
         """(body of the outcome record, sealed card data or None)."""
         t = self._t
-        await t.face.show("card_busy")
+        if self._tapped is None:
+            await t.face.show("card_busy")
         txn = {
             "amount": self._case.amount,
             "currency": CURRENCY,
@@ -90,7 +112,8 @@ class _Session:
             "type": 0,
             "counter": self._intent[r.SEQ],
         }
-        machine = kernel.transact(txn, params, t.ports.crypto, await t.ports.se.random(4))
+        transact = kernel.transact if self._tapped is None else self._tapped.transact
+        machine = transact(txn, params, t.ports.crypto, await t.ports.se.random(4))
         handlers = {
             "choose": self._choose,
             "pin": self._pin,
@@ -102,6 +125,9 @@ class _Session:
             "progress": self._progress,
         }
         body = {r.CASE: self._case.number, r.INTENT: self._intent[r.SEQ], r.AMOUNT: self._case.amount}
+        if self._tapped is not None:
+            handlers.update(self._tapped.handlers())
+            body[r.INTERFACE] = r.INTERFACE_CONTACTLESS
         try:
             result = await drive(reader, machine, handlers)
         except CardError as error:
@@ -181,20 +207,7 @@ class _Session:
         return mac[:16]
 
     async def _choose(self, labels):  # noqa: ANN001, ANN202 - index or None
-        index = 0
-        while True:
-            await self._t.face.show("card_choose", labels=labels, index=index)
-            key = await self._t.face.key(ask.IDLE_MS)
-            if key is None or key == "cancel":
-                return None
-            if key == "ok":
-                return index
-            if key == "down":
-                index = (index + 1) % len(labels)
-            elif key == "up":
-                index = (index - 1) % len(labels)
-            elif len(key) == 1 and 1 <= int(key) <= len(labels):
-                return int(key) - 1
+        return await ask.choose(self._t, labels)
 
     async def _pin(self, tries_left, last_try):  # noqa: ANN001, ANN202 - digits or None (bypass)
         pin = await ask.secret_digits(

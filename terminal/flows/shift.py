@@ -2,48 +2,59 @@
 
 from protocol import records as r
 from protocol import sync as m
-from protocol.errors import NetworkError, TasdidError
+from protocol.errors import NetworkError, ServerError, TasdidError
 from terminal.flows import ask
 from terminal.sync import Sync
 
 _RECEIPTS_S = 600  # how often a terminal with nothing to send asks whether its sealed card data may go
 
 
-async def _session(t) -> Sync:  # noqa: ANN001 - Terminal
+async def session(t, driver_waits: bool = False) -> Sync:  # noqa: ANN001 - Terminal
     """One sync session; an outage is recorded once when it begins and once when it ends."""
 
     async def progress(done: int, total: int) -> None:
         await t.face.show("syncing", done=done, total=total)
 
-    session = Sync(t, progress)
+    held = Sync(t, progress, driver_waits)
     try:
-        await session.run()
+        await held.run()
         if t.journal.view.outage:
             await t.journal.append(r.OUTAGE_END, {})
-            await session.run()
+            await held.run()
     except NetworkError as error:
         t.reached = False
         if not t.journal.view.outage:
             await t.journal.append(r.OUTAGE_BEGIN, {r.REASON: error.code})
         raise
     t.reached = True
-    t.note("synced", sent=session.sent, head=t.journal.head_seq, results=len(session.results))
-    return session
+    t.note("synced", sent=held.sent, head=t.journal.head_seq, results=len(held.results))
+    return held
 
 
 async def synchronise(t) -> None:  # noqa: ANN001
     """By the officer's wish: show what was sent and what came back. Raises NetworkError, ServerError."""
     await t.face.show("syncing", done=0, total=t.journal.head_seq - t.journal.acked_seq)
-    session = await _session(t)
+    held = await session(t)
     await ask.acknowledge(
-        t, "sync_done", sent=session.sent, pending=t.journal.head_seq - t.journal.acked_seq, results=_results(session)
+        t, "sync_done", sent=held.sent, pending=t.journal.head_seq - t.journal.acked_seq, results=_results(held)
     )
-    for result in session.results:
+    await _show_results(t, held)
+
+
+def _results(held: Sync) -> list:
+    return [(result[r.PV], result[r.OUTCOME]) for result in held.results]
+
+
+async def _show_results(t, held: Sync) -> None:  # noqa: ANN001
+    """What came back: releases, and the end of a void whose driver has gone; its case is open again if it was done."""
+    for result in held.results:
         await _show_release(t, result)
-
-
-def _results(session: Sync) -> list:
-    return [(result[r.PV], result[r.OUTCOME]) for result in session.results]
+    for end in held.voids:
+        await ask.acknowledge(t, "void_result", state=end[r.VOID_STATE], amount=end[r.AMOUNT], pv=end[r.PV])
+        if end[r.VOID_STATE] == r.VOID_REFUSED:
+            await ask.acknowledge(
+                t, "licence_hand", disposition=end[r.DISPOSITION], days=0, pv=end[r.PV], note="hand.void.note"
+            )
 
 
 async def _show_release(t, result: dict) -> None:  # noqa: ANN001
@@ -54,38 +65,38 @@ async def _show_release(t, result: dict) -> None:  # noqa: ANN001
 async def quiet_sync(t) -> None:  # noqa: ANN001
     """While nobody touches the keys: try, and say nothing if it does not work."""
     view = t.journal.view
-    waits = view.provisional or (view.sealed and t.now() >= t.quiet_after)
+    waits = view.provisional or view.voiding is not None or (view.sealed and t.now() >= t.quiet_after)
     if t.journal.head_seq == t.journal.acked_seq and not waits:
         return
     t.quiet_after = t.now() + _RECEIPTS_S
     try:
-        session = await _session(t)
+        held = await session(t)
     except TasdidError as error:
         t.note_error(error)
         return
-    for result in session.results:
-        await _show_release(t, result)
+    await _show_results(t, held)
 
 
 async def close(t) -> None:  # noqa: ANN001
     """Close the shift: its totals become a record; with a network the server compares them with its own."""
     view = t.journal.view
-    await t.journal.append(r.SHIFT_CLOSED, {r.SHIFT: view.shift, r.FIRST: view.shift_first, r.TOTALS: view.totals})
+    totals = {key: list(view.totals[key]) for key in view.totals}  # as they are now: results may arrive while closing
+    await t.journal.append(r.SHIFT_CLOSED, {r.SHIFT: view.shift, r.FIRST: view.shift_first, r.TOTALS: totals})
     last = t.journal.head_seq
     balanced = None
     try:
-        session = await _session(t)
-        recon = await session.close_shift(view.shift_first, last, view.totals)
+        held = await session(t)
+        recon = await held.close_shift(view.shift_first, last, totals)
         balanced = recon[m.BALANCED]
-    except NetworkError as error:
+    except (NetworkError, ServerError) as error:  # the shift is over all the same: nobody goes on selling in it
         t.note_error(error)
     t.note(
         "shift",
         number=view.shift,
         balanced=balanced,
-        totals=[[key, value[0], value[1]] for key, value in view.totals.items()],
+        totals=[[key, value[0], value[1]] for key, value in totals.items()],
     )
-    await ask.acknowledge(t, "shift_summary", balanced=balanced, **_summary(view.totals))
+    await ask.acknowledge(t, "shift_summary", balanced=balanced, **_summary(totals))
     t.officer = None
 
 
@@ -94,9 +105,12 @@ def _summary(totals: dict) -> dict:
     late = totals.get(r.LATE + r.OUTCOME_APPROVED, (0, 0))
     provisional = totals.get(r.OUTCOME_PROVISIONAL, (0, 0))
     refused = totals.get(r.LATE + r.OUTCOME_DECLINED, (0, 0))
+    voided = totals.get(r.VOIDED, (0, 0))
     return {
-        "count": approved[0] + late[0],
-        "total": approved[1] + late[1],
+        "count": approved[0] + late[0] - voided[0],
+        "total": approved[1] + late[1] - voided[1],
+        "voided_count": voided[0],
+        "voided_total": voided[1],
         "provisional_count": provisional[0] - late[0] - refused[0],
         "provisional_total": provisional[1] - late[1] - refused[1],
         "declined_count": totals.get(r.OUTCOME_DECLINED, (0, 0))[0] + refused[0],

@@ -166,8 +166,8 @@ class Journal:
     ) -> dict:
         """Append a record and make it durable; returns the record.
 
-        `sealed` and `private` are blobs kept beside the journal and bound by their SHA-256. Payment outcomes are
-        signed one by one. Raises JournalError: JRN-022 not opened (or an append failed since: open anew), JRN-040 no
+        `sealed` and `private` are blobs kept beside the journal and bound by their SHA-256. Payment outcomes and voids
+        are signed one by one. Raises JournalError: JRN-022 not opened (or an append failed since: open anew), JRN-040 no
         room to begin something new, JRN-012, JRN-021.
         """
         async with self._lock:
@@ -183,7 +183,7 @@ class Journal:
                     record[key] = self._crypto.sha256(blob)
             data = cbor.encode(record)
             signature = None
-            if kind == r.PAYMENT_OUTCOME:
+            if kind in (r.PAYMENT_OUTCOME, r.VOID):
                 _, digest = cose.sign1_prepare(outcome_header(self.device), data)
                 signature = await self._se.sign(SLOT_DEVICE_KEY, digest)
             self._open = False  # until all of it is durable: after a failed write only `open` knows what is there

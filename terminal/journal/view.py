@@ -7,6 +7,8 @@ it different from the journal. A segment's head keeps a snapshot, so that a boot
 
 from protocol import records as r
 
+_OF_PAID = (r.SEQ, r.INTENT, r.UTC, r.OUTCOME, r.AMOUNT, r.CARD_TOKEN, r.SCHEME, r.LAST4)  # what a void needs
+
 
 class Case:
     """One open case: from the notice to its closing."""
@@ -25,12 +27,13 @@ class Case:
         self.outcome = 0
         self.outcome_record: "dict | None" = None
         self.disposition = 0
+        self.void: "dict | None" = None  # the payment that was voided, until the paper that says so is printed
 
     def snapshot(self) -> list:
         """The case as a CBOR array; `restored` is its inverse."""
         return [
             self.number, self.pv, self.offence, self.tariff, self.amount, self.points, self.seq, self.place,
-            self.acknowledged, self.intent, self.outcome, self.outcome_record, self.disposition,
+            self.acknowledged, self.intent, self.outcome, self.outcome_record, self.disposition, self.void,
         ]  # fmt: skip
 
     @staticmethod
@@ -41,7 +44,16 @@ class Case:
             r.SEQ: kept[6], r.PLACE: kept[7],
         })  # fmt: skip
         case.acknowledged, case.intent, case.outcome, case.outcome_record, case.disposition = kept[8:13]
+        case.void = kept[13] if len(kept) > 13 else None
         return case
+
+
+def _kept(case: "Case | None") -> "list | None":
+    return case.snapshot() if case is not None else None
+
+
+def _found(kept: "list | None") -> "Case | None":
+    return Case.restored(kept) if kept is not None else None
 
 
 class View:
@@ -62,31 +74,39 @@ class View:
         self.outage = False
         self.sealed: dict = {}  # intent seq -> seq of the outcome whose sealed card data is kept
         self.erased: "list[int]" = []  # outcomes whose sealed data the last such record declares erased
+        self.paid: "Case | None" = (
+            None  # the last approved payment of this shift whose case is closed: it can be voided
+        )
+        self.voiding: "Case | None" = None  # a void was asked for and has not ended
+        self.verdict = False  # a licence was judged, and there is neither a notice nor a closing yet
         self.gaps: dict = {}  # first lost seq -> last lost seq, as gap records have declared them
 
     def snapshot(self) -> dict:
         """The state as a CBOR map; `restore` is its inverse."""
         return {
             1: [self.shift, self.shift_open, self.shift_first, self.officer, self.unit, self.cases, self.outage],
-            2: self.case.snapshot() if self.case is not None else None,
+            2: _kept(self.case),
             3: self.totals,
             4: self.sets,
             5: [[intent, list(self.provisional[intent])] for intent in sorted(self.provisional)],
             6: [list(item) for item in self.exposure],
             7: [[intent, self.sealed[intent]] for intent in sorted(self.sealed)],
             8: [[first, self.gaps[first]] for first in sorted(self.gaps)],
+            9: [_kept(self.paid), _kept(self.voiding), self.verdict],
         }
 
     def restore(self, kept: dict) -> None:
         """Take over a snapshot."""
         self.shift, self.shift_open, self.shift_first, self.officer, self.unit, self.cases, self.outage = kept[1]
-        self.case = Case.restored(kept[2]) if kept[2] is not None else None
+        self.case = _found(kept[2])
         self.totals = kept[3]
         self.sets = kept[4]
         self.provisional = {pair[0]: tuple(pair[1]) for pair in kept[5]}
         self.exposure = [tuple(item) for item in kept[6]]
         self.sealed = {pair[0]: pair[1] for pair in kept[7]}
         self.gaps = {pair[0]: pair[1] for pair in kept[8]}
+        paid, voiding, self.verdict = kept.get(9, (None, None, False))
+        self.paid, self.voiding = _found(paid), _found(voiding)
 
     def apply(self, record: dict) -> None:
         """Take one record into account."""
@@ -100,11 +120,17 @@ class View:
             self.totals = {}
         elif kind == r.SHIFT_CLOSED:
             self.shift_open = False
+            self.paid = None
         elif kind == r.LOGIN:
             self.officer = record[r.OFFICER]
         elif kind == r.NOTICE:
             self.cases = record[r.CASE]
             self.case = Case(record)
+            self.verdict = False
+        elif kind == r.LICENCE_READ:
+            self.verdict = True
+        elif kind == r.VOID:
+            self._apply_void(record)
         elif kind == r.PARAMETERS_APPLIED:
             self.sets[record[r.SET_KIND]] = record[r.SET_VERSION]
         elif kind == r.OUTAGE_BEGIN:
@@ -119,7 +145,9 @@ class View:
             self.gaps[record[r.FIRST]] = record[r.GAP_LAST]
         if kind == r.PAYMENT_OUTCOME:
             self._apply_money(record)
-        if self.case is not None and kind != r.NOTICE:
+        if kind == r.CASE_CLOSED:
+            self.verdict = False
+        if self.case is not None and kind not in (r.NOTICE, r.VOID):
             self._apply_to_case(self.case, kind, record)
 
     def _apply_money(self, record: dict) -> None:
@@ -146,9 +174,36 @@ class View:
             case.outcome = record[r.OUTCOME]
             case.outcome_record = record
         elif kind == r.LICENCE_DISPOSITION:
-            case.disposition = record[r.DISPOSITION]
+            if record.get(r.CASE, case.number) == case.number:
+                case.disposition = record[r.DISPOSITION]
+        elif kind == r.RECEIPT_PRINTED:
+            case.void = None
         elif kind == r.CASE_CLOSED:
             self.case = None
+            if record[r.CLOSURE] == r.CLOSURE_PAID and case.outcome_record is not None:
+                case.intent = case.outcome_record[r.INTENT]
+                case.outcome_record = {key: case.outcome_record[key] for key in _OF_PAID if key in case.outcome_record}
+                self.paid = case
+
+    def _apply_void(self, record: dict) -> None:
+        """A void asked for is open until its end; done, its case is open again and unpaid."""
+        state = record[r.VOID_STATE]
+        if state == r.VOID_ASKED:
+            if self.paid is not None and self.paid.intent == record[r.INTENT]:
+                self.voiding, self.paid = self.paid, None
+            return
+        case = self.voiding
+        if case is None or case.intent != record[r.INTENT]:
+            return
+        self.voiding = None
+        if state == r.VOID_DONE and self.case is None:
+            case.void = {key: record[key] for key in (r.SEQ, r.UTC) if key in record}
+            for key in (r.SCHEME, r.LAST4):
+                if case.outcome_record is not None and key in case.outcome_record:
+                    case.void[key] = case.outcome_record[key]
+            case.intent = case.outcome = case.disposition = 0
+            case.outcome_record = None
+            self.case = case
 
     def acknowledged(self, seq: int) -> None:
         """The server has everything up to `seq`: it no longer counts as offline exposure."""

@@ -1,7 +1,8 @@
 """What stands on a receipt, in which order: domain rules of the receipt, one function per section.
 
 Kinds: "payment" (approved), "provisional", "declined", "notice" (unpaid: notice and 10-day document), "interrupted". Every kind
-names its outcome big, in both languages; a provisional one says *not yet paid*. Card data is the last four digits, never more; the
+names its outcome big, in both languages; a provisional one says *not yet paid*, "void" *annulled*,
+"voiding" that it is not certain. Card data is the last four digits, never more; the
 officer is a number; no name and no licence number appear at all.
 """
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     Items = Iterator[tuple[Any, ...]]
     Facts = dict[str, Any]
 
-KINDS = ("payment", "provisional", "document", "declined", "notice", "interrupted")
+KINDS = ("payment", "provisional", "document", "declined", "notice", "interrupted", "void", "voiding")
 QR_MODULE = 6
 _QUIET = 4 * QR_MODULE
 _DAY = 86400
@@ -62,7 +63,7 @@ def _head(page: Page, kind: str, facts: "Facts", copy: int) -> "Items":
 
 def _outcome(page: Page, kind: str) -> "Items":
     yield from page.pair(word("outcome." + kind), BIG, "center")
-    if kind in ("provisional", "document", "declined", "interrupted"):
+    if kind not in ("payment", "notice"):
         yield from page.pair(word("note." + kind), SMALL, "center")
 
 
@@ -88,7 +89,7 @@ def _card(page: Page, kind: str, facts: "Facts") -> "Items":
     if kind == "notice" or not facts.get("last4"):
         return
     yield from page.field(word("card"), ltr(facts.get("scheme", "") + " •••• " + facts["last4"]))
-    if kind == "document":
+    if kind in ("document", "void", "voiding"):
         return
     if facts.get("auth_code"):
         yield from page.field(word("approval"), ltr(facts["auth_code"]))
@@ -108,6 +109,8 @@ def _terminal(page: Page, facts: "Facts") -> "Items":
 
 def _licence(page: Page, kind: str, facts: "Facts") -> "Items":
     """Where the licence is; while it is retained this paper is the document to drive with."""
+    if kind == "void":  # the case goes on: another paper says it
+        return
     disposition = facts["disposition"]
     yield from page.pair(word("licence." + str(disposition)), NORMAL)
     days = facts.get("valid_days", 0)

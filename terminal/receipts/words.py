@@ -14,16 +14,22 @@ title.provisional|وصل مؤقت|Reçu provisoire
 title.document|وثيقة السياقة المؤقتة|Document provisoire de conduite
 title.declined|إشعار برفض الدفع|Avis de refus de paiement
 title.notice|إشعار بغرامة جزافية|Avis d’amende forfaitaire
+title.void|وصل إلغاء دفع|Reçu d’annulation de paiement
+title.voiding|وثيقة السياقة المؤقتة|Document provisoire de conduite
 title.interrupted|إشعار بعملية متوقفة|Avis d’opération interrompue
 outcome.payment|مدفوعة|PAYÉE
 outcome.provisional|لم تدفع بعد|PAS ENCORE PAYÉE
 outcome.document|الدفع قيد الموافقة|PAIEMENT EN ATTENTE
 outcome.declined|لم يتم الدفع|NON PAYÉE
 outcome.notice|غير مدفوعة|NON PAYÉE
+outcome.void|ملغى|ANNULÉ
+outcome.voiding|لم يلغ بعد|PAS ENCORE ANNULÉ
 outcome.interrupted|لم يقتطع أي مبلغ|RIEN PRÉLEVÉ
 note.provisional|في انتظار موافقة البنك وقد يرفض.|Accord de la banque en attente, refus possible.
 note.document|لا تدفع مرة ثانية قبل جواب البنك.|Ne payez pas deux fois : la banque répondra.
 note.declined|رفضت البطاقة أو البنك الدفع.|La carte ou la banque a refusé le paiement.
+note.void|ألغي الدفع ويعاد المبلغ إلى البطاقة. الغرامة غير مسددة.|Paiement annulé, montant rendu à la carte. L’amende reste due.
+note.voiding|الدفع قائم إلى أن يجيب البنك.|Le paiement reste valable jusqu’à la réponse de la banque.
 note.interrupted|انقطعت العملية قبل نهايتها.|L’opération a été coupée avant sa fin.
 unit|الوحدة|Unité
 pv|رقم المحضر|PV n°

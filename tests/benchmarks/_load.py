@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from protocol import records as r
 from server import keys
 from tests.server.handheld import Handheld
@@ -51,11 +53,11 @@ def script(handheld: Handheld, fines: int) -> Script:
     return messages
 
 
-def scripts(count: int, fines: int) -> tuple[list[Handheld], list[Script]]:
-    """The terminals and what they say; a terminal's records are dropped once they are signed."""
+def scripts(count: int, fines: int, first: int = 1) -> tuple[list[Handheld], list[Script]]:
+    """The terminals and what they say; a terminal's records are dropped once they are signed. `first` is the first one's number."""
     handhelds, found = [], []
-    for number in range(count):
-        handheld = Handheld(f"TSD-{number + 1:06d}")
+    for number in range(first, first + count):
+        handheld = Handheld(f"TSD-{number:06d}")
         found.append(script(handheld, fines))
         handheld.records.clear()
         handheld.attached = {}
@@ -63,12 +65,12 @@ def scripts(count: int, fines: int) -> tuple[list[Handheld], list[Script]]:
     return handhelds, found
 
 
-def configure(folder: Path, handhelds: list[Handheld]) -> Path:
+def configure(folder: Path, handhelds: list[Handheld], fronts: int = 0) -> Path:
     """The server's configuration; no acquirer: requests stay in the outbox."""
     folder.mkdir(parents=True, exist_ok=True)
     keys.make(folder / "keys")
     (folder / "devices.json").write_text(json.dumps({device.name: device.entry() for device in handhelds}))
-    (folder / "server.toml").write_text('keys = "keys"\ndevices = "devices.json"\n')
+    (folder / "server.toml").write_text(f'keys = "keys"\ndevices = "devices.json"\nfronts = {fronts}\n')
     return folder / "server.toml"
 
 
@@ -78,17 +80,27 @@ class Server:
     def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
         self.process, self.url = process, url
 
-    def cpu_s(self) -> float:
-        """Processor seconds that it has used."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+    def pids(self) -> list[int]:
+        """The server's process and those that it has started."""
+        own = self.process.pid
+        return [own, *map(int, Path(f"/proc/{own}/task/{own}/children").read_text().split())]
+
+    def cpu_s(self, pids: list[int] | None = None) -> float:
+        """Processor seconds that these have used, by default all."""
+        used = 0
+        for pid in pids or self.pids():
+            fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            used += int(fields[11]) + int(fields[12])
+        return used / TICKS
 
     def peak_mib(self) -> float:
-        """The most memory it has held (VmHWM)."""
-        for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) / 1024
-        return 0.0
+        """The most memory that these have held (VmHWM), added up."""
+        peak = 0.0
+        for pid in self.pids():
+            for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+                if line.startswith("VmHWM"):
+                    peak += int(line.split()[1]) / 1024
+        return peak
 
 
 @contextmanager
@@ -101,7 +113,14 @@ def server(config: Path, db: str) -> Iterator[Server]:
         line = process.stdout.readline()
         if "http://" not in line:
             raise RuntimeError("the server did not start: " + line)
-        yield Server(process, line.split()[-1])
+        url = line.split()[-1]
+        while True:  # fronts take a moment longer
+            try:
+                httpx.get(url + "/health", timeout=60, trust_env=False).raise_for_status()
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        yield Server(process, url)
     finally:
         process.terminate()
         process.wait(30)

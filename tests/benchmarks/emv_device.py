@@ -1,6 +1,7 @@
 """The device's half of `tests.benchmarks.emv`: one recorded payment replayed, CPU of the kernel and memory alive before. Both runtimes.
 
-main([FILE, rounds])     FILE: CBOR {"body", "txn", "un", "pin", "online", "steps": [[command, response] …], "outcome"}
+main([FILE, rounds])     FILE: CBOR {"body", "txn", "un", "pin", "online", "steps": [[command, response] …], "outcome",
+                         "tapped": bool, "elapsed": 100 µs of a timed command}
 prints: microseconds of the quickest round, bytes alive before it
 """
 
@@ -15,7 +16,13 @@ from protocol.emv.params import EmvParams
 
 def replay(case, params, crypto):
     """Run the kernel once against the recording; it must ask exactly what was recorded. Returns the result."""
-    machine = transact(case["txn"], params, crypto, case["un"])
+    if case["tapped"]:
+        from protocol.emv.contactless import entry
+        from protocol.emv.contactless.torn import TornLog
+
+        machine = entry.transact(case["txn"], params, crypto, case["un"], TornLog())
+    else:
+        machine = transact(case["txn"], params, crypto, case["un"])
     steps = case["steps"]
     at = 0
     answer = None
@@ -23,10 +30,12 @@ def replay(case, params, crypto):
         while True:
             request = machine.send(answer)
             word = request[0]
-            if word == "apdu":
+            if word == "apdu" or word == "timed_apdu":
                 command, answer = steps[at]
                 assert bytes(request[1]) == command, at
                 at += 1
+                if word == "timed_apdu":
+                    answer = (answer, case["elapsed"])
             elif word == "pin":
                 answer = bytearray(case["pin"])
             elif word == "online":
@@ -44,7 +53,12 @@ def main(arguments):
     """See the module's docstring."""
     with open(arguments[0], "rb") as file:
         case = cbor.decode(file.read())
-    params = EmvParams(case["body"])
+    if case["tapped"]:
+        from protocol.emv.contactless.params import ContactlessParams
+
+        params = ContactlessParams(case["body"])
+    else:
+        params = EmvParams(case["body"])
     crypto = PureCrypto()
     best = 0
     gc.collect()

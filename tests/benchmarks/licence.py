@@ -4,7 +4,7 @@
 
 Each case reads a simulated licence to its verdict. Commands and bytes stand against the least conversation for the same files
 (`minimum`), time against that conversation's pure time on the same channel (`channel`): what is above is this reader's, its
-measured CPU included. CPU is this machine's, the best of a few runs. On MicroPython the same conversation is replayed out of a
+measured CPU included. CPU is this machine's: processor time, the best of a few runs. On MicroPython the same conversation is replayed out of a
 ROMFS image; the heap is the smallest that passes, found by bisection to 1 KiB. There the portrait is hashed as it comes and not
 kept; CPython keeps it. No microcontroller is measured: its CPU time is a multiple of this machine's MicroPython.
 """
@@ -68,12 +68,12 @@ class Recorded:
         self.card.power_off()
         self.exchanges, answer, spent = [], None, 0.0
         while True:
-            began = time.perf_counter()
+            began = time.process_time()
             try:
                 request: Any = machine.send(answer)
             except StopIteration as end:
-                return end.value.verdict, spent + time.perf_counter() - began
-            spent += time.perf_counter() - began
+                return end.value.verdict, spent + time.process_time() - began
+            spent += time.process_time() - began
             answer = None
             if request[0] == "apdu":
                 answer = self.card.respond(request[1])

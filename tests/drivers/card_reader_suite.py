@@ -10,6 +10,7 @@ from protocol.errors import CardError, CardRemovedError, CardSilentError, NoCard
 from tests.support.dual import araises
 
 ATR = bytes.fromhex("3B6500005453444944")
+CONTACTLESS_ATR = bytes.fromhex("3B85800154534449444A")  # what PC/SC makes of the same card's ATS
 ECHO = b"\x80\x01\x00\x00"
 SIZE = b"\x80\x02"
 LEAVE = b"\x80\x03\x00\x00"
@@ -17,11 +18,11 @@ SILENT = b"\x80\x04\x00\x00"
 COUNT = b"\x80\x05\x00\x00\x00"
 
 
-async def exchange(reader) -> None:
+async def exchange(reader, atr=ATR) -> None:
     """A present card: ATR, short and long commands and answers, several in a row."""
     await reader.wait_for_card(3000)
     assert await reader.card_present()
-    assert await reader.connect() == ATR
+    assert await reader.connect() == atr
     assert await reader.transceive(ECHO + b"\x03abc\x00") == b"abc\x90\x00"
     assert await reader.transceive(ECHO + b"\xff" + b"x" * 255 + b"\x00") == b"x" * 255 + b"\x90\x00"
     assert await reader.transceive(SIZE + b"\x01\x00\x00") == bytes(256) + b"\x90\x00"

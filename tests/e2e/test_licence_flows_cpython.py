@@ -15,6 +15,7 @@ from sim.worlds.actor import Actor
 from sim.worlds.fleet import Fleet
 from sim.worlds.world import World, cpython_terminal
 from tests.support import needs
+from tools.house.toolchain import APPLICATION_HEAP
 
 pytestmark = pytest.mark.timeout(200)
 NUMBER = "9081726354"
@@ -26,12 +27,21 @@ def _command(folder: Path, runtime: str) -> Callable[[Path], list[str]]:
     from tools.image import build_image, device_command
 
     build_image(folder / "device.romfs")
-    return lambda wiring: device_command(folder / "device.romfs", "terminal.boards.mcu", "192k", [str(wiring)])
+    return lambda wiring: device_command(
+        folder / "device.romfs", "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)]
+    )
 
 
 async def _scan(world: World, who: str) -> None:
     await world.scanner.connected()
     world.scanner.send(licence.mrz_lines(PEOPLE[who]).replace("\n", "\r").encode() + b"\r\r")
+
+
+async def _give_up(actor: Actor, reason: str) -> None:
+    """A verdict that comes to no notice is given up with a reason."""
+    await actor.press("abandon_reason", reason)
+    await actor.press("confirm_abandon", "ok")
+    await actor.press("licence_hand", "ok")
 
 
 async def _paper_and_foreign(actor: Actor) -> None:
@@ -42,6 +52,7 @@ async def _paper_and_foreign(actor: Actor) -> None:
         await actor.press("document_number", NUMBER, "ok")
         await actor.press("licence_verdict", "ok", verdict=r.VERDICT_NOT_VERIFIED)
         await actor.press("plate_entry", "cancel")
+        await _give_up(actor, "1")
 
 
 async def _given_up(actor: Actor, world: World) -> None:
@@ -76,6 +87,7 @@ async def _lorry(actor: Actor, world: World) -> list[str]:
     shown = await actor.press("licence_verdict", "down", verdict=r.VERDICT_DATA_GENUINE)
     await actor.press("licence_portrait", "cancel")
     await actor.press("licence_verdict", "cancel")
+    await _give_up(actor, "4")
     await world.licence_slot.remove()
     await actor.see("home")
     return shown["findings"]
@@ -116,6 +128,11 @@ def test_documents_without_a_proven_chip_are_recorded_as_what_they_are(runtime: 
     ]  # fmt: skip
     assert findings == ["LIC-202"] and read[-1][r.FINDINGS] == ["LIC-202"]
     assert [record[r.KIND] for record in kept].count(r.NOTICE) == 1, "the case with the unreadable chip went on"
+    given_up = [record for record in kept if record.get(r.CLOSURE) == r.CLOSURE_ABANDONED]
+    assert [(record[r.REASON], record[r.DISPOSITION], r.CASE in record) for record in given_up] == [
+        ("no-offence", r.DISPOSITION_RETURNED, False), ("no-offence", r.DISPOSITION_RETURNED, False),
+        ("left", r.DISPOSITION_RETAINED, False),
+    ]  # fmt: skip
     assert read[0][r.LICENCE_TOKEN] == read[1][r.LICENCE_TOKEN] != read[2][r.LICENCE_TOKEN] == read[3][r.LICENCE_TOKEN]
     text = str(events)
     assert NUMBER not in text and PEOPLE["amina"].number not in text

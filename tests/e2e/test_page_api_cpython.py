@@ -69,6 +69,18 @@ def log_in(api: Api, about: dict[str, Any]) -> None:
     api.see("home")
 
 
+def abandon(api: Api) -> None:
+    """Give a driver's case up, with a reason, after its verdict was seen."""
+    api.keys("cancel")
+    api.see("abandon_reason")
+    api.keys("1")
+    api.see("confirm_abandon")
+    api.keys("ok")
+    api.see("licence_hand")
+    api.keys("ok")
+    api.see("home")
+
+
 def test_a_whole_word_of_keys_is_typed_at_the_terminal_s_pace(api: Api, running: browser.Up):
     log_in(api, running.about)
     api.keys("1")
@@ -86,8 +98,7 @@ def test_a_torn_licence_is_told_and_a_scan_with_a_wrong_check_digit_is_refused(a
     api.call("api/card", {"card": "amina"})
     assert api.see("licence_verdict")["verdict"] == 2
     api.call("api/card", {"card": None, "slot": "licence"})
-    api.keys("cancel")
-    api.see("home")
+    abandon(api)
     api.keys("1")
     api.see("mrz_entry")
     lines = next(one["mrz"] for one in api.call("api/wallet")[1]["licences"] if one["key"] == "amina")
@@ -105,9 +116,8 @@ def test_an_altered_licence_is_called_altered(api: Api):
     api.see("licence_present")
     api.call("api/card", {"card": "altered"})
     assert api.see("licence_verdict")["verdict"] == 3
-    api.keys("cancel")
     api.call("api/card", {"card": None, "slot": "licence"})
-    api.see("home")
+    abandon(api)
 
 
 def test_network_off_is_told_and_network_on_sends_everything(api: Api):
@@ -122,6 +132,41 @@ def test_network_off_is_told_and_network_on_sends_everything(api: Api):
     assert api.state()["bytes"]["up"] > 0
     api.keys("ok")
     api.see("home")
+
+
+def test_a_bank_card_is_tapped_and_two_at_once_are_told(api: Api):
+    api.keys("1")
+    api.see("mrz_entry")
+    api.call("api/scan", {"card": "amina"})
+    api.see("licence_present")
+    api.call("api/card", {"card": "amina"})
+    api.see("licence_verdict")
+    api.keys("ok")
+    api.call("api/card", {"card": None, "slot": "licence"})
+    api.see("plate_entry")
+    api.keys("0012311916", "ok", "1")
+    api.see("acknowledge")
+    api.keys("ok")
+    api.see("pay_choice")
+    api.keys("1")
+    assert api.see("card_present")["tap"] is True
+    assert api.state()["reader"]["lights"] == ["on", "off", "off", "off"]
+    api.call("api/card", {"card": "decline", "slot": "tap"})
+    assert api.call("api/card", {"card": "approve", "slot": "tap"})[1]["slots"]["tap"] == "approve"
+    end = time.monotonic() + 30
+    found = api.state()["screen"]
+    while found.get("outcome") is None and time.monotonic() < end:
+        if found.get("ui") == 0x19:  # one card only: both are taken away, one comes back
+            assert api.state()["reader"]["tones"] == [[750, 200], [0, 200], [750, 200]]
+            api.call("api/card", {"card": None, "slot": "tap"})
+            api.see("card_present")
+            api.call("api/card", {"card": "approve", "slot": "tap"})
+        time.sleep(0.05)
+        found = api.state()["screen"]
+    assert found.get("outcome") in (1, 3), found  # the first card may have been read before the second came
+    api.call("api/card", {"card": None, "slot": "tap"})
+    assert api.state()["slots"]["tap"] is None
+    assert "contactless payment environment" in json.dumps(api.call("api/apdus?after=0")[1])
 
 
 def test_printer_faults_are_set_and_lifted(api: Api):

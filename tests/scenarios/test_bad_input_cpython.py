@@ -14,6 +14,7 @@ from sim.worlds.fleet import Fleet
 from sim.worlds.patrol import Patrol
 from sim.worlds.world import World, cpython_terminal
 from tests.support import needs
+from tools.house.toolchain import APPLICATION_HEAP
 from tools.image import build_image, device_command
 
 RUNTIMES = ("cpython", "micropython")
@@ -34,7 +35,7 @@ async def _world(folder: Path, runtime: str, image: Path) -> AsyncIterator[tuple
     if runtime == "micropython":
 
         def command(wiring: Path) -> list[str]:
-            return device_command(image, "terminal.boards.mcu", "192k", [str(wiring)])
+            return device_command(image, "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)])
 
     world = World(Fleet.make(folder / "world"), runtime, "tcp", "fr", command)
     patrol = Patrol(world, folder, "fr", lambda step: None)

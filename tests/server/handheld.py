@@ -180,7 +180,7 @@ class Handheld:
                 item[r.UTC] = record[r.UTC] - self.records[first + index - 2][r.UTC]
                 del item[r.COUNTER], item[r.V], item[r.CLOCK], item[r.OFFICER], item[r.UNIT]
             maps.append(item)
-            if record[r.KIND] == r.PAYMENT_OUTCOME and record[r.SEQ] not in self.unsigned:
+            if record[r.KIND] in (r.PAYMENT_OUTCOME, r.VOID) and record[r.SEQ] not in self.unsigned:
                 signatures[index] = sign(self.key, protected, dumps(record))
         return maps, signatures
 

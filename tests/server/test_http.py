@@ -284,15 +284,15 @@ def test_more_than_can_be_answered_in_time_is_told_later_and_nothing_is_lost(tmp
         handheld.pay(r.OUTCOME_DECLINED)
     application = build(config.load(write_config(tmp_path, handhelds)))
     running = application.state.running
-    plain = running.service.apply
+    plain = running.service.apply_all
 
-    def slow(*arguments: Any) -> Any:
-        time.sleep(0.02)
-        return plain(*arguments)
+    def slow(connection: Any, group: list[Any], now: int) -> Any:
+        time.sleep(0.02 * len(group))
+        return plain(connection, group, now)
 
-    running.service.apply = slow
+    running.service.apply_all = slow
     with pytest.MonkeyPatch.context() as patch, Serving(application) as server:
-        patch.setattr("server.web.app.MAX_IN_HAND", 4)
+        patch.setattr("server.web.sync.MAX_IN_HAND", 4)
 
         def insist(handheld: Handheld) -> int:
             later = 0

@@ -113,6 +113,17 @@ def test_asking_twice_gives_the_same_answer_and_asks_nobody(centre: Centre, hand
     assert centre.refused(authorise(handheld, intent, A, b"other")) == codes.ASKED_OTHERWISE
 
 
+def test_after_an_approval_that_no_issuer_gave_nobody_is_asked_any_more(centre: Centre, handheld: Handheld) -> None:
+    host = HostSays(centre)
+    intent = begin(handheld)
+    first, second = take(handheld, intent, r.OUTCOME_APPROVED), take(handheld, intent, r.OUTCOME_APPROVED)
+    rejected = centre.send(handheld)[s.REJECTED]
+    assert rejected == [[first, codes.ONLINE_UNKNOWN], [second, codes.ONLINE_UNKNOWN]]
+    centre.hello(handheld)
+    assert centre.refused(authorise(handheld, intent)) == codes.ASKED_OTHERWISE
+    assert host.asked == [] and centre.books() == {} and centre.claim() == []
+
+
 def test_a_question_of_an_old_session_is_refused(centre: Centre, handheld: Handheld) -> None:
     host = HostSays(centre)
     late = authorise(handheld, begin(handheld))

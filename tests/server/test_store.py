@@ -62,7 +62,7 @@ def test_a_posting_cannot_be_written_twice(tmp_path: Path) -> None:
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Writer:
-    return Writer(open_engine(f"sqlite:///{tmp_path / 'a.db'}"))
+    return Writer(open_engine(f"sqlite:///{tmp_path / 'a.db'}"), lambda _connection, _group: [])
 
 
 def _note(number: int):  # noqa: ANN202

@@ -39,8 +39,11 @@ def emv() -> None:
 @app.command()
 def pay(
     amount: Annotated[str, typer.Option(help="dinars, e.g. 2000 or 2000.50")],
-    reader: Annotated[str, typer.Option(help="pcsc:N, pcsc:NAME or link:host:port")] = "pcsc:0",
+    reader: Annotated[str, typer.Option(help="pcsc:N, pcsc:NAME, link:host:port or pn532:tty:PATH")] = "pcsc:0",
     online: Annotated[bool, typer.Option("--online/--offline", help="with a test issuer, or without any")] = False,
+    contactless: Annotated[
+        bool, typer.Option("--contactless/--contact", help="the card is held to an antenna: entry point, Kernel 2 or 3")
+    ] = False,
     params: Params = None,
     world: Annotated[
         Path | None, typer.Option(help="folder of the simulated world whose issuers answer online")
@@ -59,7 +62,7 @@ def pay(
     folder = (world or ROOT / "var" / "cpython") / "pki" / "schemes"
     payment = Payment(
         _centimes(amount), parameters.load(params), _pin_from_stdin if pin_stdin else _pin_from_console,
-        TestIssuer(folder) if online else None, lambda line: print(line, file=sys.stderr, flush=True),
+        TestIssuer(folder) if online else None, lambda line: print(line, file=sys.stderr, flush=True), contactless,
     )  # fmt: skip
     try:
         result = asyncio.run(payment.run(card_reader(reader)))

@@ -39,7 +39,7 @@ def licence() -> None:
 
 @app.command()
 def read(
-    reader: Annotated[str, typer.Option(help="pcsc:N, pcsc:NAME or link:host:port")] = "pcsc:0",
+    reader: Annotated[str, typer.Option(help="pcsc:N, pcsc:NAME, link:host:port or pn532:tty:PATH")] = "pcsc:0",
     mrz: Annotated[
         str, typer.Option(help="the machine-readable lines (line ends, \\n or / between them), or - for standard input")
     ] = "",
@@ -123,9 +123,10 @@ def _access_key(mrz: str, can: str) -> Any:
 
 def _reader(spec: str) -> Any:
     """The card reader that --reader names. ConfigError CFG-042."""
+    from terminal.boards.config import LICENCE_RATE
     from terminal.boards.linux import card_reader
 
-    return card_reader(spec)
+    return card_reader(spec, rate=LICENCE_RATE)
 
 
 def _day(text: str) -> str:

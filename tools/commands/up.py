@@ -20,6 +20,7 @@ import typer
 import uvicorn
 
 from protocol.errors import ConfigError
+from tools.house.toolchain import APPLICATION_HEAP
 
 LANGUAGES = ("ar", "fr", "en")
 RUNTIMES = ("cpython", "micropython")
@@ -66,7 +67,7 @@ def run(
     data: Annotated[
         Path | None, typer.Option(help="the folder of the world's data; var/ in the project if not given")
     ] = None,
-    heap: Annotated[str, typer.Option(help="MicroPython's heap, e.g. 192k")] = "192k",
+    heap: Annotated[str, typer.Option(help="MicroPython's heap, e.g. 224k")] = APPLICATION_HEAP,
     as_json: Annotated[bool, typer.Option("--json", help="say address, numbers and PINs as one line of JSON")] = False,
 ) -> None:
     """Start simulator and server, serve the page on which one officer's day is played by hand; Ctrl-C stops everything."""

@@ -14,8 +14,8 @@ import yaml
 from protocol.emv import explain as codes
 
 LANGUAGES = ("ar", "fr", "en")
-_BIT = re.compile(r"B[1-5]b[1-8]")
-_OBJECT = re.compile(r"[0-9A-F]{2}(?:[0-9A-F]{2})?")
+_BIT = re.compile(r"B[1-5]b[1-8]x?")
+_OBJECT = re.compile(r"(?:[0-9A-F]{2}){1,3}")
 _SAFE = re.compile(r"[A-Za-z0-9 -]{0,40}")
 NAMES = {  # as the standard's annex names them: the same in all three languages
     "57": "Track 2 Equivalent Data", "5A": "PAN", "5F24": "Application Expiration Date", "5F25": "Application Effective Date",
@@ -25,6 +25,10 @@ NAMES = {  # as the standard's annex names them: the same in all three languages
     "9F08": "Application Version (card)", "9F09": "Application Version (terminal)", "9F13": "Last Online ATC", "9F14": "LCOL",
     "9F17": "PIN Try Counter", "9F1A": "Terminal Country Code", "9F1B": "Terminal Floor Limit", "9F23": "UCOL", "9F32": "Issuer PK Exponent",
     "9F33": "Terminal Capabilities", "9F35": "Terminal Type", "9F36": "ATC", "9F46": "ICC PK Certificate", "9F47": "ICC PK Exponent",
+    "9F26": "Application Cryptogram", "9F38": "PDOL", "9F66": "Terminal Transaction Qualifiers", "4F": "ADF Name",
+    "9F69": "Card Authentication Related Data", "9F6C": "Card Transaction Qualifiers",
+    "9F51": "DRDOL", "9F6E": "Third Party Data", "DF4B": "POS Cardholder Interaction Information", "DF8303": "Min Time for Processing",
+    "DF8304": "Max Time for Processing", "DF8305": "Device Estimated Transmission Time", "DF8306": "Measured Processing Time",
     "9F4B": "SDAD", "71": "Issuer Script 71", "72": "Issuer Script 72",
 }  # fmt: skip
 
@@ -142,7 +146,7 @@ def untraced(pairs: list[tuple[str, str]], tvr: bytes, tsi: bytes) -> list[str]:
     """Bits of TVR or TSI that no line explains, and lines whose bit is not set: empty for a complete explanation."""
     found = []
     for name, register in (("TVR", tvr), ("TSI", tsi)):
-        told = {what for what, _ in pairs if what.startswith(name + " ")}
+        told = {what.rstrip("x") for what, _ in pairs if what.startswith(name + " ")}
         for at, byte in enumerate(register):
             for bit in range(8):
                 key = f"{name} B{at + 1}b{bit + 1}"

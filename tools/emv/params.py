@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from protocol import cbor, cose
-from protocol.emv.params import EmvParams
+from protocol.emv.contactless.params import ContactlessParams
 from protocol.errors import ConfigError, FormatError
 from tools.house.paths import ROOT
 
 SAMPLE = ROOT / "var" / "cpython" / "sets" / "emv.cose"
 _HEX = {
     "aid", "tac_denial", "tac_online", "tac_default", "version", "ddol", "tdol", "capabilities", "additional",
-    "rid", "modulus", "exponent", "sha1",
+    "rid", "modulus", "exponent", "sha1", "ttq", "cvm_capability", "no_cvm_capability", "configuration",
 }  # fmt: skip
 
 
-def load(path: Path | None) -> EmvParams:
-    """The parameters in `path`; without one those of the simulator's world. ConfigError CFG-093."""
+def load(path: Path | None) -> ContactlessParams:
+    """The parameters in `path`; without one those of the simulator's world. They serve both interfaces. ConfigError CFG-093."""
     source = path if path is not None else SAMPLE
     if not source.is_file():
         raise ConfigError(
@@ -30,7 +30,7 @@ def load(path: Path | None) -> EmvParams:
             "name a file with --params, or run `tasdid up` once to have the samples",
             source.name,
         )
-    return EmvParams(body(source.read_bytes(), source.name))
+    return ContactlessParams(body(source.read_bytes(), source.name))
 
 
 def sample_body() -> dict[str, Any] | None:
@@ -58,7 +58,7 @@ def _bytes(value: Any, name: str = "") -> Any:
     return bytes.fromhex(value) if name in _HEX and isinstance(value, str) else value
 
 
-def recorded(terminal: dict[int, bytes], aids: list[bytes], known: dict[str, Any] | None) -> EmvParams:
+def recorded(terminal: dict[int, bytes], aids: list[bytes], known: dict[str, Any] | None) -> ContactlessParams:
     """Parameters for a recording: what its terminal's data say, for the applications that it selected; keys from `known`."""
     extra = dict(known or {})
     entries = {bytes(entry["aid"]): dict(entry) for entry in extra.pop("aids", [])}
@@ -81,4 +81,15 @@ def recorded(terminal: dict[int, bytes], aids: list[bytes], known: dict[str, Any
         if 0x9F35 in terminal:
             entry["terminal_type"] = terminal[0x9F35][0]
         made.append(entry)
-    return EmvParams({"ca_keys": [], "deferral": True, **extra, "aids": made})
+    taps = extra.pop("contactless", [])
+    tapped = [{**entry, "aid": aid} for aid in aids for entry in taps if aid.startswith(bytes(entry["aid"]))]
+    if not tapped:
+        unlimited = {"limit": 0xFFFFFFFF, "cvm_limit": 0xFFFFFFFF, "offline": True}
+        tapped = [{**entry, **unlimited, "kernel": kernel} for entry in made for kernel in (3, 2)]
+    for entry in tapped:
+        for tag, field in ((0x9F33, "capabilities"), (0x9F40, "additional"), (0x9F09, "version")):
+            if tag in terminal:
+                entry[field] = terminal[tag]
+        if 0x9F66 in terminal:
+            entry["ttq"] = terminal[0x9F66]
+    return ContactlessParams({"ca_keys": [], "deferral": True, **extra, "aids": made, "contactless": tapped})

@@ -6,13 +6,17 @@ Nothing is captured anywhere. The PIN is asked for on the terminal's own line, n
 
 import datetime as dt
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from protocol.crypto.native import NativeCrypto
+from protocol.emv.contactless import entry
+from protocol.emv.contactless.params import ContactlessParams
+from protocol.emv.contactless.torn import TornLog
 from protocol.emv.kernel import Result, transact
-from protocol.emv.params import EmvParams
+from protocol.errors import NoCardError
 from terminal.flows.drive import drive
 from tools.emv.record import Recorder
 
@@ -63,8 +67,15 @@ class Payment:
     """One payment's questions answered. `result`, `steps`, `online_reply` and `un` are there afterwards."""
 
     def __init__(
-        self, amount: int, params: EmvParams, ask_pin: AskPin, issuer: TestIssuer | None, say: Callable[[str], None]
+        self,
+        amount: int,
+        params: ContactlessParams,
+        ask_pin: AskPin,
+        issuer: TestIssuer | None,
+        say: Callable[[str], None],
+        contactless: bool = False,
     ) -> None:
+        self.contactless = contactless
         self.amount = amount
         self._params = params
         self._ask_pin = ask_pin
@@ -88,12 +99,18 @@ class Payment:
             "type": 0, "counter": secrets.randbelow(99_999_999) + 1,
         }  # fmt: skip
         recorder = Recorder(reader)
+        self._recorder, self._reader = recorder, reader
         handlers: dict[str, Callable[..., Awaitable[Any]]] = {
             "choose": self._choose, "pin": self._pin, "online_pin": self._online_pin, "random": self._random, "online": self._online,
-            "identified": self._identified, "first_gac": self._nothing, "progress": self._nothing,
+            "identified": self._identified, "first_gac": self._nothing, "progress": self._nothing, "ui": self._nothing,
+            "again": self._again, "timed_apdu": self._timed,
         }  # fmt: skip
+        arguments = (self.txn, self._params, NativeCrypto(), self.un)
+        machine = entry.transact(*arguments, TornLog()) if self.contactless else transact(*arguments)
         try:
-            return await drive(recorder, transact(self.txn, self._params, NativeCrypto(), self.un), handlers)
+            result = await drive(recorder, machine, handlers)
+            self.un = result.un
+            return result
         finally:
             self.steps = recorder.steps
             self._facts = {}
@@ -120,6 +137,24 @@ class Payment:
     async def _identified(self, facts: dict[str, Any]) -> None:
         self._facts = facts
         self._say(f"application {facts['label']}")
+
+    async def _again(self, message: int) -> bool | None:
+        """Message 20 (hexadecimal): see the phone; 21: present again."""
+        self._say("unlock the device, then present it again" if message == 0x20 else "present the card again")
+        await self._reader.disconnect()
+        try:
+            await self._reader.wait_for_removal(WAIT_MS)
+            await self._reader.wait_for_card(WAIT_MS)
+            await self._reader.connect()
+        except NoCardError:
+            return None
+        return True
+
+    async def _timed(self, command: bytes) -> tuple[bytes, int]:
+        """The response and its time as this host sees it, in units of 100 microseconds; the host link is in it."""
+        began = time.perf_counter()
+        response = await self._recorder.transceive(command)
+        return response, int((time.perf_counter() - began) * 10_000)
 
     async def _nothing(self, *_: Any) -> None:
         return None

@@ -11,6 +11,8 @@ from typing import Any
 from protocol import tlv
 from protocol.crypto.native import NativeCrypto
 from protocol.emv import tags
+from protocol.emv.contactless import entry
+from protocol.emv.contactless.torn import TornLog
 from protocol.emv.kernel import Result, transact
 from protocol.errors import CardError, EmvError, FormatError
 from tools.emv import params as parameters
@@ -51,13 +53,17 @@ class Replay:
 
     def run(self) -> Result | None:
         """Run the kernel to its end."""
-        machine = transact(self._txn(), self._params(), NativeCrypto(), self.terminal[0x9F37])
+        arguments = (self._txn(), self._params(), NativeCrypto(), self.terminal[0x9F37])
+        tapped = any(record.parsed(command)[1].startswith(b"2PAY") for command, _ in self._steps)
+        machine = entry.transact(*arguments, TornLog()) if tapped else transact(*arguments)
         answer: Any = None
         try:
             while True:
                 request = machine.send(answer)
                 if request[0] == "apdu":
                     answer = self._card(record.masked(bytes(request[1])))
+                elif request[0] == "timed_apdu":
+                    answer = (self._card(bytes(request[1])), self._recording.get("elapsed", 0))
                 else:
                     answer = self._person(request)
         except StopIteration as stop:
@@ -99,10 +105,16 @@ class Replay:
         if request[0] == "choose":
             return 0
         if request[0] == "random":
-            return bytes(request[1])
+            return (
+                self.terminal[0x9F37] if request[1] == 4 else bytes(request[1])
+            )  # a kernel's own unpredictable number
         if request[0] == "pin":
             upcoming = self._steps[self._at : self._at + 2]  # GET CHALLENGE may come first
             return bytearray(b"0000") if any(c[1:2] == b"\x20" for c, _ in upcoming) else None
+        if request[0] == "again":
+            return True if self._at < len(self._steps) else None
+        if request[0] == "online_pin":
+            return True if self._recording.get("cvm_results", "")[:2] == "02" else None
         if request[0] == "online":
             reply = self._recording.get("online")
             if not isinstance(reply, dict):

@@ -14,6 +14,7 @@ OUTCOMES = {1: "approved", 2: "provisional", 3: "declined", 4: "interrupted"}
 def of(result: Result, steps: list[tuple[bytes, bytes]], lang: str) -> dict[str, Any]:
     """The result as a plain object."""
     found = {
+        "interface": result.interface, "kernel": result.kernel,
         "outcome": OUTCOMES.get(result.outcome, ""), "reason": result.reason, "detail": result.detail, "aid": result.aid.hex().upper(),
         "label": result.label, "last4": bytes(result.pan[-4:]).decode(), "tvr": result.tvr.hex().upper(), "tsi": result.tsi.hex().upper(),
         "cvm_results": result.cvm_results.hex().upper(), "oda": result.oda, "cda_ok": result.cda_ok, "cid": f"{result.cid:02X}",
@@ -37,6 +38,7 @@ def trace(result: Result, payment: Any) -> dict[str, Any]:
             "9F21": txn["time"], "9C": f"{txn['type']:02X}", "9F41": f"{txn['counter']:08d}", "9F37": payment.un.hex().upper(),
         },
         **({"online": {**reply, "data": bytes(reply.get("data", b"")).hex().upper()}} if test and reply else {}),
+        "interface": result.interface, "kernel": result.kernel,
         "aid": result.aid.hex().upper(), "tvr": result.tvr.hex().upper(), "tsi": result.tsi.hex().upper(),
         "cvm_results": result.cvm_results.hex().upper(), "outcome": result.outcome, "reason": result.reason,
         "explain": [list(pair) for pair in result.explain],

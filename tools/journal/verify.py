@@ -219,14 +219,14 @@ class Verifier:
             self.find("totals", seq, "the running totals do not add up")
 
     def _outcomes(self, chain: list[Entry]) -> None:
-        """Every payment outcome's own signature."""
+        """Every payment outcome's and every void's own signature."""
         for entry in chain:
-            if entry.record[j.KIND] != j.PAYMENT_OUTCOME:
+            if entry.record[j.KIND] not in (j.PAYMENT_OUTCOME, j.VOID):
                 continue
             if self._outcome_holds(entry):
                 self.signatures += 1
             else:
-                self.find("signature", entry.seq, "the outcome's signature does not hold")
+                self.find("signature", entry.seq, "the outcome's or void's signature does not hold")
 
     def _outcome_holds(self, entry: Entry) -> bool:
         protected = j.canonical({1: -7, 3: OUTCOME_TYPE, 4: self.export.device.encode()})
@@ -262,11 +262,13 @@ class Verifier:
 
 
 def _count(totals: dict[int, list[int]], record: dict[int, Any]) -> None:
-    """Count a record's money: outcomes by outcome, later results by 10 + outcome."""
+    """Count a record's money: outcomes by outcome, later results by 10 + outcome, voids that were done by 20."""
     if record[j.KIND] == j.PAYMENT_OUTCOME:
         key = record[j.OUTCOME]
     elif record[j.KIND] == j.AUTHORISATION_RESULT:
         key = j.LATE + record[j.OUTCOME]
+    elif record[j.KIND] == j.VOID and record[j.VOID_STATE] == j.VOID_DONE:
+        key = j.VOIDED
     else:
         return
     entry = totals.setdefault(key, [0, 0])

@@ -10,6 +10,7 @@ from protocol.licence.mrz import Mrz
 from protocol.licence.reader import LicenceReading, Resume, read_licence
 from protocol.licence.trust.anchors import TrustSet
 from terminal.flows.drive import drive
+from terminal.flows.licence.element import Curves
 from tools.licence.trace import TracingReader
 
 ALL_GROUPS = tuple(range(1, 15))
@@ -44,7 +45,8 @@ async def read(
             atr=atr, room=EXTENDED_ROOM if reader.extended_length else 0,
         )  # fmt: skip
         try:
-            return await drive(through, machine, {"progress": progress}), files
+            curves = Curves(None)  # here `cryptography` is faster than any part
+            return await drive(through, machine, {**curves.handlers, "progress": progress}), files
         except (CardRemovedError, CardSilentError) as error:
             if attempt == TRIES:
                 raise

@@ -7,11 +7,14 @@
     result = yield from entry.transact(txn, params, crypto, un, torn)
 
 `txn`, `crypto`, `un` and the requests "apdu", "identified", "online_pin", "random", "first_gac", "online", "progress" are those of the
-contact kernel (`protocol.emv`); there is no "choose" and no "pin" (no offline PIN over the air). Two requests more:
+contact kernel (`protocol.emv`); there is no "choose" and no "pin" (no offline PIN over the air). Three requests more:
 
     ("ui", message, status)  -> None; what reader and screen are to show now (`ui`), lights and tones follow from it
     ("again", message)       -> True: a card was presented again and is connected | None: nobody did. The machine goes on with the
                                 same payment: selection starts anew; a torn GENERATE AC is recovered from the same card only
+
+    ("timed_apdu", command)      -> (response with SW1 SW2, how long it took in units of 100 microseconds, from the command's first bit to the
+                                    response's last, as near to the antenna as the reader can measure). Kernel 2's relay resistance only
 
 "online" is asked after the card may have gone: no second cryptogram exists. `torn` is a `torn.TornLog`: what Kernel 2 keeps of a
 GENERATE AC whose answer was not heard, until it is recovered or the payment is over. A CardError of the link is thrown in; it comes

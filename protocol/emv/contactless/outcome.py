@@ -1,6 +1,11 @@
 """What a kernel ends with: the Outcome Parameter Set (EMV Contactless Book A, 6.2), as far as this terminal uses it."""
 
+from typing import TYPE_CHECKING
+
 from protocol.emv.contactless import ui
+
+if TYPE_CHECKING:
+    from protocol.emv.steps.gac import Cryptogram
 
 APPROVED = 1
 DECLINED = 2
@@ -28,6 +33,6 @@ class Outcome:
         self.kind = kind
         self.message = message
         self.cvm = cvm
-        self.cryptogram = None
+        self.cryptogram: "Cryptogram | None" = None
         self.reason = ""
         self.error: "Exception | None" = None

@@ -2,8 +2,10 @@
 
     {"contactless": [{… an entry of "aids", see `protocol.emv.params` …,
         "kernel": 2 | 3, "limit": uint centimes, "cvm_limit": uint centimes (0), "offline": bool (False),
-        "ttq": bstr 4 (kernel 3, 9F66: B6 20 C0 00), "cvm_capability": bstr 1 (kernel 2, DF8118: 60),
+        "extended": bool (False: extended selection, 9F29),
+        "ttq": bstr 4 (kernel 3, 9F66: 37 20 40 80), "cvm_capability": bstr 1 (kernel 2, DF8118: 60),
         "no_cvm_capability": bstr 1 (kernel 2, DF8119: 08), "configuration": bstr 1 (kernel 2, DF811B: 30),
+        "device_limit": uint centimes (kernel 2: the limit where the cardholder's own device verifies, as "limit"),
         "rrp": {"min_grace": uint (20), "max_grace": uint (50), "accuracy": uint (300), "threshold": uint 0..100 (50),
                 "command_ms10": uint (18), "response_ms10": uint (24)} (kernel 2, the defaults when absent; units of 100 µs, accuracy likewise),
         "torn_lifetime_s": uint (300), "torn_records": uint (1)}]}
@@ -18,6 +20,9 @@ from protocol.errors import ParameterError
 
 _AT_MOST = 0xFFFFFFFF
 KERNELS = (2, 3)
+TTQ = b"\x37\x20\x40\x80"
+"""EMV mode, contact chip, online PIN, signature, data authentication when online too; offline PIN on the contact chip; cardholder verification by
+the device; fDDA version 01. No magnetic stripe, no issuer update: the kernel has neither (Book C-3, annex A.2)."""
 
 
 class Combination(AidParams):
@@ -29,9 +34,11 @@ class Combination(AidParams):
         if self.kernel not in KERNELS:
             raise ParameterError("no such contactless kernel", "PRM-121", detail="kernel")
         self.limit = _uint(entry, "limit", _AT_MOST)
+        self.device_limit = _uint(entry, "device_limit", _AT_MOST, self.limit)
         self.cvm_limit = _uint(entry, "cvm_limit", _AT_MOST, 0)
         self.offline = _flag(entry, "offline", False)
-        self.ttq = _bytes(entry, "ttq", 4, 4, b"\xb6\x20\xc0\x00")
+        self.extended = _flag(entry, "extended", False)
+        self.ttq = _bytes(entry, "ttq", 4, 4, TTQ)
         self.cvm_capability = _bytes(entry, "cvm_capability", 1, 1, b"\x60")
         self.no_cvm_capability = _bytes(entry, "no_cvm_capability", 1, 1, b"\x08")
         self.configuration = _bytes(entry, "configuration", 1, 1, b"\x30")

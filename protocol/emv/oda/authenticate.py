@@ -1,7 +1,7 @@
-"""Offline data authentication: choice of method, SDA, DDA, and CDA in two halves (EMV 4.4 Book 3, 10.3; Book 2, 5.4, 6.5, 6.6).
+"""Offline data authentication: choice of method, SDA, DDA, and CDA and XDA in two halves (EMV 4.4 Book 3, 10.3; Book 2, 5.4, 6.5, 6.6, 12).
 
-CDA's first half, before terminal action analysis, recovers the card's key; the second checks the signed answer to GENERATE AC.
-XDA and ECC are not done: a card that offers them offers RSA too, or its data are not authenticated and it goes online.
+The first half of CDA and XDA, before terminal action analysis, recovers the card's key; the second checks the signed answer to GENERATE AC.
+What goes wrong with XDA beyond the authority's key is in the TVR only after that command (Book 4, 6.3.2.2).
 """
 
 from typing import TYPE_CHECKING
@@ -24,6 +24,8 @@ _FAILED = {"sda": state.SDA_FAILED, "dda": state.DDA_FAILED, "cda": state.CDA_FA
 
 def method(aip: int, capability: int) -> str:
     """The method both sides can do (Book 3, 10.3): first byte of the AIP, third byte of 9F33."""
+    if aip & 0x80 and capability & 0x04:
+        return "xda"
     if aip & 0x01 and capability & 0x08:
         return "cda"
     if aip & 0x20 and capability & 0x40:
@@ -43,6 +45,9 @@ def run(s: "Session") -> "Steps":
     s.note("ODA " + s.oda.upper(), "selected 82 9F33")
     if s.oda == "sda":
         s.set_tvr(state.SDA_SELECTED, "selected 82 9F33")
+    if s.oda == "xda":
+        _extended(s)
+        return
     try:
         if s.oda == "sda":
             certificates.require(s, _SDA)
@@ -56,6 +61,41 @@ def run(s: "Session") -> "Steps":
             s.set_tsi(state.ODA_PERFORMED)
     except CertificateError as error:
         fail(s, error)
+
+
+def _extended(s: "Session") -> None:
+    """XDA up to the card's key (Book 2, 12.2 to 12.4)."""
+    from protocol.emv.oda import ecc
+
+    s.set_tvr(state.XDA_SELECTED, "selected 82 9F33")
+    authority = ecc.ca_key(s)
+    if authority is None:
+        s.set_tvr(state.ECC_CA_KEY_MISSING, "ca-key-unknown 8F")
+        return
+    try:
+        s.ecc_key = ecc.card_key(s, authority)
+    except CertificateError as error:
+        s.ecc_trouble = str(error.detail)
+
+
+def check_xda(s: "Session", signed: "bytes | None", sent: "list[bytes]", raw: bytes) -> bool:
+    """XDA's second half: whether the answer's signature holds; sets what failed in the TVR, and the TSI bit."""
+    from protocol.emv.oda import ecc
+
+    s.set_tsi(state.ODA_PERFORMED)
+    if s.ecc_trouble:
+        s.set_tvr(state.ECC_RECOVERY_FAILED, s.ecc_trouble)
+        s.ecc_trouble = ""
+    if s.ecc_key is None:
+        return False
+    try:
+        ecc.check(s, signed, sent, raw)
+    except CertificateError as error:
+        s.ecc_key = None
+        s.set_tvr(state.XDA_FAILED, str(error.detail))
+        return False
+    s.note("XDA", "signature holds")
+    return True
 
 
 def fail(s: "Session", error: CertificateError) -> None:
@@ -126,4 +166,5 @@ def check_cda(s: "Session", found: "list[tuple[int, bytes]]", raw: bytes, cid: i
     for part in (s.pdol_data, s.cdol_data, raw):
         sha.update(part)
     expect(sha.digest() == dynamic[at + 9 : at + 29], "cda-transaction-hash")
+    expect(dynamic[at + 29 : at + 29 + len(s.relay)] == s.relay, "cda-relay-resistance")
     return dynamic[at + 1 : at + 9]

@@ -92,12 +92,12 @@ def needed(code: int) -> "int | None":
 def supported(s: "Session", code: int) -> bool:
     """Whether the terminal can do a CVM."""
     mask = needed(code)
-    return mask is not None and s.chosen.capabilities[1] & mask == mask
+    return mask is not None and s.terminal[0x9F33][1] & mask == mask
 
 
 def _unsupported(s: "Session", code: int) -> None:
     """Book 3, 10.5.1 and 10.5.2: "no PIN pad" only if no offline (no online) PIN at all can be done."""
-    offline = code in _OFFLINE_PIN and not s.chosen.capabilities[1] & 0x90
+    offline = code in _OFFLINE_PIN and not s.terminal[0x9F33][1] & 0x90
     if offline or code == ONLINE_PIN:
         s.set_tvr(state.NO_PIN_PAD, f"pin-not-supported {code:02X} 9F33")
 

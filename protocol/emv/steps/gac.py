@@ -1,7 +1,7 @@
-"""GENERATE AC: the command, both answer formats, the CDA signature around it (EMV 4.4 Book 3, 6.5.5 and 9; Book 2, 6.6).
+"""GENERATE AC: the command, both answer formats, the CDA or XDA signature around it (EMV 4.4 Book 3, 6.5.5 and 9; Book 2, 6.6 and 12.5).
 
 A card may answer with what was asked or with less (TC > ARQC > AAC), never more. Under CDA the cryptogram is taken from inside
-the signature only.
+the signature only. An XDA signature is asked for always, and looked at unless the answer is an AAC or XDA has failed before.
 """
 
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _RANK = {taa.AAC: 0, taa.ARQC: 1, taa.TC: 2}
 _CDA = 0x10
+_XDA = 0x08
 
 
 class Cryptogram:
@@ -44,8 +45,30 @@ def generate(s: "Session", kind: int, second: bool = False) -> "Steps":
     _tc_hash(s, dol)
     data = tags.build_dol(dol, s.get)
     s.cdol_data = s.cdol_data + data if second else data
+    mode = _XDA if s.oda == "xda" else _CDA if cda else 0
     yield ("progress", "gac", 1 if second else 0, 2)
-    answer = yield from s.demand("GAC", apdu.command(0x80, 0xAE, kind | (_CDA if cda else 0), 0, data, 256))
+    answer = yield from s.demand("GAC", apdu.command(0x80, 0xAE, kind | mode, 0, data, 256))
+    found, cid = answered(s, answer, kind)
+    s.note("GAC" + ("2" if second else "1") + f" asked {kind:02X}", f"card gave {cid:02X}")
+    if s.oda == "xda":
+        return _take_xda(s, found, cid, [data] if second else [s.pdol_data, data])
+    return take(s, found, cid, cda and cid & 0xC0 != taa.AAC)
+
+
+def _take_xda(s: "Session", found: "list[tuple[int, bytes]]", cid: int, sent: "list[bytes]") -> Cryptogram:
+    """The cryptogram of the answer; `failed` if its signature was looked at and does not hold, or there is no key to look with."""
+    given = take(s, found, cid, False)
+    if given.kind == taa.AAC:
+        s.set_tsi(state.ODA_PERFORMED)
+        return given
+    raw = b"".join([tlv.encode(tag, value) for tag, value in found if tag != tags.SDAD])
+    given.signed = authenticate.check_xda(s, dict(found).get(tags.SDAD), sent, raw)
+    given.failed = not given.signed
+    return given
+
+
+def answered(s: "Session", answer: bytes, kind: int) -> "tuple[list[tuple[int, bytes]], int]":
+    """The data objects of an answer to GENERATE AC that asked for `kind`, in order, and its cryptogram information data."""
     found = _fields(answer)
     fields = dict(found)
     for tag in fields:
@@ -57,10 +80,15 @@ def generate(s: "Session", kind: int, second: bool = False) -> "Steps":
     if cid & 0xC0 not in _RANK or _RANK[cid & 0xC0] > _RANK[kind]:
         raise EmvError("the card gave a cryptogram that was not asked for", "EMV-120", detail=f"{cid:02X}")
     s.set_tsi(state.CARD_RISK_PERFORMED)
-    s.note("GAC" + ("2" if second else "1") + f" asked {kind:02X}", f"card gave {cid:02X}")
     if cid & 0x08:
         s.advice = True
-    value, signed, failed = _cryptogram(s, found, cid, cda)
+    return found, cid
+
+
+def take(s: "Session", found: "list[tuple[int, bytes]]", cid: int, signed: bool) -> Cryptogram:
+    """The cryptogram of the answer, kept for DE55; `signed`: it must be inside a CDA signature, and that is checked."""
+    fields = dict(found)
+    value, signed, failed = _cryptogram(s, found, cid, signed)
     s.terminal[tags.CID] = fields[tags.CID]
     s.terminal[tags.ATC] = fields[tags.ATC]
     s.terminal[tags.CRYPTOGRAM] = value
@@ -92,7 +120,7 @@ def _fields(answer: bytes) -> "list[tuple[int, bytes]]":
 def _cryptogram(s: "Session", found: "list[tuple[int, bytes]]", cid: int, cda: bool) -> "tuple[bytes, bool, bool]":
     """(cryptogram, signed, failed)."""
     clear = dict(found).get(tags.CRYPTOGRAM)
-    if not cda or cid & 0xC0 == taa.AAC:
+    if not cda:
         if clear is None:
             raise EmvError("mandatory data object missing", "EMV-104", detail="9F26")
         return clear, False, False

@@ -80,7 +80,7 @@ def parse_afl(afl: bytes) -> "list[tuple[int, int, int, int]]":
     return rows
 
 
-def read(s: "Session") -> "Steps":
+def read(s: "Session", mandatory: "tuple[int, ...]" = MANDATORY) -> "Steps":
     """READ RECORD for the whole AFL; fills the card's data and the records to be authenticated, checks what is mandatory."""
     total = sum([last - first + 1 for _, first, last, _ in s.afl])
     done = 0
@@ -97,9 +97,10 @@ def read(s: "Session") -> "Steps":
                     s.static.append(content)
             elif number < first + signed:
                 _proprietary(s, record)
-    for tag in MANDATORY:
+    for tag in mandatory:
         s.need(tag)
-    s.pan = tags.pan_digits(s.need(tags.PAN))
+    if tags.PAN in s.card:
+        s.pan = tags.pan_digits(s.card[tags.PAN])
 
 
 def _store(s: "Session", seen: "list[int]", content: bytes) -> None:

@@ -112,7 +112,7 @@ def _from_list(s: "Session") -> "Steps":
                 raise _blocked_card()
             if sw not in (0x9000, 0x6283):
                 break
-            name, inner = _fci(data)
+            name, inner = read_fci(data)
             if not name.startswith(aid.aid):
                 break
             exact = name == aid.aid
@@ -138,7 +138,7 @@ def _proprietary(data: bytes, name: bytes) -> bytes:
     return dict(fci).get(0xA5, b"")
 
 
-def _fci(data: bytes) -> "tuple[bytes, dict[int, bytes]]":
+def read_fci(data: bytes) -> "tuple[bytes, dict[int, bytes]]":
     """DF name and the contents of A5; EMV-101, EMV-104, EMV-108."""
     fci = dict(tags.objects(tags.only(data, 0x6F)))
     if tags.DF_NAME not in fci or 0xA5 not in fci:
@@ -171,7 +171,7 @@ def final(s: "Session", candidate: Candidate) -> "Steps":
     if sw != 0x9000:
         s.note("SELECT", f"refused {sw:04X}")
         return False
-    name, inner = _fci(data)
+    name, inner = read_fci(data)
     if name != candidate.name:
         raise EmvError("the card selected something else", "EMV-108", detail="84")
     s.card = {}

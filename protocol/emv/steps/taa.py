@@ -1,13 +1,12 @@
 """Terminal action analysis (EMV 4.4 Book 3, 10.7): TVR against the action codes of issuer (IAC) and terminal (TAC).
 
 An absent IAC-Denial means zeros, an absent IAC-Online or IAC-Default means ones (all 40 bits, not bytes of 01). On top of EMV
-one rule of the house: a TC is only asked offline where CDA can prove it (`domain`: SDA and DDA cannot tell a yes-card).
+one rule of the house: a TC is only asked offline where CDA or XDA can prove it (`domain`: SDA and DDA cannot tell a yes-card).
 """
 
 from typing import TYPE_CHECKING
 
 from protocol.emv import tags
-from protocol.emv.state import bit_name
 
 if TYPE_CHECKING:
     from protocol.emv.state import Session
@@ -37,7 +36,7 @@ def matches(s: "Session", kind: str, tac: bytes, iac_tag: int) -> bool:
             for position in range(8, 0, -1):
                 mask = 1 << position - 1
                 if common & mask:
-                    s.note(owner + kind + " " + bit_name((i + 1) << 8 | mask), "tvr 95")
+                    s.note(owner + kind + " " + s.named((i + 1) << 8 | mask), "tvr 95")
                     found = True
     return found
 
@@ -58,8 +57,8 @@ def offline_only(s: "Session") -> bool:
 
 
 def may_trust_tc(s: "Session") -> bool:
-    """Whether a TC could be proved: CDA chosen and not failed so far."""
-    return s.oda == "cda" and s.icc_key is not None
+    """Whether a TC could be proved: CDA or XDA chosen and not failed so far."""
+    return (s.oda == "cda" and s.icc_key is not None) or (s.oda == "xda" and s.ecc_key is not None)
 
 
 def first_request(s: "Session") -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from protocol import pack
 from protocol.der import INTEGER, OID, SEQUENCE, SET, Der
-from protocol.licence import groups, profile
+from protocol.licence import curves, groups, profile
 from protocol.licence.errors import TrustError
 from protocol.licence.trust import algorithms
 
@@ -54,7 +54,7 @@ def run(chip: "Chip", group13: "Bytes", group14: "Bytes | None") -> "Generator[t
         "sha256" if len(key.point) <= 65 else "sha384" if len(key.point) <= 97 else "sha512"
     )
     value = algorithms.digest(chip.crypto, name, challenge)
-    return chip.crypto.ecdsa_verify(key.curve, key.point, value, signature)
+    return (yield from curves.verify(chip.crypto, key.curve, key.point, value, signature))
 
 
 def recovered(crypto: "Crypto", modulus: bytes, exponent: bytes, signature: "Bytes", challenge: "Bytes") -> bool:

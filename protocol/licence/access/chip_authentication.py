@@ -8,9 +8,8 @@ The static key is in DG14, whose hash must have been compared before.
 from typing import TYPE_CHECKING
 
 from protocol import pack
-from protocol.crypto.ec import Curve
 from protocol.der import INTEGER, SEQUENCE, SET, Der, wrap
-from protocol.licence import groups, profile
+from protocol.licence import curves, groups, profile
 from protocol.licence.access import keys
 from protocol.licence.access.messaging import SecureChannel
 from protocol.licence.errors import TrustError
@@ -141,32 +140,29 @@ def mapping_holds(crypto: "Crypto", group14: "Bytes", proof: "tuple[bytes, bytes
     return pack.ct_equal(crypto.ec_multiply(key.curve, proof[0], key.point), proof[1])
 
 
-def ephemeral(curve: str, rnd: "Callable[[int], bytes]") -> bytes:
-    """A scalar from 1 to order - 1 out of eight random bytes more than the order has (FIPS 186-4 B.4.1)."""
-    domain = Curve(curve)
-    return pack.be(pack.int_from(rnd(domain.size + 8)) % (domain.n - 1) + 1, domain.size)
-
-
 def agree(
     crypto: "Crypto", key: "algorithms.PublicKey | FieldKey", rnd: "Callable[[int], bytes]"
-) -> "tuple[bytes, bytes]":
-    """(our ephemeral public key, shared secret) with the chip's static key."""
+) -> "Generator[tuple, Any, tuple[bytes, bytes]]":
+    """(our ephemeral public key, shared secret) with the chip's static key; yields the requests of `curves`."""
     if isinstance(key, FieldKey):
         order = key.order or 1 << (8 * _PRIVATE)
         size = _PRIVATE if not key.order else len(pack.be(key.order, key.size).lstrip(b"\0"))
         private = pack.int_from(rnd(size + 8)) % (order - 2) + 2
         public = pack.be(pow(key.base, private, key.prime), key.size)
         return public, pack.be(pow(key.public, private, key.prime), key.size)
-    private = ephemeral(key.curve, rnd)
-    shared = crypto.ec_multiply(key.curve, private, key.point)
-    return crypto.ec_multiply(key.curve, private), shared[1 : 1 + (len(shared) - 1) // 2]
+    pair = yield from curves.key_pair(crypto, key.curve, rnd)
+    return pair.public, (yield from curves.secret(crypto, key.curve, pair, key.point))
 
 
-def run(chip: "Chip", group14: "Bytes") -> "Generator[tuple, Any, bool]":
-    """Agree on new keys and talk once under them; False if the chip refuses, MessagingError if its answer is not authentic."""
+def run(chip: "Chip", group14: "Bytes", confirm: bool = True) -> "Generator[tuple, Any, bool]":
+    """Agree on new keys and go on under them; False if the chip refuses.
+
+    `confirm`: talk once under them, MessagingError if the answer is not authentic; else the next command of the reading does
+    that, see `Chip.proven`.
+    """
     given = offer(group14)
     crypto = chip.crypto
-    public, shared = agree(crypto, given.key, chip.random)
+    public, shared = yield from agree(crypto, given.key, chip.random)
     reference = wrap(0x84, given.key_id) if given.key_id else b""
     if given.cipher == keys.DES3:
         accepted = yield from _set_key(chip, public, reference)
@@ -177,8 +173,9 @@ def run(chip: "Chip", group14: "Bytes") -> "Generator[tuple, Any, bool]":
     enc = keys.derive(crypto, shared, keys.ENC, given.cipher)
     mac = keys.derive(crypto, shared, keys.MAC, given.cipher)
     chip.replace(SecureChannel(crypto, enc, mac, 0, given.cipher))
-    _, status = yield from chip.send(bytes((0, 0xB0, 0x80 | profile.COM, 0, 4)))
-    return status in (0x9000, 0x6282)
+    if confirm:
+        yield from chip.send(bytes((0, 0xB0, 0x80 | profile.COM, 0, 4)))
+    return True
 
 
 def _set_key(chip: "Chip", public: bytes, reference: bytes) -> "Generator[tuple, Any, bool]":

@@ -63,7 +63,10 @@ class CurveDomain:
 
     def secret(self, scalar: bytes, public: bytes) -> bytes:
         """The shared secret that keys are derived from: the x coordinate."""
-        return self.multiply(scalar, public)[1 : 1 + self.scalar_size]
+        try:
+            return self._crypto.ec_shared(self.name, scalar, public)
+        except KeyFormatError as cause:
+            raise refused(cause)
 
     def map_generic(self, nonce: bytes, shared: bytes) -> bytes:
         """nonce * G + H."""

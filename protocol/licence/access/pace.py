@@ -7,10 +7,13 @@ printed: the MRZ (its three checked fields) or the CAN. A failure is an error: n
 from typing import TYPE_CHECKING
 
 from protocol import pack
+from protocol.crypto import KeyFormatError
 from protocol.der import SEQUENCE, SET, Der, wrap
 from protocol.errors import FormatError
+from protocol.licence import curves
 from protocol.licence.access import domains, keys
 from protocol.licence.access.messaging import SecureChannel
+from protocol.licence.curves import KeyPair
 from protocol.licence.errors import AccessError, UnsupportedError, WrongMrzError
 
 if TYPE_CHECKING:
@@ -180,10 +183,28 @@ class _Run:
         self.domain: "CurveDomain | FieldDomain" = domains.domain(crypto, offer.domain)
         self.chip_map_key = b""
 
-    def scalar(self) -> bytes:
-        """A fresh scalar from 1 to order - 1 (eight random bytes more than it has)."""
-        order, size = self.domain.order, self.domain.scalar_size
-        return pack.be(pack.int_from(self.rnd(size + 8)) % (order - 1) + 1, size)
+    def key_pair(self, base: "bytes | None") -> "Generator[tuple, Any, KeyPair]":
+        """A fresh pair on `base` (None: the domain's own): a scalar from 1 to order - 1 (eight random bytes more than it has)."""
+        domain = self.domain
+        if isinstance(domain, domains.CurveDomain):
+            try:
+                return (yield from curves.key_pair(self.crypto, domain.name, self.rnd, base))
+            except KeyFormatError as cause:
+                raise domains.refused(cause)
+        size = domain.scalar_size
+        private = pack.be(pack.int_from(self.rnd(size + 8)) % (domain.order - 1) + 1, size)
+        return KeyPair(domain.multiply(private, base), private)
+
+    def agree(self, pair: KeyPair, public: bytes, whole: bool) -> "Generator[tuple, Any, bytes]":
+        """What the pair and the chip's key have in common: a `whole` element of the domain, or the secret made of it."""
+        domain = self.domain
+        if pair.private or not isinstance(domain, domains.CurveDomain):
+            return domain.multiply(pair.private, public) if whole else domain.secret(pair.private, public)
+        try:
+            make = curves.product if whole else curves.secret
+            return (yield from make(self.crypto, domain.name, pair, public))
+        except KeyFormatError as cause:
+            raise domains.refused(cause)
 
     def begin(self, key_input: "Bytes", kind: int, name_domain: bool) -> "Generator[tuple, Any, bytes]":
         """Name protocol and password; the chip's nonce, decrypted."""
@@ -209,10 +230,10 @@ class _Run:
             return self.domain.map_integrated(
                 spread(self.crypto, nonce, other, self.offer.cipher, self.domain.field_bits)
             )
-        private = self.scalar()
-        answer = yield from _general((0x10, wrap(0x81, self.domain.multiply(private, None))), 0x82)
+        pair = yield from self.key_pair(None)
+        answer = yield from _general((0x10, wrap(0x81, pair.public)), 0x82)
         self.chip_map_key = answer[0x82]
-        return self.domain.map_generic(nonce, self.domain.multiply(private, answer[0x82]))
+        return self.domain.map_generic(nonce, (yield from self.agree(pair, answer[0x82], True)))
 
 
 def establish(
@@ -231,12 +252,12 @@ def establish(
     run = _Run(crypto, offer, rnd)
     nonce = yield from run.begin(key_input, kind, name_domain)
     base = yield from run.map(nonce)
-    private = run.scalar()
-    own = run.domain.multiply(private, base)
+    pair = yield from run.key_pair(base)
+    own = pair.public
     chip = (yield from _general((0x10, wrap(0x83, own)), 0x84))[0x84]
     if chip == own:
         raise AccessError("the chip sent our own key back", "LIC-023")
-    secret = run.domain.secret(private, chip)
+    secret = yield from run.agree(pair, chip, False)
     enc = keys.derive(crypto, secret, keys.ENC, offer.cipher)
     mac = keys.derive(crypto, secret, keys.MAC, offer.cipher)
     tag = run.domain.token_tag

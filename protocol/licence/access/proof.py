@@ -19,42 +19,79 @@ if TYPE_CHECKING:
     from protocol.licence.channel import Chip
     from protocol.licence.files import FileRead
     from protocol.licence.trust.passive import Judgement
+    from protocol.licence.trust.security_object import SecurityObject
 
 
-def prove(
-    chip: "Chip", announced: "list[int]", reads: "dict[int, FileRead]", judged: "Judgement"
-) -> "Generator[tuple, Any, str]":
-    """Run what is announced (group numbers 13, 14); returns passive.PROVEN, FAILED or UNTESTED and notes findings."""
-    outcomes = []
-    for group in announced:
-        state = reads.get(group)
-        failed, missing = ("LIC-240", "LIC-241") if group == profile.AA_GROUP else ("LIC-242", "LIC-243")
-        if state is None or not state.complete:
-            judged.note(missing)
-            outcomes.append(passive.FAILED)
-            continue
-        if group not in judged.covered:
-            outcomes.append(passive.FAILED)  # the key itself was altered; LIC-214 stands already
-            continue
-        if group == profile.CA_GROUP and not _announces(chip, state.content, judged):
-            continue
+class Proofs:
+    """The proofs of one reading: `begin` once the groups with the keys were read, `end` after everything else was.
+
+    Chip authentication changes the channel; the first answer in it is its proof. Where files remain to be read, one of them is that
+    answer and no command is spent on it.
+    """
+
+    def __init__(self, chip: "Chip", sod: "SecurityObject", reads: "dict[int, FileRead]", judged: "Judgement") -> None:
+        self._chip = chip
+        self._sod = sod
+        self._reads = reads
+        self._judged = judged
+        self._outcomes: "list[str]" = []
+        self._pending = False
+
+    def begin(self, announced: "list[int]", going_on: bool) -> "Generator[tuple, Any, None]":
+        """Run what is announced (group numbers 13, 14 in this order); `going_on`: a file is read next."""
+        for group in announced:
+            state = self._reads.get(group)
+            if state is None or not state.complete:
+                self._judged.note("LIC-241" if group == profile.AA_GROUP else "LIC-243")
+                self._outcomes.append(passive.FAILED)
+            elif not passive.listed(self._sod, group, state):
+                self._outcomes.append(passive.FAILED)  # the key itself was altered; LIC-214 says so
+            elif group == profile.AA_GROUP or _announces(self._chip, state.content, self._judged):
+                yield from self._run(group, not going_on)
+
+    def end(self) -> "Generator[tuple, Any, str]":
+        """passive.PROVEN, FAILED, UNTESTED or NOT_OFFERED; a channel lost before its proof is tried once more."""
+        if self._pending:
+            if self._chip.proven:
+                self._outcomes.append(passive.PROVEN)
+            else:
+                yield from self._run(profile.CA_GROUP, True)
+        for outcome in (passive.FAILED, passive.PROVEN, passive.UNTESTED):
+            if outcome in self._outcomes:
+                return outcome
+        return passive.NOT_OFFERED
+
+    def _run(self, group: int, confirm: bool) -> "Generator[tuple, Any, None]":
+        """One mechanism and its outcome, unless that is left to the next answer."""
+        failed = "LIC-240" if group == profile.AA_GROUP else "LIC-242"
+        judged = self._judged
         try:
-            held = yield from _twice(chip, group, reads)
+            held = yield from self._twice(group, confirm)
         except UnsupportedError as cause:
             judged.note("LIC-244", cause.detail)
-            outcomes.append(passive.UNTESTED)
-            continue
+            self._outcomes.append(passive.UNTESTED)
+            return
         except (LicenceError, FormatError, CryptoError) as cause:
             judged.note(failed, cause.detail if isinstance(cause, MessagingError) else cause.code)
-            outcomes.append(passive.FAILED)
-            continue
+            self._outcomes.append(passive.FAILED)
+            return
+        self._pending = held and group == profile.CA_GROUP and self._chip.pace_proof is None and not self._chip.proven
+        if self._pending:
+            return
         if not held:
             judged.note(failed)
-        outcomes.append(passive.PROVEN if held else passive.FAILED)
-    for outcome in (passive.FAILED, passive.PROVEN, passive.UNTESTED):
-        if outcome in outcomes:
-            return outcome
-    return passive.NOT_OFFERED
+        self._outcomes.append(passive.PROVEN if held else passive.FAILED)
+
+    def _twice(self, group: int, confirm: bool) -> "Generator[tuple, Any, bool]":
+        """Run one mechanism; a channel that the chip dropped is rebuilt and the mechanism repeated, once."""
+        if not self._pending:
+            try:
+                return (yield from _run(self._chip, group, self._reads, confirm))
+            except MessagingError as cause:
+                yield from self._chip.rebuild(cause)
+        elif self._chip.channel is None:
+            yield from self._chip.open()
+        return (yield from _run(self._chip, group, self._reads, True))
 
 
 def _announces(chip: "Chip", group14: "bytes | bytearray", judged: "Judgement") -> bool:
@@ -72,16 +109,7 @@ def _announces(chip: "Chip", group14: "bytes | bytearray", judged: "Judgement") 
         return True  # what is malformed is for the mechanism to refuse
 
 
-def _twice(chip: "Chip", group: int, reads: "dict[int, FileRead]") -> "Generator[tuple, Any, bool]":
-    """Run one mechanism; a channel that the chip dropped is rebuilt and the mechanism repeated, once."""
-    try:
-        return (yield from _run(chip, group, reads))
-    except MessagingError as cause:
-        yield from chip.rebuild(cause)
-    return (yield from _run(chip, group, reads))
-
-
-def _run(chip: "Chip", group: int, reads: "dict[int, FileRead]") -> "Generator[tuple, Any, bool]":
+def _run(chip: "Chip", group: int, reads: "dict[int, FileRead]", confirm: bool) -> "Generator[tuple, Any, bool]":
     if group == profile.AA_GROUP:
         from protocol.licence.access import active
 
@@ -93,4 +121,4 @@ def _run(chip: "Chip", group: int, reads: "dict[int, FileRead]") -> "Generator[t
     content = reads[group].content
     if chip.pace_proof is not None:
         return chip_authentication.mapping_holds(chip.crypto, content, chip.pace_proof)
-    return (yield from chip_authentication.run(chip, content))
+    return (yield from chip_authentication.run(chip, content, confirm))

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 from protocol import pack
 from protocol.crypto import CURVES, KeyFormatError
 from protocol.der import BIT_STRING, INTEGER, NULL, OID, SEQUENCE, Der, DerError, oid_text
+from protocol.licence import curves
 from protocol.licence.errors import TrustError, UnsupportedError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
     from protocol.crypto import Crypto
     from protocol.crypto.ec import Curve
 
@@ -238,9 +242,16 @@ def _fill(value: bytes, size: int) -> bytes:
 def verify(
     crypto: "Crypto", key: PublicKey, algorithm: Algorithm, open_hash: str, data: "Bytes", signature: "Bytes"
 ) -> bool:
+    """`verify_steps`, with all work done here."""
+    return curves.alone(verify_steps(crypto, key, algorithm, open_hash, data, signature))
+
+
+def verify_steps(
+    crypto: "Crypto", key: PublicKey, algorithm: Algorithm, open_hash: str, data: "Bytes", signature: "Bytes"
+) -> "Generator[tuple, Any, bool]":
     """Whether `signature` over `data` holds; `open_hash` is used where the algorithm does not name a hash.
 
-    UnsupportedError if key and algorithm do not belong together or the key is unusable.
+    UnsupportedError if key and algorithm do not belong together or the key is unusable. Yields the requests of `curves`.
     """
     name = algorithm.hash or open_hash
     kind = key.kind
@@ -250,7 +261,7 @@ def verify(
     try:
         if kind == ECDSA:
             raw = signature if algorithm.kind == PLAIN else _raw_signature(signature, (len(key.point) - 1) // 2)
-            return raw is not None and crypto.ecdsa_verify(key.curve, key.point, value, raw)
+            return raw is not None and (yield from curves.verify(crypto, key.curve, key.point, value, raw))
         if len(signature) != len(key.modulus):
             return False
         if bytes(signature) >= key.modulus:

@@ -7,10 +7,14 @@ a time, so that a long list costs only its bytes. Revocation lists that came wit
 from typing import TYPE_CHECKING
 
 from protocol.errors import FormatError
+from protocol.licence import curves
 from protocol.licence.errors import TrustError
 from protocol.licence.trust import x509
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
     from protocol.crypto import Crypto
     from protocol.licence.trust import crl
 
@@ -42,8 +46,13 @@ class TrustSet:
         self._crls = list(crls)
         self._revoked = [(bytes(key_id), bytes(serial)) for key_id, serial in revoked]
 
-    def issuers(self, crypto: "Crypto", signer: x509.Certificate) -> "list[tuple[Anchor, x509.Certificate]]":
-        """The anchors whose key did sign `signer`, with their certificates. Anchors that cannot be parsed are passed over."""
+    def issuers_steps(
+        self, crypto: "Crypto", signer: x509.Certificate
+    ) -> "Generator[tuple, Any, list[tuple[Anchor, x509.Certificate]]]":
+        """The anchors whose key did sign `signer`, with their certificates. Anchors that cannot be parsed are passed over.
+
+        Yields the requests of `curves`.
+        """
         found = []
         for anchor in self.anchors:
             try:
@@ -53,7 +62,7 @@ class TrustSet:
                 ids = certificate.subject_key, signer.authority_key
                 if ids[0] and ids[1] and ids[0] != ids[1]:
                     continue
-                if certificate.issued(crypto, signer):
+                if (yield from certificate.issued_steps(crypto, signer)):
                     found.append((anchor, certificate))
             except (TrustError, FormatError):
                 continue
@@ -64,7 +73,13 @@ class TrustSet:
         return (issuer.subject_key, signer.serial) in self._revoked
 
     def lists(self, crypto: "Crypto", issuer: x509.Certificate) -> "list[crl.RevocationList]":
-        """The revocation lists that `issuer` signed; malformed and foreign ones are passed over."""
+        """`lists_steps`, with all work done here."""
+        return curves.alone(self.lists_steps(crypto, issuer))
+
+    def lists_steps(
+        self, crypto: "Crypto", issuer: x509.Certificate
+    ) -> "Generator[tuple, Any, list[crl.RevocationList]]":
+        """The revocation lists that `issuer` signed; malformed and foreign ones are passed over. Yields the requests of `curves`."""
         found = []
         if not self._crls:
             return found
@@ -73,7 +88,7 @@ class TrustSet:
         for der in self._crls:
             try:
                 item = crl.parse(der)
-                if item.is_of(issuer) and item.signed_by(crypto, issuer):
+                if item.is_of(issuer) and (yield from item.signed_steps(crypto, issuer)):
                     found.append(item)
             except (TrustError, FormatError):
                 continue

@@ -11,6 +11,9 @@ from protocol.licence.errors import TrustError
 from protocol.licence.trust import algorithms, x509
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
     from protocol.crypto import Crypto
     from protocol.der import Element
 
@@ -59,15 +62,16 @@ class RevocationList:
             raise algorithms.unsupported("critical extension of a revocation list", oid)
 
     def is_of(self, authority: x509.Certificate) -> bool:
-        """Whether the list says that it is this authority's; `signed_by` tells whether that is true."""
+        """Whether the list says that it is this authority's; `signed_steps` tells whether that is true."""
         if not x509.same_name(self.issuer, authority.subject):
             return False
         ids = self.authority_key, authority.subject_key
         return not (ids[0] and ids[1]) or ids[0] == ids[1]
 
-    def signed_by(self, crypto: "Crypto", authority: x509.Certificate) -> bool:
-        """Whether the authority's key signed this list."""
-        return algorithms.verify(crypto, authority.key, self._algorithm, "", self._signed.whole(), self._signature)
+    def signed_steps(self, crypto: "Crypto", authority: x509.Certificate) -> "Generator[tuple, Any, bool]":
+        """Whether the authority's key signed this list; yields the requests of `curves`."""
+        signed = self._signed.whole()
+        return (yield from algorithms.verify_steps(crypto, authority.key, self._algorithm, "", signed, self._signature))
 
     def revoked_at(self, serial: bytes) -> str:
         """When the certificate with this serial number was revoked (YYYYMMDDhhmmss), "" if it is not listed. DerError if the list

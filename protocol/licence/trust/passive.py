@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from protocol import pack, records
 from protocol.errors import FormatError
-from protocol.licence import profile
+from protocol.licence import curves, profile
 from protocol.licence.errors import LicenceError, TrustError, UnsupportedError
 from protocol.licence.trust import anchors, security_object, x509
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
     from protocol.crypto import Crypto
     from protocol.licence.files import FileRead
     from protocol.licence.trust.anchors import TrustSet
@@ -72,23 +75,35 @@ def compare(
             continue
         if group not in sod.hashes:
             result.note("LIC-210", group)
-        elif pack.ct_equal(state.digest, sod.hashes[group]):
+        elif listed(sod, group, state):
             result.covered.append(group)
         else:
             result.note("LIC-214", group)
             result.altered.append(group)
 
 
+def listed(sod: "SecurityObject", group: int, state: "FileRead") -> bool:
+    """Whether the SOD lists the group with the digest of what was read."""
+    return group in sod.hashes and pack.ct_equal(state.digest, sod.hashes[group])
+
+
 def judge_signer(
     crypto: "Crypto", sod: "SecurityObject", trust: "TrustSet", country: str, issued: str, today: str, result: Judgement
 ) -> None:
-    """Verify the SOD's signature and its signer's chain.
+    """`judge_signer_steps`, with all work done here."""
+    curves.alone(judge_signer_steps(crypto, sod, trust, country, issued, today, result))
+
+
+def judge_signer_steps(
+    crypto: "Crypto", sod: "SecurityObject", trust: "TrustSet", country: str, issued: str, today: str, result: Judgement
+) -> "Generator[tuple, Any, None]":
+    """Verify the SOD's signature and its signer's chain; yields the requests of `curves`.
 
     `country`: two letters of the state that the licence says it is from ("" = it does not say: no issuer is known then);
     `issued`: date of issue (YYYYMMDD or ""), the signing time where the SOD states none; `today`: YYYYMMDD.
     """
     try:
-        _signer(crypto, sod, trust, country, issued, today, result)
+        yield from _signer(crypto, sod, trust, country, issued, today, result)
     except UnsupportedError as cause:
         result.tested = False
         result.note("LIC-232", cause.detail)
@@ -99,23 +114,23 @@ def judge_signer(
 
 def _signer(
     crypto: "Crypto", sod: "SecurityObject", trust: "TrustSet", country: str, issued: str, today: str, result: Judgement
-) -> None:
+) -> "Generator[tuple, Any, None]":
     signer = sod.signed.signer_certificate()
-    if not sod.signed.holds(crypto, signer):
+    if not (yield from sod.signed.holds_steps(crypto, signer)):
         result.note("LIC-227")
         result.altered.append(SOD_ITSELF)
         return
     if sod.signed.weak() or signer.weak():
         result.note("LIC-225")
     _dates(signer, sod.signed.signing_time or issued, today, result)
-    found = trust.issuers(crypto, signer)
+    found = yield from trust.issuers_steps(crypto, signer)
     if not found:
         result.note("LIC-228")
         return
     for anchor, certificate in found:
         if anchor.purpose == anchors.LICENCE and country and anchor.country == country == signer.country():
             result.issuer_known = True
-            _authority(crypto, trust, certificate, signer, today, result)
+            yield from _authority(crypto, trust, certificate, signer, today, result)
             return
     result.note("LIC-229", found[0][0].country + "/" + found[0][0].purpose)
 
@@ -139,7 +154,7 @@ def _authority(
     signer: x509.Certificate,
     today: str,
     result: Judgement,
-) -> None:
+) -> "Generator[tuple, Any, None]":
     """Findings about the authority that issued the signer."""
     if not authority.valid_at(today):
         result.note("LIC-222")
@@ -150,7 +165,7 @@ def _authority(
     if trust.revoked(authority, signer):
         result.note("LIC-224")
     newest = ""
-    for item in trust.lists(crypto, authority):
+    for item in (yield from trust.lists_steps(crypto, authority)):
         newest = max(newest, item.next_update or "9")
         try:
             revoked = item.revoked_at(signer.serial)

@@ -14,6 +14,9 @@ from protocol.licence.profile import LAST_GROUP, SOD_TAG
 from protocol.licence.trust import algorithms, x509
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
     from protocol.crypto import Crypto
 
     Bytes = bytes | bytearray | memoryview
@@ -26,7 +29,7 @@ _CONTENT_TYPE, _MESSAGE_DIGEST, _SIGNING_TIME = 3, 4, 5
 
 class SignedData:
     """A parsed CMS SignedData: `content_type` and `content` (Element of the encapsulated octets), `certificates` (Elements),
-    `signing_time` (YYYYMMDDhhmmss or ""), and what `holds` needs."""
+    `signing_time` (YYYYMMDDhhmmss or ""), and what `holds_steps` needs."""
 
     def __init__(self, data: "Bytes", start: int, end: int) -> None:
         outer = Der(data, start, end)
@@ -116,15 +119,16 @@ class SignedData:
                 return found
         raise TrustError("the signer's certificate is not inside", detail="certificate")
 
-    def holds(self, crypto: "Crypto", certificate: x509.Certificate) -> bool:
-        """Whether content, signed attributes and signature belong together under the certificate's key."""
+    def holds_steps(self, crypto: "Crypto", certificate: x509.Certificate) -> "Generator[tuple, Any, bool]":
+        """Whether content, signed attributes and signature belong together under the certificate's key; yields as `curves` does."""
         if self._signed_type != self.content_type:
             return False
         if not pack.ct_equal(algorithms.digest(crypto, self.hash, self.content.content()), self._digest):
             return False
         attributes = bytearray(self._attributes.whole())
         attributes[0] = SET  # RFC 5652 5.4: signed as SET OF, sent as [0]
-        return algorithms.verify(crypto, certificate.key, self._algorithm, self.hash, attributes, self._signature)
+        key, signature = certificate.key, self._signature
+        return (yield from algorithms.verify_steps(crypto, key, self._algorithm, self.hash, attributes, signature))
 
     def weak(self) -> bool:
         """Whether SHA-1 is used for the content or the signature."""

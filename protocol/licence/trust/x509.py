@@ -7,10 +7,14 @@ A critical extension that is not known here makes the certificate unusable (Unsu
 from typing import TYPE_CHECKING
 
 from protocol.der import OCTET_STRING, OID, SEQUENCE, SET, Der, DerError, Element, generalized_time
+from protocol.licence import curves
 from protocol.licence.errors import TrustError
 from protocol.licence.trust import algorithms
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+    from typing import Any
+
     from protocol.crypto import Crypto
 
     Bytes = bytes | bytearray | memoryview
@@ -115,8 +119,13 @@ class Certificate:
         return found
 
     def issued(self, crypto: "Crypto", other: "Certificate") -> bool:
-        """Whether this certificate's key signed `other`."""
-        return algorithms.verify(crypto, self.key, other._algorithm, "", other._signed.whole(), other._signature)
+        """`issued_steps`, with all work done here."""
+        return curves.alone(self.issued_steps(crypto, other))
+
+    def issued_steps(self, crypto: "Crypto", other: "Certificate") -> "Generator[tuple, Any, bool]":
+        """Whether this certificate's key signed `other`; yields the requests of `curves`."""
+        signed = other._signed.whole()
+        return (yield from algorithms.verify_steps(crypto, self.key, other._algorithm, "", signed, other._signature))
 
     def weak(self) -> bool:
         """Whether this certificate is signed with SHA-1."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.cards.tlv import tlv
+from sim.pki.ecc import EccKey
 from sim.pki.rsa import RsaKey
 from sim.pki.schemes import MasterKeys
 
@@ -87,12 +88,18 @@ class Application:
     gpo_format: int = 1
     issuer_authentication: str = "external"
     fault: str = ""
+    ecc_key: EccKey | None = None  # of XDA
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def cda(self) -> bool:
         """Whether the AIP announces CDA."""
         return bool(self.aip[0] & 0x01)
+
+    @property
+    def xda(self) -> bool:
+        """Whether the AIP announces XDA."""
+        return bool(self.aip[0] & 0x80)
 
     def fci(self) -> bytes:
         """The answer to SELECT (Book 1, 11.3.4)."""

@@ -191,7 +191,7 @@ class EmvCard(Card):
         app, txn = self._app, self._txn
         if app is None or txn is None:
             return base.CONDITIONS
-        if apdu.p1 & 0xC0 == 0xC0 or apdu.p1 & 0x2F or apdu.p2:
+        if apdu.p1 & 0xC0 == 0xC0 or apdu.p1 & 0x27 or apdu.p1 & 0x18 == 0x18 or apdu.p2:
             return base.WRONG_P1P2
         if txn.first is None:
             answer = generate.first(app, txn, apdu.p1, apdu.data)

@@ -21,6 +21,8 @@ from sim.pki import rsa
 AAC, TC, ARQC = 0x00, 0x40, 0x80
 APPROVE_ONLINE = 0x80  # byte 2 of the card status update: the issuer approves
 _CDA_WANTED = 0x10
+_XDA_WANTED = 0x08
+_ODA_WANTED = 0x18
 _UNABLE = (b"Y3", b"Z3")
 
 
@@ -132,13 +134,16 @@ def verification_results(app: Application, txn: Transaction) -> bytes:
 
 def _answer(app: Application, txn: Transaction, kind: int, p1: int, sent: bytes) -> tuple[bytes, bytes]:
     """(response data, cryptogram). With CDA the cryptogram travels inside the signed data (Book 2, 6.6.1)."""
-    signs = bool(p1 & _CDA_WANTED) and app.cda and kind != AAC
-    txn.dynamic_done = txn.dynamic_done or signs
+    extended = p1 & _ODA_WANTED == _XDA_WANTED and app.xda
+    signs = p1 & _ODA_WANTED == _CDA_WANTED and app.cda and kind != AAC
+    txn.dynamic_done = txn.dynamic_done or signs or extended
     atc = app.state.atc
     iad = b"\x06\x01\x12\x03" + verification_results(app, txn)
     covered = arqc_input(txn.cdol_values, app.aip, atc, iad)
     cryptogram = keys.mac(keys.session_key(app.master_keys.ac, atc), covered)
     cid, counter, data = tlv(0x9F27, bytes([kind])), tlv(0x9F36, atc), tlv(0x9F10, iad)
+    if extended:
+        return _extended(app, txn, sent, (cid, counter, tlv(0x9F26, cryptogram), data)), cryptogram
     if not signs:
         if app.gpo_format == 1:
             return tlv(0x80, bytes([kind]) + atc + cryptogram + iad), cryptogram
@@ -149,3 +154,14 @@ def _answer(app: Application, txn: Transaction, kind: int, p1: int, sent: bytes)
     if app.fault == "bad-signature":
         signed = signed[:-1] + bytes([signed[-1] ^ 1])
     return tlv(0x77, cid, counter, tlv(0x9F4B, signed), data), cryptogram
+
+
+def _extended(app: Application, txn: Transaction, sent: bytes, objects: tuple[bytes, ...]) -> bytes:
+    """The answer under an XDA signature (Book 2, 12.5.2, Table 37): over '15', PDOL and CDOL1 data, or CDOL2 data alone, and the answer."""
+    before = txn.pdol_data + sent if txn.second is None else sent[len(txn.cdol1_data) :]
+    if app.ecc_key is None or app.fault == "no-signature":
+        return tlv(0x77, *objects)
+    signed = app.ecc_key.sign(b"\x15" + before + b"".join(objects))
+    if app.fault == "bad-signature":
+        signed = signed[:-1] + bytes([signed[-1] ^ 1])
+    return tlv(0x77, *objects, tlv(0x9F4B, b"\x15" + signed))

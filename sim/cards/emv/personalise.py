@@ -12,7 +12,7 @@ from typing import Any
 from sim.cards.emv import keys
 from sim.cards.emv.application import Application, State
 from sim.cards.tlv import tlv
-from sim.pki import Pki, rsa
+from sim.pki import Pki, ecc, rsa
 from sim.pki.schemes import CA_INDEX, CERTIFICATE_EXPIRES, RID, Issuer, MasterKeys
 
 SCHEMES = {
@@ -28,7 +28,7 @@ SCHEMES = {
 }
 CDOL1 = "9F0206 9F0306 9F1A02 9505 5F2A02 9A03 9C01 9F3704 9F3501 9F3403"
 CDOL2 = "9F0206 9F0306 9F1A02 9505 5F2A02 9A03 9C01 9F3704"
-_ODA_BITS = {"cda": 0x21, "dda": 0x20, "sda": 0x40, "none": 0x00}
+_ODA_BITS = {"xda": 0x80, "cda": 0x21, "dda": 0x20, "sda": 0x40, "none": 0x00}
 
 # Issuer action codes by card behaviour: (denial, online, default). All deny when the cardholder was not verified. Those of
 # "online" send "above the floor limit", "random" and "forced" online and, unable to go online, match above the floor limit (so
@@ -58,9 +58,12 @@ def personalise(profile: dict[str, Any], pki: Pki, state_path: Path | str | None
     pan = number(issuer.bin, profile["number"])
     psn = profile.get("psn", "01")
     authentication = profile.get("issuer_authentication", "external" if profile["scheme"] == "cib" else "gac2")
-    aip = bytes([_ODA_BITS[profile.get("oda", "cda")] | 0x18 | (0x04 if authentication == "external" else 0), 0])
+    oda = profile.get("oda", "cda")
+    aip = bytes([_ODA_BITS[oda] | 0x18 | (0x04 if authentication == "external" else 0), 0])
     card_key = pki.schemes.card_key(pan, scheme["exponent"])
     records, afl, dols = _files(profile, issuer, card_key, pan, psn, aip, authentication)
+    if oda == "xda":
+        afl = _certify_extended(profile, pki, issuer, pan, aip, records)
     risk = profile.get("risk", "approve")
     return Application(
         aid=scheme["aid"],
@@ -85,6 +88,7 @@ def personalise(profile: dict[str, Any], pki: Pki, state_path: Path | str | None
         gpo_format=scheme["gpo_format"],
         issuer_authentication=authentication,
         fault=profile.get("fault", ""),
+        ecc_key=pki.schemes.ecc_key("card-" + pan[-8:], profile.get("suite", ecc.P256)) if oda == "xda" else None,
     )
 
 
@@ -102,11 +106,11 @@ def _files(
     records = {(1, 1): tlv(0x70, *_holder(profile, pan))}
     for at, body in enumerate(signed):
         records[2, at + 1] = tlv(0x70, body)
-    for at, body in enumerate(_certificates(profile, issuer, card_key, pan, oda, static)):
+    for at, body in enumerate(_certificates(profile, issuer, card_key, pan, "none" if oda == "xda" else oda, static)):
         records[3, at + 1] = tlv(0x70, body)
     if profile.get("fault") == "altered-record":  # a forger's expiry date, under the genuine signature
         records[2, 1] = records[2, 1].replace(tlv(0x5F24, _expiry(profile)), tlv(0x5F24, bytes.fromhex("491231")))
-    last = max(record for sfi, record in records if sfi == 3) if oda != "none" else 0
+    last = max(record for sfi, record in records if sfi == 3) if oda not in ("none", "xda") else 0
     afl = bytes.fromhex("08010100 10010202") + (bytes([0x18, 1, last, 0]) if last else b"")
     return records, afl, dols
 
@@ -176,3 +180,30 @@ def _certificates(
     if profile.get("fault") == "bad-certificate":
         signed = signed[:40] + bytes([signed[40] ^ 1]) + signed[41:]
     return [*bodies, tlv(0x9F46, signed) + tlv(0x9F47, own.exponent) + tlv(0x9F48, own.remainder)]
+
+
+def _certify_extended(
+    profile: dict[str, Any], pki: Pki, issuer: Issuer, pan: str, aip: bytes, records: dict[tuple[int, int], bytes]
+) -> bytes:
+    """The certificates of XDA into SFI 3 (Book 2, Table 34); the application file locator. Certified: the signed records, AIP, AID, PDOL."""
+    suite = profile.get("suite", ecc.P256)
+    scheme = SCHEMES[profile["scheme"]]
+    authority, bank = pki.schemes.ecc_key("ca", suite), pki.schemes.ecc_key("issuer-" + issuer.name, suite)
+    index = pki.schemes.ecc_capk(suite)["index"]
+    assert isinstance(index, int)
+    identifier = bytes.fromhex((issuer.bin + "FF")[:10])
+    until = profile.get("ecc_until", "203812312359")
+    signed = ecc.certify_issuer(authority, RID, index, bank, identifier, until[:8], b"\x00\x00\x01")
+    pdol = bytes.fromhex(profile.get("pdol", scheme["pdol"]))
+    bodies = [records[2, at][2 if records[2, at][1] < 0x80 else 3 :] for at in (1, 2)]
+    if profile.get("fault") == "altered-record":  # what the issuer certified was another date
+        bodies = [body.replace(tlv(0x5F24, bytes.fromhex("491231")), tlv(0x5F24, _expiry(profile))) for body in bodies]
+    certified = b"".join(bodies) + tlv(0x82, aip) + tlv(0x9F06, scheme["aid"]) + (tlv(0x9F38, pdol) if pdol else b"")
+    card = pki.schemes.ecc_key("card-" + pan[-8:], suite)
+    serial = profile["number"].to_bytes(6, "big")
+    own = ecc.certify_card(bank, card, until, serial, certified, profile.get("hash", 2))
+    if profile.get("fault") == "bad-certificate":
+        own = own[:40] + bytes([own[40] ^ 1]) + own[41:]
+    records[3, 1] = tlv(0x70, tlv(0x8F, bytes([index])), tlv(0x90, signed))
+    records[3, 2] = tlv(0x70, tlv(0x9F46, own))
+    return bytes.fromhex("08010100 10010202 18010200")

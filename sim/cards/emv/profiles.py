@@ -6,8 +6,9 @@
              "decline"  answers AAC                          "limits"  TC within "offline_max" uses and
              "offline_amount" centimes, else ARQC
      "after_unable": "approve" | "decline"   asked for a TC after "unable to go online"
-     "oda": "cda" | "dda" | "sda" | "none"
+     "oda": "xda" | "cda" | "dda" | "sda" | "none"   "suite": 0x10 | 0x11 and "hash": 2 | 3 of XDA, "ecc_until": YYYYMMDDHHMM
      "fault": "bad-signature" (a copied card: its signed data do not hold) | "bad-certificate" | "altered-record"
+              "no-signature" (of XDA)
      "cvm": hex of the CVM rules, "iac_denial"/"iac_online"/"iac_default": hex, "usage": hex of 9F07, "velocity": (9F14, 9F23)
      "pdol": hex, "issuer_authentication": "external" | "gac2", "t0": bool, "pse": bool, "label": text, "priority": 1..15
      "state": {name: value} start values of application.State (atc, pin_tries, …)
@@ -34,6 +35,8 @@ PROFILES: dict[str, dict[str, Any]] = {
     "cib-dda": {"scheme": "cib", "number": 14, "oda": "dda"},
     "cib-sda": {"scheme": "cib", "number": 15, "oda": "sda"},
     "cib-without-oda": {"scheme": "cib", "number": 16, "oda": "none"},
+    "cib-xda": {"scheme": "cib", "number": 22, "oda": "xda"},
+    "edahabia-xda-online": {"scheme": "edahabia", "number": 25, "oda": "xda", "risk": "online"},
     "cib-copied": {"scheme": "cib", "number": 17, "fault": "bad-signature"},
     "cib-forged": {"scheme": "cib", "number": 18, "fault": "altered-record"},
     "cib-pse": {"scheme": "cib", "number": 19, "pse": True},

@@ -48,7 +48,7 @@ def dg1(person: Person) -> bytes:
             _lv(person.number),
         )
     )
-    lines = [tlv(0x87, f"{code};{begin};{end};;;".encode()) for code, begin, end in person.categories]
+    lines = [tlv(0x87, ";".join((*row, "", "", "")[:6]).encode()) for row in person.categories]
     return tlv(0x61, tlv(0x5F1F, demographic), tlv(0x7F63, tlv(0x02, bytes([len(lines)])), *lines))
 
 

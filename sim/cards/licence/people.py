@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Person:
-    """One holder and the dates of the licence. Dates are YYYYMMDD; `categories` are (code, from, until)."""
+    """One holder and the dates of the licence. Dates are YYYYMMDD; `categories` are (code, from, until) and, if there
+    are any, a restriction's code, sign and value."""
 
     number: str
     surname: str
@@ -20,7 +21,7 @@ class Person:
     authority: str
     nin: str
     blood_group: str
-    categories: tuple[tuple[str, str, str], ...]
+    categories: tuple[tuple[str, ...], ...]
     country: str = "DZA"
 
 

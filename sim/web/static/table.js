@@ -37,7 +37,7 @@ export function choose(key) {
 
 export function lay(key, slot) {
   const there = state?.slots[slot] === key;
-  return act("/api/card", there ? { card: null, slot } : { card: key });
+  return act("/api/card", there ? { card: null, slot } : { card: key, slot });
 }
 
 export function scan(key) {
@@ -108,6 +108,7 @@ function bankCard(card, letter) {
       el("p", { class: "pin" }, `${t("pin")} `, el("b", { dir: "ltr" }, card.pin), " ", el("small", { class: "tries" })),
       el("div", { class: "row" },
         el("button", { type: "button", class: "main", data: { act: "lay" }, onclick: () => lay(card.key, "payment") }, t("insert")),
+        el("button", { type: "button", data: { act: "tap" }, onclick: () => lay(card.key, "tap") }, t("tap")),
         el("button", { type: "button", data: { act: "unblock" }, hidden: "", onclick: () => act("/api/unblock", { card: card.key }) }, t("unblock")),
         el("kbd", {}, letter.toUpperCase()))));
 }
@@ -119,13 +120,16 @@ export function update(now) {
     const key = article.dataset.card;
     const payer = article.classList.contains("payer");
     const there = now.slots[payer ? "payment" : "licence"] === key;
-    article.classList.toggle("there", there);
+    const tapped = payer && now.slots.tap === key;
+    article.classList.toggle("there", there || tapped);
     article.querySelector("[data-act=lay]").textContent = t(there ? "take" : payer ? "insert" : "lay");
     if (!payer) continue;
+    article.querySelector("[data-act=tap]").textContent = t(tapped ? "take" : "tap");
     const left = now.pin_tries[key];
     article.querySelector(".tries").textContent = left === 3 ? "" : left ? `(${t("tries", { n: left })})` : `(${t("blocked")})`;
     article.querySelector("[data-act=unblock]").hidden = left > 0;
   }
+  document.querySelectorAll("#lights i").forEach((light, at) => { light.className = now.reader.lights[at]; });
   for (const bay of document.querySelectorAll(".bay")) {
     const key = now.slots[bay.dataset.slot];
     bay.classList.toggle("full", Boolean(key));

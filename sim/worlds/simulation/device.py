@@ -173,6 +173,7 @@ class Device:
             and journal.counter >= 0
             and journal.acked_seq == journal.head_seq
             and not journal.view.provisional
+            and journal.view.voiding is None
             and not journal.view.sealed
         )
 

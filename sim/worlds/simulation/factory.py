@@ -29,7 +29,7 @@ from sim.cards import emv, licence
 from sim.cards.emv.application import State
 from sim.cards.licence.people import PEOPLE
 from sim.pki import Pki, make_pki
-from sim.worlds.fleet import AUTHORITY, FORCE, LIMITS, OFFICER, WILAYA, emv_body, tariff_body
+from sim.worlds.fleet import AUTHORITY, FORCE, LIMITS, OFFICER, SECOND, WILAYA, emv_body, tariff_body
 from sim.worlds.simulation.schedule import START_UTC
 
 MOST_DEVICES = 6
@@ -81,17 +81,18 @@ class Factory:
 
     def bodies(self) -> dict[str, dict[str, Any]]:
         """The bodies of the five sets."""
-        verifier = hmac.digest(
-            self._secret[slots.SLOT_PIN_HMAC], OFFICER.to_bytes(4, "big") + PIN.encode(), hashlib.sha256
-        )
-        officer = {"number": OFFICER, "role": "officer", "unit": UNIT, "force": FORCE, "verifier": verifier}
         return {
             "tariff": tariff_body(),
             "emv": emv_body(self.pki),
             "trust": {"anchors": self.pki.anchors()},
-            "officers": {"officers": [officer]},
+            "officers": {"officers": [self._officer(number) for number in (OFFICER, SECOND)]},
             "limits": LIMITS,
         }
+
+    def _officer(self, number: int) -> dict[str, Any]:
+        key = self._secret[slots.SLOT_PIN_HMAC]
+        verifier = hmac.digest(key, number.to_bytes(4, "big") + PIN.encode(), hashlib.sha256)
+        return {"number": number, "role": "officer", "unit": UNIT, "force": FORCE, "verifier": verifier}
 
     def signed(self, kind: str, version: int, body: dict[str, Any]) -> bytes:
         """A signed set, valid for years around the simulation's time."""

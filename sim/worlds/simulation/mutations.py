@@ -252,12 +252,14 @@ def _ack_not_checked() -> Any:
 
 def _gap_accepted() -> Any:
     """The server takes a batch that begins after a gap."""
-    plain = ingest._append
+    plain = ingest._sort
 
-    def append(connection: Any, message: Any, head: Any, new: Any, now: int) -> Any:
-        return plain(connection, message, head, new[1:] or new, now)
+    def sort(connection: Any, message: Any, head: Any) -> Any:
+        intake = plain(connection, message, head)
+        intake.new = intake.new[1:] or intake.new
+        return intake
 
-    return mock.patch.object(ingest, "_append", append)
+    return mock.patch.object(ingest, "_sort", sort)
 
 
 def _fork_unflagged() -> Any:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drivers.contracts.small import Diagnostic, Display, Keypad, Scanner
-from sim.worlds.simulation.factory import OFFICER, PIN, factory
+from sim.worlds.simulation.factory import OFFICER, PIN, SECOND, factory
 from sim.worlds.simulation.schedule import Pause
 from terminal.face.face import Face
 
@@ -19,7 +19,7 @@ PATIENCE = 6  # troubles in one fine before the officer gives up
 
 @dataclass(frozen=True)
 class Task:
-    """What the officer does next on the home screen: "fine", "sync", "idle" (`seconds`), "close"."""
+    """What the officer does next on the home screen: "fine", "void" (of the last payment), "sync", "idle" (`seconds`), "close"."""
 
     what: str
     driver: str = ""
@@ -27,11 +27,15 @@ class Task:
     later: bool = False  # the driver pays later
     offence: int = 1  # line on the first page
     seconds: int = 0
+    abandon: int = 0  # the reason's line: the case is given up instead of paid
 
     def tell(self) -> str:
         """In words."""
         if self.what == "fine":
-            return f"fine, {'pays later' if self.later else 'card ' + self.card}"
+            ends = f"abandoned for reason {self.abandon}" if self.abandon else "card " + self.card
+            return f"fine, {'pays later' if self.later else ends}"
+        if self.what == "void":
+            return "void, card " + self.card
         return self.what + (f" {self.seconds} s" if self.seconds else "")
 
 
@@ -61,7 +65,7 @@ class Officer(Scanner):
     def see(self, screen: str, fields: dict[str, Any]) -> None:
         """A screen appears."""
         self.screen, self.fields = screen, fields
-        if screen in ("home", "login_number"):
+        if screen == "home" or screen == "login_number" and not fields.get("second"):
             self.busy = False
 
     async def read_scan(self, timeout_ms: int) -> str | None:
@@ -92,9 +96,14 @@ class Officer(Scanner):
         return target[typed] if typed < len(target) else "ok"
 
     def _on_login_number(self) -> str | int:
+        if self.fields.get("second"):
+            return self._type(str(SECOND), len(self.fields["entry"]))
         if self.closed or (not self.tasks and not self.settling):
             return 120_000
         return self._type(str(OFFICER), len(self.fields["entry"]))
+
+    def _on_abandon_reason(self) -> str:
+        return str(self.task.abandon or 1)
 
     def _on_login_pin(self) -> str:
         return self._type(PIN, self.fields["stars"])
@@ -115,7 +124,7 @@ class Officer(Scanner):
             return 1000
         self.busy = True
         self.tell(f"officer: {self.task.tell()}")
-        return {"fine": "1", "sync": "2", "close": "3"}[self.task.what]
+        return {"fine": "1", "sync": "2", "close": "3", "void": "5"}[self.task.what]
 
     def _settle(self) -> str | int:
         if self.closed:  # closing did not work, and never will: a twin
@@ -138,7 +147,12 @@ class Officer(Scanner):
 
     def _on_pay_choice(self) -> str:
         self.paid += 1
-        return "2" if self.task.later or self.paid > 2 else "1"
+        if self.task.abandon:
+            return "cancel"
+        return "2" if self.task.later or not self.task.card or self.paid > 2 else "1"
+
+    def _on_syncing(self) -> int:
+        return 60_000  # he waits, and touches nothing
 
     def _on_card_choose(self) -> str:
         return "ok"

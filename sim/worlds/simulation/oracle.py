@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 _TELLING = ("outcome", "interrupted", "card_remove", "printing", "licence_hand")
 IN_FLIGHT_MS = 10_000  # an acknowledgement that was on its way while the database was replaced
 FULL_EVERY = 16  # commits between two full recomputations of the ledger
+_NOT_GIVEN_BACK = (
+    " AND NOT EXISTS (SELECT 1 FROM postings b WHERE b.device = p.device AND b.epoch = p.epoch AND b.intent = p.intent"
+    " AND b.part = 3)"
+)
 _TELL_MONEY = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
 
 
@@ -64,6 +68,8 @@ class Oracle:
         self.checks += 1
         if screen == "error" and fields["code"].startswith(("JRN", "SEC")) and device.label not in self.expected_stop:
             self.fail(f"{device.label} stopped with {fields['code']} though nobody tampered with it")
+        if screen == "void_result":
+            self._void_shown(device, fields)
         if screen not in _TELLING:
             return
         journal = device.terminal.journal
@@ -89,6 +95,21 @@ class Oracle:
         self.seen[key] = Shown(
             name, device.label, record[r.SEQ], record[r.INTENT], record[r.OUTCOME], record[r.AMOUNT], data
         )
+
+    def _void_shown(self, device: "Device", fields: dict[str, Any]) -> None:
+        """What a person is told of a void is durable; *done* is only said when the host has nothing to capture any more."""
+        journal = device.terminal.journal
+        last = None
+        for record, data, _ in journal.entries(1):
+            last = (record, data) if record[r.KIND] == r.VOID else last
+        if last is None or last[0][r.VOID_STATE] != fields["state"] or last[0][r.AMOUNT] != fields["amount"]:
+            self.fail(f"{device.label} shows another void than it stored")
+        elif device.element.counters[0] < last[0][r.COUNTER]:
+            self.fail(f"{device.label} shows a void before the counter was stepped")
+        elif fields["state"] == r.VOID_DONE:
+            identity = (device_name(device.index), last[0][r.EPOCH], last[0][r.INTENT])
+            if identity[0] not in self.tampered and any(c.identity == identity for c in self.centre.book.captures()):
+                self.fail(f"{device.label} says that payment {identity[2]} is voided; the host will capture it")
 
     def committed(self) -> None:
         """After each transaction of the server."""
@@ -128,6 +149,8 @@ class Oracle:
                     self._same_chain(device, rows)
                     self._totals(connection, device)
             self._ended(rows)
+            self._voided(connection, rows)
+            self._closed(rows)
             self._captures(connection)
             self._leftovers(connection, devices)
             self._flags(connection, devices)
@@ -165,6 +188,62 @@ class Oracle:
             if outcomes != 1:
                 self.fail(f"payment {intent} of {name} has {outcomes} outcomes")
 
+    def _voided(self, connection: Any, rows: dict[tuple[str, int], Any]) -> None:
+        """Every void that was asked for has ended once; done, there is one reversal, one opposite posting and no capture."""
+        ends: dict[tuple[str, int], list[int]] = {}
+        for (name, _), row in sorted(rows.items()):
+            if name in self.tampered or row.kind != r.VOID:
+                continue
+            record = cbor2.loads(bytes(row.record))
+            key = (name, record[r.INTENT])
+            if record[r.VOID_STATE] != r.VOID_ASKED:
+                ends.setdefault(key, []).append(record[r.VOID_STATE])
+            elif row.rejected is None:
+                ends.setdefault(key, []).append(0)
+        for (name, intent), told in sorted(ends.items()):
+            if 0 in told and len(told) != 2:
+                self.fail(f"the void of payment {intent} of {name} was told as {told}")
+            counts = connection.execute(
+                text(
+                    "SELECT (SELECT COUNT(*) FROM postings WHERE device = :d AND intent = :i AND part = 3),"
+                    " (SELECT COUNT(*) FROM outbox WHERE device = :d AND intent = :i AND step = 3 AND state = 2)"
+                ),
+                {"d": name, "i": intent},
+            ).one()
+            if tuple(counts) != ((1, 1) if r.VOID_DONE in told else (0, 0)):
+                self.fail(f"the void of payment {intent} of {name} ({told}): postings and reversals {tuple(counts)}")
+        undone = connection.execute(text("SELECT device, intent FROM postings WHERE part = 3"))
+        for row in undone:
+            if row.device not in self.tampered and r.VOID_DONE not in ends.get((row.device, row.intent), []):
+                self.fail(f"payment {row.intent} of {row.device} is given back though nobody voided it")
+
+    def _closed(self, rows: dict[tuple[str, int], Any]) -> None:
+        """Every verdict ends in a closed case, abandoning has a reason, and report numbers have no gaps."""
+        last: dict[str, tuple[str, int]] = {}
+        for (name, seq), row in sorted(rows.items()):
+            if name in self.tampered:
+                continue
+            record = cbor2.loads(bytes(row.record))
+            state, cases = last.get(name, ("closed", 0))
+            if row.kind == r.LICENCE_READ:
+                if state != "closed":
+                    self.fail(f"{name}: a licence is judged in record {seq} before the case before it ended")
+                state = "judged"
+            elif row.kind == r.NOTICE:
+                if record[r.CASE] != cases + 1 or int(record[r.PV][-5:]) != cases + 1:
+                    self.fail(f"{name}: report {record[r.PV]} follows number {cases}")
+                state, cases = "open", cases + 1
+            elif row.kind == r.VOID and record[r.VOID_STATE] == r.VOID_DONE:
+                state = "open"
+            elif row.kind == r.CASE_CLOSED:
+                if record[r.CLOSURE] == r.CLOSURE_ABANDONED and not record.get(r.REASON):
+                    self.fail(f"{name}: a case is abandoned in record {seq} without a reason")
+                state = "closed"
+            last[name] = (state, cases)
+        for name, (state, _) in sorted(last.items()):
+            if state != "closed":
+                self.fail(f"{name}: the last case is {state} when all is over")
+
     def _same_chain(self, device: "Device", rows: dict[tuple[str, int], Any]) -> None:
         """The server's records are the terminal's, byte for byte, without a gap."""
         journal = device.terminal.journal
@@ -184,7 +263,13 @@ class Oracle:
     def _totals(self, connection: Any, device: "Device") -> None:
         """Terminal's counter, server's ledger and the host's captures: three ways to the same sum. RECON agreed."""
         name = device_name(device.index)
-        counted = device.terminal.journal.cum_total
+        journal = device.terminal.journal
+        voided = sum(
+            record[r.AMOUNT]
+            for record, _, _ in journal.entries(1)
+            if record[r.KIND] == r.VOID and record[r.VOID_STATE] == r.VOID_DONE
+        )
+        counted = journal.cum_total - voided
         booked = -(
             connection.execute(
                 text("SELECT COALESCE(SUM(amount), 0) FROM legs WHERE device = :d AND account LIKE 'treasury:%'"),
@@ -206,6 +291,7 @@ class Oracle:
                 text(
                     "SELECT p.device, p.epoch, p.intent, p.amount FROM payments p LEFT JOIN results q ON p.device = q.device"
                     " AND p.epoch = q.epoch AND p.intent = q.intent WHERE p.held = 0 AND (p.outcome = 1 OR q.outcome = 1)"
+                    + _NOT_GIVEN_BACK
                 )
             )
         }
@@ -224,7 +310,9 @@ class Oracle:
         paid = connection.execute(
             text(
                 "SELECT p.device, p.case_no FROM payments p LEFT JOIN results q ON p.device = q.device AND p.intent = q.intent"
-                " WHERE p.held = 0 AND (p.outcome = 1 OR q.outcome = 1) GROUP BY p.device, p.case_no HAVING COUNT(*) > 1"
+                " WHERE p.held = 0 AND (p.outcome = 1 OR q.outcome = 1)"
+                + _NOT_GIVEN_BACK
+                + " GROUP BY p.device, p.case_no HAVING COUNT(*) > 1"
             )
         )
         for row in paid:

@@ -1,6 +1,7 @@
 """One seed: draw what happens and what goes wrong, play it until all is quiet, judge it."""
 
 import copy
+import dataclasses
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -58,7 +59,26 @@ def draw(seed: int) -> Plan:
     rng = random.Random(f"tasdid {seed}")
     devices = rng.choice((1, 2, 2, 3))
     tasks = [_shift(rng, rng.choice((1, 2, 2, 3)) if devices > 1 else rng.randint(2, 5)) for _ in range(devices)]
-    return Plan(seed, tasks, drawing.draw(rng, devices, WORK_S))
+    faults = drawing.draw(rng, devices, WORK_S)
+    return Plan(seed, _second_thoughts(random.Random(f"second thoughts {seed}"), tasks), faults)
+
+
+def _second_thoughts(rng: random.Random, shifts: list[list[Task]]) -> list[list[Task]]:
+    """Voids and abandoned cases, drawn apart so that the rest of a seed's plan is what it always was."""
+    changed = []
+    for shift in shifts:
+        tasks: list[Task] = []
+        for task in shift:
+            if task.what == "fine" and rng.random() < 0.08:
+                task = dataclasses.replace(task, abandon=rng.randint(1, 5))
+            tasks.append(task)
+            if task.what == "fine" and not task.later and rng.random() < 0.4:
+                card = task.card if rng.random() < 0.85 else rng.choice(CARDS)
+                after = rng.choice(("pay", "pay", "later", "abandon"))
+                reason = rng.randint(1, 5) if after == "abandon" else 0
+                tasks.append(Task("void", card=card, later=after == "later", abandon=reason))
+        changed.append(tasks)
+    return changed
 
 
 def _shift(rng: random.Random, fines: int) -> list[Task]:
@@ -250,7 +270,7 @@ class Simulation:
             if journal is not None and not device.quiet:
                 said.append(
                     f"{device.label} acknowledged {journal.acked_seq} of {journal.head_seq},"
-                    f" {len(journal.view.provisional)} results awaited"
+                    f" {len(journal.view.provisional)} results awaited{', a void' if journal.view.voiding else ''}"
                 )
         with reading(self.centre.engine) as connection:
             said.append(f"{outbox.unsettled(connection)} requests in the outbox")
@@ -279,6 +299,8 @@ def play(plan: Plan, hasty: bool = False) -> Outcome:
         "outcomes_shown": len(simulation.oracle.seen),
         "messages": simulation.centre.messages,
         "captures": len(simulation.centre.book.captures()),
+        "voids": factory().look("SELECT COUNT(*) FROM voids WHERE state = 2"),
+        "abandoned": factory().look("SELECT COUNT(*) FROM cases WHERE closure = 5"),
         "forks": factory().look("SELECT COUNT(*) FROM forks"),
         "checks": simulation.oracle.checks,
     }

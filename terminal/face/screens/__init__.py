@@ -25,7 +25,9 @@ DOCUMENT = (
 )  # fmt: skip
 PAYMENT = (
     "pay_choice", "card_present", "card_choose", "card_pin", "card_busy", "card_remove", "outcome", "printing", "interrupted",
+    "card_message",
 )  # fmt: skip
+VOID = ("void_confirm", "void_result", "abandon_reason")
 
 
 def drawer(screen: str) -> "Callable[[Sheet, dict], None]":
@@ -38,6 +40,8 @@ def drawer(screen: str) -> "Callable[[Sheet, dict], None]":
         from terminal.face.screens import document as module
     elif screen in PAYMENT:
         from terminal.face.screens import payment as module
+    elif screen in VOID:
+        from terminal.face.screens import void as module
     else:
         raise ConfigError("no such screen: " + screen, "CFG-054", "report it", screen)
     return getattr(module, screen)

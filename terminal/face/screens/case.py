@@ -92,10 +92,7 @@ def licence_verdict(sheet: "Sheet", fields: dict) -> None:
         second = sheet.t("verdict.expiry") + " " + numbers.date(fields.get("expiry", ""))
         sheet.pair(first, second, SMALL)
     if fields.get("categories"):
-        text = sheet.t("verdict.categories") + " " + ltr(fields["categories"])
-        if fields.get("vehicle"):
-            text += " · " + sheet.t("verdict.vehicle", category=ltr(fields["vehicle"]))
-        sheet.line(text, SMALL)
+        _categories(sheet, fields["categories"], fields.get("vehicle"), 1 if findings else 2)
     elif not fields.get("number"):
         sheet.space(8)
         sheet.card_icon(False)
@@ -108,6 +105,18 @@ def licence_verdict(sheet: "Sheet", fields: dict) -> None:
         sheet.line("▲ " + text, SMALL)
     hint = "▲▼ " + sheet.t("key.portrait") if fields.get("portrait") else ""
     sheet.footer("✗ " + sheet.t("key.cancel"), hint, "✓ " + sheet.t("key.next"))
+
+
+def _categories(sheet: "Sheet", held: str, vehicle: "str | None", lines: int) -> None:
+    """The categories held on one line with the one driven; where that is too long, on `lines` lines, the one driven first."""
+    title = sheet.t("verdict.categories") + " "
+    driven = sheet.t("verdict.vehicle", category=ltr(vehicle)) if vehicle else ""
+    text = title + ltr(held) + (" · " + driven if driven else "")
+    if len(sheet.engine.wrap(text, SMALL, WIDTH - 2 * MARGIN, sheet.rtl)) == 1:
+        sheet.line(text, SMALL)
+    else:
+        each = " ".join([ltr(name) for name in held.split(" ")])
+        sheet.para((driven + " · " if driven else "") + title + each, SMALL, lines=lines)
 
 
 def plate_entry(sheet: "Sheet", fields: dict) -> None:
@@ -150,13 +159,14 @@ def acknowledge(sheet: "Sheet", fields: dict) -> None:
 
 
 def licence_hand(sheet: "Sheet", fields: dict) -> None:
-    """disposition 1 returned, 2 retained, 3 release granted; days: validity of the document; pv: report it is about, or absent."""
+    """disposition 1 returned, 2 retained, 3 release granted; days: validity of the document; pv: report it is about, or
+    absent; note: key of the reason, where it is not the payment."""
     disposition = fields.get("disposition", 2)
     colour, ink = (AMBER, BLACK) if disposition == 2 else (GREEN, WHITE)
     sheet.panel(100, ink, colour)
     sheet.para(sheet.t("hand." + str(disposition)), HUGE, "center", 100)
     sheet.panel(FOOTER_TOP - STATUS_HEIGHT - 100)
-    note = sheet.t("hand." + str(disposition) + ".note", days=fields.get("days", 0))
+    note = sheet.t(fields.get("note") or "hand." + str(disposition) + ".note", days=fields.get("days", 0))
     if fields.get("pv"):
         sheet.space(4)
         sheet.line(sheet.t("hand.pv", pv=ltr(fields["pv"])), LARGE, "center")

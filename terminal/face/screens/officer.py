@@ -38,8 +38,8 @@ def boot(sheet: "Sheet", fields: dict) -> None:
 
 
 def login_number(sheet: "Sheet", fields: dict) -> None:
-    """entry: digits typed so far."""
-    sheet.title(sheet.t("login.title"))
+    """entry: digits typed so far; second: it is the second badge of a void."""
+    sheet.title(sheet.t("login.second" if fields.get("second") else "login.title"))
     sheet.line(sheet.t("login.number"), LARGE, "center")
     sheet.space(6)
     entry_box(sheet, fields.get("entry", ""))
@@ -47,9 +47,9 @@ def login_number(sheet: "Sheet", fields: dict) -> None:
 
 
 def login_pin(sheet: "Sheet", fields: dict) -> None:
-    """stars: number of digits typed; attempts_left: None if not to be said."""
+    """stars: number of digits typed; attempts_left: None if not to be said; second: of the second badge of a void."""
     left = fields.get("attempts_left")
-    sheet.title(sheet.t("login.title"))
+    sheet.title(sheet.t("login.second" if fields.get("second") else "login.title"))
     sheet.line(sheet.t("login.pin"), LARGE, "center")
     sheet.space(10)
     star_boxes(sheet, fields.get("stars", 0))
@@ -69,12 +69,12 @@ def locked(sheet: "Sheet", fields: dict) -> None:
 
 
 def home(sheet: "Sheet", fields: dict) -> None:
-    """officer, unit; choices 1 to 4."""
+    """officer, unit; choices 1 to 5."""
     sheet.title(sheet.t("home.title"))
-    sheet.y -= 4
+    sheet.y -= 6
     sheet.line(sheet.t("home.officer", officer=fields.get("officer", ""), unit=fields.get("unit", "")), SMALL)
-    labels = [sheet.t(key) for key in ("home.fine", "home.sync", "home.close", "home.language")]
-    sheet.menu(labels, 31, NORMAL)
+    labels = [sheet.t(key) for key in ("home.fine", "home.sync", "home.close", "home.language", "home.void")]
+    sheet.menu(labels, 25, NORMAL)
     sheet.footer("", "", "")
 
 
@@ -106,15 +106,20 @@ def sync_done(sheet: "Sheet", fields: dict) -> None:
 
 
 def shift_summary(sheet: "Sheet", fields: dict) -> None:
-    """count, total, provisional_count, provisional_total, declined_count, balanced (True, False or None); totals in centimes."""
+    """count, total, provisional_count, provisional_total, declined_count, voided_count, voided_total, balanced (True, False or
+    None); totals in centimes."""
     sheet.title(sheet.t("shift.title"))
-    sheet.space(4)
+    voided = fields.get("voided_count", 0)
+    size = SMALL if voided else NORMAL
+    sheet.space(0 if voided else 4)
     sheet.pair(
-        sheet.t("shift.approved", n=fields.get("count", 0)), numbers.amount(fields.get("total", 0), sheet.lang), NORMAL
+        sheet.t("shift.approved", n=fields.get("count", 0)), numbers.amount(fields.get("total", 0), sheet.lang), size
     )
     provisional = sheet.t("shift.provisional", n=fields.get("provisional_count", 0))
-    sheet.pair(provisional, numbers.amount(fields.get("provisional_total", 0), sheet.lang), NORMAL)
-    sheet.pair(sheet.t("shift.declined"), ltr(str(fields.get("declined_count", 0))), NORMAL)
+    sheet.pair(provisional, numbers.amount(fields.get("provisional_total", 0), sheet.lang), size)
+    if voided:
+        sheet.pair(sheet.t("shift.voided", n=voided), numbers.amount(fields.get("voided_total", 0), sheet.lang), size)
+    sheet.pair(sheet.t("shift.declined"), ltr(str(fields.get("declined_count", 0))), size)
     balanced = fields.get("balanced")
     sheet.y = sheet.panel_.y + sheet.panel_.height
     sheet.panel_.height -= 40

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 OUTCOMES = ((BLUE, WHITE, "⚠ "), (GREEN, WHITE, "✓ "), (AMBER, BLACK, "● "), (RED, WHITE, "✗ "), (BLUE, WHITE, "⚠ "))
 
+_WITHOUT_KEYS = (0x17, 0x1B)  # card read, asking the bank: there is nothing to cancel
+
 
 def pay_choice(sheet: "Sheet", fields: dict) -> None:
     """amount; 1 by card now, 2 later."""
@@ -38,13 +40,24 @@ def pay_choice(sheet: "Sheet", fields: dict) -> None:
 
 
 def card_present(sheet: "Sheet", fields: dict) -> None:
-    """amount."""
+    """amount; tap: whether a contactless card may be held to the reader too."""
     sheet.title(sheet.t("card.title"))
     sheet.y -= 4
     sheet.amount(numbers.amount(fields.get("amount", 0), sheet.lang))
     sheet.card_icon(True)
-    sheet.line(sheet.t("card.present"), NORMAL, "center")
+    sheet.line(sheet.t("card.tap" if fields.get("tap") else "card.present"), NORMAL, "center")
     sheet.footer("✗ " + sheet.t("key.cancel"), "", "")
+
+
+def card_message(sheet: "Sheet", fields: dict) -> None:
+    """ui: a message of the contactless reader (`protocol.emv.contactless.ui`): read, asking the bank, one card only, insert, phone, again."""
+    number = fields.get("ui", 0)
+    sheet.title(sheet.t("card.title"))
+    sheet.space(4)
+    sheet.card_icon(True)
+    sheet.line(sheet.t("tap." + str(number)), LARGE, "center")
+    sheet.para(sheet.t("tap." + str(number) + ".note"), NORMAL, "center", lines=2)
+    sheet.footer("" if number in _WITHOUT_KEYS else "✗ " + sheet.t("key.cancel"), "", "")
 
 
 def card_choose(sheet: "Sheet", fields: dict) -> None:

@@ -6,6 +6,7 @@ from protocol.licence.trust.anchors import TrustSet
 from terminal import localtime
 from terminal.flows import ask
 from terminal.flows.drive import drive
+from terminal.flows.licence.element import Curves
 
 PICTURE_WIDTH, PICTURE_HEIGHT = 112, 144
 _WAIT_MS = 60000
@@ -40,14 +41,18 @@ async def read(t, mrz, resume, vehicle: str):  # noqa: ANN001, ANN201 - Terminal
             shown[0] = step
             await t.face.show("licence_progress", file=name, done=done, total=total)
 
+    machine = licence_reader.read_licence(
+        t.ports.crypto, mrz, _Stock(stock).take, trust, localtime.yyyymmdd(t.now()), groups=(1, 11), resume=resume,
+        portrait=pictures is not None, atr=atr, room=t.ports.answer_room if reader.extended_length else 0,
+    )  # fmt: skip
+    curves = Curves(t.ports.se if t.ports.curves_in_element else None)
+    curves.handlers["progress"] = progress
     try:
-        machine = licence_reader.read_licence(
-            t.ports.crypto, mrz, _Stock(stock).take, trust, localtime.yyyymmdd(t.now()), groups=(1, 11), resume=resume,
-            portrait=pictures is not None, atr=atr, room=t.ports.answer_room if reader.extended_length else 0,
-        )  # fmt: skip
-        reading = await drive(reader, machine, {"progress": progress})
+        reading = await drive(reader, machine, curves.handlers)
     finally:
+        machine.close()  # whatever went wrong: no session key stays
         await reader.disconnect()
+        await curves.forget()
     return {
         "verdict": reading.verdict,
         "findings": list(reading.findings) + remarks(t, reading.dg1, mrz.number, vehicle),
@@ -108,6 +113,12 @@ class _Stock:
         return bytes(self._stock[self._at - count : self._at])
 
 
+def held(row: dict) -> str:
+    """A category as the officer sees it: its restrictions (code, sign, value) in brackets, "B[01.06]"."""
+    codes = row.get("code", "") + row.get("sign", "") + row.get("value", "")
+    return row["category"] + "[" + codes + "]" if codes else row["category"]
+
+
 async def show_verdict(t, driver: dict) -> bool:  # noqa: ANN001
     """Show names, number and verdict, the portrait on ▲ or ▼; True to go on."""
     dg1 = driver["dg1"]
@@ -118,7 +129,7 @@ async def show_verdict(t, driver: dict) -> bool:  # noqa: ANN001
         "name_lat": (dg1.get("surname", "") + " " + dg1.get("given_names", "")).strip(),
         "number": dg1.get("number", ""),
         "expiry": dg1.get("expiry", ""),
-        "categories": " ".join([c["category"] for c in dg1.get("categories", ())]),
+        "categories": " ".join([held(c) for c in dg1.get("categories", ())]),
         "vehicle": driver["vehicle"],
         "portrait": driver["picture"] is not None,
         "findings": driver["findings"],

@@ -20,7 +20,7 @@ DEVICE = "TSD-000001"
 
 
 def make(folder: Path) -> tuple[bytes, bytes]:
-    """(export, pinned public key) of a shift with three payments, one of them approved later."""
+    """(export, pinned public key) of a shift with three payments, one of them approved later, one voided."""
     state = folder / "element.json"
     SecureElementState.create(state, {0: ec.generate_private_key(ec.SECP256R1())}, {})
     part = StateElement(state)
@@ -38,6 +38,10 @@ def make(folder: Path) -> tuple[bytes, bytes]:
             await journal.append(r.PAYMENT_OUTCOME, body)
         body = {r.CASE: 2, r.INTENT: 5, r.AMOUNT: 500000, r.OUTCOME: 1}
         await journal.append(r.AUTHORISATION_RESULT, body)
+        body = {r.CASE: 1, r.INTENT: 3, r.AMOUNT: 500000}
+        asked = {r.VOID_STATE: r.VOID_ASKED, r.SECOND_OFFICER: 1012, r.CARD_TOKEN: bytes(16)}
+        await journal.append(r.VOID, {**body, **asked})
+        await journal.append(r.VOID, {**body, r.VOID_STATE: r.VOID_DONE, r.REASON: "00"})
         await journal.append(r.SHIFT_CLOSED, {r.SHIFT: 1, r.FIRST: 2, r.TOTALS: journal.view.totals})
         await journal.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})
         await export(journal, part, crypto, {"wilaya": 16}, pieces.append)

@@ -2,6 +2,7 @@
 of any record.
 """
 
+import cbor2
 import pytest
 
 from protocol import records as r
@@ -24,13 +25,19 @@ def test_an_honest_export_holds(made):
     items, key = made
     report = verify(b"".join(items), key)
     assert report["ok"] and report["findings"] == []
-    assert (report["records"], report["signatures"], report["key"]) == (11, 3, "pinned")
-    assert report["totals"] == {"1": [1, 500000], "2": [1, 500000], "3": [1, 500000], "11": [1, 500000]}
+    assert (report["records"], report["signatures"], report["key"]) == (13, 5, "pinned")
+    assert report["totals"] == {
+        "1": [1, 500000],
+        "2": [1, 500000],
+        "3": [1, 500000],
+        "11": [1, 500000],
+        "20": [1, 500000],
+    }
 
 
 def test_an_edit_of_any_record_is_named(made):
     items, key = made
-    for seq in range(1, 12):
+    for seq in range(1, 14):
         changed = [*items]
         changed[seq] = exports.change(items[seq], r.UTC, 1_600_000_000)
         report = verify(b"".join(changed), key)
@@ -38,9 +45,18 @@ def test_an_edit_of_any_record_is_named(made):
         assert {s for kind, s in _kinds(report) if kind == "edited"} == {seq}
 
 
+def test_a_void_without_its_own_signature_is_named(made):
+    items, key = made
+    changed = [*items]
+    record = cbor2.loads(items[10])[0]
+    assert cbor2.loads(record)[r.KIND] == r.VOID
+    changed[10] = cbor2.dumps([record, cbor2.loads(items[11])[1]], canonical=True)
+    assert ("signature", 10) in _kinds(verify(b"".join(changed), key))
+
+
 def test_an_edited_link_is_named_at_the_record_that_carries_it(made):
     items, key = made
-    for seq in range(2, 11):
+    for seq in range(2, 13):
         changed = [*items]
         changed[seq] = exports.change(items[seq], r.PREV, bytes(32))
         assert ("edited", seq) in _kinds(verify(b"".join(changed), key))
@@ -48,15 +64,15 @@ def test_an_edited_link_is_named_at_the_record_that_carries_it(made):
 
 def test_the_deletion_of_any_record_is_named(made):
     items, key = made
-    for seq in range(1, 12):
+    for seq in range(1, 14):
         report = verify(b"".join(items[:seq] + items[seq + 1 :]), key)
-        kind = "truncated" if seq in (1, 11) else "deleted"
+        kind = "truncated" if seq in (1, 13) else "deleted"
         assert not report["ok"] and (kind, seq) in _kinds(report), seq
 
 
 def test_the_insertion_of_a_record_is_named(made):
     items, key = made
-    for seq in range(1, 12):
+    for seq in range(1, 14):
         extra = exports.change(items[seq], r.UTC, 1)
         for place in (seq, seq + 1):
             report = verify(b"".join([*items[:place], extra, *items[place:]]), key)
@@ -65,7 +81,7 @@ def test_the_insertion_of_a_record_is_named(made):
 
 def test_records_in_another_order_are_named(made):
     items, key = made
-    for seq in range(1, 11):
+    for seq in range(1, 13):
         swapped = [*items[:seq], items[seq + 1], items[seq], *items[seq + 2 :]]
         report = verify(b"".join(swapped), key)
         assert not report["ok"] and _kinds(report) == {("reordered", seq)}, seq

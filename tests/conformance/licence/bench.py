@@ -100,8 +100,14 @@ def machine(given: "str | dict[str, Any]", **options: Any) -> Any:
     )
 
 
-def drive(steps: Any, respond: Callable[[bytes], bytes], pull_at: int = 0) -> Outcome:
-    """Step a machine to its end; coded errors become the outcome, everything else gets out."""
+def drive(
+    steps: Any,
+    respond: Callable[[bytes], bytes],
+    pull_at: int = 0,
+    curves: "Callable[[tuple[Any, ...]], Any] | None" = None,
+) -> Outcome:
+    """Step a machine to its end; coded errors become the outcome, everything else gets out. `curves` answers its requests for
+    elliptic-curve work."""
     outcome, answer = Outcome(), None
     try:
         while True:
@@ -109,6 +115,9 @@ def drive(steps: Any, respond: Callable[[bytes], bytes], pull_at: int = 0) -> Ou
             answer = None
             if request[0] == "progress":
                 outcome.progress.append(request[1:])
+                continue
+            if request[0] != "apdu":
+                answer = curves(request) if curves is not None else None
                 continue
             outcome.commands.append(request[1])
             if len(outcome.commands) == pull_at:

@@ -36,6 +36,7 @@ REQUIREMENTS: dict[str, str] = {
     "LR-09": "Truncated, oversized, indefinite, empty and missing files never look genuine (project)",
     "LR-10": "Progress is told per file and only grows",
     "LR-11": "A card pulled at any command leaves no session; the next reading authenticates and reads nothing twice",
+    "LR-13": "A chip that gives its files in crumbs ends the reading (project)",
     "LR-12": "Another chip after an interruption is LIC-033 (project)",
     # belief
     "LB-01": "RSA PKCS#1 v1.5, RSASSA-PSS and ECDSA (NIST, brainpool), SHA-224 to SHA-512, are verified (ICAO 9303-12 4.4)",
@@ -66,6 +67,7 @@ REQUIREMENTS: dict[str, str] = {
     # outside the process
     "LX-01": "Strangers reach the simulated chip through pcscd and decode its answers (opensc-tool, openssl)",
     "LX-02": "The reader gives the same result through pcscd as in the process",
+    "LX-04": "P-256 work goes to the secure element where the board says so, and changes no verdict (ATECC608B data sheet)",
     "LX-03": "Recorded readings replay on 32-bit MicroPython: the same commands, verdict and findings",
 }
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from protocol import records
-from protocol.licence.channel import answer_size, extended_announced
+from protocol.licence.channel import MAX_READS, answer_size, extended_announced
 from sim.cards.licence import profile
 from sim.cards.licence.people import PEOPLE
 from tests.conformance.licence import bench
@@ -237,6 +237,17 @@ def test_a_picture_larger_than_can_be_read_is_a_finding_and_no_accusation() -> N
 def test_large_groups_are_hashed_even_if_they_are_not_kept() -> None:
     got = bench.read({**profile("rich"), "portrait_bytes": 30000}, groups=(1, 4, 6), portrait=True).done
     assert got.covered == [1, 4, 6] and len(got.portrait or b"") > 8192
+
+
+@meets("LR-13")
+def test_files_in_crumbs_end_the_reading_after_a_bounded_number_of_commands() -> None:
+    """A chip that answers every READ BINARY with eight bytes would hold an officer for minutes."""
+    chip = bench.chip_of({**profile("amina"), "quirks": {"over_read": "short", "chunk": 0}})
+    chip.content.files[4] = b"\x65\x82\x7f\x00" + bytes(0x7F00)
+    inner = chip._piece
+    chip._piece = lambda content, offset, wanted: inner(content, offset, min(wanted, 8))
+    outcome = bench.read("amina", chip)
+    assert outcome.code == "LIC-031" and MAX_READS < len(outcome.commands) < MAX_READS + 20
 
 
 @meets("LR-11")

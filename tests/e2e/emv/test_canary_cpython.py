@@ -13,6 +13,7 @@ from protocol import records as r
 from sim.worlds.fleet import Fleet
 from sim.worlds.world import World, cpython_terminal
 from tests.e2e.emv import canary
+from tools.house.toolchain import APPLICATION_HEAP
 
 pytestmark = pytest.mark.timeout(200)
 SECRETS = ("world/pki/", "world/acquirer/", "world/people.json")  # cards' and acquirer's own
@@ -24,7 +25,9 @@ def _command(folder: Path, runtime: str) -> Any:
     from tools.image import build_image, device_command
 
     build_image(folder / "device.romfs")
-    return lambda wiring: device_command(folder / "device.romfs", "terminal.boards.mcu", "256k", [str(wiring)])
+    return lambda wiring: device_command(
+        folder / "device.romfs", "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)]
+    )
 
 
 def _play(folder: Path, runtime: str, look: Callable[[World], None]) -> tuple[list[dict[int, Any]], Fleet]:

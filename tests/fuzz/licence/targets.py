@@ -18,7 +18,9 @@ from protocol.licence.trust import algorithms, crl, passive, security_object, x5
 from protocol.licence.trust.anchors import TrustSet
 
 TODAY = "20250611"
-STEPS = 4000  # commands of one reading; more means that it does not end
+STEPS = (
+    2 * channel.MAX_READS * 17 + 200
+)  # requests of one reading (progress told, GET RESPONSE); more means that it does not end
 CODES = ("LIC-", "FMT-", "CRY-", "CRD-")
 _crypto = NativeCrypto()
 _trust: "list[TrustSet]" = []
@@ -146,7 +148,7 @@ class OpenChip:
         self.aid = profile.ISO_AID
         self.access, self.offers, self.pace_proof = "BAC", [], None
         self.chunk, self.room = 240, 0
-        self.rebuilds = 0
+        self.rebuilds = self.reads = 0
 
     def open(self) -> Any:
         yield ("progress", "open", 1, 1)

@@ -108,6 +108,11 @@ def icc_certificate(static, expiry="1230", pan=PAN):
     return sign(_ISSUER_N, _ISSUER_D, head, key[54:] + b"\x03" + static), key[54:]
 
 
+def sign_icc(head, tail_data):
+    """Signed dynamic data of the card's own key."""
+    return sign(_ICC_N, _ICC_D, head, tail_data)
+
+
 def ca_entry(**changes):
     """The CA key as the parameter set has it."""
     rid, modulus = AID[:5], be(_CA_N)

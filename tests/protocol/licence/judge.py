@@ -3,7 +3,7 @@
 from protocol.crypto.pure import PureCrypto
 from protocol.der import Der
 from protocol.errors import TasdidError
-from protocol.licence import dg1, dg11, groups, mrz
+from protocol.licence import curves, dg1, dg11, groups, mrz
 from protocol.licence.files import file_length
 from protocol.licence.trust import algorithms, crl, security_object, x509
 
@@ -17,7 +17,7 @@ def verify(spki, algorithm, open_hash, data, signature):
 def revoked(authority, listed, serials):
     """[whether the authority signed the list, next update, when each serial number was revoked]."""
     issuer, found = x509.parse(authority), crl.parse(listed)
-    holds = found.is_of(issuer) and found.signed_by(PureCrypto(), issuer)
+    holds = found.is_of(issuer) and curves.alone(found.signed_steps(PureCrypto(), issuer))
     return [holds, found.next_update] + [found.revoked_at(serial) for serial in serials]
 
 

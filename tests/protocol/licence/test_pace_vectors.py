@@ -206,11 +206,50 @@ def test_offers_are_chosen_by_what_runs_here():
     assert raises(AccessError, pace.offers, b"\x30\x00").code == "LIC-024"
 
 
+def test_the_command_of_active_authentication():
+    """With a key of the vector's size, the challenge goes out as printed; the signature belongs to another key and is refused."""
+    case = load("active_authentication")
+
+    class Chip:
+        crypto, room = PureCrypto(), 0
+
+        def random(self, count):
+            assert count == 8
+            return h(case["rnd_ifd"])
+
+        def send(self, command):
+            return (yield ("apdu", command)), 0x9000
+
+    modulus = b"\xd3" + bytes(range(1, 127)) + b"\x8d"
+    key = der(
+        0x30,
+        der(0x30, h("06092A864886F70D0101010500")),
+        der(3, b"\0", der(0x30, der(2, b"\0", modulus), h("0203010001"))),
+    )
+    machine = active.run(Chip(), der(0x6F, key), None)
+    assert next(machine) == ("apdu", h(case["internal_authenticate_command"]))
+    try:
+        machine.send(h(case["signature"]))
+    except StopIteration as end:
+        assert end.value is False
+
+
+def der(tag, *parts):
+    from protocol.der import wrap
+
+    return wrap(tag, b"".join(parts))
+
+
 def test_the_block_of_active_authentication():
     case = load("active_authentication")
     crypto = PureCrypto()
     challenge = h(case["rnd_ifd"])
     assert h(case["m1"]) + challenge == h(case["m"]) and crypto.sha1(h(case["m"])) == h(case["digest"])
+    assert h(case["f"]) == b"\x6a" + h(case["m1"]) + h(case["digest"]) + h(case["trailer"])
+    assert len(h(case["f"])) == len(h(case["signature"])) == case["modulus_bits"] // 8 == 128
+    assert (
+        case["public_key"] is None
+    )  # so the signature itself cannot be opened: test_chip_proof opens others' signatures
     assert active.block_holds(crypto, h(case["f"]), challenge)
     assert not active.block_holds(crypto, h(case["f"]), b"\0" * 8)
     for at in (0, 5, 110, 127):

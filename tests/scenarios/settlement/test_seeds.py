@@ -21,6 +21,7 @@ TRIED = 60 if SOAK else 40
 CAUGHT_BY = {
     "restored-as-new": 150,
     "fork-posted": 230,
+    "no-dedup": 60,
 }
 
 

@@ -137,3 +137,16 @@ async def test_a_reply_about_another_payment_is_no_answer():
         assert asked.reply == {"sent": True}
     asked, _, _ = await _ask(WELCOME, (m.TYPE_AUTHORISED, {m.NONCE: b"another!"}))
     assert asked.reply == {"sent": True}
+
+
+async def test_an_answer_with_fields_of_another_kind_or_size_is_doubt():
+    for name, values in (
+        ("issuer_data", (1, "91", bytes(256), [])),
+        ("auth_code", (424242, b"424242", "1234567890", True)),
+        ("reference", (7, b"REF", "R" * 17)),
+        ("response", (0, b"00", "0", "000", [])),
+        ("state", ("1", 9, b"")),
+    ):
+        for value in values:
+            asked, _, _ = await _ask(WELCOME, _answered(**{name: value}))
+            assert asked.reply == {"sent": True}, (name, value)

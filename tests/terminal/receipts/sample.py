@@ -7,7 +7,16 @@ PV = "000001-00042"
 PLATE = "00123-119-16"
 UTC = 1773493500  # 2026-03-14 14:05 in Algeria
 TOKEN = b"\x01\x02\x03\x04\x05\x06\x07\x08"
-OUTCOMES = {"payment": 1, "provisional": 2, "document": 2, "declined": 3, "notice": 0, "interrupted": 4}
+OUTCOMES = {
+    "payment": 1,
+    "provisional": 2,
+    "document": 2,
+    "declined": 3,
+    "notice": 0,
+    "interrupted": 4,
+    "void": 0,
+    "voiding": 2,
+}
 
 
 def claim_parts(kind):

@@ -127,8 +127,17 @@ def test_only_a_payment_says_paid():
 def test_a_retained_licence_comes_with_the_ten_day_document():
     for kind in KINDS:
         text = "\n".join(said(kind))
-        assert ("24/03/2026" in text) == (kind != "payment")
-        assert ("تسمح هذه الوثيقة" in text) == (kind != "payment")
+        assert ("24/03/2026" in text) == (kind not in ("payment", "void"))
+        assert ("تسمح هذه الوثيقة" in text) == (kind not in ("payment", "void"))
+
+
+def test_a_void_says_annulled_in_both_languages_and_leaves_the_licence_to_the_next_paper():
+    texts = said("void")
+    assert "ملغى" in texts and "ANNULÉ" in texts
+    assert not any(word("licence." + str(n))[1] in texts for n in (1, 2, 3))
+    waits = said("voiding")
+    assert "PAS ENCORE ANNULÉ" in waits and "ANNULÉ" not in waits and word("licence.2")[1] in waits
+    assert not any("AID" in text for text in texts + waits)
 
 
 def test_a_notice_has_no_card_and_says_when_to_pay():

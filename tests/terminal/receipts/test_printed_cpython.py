@@ -26,6 +26,8 @@ MEANINGS = {
     "declined": "not-paid",
     "notice": "not-paid",
     "interrupted": "nothing-taken",
+    "void": "not-paid",
+    "voiding": "not-yet-paid",
 }
 
 

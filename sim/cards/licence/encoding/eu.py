@@ -31,8 +31,13 @@ def dg1(person: Person) -> bytes:
         (0x5F0E, person.number.encode()),
     )
     rows = [
-        tlv(0x87, b";".join((code.encode(), _date(begin), _date(end), b"", b"", b"")))
-        for code, begin, end in person.categories
+        tlv(
+            0x87,
+            b";".join(
+                (row[0].encode(), _date(row[1]), _date(row[2]), *(text.encode() for text in (*row[3:], "", "", "")[:3]))
+            ),
+        )
+        for row in person.categories
     ]
     return tlv(
         0x61,

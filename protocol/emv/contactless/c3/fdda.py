@@ -1,0 +1,40 @@
+"""Fast dynamic data authentication, version 01 (Book C-3, 5.6 and annex C; certificates as EMV 4.4 Book 2, 6).
+
+The signed dynamic data (9F4B) cover the unpredictable number, the amount, the currency and the card authentication related data (9F69: version,
+the card's own unpredictable number, its transaction qualifiers). They do not cover the cryptogram.
+"""
+
+from typing import TYPE_CHECKING
+
+from protocol.emv import tags
+from protocol.emv.oda import authenticate, certificates
+from protocol.emv.oda.certificates import CertificateError, expect
+
+if TYPE_CHECKING:
+    from protocol.emv.state import Session
+
+_SIGNED = (
+    tags.CA_KEY_INDEX, tags.ISSUER_CERTIFICATE, tags.ISSUER_EXPONENT, tags.ICC_CERTIFICATE, tags.ICC_EXPONENT, tags.SDAD,
+    tags.CARD_AUTHENTICATION,
+)  # fmt: skip
+_DDA = 0x20  # byte 1 of the application interchange profile
+_VERSION = 0x01
+
+
+def check(s: "Session") -> bool:
+    """Whether the card proves that it is genuine; why not is in the explanation."""
+    s.oda = "fdda"
+    try:
+        expect(s.aip & _DDA != 0, "fdda-not-announced")
+        certificates.require(s, _SIGNED)
+        related = s.card[tags.CARD_AUTHENTICATION]
+        expect(related[0] == _VERSION and len(related) >= 7, "fdda-version")
+        s.icc_key = certificates.icc_key(s, certificates.static_data(s))
+        signed = [s.un, s.terminal[tags.AMOUNT], s.terminal[tags.CURRENCY], related]
+        authenticate.open_dynamic(s, s.card[tags.SDAD], signed)
+        expect(s.card.get(tags.CTQ, related[5:7]) == related[5:7], "fdda-qualifiers-differ")
+    except CertificateError as error:
+        s.note("K3 FDDA", str(error.detail))
+        return False
+    s.note("K3 FDDA", "fdda-holds 9F4B")
+    return True

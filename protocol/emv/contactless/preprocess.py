@@ -1,0 +1,38 @@
+"""Pre-processing (EMV Contactless Book B, 3.1): which combinations may take this amount, and what each tells the card beforehand.
+
+An amount of zero is never taken contactless: there is nothing to pay, and no status check is asked for.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from protocol.emv.contactless.params import Combination, ContactlessParams
+
+_OWN = b"\x7f\x3f\x7f\xff"  # no magnetic stripe, no issuer update whatever the set says; byte 2's two upper bits are of the transaction
+_ONLINE_CRYPTOGRAM = 0x80
+_CVM_REQUIRED = 0x40
+
+
+class Ready:
+    """A combination that may be used, with its indicators (Book B, table 3-1). `ttq`: 9F66 for kernel 3."""
+
+    def __init__(self, combination: "Combination", amount: int) -> None:
+        self.combination = combination
+        self.floor_exceeded = amount > combination.floor
+        self.cvm_required = amount >= combination.cvm_limit
+        ttq = bytearray([combination.ttq[i] & _OWN[i] for i in range(4)])
+        if self.floor_exceeded or not combination.offline:
+            ttq[1] |= _ONLINE_CRYPTOGRAM
+        if self.cvm_required:
+            ttq[1] |= _CVM_REQUIRED
+        self.ttq = bytes(ttq)
+
+
+def ready(params: "ContactlessParams", amount: int) -> "list[Ready]":
+    """The combinations that may take `amount` (centimes); none: use the other interface."""
+    return [Ready(each, amount) for each in params.combinations if 0 < amount < _limit(each)]
+
+
+def _limit(combination: "Combination") -> int:
+    """The higher of two where the kernel itself has a second limit for devices that verify their holder (Kernel 2)."""
+    return max(combination.limit, combination.device_limit) if combination.kernel == 2 else combination.limit

@@ -1,0 +1,78 @@
+"""Voids: an approved payment taken back by two officers with the same card, at the roadside (domain §4).
+
+The terminal's VOID record is the request: it reaches the server as any other record, so a lost answer or a repeated batch cannot ask
+twice. What it asks is a reversal (0400) in the outbox; the reversal's end is the void's end, handed to the terminal in WELCOME until it
+comes back as a record of its own:
+
+    VOID asked → ASKED → DONE      the acquirer has reversed the payment; the ledger has the opposite entries
+                      └→ REFUSED   it has not: the payment stands, an alarm says why
+
+A void that may not be (payment not approved, another card, one officer alone, voided before) is kept as a record, asks nobody and ends
+REFUSED at once. Synchronous functions on a connection; `server.ingest.work` gathers the rows of a batch.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, and_, select, update
+
+from protocol import cbor
+from protocol import records as r
+from protocol import sync as s
+from server import codes
+from server.acquirer import iso
+from server.ledger.posting import Identity
+from server.store import tables as t
+
+MAX_PENDING = 8  # ends in one reply; the rest follow
+
+
+def of(connection: Connection, identity: Identity) -> Any:
+    """The void of a payment that is asked or done, or None."""
+    c = t.voids.c
+    same = and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
+    return connection.execute(select(t.voids).where(same, c.state != r.VOID_REFUSED)).first()
+
+
+def problem(record: dict[int, Any], payment: dict[str, Any] | None, outcome: dict[int, Any] | None) -> str | None:
+    """Why a void may not be, from its record, the payment's row and the payment's outcome record; None if it may."""
+    if payment is None or payment["outcome"] != r.OUTCOME_APPROVED or payment["held"] or outcome is None:
+        return codes.VOID_UNEXPECTED
+    if payment["amount"] != record[r.AMOUNT]:
+        return codes.AMOUNT_DIFFERS
+    if record[r.SECOND_OFFICER] == record[r.OFFICER]:
+        return codes.VOID_ONE_OFFICER
+    if outcome.get(r.CARD_TOKEN) != record[r.CARD_TOKEN]:
+        return codes.VOID_ANOTHER_CARD
+    return None
+
+
+def outcome_record(connection: Connection, payment: dict[str, Any]) -> dict[int, Any] | None:
+    """The payment's outcome as it was signed, if it is on file."""
+    c = t.raw.c
+    same = and_(c.device == payment["device"], c.seq == payment["outcome_seq"], c.kind == r.PAYMENT_OUTCOME)
+    found = connection.execute(select(c.record).where(same, c.rejected.is_(None)).order_by(c.epoch.desc())).scalar()
+    return None if found is None else cbor.decode(bytes(found))
+
+
+def end(connection: Connection, identity: Identity, state: int, reason: str, now: int) -> None:
+    """The reversal of a payment has ended: so has its void, if there is one."""
+    c = t.voids.c
+    asked = and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2], c.state == r.VOID_ASKED)
+    connection.execute(update(t.voids).where(asked).values(state=state, reason=reason[:8], answered=now))
+
+
+def pending(connection: Connection, device: str) -> list[dict[int, Any]]:
+    """Ends of voids that the device has not yet written as records, oldest first."""
+    c = t.voids.c
+    waiting = (c.device == device, c.state != r.VOID_ASKED, c.result_seq.is_(None))
+    found = connection.execute(select(t.voids).where(*waiting).order_by(c.epoch, c.seq).limit(MAX_PENDING))
+    return [
+        {
+            s.RESULT_EPOCH: row.epoch,
+            s.RESULT_INTENT: row.intent,
+            s.RESULT_OUTCOME: row.state,
+            s.RESULT_REASON: row.reason,
+            s.RESULT_REF: iso.reference((row.device, row.epoch, row.intent)),
+        }
+        for row in found
+    ]

@@ -1,0 +1,118 @@
+"""What the records of several batches refer to, loaded before any of them is judged: one statement per table, not one per batch.
+
+A batch that brings a payment's intent and outcome together needs nothing of it: an intent is looked up only if its record is not
+among the new ones. Synchronous functions on a connection; reads only.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select, tuple_
+
+from protocol import records as r
+from server import schema
+from server.messages import Entry
+from server.store import tables as t
+
+Row = dict[str, Any]
+Key = tuple[str, int, int]  # device, epoch, intent or case number
+Wanted = tuple[str, int, list[Entry]]  # device, epoch, new records
+
+_CHUNK = 2000  # keys in a statement; SQLite takes 32,766 values
+
+
+def _by_key(table: Any, number: Any, *columns: Any) -> Any:
+    c = table.c
+    key = tuple_(c.device, c.epoch, number)
+    return select(*columns).where(key.in_(bindparam("keys", expanding=True)))
+
+
+_PAYMENTS = _by_key(t.payments, t.payments.c.intent, t.payments)
+_ASKED = _by_key(t.authorisations, t.authorisations.c.intent, t.authorisations)
+_CASES = _by_key(t.cases, t.cases.c.case_no, t.cases.c.device, t.cases.c.epoch, t.cases.c.case_no)
+_OLDER = (
+    select(t.payments)
+    .where(t.payments.c.device == bindparam("device"), t.payments.c.intent.in_(bindparam("intents", expanding=True)))
+    .order_by(t.payments.c.epoch)
+)
+"""Statements made once: making one costs more than running it."""
+
+
+def _rows(connection: Connection, statement: Any, keys: Iterable[Any]) -> list[Any]:
+    wanted = sorted(keys)
+    found = []
+    for first in range(0, len(wanted), _CHUNK):
+        found += connection.execute(statement, {"keys": wanted[first : first + _CHUNK]}).all()
+    return found
+
+
+class History:
+    """Payments, questions put to issuers and cases, as far as they are on record."""
+
+    def __init__(self, connection: Connection, batches: list[Wanted]) -> None:
+        self._connection = connection
+        intents: set[Key] = set()
+        asked: set[Key] = set()
+        cases: set[Key] = set()
+        for device, epoch, entries in batches:
+            here = {entry.seq for entry in entries if entry.record[r.KIND] == r.PAYMENT_INTENT}
+            for entry in entries:
+                record = entry.record
+                if record[r.KIND] == r.NOTICE:
+                    _note(cases, device, epoch, record.get(r.CASE))
+                intent = record.get(r.INTENT)
+                if intent is None:
+                    continue
+                if intent not in here:
+                    _note(intents, device, epoch, intent)
+                if not _needs_no_issuer(record):
+                    _note(asked, device, epoch, intent)
+        self._cases = {(row.device, row.epoch, row.case_no) for row in _rows(connection, _CASES, cases)}
+        self._asked = {(row.device, row.epoch, row.intent): row for row in _rows(connection, _ASKED, asked)}
+        self._payments = self._load_payments(intents)
+
+    def _load_payments(self, keys: set[Key]) -> dict[tuple[str, int], Row]:
+        """By device and intent; one that is not of the present epoch may be of an earlier one."""
+        found = {(row.device, row.intent): dict(row._mapping) for row in _rows(self._connection, _PAYMENTS, keys)}
+        older: dict[str, set[int]] = {}
+        for device, _, intent in keys:
+            if (device, intent) not in found:
+                older.setdefault(device, set()).add(intent)
+        for device, intents in sorted(older.items()):
+            found.update({(device, intent): row for intent, row in self.payments(device, intents).items()})
+        return found
+
+    def payments(self, device: str, intents: Iterable[Any]) -> dict[int, Row]:
+        """Rows of `payments` by intent, of whatever epoch, the latest where there are several."""
+        wanted = sorted(intent for intent in intents if type(intent) is int and 0 < intent <= schema.U32)
+        if not wanted:
+            return {}
+        found = self._connection.execute(_OLDER, {"device": device, "intents": wanted})
+        return {row.intent: dict(row._mapping) for row in found}
+
+    def payment(self, device: str, intent: int) -> Row | None:
+        """The row of a payment that was on record before these batches."""
+        return self._payments.get((device, intent))
+
+    def asked(self, key: Key) -> Any:
+        """The row of a payment's authorisation while the card waited, None if there was none."""
+        return self._asked.get(key)
+
+    def has_case(self, key: Key) -> bool:
+        """Whether the case is on record."""
+        return key in self._cases
+
+
+def _note(keys: set[Key], device: str, epoch: int, number: Any) -> None:
+    """A number out of range is of a record that is not posted."""
+    if type(number) is int and 0 < number <= schema.U32:
+        keys.add((device, epoch, number))
+
+
+def _needs_no_issuer(record: dict[int, Any]) -> bool:
+    """Whether it does not matter for a record if its payment was put to the issuer: an outcome approved by the card."""
+    return (
+        record[r.KIND] == r.PAYMENT_OUTCOME
+        and record.get(r.OUTCOME) == r.OUTCOME_APPROVED
+        and not schema.approved_online(record)
+    )

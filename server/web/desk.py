@@ -1,0 +1,69 @@
+"""The desk: takes checked messages, has them written together, puts waiting cards to the acquirer, gives replies to be sealed.
+
+There is one for a database's writer. `server.web.sync` stands before it, in the same process or (`server.web.fronts`) in others.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from server import codes
+from server.acquirer.iso import Answer
+from server.acquirer.link import AcquirerLink
+from server.acquirer.worker import Worker
+from server.ingest.dispatch import Asked, Reply, Service
+from server.messages import Batch
+from server.web.writer import Writer
+
+_log = logging.getLogger("tasdid.server")
+
+
+@dataclass
+class Desk:
+    """What it works with. `link` gives a link of its own for each payment whose card waits."""
+
+    engine: Engine
+    service: Service
+    writer: Writer
+    worker: Worker | None
+    clock: Callable[[], int]
+    link: Callable[[], AcquirerLink] | None = None
+
+    async def answer(self, checked: Any) -> Reply:
+        """The reply to a checked message, after its commit. RefusedError BUSY or NOT_WRITTEN: to be told later."""
+        try:
+            reply = await self.writer.say(checked)
+            if isinstance(reply, Asked):
+                reply = await self._ask(reply)
+        except SQLAlchemyError as error:
+            _log.error("%s a message was not written: %s", codes.NOT_WRITTEN, type(error).__name__)
+            raise codes.RefusedError(codes.NOT_WRITTEN, "the database did not take it") from error
+        if self.worker is not None and isinstance(checked, Batch):
+            self.worker.nudge()
+        return reply
+
+    async def counts(self) -> dict[str, int]:
+        """What the writer has done so far."""
+        return {"commits": self.writer.commits, "operations": self.writer.operations}
+
+    async def _ask(self, asked: Asked) -> Reply:
+        """Put a payment to its issuer while the card waits, between two transactions."""
+        answer: Answer | None = None
+        unsent = self.link is None
+        if self.link is not None:
+            link = self.link()
+            try:
+                answer = await link.exchange(asked.request, self.clock())
+            except codes.AcquirerError as error:
+                unsent = error.unsent
+                _log.warning("a waiting card gets no answer: %s", error)
+            finally:
+                await link.close()
+        reply = await self.writer.write(lambda c: self.service.answered(c, asked, answer, unsent, self.clock()))
+        if self.worker is not None:
+            self.worker.nudge()
+        return reply

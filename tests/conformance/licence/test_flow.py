@@ -1,0 +1,99 @@
+"""The terminal's own flow at a simulated chip: a card pulled at any command leaves one record, restrictions reach the screen."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from protocol import records as r
+from protocol.crypto.native import NativeCrypto
+from protocol.errors import CardRemovedError
+from protocol.licence import groups
+from sim.cards.licence import profile
+from sim.cards.licence.content import dg1
+from sim.cards.licence.encoding import eu
+from sim.cards.licence.people import PEOPLE
+from sim.links.direct import DirectReader
+from terminal.flows.fine import Fine
+from tests.conformance.licence import bench
+from tests.conformance.licence.requirements import meets
+from tests.terminal.test_licence_flows import Terminal
+
+RESTRICTED = replace(
+    PEOPLE["nadia"],
+    categories=(("B", "20180412", "20280411", "01.06"), ("C1", "20180412", "20280411", "S05", "<=", "7500")),
+)
+
+
+class PulledReader(DirectReader):
+    """The card leaves at one command, and is laid on again."""
+
+    def __init__(self, pull_at: int) -> None:
+        super().__init__()
+        self.commands = 0
+        self.pull_at = pull_at
+
+    async def transceive(self, command: bytes) -> bytes:
+        self.commands += 1
+        if self.commands == self.pull_at:
+            self.power(False)
+            raise CardRemovedError("the card left while it was being used")
+        return await super().transceive(command)
+
+
+class Trust:
+    def __init__(self) -> None:
+        self.body: "dict[str, Any]" = {"anchors": bench.pki().anchors()}
+
+
+class AtAChip(Terminal):
+    """A terminal with a reader and anchors; the officer always goes on."""
+
+    def __init__(self, reader: Any) -> None:
+        super().__init__(*["ok"] * 20)
+        ports: Any = self.ports
+        ports.licence_reader, ports.crypto = reader, NativeCrypto()
+        ports.answer_room, ports.curves_in_element = 0, False
+
+    def parameter(self, kind: str) -> Any:
+        return Trust() if kind == "trust" else super().parameter(kind)
+
+
+async def read(given: "dict[str, Any]", pull_at: int) -> "tuple[AtAChip, PulledReader]":
+    reader = PulledReader(pull_at)
+    await reader.insert(bench.chip_of(given))
+    terminal = AtAChip(reader)
+    fine = Fine(terminal)
+    fine.mrz = bench.print_of(given)
+    assert await fine._read() == "plate"
+    return terminal, reader
+
+
+@meets("LR-11")
+@pytest.mark.parametrize("name", ["amina", "agreement-standardised"])
+def test_a_card_pulled_at_any_command_leaves_one_record(name: str) -> None:
+    given = {**profile(name), "portrait_bytes": 300}
+
+    async def run() -> None:
+        whole, reader = await read(given, 0)
+        expected = whole.journal.records[0][:2]
+        assert expected[0] == r.LICENCE_READ and whole.face.screens()[-1] == "licence_verdict"
+        for at in range(1, reader.commands + 1):
+            terminal, _ = await read(given, at)
+            assert [record[:2] for record in terminal.journal.records] == [expected], at
+            assert terminal.face.screens().count("error") == 1, at
+
+    asyncio.run(run())
+
+
+@meets("LR-06")
+def test_restrictions_of_a_category_stand_on_the_screen() -> None:
+    terminal, _ = asyncio.run(read({"person": RESTRICTED, "portrait_bytes": 64}, 0))
+    assert terminal.face.shown[-1][1]["categories"] == "B[01.06] C1[S05<=7500]"
+    for made in (dg1(RESTRICTED), eu.dg1(RESTRICTED)):
+        rows = groups.decode(1, made)["categories"]
+        assert [(row["category"], row["code"], row["sign"], row["value"]) for row in rows] == [
+            ("B", "01.06", "", ""), ("C1", "S05", "<=", "7500"),
+        ]  # fmt: skip
+        assert rows[0]["issue"] == "20180412" and rows[0]["expiry"] == "20280411"

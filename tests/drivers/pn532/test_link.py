@@ -1,0 +1,114 @@
+"""Commands to the PN532 when the line is bad: what is repeated, what must not be, and how a command ends that takes too long."""
+
+from drivers.pn532.link import Link
+from protocol.errors import CardError, CardSilentError
+from tests.drivers.pn532.scripted import ACK, Line, answer
+from tests.support.dual import araises
+
+GOOD = answer(b"\x41\x00\x90\x00")
+BAD = GOOD[:-3] + b"\x01" + GOOD[-2:]
+EXCHANGE = b"\x40\x01"
+
+
+async def started(line):
+    link = Link(line)
+    await link.start()
+    line.sent.clear()
+    return link
+
+
+async def exchange(link):
+    count = await link.command(EXCHANGE, b"\x00\xa4\x04\x00", 1000, False)
+    return bytes(link.parser.body[2:count])
+
+
+async def test_set_up_wakes_names_configures_and_raises_the_speed():
+    line = Line(lambda content: b"")
+    await Link(line).start()
+    assert line.codes() == ["ack", 0x14, 0x02, 0x12, 0x32, 0x32, 0x32, 0x10, "ack"]
+    assert line.sent[-2] == b"\x10\x07"
+    assert line.speeds == [115200, 921600]
+
+
+async def test_damaged_answer_is_asked_for_again_and_the_card_hears_nothing_twice():
+    line = Line(lambda content: ACK + BAD, on_nack=GOOD)
+    link = await started(line)
+    assert await exchange(link) == b"\x00\x90\x00"
+    assert line.codes() == [0x40, "nack"]
+
+
+async def test_answer_cut_in_the_middle_is_asked_for_again():
+    for end in range(2, len(GOOD)):
+        line = Line(lambda content, end=end: ACK + GOOD[:end], on_nack=GOOD)
+        link = await started(line)
+        if end < 3:
+            continue  # no frame has begun: that is silence
+        assert await exchange(link) == b"\x00\x90\x00", end
+        assert line.codes() == [0x40, "nack"]
+
+
+async def test_answer_without_its_acknowledgement_is_an_answer():
+    for lost in (b"", ACK[:4], b"\x00\x00\xff\x00\x00\x00"):
+        line = Line(lambda content, lost=lost: lost + GOOD, on_nack=GOOD)
+        link = await started(line)
+        assert await exchange(link) == b"\x00\x90\x00", lost
+
+
+async def test_unheard_exchange_is_never_repeated():
+    line = Line(lambda content: b"")
+    link = await started(line)
+    assert (await araises(CardError, exchange(link))).code == "CRD-010"
+    assert line.codes() == [0x40]
+
+
+async def test_unheard_question_is_repeated():
+    tries = []
+
+    def third(content):
+        tries.append(content)
+        return ACK + answer(b"\x01\x00") if len(tries) == 3 else b""
+
+    line = Line(third)
+    link = await started(line)
+    assert await link.command(b"\x00\x06") == 3
+    assert line.codes() == [0x00, "ack", 0x00, "ack", 0x00]
+
+
+async def test_exchange_that_takes_too_long_is_stopped_and_its_late_answer_is_not_taken_for_another():
+    answers = [ACK, ACK + answer(b"\x41\x00\x6a\x82") + answer(b"\x01\x00")]
+    line = Line(lambda content: answers.pop(0))
+    link = await started(line)
+    await araises(CardSilentError, exchange(link))
+    assert line.codes() == [0x40, "ack"]
+    assert await link.command(b"\x00\x06") == 3
+    assert bytes(link.parser.body[:3]) == b"\xd5\x01\x00"
+
+
+async def test_noise_without_end_ends():
+    line = Line(lambda content: bytes(100) * 60)
+    link = await started(line)
+    assert (await araises(CardError, exchange(link))).code == "CRD-010"
+
+
+async def test_error_frame_and_foreign_part_are_coded():
+    line = Line(lambda content: ACK + bytes.fromhex("0000FF01FF7F8100"))
+    link = await started(line)
+    error = await araises(CardError, exchange(link))
+    assert (error.code, error.detail) == ("CRD-014", 0x40)
+
+    class Other(Line):
+        def _setup(self, content):
+            return ACK + answer(bytes([content[0] + 1, 0x07, 1, 6, 7]))
+
+    assert (await araises(CardError, Link(Other(None)).start())).code == "CRD-010"
+
+
+async def test_nobody_on_the_line():
+    class Dead(Line):
+        def _setup(self, content):
+            return b""
+
+    line = Dead(None)
+    assert (await araises(CardError, Link(line).start())).code == "CRD-010"
+    assert set(line.codes()) == {"ack", 0x14}
+    assert line.speeds == [115200, 115200, 921600]

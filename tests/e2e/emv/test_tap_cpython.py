@@ -1,0 +1,168 @@
+"""Contactless payments through the whole terminal: cards on a PN532's antenna, lights, screens, records, acquirer; on both runtimes.
+
+One shift: approved offline by a tap; provisional; two cards at once; a card taken away too early and presented again; a phone that is to be
+unlocked; a card that is to be inserted (two identities, one payment); an online PIN; the server's ledger agrees.
+"""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol import records as r
+from sim.cards.emv.contactless import build, dual, profile
+from sim.cards.emv.personalise import number
+from sim.worlds.fleet import Fleet
+from sim.worlds.world import World, cpython_terminal
+from tests.e2e.emv import canary
+from tools.house.toolchain import APPLICATION_HEAP
+
+pytestmark = pytest.mark.timeout(300)
+PIN = "4711"
+CARDS = {
+    "approve": "tap-approve",
+    "online": "tap-ask",
+    "switch": "tap-switch",
+    "phone": "tap-phone",
+    "pin": "tap-online",
+    "decline": "tap-decline",
+}
+READ = (15, 0, ((1500, 500),))
+
+
+def _profile(name: str) -> dict[str, Any]:
+    if name == "tap-ask":
+        return {**profile("tap-approve"), "number": 61, "tap": "online"}
+    if name == "tap-phone":
+        return {**profile("tap-phone"), "scheme": "edahabia"}
+    return {**profile(name), "pin": PIN}
+
+
+class TapShift(canary.Shift):
+    """Payments with the cards on the antenna."""
+
+    def prepare(self) -> None:
+        pki = self.world.fleet.pki
+        profiles = {key: _profile(name) for key, name in CARDS.items()}
+        self.contact, self.air = {}, {}
+        for key, one in profiles.items():
+            if key == "switch":
+                self.contact[key], self.air[key] = dual(one, pki)
+            else:
+                self.air[key] = build(one, pki)
+        wishes = {
+            number(pki.schemes.issuers[one["scheme"]].bin, one["number"]): {"pin": PIN, "profile": "approve"}
+            for one in profiles.values()
+        }
+        self.world.fleet.acquirer_profiles.write_text(json.dumps(wishes))
+
+    async def notice(self) -> None:
+        await self.actor.see("home")
+        await self._notice("amina", scan=True)
+        await self.actor.press("pay_choice", "1")
+        await self.actor.see("card_present", tap=True)
+
+    async def outcome(self, expected: int) -> dict[int, Any]:
+        """The outcome on the screen is the one that is durable; then papers and hand-over."""
+        event = await self.actor.see("outcome")
+        record = [entry for entry in self._records() if entry[r.KIND] == r.PAYMENT_OUTCOME][-1]
+        assert (event["outcome"], record[r.OUTCOME]) == (expected, expected), (event, record.get(r.REASON))
+        await self.actor.type("ok")
+        await self.world.field.remove()
+        await self._finish(expected)
+        return record
+
+
+async def _shift(shift: TapShift) -> None:
+    world, actor, field = shift.world, shift.actor, shift.world.field
+    await shift.begin(network=False)
+
+    await shift.notice()
+    await field.insert(shift.air["approve"])
+    record = await shift.outcome(r.OUTCOME_APPROVED)
+    assert (record[r.REASON], record[r.INTERFACE], r.SEALED in record) == ("Y1", r.INTERFACE_CONTACTLESS, True)
+    assert READ in world.lights.history and [c[1] for c, _ in field.log][-6:] == [0xA4, 0xA4, 0xA8, 0xB2, 0xB2, 0xB2]
+
+    await shift.notice()  # two cards at once, then one; it leaves before it is read, and comes back
+    await field.insert(shift.air["decline"])
+    await field.add(shift.air["online"])
+    await actor.see("card_message", ui=0x19)
+    field.tear_at = 4
+    await field.remove(shift.air["decline"])
+    await actor.see("card_message", ui=0x21)
+    await field.insert(shift.air["online"])
+    record = await shift.outcome(r.OUTCOME_PROVISIONAL)
+    assert (record[r.REASON], record[r.INTERFACE], record[r.ATC]) == ("DEFERRED", r.INTERFACE_CONTACTLESS, 2)
+
+    await shift.notice()  # the card wants its contacts: the tap's identity ends declined, the slot's is new
+    await field.insert(shift.air["switch"])
+    await actor.see("card_message", ui=0x1D)
+    await field.remove()
+    await world.payment_slot.insert(shift.contact["switch"])
+    await actor.press("card_pin", PIN, "ok")
+    await actor.see("outcome")
+    outcomes = [entry for entry in shift._records() if entry[r.KIND] == r.PAYMENT_OUTCOME][-2:]
+    assert [entry[r.OUTCOME] for entry in outcomes] == [r.OUTCOME_DECLINED, r.OUTCOME_APPROVED]
+    assert outcomes[0][r.REASON] == "EMV-140" and outcomes[0][r.INTENT] != outcomes[1][r.INTENT]
+    assert outcomes[0][r.INTERFACE] == r.INTERFACE_CONTACTLESS and r.INTERFACE not in outcomes[1]
+    await actor.type("ok")
+    await actor.see("card_remove")
+    await world.payment_slot.remove()
+    await shift._finish(r.OUTCOME_APPROVED)
+
+    world.gateway.switch(True)
+    await shift.notice()  # a phone: look at it, unlock it, present it again
+    await field.insert(shift.air["phone"])
+    await actor.see("card_message", ui=0x20)
+    await field.remove()
+    await asyncio.sleep(0.5)
+    await field.insert(shift.air["phone"])
+    record = await shift.outcome(r.OUTCOME_APPROVED)
+    assert (record[r.REASON], record[r.ONLINE]) == ("00", r.ONLINE_ANSWERED)
+
+    await shift.notice()  # a card that wants its PIN checked by the bank; it has left the field by then
+    await field.insert(shift.air["pin"])
+    await actor.see("card_pin")
+    await field.remove()
+    await actor.type(PIN, "ok")
+    record = await shift.outcome(r.OUTCOME_APPROVED)
+    assert (record[r.REASON], record[r.ONLINE]) == ("00", r.ONLINE_ANSWERED)
+
+    await shift.notice()
+    await field.insert(shift.air["decline"])
+    record = await shift.outcome(r.OUTCOME_DECLINED)
+    assert record[r.REASON] == "Z1"
+
+    await shift.synchronise()
+    await actor.see("home")
+    ledger = await world.http_json("/api/ledger")
+    paid = [e for e in shift._records() if e[r.KIND] == r.PAYMENT_OUTCOME and e[r.OUTCOME] == r.OUTCOME_APPROVED]
+    assert ledger["totals"]["approved"]["count"] == len(paid) == 4
+    assert ledger["balanced"] and not ledger["differences"]
+
+
+@pytest.mark.parametrize("runtime", ["cpython", "micropython"])
+def test_a_shift_of_taps(tmp_path: Path, runtime: str) -> None:
+    async def play() -> None:
+        command: Any = cpython_terminal
+        if runtime == "micropython":
+            from tools.image import build_image, device_command
+
+            build_image(tmp_path / "device.romfs")
+
+            def command(wiring: Path) -> list[str]:
+                return device_command(tmp_path / "device.romfs", "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)])
+
+        world = World(Fleet.make(tmp_path / "world"), runtime, "tcp", "fr", command)
+        shift = TapShift(world, tmp_path, "fr", lambda step: None)
+        shift.prepare()
+        try:
+            await world.start()
+            await _shift(shift)
+            assert shift.failed() == []
+        finally:
+            await world.close()
+
+    asyncio.run(play())
