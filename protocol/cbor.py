@@ -152,6 +152,8 @@ def encode(value: "Any", tags: bool = False, max_depth: int = MAX_DEPTH, max_siz
 def utf8_error(data: "Bytes") -> int:
     """Offset of the first byte that breaks UTF-8 (RFC 3629: no overlong forms, surrogates or values over 10FFFF), or -1."""
     i, end = 0, len(data)
+    if not end or max(data) < 0x80:
+        return -1
     while i < end:
         lead = data[i]
         if lead < 0x80:
@@ -231,15 +233,17 @@ class _Reader:
             raise _malformed("cut short", start)
         initial = self.data[start]
         self.at = start + 1
+        if initial < 24:  # most items of a record are small numbers
+            return initial
         major, info = initial >> 5, initial & 31
         if major == 0:
             return self.argument(info)
+        if major == 2:
+            return self.take(info if info < 24 else self.argument(info))
+        if major == 3:
+            return self.text(info if info < 24 else self.argument(info))
         if major == 1:
             return -1 - self.argument(info)
-        if major == 2:
-            return self.take(self.argument(info))
-        if major == 3:
-            return self.text(self.argument(info))
         if major == 7:
             return self.simple(info, start)
         if depth <= 0:
@@ -269,9 +273,13 @@ class _Reader:
             start = self.at
             if start >= len(self.data):
                 raise _malformed("cut short", start)
-            if self.data[start] >> 5 not in (0, 1, 3):
+            key = self.data[start]
+            if key < 24:
+                self.at = start + 1
+            elif key >> 5 in (0, 1, 3):
+                key = self.item(depth)
+            else:
                 raise _outside("a map key must be an integer or a text", start)
-            key = self.item(depth)
             encoded = bytes(self.data[start : self.at])
             if before is not None and before >= encoded:
                 raise _loose("duplicate key" if before == encoded else "keys out of order", start)

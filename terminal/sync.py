@@ -185,10 +185,10 @@ class Sync:
                 "the server knows records that this terminal does not have", "SRV-072", "call the centre", seq
             )
         if seq != self._held:
-            known = None
-            for record, data, _ in journal.entries(seq):
-                known = t_hash(self._t, data) if record[r.SEQ] == seq else None
-                break
+            known = journal.head_hash
+            if seq < journal.head_seq:
+                item = journal.record_at(seq) if seq else None
+                known = t_hash(self._t, item[1]) if item is not None else None
             if seq and known is not None and message[m.ACKED_HASH] != known:
                 raise ServerError("the server acknowledges another chain", "SRV-072", "call the centre", seq)
             if seq > journal.acked_seq:

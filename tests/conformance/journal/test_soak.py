@@ -10,16 +10,17 @@ import pytest
 
 from drivers.storage_littlefs import LittlefsStorage
 from protocol import records as r
-from sim.parts.nor.flash import NorFlash
+from sim.parts.nor.flash import PAGE, PAGES, NorFlash
+from terminal.journal.frames import SegmentReader
 from terminal.journal.journal import Journal
 from tests.support import strict
 from tools.house.paths import ROOT
 from tools.house.toolchain import micropython_command, why_unavailable
-from tools.journal.soak import rig
+from tools.journal.soak import damage, remembered, rig, volume
 from tools.journal.soak.campaigns import CAMPAIGNS
 from tools.journal.soak.run import FULL, run
 
-SMALL = {"cuts": (8, 5), "bytes": (1, 25), "doubles": (2, 31), "flips": (2, 997), "faults": (8, 1)}
+SMALL = {"cuts": (8, 5), "bytes": (2, 12), "doubles": (2, 31), "flips": (2, 997), "faults": (8, 1)}
 
 
 @pytest.mark.parametrize("name", list(SMALL))
@@ -52,6 +53,47 @@ def test_the_oracle_notices_a_store_that_forgets_the_last_append(monkeypatch):
     monkeypatch.setattr(rig, "LittlefsStorage", Forgetful)
     report = CAMPAIGNS["cuts"](1, 0, 1, lambda done: None)
     assert report["outcomes"]["NOT HELD"] > 0
+
+
+def _told(report):
+    return {key: report[key] for key in ("operations", "images", "distinct", "outcomes", "failures")}
+
+
+@pytest.mark.parametrize("name", ["cuts", "bytes", "doubles", "flips"])
+def test_what_is_remembered_and_taken_over_is_what_would_be_found(name, monkeypatch):
+    """The short cuts of the campaigns (`remembered`, `Observer`, `Intact.judge_flip`) change no verdict."""
+    size = {"cuts": (7, 1, 6), "bytes": (1, 3, 40), "doubles": (2, 1, 9), "flips": (3, 5, 1511)}[name]
+    with remembered.remembering():
+        quick = CAMPAIGNS[name](*size, lambda done: None)
+    monkeypatch.setattr(volume.Observer, "_find", lambda *_: None)
+    if name == "flips":  # another reader would touch other pages, and the bits of those pages are counted
+        for memory in ("_indexes", "_heads", "_entries", "_records"):
+            monkeypatch.setattr(remembered, memory, _Forgetful())
+    else:
+        monkeypatch.setattr(remembered, "RememberingReader", SegmentReader)
+    monkeypatch.setattr(damage.Intact, "judge_flip", _on_the_volume)
+    slow = CAMPAIGNS[name](*size, lambda done: None)
+    assert _told(quick) == _told(slow)
+    if name == "flips":
+        assert 0 < quick["on_files"] < quick["images"] and slow["on_files"] == 0
+    else:
+        assert quick["run"] < slow["run"] or name == "bytes"  # its sampled operations lie far apart
+
+
+class _Forgetful(dict):
+    """Keeps what was put last and never finds it when asked whether it is there."""
+
+    def get(self, key, default=None):
+        return default
+
+    def __contains__(self, key):
+        return False
+
+
+def _on_the_volume(whole, page, byte, bit):
+    flash = volume.Traced(whole.blocks)
+    flash.flip(page // PAGES, page % PAGES * PAGE + byte, bit)
+    return whole.judge(flash, True)
 
 
 @pytest.mark.soak

@@ -16,12 +16,14 @@ from typing import Any
 
 from drivers.storage_littlefs import LittlefsStorage
 from protocol import records as r
-from protocol.errors import JournalError, TasdidError
+from protocol.errors import JournalError
 from sim.parts.nor import tails
 from sim.parts.nor.flash import BLOCK, ERASE, PAGE, NorFlash
-from terminal.journal.journal import Journal
-from tools.journal.soak.checks import Expected, Intact, NotHeld, after_cut, describe, open_journal
-from tools.journal.soak.rig import BLOCKS, CRYPTO, DEVICE, Element, HandClock, Rig, now
+from tools.journal.soak.checks import FAILURES, Expected, Eyes, NotHeld, after_cut, describe, open_journal
+from tools.journal.soak.damage import Intact
+from tools.journal.soak.rig import BLOCKS, CRYPTO, Rig
+from tools.journal.soak.seconds import Second, Seconds
+from tools.journal.soak.volume import Traced
 
 TAILS = (tails.SHORT, tails.BLANK, tails.GARBAGE, tails.DONE)
 KEPT_FAILURES = 10
@@ -33,8 +35,9 @@ class Tally:
 
     def __init__(self) -> None:
         self.seen: set[tuple[int, int, int]] = set()
-        self.opened: set[tuple[int, str, int]] = set()
-        self.operations = self.made = self.images = self.skipped = 0
+        self.eyes = Eyes()
+        self.seconds = Seconds()
+        self.operations = self.made = self.images = 0
         self.words: Counter[str] = Counter()
         self.failures: list[str] = []
         self.started = time.process_time()
@@ -58,7 +61,7 @@ class Tally:
     def report(self) -> dict[str, Any]:
         """As JSON."""
         return {
-            "operations": self.operations, "images": self.made, "distinct": self.images, "not_looked_at": self.skipped,
+            "operations": self.operations, "images": self.made, "distinct": self.images, "run": self.eyes.runs + self.seconds.runs,
             "outcomes": dict(self.words), "failures": self.failures, "cpu_seconds": round(time.process_time() - self.started, 1),
         }  # fmt: skip
 
@@ -94,8 +97,8 @@ def _image(
 
 def _try(tally: Tally, where: str, blocks: list[bytes], expected: Expected, again: bool) -> None:
     try:
-        after_cut(blocks, expected, again, tally.opened)
-    except (NotHeld, TasdidError, AssertionError, LookupError, ValueError, TypeError) as error:
+        after_cut(blocks, expected, again, tally.eyes)
+    except FAILURES as error:
         tally.failed(where, error)
     else:
         tally.words["absent or identical"] += 1
@@ -141,65 +144,45 @@ def every_byte(transactions: int, share: int, shares: int, progress: Callable[[i
 def doubles(transactions: int, share: int, shares: int, progress: Callable[[int], None]) -> dict[str, Any]:
     """A cut, and another in the recovery from it."""
     tally = Tally()
+    seconds = tally.seconds
 
     def look(flash: NorFlash, rig: Rig, kind: str, block: int, offset: int, data: bytes) -> None:
         expected = Expected(rig)
         for tail in TAILS:
             blocks = _image(flash, kind, block, offset, data, tail)
             key = (hash(tuple(blocks)), expected.counter, expected.shown)
-            if key not in tally.seen:
-                tally.seen.add(key)
-                for second in (tails.BLANK, tails.GARBAGE):
-                    _second_cuts(
-                        tally, f"operation {flash.operations + 1} {tail}, then {second} at", blocks, expected, second
-                    )
+            if key in tally.seen:
+                continue
+            tally.seen.add(key)
+            where = f"operation {flash.operations + 1} {tail}, then"
+            try:
+                found = seconds.of(blocks, expected.counter, expected.utc)
+            except FAILURES as error:
+                tally.failed(where, error)
+                continue
+            for second in found:
+                tally.made += 1
+                tally.images += second.first
+                _judge_second(tally, f"{where} {second.where}", second, expected)
         progress(rig.transactions)
 
     _watching(transactions, look, tally, share, shares)
     return tally.report()
 
 
-def _second_cuts(tally: Tally, where: str, blocks: list[bytes], expected: Expected, tail: str) -> None:
-    """Cut the recovery and one append at each of their operations, then recover for good."""
-    number = 0
-    while True:
-        number += 1
-        flash = NorFlash(len(blocks), blocks)
-        flash.cut_at, flash.tail = number, tail
-        element = None
-        shown, pending = expected.shown, b""
-        try:
-            journal, element = open_journal(LittlefsStorage(flash), expected.counter, expected.utc)
-            shown = journal.head_seq
-            now(journal.append(r.HEALTH_EVENT, {r.HEALTH: "boot"}))
-        except JournalError as error:
-            if not flash.dead:
-                tally.failed(f"{where} {number}", error)
-                return
-        if not flash.dead:
-            return
-        pending = expected.pending
-        flash.power_on()
-        tally.made += 1
-        tally.images += 1
-        try:
-            counter = element.value if element is not None else _counter_then(flash, expected)
-            later, _ = open_journal(LittlefsStorage(flash), counter, expected.utc)
-            if not shown <= later.head_seq <= max(shown, expected.shown) + 1:
-                raise NotHeld(f"head {later.head_seq}, {shown} before")
-            if later.head_seq == expected.shown + 1 == shown and later.head_hash != CRYPTO.sha256(pending):
-                raise NotHeld("the record under way changed")
-            tally.words["absent or identical"] += 1
-        except (NotHeld, TasdidError, AssertionError, LookupError, ValueError, TypeError) as error:
-            tally.failed(f"{where} {number}", error)
-
-
-def _counter_then(flash: NorFlash, expected: Expected) -> int:
-    """The element's counter when the cut came inside `open`: it may have stepped to meet the journal's lead of one."""
-    element = Element(expected.counter)
-    probe = Journal(LittlefsStorage(flash.copy()), element, HandClock(expected.utc), CRYPTO, DEVICE)
-    now(probe.open())
-    return element.value
+def _judge_second(tally: Tally, where: str, second: Second, expected: Expected) -> None:
+    if second.error is not None:
+        tally.failed(where, second.error)
+        return
+    shown = expected.shown if second.shown is None else second.shown
+    if not shown <= second.head <= max(shown, expected.shown) + 1:
+        tally.failed(where, NotHeld(f"head {second.head}, {shown} before"))
+    elif second.head == expected.shown + 1 == shown and second.hash != CRYPTO.sha256(expected.pending):
+        tally.failed(where, NotHeld("the record under way changed"))
+    elif second.head == expected.shown and second.head and second.hash != CRYPTO.sha256(expected.last):
+        tally.failed(where, NotHeld("the last record shown changed"))
+    else:
+        tally.words["absent or identical"] += 1
 
 
 def flips(transactions: int, share: int, shares: int, progress: Callable[[int], None], step: int = 1) -> dict[str, Any]:
@@ -213,21 +196,19 @@ def flips(transactions: int, share: int, shares: int, progress: Callable[[int], 
     for number in range(share * step, total, shares * step):
         page = whole.pages[number // (PAGE * 8)]
         bit = number % (PAGE * 8)
-        flash = NorFlash(len(whole.blocks), whole.blocks)
-        flash.flip(page // 16, page % 16 * PAGE + bit // 8, bit % 8)
         tally.made += 1
         tally.images += 1
-        _judge(tally, whole, flash, f"page {page} bit {bit}")
+        _judge(tally, f"page {page} bit {bit}", whole.judge_flip, page, bit // 8, bit % 8)
         progress(number * transactions // total)
     report = tally.report()
-    report["pages"], report["bits"] = len(whole.pages), total
+    report["pages"], report["bits"], report["on_files"] = len(whole.pages), total, whole.on_files
     return report
 
 
-def _judge(tally: Tally, whole: Intact, flash: NorFlash, where: str) -> None:
+def _judge(tally: Tally, where: str, judge: Callable[..., str], *what: Any) -> None:
     try:
-        tally.words[whole.judge(flash)] += 1
-    except (NotHeld, TasdidError, AssertionError, LookupError, ValueError, TypeError, OSError) as error:
+        tally.words[judge(*what)] += 1
+    except FAILURES as error:
         tally.failed(where, error)
 
 
@@ -255,7 +236,7 @@ def faults(
         rig.transaction()
     whole = Intact(rig)
     for _ in range(samples // shares):
-        flash = NorFlash(len(whole.blocks), whole.blocks)
+        flash = Traced(whole.blocks)
         source, target = chance.choice(whole.pages), chance.choice(whole.pages)
         if chance.random() < 0.5:
             flash.copy_page(source, target)
@@ -264,7 +245,7 @@ def faults(
             flash.blocks[a], flash.blocks[b] = flash.blocks[b], flash.blocks[a]
         tally.made += 1
         tally.images += 1
-        _judge(tally, whole, flash, f"page {source} over {target}")
+        _judge(tally, f"page {source} over {target}", whole.judge, flash)
     return tally.report()
 
 
@@ -293,7 +274,7 @@ def _run_on(tally: Tally, rig: Rig, transactions: int, where: str) -> None:
         word = "named gap" if lost else "recovered" if journal.losses.recovered or journal.losses.damaged else "intact"
     except JournalError as error:
         word = f"named {error.code}"
-    except (NotHeld, AssertionError, LookupError, ValueError, TypeError, OSError) as error:
+    except FAILURES as error:
         tally.failed(where, error)
         return
     tally.words[f"{word}, stopped by {stopped}" if stopped else word] += 1

@@ -17,11 +17,20 @@ from drivers.storage_littlefs import LittlefsStorage
 from protocol import records as r
 from protocol.crypto.native import NativeCrypto
 from sim.parts.nor.flash import NorFlash
-from terminal.journal.journal import Journal
+from tools.journal.soak.remembered import RememberingJournal
+
+
+class Digests(NativeCrypto):
+    """SHA-256 from hashlib: the same digests, without an OpenSSL context for each."""
+
+    def sha256(self, data: "bytes | bytearray | memoryview") -> bytes:
+        """32 bytes."""
+        return hashlib.sha256(data).digest()
+
 
 DEVICE = "TSD-000001"
-CRYPTO = NativeCrypto()
-BLOCKS = 64
+CRYPTO = Digests()
+BLOCKS = 96  # the reserve (`terminal.journal.journal.RESERVE`) and 64 sectors to work in
 RETENTION = 6 * 3600
 STEP = 1200  # seconds between transactions
 
@@ -129,7 +138,7 @@ class Watched(Storage):
         self.serial += 1
 
 
-class NotingJournal(Journal):
+class NotingJournal(RememberingJournal):
     """The journal, telling which record it is about to make durable."""
 
     pending: bytes = b""
@@ -210,13 +219,3 @@ class Rig:
         self.append(r.CARD_DATA_ERASED, {r.INTENTS: sorted(sealed), r.RECEIPT: bytes(32)})
         for intent in sorted(sealed):
             self.journal.erase_blob("sealed", sealed[intent])
-
-
-def boot(flash: NorFlash, counter: int, utc: int) -> tuple[Journal, Element, LittlefsStorage]:
-    """Mount what is on `flash` and open the journal. Raises JournalError."""
-    storage = LittlefsStorage(flash)
-    element = Element(counter)
-    journal = Journal(storage, element, HandClock(utc), CRYPTO, DEVICE)
-    journal.retention = RETENTION
-    now(journal.open())
-    return journal, element, storage

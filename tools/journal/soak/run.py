@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from tools.journal.soak.campaigns import CAMPAIGNS
+from tools.journal.soak.remembered import remembering
 
 FULL = {"cuts": 1000, "bytes": 20, "doubles": 20, "flips": 20, "faults": 20}
 
@@ -40,7 +41,8 @@ def _share(name: str, transactions: int, share: int, shares: int, say: bool) -> 
             shown[0] = percent
             print(f"\r{name}: {percent} %", end="", file=sys.stderr, flush=True)
 
-    return CAMPAIGNS[name](transactions, share, shares, progress)
+    with remembering():
+        return CAMPAIGNS[name](transactions, share, shares, progress)
 
 
 def _sum(name: str, transactions: int, every: int, parts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -52,12 +54,12 @@ def _sum(name: str, transactions: int, every: int, parts: list[dict[str, Any]]) 
     total = {
         "campaign": name, "transactions": transactions, "coverage": f"1 of {every}",
         "operations": parts[0]["operations"], "images": sum(part["images"] for part in parts),
-        "distinct": sum(part["distinct"] for part in parts),
+        "distinct": sum(part["distinct"] for part in parts), "run": sum(part["run"] for part in parts),
         "outcomes": dict(sorted(outcomes.items())), "failures": failures, "ok": not failures and not outcomes["NOT HELD"],
         "cpu_seconds": round(sum(part["cpu_seconds"] for part in parts), 1),
     }  # fmt: skip
     return total | {
-        key: parts[0][key] for key in ("wear", "records", "raised_bits", "pages", "bits") if key in parts[0]
+        key: parts[0][key] for key in ("wear", "records", "raised_bits", "pages", "bits", "on_files") if key in parts[0]
     }
 
 
