@@ -9,6 +9,8 @@ id (UTF-8), server messages the role key's name ("ack", "cmd", "set-tariff" …)
                   CLOSE  → RECON
                   AUTHORISE → AUTHORISED   one payment put to its issuer while the card waits. Asking again about the
                   same payment gives the same answer and asks nobody.
+  WELCOME may carry COMMANDS; the only one so far begins a new epoch (`terminal.renewal`). It is repeated until the
+  terminal's first HELLO of that epoch.
   WELCOME and ACK may carry CLEARED: a receipt signed by "ack" (content type `TYPE_CLEARED`) that names payments whose card
   data have served: the clearing of a TC accepted, the final result of an ARQC given. The terminal erases the sealed data
   and chains the receipt's hash.
@@ -30,6 +32,9 @@ TYPE_AUTHORISE = "tsd/authorise"
 TYPE_AUTHORISED = "tsd/authorised"
 TYPE_REFUSED = "tsd/refused"
 TYPE_CLEARED = "tsd/cleared"
+TYPE_COMMAND = "tsd/cmd"  # key "cmd": {1: device, 2: id, 3: expires, 4: COMMAND_*, 5: bstr}
+TYPE_EPOCH = "tsd/epoch"  # key "epoch": {1: device, 2: epoch, 3: seq, 4: hash, 5: count, 6: total, 7: last case number}
+COMMAND_EPOCH = "epoch"  # 5 is a message of TYPE_EPOCH
 TYPE_OUTCOME = "tsd/outcome"  # one payment outcome's own signature; detached payload = the record's CBOR
 TYPE_SET = "tsd/set"  # parameter sets: "tsd/set/tariff" …
 TYPE_RECEIPT = "tsd/r"  # the receipt's QR
@@ -47,6 +52,8 @@ SETS = 8  # {kind: version}
 UTC = 9
 CLOCK = 10
 HEALTH = 11  # {text: uint}
+TROUBLE = 12  # text: the code because of which the terminal cannot go on; it asks for a new epoch
+APPROVAL = 13  # bstr: the approval of its epoch, shown to a server that does not know the epoch (any more)
 
 # WELCOME and ACK
 ACKED_SEQ = 20
@@ -55,6 +62,7 @@ WANTED = 22  # [[first, last] …]
 SERVER_UTC = 23
 RETRY_AFTER = 24  # seconds
 NEW_SETS = 25  # [bstr COSE_Sign1 …]
+COMMANDS = 26  # [bstr COSE_Sign1 …]
 RESULTS = 27  # [{RESULT_*} …] authorisation results not yet seen back as a record
 NEW = 28
 DUPLICATES = 29
@@ -79,6 +87,7 @@ SEALED = 44  # {index: bstr} sealed card data (COSE_Encrypt0)
 PRIVATE = 45  # {index: bstr} encrypted personal data of reports
 CUM_COUNT = 46  # running totals before the batch's first record
 CUM_TOTAL = 47
+GAP = 48  # uint: the records from this one to the one before FIRST_SEQ are lost for good; a gap record (kind 20) says so too
 
 # CLOSE and RECON
 LAST_SEQ = 60

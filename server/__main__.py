@@ -1,7 +1,9 @@
-"""`python -m server --config FILE [--db URL] [--host H] [--port N] [--fronts N] [--restored]`: the central server in the foreground,
+"""`python -m server --config FILE [--db URL] [--host H] [--port N] [--tls-port N] [--fronts N] [--restored]`: the central server in
+the foreground,
 until Ctrl-C or SIGTERM.
 
-Prints one line when it listens: `server listening on http://HOST:PORT`. Exit codes: 0 stopped, 2 wrong arguments, 3
+With `tls` in the configuration terminals are served over HTTPS on a port of their own (--tls-port). Prints one line a door when it
+listens: `server listening on http://HOST:PORT`, `terminals reach it at https://HOST:PORT`. Exit codes: 0 stopped, 2 wrong arguments, 3
 configuration.
 """
 
@@ -12,7 +14,7 @@ from dataclasses import replace
 from protocol.errors import ConfigError, ParameterError
 from server import config
 from server.store import restore
-from server.web import app, fronts, serve
+from server.web import app, fronts, serve, tls
 
 
 def main(arguments: list[str]) -> int:
@@ -25,24 +27,36 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--fronts", type=int, help="processes that speak HTTP before the one that writes (server.web.fronts)"
     )
+    parser.add_argument(
+        "--tls-port", type=int, default=8443, help="for terminals, if a certificate is configured; 0 takes a free one"
+    )
     parser.add_argument("--restored", action="store_true", help="the database was restored from a backup; say it once")
     options = parser.parse_args(arguments)
     try:
         loaded = config.load(options.config, options.db)
         if options.fronts is not None:
             loaded = replace(loaded, fronts=options.fronts)
+        if loaded.fronts and loaded.certificate is not None:
+            raise ConfigError("fronts speak plain HTTP only", "CFG-026", "leave out 'fronts' or 'tls'")
         application = app.build(loaded)
         if options.restored:
             with application.state.running.engine.begin() as connection:
                 restore.mark(connection, app.utc_now())
         sock = serve.listen(options.host, options.port)
+        door = secured = None
+        if loaded.certificate is not None:
+            door = tls.secure(application, loaded.certificate)
+            secured = serve.listen(options.host, options.tls_port)
     except (ConfigError, ParameterError) as error:
         print(error, file=sys.stderr)
         return 3
     host, port = sock.getsockname()[:2]
     print(f"server listening on http://{host}:{port}", flush=True)
     desk = application.state.running
-    if loaded.fronts and desk.engine.url.database not in (None, "", ":memory:"):  # fronts look up devices there too
+    if door is not None and secured is not None:
+        print(f"terminals reach it at https://{host}:{secured.getsockname()[1]}", flush=True)
+        tls.run(application, sock, door, secured)
+    elif loaded.fronts and desk.engine.url.database not in (None, "", ":memory:"):  # fronts look up devices there too
         fronts.run(fronts.serve(application.router.lifespan_context(application), fronts.Fronts(desk, loaded, sock)))
     else:
         serve.runner(application).run(sockets=[sock])

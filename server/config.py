@@ -4,6 +4,8 @@
     devices = "devices.json"         provisioning file (server.store.devices), read at every start
     sets = "sets"                    folder of signed parameter sets, may be absent
     fronts = 1                       processes that speak HTTP and check messages; 0 or absent: the one that writes does
+    office = "office.json"           back-office officers (server.office), may be absent
+    tls = "tls/server.pem"           key and certificate for terminals (server.certificates); absent: plain HTTP only
     [acquirer]
     host = "127.0.0.1"
     port = 0                         0 or no [acquirer] at all: nothing is sent, requests wait in the outbox
@@ -35,6 +37,8 @@ class Config:
     acquirer_timeout: float = 10.0
     online_timeout: float = 5.0
     fronts: int = 0
+    office: Path | None = None
+    certificate: Path | None = None
 
 
 def load(path: Path | str, db: str | None = None) -> Config:
@@ -64,6 +68,8 @@ def load(path: Path | str, db: str | None = None) -> Config:
         acquirer_timeout=timeout,
         online_timeout=online_timeout,
         fronts=fronts,
+        office=base / data["office"] if "office" in data else None,
+        certificate=base / data["tls"] if "tls" in data else None,
     )
 
 

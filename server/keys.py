@@ -2,7 +2,7 @@
 
 `python -m server.keys DIR` makes what is missing and prints the public keys; a key that exists is never replaced. Files
 are PKCS#8 PEM, mode 600, named after the role: `ack.pem` (acknowledgements, refusals), `cmd.pem` (commands),
-`set-tariff.pem` … (parameter sets).
+`epoch.pem` (approvals of new epochs), `set-tariff.pem` … (parameter sets).
 """
 
 import json
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from protocol.errors import ConfigError
 
-ROLES = ("ack", "cmd", "set-tariff", "set-emv", "set-trust", "set-officers", "set-limits")
+ROLES = ("ack", "cmd", "epoch", "set-tariff", "set-emv", "set-trust", "set-officers", "set-limits")
 
 
 class Keys:

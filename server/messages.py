@@ -38,6 +38,8 @@ class Hello:
     utc: int
     clock: int
     health: dict[str, int]
+    trouble: str = ""  # the code because of which it cannot go on
+    approval: bytes = b""  # of its epoch, COSE_Sign1
 
 
 class Entry(NamedTuple):
@@ -66,6 +68,7 @@ class Batch:
     cum_count: int
     cum_total: int
     entries: tuple[Entry, ...]
+    gap: int = 0  # records from this one to `first_seq` - 1 are lost; 0: none
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,9 @@ def _hello(device: Device, p: dict[int, Any]) -> Hello:
     for value, what in ((sets, "sets"), (health, "health")):
         _need(isinstance(value, dict) and len(value) <= 32, what)
         _need(all(isinstance(k, str) and len(k) <= 32 and _is_uint(v) for k, v in value.items()), what)
+    trouble, approval = p.get(s.TROUBLE, ""), p.get(s.APPROVAL, b"")
+    _need(isinstance(trouble, str) and len(trouble) <= 8, "trouble")
+    _need(isinstance(approval, bytes) and len(approval) <= 512, "approval")
     return Hello(
         device,
         p[s.NONCE],
@@ -189,6 +195,8 @@ def _hello(device: Device, p: dict[int, Any]) -> Hello:
         p[s.UTC],
         p[s.CLOCK],
         health,
+        trouble,
+        approval,
     )
 
 
@@ -208,6 +216,7 @@ def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[
     first = p.get(s.FIRST_SEQ)
     _need(_is_uint(first) and first != 0, "first sequence")
     _need(isinstance(p.get(s.PREV_HASH), bytes) and len(p[s.PREV_HASH]) == 32, "previous hash")
+    _need(_is_uint(p.get(s.GAP, 0)) and p.get(s.GAP, 0) < first, "gap")
     _need(_is_uint(p.get(s.CUM_COUNT)) and _is_uint(p.get(s.CUM_TOTAL), 10**15), "running totals")
     signatures = _attachments(p, s.SIGNATURES, len(records), 64, 64)
     sealed = _attachments(p, s.SEALED, len(records), MAX_SEALED)
@@ -227,8 +236,9 @@ def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[
         entries.append(entry)
         restorer.advance(entry.hash)
     return Batch(
-        device, p[s.NONCE], p[s.EPOCH], p[s.FIRST_SEQ], p[s.PREV_HASH], p[s.CUM_COUNT], p[s.CUM_TOTAL], tuple(entries)
-    )
+        device, p[s.NONCE], p[s.EPOCH], p[s.FIRST_SEQ], p[s.PREV_HASH], p[s.CUM_COUNT], p[s.CUM_TOTAL],
+        tuple(entries), p.get(s.GAP, 0),
+    )  # fmt: skip
 
 
 def _restore(

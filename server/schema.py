@@ -114,6 +114,10 @@ FIELDS: dict[int, Check] = {
     r.RECEIPT: _bytes(32),
     r.SECOND_OFFICER: _uint(1),
     r.VOID_STATE: _uint(1, 3),
+    r.GAP_LAST: _uint(1),
+    r.GAP_HASH: _bytes(32),
+    r.GAP_COUNT: _uint(),
+    r.GAP_TOTAL: _uint(0, 10**15),
 }
 
 REQUIRED: dict[int, tuple[int, ...]] = {
@@ -136,7 +140,7 @@ REQUIRED: dict[int, tuple[int, ...]] = {
     r.FIRMWARE_EVENT: (),
     r.HEALTH_EVENT: (r.HEALTH,),
     r.NEW_EPOCH: (),
-    r.GAP: (),
+    r.GAP: (r.FIRST, r.GAP_LAST),
     r.CASE_CLOSED: (r.CLOSURE,),
     r.CARD_DATA_ERASED: (r.INTENTS, r.RECEIPT),
 }

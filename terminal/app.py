@@ -5,11 +5,19 @@ cannot be trusted stops the terminal: it says so and sells nothing (design §3).
 """
 
 from protocol import records as r
-from protocol.errors import JournalError, NetworkError, OfficerError, SecureElementError, ServerError, TasdidError
+from protocol.errors import (
+    JournalError,
+    NetworkError,
+    OfficerError,
+    RiskError,
+    SecureElementError,
+    ServerError,
+    TasdidError,
+)
 from terminal import identity, localtime, parameters, phases
 from terminal.face.face import Face
 from terminal.flows import ask, login
-from terminal.journal.journal import Journal
+from terminal.journal.journal import ROOM_LOW, ROOM_NONE, ROOM_OK, Journal
 from terminal.ports import Ports
 from terminal.vault import Vault
 
@@ -38,6 +46,8 @@ class Terminal:
         self.reached = False  # whether the last attempt to reach the server succeeded
         self.quiet_after = 0  # UTC before which nothing but unsent records is a reason to synchronise unasked
         self.parameters: parameters.Parameters
+        self.room = ROOM_OK  # as it was last seen
+        self.askable = False  # whether the identity and the journal's place are known: then the centre can be asked
 
     def now(self) -> int:
         """UTC seconds."""
@@ -65,20 +75,23 @@ class Terminal:
         self.note("error", code=error.code)
 
     async def run(self) -> None:
-        """Boot, then serve officers for ever."""
-        try:
-            await self._boot()
-        except TasdidError as error:
-            self.note_error(error)
-            while True:  # the terminal cannot be trusted: it stays on this screen
-                await ask.show_error(self, error)
+        """Boot, then serve officers for ever. What cannot be trusted stops it; from that only a new epoch leads back."""
         while True:
             try:
-                await self._session()
-            except (JournalError, SecureElementError) as error:
-                self.note_error(error)
+                await self._boot()
+            except TasdidError as error:
+                await self._stopped(error)
+                continue
+            try:
                 while True:
-                    await ask.show_error(self, error)
+                    await self._session()
+            except (JournalError, SecureElementError) as error:
+                await self._stopped(error)
+
+    async def _stopped(self, trouble: TasdidError) -> None:
+        from terminal.flows import stopped
+
+        await stopped.stay(self, trouble)
 
     async def _boot(self) -> None:
         """Self-test, journal, parameters; a payment that a power cut interrupted is closed as *interrupted*."""
@@ -90,9 +103,10 @@ class Terminal:
         self.vault = Vault(ports.storage, ports.se, ports.crypto)
         await self.vault.open()
         self.journal = Journal(self.vault, ports.se, ports.clock, ports.crypto, self.identity.device)
+        self.parameters = parameters.Parameters(ports.storage, ports.crypto, self.identity.key)
+        self.askable = True
         await self.journal.open()
         await self.vault.finish()
-        self.parameters = parameters.Parameters(ports.storage, ports.crypto, self.identity.key)
         view = self.journal.view
         self.note(
             "boot",
@@ -142,9 +156,10 @@ class Terminal:
             await self._home()
 
     async def _home(self) -> None:
+        await self._look_at_room()
         self._update_status()
         officer = self.officer or {"number": 0, "unit": ""}
-        await self.face.show("home", officer=officer["number"], unit=officer["unit"])
+        await self.face.show("home", officer=officer["number"], unit=officer["unit"], room=self.room)
         key = await self.face.key(_IDLE_SYNC_MS)
         if key is None:
             await self._network("quiet_sync")
@@ -163,8 +178,19 @@ class Terminal:
         if self.officer is not None and self.journal.view.case is not None:  # a void has opened it again
             await self._guard(self._fine, True)
 
+    async def _look_at_room(self) -> None:
+        """Tell the officer once when the storage begins to fill up; the main menu goes on saying it. Sales stop much later."""
+        room = self.journal.room()
+        if room == ROOM_LOW and self.room == ROOM_OK:
+            await self._report(RiskError("the terminal's storage is filling up", "RSK-014", "synchronise today"))
+        self.room = room
+
     async def _fine(self, resume: bool) -> None:
         """One fine, or the open case after a reboot."""
+        if not resume and self.journal.room(True) == ROOM_NONE:  # before anything is asked of the driver
+            raise RiskError(
+                "the terminal's storage is nearly full", "RSK-005", "synchronise before the next case", "flash"
+            )
         phases.enter(phases.FINE)
         from terminal.flows.fine import Fine
 
@@ -192,6 +218,7 @@ class Terminal:
         try:
             await getattr(shift, name)(self)
         finally:
+            await self.ports.network.close()
             phases.leave(phases.NETWORK)
 
     async def _guard(self, flow, *arguments) -> None:  # noqa: ANN001, ANN002

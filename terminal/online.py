@@ -36,7 +36,14 @@ class Asked:
 async def authorise(t, intent: int, amount: int, seal) -> Asked:  # noqa: ANN001 - Terminal; async function without arguments → sealed card data
     """Ask the issuer about one payment; never raises for the network's or the server's doing."""
     try:
-        welcome = await session.hello(t, PROBE_MS)
+        return await _authorise(t, intent, amount, seal)
+    finally:
+        await t.ports.network.close()
+
+
+async def _authorise(t, intent: int, amount: int, seal) -> Asked:  # noqa: ANN001
+    try:
+        welcome = await session.hello(t, timeout_ms=PROBE_MS)
     except (NetworkError, ServerError) as error:
         t.note_error(error)
         return Asked(None)

@@ -86,7 +86,7 @@ _DROPPED = {
     ),
     TAP: ("protocol.emv", "terminal.face.lights", "terminal.flows.tap", "drivers.pn532"),
     PAPER: ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers"),
-    NETWORK: ("protocol.wire", "terminal.session", "terminal.sync", "terminal.flows.shift"),
+    NETWORK: ("protocol.wire", "terminal.session", "terminal.renewal", "terminal.sync", "terminal.flows.shift"),
     FINE: (
         "terminal.personal",
         "terminal.flows.offence",

@@ -44,8 +44,11 @@ async def exchange(t, content_type: str, payload: dict, expected: str, timeout_m
     return message
 
 
-async def hello(t, timeout_ms: int = TIMEOUT_MS) -> dict:  # noqa: ANN001
-    """HELLO with a fresh nonce: WELCOME's payload, whose NONCE binds what follows. Raises NetworkError, ServerError."""
+async def hello(t, extra: "dict | None" = None, timeout_ms: int = TIMEOUT_MS) -> dict:  # noqa: ANN001
+    """HELLO with a fresh nonce, and with `extra` fields: WELCOME's payload, whose NONCE binds what follows.
+
+    Raises NetworkError, ServerError.
+    """
     journal = t.journal
     utc, quality = t.ports.clock.now()
     payload = {
@@ -60,4 +63,6 @@ async def hello(t, timeout_ms: int = TIMEOUT_MS) -> dict:  # noqa: ANN001
         m.CLOCK: quality,
         m.HEALTH: {},
     }
+    if extra:
+        payload.update(extra)
     return await exchange(t, m.TYPE_HELLO, payload, m.TYPE_WELCOME, timeout_ms)

@@ -35,13 +35,17 @@ class Sync:
 
     async def run(self) -> None:
         """HELLO and batches until the server holds the head. Raises NetworkError, ServerError, CryptoError."""
-        welcome = await session.hello(self._t)
+        welcome = await self._hello()
         self._nonce = welcome[m.NONCE]
         try:
             await self._adopt(welcome)
         except ServerError:
             await self._testify(welcome[m.ACKED_SEQ])
-            raise
+            if m.COMMANDS not in welcome or not await self._renew(welcome):
+                raise
+            welcome = await self._hello()
+            self._nonce, self._held = welcome[m.NONCE], 0
+            await self._adopt(welcome)
         total = self._journal.head_seq - self._held
         rounds = 0
         while self._held < self._journal.head_seq:
@@ -52,6 +56,21 @@ class Sync:
             rounds = rounds + 1 if self._held <= before else 0
             if rounds > 2:
                 raise ServerError("the server does not advance", "SRV-072", "call the centre", self._held)
+
+    async def _renew(self, welcome: dict) -> bool:
+        from terminal import renewal
+
+        return await renewal.accept(self._t, welcome)
+
+    async def _hello(self) -> dict:
+        """WELCOME; a server that does not know our epoch, because it was restored, is shown the approval."""
+        try:
+            return await session.hello(self._t)
+        except ServerError as error:
+            approval = self._journal.approval() if error.detail == "SRV-016" else b""
+            if not approval:
+                raise
+        return await session.hello(self._t, {m.APPROVAL: approval})
 
     async def _testify(self, seq: int) -> None:
         """The server holds another chain than ours: show it what we have since the last common record, so that it keeps
@@ -198,6 +217,8 @@ class Sync:
     async def _batch(self) -> None:
         """Send the next records after the acknowledged one; at most BATCH_BYTES or BATCH_RECORDS."""
         payload = self._fill(self._held + 1)
+        if m.GAP in payload:
+            await self._declare(payload)
         ack = await session.exchange(self._t, m.TYPE_BATCH, payload, m.TYPE_ACK)
         self._acknowledge(ack)
         await self._take_results(ack)
@@ -205,7 +226,19 @@ class Sync:
         for rejected in ack.get(m.REJECTED, ()):  # kept by the server, set aside for a person: the queue goes on
             self._t.note("rejected", seq=rejected[0], code=rejected[1])
 
+    async def _declare(self, payload: dict) -> None:
+        """Records before a batch cannot be read: a gap record says so too, unless there is one since the last boot."""
+        first, last = payload[m.GAP], payload[m.FIRST_SEQ] - 1
+        gaps = self._journal.view.gaps
+        for begin in gaps:
+            if begin <= first and gaps[begin] >= last:
+                return
+        body = {r.FIRST: first, r.GAP_LAST: last, r.GAP_HASH: payload[m.PREV_HASH]}
+        await self._journal.append(r.GAP, body)
+        self._t.note("gap", first=first, last=last)
+
     def _fill(self, first: int) -> dict:
+        """The next batch from record `first` on; it ends where records are missing, and says so if it begins there."""
         journal = self._journal
         payload = {m.NONCE: self._nonce, m.EPOCH: journal.epoch, m.FIRST_SEQ: first}
         wires: list = []
@@ -215,10 +248,14 @@ class Sync:
         previous = None
         for record, data, signature in journal.entries(first):
             if previous is None:
+                if record[r.SEQ] > first:
+                    payload[m.FIRST_SEQ], payload[m.GAP] = record[r.SEQ], first
                 count, total = r.approved_step(record)
                 payload[m.PREV_HASH] = record[r.PREV]
                 payload[m.CUM_COUNT] = record[r.CUM_COUNT] - count
                 payload[m.CUM_TOTAL] = record[r.CUM_TOTAL] - total
+            elif record[r.SEQ] != previous[r.SEQ] + 1:
+                break
             index = len(wires)
             size += len(data)
             for key, folder, digest in ((m.SEALED, "sealed", r.SEALED), (m.PRIVATE, "private", r.PRIVATE)):

@@ -102,8 +102,24 @@ class Network:
     async def post(self, path: str, body: bytes, timeout_ms: int) -> bytes:
         """POST a CBOR/COSE body, return the reply's body (at most 32 KiB).
 
-        Raises NetworkError: NET-001 unreachable, NET-002 time-out, NET-003 HTTP status (`detail`), NET-004 reply malformed or too large.
+        A connection may be kept for the next one until `close`. Raises NetworkError: NET-001 unreachable, NET-002 time-out,
+        NET-003 HTTP status (`detail`), NET-004 reply malformed or too large, NET-007 … 010 (`Tls`), NET-011 the server asks to
+        come back in `detail` seconds.
         """
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """End a connection that was kept; nothing happens if there is none."""
+
+
+class Tls:
+    """How the link to the server is secured: `context` for asyncio, `name` of the server. Built by the board."""
+
+    name: str
+    context: object
+
+    def trouble(self, error: Exception) -> "Exception | None":
+        """The NetworkError that a failed handshake means (`drivers.tls_troubles`); None if `error` is none of TLS."""
         raise NotImplementedError
 
 

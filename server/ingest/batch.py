@@ -17,7 +17,7 @@ from protocol import records as r
 from protocol import sync as s
 from server import codes
 from server.acquirer import outbox
-from server.ingest import forks, results, sessions
+from server.ingest import forks, gaps, results, sessions
 from server.ingest.history import History
 from server.ingest.work import Work, flush
 from server.messages import Batch, Entry
@@ -62,7 +62,7 @@ def batches(connection: Connection, messages: list[Batch], now: int) -> list[Pay
     found: list[_Intake | codes.RefusedError] = []
     for message in messages:
         try:
-            found.append(_sort(connection, message, heads[message.device.device]))
+            found.append(_sort(connection, message, heads[message.device.device], now))
         except codes.RefusedError as error:
             found.append(error)
     intakes = [intake for intake in found if isinstance(intake, _Intake)]
@@ -76,9 +76,11 @@ def batches(connection: Connection, messages: list[Batch], now: int) -> list[Pay
     return [item if isinstance(item, codes.RefusedError) else _ack(connection, item, now) for item in found]
 
 
-def _sort(connection: Connection, message: Batch, head: Row[Any]) -> _Intake:
+def _sort(connection: Connection, message: Batch, head: Row[Any], now: int) -> _Intake:
     """Which records are known, which continue the chain, which are of another branch. RefusedError as `batch`."""
     sessions.check_bound(head, message)
+    if message.gap == head.seq + 1:
+        head = gaps.bridge(connection, message, head, now)
     intake = _Intake(message, head)
     if message.first_seq > head.seq + 1:
         intake.wanted = [[head.seq + 1, message.entries[-1].seq]]
@@ -90,8 +92,13 @@ def _sort(connection: Connection, message: Batch, head: Row[Any]) -> _Intake:
         intake.new = list(message.entries)
         return intake
     known = _known_hashes(connection, message, head.seq)
+    late = gaps.late(connection, message, known) if message.first_seq <= head.seq else set()
+    intake.rejected = [[seq, codes.GAP_CLOSED] for seq in sorted(late)]
     previous = message.prev_hash
     for entry in message.entries:
+        if entry.seq in late and not intake.branch:
+            previous = entry.hash
+            continue
         if intake.branch or entry.seq <= head.seq and known.get(entry.seq) != entry.hash:
             intake.branch.append(entry)
         elif entry.seq <= head.seq:
@@ -209,7 +216,7 @@ def _ack(connection: Connection, intake: _Intake, now: int) -> Payload:
         reply[s.WANTED] = intake.wanted
     if seq < (head.claimed_seq or 0):
         return reply
-    pending = results.pending(connection, name)
+    pending = results.pending(connection, name, message.epoch)
     if pending:
         reply[s.RESULTS] = pending
     cleared = results.cleared(connection, name, message.epoch)

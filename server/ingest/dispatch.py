@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from protocol import sync as s
-from server import codes, envelope
+from server import codes, envelope, epochs
 from server.acquirer import online
 from server.acquirer.iso import Answer, Request
 from server.ingest.batch import batch, batches
@@ -65,7 +65,7 @@ class Service:
             return _refused(checked)
         try:
             if isinstance(checked, Hello):
-                return s.TYPE_WELCOME, hello(connection, checked, now, self.shelf)
+                return s.TYPE_WELCOME, hello(connection, checked, now, self.shelf, self.keys)
             if isinstance(checked, Batch):
                 return s.TYPE_ACK, batch(connection, checked, now)
             if isinstance(checked, Authorise):
@@ -125,6 +125,8 @@ class Service:
         if s.CLEARED in payload:
             receipt = {key: payload[key] for key in (s.DEVICE, s.EPOCH, s.SERVER_UTC, s.CLEARED)}
             payload[s.CLEARED] = envelope.seal(self.keys.private("ack"), s.TYPE_CLEARED, "ack", receipt)
+        if s.COMMANDS in payload:
+            payload[s.COMMANDS] = [epochs.seal(self.keys, command) for command in payload[s.COMMANDS]]
         return envelope.seal(self.keys.private("ack"), reply[0], "ack", reply[1])
 
     def handle(self, body: bytes, now: int) -> bytes:

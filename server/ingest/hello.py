@@ -6,9 +6,10 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from protocol import sync as s
-from server import codes
+from server import codes, epochs
 from server.acquirer import voids
 from server.ingest import results, sessions
+from server.keys import Keys
 from server.messages import Hello
 from server.sets import Shelf
 from server.store import audit, devices, restore
@@ -17,13 +18,18 @@ from server.store import tables as t
 SETS_ROOM = 16384  # bytes of parameter sets in one WELCOME: the terminal takes replies of 32 KiB
 
 
-def hello(connection: Connection, message: Hello, now: int, shelf: Shelf) -> dict[int, Any]:
-    """Answer a HELLO: the payload of WELCOME. RefusedError for a replay or a foreign epoch."""
+def hello(connection: Connection, message: Hello, now: int, shelf: Shelf, keys: Keys | None = None) -> dict[int, Any]:
+    """Answer a HELLO: the payload of WELCOME. RefusedError for a replay or a foreign epoch.
+
+    `keys` are the server's own: with them it knows its approval of an epoch again.
+    """
     name = message.device.device
     head = devices.head(connection, name)
     sessions.begin(connection, name, message.nonce, None if head.nonce is None else bytes(head.nonce), now)
-    if head.epoch is not None and head.epoch != message.epoch:
-        raise codes.RefusedError(codes.WRONG_EPOCH, "epoch is not the approved one")
+    if message.trouble:
+        return _help(connection, message, head, now)
+    if message.epoch != (head.epoch or 1):
+        head = epochs.begin(connection, message, head, keys, now)
     connection.execute(
         update(t.heads)
         .where(t.heads.c.device == name)
@@ -52,10 +58,13 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf) -> dic
         s.SERVER_UTC: now,
         s.RETRY_AFTER: 0,
     }
+    told = epochs.commands(connection, name, head, now)
+    if told:
+        reply[s.COMMANDS] = told
     new_sets = shelf.newer(message.sets, SETS_ROOM)
     if new_sets:
         reply[s.NEW_SETS] = new_sets
-    pending = results.pending(connection, name)
+    pending = results.pending(connection, name, message.epoch)
     if pending:
         reply[s.RESULTS] = pending
     ended = voids.pending(connection, name)
@@ -64,6 +73,20 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf) -> dic
     cleared = results.cleared(connection, name, message.epoch)
     if cleared:
         reply[s.CLEARED] = cleared
+    return reply
+
+
+def _help(connection: Connection, message: Hello, head: Any, now: int) -> dict[int, Any]:
+    """WELCOME for a terminal that cannot read its journal: what it says of its head counts for nothing."""
+    name = message.device.device
+    epochs.trouble(connection, message, now)
+    reply = {
+        s.NONCE: message.nonce, s.EPOCH: message.epoch, s.DEVICE: name, s.ACKED_SEQ: head.seq,
+        s.ACKED_HASH: bytes(head.hash), s.SERVER_UTC: now, s.RETRY_AFTER: 0,
+    }  # fmt: skip
+    told = epochs.commands(connection, name, head, now)
+    if told:
+        reply[s.COMMANDS] = told
     return reply
 
 

@@ -17,9 +17,12 @@ MAX_CLEARED = 32  # payments in one receipt; the rest follow
 MAX_PENDING = 16  # results in one reply; the rest follow when these have come back as records
 
 
-def pending(connection: Connection, device: str) -> list[dict[int, Any]]:
-    """Results that the device has not yet written as AUTHORISATION_RESULT records, oldest payment first."""
-    found = connection.execute(_PENDING, {"device": device})
+def pending(connection: Connection, device: str, epoch: int) -> list[dict[int, Any]]:
+    """Results that the device has not yet written as AUTHORISATION_RESULT records, oldest payment first.
+
+    Those of an epoch that is over stay in the ledger and the report: the terminal has no record left to add them to.
+    """
+    found = connection.execute(_PENDING, {"device": device, "epoch": epoch})
     return [
         {
             s.RESULT_EPOCH: row.epoch,
@@ -51,7 +54,11 @@ def _pending_statement() -> Any:
     return (
         select(t.results)
         .join(t.payments, same)
-        .where(t.results.c.device == bindparam("device"), t.payments.c.result_seq.is_(None))
+        .where(
+            t.results.c.device == bindparam("device"),
+            t.results.c.epoch == bindparam("epoch"),
+            t.payments.c.result_seq.is_(None),
+        )
         .order_by(t.results.c.epoch, t.results.c.intent)
         .limit(MAX_PENDING)
     )

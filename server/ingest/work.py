@@ -15,6 +15,7 @@ from protocol import records as r
 from protocol import sync as s
 from server import codes, schema
 from server.acquirer import online, outbox, voids
+from server.ingest import gaps
 from server.ingest.history import History, Row
 from server.ledger import accounts, posting
 from server.messages import Entry
@@ -75,6 +76,7 @@ class Work:
             r.CASE_CLOSED: self._closed,
             r.CARD_DATA_ERASED: self._erased,
             r.VOID: self._void,
+            r.GAP: self._gap,
         }
 
     def _payment(self, intent: int) -> Row | None:
@@ -176,7 +178,7 @@ class Work:
 
     def _outcome(self, entry: Entry) -> str | None:
         record = entry.record
-        payment = self._payment(record[r.INTENT])
+        payment = self._payment(record[r.INTENT]) or self._lost(entry)
         if payment is None or record[r.INTENT] >= entry.seq:
             return codes.NO_INTENT
         if payment["outcome"] is not None:
@@ -199,6 +201,17 @@ class Work:
         self._post(payment)
         self._request(payment, entry, asked)
         return None
+
+    def _lost(self, entry: Entry) -> Row | None:
+        """The payment of an outcome whose intent is among records that are lost for good."""
+        row = gaps.lost_intent(self._connection, self._device, self._epoch, entry)
+        if row is not None:
+            self._payments[row["intent"]] = row
+            self._add("payments", row)
+        return row
+
+    def _gap(self, entry: Entry) -> str | None:
+        return gaps.declared(self._connection, self._device.device, self._epoch, entry)
 
     def _asked(self, payment: Row) -> Any:
         """The row of the payment's authorisation while the card waited, None if there was none."""

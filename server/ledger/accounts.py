@@ -6,6 +6,8 @@ Debit is positive, credit negative; the legs of a posting add up to zero. Accoun
     treasury:<wilaya>:<force>:<unit>        fines collected for the Treasury (credit)
     provisional:<scheme>                    payments whose authorisation is awaited (suspense)
     awaited:<wilaya>:<force>:<unit>         their other side (suspense, credit)
+    missing:<device>                        approved payments whose records are lost for good
+    suspense:<wilaya>:<force>:<unit>        their other side, until a person has found out (credit)
 
 Pure functions: nothing here knows the database.
 """
@@ -45,6 +47,12 @@ def provisional(place: Place) -> str:
 def awaited(place: Place) -> str:
     """The other side of awaited authorisations, by wilaya, force and unit."""
     return f"awaited:{place.wilaya}:{place.force}:{place.unit}"
+
+
+def gap_legs(device: str, place: Place, amount: int) -> list[Leg]:
+    """What lost records post, by the running totals on both sides of them: all of it in suspense."""
+    owner = f"{place.wilaya}:{place.force}:{place.unit}"
+    return [(f"missing:{device}", amount), (f"suspense:{owner}", -amount)] if amount else []
 
 
 def outcome_legs(place: Place, outcome: int, amount: int) -> list[Leg]:

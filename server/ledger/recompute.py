@@ -68,7 +68,8 @@ def recompute(connection: Connection) -> Books:
     finals = _identities(connection, t.results)
     reversed_ = _identities(connection, t.outbox, t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_DONE)
     for rec in _records(connection, r.PAYMENT_OUTCOME):
-        intent, device = intents[rec[r.DEVICE], rec[r.INTENT]], places[rec[r.DEVICE]]
+        device = places[rec[r.DEVICE]]
+        intent = intents.get((rec[r.DEVICE], rec[r.INTENT]), rec)  # lost: the outcome says as much
         identity = (rec[r.DEVICE], intent[r.EPOCH], rec[r.INTENT])
         amount, outcome = rec[r.AMOUNT], rec[r.OUTCOME]
         books.count(outcome, amount)
@@ -83,7 +84,34 @@ def recompute(connection: Connection) -> Books:
         elif _paid(outcome, final) and identity not in reversed_:
             books.enter(f"receivable:{scheme}", amount)
             books.enter(f"treasury:{owner}", -amount)
+    for name, amount in _missing(connection):
+        place = places[name]
+        books.enter(f"missing:{name}", amount)
+        books.enter(f"suspense:{place.wilaya}:{place.force}:{place.unit}", -amount)
     return books
+
+
+def _missing(connection: Connection) -> Iterator[tuple[str, int]]:
+    """(device, centimes) of each range of lost records: the running totals before the record after it, less those of the
+    record before it.
+    """
+    c = t.raw.c
+    for gap in connection.execute(select(t.gaps)).all():
+        after = (c.device == gap.device, c.epoch >= gap.epoch, c.seq == gap.last + 1)
+        before = (c.device == gap.device, c.epoch <= gap.epoch, c.seq < gap.first)
+        following = connection.execute(select(c.record).where(*after).order_by(c.epoch).limit(1)).scalar()
+        preceding = connection.execute(
+            select(c.record).where(*before).order_by(c.seq.desc(), c.epoch.desc()).limit(1)
+        ).scalar()
+        least = cbor.decode(bytes(preceding))[r.CUM_TOTAL] if preceding is not None else 0
+        if following is None:  # a new epoch began after the gap, and nothing of it has arrived yet
+            e = t.epochs.c
+            begun = (e.device == gap.device, e.epoch > gap.epoch, e.seq == gap.last, e.state == t.EPOCH_BEGUN)
+            most = connection.execute(select(e.cum_total).where(*begun)).scalar_one()
+        else:
+            record = cbor.decode(bytes(following))
+            most = record[r.CUM_TOTAL] - r.approved_step(record)[1]
+        yield gap.device, most - least
 
 
 def posted(connection: Connection) -> Books:

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, exists, func, select
 
 from protocol import records as r
+from server import epochs
 from server.ledger import recompute
 from server.store import tables as t
 
@@ -15,7 +16,13 @@ OUTCOMES = {
     r.OUTCOME_DECLINED: "declined",
     r.OUTCOME_INTERRUPTED: "interrupted",
 }
-PARTS = {t.PART_OUTCOME: "outcome", t.PART_FINAL: "final", t.PART_REVERSAL: "reversal", t.PART_FORK: "fork"}
+PARTS = {
+    t.PART_OUTCOME: "outcome",
+    t.PART_FINAL: "final",
+    t.PART_REVERSAL: "reversal",
+    t.PART_FORK: "fork",
+    t.PART_GAP: "gap",
+}
 LEVELS = {t.LEVEL_NOTE: "note", t.LEVEL_WARNING: "warning", t.LEVEL_ALARM: "alarm"}
 
 
@@ -33,6 +40,8 @@ def ledger(connection: Connection) -> dict[str, Any]:
         "postings": _postings(connection),
         "cases": _cases(connection),
         "devices": _devices(connection),
+        "gaps": _gaps(connection),
+        "epochs": epochs.listed(connection),
         "alarms": _alarms(connection),
     }
 
@@ -159,6 +168,14 @@ def _devices(connection: Connection) -> list[dict[str, Any]]:
     )
     rows = connection.execute(select(*columns).join(t.heads, d.device == h.device).order_by(d.device))
     return [dict(row) for row in rows.mappings()]
+
+
+def _gaps(connection: Connection) -> list[dict[str, Any]]:
+    """Records lost for good, and what is in suspense for them."""
+    c = t.gaps.c
+    rows = connection.execute(select(t.gaps).order_by(c.at.desc(), c.device, c.first.desc()).limit(LAST))
+    names = ("device", "epoch", "first", "last", "count", "amount", "declared_seq", "at")
+    return [{name: row[name] for name in names} for row in rows.mappings()]
 
 
 def _alarms(connection: Connection) -> list[dict[str, Any]]:

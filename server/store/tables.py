@@ -260,6 +260,45 @@ voids = Table(  # approved payments that two officers want back, and what became
     PrimaryKeyConstraint("device", "epoch", "seq"),
 )
 
+gaps = Table(  # records that are lost for good: the chain goes on after them
+    "gaps",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("first"),
+    _int("last"),
+    _bytes("hash"),  # of the last lost record, as the one after it names it
+    _int("count"),  # approved payments among them, by the running totals on both sides
+    _int("amount"),  # their centimes: held in suspense
+    _int("declared_seq", nullable=True),  # the terminal's gap record
+    _int("at"),
+    PrimaryKeyConstraint("device", "epoch", "first"),
+)
+
+epochs = Table(  # new epochs: proposed by one officer of the back office, approved by another
+    "epochs",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("number"),  # of the proposal: 1, 2, 3 … for each device; also the command's id
+    _int("seq"),  # the last record of the old epoch that counts
+    _bytes("hash"),
+    _int("cum_count"),
+    _int("cum_total"),
+    _int("cases"),  # the last case number that was used
+    _text("reason", 64),
+    _int("expires"),
+    _int("proposed_by"),
+    _bytes("proposal"),  # COSE_Sign1 by the first officer
+    _int("proposed_at"),
+    _int("approved_by", nullable=True),
+    _bytes("approval", nullable=True),  # COSE_Sign1 by the second officer
+    _int("approved_at", nullable=True),
+    _int("state"),  # EPOCH_*
+    _int("begun_at", nullable=True),
+    PrimaryKeyConstraint("device", "number"),
+)
+
 meta = Table(  # facts about this database itself
     "meta",
     metadata,
@@ -272,6 +311,7 @@ PART_OUTCOME = 1
 PART_FINAL = 2
 PART_REVERSAL = 3
 PART_FORK = 4
+PART_GAP = 5
 
 STEP_AUTHORISE = 1
 STEP_CLEAR = 2
@@ -282,6 +322,11 @@ STATE_DOUBTFUL = 1  # sent at least once, no answer on record: goes out as a rep
 STATE_DONE = 2  # answered, finally
 STATE_FAILED = 3  # answered with something that needs a person
 STATE_HELD = 4  # not to be sent (fork)
+
+EPOCH_PROPOSED = 0
+EPOCH_APPROVED = 1
+EPOCH_BEGUN = 2
+EPOCH_WITHDRAWN = 3  # withdrawn, or overtaken: the chain went on, or a later proposal was made
 
 LEVEL_NOTE = 1
 LEVEL_WARNING = 2

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from drivers.contracts import secure_element as slots
 from protocol import cbor
+from server import certificates
 from server import keys as server_keys
 from server.sets import sign_set
 from sim.acquirer import keys as acquirer_keys
@@ -47,6 +48,7 @@ class Fleet:
         self.acquirer_profiles = self.acquirer_keys / "profiles.json"
         self.element_state = folder / "secure-element.json"
         self.server_keys = folder / "server-keys"
+        self.tls = folder / "tls"
         self.sets = folder / "sets"
 
     @classmethod
@@ -66,12 +68,15 @@ class Fleet:
     # what the processes are told
 
     def write_server_config(self, acquirer_port: int) -> Path:
-        """The server's configuration file for this run."""
+        """The server's configuration file for this run, and its certificate, if it is missing or nearly expired."""
         path = self.folder / "server.json"
+        certificates.make(self.tls)
+        server_keys.make(self.server_keys)  # roles that a world of an earlier release lacks
         config = {
             "keys": self.server_keys.name,
             "sets": self.sets.name,
             "devices": "devices.json",
+            "tls": f"{self.tls.name}/server.pem",
             "acquirer": {"host": "127.0.0.1", "port": acquirer_port},
         }
         _write_private(path, json.dumps(config, indent=1))

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from server import certificates
 from sim.cards.base import Card
 from sim.links import pcscd
 from sim.links.slot import Slot
@@ -50,17 +51,22 @@ class ProcessFailed(RuntimeError):
 
 
 class Process:
-    """A child process; with `announces`, its first output line ends in its port."""
+    """A child process; its first output lines end in its ports."""
 
     def __init__(self, name: str, command: list[str], log: Path) -> None:
         self.name = name
         self.command = command
         self.log = log
-        self.port = 0
+        self.ports: list[int] = []
         self._child: asyncio.subprocess.Process | None = None
 
-    async def start(self, announces: bool = True) -> None:
-        """Start it; wait for the line that announces the port. Raises ProcessFailed."""
+    @property
+    def port(self) -> int:
+        """The first port that it announced."""
+        return self.ports[0]
+
+    async def start(self, announces: int = 1) -> None:
+        """Start it; wait for the lines that announce its ports. Raises ProcessFailed."""
         errors = self.log.open("ab")
         try:
             self._child = await asyncio.create_subprocess_exec(
@@ -73,13 +79,14 @@ class Process:
             )
         finally:
             errors.close()
-        if announces:
+        self.ports = []
+        for _ in range(announces):
             assert self._child.stdout is not None
             line = await asyncio.wait_for(self._child.stdout.readline(), 20)
             announced = re.search(rb"(\d+)/?\s*$", line)
             if announced is None:
                 raise ProcessFailed(f"{self.name} did not start: {self.tail()}")
-            self.port = int(announced[1])
+            self.ports.append(int(announced[1]))
 
     @property
     def running(self) -> bool:
@@ -170,14 +177,16 @@ class World:
                 f"sqlite:///{folder / 'server.db'}",
                 "--port",
                 "0",
+                "--tls-port",
+                "0",
                 "--config",
                 str(config),
             ],
         )
-        await server.start()
+        await server.start(announces=2)
         self.server = server
         self.element = element
-        self.gateway = Gateway(server.port)
+        self.gateway = Gateway(server.ports[1])
         for line in (self.screen, self.keypad, self.scanner, self.diagnostic, self.indicator, self.gateway):
             await line.start()
         await self.paper.start()
@@ -224,7 +233,7 @@ class World:
         self.antenna.reset()
         command = self._terminal_command()
         self.terminal = self._process("terminal", command)
-        await self.terminal.start(announces=False)
+        await self.terminal.start(announces=0)
 
     async def power_cut(self) -> None:
         """Take the battery out: the terminal's process ends at once; what was not durable is gone."""
@@ -251,7 +260,9 @@ class World:
             "payment_reader": self._reader(self.payment_slot),
             "contactless_reader": self._reader(self.field),
             "indicator": self.indicator.wiring,
-            "server": self.gateway.wiring,
+            "server": self.gateway.wiring.replace("tcp:", "tls:"),
+            "server_ca": str(self.fleet.tls / "ca.der"),
+            "server_name": certificates.NAME,
             **({"trace": str(self.trace)} if self.trace is not None else {}),
         }
 

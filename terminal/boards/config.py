@@ -2,7 +2,10 @@
 
     {"store": …, "language": "fr",
      "display": "tcp:127.0.0.1:5001", "keypad": "tcp:…", "scanner": "tcp:…", "diagnostic": "tcp:…", "secure_element": "tcp:…",
-     "printer": "tty:/dev/pts/4" | "tcp:…", "licence_reader": READER, "payment_reader": READER, "server": "tcp:host:port"}
+     "printer": "tty:/dev/pts/4" | "tcp:…", "licence_reader": READER, "payment_reader": READER, "server": "tls:host:port",
+     "server_ca": path of the CA's certificate (DER), "server_name": the name in the server's certificate}
+
+"server" may be "tcp:host:port" where the link never leaves the machine: then nothing is enciphered.
 
 READER is "pcsc:NAME", "link:host:port", or a PN532 on a serial line, "pn532:tty:PATH" or "pn532:tcp:host:port"; readers with the same
 PN532 share its antenna.
@@ -51,8 +54,22 @@ def kind(value: str) -> "tuple[str, str]":
     return head, rest
 
 
+def secured(wiring: dict, tls):  # noqa: ANN001, ANN201 - the board's Tls class; Tls or None
+    """How the link to the server is secured, by the wiring. Raises ConfigError CFG-041, CFG-044."""
+    if kind(wiring["server"])[0] != "tls":
+        return None
+    for name in ("server_ca", "server_name"):
+        if not isinstance(wiring.get(name), str):
+            raise ConfigError("the board's wiring lacks " + name, "CFG-041", "add it to the wiring file", name)
+    try:
+        with open(wiring["server_ca"], "rb") as file:
+            return tls(file.read(), wiring["server_name"])
+    except (OSError, ValueError):
+        raise ConfigError("the pinned CA's certificate cannot be read", "CFG-044", "provision it anew") from None
+
+
 def address(value: str) -> "tuple[str, int]":
-    """(host, port) of "tcp:host:port" or "link:host:port". Raises ConfigError CFG-042."""
+    """(host, port) of "tcp:host:port", "tls:host:port" or "link:host:port". Raises ConfigError CFG-042."""
     parts = value.split(":")
     if len(parts) != 3 or not parts[2].isdigit():
         raise ConfigError("not a host and a port: " + value, "CFG-042", "write tcp:host:port")

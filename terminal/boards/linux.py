@@ -23,6 +23,7 @@ from drivers.secure_element_link import LinkSecureElement
 from drivers.spi_link import LinkSpi
 from drivers.st7789 import St7789
 from drivers.storage_folder import FolderStorage
+from drivers.tls_native import NativeTls
 from drivers.uart_link import LinkUart
 from drivers.uart_serial import SerialUart
 from protocol.crypto.native import NativeCrypto
@@ -90,7 +91,7 @@ def ports(wiring: dict) -> Ports:
         payment_reader=card_reader(wiring["payment_reader"], antennas),
         contactless_reader=card_reader(tap, antennas) if tap else None,
         indicator=SerialIndicator(uart(wiring["indicator"])) if "indicator" in wiring else None,
-        network=HttpNetwork(*config.address(wiring["server"])),
+        network=HttpNetwork(*config.address(wiring["server"]), config.secured(wiring, NativeTls)),
         diagnostic=diagnostic(wiring),
         atlas=open_blob(str(_FACE / "atlas.bin")),
         strings=open_blob(str(_FACE / "strings.bin")),

@@ -20,6 +20,7 @@ from drivers.secure_element_link import LinkSecureElement
 from drivers.spi_link import LinkSpi
 from drivers.st7789 import St7789
 from drivers.storage_vfs import VfsStorage
+from drivers.tls_mbed import MbedTls
 from drivers.uart_link import LinkUart
 from drivers.uart_pty import PtyUart
 from protocol.crypto.pure import PureCrypto
@@ -81,7 +82,7 @@ def ports(wiring: dict) -> Ports:
         payment_reader=card_reader(wiring["payment_reader"], antennas),
         contactless_reader=card_reader(tap, antennas) if tap else None,
         indicator=SerialIndicator(uart(wiring["indicator"])) if "indicator" in wiring else None,
-        network=HttpNetwork(*config.address(wiring["server"])),
+        network=HttpNetwork(*config.address(wiring["server"]), config.secured(wiring, MbedTls)),
         diagnostic=diagnostic(wiring),
         atlas=open_blob(_FACE + "atlas.bin"),
         strings=open_blob(_FACE + "strings.bin"),

@@ -1,9 +1,10 @@
 """A new epoch: how a device whose journal is lost or cannot be trusted goes on counting (design §4).
 
 The server's approval (COSE_Sign1 under the role key "epoch", given under four eyes there) says where the chain goes
-on: payload CBOR map {1: device, 2: epoch, 3: seq, 4: hash, 5: count, 6: total}, the last record that the server holds.
-File `state/epoch` keeps it with the number of the first segment of the epoch and the secure element's counter: CBOR
-[epoch, first segment, seq, hash, counter, count, total, CRC-32]. What the old epoch left on the storage stays there,
+on: payload CBOR map {1: device, 2: epoch, 3: seq, 4: hash, 5: count, 6: total, 7: last case number}, the last record that
+the server holds. File `state/epoch` keeps it with the number of the first segment of the epoch and the secure element's
+counter: CBOR [epoch, first segment, seq, hash, counter, count, total, cases, CRC-32]; before 0.2 without `cases`. File
+`state/approval` keeps the approval itself, for a server that was restored from a backup. What the old epoch left on the storage stays there,
 for the technician. JRN-032 the approval is not acceptable, JRN-033 `state/epoch` is damaged.
 """
 
@@ -11,10 +12,13 @@ import binascii
 
 from protocol import cbor, cose
 from protocol.errors import CryptoError, FormatError, JournalError
+from protocol.sync import TYPE_EPOCH
 from terminal.journal.head import Stand
 
-TYPE_EPOCH = "tsd/epoch"
+HEALED = ("JRN-020", "JRN-025", "JRN-030", "JRN-031", "JRN-033")
+"""Troubles that a new epoch ends; a storage that does not write is none of them."""
 FILE = "state/epoch"
+APPROVAL = "state/approval"
 
 
 def _refused(why: str) -> JournalError:
@@ -31,6 +35,7 @@ def check_approval(crypto, blob: bytes, key: bytes, device: str, epoch: int) -> 
         payload = cbor.decode(sign1.payload or b"")
         stand = Stand()
         stand.epoch, stand.seq, stand.hash, stand.cum_count, stand.cum_total = [payload[key] for key in (2, 3, 4, 5, 6)]
+        stand.cases = payload.get(7, 0)
         named = payload[1]
     except CryptoError:
         raise _refused("signature") from None
@@ -45,7 +50,16 @@ def check_approval(crypto, blob: bytes, key: bytes, device: str, epoch: int) -> 
 
 def store(storage, stand: Stand, first_segment: int) -> None:  # noqa: ANN001 - any Storage
     """Make a new epoch's beginning durable."""
-    items = [stand.epoch, first_segment, stand.seq, stand.hash, stand.counter, stand.cum_count, stand.cum_total]
+    items = [
+        stand.epoch,
+        first_segment,
+        stand.seq,
+        stand.hash,
+        stand.counter,
+        stand.cum_count,
+        stand.cum_total,
+        stand.cases,
+    ]
     storage.replace(FILE, cbor.encode(items + [binascii.crc32(cbor.encode(items))]))
 
 
@@ -58,8 +72,9 @@ def load(storage) -> "tuple[Stand, int]":  # noqa: ANN001 - any Storage
         return stand, 0
     try:
         items = cbor.decode(storage.read(FILE, 512))
-        if len(items) != 8 or items[7] != binascii.crc32(cbor.encode(items[:7])):
+        if len(items) not in (8, 9) or items[-1] != binascii.crc32(cbor.encode(items[:-1])):
             raise ValueError
+        stand.cases = items[7] if len(items) == 9 else 0
         stand.epoch, first, stand.seq, stand.hash, stand.counter, stand.cum_count, stand.cum_total = items[:7]
         return stand, first
     except (FormatError, ValueError, TypeError):

@@ -23,6 +23,7 @@ class Stand:
         self.cum_total = 0
         self.utc = 0
         self.epoch = 1
+        self.cases = 0  # last case number before an epoch's beginning; known there only
 
     def advance(self, record: dict, record_hash: bytes) -> None:
         """One record further."""

@@ -105,6 +105,7 @@ class Journal:
         """
         genesis, lowest = epochs.load(self._storage)
         self._shelf.lowest = max(lowest, 1)
+        self.view.cases = genesis.cases
         acked = recovery.read_acknowledged(self._storage)
         found = recovery.recover(
             self._shelf, self._reader, self._crypto, self.device, self.view, genesis, lowest, acked
@@ -312,6 +313,11 @@ class Journal:
         self.acked_seq = seq
         self.view.acknowledged(seq)
 
+    def approval(self) -> bytes:
+        """The approval of the present epoch; empty in a device's first one."""
+        known = self.epoch > 1 and self._storage.size(epochs.APPROVAL) > 0
+        return self._storage.read(epochs.APPROVAL, 1024) if known else b""
+
     async def begin_epoch(self, approval: bytes, key: bytes) -> None:
         """Go on in a new epoch that the server approved (`terminal.journal.epoch`), after `open` failed; opens the
         journal.
@@ -325,6 +331,7 @@ class Journal:
         stand = epochs.check_approval(self._crypto, approval, key, self.device, current)
         stand.counter = await self._se.counter(COUNTER_JOURNAL)
         numbers = self._shelf.numbers()
+        self._storage.replace(epochs.APPROVAL, approval)
         epochs.store(self._storage, stand, numbers[-1] + 1 if numbers else 1)
         self._storage.remove("state/acked")
         self.view = View()

@@ -20,7 +20,8 @@ from sqlalchemy import text
 from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ConfigError
-from server import config, keys
+from server import certificates, config, keys
+from server.__main__ import main
 from server.web.app import build
 from server.web.serve import Serving, listen
 from sim.acquirer.book import Book
@@ -266,6 +267,29 @@ def test_a_device_cannot_change_its_key_silently(tmp_path: Path, handheld: Handh
     write_config(tmp_path, [Handheld(handheld.name)])
     with pytest.raises(ConfigError, match="CFG-022"):
         build(config.load(path))
+
+
+def test_fronts_and_tls_exclude_each_other(
+    tmp_path: Path, handheld: Handheld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config(tmp_path, [handheld])
+    certificates.make(tmp_path / "tls")
+    path.write_text('tls = "tls/server.pem"\nfronts = 1\n' + path.read_text())
+    assert main(["--config", str(path), "--port", "0"]) == 3
+    assert "CFG-026" in capsys.readouterr().err
+
+
+def test_a_certificate_that_cannot_be_used_is_named(
+    tmp_path: Path, handheld: Handheld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config(tmp_path, [handheld])
+    path.write_text('tls = "tls/server.pem"\n' + path.read_text())
+    for text in (None, "no certificate"):
+        if text is not None:
+            (tmp_path / "tls").mkdir()
+            (tmp_path / "tls" / "server.pem").write_text(text)
+        assert main(["--config", str(path), "--port", "0"]) == 3
+        assert "CFG-012 server.pem" in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_named() -> None:

@@ -85,7 +85,7 @@ class Air(Network):
             await Pause(150)
             raise NetworkError("the server cannot be reached", "NET-001") from None
         except Busy:
-            raise NetworkError("the server says later", "NET-003", detail=503) from None
+            raise NetworkError("the server is busy", "NET-011", "try again a little later", 5) from None
         except ServerDied:
             await self._silence(timeout_ms)
             raise

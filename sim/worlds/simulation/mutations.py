@@ -254,8 +254,8 @@ def _gap_accepted() -> Any:
     """The server takes a batch that begins after a gap."""
     plain = ingest._sort
 
-    def sort(connection: Any, message: Any, head: Any) -> Any:
-        intake = plain(connection, message, head)
+    def sort(connection: Any, message: Any, head: Any, now: int) -> Any:
+        intake = plain(connection, message, head, now)
         intake.new = intake.new[1:] or intake.new
         return intake
 

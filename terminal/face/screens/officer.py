@@ -69,10 +69,14 @@ def locked(sheet: "Sheet", fields: dict) -> None:
 
 
 def home(sheet: "Sheet", fields: dict) -> None:
-    """officer, unit; choices 1 to 5."""
-    sheet.title(sheet.t("home.title"))
+    """officer, unit; choices 1 to 5; room: 1 the storage is filling up, 2 it is full (`terminal.journal.journal.ROOM_*`)."""
+    room = fields.get("room", 0)
+    sheet.title(sheet.t("home.title"), (NAVY, AMBER, RED)[room], BLACK if room == 1 else WHITE)
     sheet.y -= 6
-    sheet.line(sheet.t("home.officer", officer=fields.get("officer", ""), unit=fields.get("unit", "")), SMALL)
+    if room:
+        sheet.line("⚠ " + sheet.t("home.low" if room == 1 else "home.none"), SMALL)
+    else:
+        sheet.line(sheet.t("home.officer", officer=fields.get("officer", ""), unit=fields.get("unit", "")), SMALL)
     labels = [sheet.t(key) for key in ("home.fine", "home.sync", "home.close", "home.language", "home.void")]
     sheet.menu(labels, 25, NORMAL)
     sheet.footer("", "", "")

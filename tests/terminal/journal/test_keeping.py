@@ -1,5 +1,7 @@
 """Retention, room, and a new epoch: what is kept, for how long, and how the device goes on when it is lost."""
 
+import binascii
+
 from protocol import cbor, cose
 from protocol import records as r
 from protocol.crypto.pure import PureCrypto
@@ -16,14 +18,14 @@ def _journal(storage, element, clock):
 
 
 async def _days(count, acknowledge):
-    """A record every two hours over `count` days; the server acknowledges every tenth."""
+    """A record every three hours over `count` days; the server acknowledges every tenth."""
     storage, element, clock = MemoryStorage(), CountingElement(), HandClock()
     journal = _journal(storage, element, clock)
     journal.retention = 30 * DAY
     journal._shelf.segment_bytes = 4096
     await journal.open()
-    for number in range(count * 12):
-        clock.utc += 7200
+    for number in range(count * 8):
+        clock.utc += 10800
         record = await journal.append(r.HEALTH_EVENT, {r.HEALTH: "n" * 40})
         if acknowledge and number % 10 == 0:
             journal.acknowledge(record[r.SEQ], journal.head_hash)
@@ -39,7 +41,7 @@ async def test_acknowledged_segments_go_when_they_are_old_enough():
     assert clock.utc - oldest[r.UTC] < 35 * DAY
     again = _journal(storage, element, clock)
     await again.open()
-    assert (again.head_seq, again.head_hash, again.first_retained) == (960, journal.head_hash, first)
+    assert (again.head_seq, again.head_hash, again.first_retained) == (640, journal.head_hash, first)
     assert [item[0][r.SEQ] for item in again.entries(1)][0] == first
 
 
@@ -138,6 +140,29 @@ async def test_a_rolled_back_device_goes_on_in_a_new_epoch_with_counter_and_tota
     kinds = [(item[0][r.EPOCH], item[0][r.SEQ], item[0][r.KIND]) for item in last.entries(1)]
     assert kinds == [(2, 4, r.NEW_EPOCH), (2, 5, r.PAYMENT_OUTCOME)]
     assert storage.size("journal/000001.seg") > 0 and storage.size("sealed/1") == 1
+
+
+async def test_case_numbers_go_on_in_a_new_epoch_and_the_approval_can_be_shown():
+    """Reports are numbered without gaps or doubles over the device's life."""
+    storage, element, clock = MemoryStorage(), CountingElement(), HandClock()
+    journal = Journal(storage, element, clock, _Approving(), "TSD-000001")
+    await journal.open()
+    payload = cbor.encode({1: "TSD-000001", 2: 2, 3: 0, 4: bytes(32), 5: 0, 6: 0, 7: 41})
+    protected, _ = cose.sign1_prepare({1: -7, 3: epochs.TYPE_EPOCH, 4: b"epoch"}, payload)
+    approval = cose.sign1_assemble(protected, {}, payload, bytes(64), tagged=False)
+    assert journal.approval() == b""
+    await journal.begin_epoch(approval, bytes(65))
+    again = Journal(storage, element, clock, _Approving(), "TSD-000001")
+    await again.open()
+    assert (again.view.cases, again.approval()) == (41, approval)
+
+
+async def test_the_beginning_of_an_epoch_as_it_was_kept_before_0_2_is_read():
+    storage = MemoryStorage()
+    items = [3, 7, 12, bytes(32), 15, 2, 400]
+    storage.replace("state/epoch", cbor.encode(items + [binascii.crc32(cbor.encode(items))]))
+    stand, first = epochs.load(storage)
+    assert (stand.epoch, first, stand.seq, stand.counter, stand.cum_total, stand.cases) == (3, 7, 12, 15, 400, 0)
 
 
 async def test_an_approval_for_another_device_or_an_old_epoch_is_refused():

@@ -23,6 +23,10 @@ class _Network:
     def __init__(self, replies):
         self.replies = replies
         self.sent = []
+        self.closed = 0
+
+    async def close(self):
+        self.closed += 1
 
     async def post(self, path, body, timeout_ms):
         question = cose.sign1_parse(body)
@@ -98,7 +102,7 @@ async def _ask(*replies):
 async def test_an_answer_reaches_the_kernel_with_its_data():
     asked, t, _ = await _ask(WELCOME, _answered())
     assert asked.reply == {"arc": "00", "data": b"\x91\x01a", "auth_code": "123456"} and asked.sent
-    assert asked.reference == "REF"
+    assert asked.reference == "REF" and t.network.closed == 1
     kinds = [kind for kind, _ in t.network.sent]
     assert kinds == [m.TYPE_HELLO, m.TYPE_AUTHORISE]
     first, second = t.network.sent

@@ -1,0 +1,224 @@
+"""New epochs: how a terminal whose journal is lost or cannot be trusted goes on counting, under four eyes (design §4).
+
+    a terminal in trouble says so in HELLO (`protocol.sync.TROUBLE`)     alarm, nothing else
+    one officer of the back office proposes, another approves            both signed, both in the audit log
+    WELCOME carries the command until the terminal's first HELLO of the new epoch: then it is never sent again
+
+The new epoch begins at the last record that the server holds; an approval whose chain went on meanwhile is withdrawn.
+After a restore of the database the terminal shows its approval: it is signed by the role key "epoch", so what was
+approved stands; records between the database's head and the approved one are lost (`server.ingest.gaps`).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from protocol import cbor
+from protocol import sync as s
+from protocol.errors import FormatError, ParameterError
+from server import codes, envelope
+from server.ingest import gaps
+from server.keys import Keys
+from server.messages import Hello
+from server.office import Office
+from server.store import audit, devices
+from server.store import tables as t
+
+PROPOSAL, APPROVAL = "tsd/office/epoch-proposal", "tsd/office/epoch-approval"
+VALID_S = 7 * 86400
+_NAMES = ("device", "epoch", "seq", "hash", "cum_count", "cum_total", "cases", "number", "expires", "reason")
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Where a new epoch begins."""
+
+    epoch: int
+    seq: int
+    hash: bytes
+    cum_count: int
+    cum_total: int
+
+
+def draft(connection: Connection, device: str, reason: str, now: int) -> dict[int, Any]:
+    """What an officer signs to propose a new epoch for `device`, and another to approve it: keys 1… in the order of
+    `_NAMES`. ParameterError PRM-031 for an unknown device.
+    """
+    if devices.find(connection, device) is None:
+        raise ParameterError("device is not registered", "PRM-031", detail=device)
+    head = devices.head(connection, device)
+    c = t.epochs.c
+    number = connection.execute(select(func.max(c.number)).where(c.device == device)).scalar() or 0
+    cases = connection.execute(select(func.max(t.cases.c.case_no)).where(t.cases.c.device == device)).scalar() or 0
+    epoch = (head.epoch or 1) + 1
+    values = (device, epoch, head.seq, bytes(head.hash), head.cum_count, head.cum_total, cases, number + 1)
+    return dict(enumerate((*values, now + VALID_S, reason[:64]), 1))
+
+
+def propose(connection: Connection, office: Office, proposal: bytes, now: int) -> int:
+    """Enter a signed proposal; its number. Earlier ones that are still open are withdrawn. ParameterError PRM-030 … 032."""
+    officer, payload = office.verify(proposal, PROPOSAL)
+    device = payload.get(1)
+    if not isinstance(device, str) or payload != draft(connection, device, str(payload.get(10)), payload[9] - VALID_S):
+        raise ParameterError("the proposal is not about the chain as it stands", "PRM-032", "propose again")
+    _withdraw(connection, device, "overtaken by a later proposal", now)
+    row = {name: payload[key] for key, name in enumerate(_NAMES, 1)}
+    connection.execute(
+        insert(t.epochs).values(**row, proposed_by=officer, proposal=proposal, proposed_at=now, state=t.EPOCH_PROPOSED)
+    )
+    what = f"epoch {row['epoch']} after record {row['seq']} proposed by officer {officer}: {row['reason']}"
+    audit.write(connection, device, t.LEVEL_WARNING, "EPOCH", what, now)
+    return row["number"]
+
+
+def approve(connection: Connection, office: Office, approval: bytes, now: int) -> None:
+    """Take the second officer's signature. ParameterError: PRM-030 signature, PRM-032 no such proposal, or the chain went
+    on, or it has expired; PRM-033 the same officer.
+    """
+    officer, payload = office.verify(approval, APPROVAL)
+    c = t.epochs.c
+    where = (c.device == payload.get(1), c.number == payload.get(8), c.state == t.EPOCH_PROPOSED)
+    row = connection.execute(select(t.epochs).where(*where)).first()
+    if row is None or cbor.encode(payload) != envelope.parse(bytes(row.proposal)).payload or row.expires < now:
+        raise ParameterError("no such proposal is open", "PRM-032", "propose again")
+    if officer == row.proposed_by:
+        raise ParameterError("the officer who proposed cannot approve", "PRM-033", "another officer must approve")
+    if not _stands(devices.head(connection, row.device), row):
+        raise ParameterError("the chain went on since the proposal", "PRM-032", "propose again")
+    values = {"approved_by": officer, "approval": approval, "approved_at": now, "state": t.EPOCH_APPROVED}
+    connection.execute(update(t.epochs).where(*where).values(values))
+    what = f"epoch {row.epoch} after record {row.seq} approved by officer {officer}, proposed by {row.proposed_by}"
+    audit.write(connection, row.device, t.LEVEL_WARNING, "EPOCH", what, now)
+
+
+def withdraw(connection: Connection, device: str, officer: int, now: int) -> None:
+    """Withdraw what is open for a device."""
+    _withdraw(connection, device, f"withdrawn by officer {officer}", now)
+
+
+def _withdraw(connection: Connection, device: str, why: str, now: int) -> None:
+    c = t.epochs.c
+    where = (c.device == device, c.state.in_((t.EPOCH_PROPOSED, t.EPOCH_APPROVED)))
+    if connection.execute(update(t.epochs).where(*where).values(state=t.EPOCH_WITHDRAWN)).rowcount:
+        audit.write(connection, device, t.LEVEL_WARNING, "EPOCH", "new epoch " + why, now)
+
+
+def _stands(head: Row[Any], row: Row[Any]) -> bool:
+    """Whether the chain is still where a proposal says."""
+    return (head.seq, bytes(head.hash), (head.epoch or 1) + 1) == (row.seq, bytes(row.hash), row.epoch)
+
+
+def trouble(connection: Connection, message: Hello, now: int) -> None:
+    """A terminal says that it cannot go on: an alarm, once until something is decided."""
+    last = connection.execute(
+        select(t.audit.c.what)
+        .where(t.audit.c.device == message.device.device, t.audit.c.code == "EPOCH")
+        .order_by(t.audit.c.number.desc())
+        .limit(1)
+    ).scalar()
+    what = f"the terminal asks for a new epoch: {message.trouble}"
+    if last != what:
+        audit.alarm(connection, message.device.device, "EPOCH", what, now)
+
+
+def commands(connection: Connection, device: str, head: Row[Any], now: int) -> list[dict[int, Any]]:
+    """The command that WELCOME carries: {1: device, 2: id, 3: expires, 4: "epoch", 5: {what the approval signs}}."""
+    c = t.epochs.c
+    row = connection.execute(select(t.epochs).where(c.device == device, c.state == t.EPOCH_APPROVED)).first()
+    if row is None:
+        return []
+    if row.expires < now or not _stands(head, row):
+        _withdraw(connection, device, "withdrawn: expired, or the chain went on", now)
+        return []
+    approved = dict(
+        enumerate((device, row.epoch, row.seq, bytes(row.hash), row.cum_count, row.cum_total, row.cases), 1)
+    )
+    return [{1: device, 2: row.number, 3: row.expires, 4: s.COMMAND_EPOCH, 5: approved}]
+
+
+def seal(keys: Keys, command: dict[int, Any]) -> bytes:
+    """The signed command; what it approves is signed by the role key "epoch" inside."""
+    approval = envelope.seal(keys.private("epoch"), s.TYPE_EPOCH, "epoch", command[5])
+    return envelope.seal(keys.private("cmd"), s.TYPE_COMMAND, "cmd", {**command, 5: approval})
+
+
+def begin(connection: Connection, message: Hello, head: Row[Any], keys: Keys | None, now: int) -> Row[Any]:
+    """The device says HELLO in another epoch: the head of the new one, if it was approved. RefusedError WRONG_EPOCH,
+    EPOCH_STALE.
+    """
+    name, c = message.device.device, t.epochs.c
+    where = (c.device == name, c.epoch == message.epoch, c.state == t.EPOCH_APPROVED)
+    row = connection.execute(select(t.epochs).where(*where)).first()
+    approved = row if row is not None else _shown(message, keys)
+    if approved is None or message.epoch <= (head.epoch or 1):
+        raise codes.RefusedError(codes.WRONG_EPOCH, "epoch is not the approved one")
+    if head.seq > approved.seq or (head.seq == approved.seq and bytes(head.hash) != bytes(approved.hash)):
+        raise codes.RefusedError(codes.EPOCH_STALE, "the chain went on after the new epoch was approved")
+    if head.seq < approved.seq:
+        span, missing = (head.seq + 1, approved.seq), approved.cum_count - head.cum_count
+        amount = approved.cum_total - head.cum_total
+        gaps.enter(connection, message.device, head.epoch or 1, span, bytes(approved.hash), missing, amount, now)
+    connection.execute(
+        update(t.heads)
+        .where(t.heads.c.device == name)
+        .values(
+            epoch=message.epoch, seq=approved.seq, hash=bytes(approved.hash), cum_count=approved.cum_count,
+            cum_total=approved.cum_total,
+        )
+    )  # fmt: skip
+    _note_begun(connection, message, row, approved, now)
+    return devices.head(connection, name)
+
+
+def _note_begun(connection: Connection, message: Hello, row: Any, approved: Any, now: int) -> None:
+    name, c = message.device.device, t.epochs.c
+    done = {"state": t.EPOCH_BEGUN, "begun_at": now}
+    if row is not None:
+        connection.execute(update(t.epochs).where(c.device == name, c.number == row.number).values(done))
+    else:
+        number = connection.execute(select(func.max(c.number)).where(c.device == name)).scalar() or 0
+        connection.execute(
+            insert(t.epochs).values(
+                device=name, epoch=approved.epoch, number=number + 1, seq=approved.seq, hash=approved.hash,
+                cum_count=approved.cum_count, cum_total=approved.cum_total, cases=0, reason="shown by the terminal",
+                expires=now, proposed_by=0, proposal=message.approval, proposed_at=now, **done,
+            )
+        )  # fmt: skip
+    audit.alarm(connection, name, "EPOCH", f"epoch {approved.epoch} has begun after record {approved.seq}", now)
+
+
+def _shown(message: Hello, keys: Keys | None) -> Beginning | None:
+    """The approval that the terminal shows, if it is one of ours for this device and epoch."""
+    if not message.approval or keys is None:
+        return None
+    try:
+        opened = envelope.parse(message.approval)
+        body = cbor.decode(opened.payload)
+        right = (opened.content_type, opened.key_id) == (s.TYPE_EPOCH, b"epoch")
+        found = Beginning(*[body[key] for key in (2, 3, 4, 5, 6)])
+        named = body[1]
+    except (FormatError, codes.RefusedError, KeyError, TypeError):
+        return None
+    held = envelope.holds(keys.public("epoch"), opened.protected, opened.payload, opened.signature)
+    return found if right and held and (named, found.epoch) == (message.device.device, message.epoch) else None
+
+
+def listed(connection: Connection) -> list[dict[str, Any]]:
+    """All proposals, newest first, for a person."""
+    c = t.epochs.c
+    rows = connection.execute(select(t.epochs).order_by(c.proposed_at.desc(), c.device).limit(100)).mappings()
+    names = (
+        "device",
+        "number",
+        "epoch",
+        "seq",
+        "cum_count",
+        "cum_total",
+        "reason",
+        "expires",
+        "proposed_by",
+        "approved_by",
+    )
+    states = {0: "proposed", 1: "approved", 2: "begun", 3: "withdrawn"}
+    return [{**{name: row[name] for name in names}, "state": states[row["state"]]} for row in rows]

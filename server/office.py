@@ -1,0 +1,88 @@
+"""The back office: officers who sign what needs four eyes, each with a key of their own.
+
+The file that the configuration names as `office` is a JSON map {officer's number: hex of the 65-byte public key}. A
+decision is a COSE_Sign1 whose key id is the number and whose content type says what is decided, so that a proposal never
+passes for an approval. The server keeps public keys only; private ones stay with their officers.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from protocol import cbor
+from protocol.errors import ConfigError, FormatError, ParameterError
+from server import codes, envelope
+from server.keys import point
+
+
+class Office:
+    """The public keys of the back-office officers, by number."""
+
+    def __init__(self, keys: dict[int, bytes]) -> None:
+        self._keys = keys
+
+    @classmethod
+    def load(cls, path: Path | None) -> "Office":
+        """Read the file; None or absent: nobody. ConfigError CFG-023 if it is malformed."""
+        if path is None or not path.exists():
+            return cls({})
+        try:
+            found = {int(number): bytes.fromhex(key) for number, key in json.loads(path.read_text()).items()}
+            for key in found.values():
+                envelope.load_point(key)
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            raise ConfigError(f"{path.name} is no list of officers", "CFG-023", "number: public key, hex") from error
+        return cls(found)
+
+    def verify(self, message: bytes, content_type: str) -> tuple[int, dict[int, Any]]:
+        """(officer's number, payload) of a decision. ParameterError PRM-030 if it does not hold."""
+        try:
+            opened = envelope.parse(message)
+            payload = cbor.decode(opened.payload)
+            number = int(opened.key_id)
+        except (FormatError, codes.RefusedError, ValueError) as error:
+            raise ParameterError("not an officer's decision", "PRM-030") from error
+        key = self._keys.get(number)
+        right = opened.content_type == content_type and isinstance(payload, dict)
+        if key is None or not right or not envelope.holds(key, opened.protected, opened.payload, opened.signature):
+            raise ParameterError("the officer's signature does not hold", "PRM-030", "use an officer's own key", number)
+        return number, payload
+
+
+def decide(key: ec.EllipticCurvePrivateKey, number: int, content_type: str, payload: dict[int, Any]) -> bytes:
+    """An officer's signed decision."""
+    return envelope.seal(key, content_type, str(number), payload)
+
+
+def enrol(path: Path, number: int, key_file: Path) -> bytes:
+    """Make an officer's key in `key_file` (mode 600, never replaced) and enter the public one; its bytes.
+
+    ConfigError CFG-024 if the number or the file is taken.
+    """
+    known = json.loads(path.read_text()) if path.exists() else {}
+    if str(number) in known or key_file.exists():
+        raise ConfigError("officer or key file exists already", "CFG-024", "choose another number or file", number)
+    private = ec.generate_private_key(ec.SECP256R1())
+    key_file.touch(mode=0o600)
+    key_file.write_bytes(
+        private.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    public = point(private.public_key())
+    path.write_text(json.dumps({**known, str(number): public.hex()}, indent=1))
+    return public
+
+
+def private_key(path: Path) -> ec.EllipticCurvePrivateKey:
+    """An officer's key. ConfigError CFG-010 if it is missing or unreadable."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), None)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"key {path.name} missing or unreadable", "CFG-010", "tasdid server officer") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ConfigError(f"key {path.name} is not a P-256 key", "CFG-010", detail=path.name)
+    return key

@@ -1,0 +1,48 @@
+"""The application behind two doors: HTTPS for terminals, HTTP for the console on the same machine.
+
+TLS 1.2 or newer; the certificate comes from `server.certificates`. Both doors serve one application: the plain one owns
+its beginning and end. Client certificates are not asked for: every message is signed by its device.
+"""
+
+import asyncio
+import socket
+import ssl
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+
+from protocol.errors import ConfigError
+from server.web import serve
+
+
+def secure(app: Starlette, certificate: Path) -> uvicorn.Server:
+    """The HTTPS door. ConfigError CFG-012 if the certificate cannot be used."""
+    configured = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_keep_alive=30, timeout_graceful_shutdown=5, lifespan="off",
+        ssl_certfile=str(certificate),
+    )  # fmt: skip
+    try:
+        configured.load()
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"{certificate.name} missing or unreadable", "CFG-012", "run: python -m server.certificates DIR"
+        ) from error
+    assert configured.ssl is not None
+    configured.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    return uvicorn.Server(configured)
+
+
+def run(app: Starlette, plain: socket.socket, door: uvicorn.Server, secured: socket.socket) -> None:
+    """Serve both until Ctrl-C or SIGTERM."""
+    console = serve.runner(app)
+
+    async def both() -> None:
+        first = asyncio.create_task(console.serve(sockets=[plain]))
+        while not console.started and not first.done():
+            await asyncio.sleep(0.01)
+        await door.serve(sockets=[secured])  # a signal ends this one, and is then passed on to the other
+        console.should_exit = True
+        await first
+
+    asyncio.run(both())

@@ -1,0 +1,241 @@
+"""A new epoch: asked for by the terminal, proposed and approved by two officers, begun exactly once."""
+
+from pathlib import Path
+from typing import Any
+
+import cbor2
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from protocol import records as r
+from protocol import sync as s
+from protocol.errors import ConfigError, ParameterError
+from server import epochs, office
+from tests.server.centre import Centre
+from tests.server.handheld import ES256, Handheld, dumps
+
+FIRST, SECOND = 2001, 2002
+
+
+@pytest.fixture
+def handheld() -> Handheld:
+    return Handheld()
+
+
+@pytest.fixture
+def centre(tmp_path: Path, handheld: Handheld) -> Centre:
+    return Centre(tmp_path, handheld)
+
+
+class BackOffice:
+    """Two officers with keys of their own."""
+
+    def __init__(self, centre: Centre) -> None:
+        self.centre = centre
+        self.path = centre.folder / "office.json"
+        for number in (FIRST, SECOND):
+            office.enrol(self.path, number, centre.folder / f"{number}.pem")
+        self.office = office.Office.load(self.path)
+
+    def key(self, number: int) -> ec.EllipticCurvePrivateKey:
+        return office.private_key(self.centre.folder / f"{number}.pem")
+
+    def draft(self, device: str = "TSD-000001") -> dict[int, Any]:
+        with self.centre.engine.begin() as connection:
+            return epochs.draft(connection, device, "storage lost", self.centre.now)
+
+    def propose(self, payload: dict[int, Any], number: int = FIRST, kind: str = epochs.PROPOSAL) -> int:
+        message = office.decide(self.key(number), number, kind, payload)
+        with self.centre.engine.begin() as connection:
+            return epochs.propose(connection, self.office, message, self.centre.now)
+
+    def approve(self, payload: dict[int, Any], number: int = SECOND, kind: str = epochs.APPROVAL) -> None:
+        message = office.decide(self.key(number), number, kind, payload)
+        with self.centre.engine.begin() as connection:
+            epochs.approve(connection, self.office, message, self.centre.now)
+
+    def both(self) -> dict[int, Any]:
+        payload = self.draft()
+        self.propose(payload)
+        self.approve(payload)
+        return payload
+
+
+@pytest.fixture
+def back(centre: Centre) -> BackOffice:
+    return BackOffice(centre)
+
+
+def _opened(message: bytes, key: bytes, content_type: str, role: bytes) -> Any:
+    protected, _, payload, signature = cbor2.loads(message)
+    assert cbor2.loads(protected) == {1: -7, 3: content_type, 4: role}
+    pair = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+    public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), key)
+    public.verify(pair, dumps(["Signature1", protected, b"", payload]), ES256)
+    return cbor2.loads(payload)
+
+
+def _paid_and_lost(centre: Centre, handheld: Handheld) -> None:
+    handheld.pay(r.OUTCOME_APPROVED, 200_000)
+    centre.hello(handheld)
+    centre.send(handheld)
+    handheld.pay(r.OUTCOME_APPROVED, 900_000)  # never sent: lost with the storage
+    del handheld.records[3:]
+    del handheld.attached[s.SEALED][6]
+
+
+def _trouble(centre: Centre, handheld: Handheld) -> dict[int, Any]:
+    kind, payload = centre.say(handheld.hello(trouble="JRN-030"))
+    assert kind == s.TYPE_WELCOME
+    return payload
+
+
+def _begin(handheld: Handheld) -> None:
+    """What `terminal.journal.epoch` does."""
+    handheld.epoch += 1
+    handheld.write(r.NEW_EPOCH)
+
+
+def test_a_terminal_in_trouble_raises_one_alarm_and_gets_nothing_unapproved(centre: Centre, handheld: Handheld) -> None:
+    _paid_and_lost(centre, handheld)
+    for _ in range(3):
+        assert s.COMMANDS not in _trouble(centre, handheld)
+    assert centre.alarms() == ["EPOCH"]
+    assert "JRN-030" in centre.ledger()["alarms"][0]["what"]
+
+
+def test_approved_by_two_the_command_comes_until_the_epoch_begins_and_never_after(
+    centre: Centre, handheld: Handheld, back: BackOffice
+) -> None:
+    _paid_and_lost(centre, handheld)
+    back.both()
+    for _ in range(2):  # the first reply may be lost
+        (command,) = _trouble(centre, handheld)[s.COMMANDS]
+    told = _opened(command, centre.keys.public("cmd"), "tsd/cmd", b"cmd")
+    assert (told[1], told[2], told[4]) == ("TSD-000001", 1, "epoch") and told[3] > centre.now
+    approval = _opened(told[5], centre.keys.public("epoch"), "tsd/epoch", b"epoch")
+    assert approval == {1: "TSD-000001", 2: 2, 3: 3, 4: handheld.hash(3), 5: 1, 6: 200_000, 7: 1}
+    _begin(handheld)
+    handheld.pay(r.OUTCOME_APPROVED, 300_000)
+    welcome = centre.hello(handheld)
+    assert (welcome[s.ACKED_SEQ], welcome[s.ACKED_HASH]) == (3, handheld.hash(3)) and s.COMMANDS not in welcome
+    ack = centre.send(handheld, 4)
+    assert (ack[s.ACKED_SEQ], ack[s.NEW]) == (7, 4) and s.REJECTED not in ack
+    assert centre.books()["treasury:16:1:BMP-16-01"] == -500_000
+    (listed,) = centre.ledger()["epochs"]
+    assert (listed["state"], listed["proposed_by"], listed["approved_by"]) == ("begun", FIRST, SECOND)
+    assert centre.ledger()["devices"][0]["approved_total"] == 500_000
+
+
+def test_nobody_approves_what_he_proposed(centre: Centre, handheld: Handheld, back: BackOffice) -> None:
+    _paid_and_lost(centre, handheld)
+    payload = back.draft()
+    back.propose(payload)
+    with pytest.raises(ParameterError) as error:
+        back.approve(payload, FIRST)
+    assert error.value.code == "PRM-033"
+    assert s.COMMANDS not in _trouble(centre, handheld)
+
+
+def test_a_proposal_is_no_approval_and_a_strangers_signature_none_at_all(
+    centre: Centre, handheld: Handheld, back: BackOffice
+) -> None:
+    _paid_and_lost(centre, handheld)
+    payload = back.draft()
+    back.propose(payload)
+    with pytest.raises(ParameterError) as error:
+        back.approve(payload, SECOND, epochs.PROPOSAL)
+    assert error.value.code == "PRM-030"
+    stranger = office.decide(ec.generate_private_key(ec.SECP256R1()), SECOND, epochs.APPROVAL, payload)
+    with centre.engine.begin() as connection, pytest.raises(ParameterError) as error:
+        epochs.approve(connection, back.office, stranger, centre.now)
+    assert error.value.code == "PRM-030"
+    with pytest.raises(ParameterError) as error:
+        back.approve({**payload, 6: 0})
+    assert error.value.code == "PRM-032"
+    assert s.COMMANDS not in _trouble(centre, handheld)
+
+
+def test_an_approval_whose_chain_went_on_is_withdrawn(centre: Centre, handheld: Handheld, back: BackOffice) -> None:
+    """The old epoch's stragglers: records that were still on their way."""
+    handheld.pay(r.OUTCOME_APPROVED)
+    centre.hello(handheld)
+    centre.send(handheld, 1, 2)
+    back.both()
+    centre.send(handheld, 3)
+    assert s.COMMANDS not in _trouble(centre, handheld)
+    assert centre.ledger()["epochs"][0]["state"] == "withdrawn"
+
+
+def test_an_expired_approval_is_not_delivered(centre: Centre, handheld: Handheld, back: BackOffice) -> None:
+    _paid_and_lost(centre, handheld)
+    back.both()
+    centre.now += epochs.VALID_S + 1
+    assert s.COMMANDS not in _trouble(centre, handheld)
+
+
+def test_an_epoch_that_nobody_approved_is_refused(centre: Centre, handheld: Handheld, back: BackOffice) -> None:
+    _paid_and_lost(centre, handheld)
+    _begin(handheld)
+    assert centre.refused(handheld.hello()) == "SRV-016"
+    handheld.epoch = 1
+    back.both()
+    handheld.epoch = 3
+    assert centre.refused(handheld.hello()) == "SRV-016"
+
+
+def test_messages_of_the_old_epoch_are_refused_once_the_new_one_has_begun(
+    centre: Centre, handheld: Handheld, back: BackOffice
+) -> None:
+    _paid_and_lost(centre, handheld)
+    late = handheld.batch(1)
+    back.both()
+    _begin(handheld)
+    centre.hello(handheld)
+    assert centre.refused(late) == "SRV-014"
+    handheld.epoch = 1
+    assert centre.refused(handheld.hello()) == "SRV-016"
+    handheld.epoch = 2
+    centre.hello(handheld)
+    assert centre.send(handheld, 4)[s.ACKED_SEQ] == 4
+
+
+def test_results_of_the_old_epoch_are_posted_but_no_longer_handed_out(
+    centre: Centre, handheld: Handheld, back: BackOffice
+) -> None:
+    handheld.pay(r.OUTCOME_PROVISIONAL)
+    centre.hello(handheld)
+    centre.send(handheld)
+    back.both()
+    _begin(handheld)
+    centre.hello(handheld)
+    for request in centre.claim():
+        centre.answer(request, "00")
+    assert centre.books()["receivable:CIB TEST"] == 200_000
+    assert s.RESULTS not in centre.hello(handheld)
+
+
+def test_a_restored_server_knows_its_approval_again_and_holds_what_is_lost(
+    centre: Centre, handheld: Handheld, back: BackOffice
+) -> None:
+    """The backup is older than record 3 and than the approval; the terminal has lost 1 to 3."""
+    _paid_and_lost(centre, handheld)
+    back.both()
+    told = cbor2.loads(cbor2.loads(_trouble(centre, handheld)[s.COMMANDS][0])[2])
+    _begin(handheld)
+    other = Centre(centre.folder / "restored", handheld)
+    assert other.refused(handheld.hello()) == "SRV-016"
+    assert other.refused(handheld.hello(approval=told[5])) == "SRV-016"  # another server's key
+    other.keys = other.service.keys = centre.keys
+    kind, welcome = other.say(handheld.hello(approval=told[5]))
+    assert (kind, welcome[s.ACKED_SEQ]) == (s.TYPE_WELCOME, 3)
+    assert other.books() == {"missing:TSD-000001": 200_000, "suspense:16:1:BMP-16-01": -200_000}
+    assert other.send(handheld, 4)[s.ACKED_SEQ] == 4
+    assert other.books()["missing:TSD-000001"] == 200_000
+
+
+def test_an_officers_key_is_never_replaced(centre: Centre, back: BackOffice) -> None:
+    with pytest.raises(ConfigError):
+        office.enrol(back.path, FIRST, centre.folder / "other.pem")
+    assert (centre.folder / "2001.pem").stat().st_mode & 0o777 == 0o600

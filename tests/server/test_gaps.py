@@ -1,0 +1,122 @@
+"""Records that a terminal has lost for good: the chain goes on, what they took is held in suspense, somebody is told."""
+
+from pathlib import Path
+
+import pytest
+
+from protocol import records as r
+from protocol import sync as s
+from tests.server.centre import Centre
+from tests.server.handheld import Handheld
+
+
+@pytest.fixture
+def handheld() -> Handheld:
+    return Handheld()
+
+
+@pytest.fixture
+def centre(tmp_path: Path, handheld: Handheld) -> Centre:
+    return Centre(tmp_path, handheld)
+
+
+def _lose(centre: Centre, handheld: Handheld, **change: object) -> dict[int, object]:
+    """1-3 an approved payment, sent; 4-6 another, lost; 7-9 a third, 10 the gap record: sent. The ACK."""
+    handheld.pay(r.OUTCOME_APPROVED, 200_000)
+    centre.hello(handheld)
+    centre.send(handheld, 1)
+    handheld.pay(r.OUTCOME_APPROVED, 300_000)
+    handheld.pay(r.OUTCOME_APPROVED, 250_000)
+    record = {"first": 4, "gap_last": 6, "gap_hash": handheld.hash(6), "gap_count": 1, "gap_total": 300_000}
+    record.update(change)
+    handheld.write(r.GAP, **record)
+    centre.hello(handheld)
+    kind, ack = centre.say(handheld.batch(7, gap=4))
+    assert kind == s.TYPE_ACK, ack
+    return ack
+
+
+def test_what_follows_lost_records_is_posted_and_their_money_is_held_in_suspense(
+    centre: Centre, handheld: Handheld
+) -> None:
+    ack = _lose(centre, handheld)
+    assert (ack[s.ACKED_SEQ], ack[s.ACKED_HASH], ack[s.NEW]) == (10, handheld.hash(10), 4)
+    assert s.REJECTED not in ack and s.WANTED not in ack
+    assert centre.books() == {
+        "receivable:CIB TEST": 450_000, "treasury:16:1:BMP-16-01": -450_000,
+        "missing:TSD-000001": 300_000, "suspense:16:1:BMP-16-01": -300_000,
+    }  # fmt: skip
+    (gap,) = centre.ledger()["gaps"]
+    assert (gap["first"], gap["last"], gap["count"], gap["amount"], gap["declared_seq"]) == (4, 6, 1, 300_000, 10)
+    assert centre.alarms() == ["GAP"]
+
+
+def test_the_same_batch_again_changes_nothing(centre: Centre, handheld: Handheld) -> None:
+    _lose(centre, handheld)
+    kind, ack = centre.say(handheld.batch(7, gap=4))
+    assert (kind, ack[s.ACKED_SEQ], ack[s.NEW], ack[s.DUPLICATES]) == (s.TYPE_ACK, 10, 0, 4)
+    assert centre.count("gaps") == 1 and centre.books()["missing:TSD-000001"] == 300_000
+
+
+def test_without_the_declaration_the_range_is_asked_for(centre: Centre, handheld: Handheld) -> None:
+    handheld.pay(r.OUTCOME_APPROVED)
+    handheld.pay(r.OUTCOME_APPROVED)
+    centre.hello(handheld)
+    centre.send(handheld, 1, 3)
+    _, ack = centre.say(handheld.batch(6, gap=5))
+    assert (ack[s.ACKED_SEQ], ack[s.WANTED]) == (3, [[4, 6]])  # the gap does not begin where the chain stands
+    assert centre.count("gaps") == 0
+
+
+def test_running_totals_that_go_back_over_a_gap_are_refused(centre: Centre, handheld: Handheld) -> None:
+    handheld.pay(r.OUTCOME_APPROVED)
+    handheld.pay(r.OUTCOME_APPROVED)
+    centre.hello(handheld)
+    centre.send(handheld, 1, 3)
+    assert centre.refused(handheld.batch(5, gap=4, cum_count=0, cum_total=0)) == "SRV-019"
+    assert centre.refused(handheld.batch(5, gap=4, cum_count=1, cum_total=200_001)) == "SRV-019"
+    assert centre.count("gaps") == 0
+
+
+@pytest.mark.parametrize(
+    "change", [{"gap_total": 299_999}, {"gap_count": 2}, {"gap_hash": bytes(32)}, {"gap_last": 5}, {"first": 5}]
+)
+def test_a_gap_record_that_does_not_agree_is_named_and_the_money_stays_in_suspense(
+    centre: Centre, handheld: Handheld, change: dict[str, object]
+) -> None:
+    ack = _lose(centre, handheld, **change)
+    assert ack[s.REJECTED] == [[10, "SRV-043"]]
+    assert centre.books()["missing:TSD-000001"] == 300_000
+    assert centre.ledger()["gaps"][0]["declared_seq"] is None
+
+
+def test_an_outcome_whose_intent_is_lost_is_posted_all_the_same(centre: Centre, handheld: Handheld) -> None:
+    """Outcomes are stored twice, intents once."""
+    handheld.pay(r.OUTCOME_APPROVED, 200_000)
+    handheld.write(r.GAP, first=1, gap_last=2, gap_hash=handheld.hash(2), gap_count=0, gap_total=0)
+    centre.hello(handheld)
+    _, ack = centre.say(handheld.batch(3, gap=1))
+    assert ack[s.ACKED_SEQ] == 4 and s.REJECTED not in ack
+    assert centre.books() == {"receivable:CIB TEST": 200_000, "treasury:16:1:BMP-16-01": -200_000}
+    assert [request.identity[2] for request in centre.claim()] == [2]
+
+
+def test_records_that_turn_up_after_their_gap_was_closed_are_named_and_not_posted(
+    centre: Centre, handheld: Handheld
+) -> None:
+    _lose(centre, handheld)
+    books = centre.books()
+    _, ack = centre.say(handheld.batch(1))
+    assert ack[s.REJECTED] == [[4, "SRV-044"], [5, "SRV-044"], [6, "SRV-044"]]
+    assert (ack[s.ACKED_SEQ], ack[s.NEW]) == (10, 0)
+    assert centre.books() == books and centre.count("forks") == 0
+
+
+def test_after_a_restore_the_gap_is_told_again_and_held_once(centre: Centre, handheld: Handheld) -> None:
+    _lose(centre, handheld)
+    books = centre.books()
+    other = Centre(centre.folder / "restored", handheld)
+    other.hello(handheld)
+    other.send(handheld, 1, 3)
+    other.say(handheld.batch(7, gap=4))
+    assert other.books() == books
