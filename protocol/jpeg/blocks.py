@@ -78,7 +78,12 @@ class Bits:
         self.pool = self.bits = self.padding = 0
 
     def block(
-        self, first: HuffmanTable, rest: HuffmanTable, place: "Bytes", quantised: "Bytes | array[int]", out: "array[int] | None"
+        self,
+        first: HuffmanTable,
+        rest: HuffmanTable,
+        place: "Bytes",
+        quantised: "Bytes | array[int]",
+        out: "array[int] | None",
     ) -> int:
         """Decode one block and return its DC difference (F.2.2.1); its other coefficients, times `quantised`, go to `out`, which is
         blank, where `place` says (F.2.2.2). `out` None: the block is passed over."""

@@ -132,7 +132,7 @@ class Frame:
             raise UnsupportedPicture("a sampling that is not decoded here", detail="sampling")
 
     def _scan(self, data: "Bytes") -> None:
-        if not self.components or not data or len(data) != 4 + 2 * data[0]:
+        if not self.components or not data or not data[0] or len(data) != 4 + 2 * data[0]:
             raise PictureError("a malformed scan", detail="SOS")
         if len(self.components) == 3 and not self._transformed:
             raise UnsupportedPicture("colours other than YCbCr", detail="colours")
