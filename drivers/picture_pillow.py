@@ -8,7 +8,7 @@ import warnings
 
 from PIL import Image, ImageOps
 
-from drivers.contracts.picture import Pictures
+from drivers.contracts.picture import BROKEN, Picture, Pictures
 from protocol.licence.errors import GroupError
 from protocol.licence.groups import portrait_image
 
@@ -32,14 +32,30 @@ def decode(dg4: bytes) -> Image.Image:
 
 
 class PillowPictures(Pictures):
-    """Thumbnails in one bit: contrast stretched, errors diffused (Floyd-Steinberg)."""
+    """Pictures that are collected, then decoded."""
 
-    def thumbnail(self, group: bytes, width: int, height: int) -> "tuple[int, int, bytes] | None":
+    def begin(self, width: int, height: int) -> "PillowPicture":
+        """See the contract."""
+        return PillowPicture(width, height)
+
+
+class PillowPicture(Picture):
+    """A thumbnail in one bit: contrast stretched, errors diffused (Floyd-Steinberg)."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self._size = width, height
+        self._group = bytearray()
+
+    def feed(self, data: bytes) -> None:
+        """See the contract."""
+        self._group += data
+
+    def result(self) -> "tuple[int, int, bytes] | str":
         """See the contract."""
         try:
-            image = decode(bytes(group)).convert("L")
+            image = decode(bytes(self._group)).convert("L")
         except GroupError:
-            return None
-        small = ImageOps.autocontrast(ImageOps.contain(image, (width, height)), cutoff=1)
+            return BROKEN
+        small = ImageOps.autocontrast(ImageOps.contain(image, self._size), cutoff=1)
         ink = ImageOps.invert(small).convert("1")
         return ink.width, ink.height, ink.tobytes()

@@ -29,6 +29,12 @@ LICENCE = (
     "protocol.licence.files",
     "protocol.licence.groups",
     "protocol.licence.reader",
+    "protocol.jpeg",
+    "protocol.jpeg.inverse",
+    "protocol.jpeg.blocks",
+    "protocol.jpeg.headers",
+    "protocol.jpeg.decoder",
+    "drivers.picture_stream",
     "terminal.flows.licence",
 )
 PAYMENT = (
@@ -71,7 +77,14 @@ NETWORK = ("protocol.wire", "terminal.session", "terminal.sync", "terminal.flows
 FINE = ("terminal.personal", "terminal.flows.offence", "terminal.flows.fine")
 
 _DROPPED = {
-    LICENCE: ("protocol.licence", "protocol.der", "terminal.flows.licence", "drivers.pn532"),
+    LICENCE: (
+        "protocol.licence",
+        "protocol.der",
+        "protocol.jpeg",
+        "drivers.picture_stream",
+        "terminal.flows.licence",
+        "drivers.pn532",
+    ),
     PAYMENT: (
         "protocol.emv",
         "protocol.dukpt",

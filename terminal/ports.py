@@ -3,7 +3,7 @@
 
 class Ports:
     """All that the application touches of the outside world. A board fills every field; `scanner` and `diagnostic` may be None;
-    `pictures` (drivers.contracts.picture) is None where portraits cannot be shown; `answer_room` is what one extended answer of a
+    `pictures` (drivers.contracts.picture) is None where portraits are neither read nor shown; `answer_room` is what one extended answer of a
     licence may hold (0: extended length is not used); `contactless_reader` is the antenna for payment cards, `indicator`
     its lights and sounder, None where there is none; `curves_in_element`: the licence's elliptic-curve work goes to the secure
     element, because this processor is slower."""

@@ -17,9 +17,18 @@ from protocol.licence.errors import MessagingError, ReadError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from typing import Protocol
 
     from protocol.crypto import Crypto
     from protocol.licence.channel import Chip
+
+    class Taker(Protocol):
+        """Whoever takes a file's content as it comes; must not raise for what it holds."""
+
+        def feed(self, data: bytes) -> None:
+            """The next bytes."""
+            ...
+
 
 SMALLER = (2048, 1024, 512, 240, 231, 223, 192, 128, 64, 16)  # 231 and 223: an answer of 256 bytes with 3DES, with AES
 OTHER_WAY = (0x6985, 0x6986, 0x6981, 0x6A86, 0x6D00, 0x6B00)
@@ -35,9 +44,16 @@ class FileRead:
     """
 
     def __init__(
-        self, crypto: "Crypto", file: int, algorithm: str = "sha256", keep: bool = True, large: bool = False
+        self,
+        crypto: "Crypto",
+        file: int,
+        algorithm: str = "sha256",
+        keep: bool = True,
+        large: bool = False,
+        picture: "Taker | None" = None,
     ) -> None:
-        """`keep` the content; `large`: up to what can be read at all, else a group above profile.HOLD_LIMIT is hashed, not kept."""
+        """`keep` the content; `large`: up to what can be read at all, else a group above profile.HOLD_LIMIT is hashed, not kept;
+        `picture` is fed with the content as it comes."""
         self.file = file
         self.tag = profile.tag_of(file)
         self.total = 0
@@ -46,6 +62,7 @@ class FileRead:
         self.denied = 0
         self.keep = keep
         self._large = large
+        self._picture = picture
         self.head = b""
         self.sha256 = b""
         self.digest = b""
@@ -79,6 +96,8 @@ class FileRead:
         self._hash.update(data)
         if self._second is not None:
             self._second.update(data)
+        if self._picture is not None:
+            self._picture.feed(data)
         if self._parts is not None:
             self._parts[self.done : self.done + len(data)] = data
         self.done += len(data)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from protocol.crypto import Crypto
-    from protocol.licence.files import FileRead
+    from protocol.licence.files import FileRead, Taker
     from protocol.licence.mrz import Mrz
     from protocol.licence.trust.anchors import TrustSet
     from protocol.licence.trust.security_object import SecurityObject
@@ -33,16 +33,22 @@ BAD_LENGTH = "LIC-032"  # the file's own bytes are at fault, not the conversatio
 
 
 class Resume:
-    """What an interrupted reading leaves for the next one: files read so far and the digest of the SOD. Wipe it with the case."""
+    """What an interrupted reading leaves for the next one: files read so far and the digest of the SOD. Wipe it with the case.
+
+    `picture` may hold an object whose `feed(data)` takes the portrait's group as it comes, from its first byte on and each byte once,
+    however often the card is torn; it must not raise for what the bytes hold. `clear` drops it: a new one may be put there.
+    """
 
     def __init__(self) -> None:
         self.reads: "dict[int, FileRead]" = {}
         self.sod_sha256 = b""
+        self.picture: "Taker | None" = None
 
     def clear(self) -> None:
         """Forget everything."""
         self.reads = {}
         self.sod_sha256 = b""
+        self.picture = None
 
 
 class LicenceReading:
@@ -93,9 +99,9 @@ def read_licence(
 
     `rnd(n)` → n random bytes (24 for each opening of the channel; 8 or 40 more for the chip's proof); `today` YYYYMMDD; `groups`
     the group numbers wanted; the portrait's group (DG4; DG6 of an EU licence), if wanted or `portrait`, comes last, is hashed as it
-    comes and kept only with `portrait`. `archive`, if given, gets {short identifier: content} of every file that was read whole
-    and kept. `atr` of the card and `room` in bytes for one answer's data (0: this link carries no extended length) let large files
-    be read in few commands where the card announces that.
+    comes, given to `resume.picture` if there is one, and kept only with `portrait`. `archive`, if given, gets {short identifier:
+    content} of every file that was read whole and kept. `atr` of the card and `room` in bytes for one answer's data (0: this link
+    carries no extended length) let large files be read in few commands where the card announces that.
     """
     if len(today) != 8:
         raise ValueError("today is YYYYMMDD")
@@ -229,7 +235,9 @@ class _Reading:
             if state is None:
                 algorithm = "sha256" if self.sod is None else self.sod.algorithm
                 large = group == self.picture
-                state = reads[group] = files.FileRead(self.crypto, group, algorithm, self.portrait or not large, large)
+                taker = self.resume.picture if large else None
+                state = files.FileRead(self.crypto, group, algorithm, self.portrait or not large, large, taker)
+                reads[group] = state
             try:
                 yield from files.read(self.chip, state)
             except ReadError as cause:

@@ -14,6 +14,7 @@ from drivers.escpos import EscPosPrinter
 from drivers.flash_file import FileFlash
 from drivers.indicator_serial import SerialIndicator
 from drivers.keypad_serial import SerialKeypad
+from drivers.late_pictures import LatePictures
 from drivers.net_http import HttpNetwork
 from drivers.scanner_serial import SerialScanner
 from drivers.secure_element_link import LinkSecureElement
@@ -86,6 +87,7 @@ def ports(wiring: dict) -> Ports:
         diagnostic=diagnostic(wiring),
         atlas=open_blob(_FACE + "atlas.bin"),
         strings=open_blob(_FACE + "strings.bin"),
+        pictures=LatePictures(),
         curves_in_element=True,
     )
 

@@ -151,6 +151,7 @@ class Fine:
                     self.driver = document.unreadable(self.t, self.mrz, error.code, self.vehicle)
                 else:
                     return "end"
+        resume.clear()
         return await self._judged(self.mrz.number if self.mrz else "")
 
     async def _document(self) -> str:
@@ -173,7 +174,9 @@ class Fine:
             body[r.REASON] = driver["reason"]
         self.mrz = None
         await self.t.journal.append(r.LICENCE_READ, body)
-        return "plate" if await licence.show_verdict(self.t, driver) else "abandon"
+        going = await licence.show_verdict(self.t, driver)
+        driver["picture"] = None  # nobody looks at it again
+        return "plate" if going else "abandon"
 
     async def _plate(self) -> str:
         self._leave(phases.LICENCE)

@@ -4,6 +4,8 @@ from protocol import records as r
 from protocol.crypto.pure import PureCrypto
 from protocol.errors import CardRemovedError
 from protocol.licence.errors import WrongMrzError
+from protocol.licence.files import FileRead
+from protocol.licence.reader import Resume
 from terminal.flows import licence
 from terminal.flows.fine import TRANSITIONS, Fine
 from terminal.flows.licence import document
@@ -210,20 +212,29 @@ async def test_the_portrait_is_shown_on_request_and_its_absence_is_said():
 
 
 def test_a_terminal_without_a_decoder_says_so():
-    class Reading:
-        portrait = b"\x65\x00"
+    class Made:
+        given = ""
 
-    terminal = Terminal()
-    assert licence.portrait(terminal, Reading()) == "portrait.unable"
+        def result(self):
+            return self.given
 
-    class Pictures:
-        def thumbnail(self, group, width, height):
-            return None
-
-    terminal.ports.pictures = Pictures()
-    assert licence.portrait(terminal, Reading()) == "portrait.broken"
-    Reading.portrait = None
-    assert licence.portrait(terminal, Reading()) == "portrait.absent"
+    resume = Resume()
+    assert licence.portrait(resume) == "portrait.unable"
+    resume.picture = Made()
+    assert licence.portrait(resume) == "portrait.absent"
+    for group in (4, 6):
+        state = FileRead(PureCrypto(), group, keep=False)
+        resume.reads = {group: state}
+        state.take(bytes((state.tag, 2, 1)))
+        assert licence.portrait(resume) == "portrait.absent"
+        state.take(b"\x02")
+        for given, shown in (
+            ("broken", "portrait.broken"),
+            ("unable", "portrait.unable"),
+            ((8, 1, b"\xff"), (8, 1, b"\xff")),
+        ):
+            resume.picture.given = given
+            assert licence.portrait(resume) == shown
 
 
 def test_a_number_that_is_no_can_is_refused():

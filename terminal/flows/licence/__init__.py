@@ -1,7 +1,9 @@
 """Reading the driver's licence chip, and showing what was proved. Licences without a readable chip: `licence.document`."""
 
+from drivers.contracts.picture import BROKEN, UNABLE
 from protocol import records as r
 from protocol.licence import reader as licence_reader
+from protocol.licence.profile import EU_PORTRAIT_GROUP, PORTRAIT_GROUP
 from protocol.licence.trust.anchors import TrustSet
 from terminal import localtime
 from terminal.flows import ask
@@ -9,6 +11,7 @@ from terminal.flows.drive import drive
 from terminal.flows.licence.element import Curves
 
 PICTURE_WIDTH, PICTURE_HEIGHT = 112, 144
+_WORDS = {UNABLE: "portrait.unable", BROKEN: "portrait.broken"}
 _WAIT_MS = 60000
 _RANDOM = (
     192  # bytes fetched from the secure element before the session: a few mutual authentications and the chip's proof
@@ -32,6 +35,8 @@ async def read(t, mrz, resume, vehicle: str):  # noqa: ANN001, ANN201 - Terminal
     await ask.card(t, reader, _WAIT_MS)
     atr = await reader.connect()
     pictures = t.ports.pictures
+    if pictures is not None and resume.picture is None:
+        resume.picture = pictures.begin(PICTURE_WIDTH, PICTURE_HEIGHT)
 
     shown = [""]
 
@@ -42,8 +47,8 @@ async def read(t, mrz, resume, vehicle: str):  # noqa: ANN001, ANN201 - Terminal
             await t.face.show("licence_progress", file=name, done=done, total=total)
 
     machine = licence_reader.read_licence(
-        t.ports.crypto, mrz, _Stock(stock).take, trust, localtime.yyyymmdd(t.now()), groups=(1, 11), resume=resume,
-        portrait=pictures is not None, atr=atr, room=t.ports.answer_room if reader.extended_length else 0,
+        t.ports.crypto, mrz, _Stock(stock).take, trust, localtime.yyyymmdd(t.now()), groups=(1, 11) if pictures is None else (1, 11, PORTRAIT_GROUP),
+        resume=resume, atr=atr, room=t.ports.answer_room if reader.extended_length else 0,
     )  # fmt: skip
     curves = Curves(t.ports.se if t.ports.curves_in_element else None)
     curves.handlers["progress"] = progress
@@ -58,7 +63,7 @@ async def read(t, mrz, resume, vehicle: str):  # noqa: ANN001, ANN201 - Terminal
         "findings": list(reading.findings) + remarks(t, reading.dg1, mrz.number, vehicle),
         "dg1": reading.dg1 or {},
         "dg11": reading.dg11 or {},
-        "picture": portrait(t, reading),
+        "picture": portrait(resume),
         "vehicle": vehicle,
         "report": report_data(reading),
     }
@@ -89,13 +94,16 @@ def remarks(t, dg1, number: str, vehicle: str) -> list:  # noqa: ANN001
     return found
 
 
-def portrait(t, reading):  # noqa: ANN001, ANN201
+def portrait(resume):  # noqa: ANN001, ANN201
     """(width, height, 1-bit rows) for the screen; else the key of the words that say why there is none."""
-    if t.ports.pictures is None:
+    if resume.picture is None:
         return "portrait.unable"
-    if not reading.portrait:
-        return "portrait.absent"
-    return t.ports.pictures.thumbnail(reading.portrait, PICTURE_WIDTH, PICTURE_HEIGHT) or "portrait.broken"
+    for group in (PORTRAIT_GROUP, EU_PORTRAIT_GROUP):
+        state = resume.reads.get(group)
+        if state is not None and state.complete:
+            found = resume.picture.result()
+            return _WORDS[found] if isinstance(found, str) else found
+    return "portrait.absent"
 
 
 class _Stock:

@@ -1,0 +1,186 @@
+"""Portraits on a microcontroller: sequential JPEG is decoded as the chip gives it, fitted and dithered; nothing of the file is kept.
+
+Rows of grey come from `protocol.jpeg` at the smallest scale that is not smaller than the picture shown; they are averaged to its size,
+contrast is stretched and errors are diffused (Floyd-Steinberg). Progressive JPEG, JPEG 2000 and pictures beyond `protocol.jpeg`'s limits are UNABLE.
+"""
+
+from array import array
+from typing import TYPE_CHECKING
+
+from drivers.contracts.picture import BROKEN, UNABLE, Picture
+from protocol.jpeg import PictureError, UnsupportedPicture
+from protocol.jpeg.decoder import Decoder
+
+if TYPE_CHECKING:
+    Bytes = bytes | bytearray | memoryview
+
+JPEG, JP2, CODESTREAM = b"\xff\xd8\xff", b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"
+_AHEAD = 1024  # bytes in which a picture must begin
+
+
+class StreamPicture(Picture):
+    """Looks for the picture's first bytes, then decodes."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self._head = b""
+        self._fault = ""
+        self._fit = Fit(width, height)
+        self._decoder: "Decoder | None" = None
+
+    def feed(self, data: "Bytes") -> None:
+        """See the contract."""
+        if self._fault:
+            return
+        if self._decoder is None:
+            self._head += bytes(data)
+            data = self._look()
+        if self._decoder is not None:
+            self._try(self._decoder.feed, data)
+
+    def _look(self) -> bytes:
+        """What the decoder gets of the bytes before and with the picture's beginning."""
+        head = self._head
+        at = head.find(JPEG)
+        if at >= 0:
+            self._decoder = Decoder(self._fit)
+            self._head = b""
+            return head[at:]
+        if head.find(JP2) >= 0 or head.find(CODESTREAM) >= 0:
+            self._end(UNABLE)
+        elif len(head) > _AHEAD:
+            self._end(BROKEN)
+        return b""
+
+    def _try(self, function, *arguments: object) -> None:  # noqa: ANN001 - a method of the decoder
+        try:
+            function(*arguments)
+        except UnsupportedPicture:
+            self._end(UNABLE)
+        except PictureError:
+            self._end(BROKEN)
+        except MemoryError:  # the heap has no room for a strip of it
+            self._end(UNABLE)
+
+    def _end(self, fault: str) -> None:
+        self._fault = fault
+        self._head = b""
+        self._decoder = None
+        self._fit = None
+
+    def result(self) -> "tuple[int, int, bytes] | str":
+        """See the contract."""
+        if not self._fault and self._decoder is not None:
+            self._try(self._decoder.finish)
+        fit = self._fit
+        if self._fault or self._decoder is None or fit is None:
+            return self._fault or BROKEN
+        return fit.width, fit.height, fit.finish()
+
+
+class Fit:
+    """A consumer of rows that makes them a picture of one bit within `width` x `height`.
+
+    The fitted picture is held in sixteen greys, four bits each, because its contrast is known at its end only.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width = width
+        self.height = height
+        self._across = self._down = 0  # size of what comes
+        self._came = self._held = 0
+        self._greys: "list[bytearray]" = []  # row by row: no large piece of a fragmented heap is asked for
+        self._counts = array("H", bytes(32))
+        self._sums = array("l")
+
+    def start(self, width: int, height: int) -> int:
+        """Size and memory of the picture shown; the scale to decode at."""
+        if width * self.height > height * self.width:
+            self.height = max(1, (height * self.width + (width >> 1)) // width)
+        else:
+            self.width = max(1, (width * self.height + (height >> 1)) // height)
+        n = 1
+        while n < 8 and (width * n < self.width << 3 or height * n < self.height << 3):
+            n <<= 1
+        self._across, self._down = (width * n + 7) >> 3, (height * n + 7) >> 3
+        self._sums = array("l", [0] * self.width)
+        return n
+
+    def row(self, pixels: memoryview) -> None:
+        """One row of grey: added to the row in the making, which is kept when it has all its own."""
+        self._came += 1
+        while len(self._greys) < self.height and len(self._greys) * self._down // self.height < self._came:
+            self._add(pixels)
+            if self._came < (len(self._greys) + 1) * self._down // self.height:
+                return  # the row shown has more of its own to come
+            self._keep()
+
+    def _add(self, pixels: memoryview) -> None:
+        sums, width, across = self._sums, self.width, self._across
+        start = 0
+        for x in range(width):
+            end = (x + 1) * across // width
+            if end - start < 2:
+                sums[x] += pixels[start]
+            else:
+                total = 0
+                for at in range(start, end):
+                    total += pixels[at]
+                sums[x] += total // (end - start)
+            start = end if end < across else across - 1
+        self._held += 1
+
+    def _keep(self) -> None:
+        """Make the sums one row of greys; what rounding takes from one goes to the next."""
+        sums, held, counts = self._sums, self._held, self._counts
+        greys = bytearray((self.width + 1) >> 1)
+        owed = 0
+        for x in range(self.width):
+            value = sums[x] // held + owed
+            sums[x] = 0
+            grey = max(0, min(15, (value + 8) // 17))
+            owed = value - 17 * grey
+            counts[grey] += 1
+            greys[x >> 1] |= grey << 4 if x & 1 == 0 else grey
+        self._greys.append(greys)
+        self._held = 0
+
+    def finish(self) -> bytes:
+        """The rows of dots of the whole picture; it can be asked for once."""
+        stride = (self.width + 7) >> 3
+        out = bytearray(stride * self.height)
+        levels = self._levels()
+        errors = array("h", bytes(2 * (self.width + 2)))
+        for y in range(self.height):
+            self._dither(self._greys[y], levels, errors, out, y * stride)
+            self._greys[y] = bytearray()
+        return bytes(out)
+
+    def _levels(self) -> "list[int]":
+        """What each grey becomes when all but the darkest and lightest hundredth fill black to white."""
+        cut = self.width * self.height // 100
+        low, left = 0, cut
+        while low < 15 and self._counts[low] <= left:
+            left -= self._counts[low]
+            low += 1
+        high, left = 15, cut
+        while high > 0 and self._counts[high] <= left:
+            left -= self._counts[high]
+            high -= 1
+        if high <= low:
+            return [17 * grey for grey in range(16)]
+        return [max(0, min(255, 255 * (grey - low) // (high - low))) for grey in range(16)]
+
+    def _dither(self, greys: bytearray, levels: "list[int]", errors: "array[int]", out: bytearray, base: int) -> None:
+        """One row of dots from `base`; errors go right, and down by `errors`, in sixteenths."""
+        errors[0] = 0
+        right = corner = 0  # owed to the next dot, and to the dot below it
+        for x in range(self.width):
+            value = levels[greys[x >> 1] & 15 if x & 1 else greys[x >> 1] >> 4] + ((errors[x + 1] + right + 8) >> 4)
+            if value < 128:
+                out[base + (x >> 3)] |= 0x80 >> (x & 7)
+            else:
+                value -= 255
+            right = 7 * value
+            errors[x] += 3 * value
+            errors[x + 1] = 5 * value + corner
+            corner = value
