@@ -18,7 +18,7 @@
     GAC1 asked xx            card gave yy (cryptogram information data)
     CDA                      signature holds
     COMBINATION              kernel n, or why one was given up; TTQ, CTQ: the qualifiers of Kernel 3
-    K3 …                     restriction, fdda, cvm, switch: what Kernel 3 found (its TVR stays zero)
+    K3 …                     random, restriction, fdda, cvm, switch: what Kernel 3 found (its TVR stays zero)
     TORN                     what became of a GENERATE AC whose answer was not heard (Kernel 2): remembered, recovered, not-recovered, dropped
     PHONE, LIMIT             Kernel 2: the device wants its holder; over the contactless limit
     ONLINE                   unable, sent-without-answer, or the issuer's response code
