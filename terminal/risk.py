@@ -14,13 +14,18 @@ FLASH_RESERVE = 131072  # bytes that must stay free before a sale starts
 _SYNC = "synchronise before the next payment"
 
 
-def check_card(view, limits: dict, token: bytes, amount: int) -> str:  # noqa: ANN001 - View
-    """The code of the limit that one card (`token`) would pass with this amount, "" if none."""
-    stored = amount
+def spent(view, token: bytes) -> int:  # noqa: ANN001 - View
+    """Centimes taken offline with one card (`token`) since the last synchronisation."""
+    stored = 0
     for item in view.exposure:
         if item[3] == token:
             stored += item[1]
-    return "RSK-008" if stored > limits["card_offline_max"] else ""
+    return stored
+
+
+def check_card(view, limits: dict, token: bytes, amount: int) -> str:  # noqa: ANN001 - View
+    """The code of the limit that one card (`token`) would pass with this amount, "" if none."""
+    return "RSK-008" if spent(view, token) + amount > limits["card_offline_max"] else ""
 
 
 def check_sale(journal, limits: dict, amount: int, now: int, free_bytes: int) -> None:  # noqa: ANN001 - Journal

@@ -18,7 +18,7 @@
     GAC1 asked xx            card gave yy (cryptogram information data)
     CDA                      signature holds
     COMBINATION              kernel n, or why one was given up; TTQ, CTQ: the qualifiers of Kernel 3
-    K3 …                     restriction, fdda, cvm, switch: what Kernel 3 found (its TVR stays zero)
+    K3 …                     random, restriction, fdda, cvm, switch: what Kernel 3 found (its TVR stays zero)
     TORN                     what became of a GENERATE AC whose answer was not heard (Kernel 2): remembered, recovered, not-recovered, dropped
     PHONE, LIMIT             Kernel 2: the device wants its holder; over the contactless limit
     ONLINE                   unable, sent-without-answer, or the issuer's response code
@@ -34,10 +34,12 @@ def lines(explain: "list[tuple[str, str]]", prefix: str) -> "list[str]":
 def decisive(explain: "list[tuple[str, str]]") -> "tuple[str, str]":
     """The one line that matters to the officer: the last action code or rule that matched, else the last line.
 
-    That a deferral is allowed decides nothing: why the issuer had to be asked does.
+    That a deferral is allowed decides nothing: why the issuer had to be asked does. Nor does it that the card had gone when the issuer answered.
     """
     for what, why in reversed(explain):
-        if what.startswith(("TAC-", "IAC-", "K3 RESTRICTION", "K3 SWITCH")) or (what == "RULE" and why != "deferral"):
+        if what == "RULE" and why not in ("deferral", "card-gone"):
+            return what, why
+        if what.startswith(("TAC-", "IAC-", "K3 RESTRICTION", "K3 SWITCH")):
             return what, why
         if (what == "K3 FDDA" and not why.startswith("fdda-holds")) or why == "cvm-impossible":
             return what, why

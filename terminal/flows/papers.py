@@ -68,6 +68,7 @@ async def _facts(t, fine, case, record) -> dict:  # noqa: ANN001
             facts[name] = record.get(key, "")
         for name, key in (("aid", r.AID), ("tvr", r.TVR), ("cryptogram", r.CRYPTOGRAM)):
             facts[name] = record.get(key, b"")
+        facts["interface"] = record.get(r.INTERFACE, r.INTERFACE_CONTACT)
     return facts
 
 

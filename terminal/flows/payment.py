@@ -242,11 +242,13 @@ class _Session:
             ask.wipe(digits)
         return True
 
-    async def _identified(self, facts):  # noqa: ANN001, ANN202 - None to go on, else a reason
+    async def _identified(self, facts):  # noqa: ANN001, ANN202 - a reason, or what counts towards the floor limit
         """Limits of one card since the last synchronisation."""
         self._facts = facts
+        view = self._t.journal.view
         token = await self._token(bytes(facts["pan"]).decode())
-        return risk.check_card(self._t.journal.view, self._t.limits(), token, self._case.amount) or None
+        reason = risk.check_card(view, self._t.limits(), token, self._case.amount)
+        return reason or {"logged": risk.spent(view, token)}
 
     async def _first_gac(self, facts) -> None:  # noqa: ANN001
         """The intent is durable already: nothing more to fix before the card changes."""

@@ -2,7 +2,8 @@
 
 `facts` keys: authority {"ar", "fr"}, force 1|2, unit, pv, utc (seconds), place, plate ("" if none), code, text_ar, text_fr, points,
 amount (centimes), terminal, seq, officer (number), disposition (records.DISPOSITION_*), valid_days, qr (text of `protocol.claim`);
-with a card also scheme, last4, auth_code, aid, tvr, cryptogram (bytes), reason. `outcome` is not read: the kind says it.
+with a card also scheme, last4, auth_code, aid, tvr, cryptogram (bytes), reason, interface (records.INTERFACE_*, where it
+is known). `outcome` is not read: the kind says it.
 """
 
 from typing import TYPE_CHECKING

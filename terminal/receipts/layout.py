@@ -88,7 +88,9 @@ def _card(page: Page, kind: str, facts: "Facts") -> "Items":
     """What the card did; nothing for a notice."""
     if kind == "notice" or not facts.get("last4"):
         return
-    yield from page.field(word("card"), ltr(facts.get("scheme", "") + " •••• " + facts["last4"]))
+    read = facts.get("interface")
+    name = word("interface." + str(read) if read else "card")
+    yield from page.field(name, ltr(facts.get("scheme", "") + " •••• " + facts["last4"]))
     if kind in ("document", "void", "voiding"):
         return
     if facts.get("auth_code"):

@@ -40,6 +40,8 @@ article|المادة|Article
 points|النقاط المسحوبة|Points retirés
 amount|المبلغ|Montant
 card|البطاقة|Carte
+interface.1|بالشريحة|Puce
+interface.2|بدون تلامس|Sans contact
 approval|رقم الموافقة|Autorisation
 terminal|الجهاز|Terminal
 officer|رقم العون|Agent n°

@@ -6,7 +6,7 @@ Nothing is captured anywhere. The PIN is asked for on the terminal's own line, n
 
 import datetime as dt
 import secrets
-import time
+import warnings
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,10 @@ class TestIssuer:
 
     def answer(self, de55: bytes, facts: dict[str, Any], amount: int) -> dict[str, Any]:
         """The kernel's reply for one ARQC."""
+        with warnings.catch_warnings(action="ignore"):  # of a library's own future
+            return self._judge(de55, facts, amount)
+
+    def _judge(self, de55: bytes, facts: dict[str, Any], amount: int) -> dict[str, Any]:
         from sim.acquirer import emv, issuer
 
         pan = bytes(facts["pan"]).decode()
@@ -64,7 +68,7 @@ class TestIssuer:
 
 
 class Payment:
-    """One payment's questions answered. `result`, `steps`, `online_reply` and `un` are there afterwards."""
+    """One payment's questions answered. `steps`, `online_reply`, `un`, `numbers` (drawn at random) and `elapsed` are there afterwards."""
 
     def __init__(
         self,
@@ -84,6 +88,8 @@ class Payment:
         self._facts: dict[str, Any] = {}
         self.un = secrets.token_bytes(4)
         self.txn: dict[str, Any] = {}
+        self.numbers = [self.un]
+        self.elapsed: list[int] = []
         self.online_reply: dict[str, Any] | None = None
         self.steps: list[tuple[bytes, bytes]] = []
         self.atr = b""
@@ -128,7 +134,8 @@ class Payment:
         self._say("the card wants an online PIN: bypassed, there is no PIN pad here")
 
     async def _random(self, count: int) -> bytes:
-        return secrets.token_bytes(count)
+        self.numbers.append(secrets.token_bytes(count))
+        return self.numbers[-1]
 
     async def _online(self, de55: bytes) -> dict[str, Any] | None:
         self.online_reply = None if self._issuer is None else self._issuer.answer(bytes(de55), self._facts, self.amount)
@@ -151,10 +158,10 @@ class Payment:
         return True
 
     async def _timed(self, command: bytes) -> tuple[bytes, int]:
-        """The response and its time as this host sees it, in units of 100 microseconds; the host link is in it."""
-        began = time.perf_counter()
-        response = await self._recorder.transceive(command)
-        return response, int((time.perf_counter() - began) * 10_000)
+        """The response and its time, as near to the antenna as the reader measures."""
+        response, elapsed = await self._recorder.transceive_timed(command)
+        self.elapsed.append(elapsed)
+        return response, elapsed
 
     async def _nothing(self, *_: Any) -> None:
         return None

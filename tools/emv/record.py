@@ -1,17 +1,22 @@
 """Recorded exchanges: written while paying, read for a replay.
 
-    {"steps": [{"command": hex, "response": hex} …], "terminal": {tag: hex}, "online": {…}, "explain": [[what, why] …], …}
+    {"steps": [{"command": hex, "response": hex} …], "terminal": {tag: hex}, "online": {…}, "explain": [[what, why] …],
+     "random": [hex …], "elapsed": [units of 100 microseconds …], …}
+
+A step without a response is one in which the card left. "random" are the unpredictable numbers as they were drawn, "elapsed" the times of the
+relay resistance exchanges; a recording may lack both.
 
 VERIFY is always masked: its data become zeros. Raw steps are kept for applications of test RIDs only; of others a step keeps the command's
 header, the length of the answer and its status word, which is enough to see what happened and useless to a thief.
 """
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 from protocol import apdu
-from protocol.errors import ConfigError, FormatError
+from protocol.errors import CardError, ConfigError, FormatError
 
 TEST_RIDS = (bytes.fromhex("F000005444"),)
 VERIFY = 0x20
@@ -40,16 +45,35 @@ class Recorder:
     async def transceive(self, command: bytes) -> bytes:
         """Send, note, hand back."""
         safe = masked(command)
-        response = await self._reader.transceive(command)
+        try:
+            response = await self._reader.transceive(command)
+        except CardError:
+            self.steps.append((safe, b""))
+            raise
         self.steps.append((safe, bytes(response)))
         return response
+
+    async def transceive_timed(self, command: bytes) -> tuple[bytes, int]:
+        """The same with its time in units of 100 microseconds: the reader's own figure, else this host's, with the host link in it."""
+        timed = getattr(self._reader, "transceive_timed", None)
+        if timed is None:
+            began = time.perf_counter()
+            response = await self.transceive(command)
+            return response, int((time.perf_counter() - began) * 10_000)
+        try:
+            response, elapsed = await timed(command)
+        except CardError:
+            self.steps.append((masked(command), b""))
+            raise
+        self.steps.append((masked(command), bytes(response)))
+        return response, elapsed
 
 
 def steps_json(steps: list[tuple[bytes, bytes]], aid: bytes) -> list[dict[str, Any]]:
     """The steps as they may be written down for this application."""
     if is_test(aid):
         return [{"command": c.hex().upper(), "response": r.hex().upper()} for c, r in steps]
-    return [{"header": c[:4].hex().upper(), "bytes": len(r) - 2, "sw": r[-2:].hex().upper()} for c, r in steps]
+    return [{"header": c[:4].hex().upper(), "bytes": max(len(r) - 2, 0), "sw": r[-2:].hex().upper()} for c, r in steps]
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from protocol.emv import tags
 from protocol.emv.contactless import entry
 from protocol.emv.contactless.torn import TornLog
 from protocol.emv.kernel import Result, transact
-from protocol.errors import CardError, EmvError, FormatError
+from protocol.errors import CardError, CardRemovedError, EmvError, FormatError
 from tools.emv import params as parameters
 from tools.emv import record
 from tools.emv.explain import NAMES
@@ -49,21 +49,27 @@ class Replay:
         self._at = 0
         self.differences: list[str] = []
         self.asked = 0
+        self._numbers = [bytes.fromhex(number) for number in recording.get("random", ())]
+        self._elapsed = list(recording.get("elapsed", ()))
         self.terminal = {tag: bytes.fromhex(value) for tag, value in _DEFAULTS.items()} | recording["terminal"]
 
     def run(self) -> Result | None:
         """Run the kernel to its end."""
-        arguments = (self._txn(), self._params(), NativeCrypto(), self.terminal[0x9F37])
         tapped = any(record.parsed(command)[1].startswith(b"2PAY") for command, _ in self._steps)
+        number = self._numbers.pop(0) if self._numbers else self._first_number() if tapped else self.terminal[0x9F37]
+        arguments = (self._txn(), self._params(), NativeCrypto(), number)
         machine = entry.transact(*arguments, TornLog()) if tapped else transact(*arguments)
         answer: Any = None
+        lost: CardError | None = None
         try:
             while True:
-                request = machine.send(answer)
-                if request[0] == "apdu":
+                request = machine.send(answer) if lost is None else machine.throw(lost)
+                lost = None
+                if request[0] in ("apdu", "timed_apdu"):
                     answer = self._card(record.masked(bytes(request[1])))
-                elif request[0] == "timed_apdu":
-                    answer = (self._card(bytes(request[1])), self._recording.get("elapsed", 0))
+                    lost = None if answer else CardRemovedError("the card left in this step of the recording")
+                    if request[0] == "timed_apdu":
+                        answer = (answer, self._elapsed.pop(0) if self._elapsed else 0)
                 else:
                     answer = self._person(request)
         except StopIteration as stop:
@@ -105,9 +111,7 @@ class Replay:
         if request[0] == "choose":
             return 0
         if request[0] == "random":
-            return (
-                self.terminal[0x9F37] if request[1] == 4 else bytes(request[1])
-            )  # a kernel's own unpredictable number
+            return self._next_number(request[1])
         if request[0] == "pin":
             upcoming = self._steps[self._at : self._at + 2]  # GET CHALLENGE may come first
             return bytearray(b"0000") if any(c[1:2] == b"\x20" for c, _ in upcoming) else None
@@ -121,6 +125,34 @@ class Replay:
                 return None
             return {**reply, "data": bytes.fromhex(reply.get("data", ""))}
         return None
+
+    def _next_number(self, count: int) -> bytes:
+        """A kernel's own unpredictable number: as recorded, or as the next relay resistance exchange sent it, or the terminal's."""
+        if self._numbers:
+            return self._numbers.pop(0)
+        upcoming = [record.parsed(c) for c, _ in self._steps[self._at : self._at + 1]]
+        for header, data in upcoming:
+            if header[:2] == b"\x80\xea" and len(data) == count:
+                return data
+        return self.terminal[0x9F37] if count == 4 else bytes(count)
+
+    def _first_number(self) -> bytes:
+        """The number that GET PROCESSING OPTIONS sent, where the card asked for one: Kernel 2 may have drawn another one later."""
+        dol = b""
+        for command, response in self._steps:
+            header, data = record.parsed(command)
+            try:
+                if header[1:2] == b"\xa4":
+                    dol = next((bytes(v) for _, tag, v in tlv.walk(response[:-2]) if tag == tags.PDOL), b"")
+                elif header[:2] == b"\x80\xa8":
+                    sent, at = tags.only(data, 0x83), 0
+                    for tag, size in tags.parse_dol(dol):
+                        if tag == tags.UN and size == 4 and len(sent) >= at + 4:
+                            return bytes(sent[at : at + 4])
+                        at += size
+            except (FormatError, EmvError):
+                continue
+        return self.terminal[0x9F37]
 
     def _txn(self) -> dict[str, Any]:
         value = self.terminal

@@ -38,6 +38,7 @@ def trace(result: Result, payment: Any) -> dict[str, Any]:
             "9F21": txn["time"], "9C": f"{txn['type']:02X}", "9F41": f"{txn['counter']:08d}", "9F37": payment.un.hex().upper(),
         },
         **({"online": {**reply, "data": bytes(reply.get("data", b"")).hex().upper()}} if test and reply else {}),
+        **({"random": [number.hex().upper() for number in payment.numbers], "elapsed": payment.elapsed} if payment.contactless else {}),
         "interface": result.interface, "kernel": result.kernel,
         "aid": result.aid.hex().upper(), "tvr": result.tvr.hex().upper(), "tsi": result.tsi.hex().upper(),
         "cvm_results": result.cvm_results.hex().upper(), "outcome": result.outcome, "reason": result.reason,

@@ -21,7 +21,7 @@ def run(s: "Session", logged: int = 0) -> "Steps":
     amount = s.txn["amount"]
     if amount + logged >= s.chosen.floor:
         s.set_tvr(state.FLOOR_LIMIT, "floor 9F02 9F1B")
-    elif (yield from _selected(s, amount)):
+    elif (yield from selected(s, amount)):
         s.set_tvr(state.RANDOM_ONLINE, "random-selection 9F02")
     yield from _velocity(s)
 
@@ -36,7 +36,8 @@ def target(amount: int, floor: int, threshold: int, low: int, high: int) -> int:
     return low * 1000 + (high - low) * 1000 * (amount - threshold) // (floor - threshold)
 
 
-def _selected(s: "Session", amount: int) -> "Steps":
+def selected(s: "Session", amount: int) -> "Steps":
+    """Whether biased random selection (Book 3, 10.6.2) sends this amount below the floor limit online."""
     aid = s.chosen
     wanted = target(amount, aid.floor, aid.threshold, aid.target_pct, aid.max_target_pct)
     if not wanted:

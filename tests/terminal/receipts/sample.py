@@ -51,6 +51,13 @@ def facts(kind, signature=bytes(range(64))):
     if kind not in ("notice", "interrupted"):
         out["scheme"] = "CIB TEST"
         out["last4"] = "1234"
+        out["interface"] = (
+            0
+            if kind in ("void", "voiding")
+            else r.INTERFACE_CONTACTLESS
+            if kind == "provisional"
+            else r.INTERFACE_CONTACT
+        )
         out["auth_code"] = "A1B2C3" if kind == "payment" else ""
         out["aid"] = bytes.fromhex("F00000544401")
         out["tvr"] = bytes.fromhex("0000008000")

@@ -140,6 +140,19 @@ def test_a_void_says_annulled_in_both_languages_and_leaves_the_licence_to_the_ne
     assert not any("AID" in text for text in texts + waits)
 
 
+def test_the_paper_says_how_the_card_was_read():
+    for kind in ("payment", "provisional", "document", "declined"):
+        for interface, arabic, french in (
+            (1, "بالشريحة", "Puce"),
+            (2, "بدون تلامس", "Sans contact"),
+            (0, "البطاقة", "Carte"),
+        ):
+            texts = said(kind, interface=interface)
+            assert arabic in texts and french in texts and "CIB TEST •••• 1234" in texts
+    for kind in ("notice", "interrupted"):
+        assert "Sans contact" not in said(kind, interface=2)
+
+
 def test_a_notice_has_no_card_and_says_when_to_pay():
     texts = said("notice")
     assert "À payer sous 45 jours." in texts

@@ -16,12 +16,14 @@ The TVR stays as the card saw it in its PDOL, all zeros: the cryptogram covers i
 Stricter than the book, because a TC here is money without a bank having been asked:
 - A card that says "my device verified the holder" is believed only where fDDA proves the qualifiers (9F69); where both are there they must be the
   same, whatever they say.
-- A TC that would have to go online (expired, fDDA failed, "go online" in the qualifiers) is not sent anywhere: the card is to be inserted.
+- A TC that would have to go online (expired, fDDA failed, "go online" in the qualifiers, over the floor limit together with what was spent with
+  the card before) is not sent anywhere: the card is to be inserted.
+- Below the floor limit some payments are drawn at random to go online, as on the contact chip (Book 3, 10.6.2), before the card is asked.
 - A TC where an online cryptogram was required is declined; so is a wrong signature under an ARQC.
 - Usage control is looked at for goods and services too, where the card gives it.
 
 Not here: magnetic stripe mode, issuer update processing, dynamic reader limits (9F5A), status check, cash and cashback, balance (9F5D is
-ignored), random selection.
+ignored).
 """
 
 from protocol.emv.contactless.c3.kernel import run

@@ -8,7 +8,7 @@ from protocol.emv.contactless import common, ui
 from protocol.emv.contactless import outcome as o
 from protocol.emv.contactless.c3 import cvm, fdda, restrictions
 from protocol.emv.steps import records as reading
-from protocol.emv.steps import taa
+from protocol.emv.steps import risk, taa
 from protocol.emv.steps.gac import Cryptogram
 from protocol.errors import EmvError
 
@@ -28,6 +28,7 @@ def run(s: "Session", torn: "TornLog | None" = None) -> "Steps":
     if pdol is None or tags.TTQ not in [tag for tag, _ in tags.parse_dol(pdol)]:
         s.note("GPO", "pdol-without-ttq 9F66 9F38")
         return o.Outcome(o.SELECT_NEXT)
+    yield from _draw(s)
     refused = yield from _initiate(s, pdol)
     if refused is not None:
         return refused
@@ -37,6 +38,14 @@ def run(s: "Session", torn: "TornLog | None" = None) -> "Steps":
     yield ("ui", ui.CARD_READ_OK, ui.READ)
     verdict = yield from common.identify(s)
     return _judge(s, cryptogram, verdict)
+
+
+def _draw(s: "Session") -> "Steps":
+    """Biased random selection, before the card is asked: it has one question only. The floor limit itself is the entry point's."""
+    ttq = s.terminal[tags.TTQ]
+    if not ttq[1] & _ONLINE_CRYPTOGRAM and (yield from risk.selected(s, s.txn["amount"])):
+        s.terminal[tags.TTQ] = bytes([ttq[0], ttq[1] | _ONLINE_CRYPTOGRAM, ttq[2], ttq[3]])
+        s.note("K3 RANDOM", "random-selection 9F02")
 
 
 def _initiate(s: "Session", pdol: bytes) -> "Steps":
@@ -130,6 +139,8 @@ def _judge(s: "Session", cryptogram: "Cryptogram", verdict: dict) -> o.Outcome:
     if refusal:
         online = refusal == restrictions.EXPIRED and restrictions.wants(ctq, restrictions.ONLINE_IF_EXPIRED)
         return _switch(s, cryptogram, "switch-expired 5F24 9F6C") if online else _declined("Z1", cryptogram)
+    if offline and s.txn["amount"] + verdict.get("logged", 0) > s.chosen.floor:
+        return _switch(s, cryptogram, "switch-split-sale 9F02 9F1B")
     if offline or (s.terminal[tags.TTQ][0] & _ODA_WHEN_ONLINE and tags.SDAD in s.card):
         cryptogram.signed = fdda.check(s)
         cryptogram.failed = not cryptogram.signed

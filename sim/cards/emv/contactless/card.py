@@ -3,6 +3,7 @@
 An application is an object with `aid`, `label`, `priority`, `kernel`, `fci() -> bytes`, `reset()` and `process(apdu) -> bytes` (SW included).
 """
 
+import asyncio
 from typing import Protocol
 
 from sim.cards import base
@@ -62,6 +63,12 @@ class ContactlessCard(Card):
         self._chosen = None
         for application in self.applications:
             application.reset()
+
+    async def transmit(self, capdu: bytes) -> bytes:
+        """The response on a link, after as long as the application says that it computes: a relay is late on any reader."""
+        response = self.respond(capdu)
+        await asyncio.sleep(getattr(self._chosen, "took", 0) / 10_000)
+        return response
 
     def process(self, apdu: Apdu) -> bytes:
         """SELECT is the card's, everything else the selected application's."""

@@ -183,6 +183,31 @@ def test_a_tc_over_the_floor_limit_or_where_none_may_be_asked_is_refused():
     assert tap(Tap(), None, txn(100000))[0].outcome == APPROVED
 
 
+def test_what_was_spent_with_the_card_before_counts_towards_the_floor_limit():
+    for logged, outcome, reason in ((0, APPROVED, "Y1"), (10000, APPROVED, "Y1"), (10001, DECLINED, "EMV-140")):
+        result, _ = tap(Tap(), identified={"logged": logged})  # 900 DA, floor limit 1,000 DA
+        assert (result.outcome, result.reason) == (outcome, reason), (logged, result.explain)
+    assert _why(result, "K3 SWITCH") == ["switch-split-sale 9F02 9F1B"]
+    result, _ = tap(Tap(ARQC), identified={"logged": 10001}, online=GO_ONLINE)  # who goes online anyway is not held up
+    assert (result.outcome, result.reason) == (APPROVED, "00")
+    result, _ = tap(Tap(), identified={"logged": 10001, "exception": True})
+    assert (result.outcome, result.reason) == (DECLINED, "Z1")
+
+
+def test_payments_below_the_floor_limit_are_drawn_at_random_to_go_online():
+    for target, drawn in ((0, False), (10, False), (11, True), (99, True)):  # the script draws 11 of 99
+        parameters = body(combination(target_pct=target, max_target_pct=target, threshold=0))
+        card = Tap(ARQC if drawn else TC)
+        result, trace = tap(card, parameters, online=GO_ONLINE)
+        assert bool(card.asked[1] & 0x80) == drawn and (result.reason == "00") == drawn, (target, result.explain)
+        assert _why(result, "K3 RANDOM") == (["random-selection 9F02"] if drawn else [])
+        assert len(trace.of("random")) == (target > 0)
+    result, trace = tap(Tap(TC), body(combination(target_pct=99, max_target_pct=99, threshold=0)))
+    assert (result.outcome, result.reason) == (DECLINED, "EMV-120")  # a TC although it was drawn
+    _, trace = tap(Tap(ARQC), body(combination(target_pct=99, max_target_pct=99)), txn(100001), online=GO_ONLINE)
+    assert not trace.of("random")  # over the floor limit nothing is drawn
+
+
 def test_what_the_terminal_announces():
     rows = [(90000, "37204080"), (100001, "37A04080"), (500000, "37E04080")]
     for amount, expected in rows:
