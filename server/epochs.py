@@ -21,7 +21,7 @@ from server import codes, envelope
 from server.ingest import gaps
 from server.keys import Keys
 from server.messages import Hello
-from server.office import Office
+from server.office import Office, other
 from server.store import audit, devices
 from server.store import tables as t
 
@@ -80,10 +80,9 @@ def approve(connection: Connection, office: Office, approval: bytes, now: int) -
     c = t.epochs.c
     where = (c.device == payload.get(1), c.number == payload.get(8), c.state == t.EPOCH_PROPOSED)
     row = connection.execute(select(t.epochs).where(*where)).first()
-    if row is None or cbor.encode(payload) != envelope.parse(bytes(row.proposal)).payload or row.expires < now:
+    if row is None or row.expires < now:
         raise ParameterError("no such proposal is open", "PRM-032", "propose again")
-    if officer == row.proposed_by:
-        raise ParameterError("the officer who proposed cannot approve", "PRM-033", "another officer must approve")
+    other(officer, payload, bytes(row.proposal), row.proposed_by)
     if not _stands(devices.head(connection, row.device), row):
         raise ParameterError("the chain went on since the proposal", "PRM-032", "propose again")
     values = {"approved_by": officer, "approval": approval, "approved_at": now, "state": t.EPOCH_APPROVED}

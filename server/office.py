@@ -52,6 +52,14 @@ class Office:
         return number, payload
 
 
+def other(officer: int, payload: dict[int, Any], proposal: bytes, proposed_by: int) -> None:
+    """Judge an approval: the very payload that was proposed, signed by somebody else. ParameterError PRM-032, PRM-033."""
+    if cbor.encode(payload) != envelope.parse(proposal).payload:
+        raise ParameterError("no such proposal is open", "PRM-032", "propose again")
+    if officer == proposed_by:
+        raise ParameterError("the officer who proposed cannot approve", "PRM-033", "another officer must approve")
+
+
 def decide(key: ec.EllipticCurvePrivateKey, number: int, content_type: str, payload: dict[int, Any]) -> bytes:
     """An officer's signed decision."""
     return envelope.seal(key, content_type, str(number), payload)

@@ -197,6 +197,17 @@ def enqueue(
     )
 
 
+def reversible(connection: Connection, identity: Identity) -> bool:
+    """Whether there is an approved payment of this identity whose reversal was never asked for."""
+    payment = connection.execute(select(t.payments).where(_where(t.payments, identity))).first()
+    result = results.find(connection, identity)
+    approved = payment is not None and (
+        payment.outcome == r.OUTCOME_APPROVED
+        or (payment.outcome == r.OUTCOME_PROVISIONAL and result is not None and result.outcome == r.OUTCOME_APPROVED)
+    )
+    return approved and not reversal_asked(connection, identity)
+
+
 def request_reversal(connection: Connection, identity: Identity, who: str, now: int) -> None:
     """Have an approved payment given back. ServerError SRV-061 if there is no approved, unreversed payment of this
     identity.
@@ -204,12 +215,7 @@ def request_reversal(connection: Connection, identity: Identity, who: str, now: 
     An unsent clearing is held back; whatever was sent is reversed at the acquirer, and the ledger follows its answer.
     """
     payment = connection.execute(select(t.payments).where(_where(t.payments, identity))).first()
-    result = results.find(connection, identity)
-    approved = payment is not None and (
-        payment.outcome == r.OUTCOME_APPROVED
-        or (payment.outcome == r.OUTCOME_PROVISIONAL and result is not None and result.outcome == r.OUTCOME_APPROVED)
-    )
-    if payment is None or not approved or reversal_asked(connection, identity):
+    if payment is None or not reversible(connection, identity):
         raise ServerError("no approved payment of this identity waits for a reversal", codes.NO_SUCH_PAYMENT)
     hold_clearing(connection, identity)
     enqueue(connection, identity, t.STEP_REVERSE, t.STATE_NEW, payment.amount, payment.utc, None, now)

@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, exists, func, select
 
 from protocol import records as r
-from server import epochs
+from server import epochs, refunds
 from server.ledger import recompute
 from server.store import tables as t
 
@@ -42,6 +42,8 @@ def ledger(connection: Connection) -> dict[str, Any]:
         "devices": _devices(connection),
         "gaps": _gaps(connection),
         "epochs": epochs.listed(connection),
+        "refunds": refunds.listed(connection),
+        "paid_twice": refunds.paid_twice(connection),
         "alarms": _alarms(connection),
     }
 

@@ -299,6 +299,29 @@ epochs = Table(  # new epochs: proposed by one officer of the back office, appro
     PrimaryKeyConstraint("device", "number"),
 )
 
+refunds = (
+    Table(  # payments to be given back by the centre: proposed by one officer of the back office, approved by another
+        "refunds",
+        metadata,
+        _text("device", 32),
+        _int("epoch"),
+        _int("intent"),
+        _int("number"),  # of the proposal: 1, 2, 3 … for each payment
+        _int("amount"),
+        _text("pv", 48),
+        _text("reason", 64),
+        _int("expires"),
+        _int("proposed_by"),
+        _bytes("proposal"),  # COSE_Sign1 by the first officer
+        _int("proposed_at"),
+        _int("approved_by", nullable=True),
+        _bytes("approval", nullable=True),  # COSE_Sign1 by the second officer
+        _int("approved_at", nullable=True),
+        _int("state"),  # REFUND_*
+        PrimaryKeyConstraint("device", "epoch", "intent", "number"),
+    )
+)
+
 meta = Table(  # facts about this database itself
     "meta",
     metadata,
@@ -327,6 +350,10 @@ EPOCH_PROPOSED = 0
 EPOCH_APPROVED = 1
 EPOCH_BEGUN = 2
 EPOCH_WITHDRAWN = 3  # withdrawn, or overtaken: the chain went on, or a later proposal was made
+
+REFUND_PROPOSED = 0
+REFUND_APPROVED = 1  # asked of the acquirer: the outbox has the reversal, the ledger its answer
+REFUND_WITHDRAWN = 2
 
 LEVEL_NOTE = 1
 LEVEL_WARNING = 2

@@ -14,8 +14,7 @@ from protocol.errors import ConfigError, ParameterError
 from server import epochs, office
 from tests.server.centre import Centre
 from tests.server.handheld import ES256, Handheld, dumps
-
-FIRST, SECOND = 2001, 2002
+from tests.server.officers import FIRST, SECOND, Officers
 
 
 @pytest.fixture
@@ -28,30 +27,24 @@ def centre(tmp_path: Path, handheld: Handheld) -> Centre:
     return Centre(tmp_path, handheld)
 
 
-class BackOffice:
-    """Two officers with keys of their own."""
+class BackOffice(Officers):
+    """Two officers who decide about epochs."""
 
     def __init__(self, centre: Centre) -> None:
+        super().__init__(centre.folder)
         self.centre = centre
-        self.path = centre.folder / "office.json"
-        for number in (FIRST, SECOND):
-            office.enrol(self.path, number, centre.folder / f"{number}.pem")
-        self.office = office.Office.load(self.path)
-
-    def key(self, number: int) -> ec.EllipticCurvePrivateKey:
-        return office.private_key(self.centre.folder / f"{number}.pem")
 
     def draft(self, device: str = "TSD-000001") -> dict[int, Any]:
         with self.centre.engine.begin() as connection:
             return epochs.draft(connection, device, "storage lost", self.centre.now)
 
     def propose(self, payload: dict[int, Any], number: int = FIRST, kind: str = epochs.PROPOSAL) -> int:
-        message = office.decide(self.key(number), number, kind, payload)
+        message = self.decide(number, kind, payload)
         with self.centre.engine.begin() as connection:
             return epochs.propose(connection, self.office, message, self.centre.now)
 
     def approve(self, payload: dict[int, Any], number: int = SECOND, kind: str = epochs.APPROVAL) -> None:
-        message = office.decide(self.key(number), number, kind, payload)
+        message = self.decide(number, kind, payload)
         with self.centre.engine.begin() as connection:
             epochs.approve(connection, self.office, message, self.centre.now)
 
@@ -237,5 +230,5 @@ def test_a_restored_server_knows_its_approval_again_and_holds_what_is_lost(
 
 def test_an_officers_key_is_never_replaced(centre: Centre, back: BackOffice) -> None:
     with pytest.raises(ConfigError):
-        office.enrol(back.path, FIRST, centre.folder / "other.pem")
+        office.enrol(back.folder / "office.json", FIRST, centre.folder / "other.pem")
     assert (centre.folder / "2001.pem").stat().st_mode & 0o777 == 0o600
