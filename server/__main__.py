@@ -50,6 +50,7 @@ def main(arguments: list[str]) -> int:
     except (ConfigError, ParameterError) as error:
         print(error, file=sys.stderr)
         return 3
+    serve.settle()
     host, port = sock.getsockname()[:2]
     print(f"server listening on http://{host}:{port}", flush=True)
     desk = application.state.running

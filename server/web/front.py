@@ -77,6 +77,7 @@ async def _run(sock: socket.socket, config: Any, listening: socket.socket) -> No
 def main(fd: int) -> None:
     """Serve until the other process ends or says so."""
     sock = socket.socket(fileno=fd)
+    serve.settle()
     config, listening = read(sock.makefile("rb"))  # nothing more comes before this process asks
     fronts.run(_run(sock, config, socket.socket(fileno=listening)))
 

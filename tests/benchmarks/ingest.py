@@ -30,6 +30,7 @@ from server.ledger import recompute
 from server.store import rows as store
 from server.store import tables as t
 from server.store.engine import open_engine, reading
+from server.web import serve
 from tests.benchmarks import _load
 
 WARM = 900_000  # number of the first terminal that only warms the server up
@@ -73,6 +74,7 @@ def bare(url: str, batches: list[list[tuple[Any, list[dict[str, Any]]]]], per_co
         store.write(connection, {name: rows[:1] for name, rows in commits[0].items()})
         for table in reversed(WRITTEN):
             connection.execute(delete(table))
+    serve.settle()  # as the server's process does
     began, cpu = time.perf_counter(), time.process_time()
     for gathered in commits:
         with engine.begin() as connection:
