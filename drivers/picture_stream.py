@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
 
 JPEG, JP2, CODESTREAM = b"\xff\xd8\xff", b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"
+_LEAST_CONTRAST = 4  # of sixteen greys
 _AHEAD = 1024  # bytes in which a picture must begin
 
 
@@ -166,7 +167,7 @@ class Fit:
         while high > 0 and self._counts[high] <= left:
             left -= self._counts[high]
             high -= 1
-        if high <= low:
+        if high - low < _LEAST_CONTRAST:  # a flat picture would become noise
             return [17 * grey for grey in range(16)]
         return [max(0, min(255, 255 * (grey - low) // (high - low))) for grey in range(16)]
 
