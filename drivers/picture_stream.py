@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
 
 JPEG, JP2, CODESTREAM = b"\xff\xd8\xff", b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"
+_LEAST_CONTRAST = 4  # of sixteen greys
+_ROWS = 8
 _AHEAD = 1024  # bytes in which a picture must begin
 
 
@@ -34,8 +36,11 @@ class StreamPicture(Picture):
         if self._decoder is None:
             self._head += bytes(data)
             data = self._look()
-        if self._decoder is not None:
-            self._try(self._decoder.feed, data)
+        decoder = self._decoder
+        if decoder is not None and not decoder.done:
+            self._try(decoder.feed, data)
+            if decoder.done:
+                decoder.forget()
 
     def _look(self) -> bytes:
         """What the decoder gets of the bytes before and with the picture's beginning."""
@@ -67,14 +72,21 @@ class StreamPicture(Picture):
         self._decoder = None
         self._fit = None
 
-    def result(self) -> "tuple[int, int, bytes] | str":
+    def result(self) -> "tuple[int, int, bytes | bytearray] | str":
         """See the contract."""
-        if not self._fault and self._decoder is not None:
-            self._try(self._decoder.finish)
-        fit = self._fit
-        if self._fault or self._decoder is None or fit is None:
+        if not self._fault:
+            self._try(self._finish)
+        if self._fault or self._fit is None:
             return self._fault or BROKEN
-        return fit.width, fit.height, fit.finish()
+        return self._fit.width, self._fit.height, self._fit.dots
+
+    def _finish(self) -> None:
+        if self._decoder is None:
+            raise PictureError("no picture has begun", detail="SOI")
+        self._decoder.finish()
+        self._decoder.forget()
+        if self._fit is not None:
+            self._fit.finish()
 
 
 class Fit:
@@ -87,10 +99,11 @@ class Fit:
         self.width = width
         self.height = height
         self._across = self._down = 0  # size of what comes
-        self._came = self._held = 0
-        self._greys: "list[bytearray]" = []  # row by row: no large piece of a fragmented heap is asked for
+        self._came = self._kept = self._held = 0
+        self._greys: "list[bytearray]" = []  # of _ROWS rows each: no large piece of a fragmented heap is asked for
         self._counts = array("H", bytes(32))
         self._sums = array("l")
+        self.dots = bytearray()
 
     def start(self, width: int, height: int) -> int:
         """Size and memory of the picture shown; the scale to decode at."""
@@ -108,9 +121,9 @@ class Fit:
     def row(self, pixels: memoryview) -> None:
         """One row of grey: added to the row in the making, which is kept when it has all its own."""
         self._came += 1
-        while len(self._greys) < self.height and len(self._greys) * self._down // self.height < self._came:
+        while self._kept < self.height and self._kept * self._down // self.height < self._came:
             self._add(pixels)
-            if self._came < (len(self._greys) + 1) * self._down // self.height:
+            if self._came < (self._kept + 1) * self._down // self.height:
                 return  # the row shown has more of its own to come
             self._keep()
 
@@ -132,7 +145,11 @@ class Fit:
     def _keep(self) -> None:
         """Make the sums one row of greys; what rounding takes from one goes to the next."""
         sums, held, counts = self._sums, self._held, self._counts
-        greys = bytearray((self.width + 1) >> 1)
+        stride = (self.width + 1) >> 1
+        if self._kept % _ROWS == 0:
+            self._greys.append(bytearray(stride * min(_ROWS, self.height - self._kept)))
+        greys = self._greys[-1]
+        base = self._kept % _ROWS * stride
         owed = 0
         for x in range(self.width):
             value = sums[x] // held + owed
@@ -140,20 +157,23 @@ class Fit:
             grey = max(0, min(15, (value + 8) // 17))
             owed = value - 17 * grey
             counts[grey] += 1
-            greys[x >> 1] |= grey << 4 if x & 1 == 0 else grey
-        self._greys.append(greys)
+            greys[base + (x >> 1)] |= grey if x & 1 else grey << 4
         self._held = 0
+        self._kept += 1
 
-    def finish(self) -> bytes:
-        """The rows of dots of the whole picture; it can be asked for once."""
-        stride = (self.width + 7) >> 3
+    def finish(self) -> None:
+        """Make `dots` of the whole picture, if they are not made yet."""
+        if self.dots:
+            return
+        stride, half = (self.width + 7) >> 3, (self.width + 1) >> 1
         out = bytearray(stride * self.height)
         levels = self._levels()
         errors = array("h", bytes(2 * (self.width + 2)))
         for y in range(self.height):
-            self._dither(self._greys[y], levels, errors, out, y * stride)
-            self._greys[y] = bytearray()
-        return bytes(out)
+            greys = memoryview(self._greys[y // _ROWS])[y % _ROWS * half :]
+            self._dither(greys, levels, errors, out, y * stride)
+        self._greys = []
+        self.dots = out
 
     def _levels(self) -> "list[int]":
         """What each grey becomes when all but the darkest and lightest hundredth fill black to white."""
@@ -166,11 +186,11 @@ class Fit:
         while high > 0 and self._counts[high] <= left:
             left -= self._counts[high]
             high -= 1
-        if high <= low:
+        if high - low < _LEAST_CONTRAST:  # a flat picture would become noise
             return [17 * grey for grey in range(16)]
         return [max(0, min(255, 255 * (grey - low) // (high - low))) for grey in range(16)]
 
-    def _dither(self, greys: bytearray, levels: "list[int]", errors: "array[int]", out: bytearray, base: int) -> None:
+    def _dither(self, greys: memoryview, levels: "list[int]", errors: "array[int]", out: bytearray, base: int) -> None:
         """One row of dots from `base`; errors go right, and down by `errors`, in sixteenths."""
         errors[0] = 0
         right = corner = 0  # owed to the next dot, and to the dot below it

@@ -119,14 +119,7 @@ class Terminal:
             await self.journal.append(r.PROVISIONED, {r.WILAYA: self.identity.wilaya, r.FORCE: self.identity.force})
         self.journal.officer, self.journal.unit = view.officer, view.unit
         await self.journal.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})
-        if view.verdict and view.case is None:
-            closed = {r.CLOSURE: r.CLOSURE_ABANDONED, r.REASON: r.ABANDON_POWER, r.DISPOSITION: r.DISPOSITION_RETURNED}
-            await self.journal.append(r.CASE_CLOSED, closed)
-        if view.case is not None and view.case.intent:
-            body = {r.CASE: view.case.number, r.INTENT: view.case.intent, r.AMOUNT: view.case.amount}
-            body[r.OUTCOME] = r.OUTCOME_INTERRUPTED
-            body[r.REASON] = "power"
-            await self.journal.append(r.PAYMENT_OUTCOME, body)
+        await self.journal.end_what_was_cut()
         self._update_status()
 
     async def _self_test(self) -> None:

@@ -11,7 +11,7 @@ class Picture:
         """The next bytes of a whole DG4 (or DG6 of an EU licence), from its first one on."""
         raise NotImplementedError
 
-    def result(self) -> "tuple[int, int, bytes] | str":
+    def result(self) -> "tuple[int, int, bytes | bytearray] | str":
         """After the last byte: (width, height, rows), else UNABLE or BROKEN.
 
         Rows are ceil(width / 8) bytes each, most significant bit left, 1 = ink.

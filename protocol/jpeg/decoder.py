@@ -72,6 +72,12 @@ class Decoder:
         if not self.done:
             raise PictureError("the picture is cut short", detail="end")
 
+    def forget(self) -> None:
+        """Let the memory go; what is `done` stays so."""
+        self._scan = None
+        self._frame = Frame()
+        self._bits = Bits(bytearray())
+
     def _compact(self) -> None:
         """Move what is not used up to the buffer's beginning."""
         bits = self._bits

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SOF0, SOF1, DHT, SOI, EOI, SOS, DQT, DNL, DRI, APP14 = 0xC0, 0xC1, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xEE
 MOST_PIXELS_A_SIDE = 2048
+MOST_PIXELS = 1 << 20  # 16,384 blocks: no card keeps a terminal busy for ever
 _MOST_BLOCKS = 10  # of an interleaved unit (B.2.3)
 
 
@@ -111,7 +112,8 @@ class Frame:
             raise UnsupportedPicture("samples of other than 8 bits", detail="precision")
         if not self.width:
             raise PictureError("a picture without width", detail="SOF")
-        if not 1 <= self.height <= MOST_PIXELS_A_SIDE or self.width > MOST_PIXELS_A_SIDE:
+        longer = max(self.width, self.height)
+        if not self.height or longer > MOST_PIXELS_A_SIDE or self.width * self.height > MOST_PIXELS:
             raise UnsupportedPicture("the picture is too large", detail="size")
         for at in range(6, len(data), 3):
             across, down = data[at + 1] >> 4, data[at + 1] & 15

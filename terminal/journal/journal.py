@@ -195,6 +195,18 @@ class Journal:
             self.view.apply(record)
             return record
 
+    async def end_what_was_cut(self) -> None:
+        """After a boot: a verdict without a notice is closed, a payment without an outcome is *interrupted*; neither is gone on with."""
+        view = self.view
+        if view.verdict and view.case is None:
+            closed = {r.CLOSURE: r.CLOSURE_ABANDONED, r.REASON: r.ABANDON_POWER, r.DISPOSITION: r.DISPOSITION_RETURNED}
+            await self.append(r.CASE_CLOSED, closed)
+        if view.case is not None and view.case.intent:
+            body = {r.CASE: view.case.number, r.INTENT: view.case.intent, r.AMOUNT: view.case.amount}
+            body[r.OUTCOME] = r.OUTCOME_INTERRUPTED
+            body[r.REASON] = "power"
+            await self.append(r.PAYMENT_OUTCOME, body)
+
     def _keep(
         self, record: dict, data: bytes, signature: "bytes | None", sealed: "bytes | None", private: "bytes | None"
     ) -> None:

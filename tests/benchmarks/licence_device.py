@@ -26,7 +26,7 @@ def random_bytes():
 def replay(crypto, path, case):
     """(microseconds in the machine, verdict); AssertionError if the machine sends another command than was recorded."""
     from protocol.licence import mrz
-    from protocol.licence.reader import read_licence
+    from protocol.licence.reader import Resume, read_licence
     from protocol.licence.trust.anchors import TrustSet
 
     trust = TrustSet([{"country": "DZ", "purpose": "idl", "cert": bytes.fromhex(case["anchor"])}])
@@ -34,13 +34,20 @@ def replay(crypto, path, case):
     spent = 0
     answer = None
     with open(path) as stream:
-        groups = (1, 11, 4) if case["portrait"] else (1, 11)  # hashed as it comes, as the terminal does: never kept
-        machine = read_licence(crypto, parsed, random_bytes(), trust, case["today"], groups)
+        groups, resume = (1, 11), Resume()
+        if case["portrait"]:  # as the terminal does: hashed and decoded as it comes, never kept
+            from drivers.picture_stream import StreamPicture
+
+            groups = (1, 11, 4)
+            resume.picture = StreamPicture(112, 144)
+        machine = read_licence(crypto, parsed, random_bytes(), trust, case["today"], groups, resume=resume)
         while True:
             began = time.ticks_us()
             try:
                 request = machine.send(answer)
             except StopIteration as end:
+                if case["portrait"] and isinstance(resume.picture.result(), str):
+                    raise AssertionError("the portrait was not decoded")
                 return spent + time.ticks_diff(time.ticks_us(), began), end.value.verdict
             spent += time.ticks_diff(time.ticks_us(), began)
             answer = None

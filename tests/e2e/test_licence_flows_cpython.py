@@ -6,7 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from drivers.contracts.picture import Pictures
+from drivers.late_pictures import LatePictures
+from drivers.picture_pillow import PillowPictures
 from protocol import records as r
 from sim.cards import licence
 from sim.cards.licence.people import PEOPLE
@@ -14,6 +18,8 @@ from sim.worlds import evidence
 from sim.worlds.actor import Actor
 from sim.worlds.fleet import Fleet
 from sim.worlds.world import World, cpython_terminal
+from terminal.face.sheet import MARGIN
+from terminal.flows.licence import PICTURE_HEIGHT, PICTURE_WIDTH
 from tests.support import needs
 from tools.house.toolchain import APPLICATION_HEAP
 
@@ -74,7 +80,25 @@ async def _given_up(actor: Actor, world: World) -> None:
     await actor.press("licence_hand", "ok")
 
 
-async def _lorry(actor: Actor, world: World) -> list[str]:
+async def _drawn(world: World, runtime: str) -> None:
+    """The portrait is on the glass, dot by dot as this board's decoder makes it."""
+    pictures: Pictures = PillowPictures() if runtime == "cpython" else LatePictures()
+    picture = pictures.begin(PICTURE_WIDTH, PICTURE_HEIGHT)
+    picture.feed(licence.build(licence.profile("amina"), world.fleet.pki).content.files[4])
+    found = picture.result()
+    assert not isinstance(found, str)
+    width, height, rows = found
+    wanted = Image.frombytes("1", (width, height), bytes(rows)).tobytes()
+    for _ in range(100):
+        glass = world.display.image().convert("L").point(lambda level: 255 * (level < 128)).convert("1")
+        for top in range(glass.height - height):
+            if glass.crop((MARGIN, top, MARGIN + width, top + height)).tobytes() == wanted:
+                return
+        await asyncio.sleep(0.1)
+    raise AssertionError("the portrait is not on the display")
+
+
+async def _lorry(actor: Actor, world: World, runtime: str) -> list[str]:
     """A driver of a lorry with a licence for cars; the portrait is asked for. The findings shown."""
     await actor.press("home", "1")
     await actor.press("mrz_entry", "menu")
@@ -85,7 +109,9 @@ async def _lorry(actor: Actor, world: World) -> list[str]:
     await _scan(world, "amina")
     await actor.tap("licence_present", world.licence_slot, licence.build(licence.profile("amina"), world.fleet.pki))
     shown = await actor.press("licence_verdict", "down", verdict=r.VERDICT_DATA_GENUINE)
-    await actor.press("licence_portrait", "cancel")
+    await actor.see("licence_portrait")
+    await _drawn(world, runtime)
+    await actor.type("cancel")
     await actor.press("licence_verdict", "cancel")
     await _give_up(actor, "4")
     await world.licence_slot.remove()
@@ -108,7 +134,7 @@ def _play(folder: Path, runtime: str) -> "tuple[list[dict[int, Any]], list[str],
             await actor.press("login_pin", officer["pin"], "ok")
             await _paper_and_foreign(actor)
             await _given_up(actor, world)
-            return await _lorry(actor, world)
+            return await _lorry(actor, world, runtime)
         finally:
             await world.close()
 

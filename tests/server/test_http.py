@@ -284,10 +284,10 @@ def test_a_certificate_that_cannot_be_used_is_named(
 ) -> None:
     path = write_config(tmp_path, [handheld])
     path.write_text('tls = "tls/server.pem"\n' + path.read_text())
-    for text in (None, "no certificate"):
-        if text is not None:
+    for written in (None, "no certificate"):
+        if written is not None:
             (tmp_path / "tls").mkdir()
-            (tmp_path / "tls" / "server.pem").write_text(text)
+            (tmp_path / "tls" / "server.pem").write_text(written)
         assert main(["--config", str(path), "--port", "0"]) == 3
         assert "CFG-012 server.pem" in capsys.readouterr().err
 

@@ -76,10 +76,10 @@ def _card(
 
 
 def _groups(profile: dict[str, Any], person: Person) -> dict[int, bytes]:
-    size = profile.get("portrait_bytes", _PORTRAIT_BYTES)
+    size, kind = profile.get("portrait_bytes", _PORTRAIT_BYTES), profile.get("portrait_kind", "jpeg")
     if profile.get("encoding") == "eu":
-        return eu.groups(person, size)
-    groups = content.groups(person, size)
+        return eu.groups(person, size, kind)
+    groups = content.groups(person, size, kind)
     if profile.get("rare_groups"):
         groups.update(biometric.rare_groups(portrait(person, 6000)))
     return groups

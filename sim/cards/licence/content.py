@@ -26,7 +26,7 @@ TAGS = {
 }
 COM, SOD = 0x1E, 0x1D
 COM_TAG = 0x60
-_JPEG = b"\x03"
+_JPEG, _JPEG_2000 = b"\x03", b"\x04"
 
 
 def _lv(text: str) -> bytes:
@@ -67,8 +67,8 @@ def com(groups: list[int]) -> bytes:
     return tlv(COM_TAG, tlv(0x5F01, b"\x01\x00"), tlv(0x5C, bytes(TAGS[number] for number in groups)))
 
 
-def groups(person: Person, portrait_bytes: int) -> dict[int, bytes]:
-    """All data groups of a licence by number; the portrait's JPEG is at most `portrait_bytes` long."""
+def groups(person: Person, portrait_bytes: int, kind: str = "jpeg") -> dict[int, bytes]:
+    """All data groups of a licence by number; the portrait, of a `kind` of pictures.portrait, is at most `portrait_bytes` long."""
     return {
         1: dg1(person),
         2: tlv(0x6B, tlv(0x5F35, person.sex.encode()), tlv(0x5F11, person.birthplace.encode())),
@@ -79,8 +79,8 @@ def groups(person: Person, portrait_bytes: int) -> dict[int, bytes]:
             tlv(
                 0xA2,
                 tlv(0x88, bytes.fromhex(person.issue)),
-                tlv(0x89, _JPEG),
-                tlv(0x5F40, portrait(person, portrait_bytes)),
+                tlv(0x89, _JPEG_2000 if kind == "jp2" else _JPEG),
+                tlv(0x5F40, portrait(person, portrait_bytes, kind)),
             ),
         ),
         5: tlv(0x67, tlv(0x89, _JPEG), tlv(0x5F43, signature(person))),

@@ -1,4 +1,4 @@
-"""Portrait and signature of fictional people, drawn with Pillow: real JPEG files, the same at every run."""
+"""Portrait and signature of fictional people, drawn with Pillow: real JPEG and JPEG 2000 files, the same at every run."""
 
 import hashlib
 import io
@@ -40,12 +40,16 @@ def _face(person: Person) -> Image.Image:
 
 
 @cache
-def portrait(person: Person, limit: int) -> bytes:
-    """A JPEG of 240 x 308 dots, as good as fits into `limit` bytes (about 4 KB at least)."""
+def portrait(person: Person, limit: int, kind: str = "jpeg") -> bytes:
+    """A picture of 240 x 308 dots, as good as fits into `limit` bytes (about 4 KB at least): "jpeg", "progressive" or "jp2"."""
     face = _face(person)
+    if kind == "jp2":
+        made = io.BytesIO()
+        face.save(made, "JPEG2000", quality_mode="rates", quality_layers=[face.width * face.height * 3 / limit])
+        return made.getvalue()
     for quality in (95, 92, 90, 85, 75, 65, 55, 45, 35, 25, 15, 8):
         stream = io.BytesIO()
-        face.save(stream, "JPEG", quality=quality, optimize=True)
+        face.save(stream, "JPEG", quality=quality, optimize=True, progressive=kind == "progressive")
         if stream.tell() <= limit:
             break
     return stream.getvalue()

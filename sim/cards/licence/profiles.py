@@ -5,6 +5,7 @@
   quirks       {field of card.Quirks: value}               portrait_bytes most bytes of the portrait's JPEG (16000)
   mrz          another person whose MRZ opens the chip     rare_groups   DG6 to DG9 and DG12 too
   sod_of       another person whose SOD was copied here    unlisted      groups that are present but not in the SOD
+  portrait_kind "jpeg", "progressive" or "jp2"
 abilities
   pace         ["GM brainpoolP256r1 AES-128" …]            can           digits; then PACE takes them too
   bac          False: no basic access control              atr_info      bytes of EF.ATR/INFO

@@ -36,6 +36,7 @@ REQUIREMENTS: dict[str, str] = {
     "LR-09": "Truncated, oversized, indefinite, empty and missing files never look genuine (project)",
     "LR-10": "Progress is told per file and only grows",
     "LR-11": "A card pulled at any command leaves no session; the next reading authenticates and reads nothing twice",
+    "LR-14": "The portrait is decoded as it comes and shown; a kind that the terminal cannot decode is said to be not shown (project)",
     "LR-13": "A chip that gives its files in crumbs ends the reading (project)",
     "LR-12": "Another chip after an interruption is LIC-033 (project)",
     # belief

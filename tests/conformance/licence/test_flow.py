@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from drivers.contracts.picture import UNABLE, Pictures
+from drivers.late_pictures import LatePictures
+from drivers.picture_pillow import PillowPictures
 from protocol import records as r
 from protocol.crypto.native import NativeCrypto
 from protocol.errors import CardRemovedError
@@ -60,10 +63,13 @@ class AtAChip(Terminal):
         return Trust() if kind == "trust" else super().parameter(kind)
 
 
-async def read(given: "dict[str, Any]", pull_at: int) -> "tuple[AtAChip, PulledReader]":
+async def read(
+    given: "dict[str, Any]", pull_at: int, pictures: "Pictures | None" = None
+) -> "tuple[AtAChip, PulledReader]":
     reader = PulledReader(pull_at)
     await reader.insert(bench.chip_of(given))
     terminal = AtAChip(reader)
+    terminal.ports.pictures = pictures
     fine = Fine(terminal)
     fine.mrz = bench.print_of(given)
     assert await fine._read() == "plate"
@@ -85,6 +91,54 @@ def test_a_card_pulled_at_any_command_leaves_one_record(name: str) -> None:
             assert terminal.face.screens().count("error") == 1, at
 
     asyncio.run(run())
+
+
+class Watched:
+    """A terminal's pictures; what came of the last one is kept."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self.pictures = pictures
+        self.found: Any = None
+
+    def begin(self, width: int, height: int) -> Any:
+        picture, watched = self.pictures.begin(width, height), self
+
+        class Seen:
+            feed = staticmethod(picture.feed)
+
+            @staticmethod
+            def result() -> Any:
+                watched.found = picture.result()
+                return watched.found
+
+        return Seen()
+
+
+def shown(given: "dict[str, Any]", pictures: Pictures, pull_at: int = 0) -> "tuple[Any, int]":
+    """What the terminal made of the portrait, and how many commands it took."""
+    watched: Any = Watched(pictures)
+    terminal, reader = asyncio.run(read(given, pull_at, watched))
+    assert terminal.face.shown[-1][1]["portrait"]
+    return watched.found, reader.commands
+
+
+@meets("LR-14")
+@pytest.mark.parametrize("name", ["amina", "eu"])
+def test_the_portrait_is_shown_as_far_as_the_terminal_can_decode_it(name: str) -> None:
+    for kind, unable in (("jpeg", False), ("progressive", True), ("jp2", True)):
+        given = {**profile(name), "portrait_bytes": 5000, "portrait_kind": kind}
+        linux, device = (shown(given, pictures)[0] for pictures in (PillowPictures(), LatePictures()))
+        assert linux[:2] == (112, 144) and any(linux[2])
+        assert device == UNABLE if unable else (device[:2] == (112, 144) and any(device[2]))
+
+
+@meets("LR-14", "LR-11")
+def test_a_card_pulled_at_any_command_leaves_the_same_picture() -> None:
+    given = {**profile("amina"), "portrait_bytes": 300}
+    whole, commands = shown(given, LatePictures())
+    assert whole[:2] == (112, 144)
+    for at in range(1, commands + 1):
+        assert shown(given, LatePictures(), at)[0] == whole, at
 
 
 @meets("LR-06")

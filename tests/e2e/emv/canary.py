@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from protocol import records as r
+from sim.cards.emv.contactless import build
 from sim.cards.emv.personalise import number
 from sim.worlds.actor import Unexpected
 from sim.worlds.fleet import Fleet
@@ -20,11 +21,34 @@ CARDS: dict[str, dict[str, Any]] = {
     "online-pin": {"scheme": "edahabia", "number": 5926481, "pin": PIN, "risk": "online", "cvm": "0203"},
     "decline": {"scheme": "cib", "number": 2648159, "pin": PIN, "risk": "decline"},
 }
+TAPS: dict[str, dict[str, Any]] = {
+    "cib-3": {"scheme": "cib", "number": 8361957, "kernel": 3, "tap": "approve"},
+    "cib-2": {"scheme": "cib", "number": 3748219, "kernel": 2, "tap": "approve"},
+    "edahabia-3": {"scheme": "edahabia", "number": 6815923, "kernel": 3, "tap": "online", "verify": "device"},
+    "edahabia-2": {
+        "scheme": "edahabia",
+        "number": 9926487,
+        "kernel": 2,
+        "tap": "online",
+        "risk": "online",
+        "verify": "device",
+    },
+    "edahabia-pin": {
+        "scheme": "edahabia",
+        "number": 7648153,
+        "kernel": 3,
+        "tap": "online",
+        "risk": "online",
+        "pin": PIN,
+    },
+}
+"""Canaries for the antenna: both schemes, both kernels, one whose PIN goes to its bank."""
 
 
 def pans(fleet: Fleet) -> list[str]:
     """The canaries' numbers."""
-    return [number(fleet.pki.schemes.issuers[card["scheme"]].bin, card["number"]) for card in CARDS.values()]
+    cards = [*CARDS.values(), *TAPS.values()]
+    return [number(fleet.pki.schemes.issuers[card["scheme"]].bin, card["number"]) for card in cards]
 
 
 def plant(fleet: Fleet, profiles: dict[str, str] | None = None) -> None:
@@ -32,7 +56,7 @@ def plant(fleet: Fleet, profiles: dict[str, str] | None = None) -> None:
     fleet.people["cards"] = [{"key": key, **card} for key, card in CARDS.items()]
     wishes = {
         pan: {"pin": PIN, "profile": (profiles or {}).get(key, "approve")}
-        for key, pan in zip(CARDS, pans(fleet), strict=True)
+        for key, pan in zip([*CARDS, *TAPS], pans(fleet), strict=True)
     }
     fleet.acquirer_profiles.write_text(json.dumps(wishes))
 
@@ -95,6 +119,24 @@ class Shift(Patrol):
         await self._finish(outcome)
         return record
 
+    async def tap(self, card: str, outcome: int, pin: str = "") -> dict[int, Any]:
+        """The same with a canary on the antenna."""
+        await self.actor.see("home")
+        await self._notice("amina", scan=True)
+        await self.actor.press("pay_choice", "1")
+        await self.actor.see("card_present", tap=True)
+        await self.world.field.insert(build({"pin": PIN, **TAPS[card]}, self.world.fleet.pki))
+        if pin:
+            await self.actor.press("card_pin", pin, "ok")
+        event = await self.actor.see("outcome")
+        await self.world.field.remove()
+        self.at_outcome()
+        record = [entry for entry in self._records() if entry[r.KIND] == r.PAYMENT_OUTCOME][-1]
+        assert event["outcome"] == record[r.OUTCOME] == outcome, (card, event, record.get(r.REASON))
+        await self.actor.type("ok")
+        await self._finish(outcome)
+        return record
+
     async def _finish(self, outcome: int) -> None:
         name = str(len(self.receipts))
         await self._paper(name, outcome)
@@ -117,4 +159,4 @@ class Shift(Patrol):
         return [check for check in self.checks if not check["ok"]]
 
 
-__all__ = ["CARDS", "Shift", "Unexpected", "files", "hits", "memory", "needles", "plant"]
+__all__ = ["CARDS", "TAPS", "Shift", "Unexpected", "files", "hits", "memory", "needles", "plant"]

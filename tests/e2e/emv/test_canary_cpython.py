@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,39 @@ def _command(folder: Path, runtime: str) -> Any:
     )
 
 
-def _play(folder: Path, runtime: str, look: Callable[[World], None]) -> tuple[list[dict[int, Any]], Fleet]:
-    """Offline: one approved, one provisional; online: one approved, one with an online PIN. `look` at every outcome and at the end."""
+Records = list[dict[int, Any]]
+Story = Callable[[canary.Shift], Awaitable[Records]]
 
-    async def play() -> tuple[list[dict[int, Any]], Fleet]:
+
+async def _inserted(shift: canary.Shift) -> Records:
+    """Offline: one approved, one provisional; online: one approved, one with an online PIN."""
+    records = [
+        await shift.case("approve", r.OUTCOME_APPROVED),
+        await shift.case("online", r.OUTCOME_PROVISIONAL),
+    ]
+    shift.world.gateway.switch(True)
+    records.append(await shift.case("online", r.OUTCOME_APPROVED))
+    records.append(await shift.case("online-pin", r.OUTCOME_APPROVED))
+    return records
+
+
+async def _tapped(shift: canary.Shift) -> Records:
+    """Offline: approved and provisional on each kernel; online: each kernel, and one with an online PIN typed after the card has gone."""
+    records = [
+        await shift.tap("cib-3", r.OUTCOME_APPROVED),
+        await shift.tap("edahabia-2", r.OUTCOME_PROVISIONAL),
+        await shift.tap("cib-2", r.OUTCOME_APPROVED),
+    ]
+    shift.world.gateway.switch(True)
+    records.append(await shift.tap("edahabia-3", r.OUTCOME_APPROVED))
+    records.append(await shift.tap("edahabia-pin", r.OUTCOME_APPROVED, canary.PIN))
+    return records
+
+
+def _play(folder: Path, runtime: str, look: Callable[[World], None], story: Story) -> tuple[Records, Fleet]:
+    """A shift; `look` at every outcome and at the end."""
+
+    async def play() -> tuple[Records, Fleet]:
         world = World(Fleet.make(folder / "world"), runtime, "tcp", "fr", _command(folder, runtime))
         canary.plant(world.fleet)
         shift = canary.Shift(world, folder, "fr", lambda step: None)
@@ -41,13 +70,7 @@ def _play(folder: Path, runtime: str, look: Callable[[World], None]) -> tuple[li
             await world.start()
             shift.at_outcome = lambda: look(world)
             await shift.begin(network=False)
-            records = [
-                await shift.case("approve", r.OUTCOME_APPROVED),
-                await shift.case("online", r.OUTCOME_PROVISIONAL),
-            ]
-            world.gateway.switch(True)
-            records.append(await shift.case("online", r.OUTCOME_APPROVED))
-            records.append(await shift.case("online-pin", r.OUTCOME_APPROVED))
+            records = await story(shift)
             await shift.synchronise()
             for _ in range(20):
                 await asyncio.sleep(0.3)
@@ -67,8 +90,8 @@ def _play(folder: Path, runtime: str, look: Callable[[World], None]) -> tuple[li
     return asyncio.run(play())
 
 
-@pytest.mark.parametrize("runtime", ["cpython", "micropython"])
-def test_no_secret_of_a_card_is_left_behind(tmp_path: Path, runtime: str) -> None:
+def _searched(folder: Path, runtime: str, story: Story) -> tuple[Records, list[str]]:
+    """Play, and search memory and files: (records, what was found where)."""
     found: list[str] = []
 
     def look(world: World) -> None:
@@ -80,7 +103,18 @@ def test_no_secret_of_a_card_is_left_behind(tmp_path: Path, runtime: str) -> Non
                 seen = seen or b"TSD-000001" in data
             assert seen, "this is not the terminal's memory"
 
-    records, fleet = _play(tmp_path, runtime, look)
+    records, fleet = _play(folder, runtime, look, story)
+    wanted = canary.needles(fleet)
+    scanned = list(canary.files(folder, SECRETS))
+    assert any(path.name == "server.db" for path in scanned) and len(scanned) > 20
+    for path in scanned:
+        found.extend(f"{path.relative_to(folder)}: {name}" for name in canary.hits(path.read_bytes(), wanted))
+    return records, found
+
+
+@pytest.mark.parametrize("runtime", ["cpython", "micropython"])
+def test_no_secret_of_a_card_is_left_behind(tmp_path: Path, runtime: str) -> None:
+    records, found = _searched(tmp_path, runtime, _inserted)
     offline, provisional, online, online_pin, *erased = records
     assert (offline[r.REASON], r.ONLINE in offline, r.SEALED in offline) == ("Y1", False, True)
     assert (provisional[r.REASON], r.ONLINE in provisional) == ("DEFERRED", False)
@@ -88,11 +122,18 @@ def test_no_secret_of_a_card_is_left_behind(tmp_path: Path, runtime: str) -> Non
         assert (record[r.REASON], record[r.ONLINE], r.SEALED in record) == ("00", r.ONLINE_ANSWERED, False)
         assert len(record[r.AUTH_CODE]) == 6
     assert offline[r.INTENT] in [intent for record in erased for intent in record[r.INTENTS]]
-    wanted = canary.needles(fleet)
-    scanned = list(canary.files(tmp_path, SECRETS))
-    assert any(path.name == "server.db" for path in scanned) and len(scanned) > 20
-    for path in scanned:
-        found.extend(f"{path.relative_to(tmp_path)}: {name}" for name in canary.hits(path.read_bytes(), wanted))
+    assert found == []
+
+
+@pytest.mark.parametrize("runtime", ["cpython", "micropython"])
+def test_no_secret_of_a_tapped_card_is_left_behind(tmp_path: Path, runtime: str) -> None:
+    records, found = _searched(tmp_path, runtime, _tapped)
+    *paid, _ = records[:6]
+    assert [record[r.REASON] for record in paid] == ["Y1", "DEFERRED", "Y1", "00", "00"]
+    assert all(record[r.INTERFACE] == r.INTERFACE_CONTACTLESS for record in paid)
+    assert [r.SEALED in record for record in paid] == [True, True, True, False, False]
+    erased = [intent for record in records[5:] for intent in record[r.INTENTS]]
+    assert paid[0][r.INTENT] in erased and paid[2][r.INTENT] in erased
     assert found == []
 
 

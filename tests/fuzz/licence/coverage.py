@@ -8,7 +8,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["protocol"]):
+with atheris.instrument_imports(include=["protocol", "drivers.picture_stream"]):
     from tests.fuzz.licence import targets
 
 

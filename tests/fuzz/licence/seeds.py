@@ -1,9 +1,13 @@
 """What fuzzing begins with: genuine files, certificates, lists and conversations of the simulated licences, by target."""
 
 import datetime as dt
+import io
+
+from PIL import Image
 
 from sim.cards.licence import PROFILES, build, mrz_lines, profile
 from sim.cards.licence.people import PEOPLE
+from sim.cards.licence.pictures import portrait
 from sim.pki import Pki, revocation
 from sim.pki.signers import SIGNERS
 
@@ -40,8 +44,22 @@ def seeds(target: str, pki: Pki) -> "list[bytes]":
         "mrz": [mrz_lines(person).encode() for person in PEOPLE.values()] + [b"314159"],
         "reading": [_conversation(files) for files in chips],
         "files": [_served(files) for files in chips],
+        "picture": _pictures(),
     }
     return made[target]
+
+
+def _pictures() -> "list[bytes]":
+    """JPEG files of every arrangement that is decoded, and one that is not; the first byte is the target's."""
+    face = Image.open(io.BytesIO(portrait(PEOPLE["amina"], 16000))).resize((24, 18))
+    found = []
+    for at, options in enumerate(({"subsampling": 0}, {"subsampling": 1}, {"subsampling": 2, "optimize": True},
+                                  {"restart_marker_blocks": 2}, {"progressive": True})):  # fmt: skip
+        for mode in ("RGB", "L"):
+            stream = io.BytesIO()
+            face.convert(mode).save(stream, "JPEG", quality=40, **options)
+            found.append(bytes([at + 60 * at]) + stream.getvalue())
+    return found
 
 
 def _served(files: "dict[int, bytes]") -> bytes:

@@ -7,10 +7,13 @@ a crash of any other kind gets out. Importable by pytest, hypothesis and atheris
 from collections.abc import Callable
 from typing import Any
 
+from drivers.contracts.picture import BROKEN, UNABLE
+from drivers.picture_stream import StreamPicture
 from protocol import tlv
 from protocol.crypto.native import NativeCrypto
 from protocol.der import Der
 from protocol.errors import TasdidError
+from protocol.jpeg.decoder import Decoder
 from protocol.licence import channel, files, groups, mrz, profile, reader
 from protocol.licence.access import active, chip_authentication, keys, pace
 from protocol.licence.access.messaging import SecureChannel
@@ -229,6 +232,46 @@ def files_bytes(data: bytes) -> None:
         assert error.code[:4] in CODES, error.code
 
 
+class Rows:
+    """Counts what a decoder hands over."""
+
+    def __init__(self, n: int) -> None:
+        self.n, self.width, self.height, self.rows = n, 0, 0, 0
+
+    def start(self, width: int, height: int) -> int:
+        self.width, self.height = (width * self.n + 7) // 8, (height * self.n + 7) // 8
+        return self.n
+
+    def row(self, pixels: memoryview) -> None:
+        assert len(pixels) == self.width
+        self.rows += 1
+
+
+def picture_bytes(data: bytes) -> None:
+    """Portraits as they come: the first byte says in what pieces and at which scale."""
+    if not data:
+        return
+    step, rows = 1 + data[0] // 4 * 9, Rows(1 << data[0] % 4)
+    decoder = Decoder(rows)
+    data = data[1:]
+
+    def decode() -> None:
+        for at in range(0, len(data), step):
+            decoder.feed(data[at : at + step])
+        decoder.finish()
+        assert rows.rows == rows.height > 0
+
+    coded(decode)
+    shown = StreamPicture(112, 144)
+    for at in range(0, len(data), step):
+        shown.feed(data[at : at + step])
+    found = shown.result()
+    if isinstance(found, str):
+        assert found in (BROKEN, UNABLE)
+    else:
+        assert 1 <= found[0] <= 112 and 1 <= found[1] <= 144 and len(found[2]) == (found[0] + 7) // 8 * found[1]
+
+
 _PRINT = mrz.from_fields("A10203047", mrz.check_digit("A10203047"), "870614", mrz.check_digit("870614"), "320309",
                          mrz.check_digit("320309"))  # fmt: skip
 
@@ -242,4 +285,5 @@ TARGETS: "dict[str, Callable[[bytes], None]]" = {
     "mrz": mrz_bytes,
     "reading": reading_bytes,
     "files": files_bytes,
+    "picture": picture_bytes,
 }

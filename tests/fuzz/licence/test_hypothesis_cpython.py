@@ -69,7 +69,7 @@ def test_changed_genuine_bytes_raise_coded_errors_only(name: str) -> None:
 
 
 @LONG
-@pytest.mark.parametrize("name", ["tlv", "groups", "certificates", "sod", "infos", "files"])
+@pytest.mark.parametrize("name", ["tlv", "groups", "certificates", "sod", "infos", "files", "picture"])
 def test_memory_is_bounded_whatever_lengths_are_announced(name: str) -> None:
     @settings(max_examples=min(EXAMPLES, 400), deadline=None, suppress_health_check=list(HealthCheck))
     @given(mutated(name))

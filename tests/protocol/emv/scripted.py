@@ -180,6 +180,7 @@ class Card:
         self.aids = [(AID, "CIB TEST", 1)]
         self.afl = h("0801010110010200")
         self.gacs = 0
+        self.number = UN
         self.hashed = b""
         self.removed_at = 0
         self._records(fields or {}, signed_fields or {})
@@ -286,7 +287,7 @@ class Card:
             h("0811223344556677889A")[:9] + bytes([kind ^ self.cda_damage]) + cryptogram + sha1(self.hashed + clear)
         )
         head = padded(h("0501") + bytes([len(dynamic)]) + dynamic, 74)
-        signed = tlv("9F4B", sign(_ICC_N, _ICC_D, head, UN))
+        signed = tlv("9F4B", sign(_ICC_N, _ICC_D, head, self.number))
         return tlv("77", tlv("9F27", bytes([kind])) + tlv("9F36", atc) + signed + tlv("9F10", self.iad)) + h("9000")
 
 

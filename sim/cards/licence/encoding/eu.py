@@ -47,10 +47,10 @@ def dg1(person: Person) -> bytes:
     )
 
 
-def groups(person: Person, portrait_bytes: int) -> dict[int, bytes]:
+def groups(person: Person, portrait_bytes: int, kind: str = "jpeg") -> dict[int, bytes]:
     """DG1, DG5 (signature) and DG6 (portrait)."""
     return {
         1: dg1(person),
         5: tlv(0x67, tlv(0x89, b"\x03"), tlv(0x5F43, signature(person))),
-        6: biometric.group(0x75, biometric.FACE, biometric.face_record(portrait(person, portrait_bytes))),
+        6: biometric.group(0x75, biometric.FACE, biometric.face_record(portrait(person, portrait_bytes, kind))),
     }
