@@ -1,8 +1,8 @@
-"""Serial 2D scanner or MRZ swipe reader: printable ASCII, each line ended by CR (a line feed after it is passed over).
+"""Serial 2D scanner or MRZ swipe reader: printable ASCII, each line ended by CR, LF or CR LF.
 
 A scan is all lines that follow each other without a pause of 80 ms: one for a bar code, three for the MRZ of an ID-1 document.
-A line cut off in the middle (no CR within the pause) or more than 512 characters spoil the whole scan, which is then dropped:
-half an MRZ is worse than none. The reader's own settings (suffix CR, no prefix, no code identifiers) are made with its set-up
+A line cut off in the middle (no end within the pause) or more than 512 characters spoil the whole scan, which is then dropped:
+half an MRZ is worse than none. The reader's own settings (suffix CR or CR LF, no prefix, no code identifiers) are made with its set-up
 bar codes.
 """
 
@@ -30,6 +30,7 @@ class SerialScanner(Scanner):
         """Next scan, its lines joined by a line feed; None after `timeout_ms` without one. Spoilt scans give None as well."""
         length = 0
         spoilt = False
+        before = 0
         got = await self._uart.read_into(self._chunk, timeout_ms)
         if not got:
             return None
@@ -37,12 +38,16 @@ class SerialScanner(Scanner):
             for at in range(got):
                 code = self._chunk[at]
                 self._chunk[at] = 0
-                if code == 10:
+                if code == 10 and before == 13:
+                    before = 10
                     continue
-                if length == LONGEST or not (code == 13 or 32 <= code < 127):
+                before = code
+                if code == 13:
+                    code = 10
+                if length == LONGEST or not (code == 10 or 32 <= code < 127):
                     spoilt = True
                 else:
-                    self._text[length] = 10 if code == 13 else code
+                    self._text[length] = code
                     length += 1
             got = await self._uart.read_into(self._chunk, PAUSE_MS)
         whole = length > 0 and self._text[length - 1] == 10 and not spoilt

@@ -36,6 +36,14 @@ async def test_a_bar_code_is_one_line():
     assert await scanner((10, b"TSD1:ABC\r\n")).read_scan(100) == "TSD1:ABC"
 
 
+async def test_every_end_of_line_that_scanners_send_ends_a_line():
+    for end in ("\r", "\n", "\r\n"):
+        data = "".join(line + end for line in MRZ).encode()
+        for cut in (1, 31, 32, len(data) - 1):
+            part = scanner((10, data[:cut]), (70, data[cut:]))
+            assert await part.read_scan(100) == "\n".join(MRZ)
+
+
 async def test_three_lines_of_an_mrz_are_one_scan():
     data = "".join(line + "\r" for line in MRZ).encode()
     part = scanner((10, data[:20]), (30, data[20:70]), (70, data[70:]))

@@ -199,7 +199,15 @@ def test_a_wanted_number_is_a_finding_whatever_was_read():
 
 async def test_the_portrait_is_shown_on_request_and_its_absence_is_said():
     terminal = Terminal("down", "cancel", "up", "ok", "ok")
-    driver = {"verdict": 2, "findings": [], "dg1": {}, "dg11": {}, "picture": "portrait.unable", "vehicle": "B"}
+    driver = {
+        "verdict": 2,
+        "findings": [],
+        "dg1": {},
+        "dg11": {},
+        "picture": "portrait.unable",
+        "proven": True,
+        "vehicle": "B",
+    }
     assert await licence.show_verdict(terminal, driver)
     assert terminal.face.screens() == [
         "licence_verdict",
@@ -208,7 +216,7 @@ async def test_the_portrait_is_shown_on_request_and_its_absence_is_said():
         "licence_portrait",
         "licence_verdict",
     ]
-    assert terminal.face.shown[1][1]["picture"] == "portrait.unable"
+    assert terminal.face.shown[1][1] == {"picture": "portrait.unable", "proven": True}
 
 
 def test_a_terminal_without_a_decoder_says_so():

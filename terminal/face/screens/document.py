@@ -56,7 +56,7 @@ def licence_unreadable(sheet: "Sheet", fields: dict) -> None:
 
 
 def licence_portrait(sheet: "Sheet", fields: dict) -> None:
-    """picture: (width, height, rows), or the key of the words that say why there is none; verdict 1..7."""
+    """picture: (width, height, rows), or the key of the words that say why there is none; proven: it is signed."""
     picture = fields.get("picture")
     sheet.title(sheet.t("key.portrait"))
     if isinstance(picture, str):
@@ -66,7 +66,7 @@ def licence_portrait(sheet: "Sheet", fields: dict) -> None:
         width, height, rows = picture
         x = WIDTH - MARGIN - width if sheet.rtl else MARGIN
         sheet.picture(x, sheet.y + ((FOOTER_TOP - sheet.y - height) >> 1), width, height, rows)
-        if fields.get("verdict") not in (1, 2):
+        if not fields.get("proven"):
             line = sheet.fit("⚠ " + sheet.t("portrait.unproven"), SMALL, WIDTH - width - 3 * MARGIN)
             sheet.put(line, x - MARGIN if sheet.rtl else x + width + MARGIN, sheet.y + 8, "start")
     sheet.footer("✗ " + sheet.t("key.back"), "", "✓ " + sheet.t("key.ok"))

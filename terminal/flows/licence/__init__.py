@@ -12,6 +12,7 @@ from terminal.flows.licence.element import Curves
 
 PICTURE_WIDTH, PICTURE_HEIGHT = 112, 144
 _WORDS = {UNABLE: "portrait.unable", BROKEN: "portrait.broken"}
+_PORTRAITS = (PORTRAIT_GROUP, EU_PORTRAIT_GROUP)  # a reading has one of them
 _WAIT_MS = 60000
 _RANDOM = (
     192  # bytes fetched from the secure element before the session: a few mutual authentications and the chip's proof
@@ -21,8 +22,9 @@ _RANDOM = (
 async def read(t, mrz, resume, vehicle: str):  # noqa: ANN001, ANN201 - Terminal, Mrz, Resume → dict
     """Wait for the card, read and judge it; `resume` carries what a torn reading had, `vehicle` is the category driven ("B").
 
-    Returns plain data: verdict, findings, dg1 and dg11 (maps, maybe empty), picture (see `portrait`), report (what the law needs in
-    a report). Raises CardError, LicenceError, ParameterError.
+    Returns plain data: verdict, findings, dg1 and dg11 (maps, maybe empty), picture (see `portrait`), proven (whether its group is
+    signed), report (what the law needs in a report). A DG11 that a believed SOD does not list is left out: anybody may have put it
+    there. Raises CardError, LicenceError, ParameterError.
     """
     kept = t.parameter("trust").body
     trust = TrustSet(kept["anchors"], (), kept.get("crls", ()))
@@ -58,12 +60,14 @@ async def read(t, mrz, resume, vehicle: str):  # noqa: ANN001, ANN201 - Terminal
         machine.close()  # whatever went wrong: no session key stays
         await reader.disconnect()
         await curves.forget()
+    believed = reading.verdict in (r.VERDICT_GENUINE, r.VERDICT_DATA_GENUINE)
     return {
         "verdict": reading.verdict,
         "findings": list(reading.findings) + remarks(t, reading.dg1, mrz.number, vehicle),
         "dg1": reading.dg1 or {},
-        "dg11": reading.dg11 or {},
+        "dg11": reading.dg11 if reading.dg11 and (11 in reading.covered or not believed) else {},
         "picture": portrait(resume),
+        "proven": believed and bool([group for group in _PORTRAITS if group in reading.covered]),
         "vehicle": vehicle,
         "report": report_data(reading),
     }
@@ -98,7 +102,7 @@ def portrait(resume):  # noqa: ANN001, ANN201
     """(width, height, 1-bit rows) for the screen; else the key of the words that say why there is none."""
     if resume.picture is None:
         return "portrait.unable"
-    for group in (PORTRAIT_GROUP, EU_PORTRAIT_GROUP):
+    for group in _PORTRAITS:
         state = resume.reads.get(group)
         if state is not None and state.complete:
             found = resume.picture.result()
@@ -148,7 +152,7 @@ async def show_verdict(t, driver: dict) -> bool:  # noqa: ANN001
         if key in ("ok", "cancel", None):
             return key == "ok"
         if key in ("up", "down") and driver["picture"] is not None:
-            await ask.acknowledge(t, "licence_portrait", picture=driver["picture"], verdict=driver["verdict"])
+            await ask.acknowledge(t, "licence_portrait", picture=driver["picture"], proven=driver["proven"])
 
 
 def report_data(reading) -> dict:  # noqa: ANN001

@@ -53,6 +53,7 @@ REQUIREMENTS: dict[str, str] = {
     "LB-11": "Explicit curve parameters count only if they equal a known curve wholly (RFC 5480 2.1.1, project)",
     "LB-12": "Expired licences, and chips that differ from the print, are findings beside the verdict (project)",
     "LB-13": "Altered goes before unknown issuer, and that before clone (project)",
+    "LB-15": "A name or portrait that a believed SOD does not list is not shown as if it were signed (project)",
     "LB-14": "An absent SOD is unreadable, a malformed one altered (project)",
     # proof
     "LP-01": "Active authentication with RSA (ISO 9796-2, SHA-1 to SHA-512) and ECDSA proves the chip (ICAO 9303-11 6.1)",

@@ -141,6 +141,30 @@ def test_a_card_pulled_at_any_command_leaves_the_same_picture() -> None:
         assert shown(given, LatePictures(), at)[0] == whole, at
 
 
+@meets("LB-15", "LB-08")
+def test_names_and_portraits_that_nobody_signed_are_not_shown_as_signed() -> None:
+    for unlisted, names, proven in (
+        ((), True, True),
+        ((11,), False, True),
+        ((4,), True, False),
+        ((4, 11), False, False),
+    ):
+        given = {**profile("amina"), "portrait_bytes": 300, "unlisted": unlisted}
+        reader = PulledReader(0)
+        asyncio.run(reader.insert(bench.chip_of(given)))
+        terminal = AtAChip(reader)
+        terminal.ports.pictures = LatePictures()
+        terminal.face.keys = ["down", "ok", "ok"]
+        fine = Fine(terminal)
+        fine.mrz = bench.print_of(given)
+        assert asyncio.run(fine._read()) == "plate"
+        verdict, portrait = terminal.face.shown[-3:-1]
+        assert verdict[1]["verdict"] == r.VERDICT_DATA_GENUINE
+        assert verdict[1]["findings"] == ["LIC-210"] * bool(unlisted)
+        assert bool(verdict[1]["name_ar"]) is names and verdict[1]["name_lat"]
+        assert portrait[0] == "licence_portrait" and portrait[1]["proven"] is proven
+
+
 @meets("LR-06")
 def test_restrictions_of_a_category_stand_on_the_screen() -> None:
     terminal, _ = asyncio.run(read({"person": RESTRICTED, "portrait_bytes": 64}, 0))
