@@ -61,7 +61,7 @@ class Centre:
         self._made = factory()
         self._made.load(self._made.blank)
         self.engine = self._made.engine
-        self.book = Book(self._made.host, {self._made.pan(POOR): INSUFFICIENT})
+        self.book = Book(self._made.host, {self._made.pan(POOR): INSUFFICIENT}, self._made.pins)
         self.host = Host(self.book)
         self.versions: list[int] = []
         self.messages = self.asked = 0

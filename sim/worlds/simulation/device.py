@@ -12,6 +12,7 @@ import cbor2
 
 from drivers.contracts.small import Display, Keypad
 from protocol.crypto.native import NativeCrypto
+from protocol.emv.contactless.ui import INSERT_CARD
 from sim.cards.base import Card
 from sim.worlds.simulation.air import Air
 from sim.worlds.simulation.factory import factory
@@ -63,7 +64,9 @@ class Device:
         self._licences = {
             task.driver: made.licence(task.driver, random.Random(rng.random())) for task in officer.tasks if task.driver
         }
+        self._air = {name: made.on_air(name, self._cards[name], random.Random(rng.random())) for name in self._cards}
         self.licence_reader = Reader(self._offer_licence)
+        self.contactless_reader = Reader(self._offer_tap)
         self.payment_reader = Reader(self._offer_card)
         self.tears: dict[int, int] = {}
         self.payments = self._pulls = 0
@@ -80,7 +83,25 @@ class Device:
     def _offer_licence(self) -> Card | None:
         return self._licences.get(self.officer.task.driver)
 
+    def _tapping(self) -> bool:
+        """Whether the card is held to the antenna now: not once the terminal has asked for its contacts."""
+        officer = self.officer
+        inserting = officer.screen == "card_message" and officer.fields.get("ui") == INSERT_CARD
+        return officer.task.what == "fine" and officer.task.tap and not inserting
+
+    def _offer_tap(self) -> Card | None:
+        task = self.officer.task
+        first = self.officer.screen == "card_present"
+        if not self._tapping() or not (first or task.back):
+            return None
+        if first:
+            self.payments += 1
+            self.contactless_reader.tear_at = self.tears.pop(self.payments, 0)
+        return self._air.get(task.card)
+
     def _offer_card(self) -> Card | None:
+        if self._tapping():
+            return None
         self.payments += 1
         self.payment_reader.tear_at = self.tears.pop(self.payments, 0)
         return self._cards.get(self.officer.task.card)
@@ -97,7 +118,7 @@ class Device:
             storage=self.flash, se=self.element, crypto=self.crypto, clock=self.clock, display=Display(), keypad=Keypad(),
             scanner=self.officer, printer=PaperTray(), licence_reader=self.licence_reader,
             payment_reader=self.payment_reader, network=self.air, diagnostic=notes, atlas=_blob("atlas.bin"),
-            strings=_blob("strings.bin"),
+            strings=_blob("strings.bin"), contactless_reader=self.contactless_reader,
         )  # fmt: skip
         self.terminal = app.build(ports)
         self.terminal.face = QuietFace(self.officer, self._watch, _blob("atlas.bin"), _blob("strings.bin"))
@@ -111,10 +132,13 @@ class Device:
 
     async def _reboot(self, why: str) -> None:
         self.tell(f"{why} at durable operation {self.power.operations}")
-        self.licence_reader.power_off()
-        self.payment_reader.power_off()
+        self._lose_cards()
         await Pause(REBOOT_MS)
         self._up()
+
+    def _lose_cards(self) -> None:
+        for reader in (self.licence_reader, self.payment_reader, self.contactless_reader):
+            reader.power_off()
 
     def _up(self) -> None:
         self.power.dead = False
@@ -134,8 +158,7 @@ class Device:
             self._life.coroutine.close()
         except PowerCut:
             pass  # a clean-up wanted to write: there is no power for it
-        self.licence_reader.power_off()
-        self.payment_reader.power_off()
+        self._lose_cards()
         self.tell(why)
         if change is not None:
             change()

@@ -26,6 +26,7 @@ from server.store import devices
 from server.store.engine import open_engine
 from sim.acquirer.keys import ISSUER_BINS, HostKeys
 from sim.cards import emv, licence
+from sim.cards.emv import contactless
 from sim.cards.emv.application import State
 from sim.cards.licence.people import PEOPLE
 from sim.pki import Pki, make_pki
@@ -46,6 +47,8 @@ PROFILES: dict[str, dict[str, Any]] = {
     "declines": {"scheme": "cib", "number": 33, "risk": "decline"},
 }
 CARDS = tuple(PROFILES)
+KERNELS = {"approves-1": 3, "approves-2": 2, "asks-1": 2, "asks-2": 3, "asks-poor": 3, "declines": 2}
+"""Which family each card belongs to over the air; the one that declines wants to be inserted first, asks-1 is a telephone."""
 POOR = "asks-poor"
 
 
@@ -71,6 +74,7 @@ class Factory:
         with tempfile.TemporaryDirectory(prefix="tasdid-simulation-") as folder:
             self.pki: Pki = make_pki(Path(folder))
             self._cards = {name: emv.build(profile, self.pki) for name, profile in PROFILES.items()}
+            self._air = {name: self._over_the_air(name) for name in PROFILES}
             self._licences = {name: licence.build({"person": name, "portrait_bytes": 64}, self.pki) for name in DRIVERS}
         self.server = server_keys.Keys({role: _private(f"server {role}") for role in server_keys.ROLES})
         self.devices = [_private(f"device {index}") for index in range(MOST_DEVICES)]
@@ -133,6 +137,18 @@ class Factory:
         applications = [dataclasses.replace(app, state=State(), extra={}) for app in made.applications]
         return emv.EmvCard(applications, made.pse, made.t0, rng.randbytes)
 
+    def _over_the_air(self, name: str) -> Any:
+        verify = "device" if name == "asks-1" else "pin"
+        profile = {**PROFILES[name], "kernel": KERNELS[name], "tap": PROFILES[name]["risk"], "verify": verify}
+        return contactless.build(profile, self.pki).application
+
+    def on_air(self, name: str, contact: emv.EmvCard, rng: random.Random) -> contactless.ContactlessCard:
+        """The antenna of a card: it counts in the same memory as its contacts."""
+        made, memory = copy.copy(self._air[name]), contact.application
+        made.app = dataclasses.replace(made.app, state=memory.state, extra=memory.extra)
+        made.state, made.issued, made._rng = memory.state, [], rng.randbytes
+        return contactless.ContactlessCard([made])
+
     def licence(self, name: str, rng: random.Random) -> Any:
         """A driver's licence."""
         card = copy.copy(self._licences[name])
@@ -146,6 +162,11 @@ class Factory:
     def pan(self, name: str) -> str:
         """A card's number, for the host's profile of it."""
         return self._cards[name].application.pan
+
+    @cached_property
+    def pins(self) -> dict[str, str]:
+        """What the issuers know: PIN by number."""
+        return {card.application.pan: card.application.pin for card in self._cards.values()}
 
     @cached_property
     def engine(self) -> Engine:
@@ -171,6 +192,11 @@ class Factory:
         """One value by plain SQL, past the server's code."""
         row = self._driver().execute(question, values).fetchone()
         return None if row is None else row[0]
+
+    def records(self, kind: int) -> list[dict[int, Any]]:
+        """The records of a kind that the server holds."""
+        rows = self._driver().execute("SELECT record FROM raw WHERE kind = ?", (kind,)).fetchall()
+        return [cbor.decode(row[0]) for row in rows]
 
     def dump(self) -> bytes:
         """A backup of the database as it is now."""

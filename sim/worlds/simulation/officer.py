@@ -28,11 +28,14 @@ class Task:
     offence: int = 1  # line on the first page
     seconds: int = 0
     abandon: int = 0  # the reason's line: the case is given up instead of paid
+    tap: bool = False  # the card is held to the antenna
+    back: bool = True  # a card that was torn off the antenna is presented again
 
     def tell(self) -> str:
         """In words."""
         if self.what == "fine":
-            ends = f"abandoned for reason {self.abandon}" if self.abandon else "card " + self.card
+            how = "card " if not self.tap else "tapped " if self.back else "tapped once "
+            ends = f"abandoned for reason {self.abandon}" if self.abandon else how + self.card
             return f"fine, {'pays later' if self.later else ends}"
         if self.what == "void":
             return "void, card " + self.card

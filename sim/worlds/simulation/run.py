@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from protocol import records as r
 from server.acquirer import outbox
 from server.store.engine import reading
 from sim.worlds.simulation import centre as centres
@@ -25,6 +26,8 @@ from sim.worlds.simulation.schedule import Schedule
 WORK_S = 600  # faults tied to a time lie within this
 CHAOS_MS = 6 * 3600 * 1000
 TESTIMONY_MS = 300_000  # twins have spoken to the server by then
+TAPPED, PATIENT = 1 / 3, 2 / 3
+_ENDS = ("approved", "provisional", "declined", "interrupted")
 SETTLE_MS = 2 * 3600 * 1000
 
 
@@ -60,7 +63,16 @@ def draw(seed: int) -> Plan:
     devices = rng.choice((1, 2, 2, 3))
     tasks = [_shift(rng, rng.choice((1, 2, 2, 3)) if devices > 1 else rng.randint(2, 5)) for _ in range(devices)]
     faults = drawing.draw(rng, devices, WORK_S)
-    return Plan(seed, _second_thoughts(random.Random(f"second thoughts {seed}"), tasks), faults)
+    tasks = _second_thoughts(random.Random(f"second thoughts {seed}"), tasks)
+    return Plan(seed, _taps(random.Random(f"taps {seed}"), tasks), faults)
+
+
+def _taps(rng: random.Random, shifts: list[list[Task]]) -> list[list[Task]]:
+    """A third of the cards is tapped, a third of those is not presented again once it was torn away; drawn apart, as second thoughts."""
+    return [
+        [dataclasses.replace(task, tap=rng.random() < TAPPED, back=rng.random() < PATIENT) for task in shift]
+        for shift in shifts
+    ]
 
 
 def _second_thoughts(rng: random.Random, shifts: list[list[Task]]) -> list[list[Task]]:
@@ -303,6 +315,7 @@ def play(plan: Plan, hasty: bool = False) -> Outcome:
         "abandoned": factory().look("SELECT COUNT(*) FROM cases WHERE closure = 5"),
         "forks": factory().look("SELECT COUNT(*) FROM forks"),
         "checks": simulation.oracle.checks,
+        **_tapped(),
     }
     return Outcome(
         plan,
@@ -312,6 +325,14 @@ def play(plan: Plan, hasty: bool = False) -> Outcome:
         simulation.schedule.now // 1000,
         figures,
     )
+
+
+def _tapped() -> dict[str, int]:
+    """How the taps ended that the server knows of, and how many payments of whatever kind were interrupted (after a power cut nobody knows)."""
+    outcomes = factory().records(r.PAYMENT_OUTCOME)
+    ends = [entry[r.OUTCOME] for entry in outcomes if r.INTERFACE in entry]
+    interrupted = sum(entry[r.OUTCOME] == r.OUTCOME_INTERRUPTED for entry in outcomes)
+    return {**{f"taps_{name}": ends.count(number) for number, name in enumerate(_ENDS, 1)}, "interrupted": interrupted}
 
 
 def simulate(seed: int, hasty: bool = False) -> Outcome:

@@ -32,6 +32,9 @@ def test_every_invariant_holds_in_every_seed(first: int) -> None:
     for outcome in outcomes:
         assert outcome.broken == [], f"tasdid simulate --first {outcome.plan.seed} --seeds 1: {outcome.broken}"
     assert sum(outcome.figures["captures"] for outcome in outcomes) > len(outcomes) // 2, "hardly anything was paid"
+    assert sum(outcome.figures["taps_approved"] for outcome in outcomes) > len(outcomes) // 20, (
+        "hardly anything was tapped"
+    )
 
 
 def test_a_seed_tells_the_same_story_each_time() -> None:

@@ -49,6 +49,7 @@ class Tap:
         self.sign_over = None
         self.removed_at = 0
         self.atc = 0x0201
+        self.asked = bytes(33)
         self.iad = h("06010A03") + bytes([kind >> 2]) + h("0000")
 
     def transmit(self, command):
@@ -87,8 +88,8 @@ class Tap:
             return fci(h(name[7:]), tlv("50", b"CIB TEST") + (tlv("9F38", self.pdol) if self.pdol else b""))
         if name == "GPO":
             return self._options(bytes(command[7 : 5 + command[4]]))
-        contents = {"READ 1 1": self._record(), "READ 2 1": self._second(), "READ 2 2": self._third()}
-        return tlv("70", contents[name]) + h("9000") if name in contents else h("6A83")
+        contents = {"READ 1 1": self._record, "READ 2 1": self._second, "READ 2 2": self._third}
+        return tlv("70", contents[name]()) + h("9000") if name in contents else h("6A83")
 
     def _options(self, data):
         self.asked = data
