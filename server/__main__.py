@@ -1,4 +1,4 @@
-"""`python -m server --config FILE [--db URL] [--host H] [--port N] [--tls-port N] [--fronts N] [--restored]`: the central server in
+"""`python -m server --config FILE [--db URL] [--host H] [--port N] [--tls FILE] [--tls-port N] [--fronts N] [--restored]`: the central server in
 the foreground,
 until Ctrl-C or SIGTERM.
 
@@ -10,6 +10,7 @@ configuration.
 import argparse
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 from protocol.errors import ConfigError, ParameterError
 from server import config
@@ -30,12 +31,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--tls-port", type=int, default=8443, help="for terminals, if a certificate is configured; 0 takes a free one"
     )
+    parser.add_argument("--tls", type=Path, help="key and certificate for terminals, wins over the configuration's")
     parser.add_argument("--restored", action="store_true", help="the database was restored from a backup; say it once")
     options = parser.parse_args(arguments)
     try:
         loaded = config.load(options.config, options.db)
         if options.fronts is not None:
             loaded = replace(loaded, fronts=options.fronts)
+        if options.tls is not None:
+            loaded = replace(loaded, certificate=options.tls)
         if loaded.fronts and loaded.certificate is not None:
             raise ConfigError("fronts speak plain HTTP only", "CFG-026", "leave out 'fronts' or 'tls'")
         application = app.build(loaded)

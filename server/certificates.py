@@ -111,7 +111,7 @@ def _read(path: Path) -> Pair:
         certificate = x509.load_pem_x509_certificate(data)
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"{path.name} missing or unreadable", "CFG-012", "run: python -m server.certificates DIR"
+            f"{path.name} missing or unreadable", "CFG-012", "run: tasdid server certificates DIR"
         ) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ConfigError(f"{path.name} is no P-256 key", "CFG-012", detail=path.name)

@@ -72,6 +72,16 @@ def propose(connection: Connection, office: Office, proposal: bytes, now: int) -
     return row["number"]
 
 
+def proposed(connection: Connection, device: str) -> dict[int, Any]:
+    """What the open proposal for a device says: what another officer signs to approve it. ParameterError PRM-032 if there is none."""
+    c = t.epochs.c
+    where = (c.device == device, c.state == t.EPOCH_PROPOSED)
+    found = connection.execute(select(c.proposal).where(*where)).scalar()
+    if found is None:
+        raise ParameterError("no such proposal is open", "PRM-032", "propose again")
+    return cbor.decode(envelope.parse(bytes(found)).payload)
+
+
 def approve(connection: Connection, office: Office, approval: bytes, now: int) -> None:
     """Take the second officer's signature. ParameterError: PRM-030 signature, PRM-032 no such proposal, or the chain went
     on, or it has expired; PRM-033 the same officer.

@@ -124,7 +124,8 @@ class Sync:
             if result[m.RESULT_EPOCH] != journal.epoch or intent not in journal.view.provisional:
                 continue
             case, amount, pv = journal.view.provisional[intent]
-            body = {r.CASE: case, r.PV: pv, r.INTENT: intent, r.AMOUNT: amount, r.OUTCOME: result[m.RESULT_OUTCOME]}
+            body = {r.CASE: case, r.INTENT: intent, r.AMOUNT: amount, r.OUTCOME: result[m.RESULT_OUTCOME]}
+            body[r.PV] = pv or self._t.pv_number(case)  # its notice may be lost
             for name, key in (
                 (m.RESULT_AUTH_CODE, r.AUTH_CODE),
                 (m.RESULT_REASON, r.REASON),

@@ -61,10 +61,10 @@ def end(connection: Connection, identity: Identity, state: int, reason: str, now
     connection.execute(update(t.voids).where(asked).values(state=state, reason=reason[:8], answered=now))
 
 
-def pending(connection: Connection, device: str) -> list[dict[int, Any]]:
-    """Ends of voids that the device has not yet written as records, oldest first."""
+def pending(connection: Connection, device: str, epoch: int) -> list[dict[int, Any]]:
+    """Ends of voids of its present epoch that the device has not yet written as records, oldest first."""
     c = t.voids.c
-    waiting = (c.device == device, c.state != r.VOID_ASKED, c.result_seq.is_(None))
+    waiting = (c.device == device, c.epoch == epoch, c.state != r.VOID_ASKED, c.result_seq.is_(None))
     found = connection.execute(select(t.voids).where(*waiting).order_by(c.epoch, c.seq).limit(MAX_PENDING))
     return [
         {

@@ -67,7 +67,7 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf, keys: 
     pending = results.pending(connection, name, message.epoch)
     if pending:
         reply[s.RESULTS] = pending
-    ended = voids.pending(connection, name)
+    ended = voids.pending(connection, name, message.epoch)
     if ended:
         reply[s.VOIDS] = ended
     cleared = results.cleared(connection, name, message.epoch)

@@ -26,7 +26,7 @@ def secure(app: Starlette, certificate: Path) -> uvicorn.Server:
         configured.load()
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
-            f"{certificate.name} missing or unreadable", "CFG-012", "run: python -m server.certificates DIR"
+            f"{certificate.name} missing or unreadable", "CFG-012", "run: tasdid server certificates DIR"
         ) from error
     assert configured.ssl is not None
     configured.ssl.minimum_version = ssl.TLSVersion.TLSv1_2

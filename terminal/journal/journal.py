@@ -134,7 +134,7 @@ class Journal:
         counter = self._stand.counter
         if value + 1 == counter and self._stand.seq > genesis.seq:
             await self._se.increment(COUNTER_JOURNAL)
-        elif self._stand.seq == 0 and value != 0:
+        elif self._stand.seq == 0 and genesis.epoch == 1 and value != 0:
             raise JournalError(
                 "the journal is empty but the secure element has counted",
                 "JRN-030",

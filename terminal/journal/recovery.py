@@ -47,6 +47,7 @@ def recover(
         )
     losses = _earlier(shelf, reader, crypto, device, heads, numbers, base, acknowledged)
     chain = Chain(reader, crypto, device, stand)
+    view.seq = stand.seq
     last = None
     for item in chain.walk(numbers[max(base, 0) :]):
         view.apply(item[0])

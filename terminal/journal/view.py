@@ -79,6 +79,7 @@ class View:
         )
         self.voiding: "Case | None" = None  # a void was asked for and has not ended
         self.verdict = False  # a licence was judged, and there is neither a notice nor a closing yet
+        self.seq = 0  # of the last record that was taken into account; set before those of a segment are
         self.gaps: dict = {}  # first lost seq -> last lost seq, as gap records have declared them
 
     def snapshot(self) -> dict:
@@ -111,6 +112,11 @@ class View:
     def apply(self, record: dict) -> None:
         """Take one record into account."""
         kind = record[r.KIND]
+        lost = record[r.SEQ] - self.seq - 1
+        self.seq = record[r.SEQ]
+        if lost > 0:  # a notice in every third record at most: no report number is given twice
+            self.cases += (lost + 2) // 3
+        self.cases = max(self.cases, record.get(r.CASE, 0))
         r.totals_step(self.totals, record)
         if kind == r.SHIFT_OPENED:
             self.shift = record[r.SHIFT]

@@ -75,6 +75,9 @@ class Handheld:
     def note(self, event, **fields):
         self.notes.append((event, fields))
 
+    def pv_number(self, case):
+        return "000001-%05d" % case
+
     def note_error(self, error):
         self.notes.append(("error", {"code": error.code}))
 

@@ -173,6 +173,8 @@ class Device:
 
     def _watch(self, screen: str, fields: dict[str, Any]) -> None:
         """Everything that a person is shown passes here first."""
+        if screen == "boot":
+            self.stopped = ""
         if screen == "error":
             self.tell(f"screen: error {fields['code']}")
             if fields["code"].startswith(("JRN", "SEC")):
@@ -182,14 +184,14 @@ class Device:
         self.oracle.shown(self, screen, fields)
 
     def _note(self, event: str, fields: dict[str, Any]) -> None:
-        if event in ("error", "rejected", "synced", "shift"):
+        if event in ("error", "rejected", "synced", "shift", "gap", "epoch"):
             self.tell(event + " " + " ".join(f"{key}={value}" for key, value in fields.items() if key != "totals"))
 
     @property
     def quiet(self) -> bool:
         """Whether nothing waits in it: everything acknowledged, every result there, no case open."""
         if self.stopped:
-            return True
+            return not self.officer.asks
         journal = getattr(self.terminal, "journal", None)
         return (
             journal is not None

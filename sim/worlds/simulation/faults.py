@@ -30,7 +30,8 @@ class Fault:
         """Until when (seconds) the trouble phase must last for it to take place; 0 for what is tied to a count."""
         value = self.value if isinstance(self.value, int) else 0
         last = {"backup-restore": value, "rollback": value, "outage": self.at + value, "drawer": self.at + value}
-        timed = ("pull", "clock-jump", "upgrade", "new-set", "clone", "twin")
+        last["lost-journal"] = self.at + 300  # until two officers have looked at it
+        timed = ("pull", "clock-jump", "upgrade", "new-set", "clone", "twin", "lost-records")
         return last.get(self.kind, self.at if self.kind in timed else 0) + 60
 
     def tell(self) -> str:
@@ -47,6 +48,8 @@ class Fault:
             "backup-restore": f"database of {self.at} s restored at {self.value} s",
             "new-set": f"a newer parameter set is published at {self.at} s",
             "rollback": f"storage of {self.at} s put back at {self.value} s",
+            "lost-records": f"up to {self.value} records and their copies lost at {self.at} s",
+            "lost-journal": f"the whole journal lost at {self.at} s",
             "clone": f"storage of terminal copied into another at {self.at} s",
             "twin": f"terminal copied, keys included, at {self.at} s",
             "server-down": f"server stopped from message {self.at} on for {self.value} s",

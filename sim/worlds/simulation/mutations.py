@@ -13,10 +13,12 @@ from unittest import mock
 
 from protocol import records as r
 from protocol import sync as s
+from server import epochs
 from server.acquirer import outbox
 from server.ingest import batch as ingest
-from server.ingest import dispatch
+from server.ingest import dispatch, gaps
 from server.ledger import accounts, posting
+from server.office import Office
 from server.store import tables as t
 from sim.worlds.simulation import centre, parts
 from terminal import sync as terminal_sync
@@ -331,6 +333,26 @@ def _backup_ignored() -> Any:
     return mock.patch.object(terminal_sync.Sync, "_acknowledge", acknowledge)
 
 
+def _gap_for_nothing() -> Any:
+    return mock.patch.object(gaps.accounts, "gap_legs", lambda *_arguments: [])
+
+
+def _gap_undeclared() -> Any:
+    """The server takes a gap record without looking."""
+    return mock.patch.object(gaps, "declared", lambda *_arguments: None)
+
+
+def _one_officer() -> Any:
+    """Whoever approves counts as somebody else."""
+    plain = Office.verify
+
+    def verify(self: Office, message: bytes, content_type: str) -> Any:
+        number, payload = plain(self, message, content_type)
+        return number + (content_type == epochs.APPROVAL), payload
+
+    return mock.patch.object(Office, "verify", verify)
+
+
 MUTATIONS = (
     Mutation("ack-before-commit", "the server acknowledges before its transaction is committed", _ack_before_commit),
     Mutation("no-fsync", "the terminal's last append is lost at a power cut", _not_durable),
@@ -347,6 +369,9 @@ MUTATIONS = (
     Mutation("result-not-taken", "results never become records", _result_not_taken),
     Mutation("no-dedup", "records that came before are posted again", _no_dedup),
     Mutation("gap-accepted", "the server skips a batch's first record", _gap_accepted),
+    Mutation("gap-for-nothing", "the money of lost records is not held in suspense", _gap_for_nothing),
+    Mutation("gap-undeclared", "gap records are not compared with the gaps", _gap_undeclared),
+    Mutation("one-officer", "one officer alone gives a terminal a new epoch", _one_officer),
     Mutation("fork-unflagged", "a second branch raises no alarm", _fork_unflagged),
     Mutation("fork-posted", "a payment in two branches stays posted", _fork_posted),
     Mutation("unbalanced", "postings without their second leg", _unbalanced),

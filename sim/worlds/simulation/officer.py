@@ -58,6 +58,7 @@ class Officer(Scanner):
         self.troubles = 0
         self.paid = 0
         self.busy = False
+        self.asks = self.waited = False  # he asks the centre again and again when the terminal has stopped
         self.wait_after = 0  # ms he leaves the terminal alone after asking it to synchronise
 
     @property
@@ -166,7 +167,8 @@ class Officer(Scanner):
     def _on_error(self) -> str | int:
         self.troubles += 1
         if self.fields["code"].startswith(("JRN", "SEC")):
-            return 600_000
+            self.waited = self.asks and not self.waited
+            return 45_000 if self.waited else "ok" if self.asks else 600_000
         return "cancel" if self.troubles > PATIENCE else "ok"
 
     def _on_locked(self) -> str | int:

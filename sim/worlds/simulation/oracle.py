@@ -16,6 +16,7 @@ from server.ledger import recompute
 from server.store import tables as t
 from server.store.engine import reading
 from sim.worlds.simulation.factory import device_name, factory
+from sim.worlds.simulation.missing import Missing
 
 if TYPE_CHECKING:
     from sim.worlds.simulation.centre import Centre
@@ -50,10 +51,11 @@ class Oracle:
 
     centre: "Centre"
     broken: list[str] = field(default_factory=list)
-    seen: dict[tuple[str, int], Shown] = field(default_factory=dict)
+    seen: dict[tuple[str, int, int], Shown] = field(default_factory=dict)
     expected_stop: set[str] = field(default_factory=set)  # labels of terminals whose flash was tampered with
     tampered: set[str] = field(default_factory=set)  # devices of which a copy or an older state was brought into play
     expected_twins: set[str] = field(default_factory=set)  # devices that exist twice, keys included
+    missing: Missing = field(default_factory=Missing)  # what was destroyed in a terminal's storage
     checks: int = 0
 
     def fail(self, what: str) -> None:
@@ -66,7 +68,8 @@ class Oracle:
     def shown(self, device: "Device", screen: str, fields: dict[str, Any]) -> None:
         """A terminal shows a screen: what it says of a payment must be durable, and must be what is durable."""
         self.checks += 1
-        if screen == "error" and fields["code"].startswith(("JRN", "SEC")) and device.label not in self.expected_stop:
+        stops = screen == "error" and fields["code"].startswith(("JRN", "SEC"))
+        if stops and device.label not in self.expected_stop and device_name(device.index) not in self.missing.erased:
             self.fail(f"{device.label} stopped with {fields['code']} though nobody tampered with it")
         if screen == "void_result":
             self._void_shown(device, fields)
@@ -91,7 +94,7 @@ class Oracle:
         if screen == "licence_hand" and fields["disposition"] == r.DISPOSITION_RETURNED and case.outcome != 1:
             self.fail(f"{device.label} gives the licence back without an approval")
         name = device_name(device.index)
-        key = (device.label, record[r.SEQ])
+        key = (device.label, record[r.EPOCH], record[r.SEQ])
         self.seen[key] = Shown(
             name, device.label, record[r.SEQ], record[r.INTENT], record[r.OUTCOME], record[r.AMOUNT], data
         )
@@ -127,7 +130,11 @@ class Oracle:
     def acknowledged(self, device: "Device", seq: int) -> None:
         """A terminal takes an acknowledgement: the server must hold that record, committed."""
         self.checks += 1
-        found = factory().look("SELECT COUNT(*) FROM raw WHERE device = ? AND seq <= ?", device_name(device.index), seq)
+        name = device_name(device.index)
+        found = factory().look("SELECT COUNT(*) FROM raw WHERE device = ? AND seq <= ?", name, seq)
+        found += factory().look(
+            "SELECT COALESCE(SUM(last - first + 1), 0) FROM gaps WHERE device = ? AND last <= ?", name, seq
+        )
         if found != seq and self.centre.restored_at < device.schedule.now - IN_FLIGHT_MS:
             self.fail(f"{device.label} took an acknowledgement of {seq} records; the server holds {found}")
 
@@ -148,6 +155,8 @@ class Oracle:
                 if device.label not in self.expected_stop and device_name(device.index) not in self.tampered:
                     self._same_chain(device, rows)
                     self._totals(connection, device)
+            for sentence in self.missing.unaccounted(connection, rows):
+                self.fail(sentence)
             self._ended(rows)
             self._voided(connection, rows)
             self._closed(rows)
@@ -167,6 +176,8 @@ class Oracle:
             if shown.device in self.tampered:
                 continue
             row = rows.get((shown.device, shown.seq))
+            if self.missing.gone(shown.device, shown.data, row):
+                continue
             what = f"outcome {shown.outcome} of {shown.label}, record {shown.seq}"
             if row is None or bytes(row.record) != shown.data:
                 self.fail(f"{what} was shown to a person and is not at the server")
@@ -185,7 +196,7 @@ class Oracle:
                 key = (name, cbor2.loads(bytes(row.record))[r.INTENT])
                 begun[key] = begun.get(key, 0) + 1
         for (name, intent), outcomes in sorted(begun.items()):
-            if outcomes != 1:
+            if outcomes != 1 and not self.missing.excuses(name, intent, outcomes, rows):
                 self.fail(f"payment {intent} of {name} has {outcomes} outcomes")
 
     def _voided(self, connection: Any, rows: dict[tuple[str, int], Any]) -> None:
@@ -200,6 +211,8 @@ class Oracle:
                 ends.setdefault(key, []).append(record[r.VOID_STATE])
             elif row.rejected is None:
                 ends.setdefault(key, []).append(0)
+        for (name, intent), state in self.missing.untold(connection):
+            ends.setdefault((name, intent), [0]).append(state)
         for (name, intent), told in sorted(ends.items()):
             if 0 in told and len(told) != 2:
                 self.fail(f"the void of payment {intent} of {name} was told as {told}")
@@ -219,30 +232,36 @@ class Oracle:
 
     def _closed(self, rows: dict[tuple[str, int], Any]) -> None:
         """Every verdict ends in a closed case, abandoning has a reason, and report numbers have no gaps."""
-        last: dict[str, tuple[str, int]] = {}
+        last: dict[str, tuple[str, int, int]] = {}
         for (name, seq), row in sorted(rows.items()):
             if name in self.tampered:
                 continue
             record = cbor2.loads(bytes(row.record))
-            state, cases = last.get(name, ("closed", 0))
+            state, cases, before = last.get(name, ("closed", 0, 0))
+            if seq != before + 1 or row.kind == r.NEW_EPOCH:  # what lies between is lost
+                state = "lost"
             if row.kind == r.LICENCE_READ:
-                if state != "closed":
+                if state not in ("closed", "lost"):
                     self.fail(f"{name}: a licence is judged in record {seq} before the case before it ended")
                 state = "judged"
             elif row.kind == r.NOTICE:
-                if record[r.CASE] != cases + 1 or int(record[r.PV][-5:]) != cases + 1:
+                if int(record[r.PV][-5:]) != record[r.CASE] or not self._follows(name, record[r.CASE], cases):
                     self.fail(f"{name}: report {record[r.PV]} follows number {cases}")
-                state, cases = "open", cases + 1
+                state, cases = "open", record[r.CASE]
             elif row.kind == r.VOID and record[r.VOID_STATE] == r.VOID_DONE:
                 state = "open"
             elif row.kind == r.CASE_CLOSED:
                 if record[r.CLOSURE] == r.CLOSURE_ABANDONED and not record.get(r.REASON):
                     self.fail(f"{name}: a case is abandoned in record {seq} without a reason")
                 state = "closed"
-            last[name] = (state, cases)
-        for name, (state, _) in sorted(last.items()):
-            if state != "closed":
+            last[name] = (state, cases, seq)
+        for name, (state, _, _) in sorted(last.items()):
+            if state not in ("closed", "lost"):
                 self.fail(f"{name}: the last case is {state} when all is over")
+
+    def _follows(self, name: str, number: int, cases: int) -> bool:
+        """Whether a report's number may come after `cases`: the next one, or a later one if records were lost; never one again."""
+        return number > cases if name in self.missing.devices else number == cases + 1
 
     def _same_chain(self, device: "Device", rows: dict[tuple[str, int], Any]) -> None:
         """The server's records are the terminal's, byte for byte, without a gap."""
@@ -264,12 +283,13 @@ class Oracle:
         """Terminal's counter, server's ledger and the host's captures: three ways to the same sum. RECON agreed."""
         name = device_name(device.index)
         journal = device.terminal.journal
-        voided = sum(
+        voided = self.missing.voided(connection, name) + sum(
             record[r.AMOUNT]
             for record, _, _ in journal.entries(1)
             if record[r.KIND] == r.VOID and record[r.VOID_STATE] == r.VOID_DONE
         )
-        counted = journal.cum_total - voided
+        counted = journal.cum_total - voided + self.missing.never_written(connection, name)
+        counted -= self.missing.in_suspense(connection, name)
         booked = -(
             connection.execute(
                 text("SELECT COALESCE(SUM(amount), 0) FROM legs WHERE device = :d AND account LIKE 'treasury:%'"),
@@ -280,7 +300,7 @@ class Oracle:
         captured = sum(capture.amount for capture in self.centre.book.captures() if capture.identity[0] == name)
         if not counted == booked == captured:
             self.fail(f"{device.label}: counted {counted}, booked {booked}, captured {captured}")
-        if device.balanced and device.balanced[-1] is not True:
+        if device.balanced and device.balanced[-1] is not True and not self.missing.named(name):
             self.fail(f"{device.label}: its last shift does not balance")
 
     def _captures(self, connection: Any) -> None:

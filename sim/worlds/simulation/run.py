@@ -13,6 +13,7 @@ from server.acquirer import outbox
 from server.store.engine import reading
 from sim.worlds.simulation import centre as centres
 from sim.worlds.simulation import faults as drawing
+from sim.worlds.simulation import losses
 from sim.worlds.simulation.air import Air
 from sim.worlds.simulation.centre import Centre
 from sim.worlds.simulation.device import Device
@@ -63,6 +64,7 @@ def draw(seed: int) -> Plan:
     devices = rng.choice((1, 2, 2, 3))
     tasks = [_shift(rng, rng.choice((1, 2, 2, 3)) if devices > 1 else rng.randint(2, 5)) for _ in range(devices)]
     faults = drawing.draw(rng, devices, WORK_S)
+    faults += losses.draw(seed, devices, faults, WORK_S)
     tasks = _second_thoughts(random.Random(f"second thoughts {seed}"), tasks)
     return Plan(seed, _taps(random.Random(f"taps {seed}"), tasks), faults)
 
@@ -150,7 +152,8 @@ class Simulation:
         """Faults that are no terminal's own."""
         arranged: dict[str, Callable[[Fault], None]] = {
             "backup-restore": self._backup, "new-set": self._new_set, "rollback": self._rollback, "clone": self._clone,
-            "twin": self._twin, "upgrade": self._upgrade,
+            "twin": self._twin, "upgrade": self._upgrade, "lost-records": self._lost_records,
+            "lost-journal": self._lost_journal,
         }  # fmt: skip
         if fault.kind in arranged:
             arranged[fault.kind](fault)
@@ -175,6 +178,43 @@ class Simulation:
             device.pull(lambda: device.flash.files.update(old) or _drop(device.flash.files, old), "upgraded from 0.1.0")
 
         self.schedule.call(fault.at * 1000, swap)
+
+    def _lost_records(self, fault: Fault) -> None:
+        """Records that nobody has yet, and their second copies, cannot be read any more."""
+        device = self.devices[fault.device]
+        rng = random.Random(f"lost records {self.plan.seed}")
+
+        def lose(tries: int = 40) -> None:
+            journal = getattr(device.terminal, "journal", None)
+            works = journal is not None and journal.counter >= 0 and not device.power.dead and not device.stopped
+            lost = losses.choose(device, int(fault.value), rng) if works else []
+            if lost:
+                self.oracle.missing.lose(lost)
+                why = f"records {lost[0].seq} to {lost[-1].seq} are lost"
+                device.pull(lambda: losses.spoil(device.flash.files, lost), why)
+            elif tries:  # there is nothing to lose yet
+                self.schedule.call(15_000, lambda: lose(tries - 1))
+
+        self.schedule.call(fault.at * 1000, lose)
+
+    def _lost_journal(self, fault: Fault) -> None:
+        """The terminal's storage is exchanged; only a new epoch leads back."""
+        device = self.devices[fault.device]
+
+        def lose() -> None:
+            journal = getattr(device.terminal, "journal", None)
+            if journal is None or journal.counter < 0 or device.power.dead or not device.element.counters[0]:
+                return
+            self.oracle.missing.lose(losses.everything(device))
+            self.oracle.missing.erased.add(device_name(device.index))
+            device.officer.asks = True
+            device.pull(lambda: losses.erase(device.flash.files), "the storage is lost")
+            office = losses.BackOffice(
+                self.centre, device_name(device.index), lambda line: self.tell("back office", line), self.oracle.fail
+            )
+            self.schedule.spawn(office.work(lambda: self.schedule.utc))
+
+        self.schedule.call(fault.at * 1000, lose)
 
     def _rollback(self, fault: Fault) -> None:
         device = self.devices[fault.device]
@@ -270,7 +310,12 @@ class Simulation:
         if self.oracle.expected_twins and self.schedule.now < self._healed + TESTIMONY_MS:
             return False
         for device in self.devices:
-            if not (device.stopped or device.officer.closed and device.officer.screen == "login_number"):
+            if not (
+                device.stopped
+                and not device.officer.asks
+                or device.officer.closed
+                and device.officer.screen == "login_number"
+            ):
                 if device_name(device.index) not in self.oracle.tampered:
                     return False
         return self.quiet()
@@ -313,6 +358,8 @@ def play(plan: Plan, hasty: bool = False) -> Outcome:
         "captures": len(simulation.centre.book.captures()),
         "voids": factory().look("SELECT COUNT(*) FROM voids WHERE state = 2"),
         "abandoned": factory().look("SELECT COUNT(*) FROM cases WHERE closure = 5"),
+        "gaps": factory().look("SELECT COUNT(*) FROM gaps"),
+        "epochs": factory().look("SELECT COUNT(*) FROM epochs WHERE state = 2"),
         "forks": factory().look("SELECT COUNT(*) FROM forks"),
         "checks": simulation.oracle.checks,
         **_tapped(),

@@ -22,6 +22,7 @@ CAUGHT_BY = {
     "restored-as-new": 150,
     "fork-posted": 230,
     "no-dedup": 60,
+    "gap-for-nothing": 60,
 }
 
 

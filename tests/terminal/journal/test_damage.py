@@ -81,6 +81,20 @@ async def test_a_lost_notice_is_declared_by_one_gap_record():
     assert (await _reopened(storage, element)).head_seq == 7
 
 
+async def test_the_report_number_of_a_lost_notice_is_not_given_twice():
+    storage, element, ends, _ = await _patrol()
+    _spoil(storage, ends[0] + 30)
+    assert (await _reopened(storage, element)).view.cases == 1  # the records after it name the case
+    body = {r.CASE: 2, r.PV: "2", r.OFFENCE: "66/D-24", r.TARIFF: 1, r.AMOUNT: 300000, r.POINTS: 4}
+    journal = await _reopened(storage, element)
+    await journal.append(r.NOTICE, body)
+    end = storage.size(SEGMENT)
+    await journal.append(r.HEALTH_EVENT, {r.HEALTH: "printer"})
+    _spoil(storage, end - 20)
+    for _ in range(2):  # nothing names it any more: one number may be skipped, none comes again
+        assert (await _reopened(storage, element)).view.cases == 2
+
+
 async def test_an_outcome_lost_in_both_copies_leaves_its_money_in_the_gap_record():
     storage, element, ends, _ = await _patrol()
     _spoil(storage, ends[2] + 40)

@@ -142,6 +142,25 @@ async def test_a_rolled_back_device_goes_on_in_a_new_epoch_with_counter_and_tota
     assert storage.size("journal/000001.seg") > 0 and storage.size("sealed/1") == 1
 
 
+async def test_a_device_of_which_nothing_had_arrived_begins_a_new_epoch_too():
+    storage, element, clock = MemoryStorage(), CountingElement(), HandClock()
+    journal = _journal(storage, element, clock)
+    await journal.open()
+    await journal.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})
+    storage.files = {}
+    again = Journal(storage, element, clock, _Approving(), "TSD-000001")
+    try:
+        await again.open()
+        raise AssertionError("opened")
+    except JournalError as error:
+        assert error.code == "JRN-030"
+    await again.begin_epoch(_approval("TSD-000001", 2, 0, bytes(32), 0, 0), bytes(65))
+    assert (again.epoch, again.head_seq, again.counter) == (2, 1, 2)
+    last = _journal(storage, element, clock)
+    await last.open()
+    assert last.record_at(1)[0][r.KIND] == r.NEW_EPOCH
+
+
 async def test_case_numbers_go_on_in_a_new_epoch_and_the_approval_can_be_shown():
     """Reports are numbered without gaps or doubles over the device's life."""
     storage, element, clock = MemoryStorage(), CountingElement(), HandClock()

@@ -89,6 +89,27 @@ async def test_a_record_lost_after_the_boot_is_declared_when_it_is_missed():
     assert [record[0][r.KIND] for record in t.journal.entries(9)] == [r.GAP, r.HEALTH_EVENT]
 
 
+async def test_the_result_of_a_payment_whose_notice_is_lost_names_the_report_by_its_case():
+    server = _Server()
+    t, _ = await _filled(server, 1)
+    body = {r.CASE: 7, r.INTENT: 1, r.AMOUNT: 200000, r.OUTCOME: r.OUTCOME_PROVISIONAL}
+    await t.journal.append(r.PAYMENT_OUTCOME, body, sealed=b"x")  # neither notice nor intent is there
+    result = {m.RESULT_EPOCH: 1, m.RESULT_INTENT: 1, m.RESULT_OUTCOME: r.OUTCOME_APPROVED}
+
+    def answer(kind, payload):
+        said, fields = server(kind, payload)
+        if kind == m.TYPE_HELLO:
+            fields[m.RESULTS] = [result]
+        return said, fields
+
+    t.network.answer = answer
+    session = Sync(t, quiet)
+    await session.run()
+    assert [(record[0][r.KIND], record[0].get(r.PV)) for record in t.journal.entries(3)] == [
+        (r.AUTHORISATION_RESULT, "000001-00007"), (r.LICENCE_DISPOSITION, None)
+    ]  # fmt: skip
+
+
 def _command(device=DEVICE, expires=1700000200, epoch=2, seq=3, digest=bytes(32)):
     approval = signed(m.TYPE_EPOCH, {1: device, 2: epoch, 3: seq, 4: digest, 5: 0, 6: 0, 7: 9}, b"epoch")
     return signed(m.TYPE_COMMAND, {1: device, 2: 1, 3: expires, 4: m.COMMAND_EPOCH, 5: approval}, b"cmd")

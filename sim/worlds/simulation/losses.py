@@ -1,0 +1,149 @@
+"""Storage that is lost for good, drawn apart so that the rest of a seed's plan is what it always was.
+
+    lost-records   some records that nobody has acknowledged cannot be read any more, nor their second copies: a gap
+    lost-journal   all of it is gone: the terminal stops, and two officers of the back office give it a new epoch
+
+Neither is drawn together with a restored backup, a copied terminal or an upgrade: what then is lost nobody could say.
+A range of lost records has no results, voids, erasures and closings of cases, and nothing of an open case: what a person would have to
+find out then is not what this simulation is about.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from protocol import records as r
+from protocol.errors import ParameterError
+from server import epochs, office
+from server.keys import point
+from sim.worlds.simulation.centre import Centre
+from sim.worlds.simulation.factory import device_name, factory
+from sim.worlds.simulation.faults import RARE, Fault
+from sim.worlds.simulation.schedule import Pause
+
+SHARE = 0.35  # of the seeds in which it may happen
+LOOK_MS = 30_000  # the back office looks at its alarms this often
+_KEPT_WHOLE = (r.AUTHORISATION_RESULT, r.VOID, r.CARD_DATA_ERASED, r.CASE_CLOSED, r.GAP, r.NEW_EPOCH)
+_GONE = ("journal/", "copies/", "sealed", "private", "state/")
+_FIRST, _SECOND = 2001, 2002
+
+
+@dataclass(frozen=True)
+class Lost:
+    """One record that is nowhere to be read any more."""
+
+    device: str
+    epoch: int
+    seq: int
+    record: dict[int, Any]
+    data: bytes
+
+
+def draw(seed: int, devices: int, faults: list[Fault], seconds: int) -> list[Fault]:
+    """What a seed loses beside its other faults; nothing in most."""
+    rng = random.Random(f"losses {seed}")
+    if rng.random() >= SHARE or any(fault.kind in RARE for fault in faults):
+        return []
+    device, at = rng.randrange(devices), rng.randint(60, seconds)
+    if any(fault.kind == "upgrade" and fault.device == device for fault in faults):
+        return []
+    if rng.random() < 0.5:
+        return [Fault("lost-records", device, at, rng.randint(1, 6))]
+    return [Fault("lost-journal", device, at)]
+
+
+def choose(device: Any, most: int, rng: random.Random) -> list[Lost]:
+    """Up to `most` records that follow each other, of those that are not acknowledged, not the last and not of an open case."""
+    journal = device.terminal.journal
+    case = journal.view.case or journal.view.voiding
+    end = min(journal.head_seq, case.seq if case is not None else journal.head_seq)
+    here = [item for item in _held(device, journal.acked_seq + 1) if item.seq < end]
+    runs = [run for run in _runs(here, most) if run]
+    return rng.choice(runs) if runs else []
+
+
+def _held(device: Any, first: int) -> list[Lost]:
+    name = device_name(device.index)
+    found = device.terminal.journal.entries(first)
+    return [Lost(name, record[r.EPOCH], record[r.SEQ], record, data) for record, data, _ in found]
+
+
+def _runs(here: list[Lost], most: int) -> Iterator[list[Lost]]:
+    """From each record on, those that may be lost together."""
+    for begin in range(len(here)):
+        run: list[Lost] = []
+        for item in here[begin : begin + most]:
+            if item.record[r.KIND] in _KEPT_WHOLE:
+                break
+            run.append(item)
+        yield run
+
+
+def spoil(files: dict[str, bytes], lost: list[Lost]) -> None:
+    """Make records unreadable wherever they are kept."""
+    for name in [name for name in files if name.startswith(("journal/", "copies/"))]:
+        for item in lost:
+            at = files[name].find(item.data)
+            if at >= 0:
+                middle = at + len(item.data) // 2
+                files[name] = files[name][:middle] + bytes((files[name][middle] ^ 0x55,)) + files[name][middle + 1 :]
+
+
+def everything(device: Any) -> list[Lost]:
+    """All records that a terminal holds."""
+    return _held(device, 1)
+
+
+def erase(files: dict[str, bytes]) -> None:
+    """All that the application has written is gone; what provisioning wrote is not."""
+    for name in [name for name in files if name.startswith(_GONE)]:
+        del files[name]
+
+
+class BackOffice:
+    """Two officers, each with a key; they read the alarms, propose and approve. `work` is their day on the schedule."""
+
+    def __init__(self, centre: Centre, name: str, tell: Callable[[str], None], fail: Callable[[str], None]) -> None:
+        self._centre, self._name, self._tell, self._fail = centre, name, tell, fail
+        keys = {number: ec.derive_private_key(number, ec.SECP256R1()) for number in (_FIRST, _SECOND)}
+        self._keys = keys
+        self._office = office.Office({number: point(key.public_key()) for number, key in keys.items()})
+        self.approved = False
+
+    def _sign(self, number: int, kind: str, payload: dict[int, Any]) -> bytes:
+        return office.decide(self._keys[number], number, kind, payload)
+
+    async def work(self, utc: Callable[[], int]) -> None:
+        """Wait for the alarm, propose; a minute later the other one approves. The chain may have gone on: then again."""
+        asked = "SELECT COUNT(*) FROM audit WHERE device = ? AND code = 'EPOCH' AND what LIKE '%asks for a new epoch%'"
+        while True:
+            await Pause(LOOK_MS)
+            if not self._centre.up or not factory().look(asked, self._name):
+                continue
+            with self._centre.engine.begin() as connection:
+                payload = epochs.draft(connection, self._name, "storage lost", utc())
+                epochs.propose(connection, self._office, self._sign(_FIRST, epochs.PROPOSAL, payload), utc())
+            self._tell(f"officer {_FIRST} proposes a new epoch after record {payload[3]}")
+            self._alone(payload, utc())
+            await Pause(2 * LOOK_MS)
+            try:
+                with self._centre.engine.begin() as connection:
+                    epochs.approve(connection, self._office, self._sign(_SECOND, epochs.APPROVAL, payload), utc())
+            except ParameterError as refused:
+                self._tell(f"not approved: {refused.code}")
+                continue
+            self._tell(f"officer {_SECOND} approves it")
+            self.approved = True
+            return
+
+    def _alone(self, payload: dict[int, Any], utc: int) -> None:
+        """One officer's signature on both is refused."""
+        try:
+            with self._centre.engine.begin() as connection:
+                epochs.approve(connection, self._office, self._sign(_FIRST, epochs.APPROVAL, payload), utc)
+        except ParameterError:
+            return
+        self._fail("one officer alone has proposed and approved a new epoch")

@@ -1,0 +1,134 @@
+"""Records that were destroyed in a terminal's storage: what of them has arrived, and whether the centre accounts for the rest.
+
+A lost record that has not arrived must lie in a gap whose money is in suspense, to the centime; after the loss of a whole storage
+there must be one new epoch, proposed and approved by two officers. Only what was destroyed is excused by it: everything else is
+judged as ever (`sim.worlds.simulation.oracle`).
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import text
+
+from protocol import records as r
+from sim.worlds.simulation.losses import Lost
+
+Rows = dict[tuple[str, int], Any]
+_SUSPENSE = "SELECT COALESCE(SUM(amount), 0) FROM legs WHERE device = :d AND account = :a"
+_NEVER_WRITTEN = (
+    "SELECT COALESCE(SUM(p.amount), 0) FROM payments p JOIN results q ON p.device = q.device AND p.epoch = q.epoch"
+    " AND p.intent = q.intent WHERE p.device = :d AND q.outcome = 1 AND p.result_seq IS NULL AND p.held = 0"
+)
+_VOIDED = "SELECT v.amount FROM voids v WHERE v.device = :d AND v.epoch < :e AND v.state = 2"
+
+_UNTOLD = (
+    "SELECT v.intent, v.state FROM voids v JOIN heads h ON h.device = v.device WHERE v.device = :d AND v.epoch < h.epoch"
+    " AND v.result_seq IS NULL AND v.state <> 1 AND v.reason NOT LIKE 'SRV%'"
+)
+
+
+class Missing:
+    """What was destroyed, by device and bytes."""
+
+    def __init__(self) -> None:
+        self.lost: dict[tuple[str, bytes], Lost] = {}
+        self.erased: set[str] = set()  # devices whose storage was lost as a whole
+
+    def lose(self, records: list[Lost]) -> None:
+        """These records are destroyed."""
+        for item in records:
+            self.lost[item.device, item.data] = item
+
+    @property
+    def devices(self) -> set[str]:
+        """Devices that have lost something."""
+        return {name for name, _ in self.lost} | self.erased
+
+    def gone(self, name: str, data: bytes, row: Any) -> bool:
+        """Whether a record was destroyed before it arrived; `row` is what the server has in its place."""
+        return (name, data) in self.lost and (row is None or bytes(row.record) != data)
+
+    def excuses(self, name: str, intent: int, outcomes: int, rows: Rows) -> bool:
+        """Whether a payment may have so many outcomes at the server because records are lost."""
+        row = rows.get((name, intent))
+        if outcomes == 0 and name in self.erased and row is not None:
+            return row.seq <= self._last_of_the_old(name, rows)
+        for item in self._of(name, r.PAYMENT_OUTCOME):
+            if item.record[r.INTENT] == intent:
+                return outcomes == 0 and self.gone(name, item.data, rows.get((name, item.seq)))
+        return False
+
+    def _of(self, name: str, kind: int) -> list[Lost]:
+        return [item for item in self.lost.values() if item.device == name and item.record[r.KIND] == kind]
+
+    @staticmethod
+    def _last_of_the_old(name: str, rows: Rows) -> int:
+        """The last record before a device's new epoch."""
+        begun = [seq for (owner, seq), row in rows.items() if owner == name and row.kind == r.NEW_EPOCH]
+        return min(begun) - 1 if begun else 0
+
+    def unaccounted(self, connection: Any, rows: Rows) -> Iterator[str]:
+        """Sentences about destroyed records, or money of theirs, that nobody is told of."""
+        gaps = list(connection.execute(text("SELECT device, first, last, count, amount, declared_seq FROM gaps")))
+        for gap in gaps:
+            yield from self._gap(gap, rows)
+        for item in self.lost.values():
+            if item.device in self.erased or not self.gone(item.device, item.data, rows.get((item.device, item.seq))):
+                continue
+            if not any(gap.device == item.device and gap.first <= item.seq <= gap.last for gap in gaps):
+                yield f"record {item.seq} of {item.device} is lost, and no gap says so"
+        alarmed = {row.device for row in connection.execute(text("SELECT device FROM audit WHERE code = 'GAP'"))}
+        for name in sorted({gap.device for gap in gaps} - alarmed):
+            yield f"{name} has lost records and nobody was told"
+        for name in sorted(self.erased):
+            yield from self._epoch(connection, name, rows)
+
+    def _gap(self, gap: Any, rows: Rows) -> Iterator[str]:
+        """A gap holds what was destroyed and nothing else; its count and money are those of the lost records."""
+        inside = {item.seq: item for item in self.lost.values() if item.device == gap.device}
+        span = range(gap.first, gap.last + 1)
+        if any(seq not in inside or (gap.device, seq) in rows for seq in span):
+            yield f"{gap.device}: records {gap.first} to {gap.last} count as lost, but were not all destroyed"
+            return
+        steps = [r.approved_step(inside[seq].record) for seq in span]
+        if (sum(step[0] for step in steps), sum(step[1] for step in steps)) != (gap.count, gap.amount):
+            yield f"{gap.device}: the gap from {gap.first} to {gap.last} holds {gap.amount} centimes in suspense"
+        if gap.declared_seq is None:
+            yield f"{gap.device}: no gap record says that {gap.first} to {gap.last} are lost"
+
+    def _epoch(self, connection: Any, name: str, rows: Rows) -> Iterator[str]:
+        """A new epoch, once, by two officers, and the terminal works on in it."""
+        begun = connection.execute(
+            text("SELECT proposed_by, approved_by FROM epochs WHERE device = :d AND state = 2"), {"d": name}
+        ).all()
+        if len(begun) != 1:
+            yield f"{name} lost its storage and has begun {len(begun)} new epochs"
+        elif begun[0].proposed_by == begun[0].approved_by:
+            yield f"one officer alone gave {name} a new epoch"
+        elif not any(owner == name and row.kind == r.NEW_EPOCH for (owner, _), row in rows.items()):
+            yield f"{name} has a new epoch and has sent nothing of it"
+
+    def in_suspense(self, connection: Any, name: str) -> int:
+        """Centimes that wait in suspense for a device's lost records."""
+        return connection.execute(text(_SUSPENSE), {"d": name, "a": f"missing:{name}"}).scalar_one()
+
+    def never_written(self, connection: Any, name: str) -> int:
+        """Centimes of final approvals that the terminal can write down no more: it has lost the payment."""
+        return connection.execute(text(_NEVER_WRITTEN), {"d": name}).scalar_one() if name in self.devices else 0
+
+    def voided(self, connection: Any, name: str) -> int:
+        """Centimes given back in an epoch that is over: the present one's records do not tell of them."""
+        if name not in self.erased:
+            return 0
+        epoch = connection.execute(text("SELECT epoch FROM heads WHERE device = :d"), {"d": name}).scalar_one()
+        return sum(row.amount for row in connection.execute(text(_VOIDED), {"d": name, "e": epoch}))
+
+    def named(self, name: str) -> bool:
+        """Whether a shift may lack records that the centre names: they are lost."""
+        return name in self.devices - self.erased
+
+    def untold(self, connection: Any) -> Iterator[tuple[tuple[str, int], int]]:
+        """((device, intent), end) of voids of an epoch that is over: the terminal has lost the question, and writes no answer down."""
+        for name in sorted(self.erased):
+            for row in connection.execute(text(_UNTOLD), {"d": name}):
+                yield (name, row.intent), row.state

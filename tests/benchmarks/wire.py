@@ -1,0 +1,182 @@
+"""`tasdid bench wire`: bytes of HTTP bodies for each settled payment over a shift of 40 fines (design §10: at most 350).
+
+The whole-system simulation plays the shift with the real terminal and the real server: every record kind of a shift, outcome
+signatures, sealed card data, personal data of the reports, receipts of erasure, results, both directions, until nothing
+waits and the shift is closed. Three of four cards approve offline, one asks its issuer. Measured twice: with the network
+only while the officer synchronises, after every tenth fine, and with the network all day (then one payment in four asks its
+issuer while the card waits).
+
+Beside it the same facts otherwise: each payment as an ISO 8583:1987 advice 0220 with DE55 (with its 0230), which
+carries neither reports, nor licences, nor a signature; and the same messages as JSON (RFC 8259), names in words, bytes in
+base64.
+"""
+
+import base64
+import json
+from collections import Counter
+from typing import Any
+
+import cbor2
+import iso8583
+from iso8583.specs import default_ascii
+
+from protocol import records as r
+from protocol import sync as s
+from sim.cards import emv
+from sim.worlds.simulation.factory import DRIVERS, device_name, factory
+from sim.worlds.simulation.officer import Task
+from sim.worlds.simulation.run import Plan, Simulation
+
+FINES = 40
+SYNC_EVERY = 10  # the limits of what may be stored offline demand it
+OFFENCE = 1  # line of the tariff's first page
+TARGET = 350
+WORK_MS = 40 * 600 * 1000
+_NAMES = {value: name for name, value in vars(r).items() if name.isupper() and isinstance(value, int)}
+
+
+class _Tap:
+    """Counts the bodies that pass, by message and by part; keeps the payloads."""
+
+    def __init__(self, air: Any) -> None:
+        self.messages: Counter[str] = Counter()
+        self.bytes: Counter[str] = Counter()
+        self.parts: Counter[str] = Counter()
+        self.payloads: list[tuple[str, dict[int, Any]]] = []
+        self._post = air.post
+        air.post = self.post
+
+    async def post(self, path: str, body: bytes, timeout_ms: int) -> bytes:
+        reply = await self._post(path, body, timeout_ms)
+        self._count(body)
+        self._count(reply)
+        return reply
+
+    def _count(self, body: bytes) -> None:
+        protected, _, payload, signature = cbor2.loads(body)
+        kind = cbor2.loads(protected)[3].split("/")[1].upper()
+        said = cbor2.loads(payload)
+        self.messages[kind] += 1
+        self.bytes[kind] += len(body)
+        self.payloads.append((kind, said))
+        self.parts["message signatures and envelopes"] += len(body) - len(payload)
+        rest = len(payload)
+        if kind == "BATCH":
+            for key, name in (
+                (s.SIGNATURES, "outcome signatures"),
+                (s.SEALED, "sealed card data"),
+                (s.PRIVATE, "personal data"),
+            ):
+                size = len(cbor2.dumps(said[key])) + 2 if key in said else 0
+                self.parts[name] += size
+                rest -= size
+            for record in said[s.RECORDS]:
+                size = len(cbor2.dumps(record))
+                self.parts["record " + _kind(record)] += size
+                rest -= size
+        for key, name in ((s.CLEARED, "receipts of erasure"), (s.RESULTS, "results")):
+            if key in said:
+                size = len(cbor2.dumps(said[key])) + 2
+                self.parts[name] += size
+                rest -= size
+        self.parts["other fields of " + kind] += rest
+
+
+_ORDER = list(vars(r))
+_KINDS = {vars(r)[name]: name for name in _ORDER[_ORDER.index("PROVISIONED") : _ORDER.index("CARD_DATA_ERASED") + 1]}
+
+
+def _kind(record: dict[int, Any]) -> str:
+    return _KINDS.get(record[r.KIND], str(record[r.KIND]))
+
+
+def shift(online: bool) -> "tuple[_Tap, Simulation]":
+    """One shift until nothing waits and it is closed."""
+    tasks, made = [], factory()
+    for n in range(FINES):
+        scheme, risk = ("edahabia", "online") if n % 4 == 3 else ("cib", "approve")
+        made._cards[f"bench-{n}"] = emv.build({"scheme": scheme, "number": 100 + n, "risk": risk}, made.pki)
+        tasks.append(Task("fine", DRIVERS[n % 2], f"bench-{n}", False, OFFENCE))
+        if n % SYNC_EVERY == SYNC_EVERY - 1:
+            tasks.append(Task("sync"))
+    simulation = Simulation(Plan(1, [tasks], []))
+    device = simulation.devices[0]
+    tap = _Tap(device.air)
+    device.air.up = online
+    device.officer.tell = lambda line: setattr(device.air, "up", online or line == "officer: sync")
+    device.start()
+    simulation.schedule.spawn(simulation.centre.work())
+    simulation.schedule.run(lambda: device.officer.done, WORK_MS)
+    device.heal()
+    simulation.schedule.run(simulation._finished, 3 * WORK_MS, 20_000)
+    simulation.oracle.quiescent(simulation.devices)
+    assert not simulation.oracle.broken, simulation.oracle.broken
+    return tap, simulation
+
+
+def _in_json(payloads: "list[tuple[str, dict[int, Any]]]") -> int:
+    """The same messages in JSON, each with a signature of 64 bytes in base64."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, bytes):
+            return base64.b64encode(value).decode()
+        if isinstance(value, dict):
+            return {(_NAMES.get(k, str(k)).lower() if isinstance(k, int) else k): plain(v) for k, v in value.items()}
+        return [plain(item) for item in value] if isinstance(value, list) else value
+
+    return sum(
+        len(json.dumps(plain(payload), separators=(",", ":"))) + len(kind) + 88 + 30 for kind, payload in payloads
+    )
+
+
+def _in_iso8583(payments: int) -> int:
+    """One 0220 and one 0230 for each payment, with the fields that an acquirer asks for."""
+    spec = {key: dict(value) for key, value in default_ascii.items()}
+    spec["55"].update(data_enc="b", len_enc="ascii")
+    advice = {
+        "t": "0220", "2": "9" * 16, "3": "000000", "4": "000000200000", "7": "0101120000", "11": "000001", "12": "120000",
+        "13": "0101", "14": "3012", "18": "9311", "22": "051", "23": "001", "25": "00", "32": "00000000001",
+        "37": "0" * 12, "38": "123456", "39": "Y1", "41": "TSD00001", "42": "0" * 15, "43": "X" * 40, "49": "012",
+        "55": "00" * 140,
+    }  # fmt: skip
+    reply = {key: advice[key] for key in ("3", "4", "7", "11", "12", "13", "32", "37", "41", "42", "49")} | {
+        "t": "0230",
+        "39": "00",
+    }
+    return payments * sum(len(iso8583.encode(dict(message), spec)[0]) for message in (advice, reply))
+
+
+def measure(online: bool) -> dict[str, Any]:
+    """The figures of one shift."""
+    tap, simulation = shift(online)
+    settled = len(simulation.centre.book.captures())
+    total = sum(tap.bytes.values())
+    return {
+        "bench": "wire", "network": "all day" if online else "while synchronising", "fines": FINES, "settled": settled,
+        "device": device_name(0), "bytes": total, "bytes_per_settled_payment": round(total / settled, 1), "target": TARGET,
+        "messages": {kind: [tap.messages[kind], tap.bytes[kind]] for kind in sorted(tap.messages)},
+        "parts_per_payment": {name: round(size / settled, 1) for name, size in tap.parts.most_common()},
+        "iso8583_per_payment": round(_in_iso8583(settled) / settled, 1),
+        "json_per_payment": round(_in_json(tap.payloads) / settled, 1),
+    }  # fmt: skip
+
+
+def main(arguments: "list[str] | None" = None) -> int:
+    """Print the figures; 1 if the shift without a network takes more than the target."""
+    as_json = "--json" in (arguments or [])
+    found = [measure(False), measure(True)]
+    for figures in found:
+        if as_json:
+            print(json.dumps(figures))
+            continue
+        print(
+            f"network {figures['network']}: {figures['bytes_per_settled_payment']} bytes for each of {figures['settled']} payments"
+        )
+        for name, (count, size) in figures["messages"].items():
+            print(f"  {count:4} {name:10} {size:7} bytes")
+        for name, size in figures["parts_per_payment"].items():
+            print(f"  {size:7} {name}")
+        print(
+            f"  the same in JSON {figures['json_per_payment']}, payments alone in ISO 8583 {figures['iso8583_per_payment']}"
+        )
+    return 0 if found[0]["bytes_per_settled_payment"] <= TARGET else 1

@@ -1,0 +1,145 @@
+"""`tasdid server`: the central server alone, its certificates, and the back office's decisions under four eyes.
+
+    tasdid server certificates var/tls                       the CA that terminals pin, and the server's certificate
+    tasdid server run --config server.toml --tls var/tls/server.pem --port 8080 --tls-port 8443
+    tasdid server officer office.json 2001 2001.pem          a back-office officer's key; the file named `office` in the configuration
+    tasdid server propose --config server.toml --officer 2001 --key 2001.pem TSD-000001 --reason "storage lost"
+    tasdid server approve --config server.toml --officer 2002 --key 2002.pem TSD-000001
+    tasdid server epochs --config server.toml --json
+
+Exit codes: 0 it worked, or the server was stopped; 2 bad input, or a decision that may not be; 3 the configuration does not serve.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Run the central server; decide new epochs under four eyes.")
+
+Config = Annotated[Path, typer.Option("--config", help="configuration file (TOML or JSON), see server/config.py")]
+Database = Annotated[str | None, typer.Option("--db", help="SQLAlchemy URL; wins over the configuration's")]
+Number = Annotated[int, typer.Option("--officer", help="number of the deciding officer", min=1)]
+Key = Annotated[Path, typer.Option("--key", help="that officer's private key")]
+Device = Annotated[str, typer.Argument(help="the terminal's id")]
+
+
+@app.command("run")
+def run(
+    config: Config,
+    db: Database = None,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="console and, without TLS, terminals; 0 takes a free one", min=0)] = 8080,
+    tls: Annotated[Path | None, typer.Option(help="key and certificate for terminals, wins over the file's")] = None,
+    tls_port: Annotated[int, typer.Option(help="for terminals, with a certificate; 0 takes a free one", min=0)] = 8443,
+    fronts: Annotated[int | None, typer.Option(help="processes that speak HTTP before the one that writes")] = None,
+    restored: Annotated[bool, typer.Option("--restored", help="the database was restored from a backup; once")] = False,
+) -> None:
+    """Serve in the foreground until Ctrl-C or SIGTERM."""
+    from server.__main__ import main
+
+    words = ["--config", str(config), "--host", host, "--port", str(port), "--tls-port", str(tls_port)]
+    for option, value in (("--db", db), ("--tls", tls), ("--fronts", fronts)):
+        words += [option, str(value)] if value is not None else []
+    raise typer.Exit(main([*words, *(["--restored"] if restored else [])]))
+
+
+@app.command("certificates")
+def make_certificates(
+    folder: Annotated[Path, typer.Argument(help="where they are kept")],
+    name: Annotated[str, typer.Option(help="the server's name, as terminals check it")] = "",
+    days: Annotated[int, typer.Option(help="how long the server's certificate is valid", min=1, max=3650)] = 397,
+) -> None:
+    """Make the terminals' CA and the server's certificate, as far as they are missing or nearly expired."""
+    from server import certificates
+
+    made = certificates.make(folder, name or certificates.NAME, days)
+    typer.echo(
+        f"{made}: the server's; {made.parent / 'ca.der'}: for terminals; keep {made.parent / 'ca.pem'} off the server"
+    )
+
+
+@app.command("officer")
+def officer(
+    office: Annotated[Path, typer.Argument(help="the back office's list of officers")],
+    number: Annotated[int, typer.Argument(help="the officer's number", min=1)],
+    key: Annotated[Path, typer.Argument(help="file of the new private key: the officer's alone")],
+) -> None:
+    """Make a back-office officer's key and enter the public one."""
+    from server import office as offices
+
+    offices.enrol(office, number, key)
+    typer.echo(f"officer {number} is entered in {office}; the key is in {key}")
+
+
+@app.command("propose")
+def propose(
+    config: Config,
+    number: Number,
+    key: Key,
+    device: Device,
+    reason: Annotated[str, typer.Option(help="why the terminal needs a new epoch")],
+    db: Database = None,
+) -> None:
+    """Propose a new epoch for a terminal that cannot go on; another officer has to approve it."""
+    from server import epochs
+    from server import office as offices
+
+    engine, office = _centre(config, db)
+    with engine.begin() as connection:
+        payload = epochs.draft(connection, device, reason, _now())
+        signed = offices.decide(offices.private_key(key), number, epochs.PROPOSAL, payload)
+        found = epochs.propose(connection, office, signed, _now())
+    typer.echo(
+        f"proposal {found}: epoch {payload[2]} of {device} after record {payload[3]}; another officer approves it"
+    )
+
+
+@app.command("approve")
+def approve(config: Config, number: Number, key: Key, device: Device, db: Database = None) -> None:
+    """Approve what another officer proposed for a terminal."""
+    from server import epochs
+    from server import office as offices
+
+    engine, office = _centre(config, db)
+    with engine.begin() as connection:
+        payload = epochs.proposed(connection, device)
+        signed = offices.decide(offices.private_key(key), number, epochs.APPROVAL, payload)
+        epochs.approve(connection, office, signed, _now())
+    typer.echo(f"epoch {payload[2]} of {device} after record {payload[3]} is approved ({payload[10]})")
+
+
+@app.command("epochs")
+def epochs_listed(
+    config: Config, db: Database = None, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False
+) -> None:
+    """List proposals of new epochs, newest first."""
+    from server import epochs
+
+    engine, _ = _centre(config, db)
+    with engine.begin() as connection:
+        found = epochs.listed(connection)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    for row in found:
+        who = f"proposed by {row['proposed_by']}, approved by {row['approved_by'] or 'nobody yet'}"
+        typer.echo(
+            f"{row['device']} epoch {row['epoch']} after record {row['seq']}: {row['state']}, {who}: {row['reason']}"
+        )
+
+
+def _now() -> int:
+    return int(time.time())
+
+
+def _centre(path: Path, db: str | None) -> Any:
+    """(engine, office) of a configuration."""
+    from server import config
+    from server.office import Office
+    from server.store.engine import open_engine
+
+    loaded = config.load(path, db)
+    return open_engine(loaded.db), Office.load(loaded.office)
