@@ -46,7 +46,7 @@ class PillowPicture(Picture):
         self._size = width, height
         self._group = bytearray()
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: "bytes | bytearray | memoryview") -> None:
         """See the contract."""
         self._group += data
 

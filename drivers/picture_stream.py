@@ -46,7 +46,7 @@ class StreamPicture(Picture):
         """What the decoder gets of the bytes before and with the picture's beginning."""
         head = self._head
         at = head.find(JPEG)
-        if at >= 0:
+        if at >= 0 and self._fit is not None:
             self._decoder = Decoder(self._fit)
             self._head = b""
             return head[at:]

@@ -7,7 +7,7 @@ BROKEN = "broken"  # no picture, or one that cannot be decoded
 class Picture:
     """One picture in the making. The bytes come from a card and may be hostile: nothing in them makes these methods raise."""
 
-    def feed(self, data: object) -> None:
+    def feed(self, data: "bytes | bytearray | memoryview") -> None:
         """The next bytes of a whole DG4 (or DG6 of an EU licence), from its first one on."""
         raise NotImplementedError
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 SOF0, SOF1, DHT, SOI, EOI, SOS, DQT, DNL, DRI, APP14 = 0xC0, 0xC1, 0xC4, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xEE
 MOST_PIXELS_A_SIDE = 2048
-MOST_PIXELS = 1 << 20  # 16,384 blocks: no card keeps a terminal busy for ever
+MOST_PIXELS = (
+    1 << 19
+)  # 8,192 blocks of lightness; portraits have up to 480 x 640. No card keeps a terminal busy for ever
 _MOST_BLOCKS = 10  # of an interleaved unit (B.2.3)
 
 

@@ -18,7 +18,7 @@ from tests.support import needs
 from tools.house.paths import ROOT
 
 SOAK = os.environ.get("TASDID_SOAK") == "1"
-WEIGHT = {"sod": 0.2, "certificates": 0.5, "reading": 0.2, "files": 0.1, "answers": 0.2, "infos": 0.5, "picture": 0.1}
+WEIGHT = {"sod": 0.2, "certificates": 0.5, "reading": 0.2, "files": 0.1, "answers": 0.2, "infos": 0.5, "picture": 0.03}
 """Slow targets get a part of the runs only."""
 
 
