@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tools.house.errors import HouseError
+from tools.house.inline import inline
 from tools.house.laws.runtimes import SHARED, only_runtime
 from tools.house.paths import HOUSE, ROOT, cache_dir
 from tools.house.shorten import shorten, usage_of
@@ -81,7 +82,7 @@ def build_image(
 def device_image() -> Path:
     """The terminal's image of the sources as they are now, built once and kept in the cache folder by their digest."""
     state = hashlib.sha256()
-    builder = [ROOT / "tools" / "image.py", HOUSE / "shorten.py", TYPING]
+    builder = [ROOT / "tools" / "image.py", HOUSE / "inline.py", HOUSE / "shorten.py", TYPING]
     for path in [*_sources(ROOT, [ROOT / package for package in SHARED], ()).values(), *builder]:
         state.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     image = cache_dir() / "images" / f"{state.hexdigest()[:24]}.romfs"
@@ -136,14 +137,21 @@ def _compile_all(root: Path, sources: dict[str, Path], optimise: int) -> tuple[d
 
 
 def _shortened(sources: dict[str, Path]) -> dict[str, str]:
-    """The modules with their private names shortened; what is no Python is left to mpy-cross, which says why.
+    """The modules with constants written out and private names shortened; what is no Python is left to mpy-cross, which says why.
 
     In one thread: CPython 3.11's parser miscounts its depth when several threads build syntax trees.
     """
     texts = {name: path.read_text() for name, path in sources.items() if path.suffix == ".py"}
     texts = {name: text for name, text in texts.items() if _parses(text)}
+    numbers = inline({_module(name): text for name, text in texts.items()})
+    texts = {name: numbers[_module(name)] for name in texts}
     usage = usage_of(texts.values())
     return {name: shorten(text, usage) for name, text in texts.items()}
+
+
+def _module(name: str) -> str:
+    """The dotted name of a source."""
+    return name[:-3].removesuffix("/__init__").replace("/", ".")
 
 
 def _parses(text: str) -> bool:
