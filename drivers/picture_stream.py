@@ -26,21 +26,22 @@ class StreamPicture(Picture):
     def __init__(self, width: int, height: int) -> None:
         self._head = b""
         self._fault = ""
+        self._whole = False
         self._fit = Fit(width, height)
         self._decoder: "Decoder | None" = None
 
     def feed(self, data: "Bytes") -> None:
         """See the contract."""
-        if self._fault:
+        if self._fault or self._whole:
             return
         if self._decoder is None:
             self._head += bytes(data)
             data = self._look()
         decoder = self._decoder
-        if decoder is not None and not decoder.done:
+        if decoder is not None:
             self._try(decoder.feed, data)
             if decoder.done:
-                decoder.forget()
+                self._try(self._finish)  # at once: what comes after the portrait needs the memory
 
     def _look(self) -> bytes:
         """What the decoder gets of the bytes before and with the picture's beginning."""
@@ -74,19 +75,21 @@ class StreamPicture(Picture):
 
     def result(self) -> "tuple[int, int, bytes | bytearray] | str":
         """See the contract."""
-        if not self._fault:
+        if not self._fault and not self._whole:
             self._try(self._finish)
         if self._fault or self._fit is None:
             return self._fault or BROKEN
         return self._fit.width, self._fit.height, self._fit.dots
 
     def _finish(self) -> None:
-        if self._decoder is None:
+        decoder, fit = self._decoder, self._fit
+        if decoder is None or fit is None:
             raise PictureError("no picture has begun", detail="SOI")
-        self._decoder.finish()
-        self._decoder.forget()
-        if self._fit is not None:
-            self._fit.finish()
+        decoder.finish()
+        decoder.forget()
+        self._decoder = None
+        fit.finish()
+        self._whole = True
 
 
 class Fit:
@@ -162,9 +165,7 @@ class Fit:
         self._kept += 1
 
     def finish(self) -> None:
-        """Make `dots` of the whole picture, if they are not made yet."""
-        if self.dots:
-            return
+        """Make `dots` of the whole picture, and forget all else."""
         stride, half = (self.width + 7) >> 3, (self.width + 1) >> 1
         out = bytearray(stride * self.height)
         levels = self._levels()
@@ -173,6 +174,7 @@ class Fit:
             greys = memoryview(self._greys[y // _ROWS])[y % _ROWS * half :]
             self._dither(greys, levels, errors, out, y * stride)
         self._greys = []
+        self._sums = array("l")
         self.dots = out
 
     def _levels(self) -> "list[int]":

@@ -90,6 +90,8 @@ class Fine:
     async def _identify(self) -> str:
         """The MRZ: scanned, or three numbers typed from the card's back, each with its check digit."""
         phases.enter(phases.LICENCE)
+        if self.t.ports.scanner is not None:
+            await self.t.ports.scanner.discard()  # a second scan of the last driver's licence is not this driver's
         typed: dict = {}
         while True:
             for field, length in _FIELDS:
