@@ -138,9 +138,15 @@ class Fine:
         from terminal.flows import licence
 
         resume = Resume()
+        portrait = True
         while self.driver is None:
             try:
-                self.driver = await licence.read(self.t, self.mrz, resume, self.vehicle)
+                self.driver = await licence.read(self.t, self.mrz, resume, self.vehicle, portrait)
+            except MemoryError:
+                if not portrait:
+                    raise
+                portrait = False  # what there is no room for on a crowded heap: read afresh without it
+                resume = Resume()
             except (LicenceError, CardError) as error:
                 if error.code == ask.CANCELLED:
                     return "end"

@@ -140,7 +140,7 @@ async def _reading(keys, failures):
     fine.mrz = Fine._mrz({"number": "123456784", "birth": "8503116", "expiry": "2804110"})
     left = list(failures)
 
-    async def read(t, mrz, resume, vehicle):
+    async def read(t, mrz, resume, vehicle, with_portrait):
         if left:
             raise left.pop(0)
         return {"verdict": 2, "findings": [], "dg1": {}, "dg11": {}, "picture": None, "vehicle": vehicle, "report": {}}
