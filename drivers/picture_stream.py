@@ -1,7 +1,7 @@
 """Portraits on a microcontroller: sequential JPEG is decoded as the chip gives it, fitted and dithered; nothing of the file is kept.
 
 Rows of grey come from `protocol.jpeg` at the smallest scale that is not smaller than the picture shown; they are averaged to its size,
-contrast is stretched and errors are diffused (Floyd-Steinberg). Progressive JPEG, JPEG 2000 and pictures beyond `protocol.jpeg`'s limits are UNABLE.
+contrast is stretched and errors are diffused. Progressive JPEG, JPEG 2000 and pictures beyond `protocol.jpeg`'s limits are UNABLE.
 """
 
 from array import array
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
 
 JPEG, JP2, CODESTREAM = b"\xff\xd8\xff", b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"
-_LEAST_CONTRAST = 4  # of sixteen greys
-_ROWS = 8
+_ROWS_AHEAD = 40  # of the picture shown, until which its contrast is learnt
+_DARKEST, _LIGHTEST = 4, 11  # of sixteen greys: what becomes black is no lighter, what becomes white no darker
 _AHEAD = 1024  # bytes in which a picture must begin
 
 
@@ -26,21 +26,22 @@ class StreamPicture(Picture):
     def __init__(self, width: int, height: int) -> None:
         self._head = b""
         self._fault = ""
+        self._whole = False
         self._fit = Fit(width, height)
         self._decoder: "Decoder | None" = None
 
     def feed(self, data: "Bytes") -> None:
         """See the contract."""
-        if self._fault:
+        if self._fault or self._whole:
             return
         if self._decoder is None:
             self._head += bytes(data)
             data = self._look()
         decoder = self._decoder
-        if decoder is not None and not decoder.done:
+        if decoder is not None:
             self._try(decoder.feed, data)
             if decoder.done:
-                decoder.forget()
+                self._try(self._finish)  # at once: what comes after the portrait needs the memory
 
     def _look(self) -> bytes:
         """What the decoder gets of the bytes before and with the picture's beginning."""
@@ -74,36 +75,40 @@ class StreamPicture(Picture):
 
     def result(self) -> "tuple[int, int, bytes | bytearray] | str":
         """See the contract."""
-        if not self._fault:
+        if not self._fault and not self._whole:
             self._try(self._finish)
         if self._fault or self._fit is None:
             return self._fault or BROKEN
         return self._fit.width, self._fit.height, self._fit.dots
 
     def _finish(self) -> None:
-        if self._decoder is None:
+        decoder, fit = self._decoder, self._fit
+        if decoder is None or fit is None:
             raise PictureError("no picture has begun", detail="SOI")
-        self._decoder.finish()
-        self._decoder.forget()
-        if self._fit is not None:
-            self._fit.finish()
+        decoder.finish()
+        decoder.forget()
+        self._decoder = None
+        self._whole = True
 
 
 class Fit:
-    """A consumer of rows that makes them a picture of one bit within `width` x `height`.
+    """A consumer of rows that makes them `dots`, a picture of one bit within `width` x `height`.
 
-    The fitted picture is held in sixteen greys, four bits each, because its contrast is known at its end only.
+    Its first rows, where light background and hair are, are held in sixteen greys until they tell the contrast; the others are drawn as
+    they come.
     """
 
     def __init__(self, width: int, height: int) -> None:
         self.width = width
         self.height = height
-        self._across = self._down = 0  # size of what comes
-        self._came = self._kept = self._held = 0
-        self._greys: "list[bytearray]" = []  # of _ROWS rows each: no large piece of a fragmented heap is asked for
-        self._counts = array("H", bytes(32))
-        self._sums = array("l")
         self.dots = bytearray()
+        self._across = self._down = 0  # size of what comes
+        self._came = self._kept = self._drawn = self._held = 0
+        self._ahead: "list[bytearray]" = []
+        self._counts = array("H", bytes(32))
+        self._levels = b""
+        self._sums = array("l")
+        self._errors = array("h")
 
     def start(self, width: int, height: int) -> int:
         """Size and memory of the picture shown; the scale to decode at."""
@@ -115,7 +120,9 @@ class Fit:
         while n < 8 and (width * n < self.width << 3 or height * n < self.height << 3):
             n <<= 1
         self._across, self._down = (width * n + 7) >> 3, (height * n + 7) >> 3
+        self.dots = bytearray(((self.width + 7) >> 3) * self.height)
         self._sums = array("l", [0] * self.width)
+        self._errors = array("h", bytes(2 * (self.width + 2)))
         return n
 
     def row(self, pixels: memoryview) -> None:
@@ -143,13 +150,9 @@ class Fit:
         self._held += 1
 
     def _keep(self) -> None:
-        """Make the sums one row of greys; what rounding takes from one goes to the next."""
+        """Make the sums one row of greys, what rounding takes from one going to the next; draw what can be drawn."""
         sums, held, counts = self._sums, self._held, self._counts
-        stride = (self.width + 1) >> 1
-        if self._kept % _ROWS == 0:
-            self._greys.append(bytearray(stride * min(_ROWS, self.height - self._kept)))
-        greys = self._greys[-1]
-        base = self._kept % _ROWS * stride
+        greys = bytearray((self.width + 1) >> 1)
         owed = 0
         for x in range(self.width):
             value = sums[x] // held + owed
@@ -157,50 +160,43 @@ class Fit:
             grey = max(0, min(15, (value + 8) // 17))
             owed = value - 17 * grey
             counts[grey] += 1
-            greys[base + (x >> 1)] |= grey if x & 1 else grey << 4
+            greys[x >> 1] |= grey if x & 1 else grey << 4
         self._held = 0
         self._kept += 1
+        self._ahead.append(greys)
+        if self._levels or self._kept == min(_ROWS_AHEAD, self.height):
+            self._levels = self._levels or self._contrast()
+            for greys in self._ahead:
+                self._draw(greys)
+            self._ahead = []
 
-    def finish(self) -> None:
-        """Make `dots` of the whole picture, if they are not made yet."""
-        if self.dots:
-            return
-        stride, half = (self.width + 7) >> 3, (self.width + 1) >> 1
-        out = bytearray(stride * self.height)
-        levels = self._levels()
-        errors = array("h", bytes(2 * (self.width + 2)))
-        for y in range(self.height):
-            greys = memoryview(self._greys[y // _ROWS])[y % _ROWS * half :]
-            self._dither(greys, levels, errors, out, y * stride)
-        self._greys = []
-        self.dots = out
-
-    def _levels(self) -> "list[int]":
-        """What each grey becomes when all but the darkest and lightest hundredth fill black to white."""
-        cut = self.width * self.height // 100
+    def _contrast(self) -> bytes:
+        """What each grey becomes when the darkest and lightest hundredth so far are black and white, within _DARKEST and _LIGHTEST."""
+        cut = self.width * self._kept // 100
         low, left = 0, cut
-        while low < 15 and self._counts[low] <= left:
+        while low < _DARKEST and self._counts[low] <= left:
             left -= self._counts[low]
             low += 1
         high, left = 15, cut
-        while high > 0 and self._counts[high] <= left:
+        while high > _LIGHTEST and self._counts[high] <= left:
             left -= self._counts[high]
             high -= 1
-        if high - low < _LEAST_CONTRAST:  # a flat picture would become noise
-            return [17 * grey for grey in range(16)]
-        return [max(0, min(255, 255 * (grey - low) // (high - low))) for grey in range(16)]
+        return bytes([max(0, min(255, 255 * (grey - low) // (high - low))) for grey in range(16)])
 
-    def _dither(self, greys: memoryview, levels: "list[int]", errors: "array[int]", out: bytearray, base: int) -> None:
-        """One row of dots from `base`; errors go right, and down by `errors`, in sixteenths."""
+    def _draw(self, greys: bytearray) -> None:
+        """The next row of dots; errors go right, and down by `_errors`, in sixteenths (Floyd-Steinberg)."""
+        errors, levels, dots = self._errors, self._levels, self.dots
+        base = self._drawn * ((self.width + 7) >> 3)
         errors[0] = 0
         right = corner = 0  # owed to the next dot, and to the dot below it
         for x in range(self.width):
             value = levels[greys[x >> 1] & 15 if x & 1 else greys[x >> 1] >> 4] + ((errors[x + 1] + right + 8) >> 4)
             if value < 128:
-                out[base + (x >> 3)] |= 0x80 >> (x & 7)
+                dots[base + (x >> 3)] |= 0x80 >> (x & 7)
             else:
                 value -= 255
             right = 7 * value
             errors[x] += 3 * value
             errors[x + 1] = 5 * value + corner
             corner = value
+        self._drawn += 1

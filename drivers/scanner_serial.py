@@ -26,6 +26,15 @@ class SerialScanner(Scanner):
         self._text = bytearray(LONGEST)
         self.dropped = 0
 
+    async def discard(self) -> None:
+        """Drop what was scanned but not read."""
+        for _ in range(2 * LONGEST // len(self._chunk)):  # a line that never falls silent is not waited for
+            got = await self._uart.read_into(self._chunk, 1)
+            for at in range(got):
+                self._chunk[at] = 0
+            if not got:
+                return
+
     async def read_scan(self, timeout_ms: int) -> "str | None":
         """Next scan, its lines joined by a line feed; None after `timeout_ms` without one. Spoilt scans give None as well."""
         length = 0

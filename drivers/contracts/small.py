@@ -95,6 +95,10 @@ class Scanner:
         """Next scan (at most 512 characters), None after `timeout_ms`."""
         raise NotImplementedError
 
+    async def discard(self) -> None:
+        """Drop what was scanned but not read."""
+        raise NotImplementedError
+
 
 class Network:
     """HTTP POST to the one server."""

@@ -14,17 +14,20 @@ if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
 
 
+FAST = 7  # bits; few codes of a picture are longer, and a table takes 2 bytes for each value
+
+
 class MoreNeeded(Exception):
     """The block goes on beyond the bytes that have come."""
 
 
 class HuffmanTable:
-    """`fast` by the next eight bits: length and symbol, 0 for a longer code; `limits` and `offsets` by length for those."""
+    """`fast` by the next FAST bits: length and symbol, 0 for a longer code; `limits` and `offsets` by length for those."""
 
     def __init__(self, counts: "Bytes", symbols: "Bytes") -> None:
         """`counts` of codes by length 1 to 16 (BITS), `symbols` in their order (HUFFVAL). PictureError if they make no code."""
         self.symbols = bytes(symbols)
-        self.fast = array("H", bytes(512))
+        self.fast = array("H", bytes(2 << FAST))
         self.limits = array("H", bytes(34))
         self.offsets = array("l", [0] * 17)
         code = at = 0
@@ -33,10 +36,10 @@ class HuffmanTable:
             if code + count > 1 << length or (length == 16 and code + count > 0xFFFF):
                 raise PictureError("a Huffman table is overfull", detail="DHT")
             self.offsets[length] = at - code
-            if length <= 8:
+            if length <= FAST:
                 for _ in range(count):
-                    first = code << (8 - length)
-                    for entry in range(first, first + (1 << (8 - length))):
+                    first = code << (FAST - length)
+                    for entry in range(first, first + (1 << (FAST - length))):
                         self.fast[entry] = length << 8 | self.symbols[at]
                     code += 1
                     at += 1
@@ -47,8 +50,8 @@ class HuffmanTable:
             code <<= 1
 
     def long(self, peek: int) -> int:
-        """Length and symbol, as in `fast`, of a code longer than eight bits that `peek` (16 bits) begins with."""
-        for length in range(9, 17):
+        """Length and symbol, as in `fast`, of a code longer than FAST bits that `peek` (16 bits) begins with."""
+        for length in range(FAST + 1, 17):
             if peek < self.limits[length]:
                 return length << 8 | self.symbols[self.offsets[length] + (peek >> (16 - length))]
         raise PictureError("a code that no Huffman table has", detail="scan")
@@ -119,7 +122,7 @@ class Bits:
                 table = rest
                 continue
             peek = pool >> (bits - 16) & 0xFFFF
-            entry = table.fast[peek >> 8] or table.long(peek)
+            entry = table.fast[peek >> (16 - FAST)] or table.long(peek)
             bits -= entry >> 8
             size = entry & 15
             if at:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
             ...
 
 
-BUFFER = 2048  # bytes: the largest segment that is taken whole, or unit of blocks
+BUFFER = 1024  # bytes: the largest segment that is taken whole, or unit of blocks
 
 
 class Decoder:

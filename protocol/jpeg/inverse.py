@@ -10,6 +10,7 @@ _COSINE = (2048, 2009, 1892, 1703, 1448, 1138, 784, 400, 0)  # 2048 cos(k pi / 1
 COEFFICIENT_LIMIT = 2047  # a dequantised coefficient of 8-bit samples is no larger
 _ROUND_ROWS, _SHIFT_ROWS = 512, 10
 _ROUND, _SHIFT = 8192, 14
+_CENTRE = _ROUND + (128 << _SHIFT)
 
 ZIGZAG = (
     b"\x00\x01\x08\x10\x09\x02\x03\x0a\x11\x18\x20\x19\x12\x0b\x04\x05\x0c\x13\x1a\x21\x28\x30\x29\x22\x1b\x14\x0d\x06\x07\x0e\x15\x1c"
@@ -43,6 +44,9 @@ def block(
     coefficients: "array[int]", n: int, table: "array[int]", work: "array[int]", out: bytearray, at: int, stride: int
 ) -> None:
     """Write the n x n pixels of `coefficients` (rows of frequencies) into `out` from `at`, rows `stride` apart."""
+    if n == 4:
+        _four(coefficients, work, out, at, stride)
+        return
     for row in range(0, n * n, n):
         for x in range(row, row + n):
             work[x] = _ROUND_ROWS
@@ -65,3 +69,27 @@ def block(
             total = (total >> _SHIFT) + 128
             out[at + x] = 0 if total < 0 else 255 if total > 255 else total
         at += stride
+
+
+def _four(coefficients: "array[int]", work: "array[int]", out: bytearray, at: int, stride: int) -> None:
+    """The same for n = 4, which portraits need: sums and differences of the same products, in half the time."""
+    for row in range(0, 16, 4):
+        c0, c1, c2, c3 = coefficients[row], coefficients[row + 1], coefficients[row + 2], coefficients[row + 3]
+        if c0 or c1 or c2 or c3:
+            even, odd = 1448 * (c0 + c2) + _ROUND_ROWS, 1892 * c1 + 784 * c3
+            work[row], work[row + 3] = (even + odd) >> _SHIFT_ROWS, (even - odd) >> _SHIFT_ROWS
+            even, odd = 1448 * (c0 - c2) + _ROUND_ROWS, 784 * c1 - 1892 * c3
+            work[row + 1], work[row + 2] = (even + odd) >> _SHIFT_ROWS, (even - odd) >> _SHIFT_ROWS
+        else:
+            work[row] = work[row + 1] = work[row + 2] = work[row + 3] = 0
+    for x in range(4):
+        c0, c1, c2, c3 = work[x], work[x + 4], work[x + 8], work[x + 12]
+        even, odd = 1448 * (c0 + c2) + _CENTRE, 1892 * c1 + 784 * c3
+        first, last = (even + odd) >> _SHIFT, (even - odd) >> _SHIFT
+        even, odd = 1448 * (c0 - c2) + _CENTRE, 784 * c1 - 1892 * c3
+        second, third = (even + odd) >> _SHIFT, (even - odd) >> _SHIFT
+        out[at] = 0 if first < 0 else 255 if first > 255 else first
+        out[at + stride] = 0 if second < 0 else 255 if second > 255 else second
+        out[at + 2 * stride] = 0 if third < 0 else 255 if third > 255 else third
+        out[at + 3 * stride] = 0 if last < 0 else 255 if last > 255 else last
+        at += 1

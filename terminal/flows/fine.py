@@ -90,6 +90,8 @@ class Fine:
     async def _identify(self) -> str:
         """The MRZ: scanned, or three numbers typed from the card's back, each with its check digit."""
         phases.enter(phases.LICENCE)
+        if self.t.ports.scanner is not None:
+            await self.t.ports.scanner.discard()  # a second scan of the last driver's licence is not this driver's
         typed: dict = {}
         while True:
             for field, length in _FIELDS:
@@ -136,9 +138,15 @@ class Fine:
         from terminal.flows import licence
 
         resume = Resume()
+        portrait = True
         while self.driver is None:
             try:
-                self.driver = await licence.read(self.t, self.mrz, resume, self.vehicle)
+                self.driver = await licence.read(self.t, self.mrz, resume, self.vehicle, portrait)
+            except MemoryError:
+                if not portrait:
+                    raise
+                portrait = False  # what there is no room for on a crowded heap: read afresh without it
+                resume = Resume()
             except (LicenceError, CardError) as error:
                 if error.code == ask.CANCELLED:
                     return "end"

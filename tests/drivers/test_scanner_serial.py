@@ -51,6 +51,13 @@ async def test_three_lines_of_an_mrz_are_one_scan():
     assert part.dropped == 0
 
 
+async def test_what_was_scanned_but_not_read_can_be_dropped():
+    part = scanner((0, ("\r".join(MRZ) + "\r").encode()), (50, b"new\r"))
+    await part.discard()
+    assert await part.read_scan(100) == "new" and part.dropped == 0
+    assert not any(part._chunk)
+
+
 async def test_a_pause_divides_scans():
     part = scanner((0, b"one\r"), (90, b"two\r"))
     assert await part.read_scan(100) == "one"

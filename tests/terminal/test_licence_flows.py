@@ -140,7 +140,7 @@ async def _reading(keys, failures):
     fine.mrz = Fine._mrz({"number": "123456784", "birth": "8503116", "expiry": "2804110"})
     left = list(failures)
 
-    async def read(t, mrz, resume, vehicle):
+    async def read(t, mrz, resume, vehicle, with_portrait):
         if left:
             raise left.pop(0)
         return {"verdict": 2, "findings": [], "dg1": {}, "dg11": {}, "picture": None, "vehicle": vehicle, "report": {}}
@@ -250,3 +250,25 @@ def test_a_number_that_is_no_can_is_refused():
     from protocol.licence import mrz
 
     raises(MrzError, mrz.from_can, "12345")
+
+
+class Scanner:
+    """Gives the texts that were scanned, unless they are dropped."""
+
+    def __init__(self, *texts):
+        self.texts = list(texts)
+
+    async def read_scan(self, timeout_ms):
+        return self.texts.pop(0) if self.texts else None
+
+    async def discard(self):
+        self.texts = []
+
+
+async def test_a_scan_left_over_from_the_last_driver_is_not_taken_for_the_next():
+    left_over = "DLDZAA123456784<<<<<<<<<<<<<<<\n8503111M2804119DZA<<<<<<<<<<<4\nBENALI<<MOHAMED<<<<<<<<<<<<<<<"
+    terminal = Terminal("cancel")
+    terminal.ports.scanner = Scanner(left_over)
+    fine = Fine(terminal)
+    assert await fine._identify() == "end" and fine.mrz is None
+    assert terminal.face.screens() == ["mrz_entry"]

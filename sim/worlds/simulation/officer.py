@@ -72,6 +72,9 @@ class Officer(Scanner):
         if screen == "home" or screen == "login_number" and not fields.get("second"):
             self.busy = False
 
+    async def discard(self) -> None:
+        """He scans only when he is asked: nothing is left over."""
+
     async def read_scan(self, timeout_ms: int) -> str | None:
         """The scanner: he scans the licence when he is asked for it."""
         if self.screen != "mrz_entry":

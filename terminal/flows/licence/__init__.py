@@ -19,7 +19,7 @@ _RANDOM = (
 )
 
 
-async def read(t, mrz, resume, vehicle: str):  # noqa: ANN001, ANN201 - Terminal, Mrz, Resume → dict
+async def read(t, mrz, resume, vehicle: str, with_portrait: bool = True):  # noqa: ANN001, ANN201 - Terminal, Mrz, Resume → dict
     """Wait for the card, read and judge it; `resume` carries what a torn reading had, `vehicle` is the category driven ("B").
 
     Returns plain data: verdict, findings, dg1 and dg11 (maps, maybe empty), picture (see `portrait`), proven (whether its group is
@@ -36,7 +36,7 @@ async def read(t, mrz, resume, vehicle: str):  # noqa: ANN001, ANN201 - Terminal
     await t.face.show("licence_present")
     await ask.card(t, reader, _WAIT_MS)
     atr = await reader.connect()
-    pictures = t.ports.pictures
+    pictures = t.ports.pictures if with_portrait else None
     if pictures is not None and resume.picture is None:
         resume.picture = pictures.begin(PICTURE_WIDTH, PICTURE_HEIGHT)
 

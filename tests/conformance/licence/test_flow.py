@@ -141,6 +141,25 @@ def test_a_card_pulled_at_any_command_leaves_the_same_picture() -> None:
         assert shown(given, LatePictures(), at)[0] == whole, at
 
 
+class Crowded(Pictures):
+    """A heap on which there is no room once a portrait is begun."""
+
+    def begin(self, width: int, height: int) -> Any:
+        class Full:
+            def feed(self, data: bytes) -> None:
+                raise MemoryError
+
+        return Full()
+
+
+@meets("LR-14")
+def test_a_heap_without_room_costs_the_portrait_and_not_the_reading() -> None:
+    given = {**profile("amina"), "portrait_bytes": 300}
+    terminal, _ = asyncio.run(read(given, 0, Crowded()))
+    assert [record[1][r.VERDICT] for record in terminal.journal.records] == [r.VERDICT_DATA_GENUINE]
+    assert terminal.journal.records[0][1][r.FINDINGS] == [] and terminal.face.shown[-1][1]["portrait"]
+
+
 @meets("LB-15", "LB-08")
 def test_names_and_portraits_that_nobody_signed_are_not_shown_as_signed() -> None:
     for unlisted, names, proven in (
