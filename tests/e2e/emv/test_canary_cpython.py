@@ -15,7 +15,7 @@ from sim.worlds.world import World, cpython_terminal
 from tests.e2e.emv import canary
 from tools.house.toolchain import APPLICATION_HEAP
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = pytest.mark.timeout(300)
 SECRETS = ("world/pki/", "world/acquirer/", "world/people.json")  # cards' and acquirer's own
 
 
