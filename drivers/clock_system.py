@@ -31,8 +31,14 @@ class SystemClock(Clock):
             return time.ticks_ms()  # type: ignore[attr-defined]
         return int(time.monotonic() * 1000)  # pyright: ignore[reportAttributeAccessIssue] - CPython's  # law: absent-attribute CPython takes this branch
 
+    def ticks_us(self) -> int:
+        """A count of microseconds that only goes forward."""
+        if hasattr(time, "ticks_us"):
+            return time.ticks_us()  # type: ignore[attr-defined]
+        return time.perf_counter_ns() // 1000  # pyright: ignore[reportAttributeAccessIssue] - CPython's  # law: absent-attribute CPython takes this branch
+
     def ticks_diff(self, later: int, earlier: int) -> int:
-        """later - earlier in milliseconds."""
+        """later - earlier, both of the same count."""
         if hasattr(time, "ticks_diff"):
             return time.ticks_diff(later, earlier)  # type: ignore[attr-defined]
         return later - earlier

@@ -42,6 +42,10 @@ class LateReader(CardReader):
         """As the reader has it."""
         return await self._reader().transceive(command)
 
+    async def transceive_timed(self, command: bytes) -> "tuple[bytes, int]":
+        """As the reader has it: readers that are loaded late have it."""
+        return await self._reader().transceive_timed(command)  # type: ignore[attr-defined]
+
     async def disconnect(self) -> None:
         """As the reader has it; nothing to do while no reader is loaded."""
         if self._held is not None:

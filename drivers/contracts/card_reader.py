@@ -37,6 +37,9 @@ class CardReader:
         """
         raise NotImplementedError
 
+    # Optional: async def transceive_timed(self, command) -> (response, units of 100 microseconds): the same, and how long the card took as near
+    # to it as this reader can tell, transmission between reader and card included. A reader without it is timed by who uses it.
+
     async def disconnect(self) -> None:
         """Power off. Never raises."""
         raise NotImplementedError

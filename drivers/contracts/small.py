@@ -50,8 +50,12 @@ class Clock:
         """A monotonic count; differences through `ticks_diff`."""
         raise NotImplementedError
 
+    def ticks_us(self) -> int:
+        """A monotonic count of microseconds; differences through `ticks_diff`."""
+        raise NotImplementedError
+
     def ticks_diff(self, later: int, earlier: int) -> int:
-        """later - earlier in ms, wrap-around included."""
+        """later - earlier in the counts' unit, wrap-around included."""
         raise NotImplementedError
 
     async def sleep_ms(self, duration: int) -> None:

@@ -3,14 +3,23 @@
 A damaged answer is asked for again with NACK, which the chip serves from its memory: nothing is executed twice. A command of which
 nothing was heard is repeated only if it may be (`repeat`); the exchange of an APDU may not, since the acknowledgement may be what was
 lost. A command that takes too long is ended by an ACK from the host.
+
+Every command is timed: from before its first byte went to the line until the first byte of its answer came, without the time that the line
+needs for the command's frame and for that byte. The ACK's six bytes, the chip's own work and the host's delay in reading are in it.
 """
 
 import asyncio
+from typing import TYPE_CHECKING
 
+from drivers.clock_system import SystemClock
 from drivers.pn532 import frames
 from protocol.errors import CardError, CardSilentError
 
+if TYPE_CHECKING:
+    from drivers.contracts.small import Clock
+
 SLOW, FAST = 115200, 921600
+_BITS = 10  # on the line for a byte: start, eight, stop
 _CODES = {115200: 4, 230400: 5, 460800: 6, 921600: 7}  # SetSerialBaudRate, 7.2.11
 _WAKE = b"\x55\x55" + bytes(
     14
@@ -37,7 +46,11 @@ UNREACHABLE = "CRD-010"
 class Link:
     """One chip on `uart`. `lock` is held by who uses the chip, `owner` is whose session is on; both are the readers' business."""
 
-    def __init__(self, uart, baudrate: int = FAST) -> None:  # noqa: ANN001 - contract Uart
+    def __init__(self, uart, baudrate: int = FAST, clock: "Clock | None" = None) -> None:  # noqa: ANN001 - contract Uart
+        self.took_us = 0
+        """How long the last command took, as the module has it; 0 for what was quicker than its line."""
+        self._clock = clock or SystemClock()
+        self._began = 0  # when the frame that is being read began to arrive
         self.lock = asyncio.Lock()
         self.owner: object = None
         self.parser = frames.Parser()
@@ -120,9 +133,12 @@ class Link:
                     await self._settle(attempt > 0)
                 self._dirty = True  # until the answer is here: whoever comes after a cancelled command has to tidy up
                 count = frames.write(self._out, head, data)
+                sent = self._clock.ticks_us()
                 await self._send(memoryview(self._out)[:count])
                 if await self._answered(head[0], timeout_ms):
                     self._dirty = False
+                    line_us = (count + 1) * _BITS * 1000000 // self._speed
+                    self.took_us = max(0, self._clock.ticks_diff(self._began, sent) - line_us)
                     return self.parser.length
         except OSError:
             raise CardError(
@@ -166,7 +182,10 @@ class Link:
         while True:
             if self._used == self._held:
                 self._used = 0
-                self._held = await self._uart.read_into(self._in, _GAP_MS if self.parser.within else timeout_ms)
+                within = self.parser.within
+                self._held = await self._uart.read_into(self._in, _GAP_MS if within else timeout_ms)
+                if not within:
+                    self._began = self._clock.ticks_us()
                 if not self._held:
                     self._silent = not self.parser.within
                     self.parser.reset()

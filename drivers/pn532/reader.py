@@ -42,6 +42,7 @@ class Pn532Reader(CardReader):
         self._most = rate
         self._timeout_ms = timeout_ms
         self._target = 0
+        self._took_us = 0
 
     async def card_present(self) -> bool:
         """Whether any card is in the field, more than one included; a session goes on. Raises CardError CRD-010."""
@@ -113,6 +114,11 @@ class Pn532Reader(CardReader):
                 return answer
             link.owner = None
             raise CardError("the card's answer has no status word", "CRD-007")
+
+    async def transceive_timed(self, command: bytes) -> "tuple[bytes, int]":
+        """`transceive`, and the time of its last exchange with the chip in units of 100 microseconds, as `Link.took_us` has it."""
+        answer = await self.transceive(command)
+        return answer, (self._took_us + 50) // 100
 
     async def disconnect(self) -> None:
         """Release the card, field off. Never raises."""
@@ -206,6 +212,7 @@ class Pn532Reader(CardReader):
             raise _disturbed(0) from None
         if link.restarts != restarts:
             raise _disturbed(0)
+        self._took_us = link.took_us
         status = link.parser.body[2] & _ERROR
         if status:
             await self._failed(status)

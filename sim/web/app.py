@@ -187,10 +187,10 @@ async def _scan(request: Request) -> Response:
 
 
 async def _card(request: Request) -> Response:
-    body = await _body(request, card=(str, type(None)), slot=str, tear_at=int)
+    body = await _body(request, card=(str, type(None)), slot=str, tear_at=int, take=str)
     console = _console(request)
     if _need(body, "card") is None:
-        await console.remove(_need(body, "slot"))
+        await console.remove(_need(body, "slot"), body.get("take", ""))
     else:
         await console.insert(body["card"], body.get("slot", ""), body.get("tear_at"))
     return _now(request)

@@ -133,7 +133,7 @@ class Console:
         async with self._locks[name]:
             for other in (LICENCE, PAYMENT, TAP):  # a card is in one place
                 if other != name and self._inserted.get(other) == card:
-                    await self.slot(other).remove()
+                    await self._take_out(other, card)
             reader.log.clear()
             reader.tear_at = tear_at
             try:
@@ -142,12 +142,26 @@ class Console:
                 raise ActionError("the reader does not take the card", "SIM-007", "start again", error.errno) from error
             self._inserted[name] = card
 
-    async def remove(self, slot: str) -> None:
-        """Take out what is on a reader; nothing happens if there is none. ActionError SIM-001."""
-        reader = self.slot(slot)
+    async def remove(self, slot: str, card: str = "") -> None:
+        """Take out what is on a reader, of several on the antenna `card` or all; nothing happens if there is none. ActionError SIM-001, SIM-002."""
+        self.slot(slot)
         async with self._locks[slot]:
-            await reader.remove()
-            self._inserted.pop(slot, None)
+            await self._take_out(slot, card)
+
+    async def _take_out(self, slot: str, card: str) -> None:
+        if slot == TAP and card:
+            await self.world.field.remove(self.wallet.card(card, TAP))
+            left = self.tapped()
+            if left:
+                self._inserted[TAP] = left[-1]
+                return
+        else:
+            await self.slot(slot).remove()
+        self._inserted.pop(slot, None)
+
+    def tapped(self) -> list[str]:
+        """The bank cards on the antenna, in the wallet's order."""
+        return [key for key in self.wallet.bank if self.wallet.card(key, TAP) in self.world.field.cards]
 
     # power, radio, printer
 
@@ -214,6 +228,7 @@ class Console:
             "slots": {
                 name: self._inserted.get(name) if self.slot(name).card is not None else None for name in self._locks
             },
+            "tapped": self.tapped(),
             "pin_tries": self.wallet.pin_tries(),
             "reader": world.lights.state(),
             "printer": {name: getattr(model, name) for name in SENSORS}

@@ -31,6 +31,9 @@ class Slot(CardReader):
         self.asked.append(command.hex())
         return b"\x90\x00"
 
+    async def transceive_timed(self, command: bytes):
+        return await self.transceive(command), 42
+
     async def disconnect(self) -> None:
         self.asked.append("disconnect")
 
@@ -49,6 +52,7 @@ def test_the_reader_is_built_at_its_first_use_and_again_after_it_was_let_go():
         await late.wait_for_card(7)
         assert await late.connect() == b"\x3b\x00"
         assert await late.transceive(b"\x00\xa4") == b"\x90\x00"
+        assert await late.transceive_timed(b"\x80\xea") == (b"\x90\x00", 42)
         assert await late.card_present() and not await late.wait_for_removal(9)
         await late.disconnect()
         assert len(built) == 1
@@ -58,5 +62,5 @@ def test_the_reader_is_built_at_its_first_use_and_again_after_it_was_let_go():
         assert len(built) == 2
 
     asyncio.run(use())
-    assert built[0].asked == ["wait 7", "connect", "00a4", "present", "removal 9", "disconnect"]
+    assert built[0].asked == ["wait 7", "connect", "00a4", "80ea", "present", "removal 9", "disconnect"]
     assert built[1].asked == ["wait 1"]

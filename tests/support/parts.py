@@ -118,6 +118,9 @@ class HandClock(Clock):
     def ticks_ms(self):
         return self.utc * 1000
 
+    def ticks_us(self):
+        return self.utc * 1000000
+
     def ticks_diff(self, later, earlier):
         return later - earlier
 

@@ -38,7 +38,7 @@ def transact(txn: dict, params: "ContactlessParams", crypto: "Crypto", un: bytes
         finish.decline(result, "EMV-143", EmvError("over the contactless limit", "EMV-143"))
         result.explain = [("COMBINATION", "over-the-limit 9F02"), ("OUTCOME", "EMV-143")]
         return result
-    s = state.Session(txn, params, crypto, un)
+    s = _session(txn, params, crypto, un)
     for _ in range(_MAX_STARTS):
         result.un = s.un
         message, lost = yield from _attempt(s, known, torn, result)
@@ -51,7 +51,7 @@ def transact(txn: dict, params: "ContactlessParams", crypto: "Crypto", un: bytes
             finish.decline(result, "EMV-141", EmvError("the holder's device is to be unlocked", "EMV-141"))
             break
         explain = s.explain
-        s = state.Session(txn, params, crypto, (yield ("random", 4)))
+        s = _session(txn, params, crypto, (yield ("random", 4)))
         s.explain = explain
     else:
         finish.decline(result, "EMV-142", EmvError("the card never comes to an end", "EMV-142"))
@@ -63,6 +63,13 @@ def transact(txn: dict, params: "ContactlessParams", crypto: "Crypto", un: bytes
     s.note("OUTCOME", result.reason)
     result.explain = s.explain
     return result
+
+
+def _session(txn: dict, params: "ContactlessParams", crypto: "Crypto", un: bytes) -> "Session":
+    """A session over the air, where 61xx and 6Cxx are no procedure of the transport but refusals."""
+    s = state.Session(txn, params, crypto, un)
+    s.follow = False
+    return s
 
 
 def _attempt(s: "Session", known: "list[preprocess.Ready]", torn: "TornLog", result: Result) -> "Steps":

@@ -36,7 +36,8 @@ export function choose(key) {
 }
 
 export function lay(key, slot) {
-  const there = state?.slots[slot] === key;
+  if (slot === "tap" && state?.tapped.includes(key)) return act("/api/card", { card: null, slot, take: key });
+  const there = state?.slots[slot] === key && slot !== "tap";
   return act("/api/card", there ? { card: null, slot } : { card: key, slot });
 }
 
@@ -120,7 +121,7 @@ export function update(now) {
     const key = article.dataset.card;
     const payer = article.classList.contains("payer");
     const there = now.slots[payer ? "payment" : "licence"] === key;
-    const tapped = payer && now.slots.tap === key;
+    const tapped = payer && now.tapped.includes(key);
     article.classList.toggle("there", there || tapped);
     article.querySelector("[data-act=lay]").textContent = t(there ? "take" : payer ? "insert" : "lay");
     if (!payer) continue;
@@ -131,9 +132,10 @@ export function update(now) {
   }
   document.querySelectorAll("#lights i").forEach((light, at) => { light.className = now.reader.lights[at]; });
   for (const bay of document.querySelectorAll(".bay")) {
-    const key = now.slots[bay.dataset.slot];
-    bay.classList.toggle("full", Boolean(key));
-    const name = [...wallet.licences, ...wallet.cards].find((card) => card.key === key);
-    bay.querySelector(".bay-text").textContent = name ? named(name) : t(`bay_${bay.dataset.slot}`);
+    const slot = bay.dataset.slot;
+    const keys = slot === "tap" && now.tapped.length ? now.tapped : [now.slots[slot]];
+    const names = [...wallet.licences, ...wallet.cards].filter((card) => keys.includes(card.key)).map(named);
+    bay.classList.toggle("full", Boolean(names.length));
+    bay.querySelector(".bay-text").textContent = names.join(" · ") || t(`bay_${slot}`);
   }
 }

@@ -210,6 +210,10 @@ class VirtualClock(Clock):
         """Monotonic."""
         return self._schedule.now
 
+    def ticks_us(self) -> int:
+        """Monotonic."""
+        return self._schedule.now * 1000
+
     def ticks_diff(self, later: int, earlier: int) -> int:
         """Difference."""
         return later - earlier

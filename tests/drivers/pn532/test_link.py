@@ -112,3 +112,80 @@ async def test_nobody_on_the_line():
     assert (await araises(CardError, Link(line).start())).code == "CRD-010"
     assert set(line.codes()) == {"ack", 0x14}
     assert line.speeds == [115200, 115200, 921600]
+
+
+class Stopwatch:
+    """A clock in microseconds that the line moves on."""
+
+    def __init__(self):
+        self.us = 5000000
+
+    def ticks_us(self):
+        return self.us
+
+    def ticks_diff(self, later, earlier):
+        return later - earlier
+
+
+class Paced(Line):
+    """A line that takes its time: each byte what its speed says, the chip `work` microseconds between ACK and answer; `pieces` of reading."""
+
+    def __init__(self, script, work, on_nack=b"", pieces=64, buffered=False):
+        Line.__init__(self, script, on_nack)
+        self.clock, self.work, self.pieces, self.buffered = Stopwatch(), work, pieces, buffered
+        self.speed = 115200
+        self.acked = False
+
+    def set_baudrate(self, baudrate):
+        Line.set_baudrate(self, baudrate)
+        self.speed = baudrate
+
+    def spend(self, count):
+        self.clock.us += count * 10000000 // self.speed
+
+    async def write(self, data):
+        self.spend(len(data))
+        self.acked = False
+        await Line.write(self, data)
+
+    async def read_into(self, buffer, timeout_ms):
+        if not self.acked and not self.buffered:
+            self.acked = True
+            return await self._part(buffer, 6)
+        if self.acked and self._waiting[:3] == b"\x00\x00\xff":
+            self.clock.us += self.work
+        return await self._part(buffer, self.pieces)
+
+    async def _part(self, buffer, most):
+        if self._waiting:
+            self.spend(1)
+        count = await Line.read_into(self, memoryview(buffer)[:most], 0)
+        self.spend(max(0, count - 1) if self.buffered else 0)
+        return count
+
+
+async def _timed(speed, **how):
+    line = Paced(lambda content: ACK + GOOD, **how)
+    link = Link(line, speed, line.clock)
+    await link.start()
+    await exchange(link)
+    return link.took_us
+
+
+async def test_what_an_exchange_took_does_not_depend_on_the_line():
+    """But for the ACK's first byte, and the answer's preamble where the line is read byte by byte: never too short, never three bytes too long."""
+    byte = {115200: 87, 921600: 11}  # microseconds
+    for speed in (115200, 921600):
+        for pieces, more in ((1, 3), (3, 1), (64, 1)):
+            took = await _timed(speed, work=4321, pieces=pieces)
+            assert 4321 <= took <= 4321 + more * byte[speed] + 2, (speed, pieces, took)
+
+
+async def test_an_answer_that_is_asked_for_again_took_longer_and_none_took_less_than_nothing():
+    prompt = await _timed(921600, work=1000)
+    line = Paced(lambda content: ACK + BAD, work=1000, on_nack=GOOD)
+    link = Link(line, 921600, line.clock)
+    await link.start()
+    await exchange(link)
+    assert link.took_us > prompt
+    assert await _timed(921600, work=-50000) == 0

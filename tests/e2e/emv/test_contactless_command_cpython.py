@@ -160,7 +160,6 @@ def test_with_an_issuer_approved_and_without_one_provisional(bench: Bench, name:
 
 def test_cards_that_are_not_paid_with(bench: Bench) -> None:
     for name, end in (
-        ("tap-decline", (1, 3, "declined", "Z1")),
         ("tap-switch", (1, 3, "declined", "EMV-140")),
         ("tap-copied", (1, 3, "declined", "EMV-121")),
         ("cda-copied", (1, 2, "declined", "EMV-121")),

@@ -225,6 +225,20 @@ def test_status_words_of_get_processing_options():
         assert (result.outcome, result.reason) == (DECLINED, reason)
 
 
+def test_procedure_bytes_are_refusals_over_the_air():
+    for name, reason in (
+        ("SELECT PPSE", "EMV-142"),
+        ("SELECT F00000544401", "EMV-142"),
+        ("GPO", "EMV-105"),
+        ("READ 2 1", "EMV-105"),
+    ):
+        for word in ("6110", "6C10"):
+            card = Tap(replies={name: h(word)})
+            result, _ = tap(card)
+            assert (result.outcome, result.reason) == (DECLINED, reason), (name, word)
+            assert card.names[-1] == name and "INS c0" not in card.names
+
+
 def test_see_phone_asks_again_and_the_payment_goes_on():
     card = Tap(ARQC, ctq=DEVICE, replies={"GPO": [h("6986")]})
     result, trace = tap(card, transaction=txn(600000), online=GO_ONLINE, again=[card])
