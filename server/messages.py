@@ -250,9 +250,11 @@ def _restore(
     sealed: bytes | None,
     private: bytes | None,
 ) -> Entry:
-    _need(schema.restorable(item), "record")
+    _need(isinstance(item, dict), "record")
     try:
-        record, data = restorer.restore(index, item)
+        item = restorer.whole_body(index, item, _digests(item, sealed, private))
+        _need(schema.restorable(item), "record")
+        record, data = restorer.restore(item)
     except FormatError as error:
         what = f"record {index + 1} of the batch cannot be restored ({error.code})"
         raise codes.RefusedError(codes.MALFORMED, what) from error
@@ -264,6 +266,12 @@ def _restore(
         private, notice = None, codes.SEALED_DIFFERS
     digest = hashlib.sha256(data).digest()
     return Entry(record[r.SEQ], record, data, digest, signature, rejected, notice, sealed, private)
+
+
+def _digests(item: dict[int, Any], sealed: bytes | None, private: bytes | None) -> dict[int, bytes]:
+    """The digests that a record leaves out because their blobs travel beside it."""
+    blobs = ((r.SEALED, sealed), (r.PRIVATE, private))
+    return {key: hashlib.sha256(blob).digest() for key, blob in blobs if blob is not None and key not in item}
 
 
 def _judge(device: Device, record: dict[int, Any], data: bytes, signature: bytes | None) -> str | None:

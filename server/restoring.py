@@ -1,9 +1,10 @@
 """Records of a batch restored in a row, and their CBOR put together from what was received instead of being encoded anew.
 
 `protocol.wire.restore` adds the keys below 20 that the wire leaves out; the body, from key 20 on, stands in the message as it stands
-in the record, because both are deterministic and sorted. So a record's CBOR is: head of the map, common keys, the body's bytes. A
-record whose common keys follow from the one before, as most do, takes the short way; any other goes through `wire.restore` and, if
-it is in any way unusual, is encoded as a whole. A test compares both ways with `wire.restore` and `protocol.cbor.encode`.
+in the record, because both are deterministic and sorted, unless `protocol.wire.expand` adds to it: then it is put together key by key.
+So a record's CBOR is: head of the map, common keys, the body's bytes. A record whose common keys follow from the one before, as most
+do, takes the short way; any other goes through `wire.restore` and, if it is in any way unusual, is encoded as a whole. A test compares
+both ways with `wire.restore` and `protocol.cbor.encode`.
 """
 
 from functools import lru_cache
@@ -31,10 +32,28 @@ def _end(officer: int, unit: str) -> bytes:
     return b"\x0c" + strict.uint(officer) + b"\x0d" + strict.text(unit)
 
 
-def encode(record: dict[int, Any], payload: bytes, mark: strict.Mark | None) -> bytes:
-    """The deterministic CBOR of a restored record. `mark` says where its body stands in `payload`."""
+Body = tuple[int, bytes]
+"""How many body keys a record has, and their CBOR."""
+
+
+def sliced(payload: bytes, mark: strict.Mark) -> Body:
+    """The body that stands in a message as it stands in the record."""
+    return mark[2], payload[mark[0] : mark[1]]
+
+
+def gathered(item: dict[int, Any]) -> Body | None:
+    """The body of an expanded wire map; None if it holds what no body does."""
+    try:
+        keys = sorted(key for key in item if key >= BODY)
+        return len(keys), b"".join([strict.uint(key) + strict.encode(item[key]) for key in keys])
+    except (TypeError, OverflowError, UnicodeEncodeError):
+        return None
+
+
+def encode(record: dict[int, Any], body: Body | None) -> bytes:
+    """The deterministic CBOR of a restored record, whose body is `body`."""
     size = len(record)
-    if mark is None or size >= len(_MAP) or size != _COMMON + mark[2] or not _usual(record):
+    if body is None or size >= len(_MAP) or size != _COMMON + body[0] or not _usual(record):
         return envelope.canonical(record)
     uint = strict.uint
     return b"".join(
@@ -57,7 +76,7 @@ def encode(record: dict[int, Any], payload: bytes, mark: strict.Mark | None) -> 
             b"\x0b",
             uint(record[r.KIND]),
             _end(record[r.OFFICER], record[r.UNIT]),
-            payload[mark[0] : mark[1]],
+            body[1],
         )
     )
 
@@ -81,31 +100,48 @@ class Restorer:
         self._marks = marks
         self._previous: dict[int, Any] | None = None
         self._usual = False  # whether the previous record is
+        self._body: Body | None = None  # of the record in hand
+        self._carried: dict[int, Any] = {}  # what the records before may have left unsaid
+        self._said: list[dict[int, Any]] = []  # those that are not yet in there: most batches never need it
 
-    def restore(self, index: int, item: dict[int, Any]) -> tuple[dict[int, Any], bytes]:
-        """(record, its CBOR) of wire map `index`. FormatError as `protocol.wire.restore`."""
-        mark = self._marks[index] if self._marks else None
-        before = self._previous
-        if mark is None or before is None or not self._usual:
-            return self._whole(item, mark)
-        shared = len(item) - mark[2]  # keys below the body: the kind, and the time if it went on
+    def whole_body(self, index: int, item: dict[int, Any], digests: dict[int, bytes]) -> dict[int, Any]:
+        """Wire map `index` with what earlier records of the batch and the blobs beside it say. FormatError as `protocol.wire.expand`."""
+        self._body = sliced(self._payload, self._marks[index]) if self._marks else None
+        left = wire.CARRIED in item
+        if left:
+            for record in self._said:
+                wire.remember(self._carried, record)
+            self._said = []
+        if not left and (not digests or all(key in item for key in digests)):
+            return item
+        expanded = wire.expand(item, self._carried, digests, self._head[r.DEVICE])
+        self._body = gathered(expanded)
+        return expanded
+
+    def restore(self, item: dict[int, Any]) -> tuple[dict[int, Any], bytes]:
+        """(record, its CBOR) of what `whole_body` gave. FormatError as `protocol.wire.restore`."""
+        body, before = self._body, self._previous
+        if body is None or before is None or not self._usual:
+            return self._whole(item, body)
+        shared = len(item) - body[0]  # keys below the body: the kind, and the time if it went on
         if shared > 2 or (shared == 2 and r.UTC not in item) or len(item) > 40:
-            return self._whole(item, mark)
-        return self._follow(before, item, mark)
+            return self._whole(item, body)
+        return self._follow(before, item, body)
 
     def advance(self, digest: bytes) -> None:
         """Go on after a record of this hash."""
         assert self._previous is not None
         head, previous = self._head, self._previous
+        self._said.append(previous)
         head[r.SEQ], head[r.PREV] = previous[r.SEQ] + 1, digest
         head[r.CUM_COUNT], head[r.CUM_TOTAL] = previous[r.CUM_COUNT], previous[r.CUM_TOTAL]
 
-    def _whole(self, item: dict[int, Any], mark: strict.Mark | None) -> tuple[dict[int, Any], bytes]:
+    def _whole(self, item: dict[int, Any], body: Body | None) -> tuple[dict[int, Any], bytes]:
         record = wire.restore(item, self._previous, self._head)
         self._previous, self._usual = record, _usual(record)
-        return record, encode(record, self._payload, mark)
+        return record, encode(record, body)
 
-    def _follow(self, before: dict[int, Any], item: dict[int, Any], mark: strict.Mark) -> tuple[dict[int, Any], bytes]:
+    def _follow(self, before: dict[int, Any], item: dict[int, Any], body: Body) -> tuple[dict[int, Any], bytes]:
         """What `wire.restore` and `encode` do, for a record whose common keys follow from a usual one before it."""
         head = self._head
         count, total, kind = head[r.CUM_COUNT], head[r.CUM_TOTAL], item[r.KIND]
@@ -115,7 +151,7 @@ class Restorer:
         version, clock, officer, unit = before[r.V], before[r.CLOCK], before[r.OFFICER], before[r.UNIT]
         utc = before[r.UTC] + item.get(r.UTC, 0)
         if utc < 0:
-            return self._whole(item, mark)
+            return self._whole(item, body)
         device, epoch = head[r.DEVICE], head[r.EPOCH]
         record = {
             **item, r.V: version, r.DEVICE: device, r.EPOCH: epoch, r.SEQ: seq, r.PREV: previous, r.COUNTER: counter,
@@ -124,7 +160,7 @@ class Restorer:
         self._previous = record
         uint = strict.uint
         data = b"%b%b%b\x05\x58\x20%b\x06%b\x07%b\x08%b\x09%b\x0a%b\x0b%b%b%b" % (
-            _MAP[_COMMON + mark[2]], _begin(version, device, epoch), uint(seq), previous, uint(counter), uint(count),
-            uint(total), uint(utc), uint(clock), uint(kind), _end(officer, unit), self._payload[mark[0] : mark[1]],
+            _MAP[_COMMON + body[0]], _begin(version, device, epoch), uint(seq), previous, uint(counter), uint(count),
+            uint(total), uint(utc), uint(clock), uint(kind), _end(officer, unit), body[1],
         )  # fmt: skip
         return record, data

@@ -12,7 +12,7 @@ from protocol.errors import CryptoError, FormatError, ParameterError, ServerErro
 from terminal import session
 
 BATCH_BYTES = 2048
-BATCH_RECORDS = 24
+BATCH_RECORDS = 40
 TESTIMONY_BATCHES = 4
 
 
@@ -245,9 +245,10 @@ class Sync:
         wires: list = []
         signatures: dict = {}
         blobs: dict = {m.SEALED: {}, m.PRIVATE: {}}
+        carried: dict = {}
         size = 0
         previous = None
-        for record, data, signature in journal.entries(first):
+        for record, _, signature in journal.entries(first):
             if previous is None:
                 if record[r.SEQ] > first:
                     payload[m.FIRST_SEQ], payload[m.GAP] = record[r.SEQ], first
@@ -258,17 +259,20 @@ class Sync:
             elif record[r.SEQ] != previous[r.SEQ] + 1:
                 break
             index = len(wires)
-            size += len(data)
+            attached = []
             for key, folder, digest in ((m.SEALED, "sealed", r.SEALED), (m.PRIVATE, "private", r.PRIVATE)):
                 blob = journal.blob(folder, record[r.SEQ]) if digest in record else None
                 if blob is not None:
                     blobs[key][index] = blob
                     size += len(blob)
+                    attached.append(digest)
+            sent = wire.shrink(record, previous, carried, attached)
+            size += len(cbor.encode(sent)) + (66 if signature is not None else 0)
             if wires and (size > BATCH_BYTES or index >= BATCH_RECORDS):
                 blobs[m.SEALED].pop(index, None)
                 blobs[m.PRIVATE].pop(index, None)
                 break
-            wires.append(wire.shrink(record, previous))
+            wires.append(sent)
             if signature is not None:
                 signatures[index] = signature
             previous = record

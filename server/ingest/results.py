@@ -13,7 +13,7 @@ from server.ledger import accounts, posting
 from server.store import audit
 from server.store import tables as t
 
-MAX_CLEARED = 32  # payments in one receipt; the rest follow
+MAX_CLEARED = 48  # payments in one receipt; the rest follow
 MAX_PENDING = 16  # results in one reply; the rest follow when these have come back as records
 
 

@@ -79,13 +79,18 @@ def _blank(reader: SegmentReader, numbers: "list[int]") -> bool:
 
 def _survey(shelf: Shelf, numbers: "list[int]", genesis: Stand) -> list:
     """For each segment (stand, snapshot or None) before it; None where the head cannot be read. The first may begin
-    at genesis.
+    at genesis. The newest head's snapshot is kept, no other: they would fill a microcontroller's memory.
     """
     heads: list = []
+    newest = -1
     for position in range(len(numbers)):
         known = shelf.head(numbers[position])
         if known is None and position == 0 and shelf.begins_at(numbers[0], genesis.seq + 1):
             known = (genesis, None)
+        if known is not None:
+            if newest >= 0:
+                heads[newest] = (heads[newest][0], None)
+            newest = position
         heads.append(known)
     return heads
 

@@ -59,3 +59,50 @@ def test_a_missing_field_is_refused():
     del sent[r.KIND]
     error = raises(FormatError, wire.restore, sent, None, _head(1))
     assert error.code == "FMT-080"
+
+
+def _sent(records, digests):
+    """The wire maps of `records`, and the records that come out of them; `digests` {index: {key: digest}} travel beside."""
+    carried, said, previous, before, out, back = {}, {}, None, None, [], []
+    head = _head(1)
+    for index in range(len(records)):
+        beside = digests.get(index, {})
+        sent = cbor.decode(cbor.encode(wire.shrink(records[index], previous, carried, list(beside))))
+        out.append(sent)
+        before = wire.restore(wire.expand(sent, said, beside, "TSD-000001"), before, head)
+        wire.remember(said, before)
+        back.append(before)
+        previous = records[index]
+        head[r.SEQ] += 1
+        head[r.CUM_COUNT], head[r.CUM_TOTAL] = before[r.CUM_COUNT], before[r.CUM_TOTAL]
+    return out, back
+
+
+def test_what_the_batch_said_before_is_left_out_and_put_back():
+    notice = {r.CASE: 7, r.PV: "000001-00007", r.AMOUNT: 200000, r.PLACE: "RN 5", r.PRIVATE: bytes(range(32))}
+    records = [
+        _record(1, r.NOTICE, notice),
+        _record(2, r.PAYMENT_INTENT, {r.CASE: 7, r.AMOUNT: 200000}),
+        _record(3, r.PAYMENT_OUTCOME, {r.CASE: 7, r.INTENT: 2, r.AMOUNT: 200000, r.OUTCOME: 3, r.PV: "000001-00007"}),
+        _record(4, r.NOTICE, {r.CASE: 8, r.PV: "000001-00008", r.AMOUNT: 200000, r.PLACE: "RN 5"}),
+    ]
+    sent, back = _sent(records, {0: {r.PRIVATE: bytes(range(32))}})
+    assert back == records
+    assert r.PRIVATE not in sent[0] and r.PV not in sent[0]
+    assert sent[2][wire.CARRIED] == bytes((r.CASE, r.PV, r.AMOUNT, r.INTENT)) and r.INTENT not in sent[2]
+    assert sent[3][wire.CARRIED] == bytes((r.PV, r.AMOUNT, r.PLACE)) and sent[3][r.CASE] == 8
+
+
+def test_a_report_number_of_another_form_is_sent():
+    records = [_record(1, r.NOTICE, {r.CASE: 7, r.PV: "A-7"}), _record(2, r.NOTICE, {r.CASE: 7, r.PV: "A-7"})]
+    sent, back = _sent(records, {})
+    assert back == records and sent[1][r.PV] == "A-7"
+
+
+def test_what_was_never_said_cannot_be_left_out():
+    for left in (b"\x18", bytes((r.PV,)), b"\x0c", b"\x14\x14"):
+        item = {wire.CARRIED: left, r.KIND: r.LOGIN}
+        assert (
+            raises(FormatError, wire.expand, item, {r.CASE: 1} if left == b"\x14\x14" else {}, {}, "TSD-000001").code
+            == "FMT-080"
+        )

@@ -7,6 +7,8 @@ from protocol import records as r
 from protocol.crypto.pure import PureCrypto
 from protocol.errors import JournalError, RiskError
 from terminal.journal import epoch as epochs
+from terminal.journal import recovery
+from terminal.journal.head import Stand
 from terminal.journal.journal import RESERVE, ROOM_LOW, ROOM_NONE, ROOM_OK, WARNING, Journal
 from tests.support.parts import CountingElement, HandClock, MemoryStorage
 
@@ -43,6 +45,14 @@ async def test_acknowledged_segments_go_when_they_are_old_enough():
     await again.open()
     assert (again.head_seq, again.head_hash, again.first_retained) == (640, journal.head_hash, first)
     assert [item[0][r.SEQ] for item in again.entries(1)][0] == first
+
+
+async def test_a_boot_holds_one_snapshot_however_many_segments_there_are():
+    storage, element, clock, _ = await _days(20, False)
+    again = _journal(storage, element, clock)
+    numbers = again._shelf.numbers()
+    heads = recovery._survey(again._shelf, numbers, Stand())
+    assert len(numbers) > 5 and [head[1] is None for head in heads] == [True] * (len(heads) - 1) + [False]
 
 
 async def test_nothing_unacknowledged_is_ever_deleted():

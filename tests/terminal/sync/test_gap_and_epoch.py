@@ -208,3 +208,17 @@ async def test_a_terminal_in_its_first_epoch_has_nothing_to_show():
     except ServerError as error:
         assert error.code == "SRV-071"
     assert len(t.network.sent) == 1
+
+
+async def test_the_digest_goes_alone_when_its_blob_is_damaged():
+    server = _Server()
+    t, _ = await _filled(server, 1)
+    for case in (1, 2):
+        body = {r.CASE: case, r.INTENT: 1, r.AMOUNT: 200000, r.OUTCOME: r.OUTCOME_APPROVED}
+        await t.journal.append(r.PAYMENT_OUTCOME, body, sealed=b"sealed %d" % case)
+    t.storage.files["sealed/3"] = b"spoilt"
+    await Sync(t, quiet).run()
+    kind, payload = t.network.sent[1]
+    assert kind == m.TYPE_BATCH and payload[m.SEALED] == {1: b"sealed 1"}
+    assert r.SEALED not in payload[m.RECORDS][1]
+    assert payload[m.RECORDS][2][r.SEALED] == t.crypto.sha256(b"sealed 2")
