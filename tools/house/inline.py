@@ -78,12 +78,8 @@ def _rebound(tree: ast.Module) -> set[str]:
             found = [node.arg]
         elif isinstance(node, (ast.Global, ast.Nonlocal)):
             found = node.names
-        elif (
-            isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-            or isinstance(node, ast.ExceptHandler)
-            and node.name
-        ):
-            found = [node.name]
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler)):
+            found = [node.name or ""]
         spoilt.update(found)
     return spoilt
 
