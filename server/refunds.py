@@ -12,8 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, insert, select, update
 
+from protocol import cbor
 from protocol import records as r
 from protocol.errors import ParameterError
+from server import envelope
 from server.acquirer import outbox
 from server.ledger.posting import Identity
 from server.office import Office, other
@@ -74,6 +76,15 @@ def propose(connection: Connection, office: Office, proposal: bytes, now: int) -
     )
     _note(connection, identity, f"proposed by officer {officer}: {reason}", now)
     return row["number"]
+
+
+def proposed(connection: Connection, identity: Identity) -> dict[int, Any]:
+    """What the open proposal for a payment says: what another officer signs to approve it. ParameterError PRM-032 if there is none."""
+    where = (_of(t.refunds, identity), t.refunds.c.state == t.REFUND_PROPOSED)
+    found = connection.execute(select(t.refunds.c.proposal).where(*where)).scalar()
+    if found is None:
+        raise ParameterError("no such proposal is open", "PRM-032", "propose again")
+    return cbor.decode(envelope.parse(bytes(found)).payload)
 
 
 def approve(connection: Connection, office: Office, approval: bytes, now: int) -> None:

@@ -25,7 +25,7 @@ COMMANDS = {
     "journal": "export and verify a terminal's journal",
     "keys": "make and list test keys",
     "pictures": "draw the pictures of README and docs: page, screens, a receipt",
-    "server": "the central server alone, its certificates, new epochs under four eyes",
+    "server": "the central server alone, its certificates, new epochs and refunds under four eyes",
     "simulate": "the whole system by seed, with faults",
     "bench": "measure and print the figures of docs/",
     "image": "build the device image",

@@ -8,7 +8,11 @@ import sys
 import urllib.request
 from pathlib import Path
 
+from protocol import records as r
+from server import keys
 from server.config import load
+from server.ingest.dispatch import Service
+from server.store.engine import open_engine
 from server.web.app import build
 from tests.server.handheld import Handheld
 from tests.server.test_http import write_config
@@ -42,15 +46,18 @@ def test_it_serves_over_tls_to_who_pins_its_ca(tmp_path: Path) -> None:
         process.stdout.close()  # type: ignore[union-attr]
 
 
+def _office(folder: Path, config: Path) -> None:
+    """Two officers, entered."""
+    config.write_text('office = "office.json"\n' + config.read_text())
+    for number in (2001, 2002):
+        made = tasdid("server", "officer", folder / "office.json", number, folder / f"{number}.pem")
+        assert made.returncode == cli.OK
+
+
 def test_two_officers_give_a_terminal_a_new_epoch_and_one_alone_does_not(tmp_path: Path) -> None:
     config = write_config(tmp_path, [Handheld()])
     build(load(config)).state.running.engine.dispose()  # enters the devices, as every start does
-    config.write_text('office = "office.json"\n' + config.read_text())
-    for number in (2001, 2002):
-        assert (
-            tasdid("server", "officer", tmp_path / "office.json", number, tmp_path / f"{number}.pem").returncode
-            == cli.OK
-        )
+    _office(tmp_path, config)
     assert (tmp_path / "2001.pem").stat().st_mode & 0o777 == 0o600
 
     def decide(what: str, number: int, *more: str) -> "subprocess.CompletedProcess[str]":
@@ -65,3 +72,38 @@ def test_two_officers_give_a_terminal_a_new_epoch_and_one_alone_does_not(tmp_pat
     assert decide("approve", 2002).returncode == cli.OK
     listed = json.loads(tasdid("server", "epochs", "--config", config, "--json").stdout)
     assert [(row["state"], row["proposed_by"], row["approved_by"]) for row in listed] == [("approved", 2001, 2002)]
+
+
+def test_two_officers_give_a_payment_back_and_one_alone_does_not(tmp_path: Path) -> None:
+    handheld = Handheld()
+    config = write_config(tmp_path, [handheld])
+    loaded = load(config)
+    build(loaded).state.running.engine.dispose()
+    intent = handheld.pay(r.OUTCOME_APPROVED, 250_000)
+    engine = open_engine(loaded.db)
+    service = Service(engine, keys.load(loaded.keys))
+    for message in (handheld.hello(), handheld.batch(1)):
+        service.handle(message, 1_900_000_000)
+    engine.dispose()
+    _office(tmp_path, config)
+
+    def decide(what: str, number: int, payment: str, *more: str) -> "subprocess.CompletedProcess[str]":
+        words = ("--config", config, "--officer", number, "--key", tmp_path / f"{number}.pem", payment, *more)
+        return tasdid("server", "refund", what, *words)
+
+    name = f"TSD-000001/1/{intent}"
+    wrong = decide("propose", 2001, "TSD-000001", "--reason", "paid twice")
+    assert wrong.returncode == cli.BAD_INPUT and "PRM-035" in wrong.stderr
+    nothing = decide("propose", 2001, "TSD-000001/1/999", "--reason", "paid twice")
+    assert nothing.returncode == cli.BAD_INPUT and "PRM-034" in nothing.stderr
+    told = decide("propose", 2001, name, "--reason", "paid twice")
+    assert told.returncode == cli.OK and "2,500.00 DZD" in told.stdout
+    alone = decide("approve", 2001, name)
+    assert alone.returncode == cli.BAD_INPUT and "PRM-033" in alone.stderr
+    assert decide("approve", 2002, name).returncode == cli.OK
+    assert decide("approve", 2002, name).returncode == cli.BAD_INPUT
+    listed = json.loads(tasdid("server", "refund", "list", "--config", config, "--json").stdout)
+    assert [(row["state"], row["proposed_by"], row["approved_by"]) for row in listed["refunds"]] == [
+        ("approved", 2001, 2002)
+    ]
+    assert listed["paid_twice"] == []

@@ -6,23 +6,23 @@
     tasdid server propose --config server.toml --officer 2001 --key 2001.pem TSD-000001 --reason "storage lost"
     tasdid server approve --config server.toml --officer 2002 --key 2002.pem TSD-000001
     tasdid server epochs --config server.toml --json
+    tasdid server refund propose|approve|list                an approved payment is given back (`tools.office.refund`)
 
 Exit codes: 0 it worked, or the server was stopped; 2 bad input, or a decision that may not be; 3 the configuration does not serve.
 """
 
 import json
-import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Run the central server; decide new epochs under four eyes.")
+from tools.office import centre, refund
+from tools.office.centre import Config, Database, Key, Number
 
-Config = Annotated[Path, typer.Option("--config", help="configuration file (TOML or JSON), see server/config.py")]
-Database = Annotated[str | None, typer.Option("--db", help="SQLAlchemy URL; wins over the configuration's")]
-Number = Annotated[int, typer.Option("--officer", help="number of the deciding officer", min=1)]
-Key = Annotated[Path, typer.Option("--key", help="that officer's private key")]
+app = typer.Typer(no_args_is_help=True, help="Run the central server; decide new epochs and refunds under four eyes.")
+app.add_typer(refund.app, name="refund")
+
 Device = Annotated[str, typer.Argument(help="the terminal's id")]
 
 
@@ -87,11 +87,11 @@ def propose(
     from server import epochs
     from server import office as offices
 
-    engine, office = _centre(config, db)
+    engine, office = centre.opened(config, db)
     with engine.begin() as connection:
-        payload = epochs.draft(connection, device, reason, _now())
+        payload = epochs.draft(connection, device, reason, centre.now())
         signed = offices.decide(offices.private_key(key), number, epochs.PROPOSAL, payload)
-        found = epochs.propose(connection, office, signed, _now())
+        found = epochs.propose(connection, office, signed, centre.now())
     typer.echo(
         f"proposal {found}: epoch {payload[2]} of {device} after record {payload[3]}; another officer approves it"
     )
@@ -103,11 +103,11 @@ def approve(config: Config, number: Number, key: Key, device: Device, db: Databa
     from server import epochs
     from server import office as offices
 
-    engine, office = _centre(config, db)
+    engine, office = centre.opened(config, db)
     with engine.begin() as connection:
         payload = epochs.proposed(connection, device)
         signed = offices.decide(offices.private_key(key), number, epochs.APPROVAL, payload)
-        epochs.approve(connection, office, signed, _now())
+        epochs.approve(connection, office, signed, centre.now())
     typer.echo(f"epoch {payload[2]} of {device} after record {payload[3]} is approved ({payload[10]})")
 
 
@@ -118,7 +118,7 @@ def epochs_listed(
     """List proposals of new epochs, newest first."""
     from server import epochs
 
-    engine, _ = _centre(config, db)
+    engine, _ = centre.opened(config, db)
     with engine.begin() as connection:
         found = epochs.listed(connection)
     if as_json:
@@ -129,17 +129,3 @@ def epochs_listed(
         typer.echo(
             f"{row['device']} epoch {row['epoch']} after record {row['seq']}: {row['state']}, {who}: {row['reason']}"
         )
-
-
-def _now() -> int:
-    return int(time.time())
-
-
-def _centre(path: Path, db: str | None) -> Any:
-    """(engine, office) of a configuration."""
-    from server import config
-    from server.office import Office
-    from server.store.engine import open_engine
-
-    loaded = config.load(path, db)
-    return open_engine(loaded.db), Office.load(loaded.office)

@@ -1,0 +1,94 @@
+"""`tasdid server refund`: an approved payment is given back by the centre, under four eyes.
+
+    tasdid server refund propose --config server.toml --officer 2001 --key 2001.pem TSD-000001/1/42 --reason "paid twice"
+    tasdid server refund approve --config server.toml --officer 2002 --key 2002.pem TSD-000001/1/42
+    tasdid server refund list --config server.toml --json
+
+A payment is named by its identity, terminal/epoch/sequence of the intent, as the ledger shows it. The reversal goes to the acquirer with the
+server's next requests; the ledger follows its answer.
+"""
+
+import json
+from typing import Annotated
+
+import typer
+
+from tools.office import centre
+from tools.office.centre import Config, Database, Key, Number
+
+app = typer.Typer(no_args_is_help=True, help="Give payments back, under four eyes.")
+
+Payment = Annotated[str, typer.Argument(help="terminal/epoch/sequence of the intent")]
+
+
+def _identity(text: str) -> tuple[str, int, int]:
+    """ParameterError PRM-035 if it is no payment's name."""
+    from protocol.errors import ParameterError
+
+    parts = text.split("/")
+    if len(parts) != 3 or not parts[0] or not all(part.isascii() and part.isdigit() for part in parts[1:]):
+        raise ParameterError(f"{text!r} names no payment", "PRM-035", "write terminal/epoch/sequence: TSD-000001/1/42")
+    return parts[0], int(parts[1]), int(parts[2])
+
+
+def _told(payload: dict) -> str:
+    return f"refund of {payload[4] / 100:,.2f} DZD, payment {payload[1]}/{payload[2]}/{payload[3]}, report {payload[5]}"
+
+
+@app.command("propose")
+def propose(
+    config: Config,
+    number: Number,
+    key: Key,
+    payment: Payment,
+    reason: Annotated[str, typer.Option(help="why the money is given back")],
+    db: Database = None,
+) -> None:
+    """Propose to give an approved payment back; another officer has to approve it."""
+    from server import office as offices
+    from server import refunds
+
+    identity = _identity(payment)
+    engine, office = centre.opened(config, db)
+    with engine.begin() as connection:
+        payload = refunds.draft(connection, identity, reason, centre.now())
+        signed = offices.decide(offices.private_key(key), number, refunds.PROPOSAL, payload)
+        found = refunds.propose(connection, office, signed, centre.now())
+    typer.echo(f"proposal {found}: {_told(payload)}; another officer approves it")
+
+
+@app.command("approve")
+def approve(config: Config, number: Number, key: Key, payment: Payment, db: Database = None) -> None:
+    """Approve what another officer proposed for a payment."""
+    from server import office as offices
+    from server import refunds
+
+    identity = _identity(payment)
+    engine, office = centre.opened(config, db)
+    with engine.begin() as connection:
+        payload = refunds.proposed(connection, identity)
+        signed = offices.decide(offices.private_key(key), number, refunds.APPROVAL, payload)
+        refunds.approve(connection, office, signed, centre.now())
+    typer.echo(f"{_told(payload)}: approved, the acquirer is asked ({payload[8]})")
+
+
+@app.command("list")
+def listed(
+    config: Config, db: Database = None, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False
+) -> None:
+    """List proposals, newest first, and reports that were paid twice."""
+    from server import refunds
+
+    engine, _ = centre.opened(config, db)
+    with engine.begin() as connection:
+        found = {"refunds": refunds.listed(connection), "paid_twice": refunds.paid_twice(connection)}
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    for row in found["refunds"]:
+        who = f"proposed by {row['proposed_by']}, approved by {row['approved_by'] or 'nobody yet'}"
+        name = f"{row['device']}/{row['epoch']}/{row['intent']}"
+        typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD: {row['state']}, {who}: {row['reason']}")
+    for row in found["paid_twice"]:
+        names = ", ".join("/".join(map(str, payment)) for payment in row["payments"])
+        typer.echo(f"report {row['pv']} was paid more than once: {names}")
