@@ -22,7 +22,6 @@ from iso8583.specs import default_ascii
 
 from protocol import records as r
 from protocol import sync as s
-from sim.cards import emv
 from sim.worlds.simulation.factory import DRIVERS, device_name, factory
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.run import Plan, Simulation
@@ -95,7 +94,7 @@ def shift(online: bool) -> "tuple[_Tap, Simulation]":
     tasks, made = [], factory()
     for n in range(FINES):
         scheme, risk = ("edahabia", "online") if n % 4 == 3 else ("cib", "approve")
-        made._cards[f"bench-{n}"] = emv.build({"scheme": scheme, "number": 100 + n, "risk": risk}, made.pki)
+        made.issue(f"bench-{n}", {"scheme": scheme, "number": 100 + n, "risk": risk}, 3)
         tasks.append(Task("fine", DRIVERS[n % 2], f"bench-{n}", False, OFFENCE))
         if n % SYNC_EVERY == SYNC_EVERY - 1:
             tasks.append(Task("sync"))

@@ -73,8 +73,10 @@ class Factory:
     def __init__(self) -> None:
         with tempfile.TemporaryDirectory(prefix="tasdid-simulation-") as folder:
             self.pki: Pki = make_pki(Path(folder))
-            self._cards = {name: emv.build(profile, self.pki) for name, profile in PROFILES.items()}
-            self._air = {name: self._over_the_air(name) for name in PROFILES}
+            self._cards: dict[str, emv.EmvCard] = {}
+            self._air: dict[str, Any] = {}
+            for name, profile in PROFILES.items():
+                self.issue(name, profile, KERNELS[name], "device" if name == "asks-1" else "pin")
             self._licences = {name: licence.build({"person": name, "portrait_bytes": 64}, self.pki) for name in DRIVERS}
         self.server = server_keys.Keys({role: _private(f"server {role}") for role in server_keys.ROLES})
         self.devices = [_private(f"device {index}") for index in range(MOST_DEVICES)]
@@ -137,10 +139,11 @@ class Factory:
         applications = [dataclasses.replace(app, state=State(), extra={}) for app in made.applications]
         return emv.EmvCard(applications, made.pse, made.t0, rng.randbytes)
 
-    def _over_the_air(self, name: str) -> Any:
-        verify = "device" if name == "asks-1" else "pin"
-        profile = {**PROFILES[name], "kernel": KERNELS[name], "tap": PROFILES[name]["risk"], "verify": verify}
-        return contactless.build(profile, self.pki).application
+    def issue(self, name: str, profile: dict[str, Any], kernel: int, verify: str = "pin") -> None:
+        """Personalise one more payment card, with contacts and an antenna of this kernel."""
+        self._cards[name] = emv.build(profile, self.pki)
+        tapped = {**profile, "kernel": kernel, "tap": profile["risk"], "verify": verify}
+        self._air[name] = contactless.build(tapped, self.pki).application
 
     def on_air(self, name: str, contact: emv.EmvCard, rng: random.Random) -> contactless.ContactlessCard:
         """The antenna of a card: it counts in the same memory as its contacts."""
