@@ -75,7 +75,9 @@ def requested_kernel(name: bytes, identifier: "bytes | None") -> "int | None":
 
     Domestic kernels (byte 1, b8) need three bytes; their number is theirs alone, so that it never equals one of ours.
     """
-    if not identifier:
+    if identifier is not None and len(identifier) > 8:
+        return None
+    if not identifier or identifier == b"\0":
         for rid, kernel in _DEFAULTS:
             if name.startswith(rid):
                 return kernel
@@ -83,7 +85,7 @@ def requested_kernel(name: bytes, identifier: "bytes | None") -> "int | None":
     first = identifier[0]
     if first & 0xC0 == 0:
         return first & 0x3F
-    if first & 0x80 and 3 <= len(identifier) <= 8:
+    if first & 0x80 and len(identifier) >= 3:
         return tags.number(identifier[:3])
     return None
 

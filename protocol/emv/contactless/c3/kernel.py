@@ -49,7 +49,7 @@ def _draw(s: "Session") -> "Steps":
 
 
 def _initiate(s: "Session", pdol: bytes) -> "Steps":
-    """GET PROCESSING OPTIONS (5.2): None to go on, or the Outcome that its status word means."""
+    """GET PROCESSING OPTIONS: None to go on, or the Outcome that its status word means (5.2.2.2); then what must be there (5.4.2.1)."""
     s.pdol_data = tags.build_dol(pdol, s.get)
     s.note("TTQ", s.terminal[tags.TTQ].hex().upper())
     data, sw = yield from s.exchange(apdu.command(0x80, 0xA8, 0, 0, tlv.encode(0x83, s.pdol_data), 256))
@@ -64,9 +64,6 @@ def _initiate(s: "Session", pdol: bytes) -> "Steps":
     if sw != 0x9000:
         raise EmvError("the card refused a command", "EMV-105", detail=f"GPO {sw:04X}")
     found = reading.unique(tags.objects(tags.only(data, 0x77)))
-    if tags.CRYPTOGRAM not in found:
-        s.note("GPO", "no-emv-mode 9F26")
-        return o.Outcome(o.SELECT_NEXT)
     for tag in found:
         s.keep(tag, found[tag])
     for tag in _MANDATORY:
