@@ -40,7 +40,10 @@ class Candidate:
 
 
 def candidates(s: "Session", known: "list[Ready]") -> "Steps":
-    """SELECT PPSE; the candidates, best first: by priority (none is the last), then as the directory has them. Empty: nothing in common."""
+    """SELECT PPSE (3.3.2.2 to 3.3.2.5); the candidates, best first: by priority (none is the last), then as the directory has them (3.3.3.2).
+
+    Empty: nothing in common.
+    """
     data, sw = yield from s.exchange(apdu.command(0, 0xA4, 4, 0, PPSE, 256))
     if sw != 0x9000:
         s.note("PPSE", f"refused {sw:04X}")

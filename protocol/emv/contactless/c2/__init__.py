@@ -1,4 +1,4 @@
-"""Kernel 2 in EMV mode: EMV Contactless Book C-2, version 2.10, on both runtimes.
+"""Kernel 2 in EMV mode: EMV Contactless Book C-2, on both runtimes; versions and gaps are in docs/emv.md.
 
     outcome = yield from c2.run(s, torn)
 
@@ -11,7 +11,7 @@ The Outcome's `kind`: APPROVED (TC in a valid signature), ONLINE_REQUEST, DECLIN
 TRY_ANOTHER_INTERFACE (declined by a card that has contacts: insert it), TRY_AGAIN with SEE_PHONE (the device wants its holder) or with
 PRESENT_AGAIN (torn away; `error` is the CardError), SELECT_NEXT (over the limit, GET PROCESSING OPTIONS refused), END_APPLICATION (the card
 broke the rules or has no EMV mode; `reason` and `error` say how). After a recovery `s.un`, TVR and CVM results are those of the torn
-transaction. Not here: see docs/emv.md.
+transaction.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What Kernel 2 asks the card for (EMV Contactless Book C-2, procedures TAA and GAC).
+"""What Kernel 2 asks the card for (EMV Contactless Book C-2, TAA.1 to TAA.18, GAC.20 to GAC.27).
 
 The action codes are the contact kernel's (`steps.taa`); an absent IAC-Online or IAC-Default means ones, so that even "relay resistance performed"
 goes online then. Rules of the house on top: a TC only where the combination allows one, CDA will prove it and no online PIN has to be
