@@ -40,7 +40,10 @@ class Candidate:
 
 
 def candidates(s: "Session", known: "list[Ready]") -> "Steps":
-    """SELECT PPSE; the candidates, best first: by priority (none is the last), then as the directory has them. Empty: nothing in common."""
+    """SELECT PPSE (3.3.2.2 to 3.3.2.5); the candidates, best first: by priority (none is the last), then as the directory has them (3.3.3.2).
+
+    Empty: nothing in common.
+    """
     data, sw = yield from s.exchange(apdu.command(0, 0xA4, 4, 0, PPSE, 256))
     if sw != 0x9000:
         s.note("PPSE", f"refused {sw:04X}")
@@ -75,7 +78,9 @@ def requested_kernel(name: bytes, identifier: "bytes | None") -> "int | None":
 
     Domestic kernels (byte 1, b8) need three bytes; their number is theirs alone, so that it never equals one of ours.
     """
-    if not identifier:
+    if identifier is not None and len(identifier) > 8:
+        return None
+    if not identifier or identifier == b"\0":
         for rid, kernel in _DEFAULTS:
             if name.startswith(rid):
                 return kernel
@@ -83,7 +88,7 @@ def requested_kernel(name: bytes, identifier: "bytes | None") -> "int | None":
     first = identifier[0]
     if first & 0xC0 == 0:
         return first & 0x3F
-    if first & 0x80 and 3 <= len(identifier) <= 8:
+    if first & 0x80 and len(identifier) >= 3:
         return tags.number(identifier[:3])
     return None
 

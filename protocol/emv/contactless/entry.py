@@ -1,8 +1,8 @@
 """Entry point (EMV Contactless Book B, version 2.11): pre-processing, combination selection, kernel activation, outcome processing.
 
 `transact` is the contactless counterpart of `protocol.emv.kernel.transact`; what it asks and answers is in `protocol.emv.contactless`. It is
-called when a card is connected already. Starts: B, selection anew after Try Again; C, the next combination after Select Next. Starts A and D
-(new amount; issuer update) are not used. Kernels are loaded when a combination needs them.
+called when a card is connected already. Starts: B, selection anew after Try Again or when the card was lost (3.3.3.7); C, the next combination
+after Select Next. Starts A and D (new amount; issuer update) are not used. Kernels are loaded when a combination needs them.
 """
 
 from typing import TYPE_CHECKING
@@ -139,7 +139,7 @@ def _forget(s: "Session") -> None:
 
 
 def _select(s: "Session", candidate: "Candidate") -> "Steps":
-    """Final combination selection (Book B, 3.3.3): SELECT with the extension, if any. False: the card refuses it."""
+    """Final combination selection (Book B, 3.3.3.3 to 3.3.3.5): SELECT with the extension, if any. False: the card refuses it."""
     data, sw = yield from s.exchange(apdu.command(0, 0xA4, 4, 0, candidate.name + candidate.extension, 256))
     if sw != 0x9000:
         s.note("COMBINATION", f"refused {sw:04X}")

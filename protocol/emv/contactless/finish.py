@@ -1,4 +1,4 @@
-"""From a kernel's Outcome to the payment's Result: online request and response, deferral, approval (Book A, 6.2 and 7; Book B, 3.5).
+"""From a kernel's Outcome to the payment's Result: online request and response, deferral, approval (Book B, 3.5).
 
 The card has gone: there is one cryptogram, nothing more can be asked of it, and the issuer's data for the card (91, 71, 72) reach nobody.
 No path leads to an approval but a TC whose dynamic signature holds, or the issuer's word.
@@ -59,7 +59,7 @@ def settle(s: "Session", result: "Result", outcome: o.Outcome, combination: "Com
 
 
 def _online(s: "Session", result: "Result", outcome: o.Outcome) -> "Steps":
-    """PIN for the issuer if that was chosen, then the issuer itself (Book A, 7.7)."""
+    """PIN for the issuer if that was chosen, then the issuer itself."""
     if outcome.cvm == o.ONLINE_PIN:
         yield ("ui", ui.ENTER_PIN, ui.NOT_READY)
         if not (yield ("online_pin", {"pan": s.pan, "psn": result.psn})):

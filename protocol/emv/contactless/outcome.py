@@ -1,4 +1,4 @@
-"""What a kernel ends with: the Outcome Parameter Set (EMV Contactless Book A, 6.2), as far as this terminal uses it."""
+"""What a kernel ends with: the Outcome Parameter Set (EMV Contactless Book A, table 6-2), as far as this terminal uses it."""
 
 from typing import TYPE_CHECKING
 

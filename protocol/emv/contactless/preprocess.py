@@ -1,6 +1,7 @@
-"""Pre-processing (EMV Contactless Book B, 3.1): which combinations may take this amount, and what each tells the card beforehand.
+"""Pre-processing (EMV Contactless Book B, 3.1.1): which combinations may take this amount, and what each tells the card beforehand.
 
-An amount of zero is never taken contactless: there is nothing to pay, and no status check is asked for.
+At or above the limit not taken (3.1.1.5), above the floor limit online (3.1.1.6), at or above the CVM limit verified (3.1.1.8). An amount of zero
+(3.1.1.4) is never taken contactless: there is nothing to pay, and no status check (3.1.1.3) is asked for.
 """
 
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ _CVM_REQUIRED = 0x40
 
 
 class Ready:
-    """A combination that may be used, with its indicators (Book B, table 3-1). `ttq`: 9F66 for kernel 3."""
+    """A combination that may be used, with its indicators (Book A, table 5-3). `ttq`: 9F66 for kernel 3 (3.1.1.2, 3.1.1.9 to 3.1.1.12)."""
 
     def __init__(self, combination: "Combination", amount: int) -> None:
         self.combination = combination

@@ -1,4 +1,4 @@
-"""The torn transaction log of Kernel 2 (EMV Contactless Book C-2, 3.8 "torn transactions"): in memory only, one payment long."""
+"""The torn transaction log of Kernel 2 (EMV Contactless Book C-2, states S9 to S11): in memory only, one payment long."""
 
 
 class TornRecord:

@@ -1,4 +1,4 @@
-"""Kernel 2 in EMV mode: EMV Contactless Book C-2, version 2.10, on both runtimes.
+"""Kernel 2 in EMV mode: EMV Contactless Book C-2, on both runtimes; versions and gaps are in docs/emv.md.
 
     outcome = yield from c2.run(s, torn)
 
@@ -9,9 +9,9 @@ resistance (`relay`), READ RECORD, limits, processing restrictions, CVM (`cvm`),
 
 The Outcome's `kind`: APPROVED (TC in a valid signature), ONLINE_REQUEST, DECLINED ("Z1", or "STOP" with the reason in the error's detail),
 TRY_ANOTHER_INTERFACE (declined by a card that has contacts: insert it), TRY_AGAIN with SEE_PHONE (the device wants its holder) or with
-PRESENT_AGAIN (torn away; `error` is the CardError), SELECT_NEXT (over the limit, no EMV mode, GET PROCESSING OPTIONS refused),
-END_APPLICATION (the card broke the rules; `reason` and `error` say how). After a recovery `s.un`, TVR and CVM results are those of the torn
-transaction. Not here: see docs/emv.md.
+PRESENT_AGAIN (torn away; `error` is the CardError), SELECT_NEXT (over the limit, GET PROCESSING OPTIONS refused), END_APPLICATION (the card
+broke the rules or has no EMV mode; `reason` and `error` say how). After a recovery `s.un`, TVR and CVM results are those of the torn
+transaction.
 """
 
 from typing import TYPE_CHECKING
@@ -40,10 +40,15 @@ def run(s: "Session", torn: "TornLog | None" = None) -> "Steps":
         again.error = error
         return again
     except (EmvError, FormatError, CryptoError) as error:
-        if not isinstance(error, EmvError):
-            s.note("FORMAT", error.code)
-            error = EmvError("card data is not BER-TLV", "EMV-101", detail=error.code)
-        return _ended(outcomes.END_APPLICATION, ui.TRY_ANOTHER_CARD, error)
+        return _ended(outcomes.END_APPLICATION, ui.TRY_ANOTHER_CARD, _coded(s, error))
+
+
+def _coded(s: "Session", error: "EmvError | FormatError | CryptoError") -> EmvError:
+    """The error as one of EMV."""
+    if isinstance(error, EmvError):
+        return error
+    s.note("FORMAT", error.code)
+    return EmvError("card data is not BER-TLV", "EMV-101", detail=error.code)
 
 
 def _ended(kind: int, message: int, error: EmvError) -> outcomes.Outcome:
@@ -57,10 +62,12 @@ def _run(s: "Session", torn: "TornLog | None") -> "Steps":
     if refused is not None:
         return refused
     yield from relay.run(s)
-    yield from records.read(s, _MANDATORY)
+    yield from records.read(s, ())
     over = _over_limit(s)
     if over is not None:
         return over
+    for tag in _MANDATORY:  # S456.16
+        s.need(tag)
     verdict = yield from common.identify(s)
     if "stop" in verdict:
         stopped = _ended(outcomes.DECLINED, ui.DECLINED, EmvError("stopped", "EMV-001", detail=verdict["stop"]))
@@ -79,23 +86,31 @@ def _run(s: "Session", torn: "TornLog | None") -> "Steps":
 
 
 def _open(s: "Session") -> "Steps":
-    """GET PROCESSING OPTIONS (S2, S3): None, or the Outcome that sends the entry point to the next combination."""
-    data.prepare(s)
+    """GET PROCESSING OPTIONS: None, or the Outcome that sends the entry point to the next combination.
+
+    That is a file control information that cannot be read (S1.7, S1.8) and a status word (S3.8, S3.9). A malformed answer and a card without
+    EMV mode end the application (S3.10 to S3.18).
+    """
+    try:
+        data.prepare(s)
+        tags.parse_dol(s.card.get(tags.PDOL, b""))
+    except (EmvError, FormatError) as error:
+        return _ended(outcomes.SELECT_NEXT, ui.CLEAR, _coded(s, error))
     try:
         if not (yield from records.initiate(s)):
             raise EmvError("the card refused a command", "EMV-105", detail="GPO 6985")
-    except (EmvError, FormatError) as error:
-        if not isinstance(error, EmvError):
-            error = EmvError("card data is not BER-TLV", "EMV-101", detail=error.code)
+    except EmvError as error:
+        if error.code != "EMV-105":
+            raise
         return _ended(outcomes.SELECT_NEXT, ui.CLEAR, error)
     if not s.card[tags.AIP][1] & data.AIP_EMV_MODE:
         s.note("GPO", "no-emv-mode 82")
-        return _ended(outcomes.SELECT_NEXT, ui.CLEAR, EmvError("no application in common", "EMV-142", detail="82"))
+        raise EmvError("no application in common", "EMV-142", detail="82")
     return None
 
 
 def _over_limit(s: "Session") -> "outcomes.Outcome | None":
-    """S456.14: over the reader contactless transaction limit, which is another one where the device verifies its holder."""
+    """S456.14, S3.33 to S3.35: over the reader contactless transaction limit, which is another one where the device verifies its holder."""
     chosen = data.combination(s)
     limit = chosen.device_limit if data.device_verifies(s) else chosen.limit
     if s.txn["amount"] < limit:

@@ -1,4 +1,4 @@
-"""CVM selection of Kernel 2 (EMV Contactless Book C-2, procedure CVM): by the device, by the card's list, or none.
+"""CVM selection of Kernel 2 (EMV Contactless Book C-2, CVM.1 to CVM.25): by the device, by the card's list, or none.
 
 Nothing is asked here: online PIN and signature are taken after the card has gone, and the outcome says so. There is no offline PIN: the CVM
 capability of the reader (DF8118, DF8119) must not announce it.

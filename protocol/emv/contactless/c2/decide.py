@@ -1,4 +1,4 @@
-"""What Kernel 2 asks the card for (EMV Contactless Book C-2, procedures TAA and GAC).
+"""What Kernel 2 asks the card for (EMV Contactless Book C-2, TAA.1 to TAA.18, GAC.20 to GAC.27).
 
 The action codes are the contact kernel's (`steps.taa`); an absent IAC-Online or IAC-Default means ones, so that even "relay resistance performed"
 goes online then. Rules of the house on top: a TC only where the combination allows one, CDA will prove it and no online PIN has to be
@@ -25,9 +25,10 @@ _CDA = (
 
 
 def announce(s: "Session") -> None:
-    """Choose CDA or nothing, and see that what it needs is there (S456.24 to S456.28); certificates are opened after the card has gone.
+    """Choose CDA or nothing (S3R1.17 to S3R1.20), and see that what it needs is there (S456.24 to S456.28).
 
-    EMV-102: the static data authentication tag list names something else than the AIP.
+    Certificates are opened after the card has gone. EMV-102: the static data authentication tag list, without which there is no CDA, is absent or
+    names something else than the AIP.
     """
     if not (s.aip & 0x01 and s.chosen.capabilities[2] & 0x08):
         s.set_tvr(state.ODA_NOT_PERFORMED, "no-common-method 82 9F33")
@@ -41,7 +42,7 @@ def announce(s: "Session") -> None:
         if error.missing:
             s.set_tvr(state.ICC_DATA_MISSING, "missing " + str(error.detail))
         s.set_tvr(state.CDA_FAILED, str(error.detail))
-    if s.card.get(tags.SDA_TAG_LIST, b"\x82") != b"\x82":
+    if s.card.get(tags.SDA_TAG_LIST) != b"\x82":
         raise EmvError("data object of a wrong length or format", "EMV-102", detail="9F4A")
 
 

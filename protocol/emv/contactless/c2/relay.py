@@ -1,4 +1,4 @@
-"""The relay resistance protocol (EMV Contactless Book C-2, 3.10 and states S3, SR1): how long the card takes for a random question.
+"""The relay resistance protocol (EMV Contactless Book C-2, 3.10; S3.60 to S3.65, SR1): how long the card takes for a random question.
 
 All times in units of 100 microseconds. A card that answers faster than it says it can is no card: EMV-144. Slower than it may be, three times in
 a row, or out of proportion: bits of TVR byte 5, on which the action codes decide. CDA must sign what was exchanged (`Session.relay`).

@@ -1,4 +1,4 @@
-"""Kernel 3 in EMV mode (EMV Contactless Book C-3, version 2.11): one GET PROCESSING OPTIONS that already has the cryptogram, the records, fDDA.
+"""Kernel 3 in EMV mode (EMV Contactless Book C-3): one GET PROCESSING OPTIONS that already has the cryptogram, the records, fDDA.
 
     from protocol.emv.contactless import c3
 
@@ -6,10 +6,11 @@
 
 | step | module | clause of Book C-3 |
 |---|---|---|
-| GET PROCESSING OPTIONS, its status words, mandatory data, records | `run` | 5.2, 5.3, 5.4 |
+| GET PROCESSING OPTIONS, its status words, records, mandatory data, cryptogram | `run` | 5.2, 5.3, 5.4 |
 | expiry, exception file, usage | `restrictions` | 5.5 |
 | fDDA | `fdda` | 5.6, annex C |
 | cardholder verification | `cvm` | 5.7 |
+| outcome | `run` | 5.8, 5.9 |
 
 The TVR stays as the card saw it in its PDOL, all zeros: the cryptogram covers it. What was found is in the explanation ("K3 …").
 
@@ -20,7 +21,7 @@ Stricter than the book, because a TC here is money without a bank having been as
   the card before) is not sent anywhere: the card is to be inserted.
 - Below the floor limit some payments are drawn at random to go online, as on the contact chip (Book 3, 10.6.2), before the card is asked.
 - A TC where an online cryptogram was required is declined; so is a wrong signature under an ARQC.
-- Usage control is looked at for goods and services too, where the card gives it.
+- Usage control is looked at for goods and services too, where the card gives it; exception file and usage under an ARQC as well.
 
 Not here: magnetic stripe mode, issuer update processing, dynamic reader limits (9F5A), status check, cash and cashback, balance (9F5D is
 ignored).

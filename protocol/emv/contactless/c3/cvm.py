@@ -14,6 +14,7 @@ IMPOSSIBLE = ""
 
 _PIN_SUPPORTED, _SIGNATURE_SUPPORTED = 0x04, 0x02  # 9F66, byte 1
 _REQUIRED = 0x40  # 9F66, byte 2
+_DEVICE_SUPPORTED = 0x40  # 9F66, byte 3
 _WANTS_PIN, _WANTS_SIGNATURE = 0x80, 0x40  # 9F6C, byte 1
 _DEVICE_VERIFIED = 0x80  # 9F6C, byte 2
 
@@ -30,9 +31,7 @@ def choose(s: "Session", ctq: "bytes | None", proven: bool) -> str:
 
 def _choose(ttq: bytes, ctq: "bytes | None", proven: bool) -> str:
     if ctq is None:
-        if not ttq[1] & _REQUIRED:
-            return o.NO_CVM
-        return o.SIGNATURE if ttq[0] & _SIGNATURE_SUPPORTED else IMPOSSIBLE
+        return _unasked(ttq)
     if ctq[0] & _WANTS_PIN and ttq[0] & _PIN_SUPPORTED:
         return o.ONLINE_PIN
     if ctq[1] & _DEVICE_VERIFIED:
@@ -40,3 +39,12 @@ def _choose(ttq: bytes, ctq: "bytes | None", proven: bool) -> str:
     if ctq[0] & _WANTS_SIGNATURE and ttq[0] & _SIGNATURE_SUPPORTED:
         return o.SIGNATURE
     return IMPOSSIBLE if ttq[1] & _REQUIRED else o.NO_CVM
+
+
+def _unasked(ttq: bytes) -> str:
+    """The card names no method (5.7.1.1): signature, else online PIN, but that only where a device could have verified its holder too."""
+    if not ttq[1] & _REQUIRED:
+        return o.NO_CVM
+    if ttq[0] & _SIGNATURE_SUPPORTED:
+        return o.SIGNATURE
+    return o.ONLINE_PIN if ttq[0] & _PIN_SUPPORTED and ttq[2] & _DEVICE_SUPPORTED else IMPOSSIBLE

@@ -1,4 +1,4 @@
-"""The order of Kernel 3 (Book C-3, 5.2 to 5.8). See `protocol.emv.contactless.c3`."""
+"""The order of Kernel 3 (Book C-3, 5.2 to 5.9). See `protocol.emv.contactless.c3`."""
 
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ def run(s: "Session", torn: "TornLog | None" = None) -> "Steps":
     """One activation of the kernel: an `outcome.Outcome`. EmvError: the card broke the rules, the payment is declined."""
     pdol = s.card.get(tags.PDOL)
     if pdol is None or tags.TTQ not in [tag for tag, _ in tags.parse_dol(pdol)]:
-        s.note("GPO", "pdol-without-ttq 9F66 9F38")
+        s.note("GPO", "pdol-without-ttq 9F66 9F38")  # Book B, 3.3.3.6
         return o.Outcome(o.SELECT_NEXT)
     yield from _draw(s)
     refused = yield from _initiate(s, pdol)
@@ -49,7 +49,7 @@ def _draw(s: "Session") -> "Steps":
 
 
 def _initiate(s: "Session", pdol: bytes) -> "Steps":
-    """GET PROCESSING OPTIONS (5.2): None to go on, or the Outcome that its status word means."""
+    """GET PROCESSING OPTIONS: None to go on, or the Outcome that its status word means (5.2.2.2); then what must be there (5.4.2.1)."""
     s.pdol_data = tags.build_dol(pdol, s.get)
     s.note("TTQ", s.terminal[tags.TTQ].hex().upper())
     data, sw = yield from s.exchange(apdu.command(0x80, 0xA8, 0, 0, tlv.encode(0x83, s.pdol_data), 256))
@@ -64,9 +64,6 @@ def _initiate(s: "Session", pdol: bytes) -> "Steps":
     if sw != 0x9000:
         raise EmvError("the card refused a command", "EMV-105", detail=f"GPO {sw:04X}")
     found = reading.unique(tags.objects(tags.only(data, 0x77)))
-    if tags.CRYPTOGRAM not in found:
-        s.note("GPO", "no-emv-mode 9F26")
-        return o.Outcome(o.SELECT_NEXT)
     for tag in found:
         s.keep(tag, found[tag])
     for tag in _MANDATORY:
@@ -76,7 +73,7 @@ def _initiate(s: "Session", pdol: bytes) -> "Steps":
 
 
 def _complete(s: "Session", offline: bool) -> None:
-    """Number and expiry out of the records or the track 2 equivalent data, which must not contradict each other (5.4).
+    """Number and expiry out of the records or the track 2 equivalent data, which must not contradict each other (annex A.2).
 
     An offline approval needs the expiry that is authenticated; track 2 is not.
     """
@@ -94,7 +91,7 @@ def _complete(s: "Session", offline: bool) -> None:
 
 
 def _cryptogram(s: "Session") -> Cryptogram:
-    """What the card decided (5.4.2.1): from 9F27, or from the card verification results in 9F10 where it gives none."""
+    """What the card decided (5.4.3.1, 5.4.3.2): from 9F27, or from the card verification results in 9F10 where it gives none."""
     iad = s.need(tags.IAD)
     told = (iad[4] & 0x30) << 2 if len(iad) > 4 else -1
     given = s.card.get(tags.CID)
@@ -121,7 +118,7 @@ def _switch(s: "Session", cryptogram: "Cryptogram", why: str) -> o.Outcome:
 
 
 def _judge(s: "Session", cryptogram: "Cryptogram", verdict: dict) -> o.Outcome:
-    """Restrictions, data authentication, cardholder verification, and what follows (5.4.2.2 to 5.8)."""
+    """Restrictions, data authentication, cardholder verification, and what follows (5.4.3.2 to 5.9)."""
     ctq = s.card.get(tags.CTQ)
     if ctq is not None:
         s.note("CTQ", ctq.hex().upper())

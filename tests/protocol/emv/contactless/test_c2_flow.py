@@ -129,8 +129,14 @@ def test_cda_data_that_are_missing_are_told_to_the_card():
     unknown = Card2(signed_fields={"8F": b"\x07"})
     _, s, _ = tap(unknown)
     assert unknown.asked == [ARQC] and s.tvr[0] == 0x04
-    wrong = Card2(signed_fields={"9F4A": b"\x82\x84"})
-    assert tap(wrong)[0].reason == "EMV-102"
+
+
+def test_cda_without_its_tag_list_ends_the_application():
+    for value in (None, b"\x82\x84"):
+        card = Card2(signed_fields={"9F4A": value})
+        outcome, _, _ = tap(card)
+        assert (outcome.kind, outcome.reason, card.asked) == (o.END_APPLICATION, "EMV-102", [])
+    assert tap(Card2(oda="none", aip="1880", signed_fields={"9F4A": None}))[0].kind == o.ONLINE_REQUEST
 
 
 def test_cda_on_an_aac_is_asked_for_where_the_card_says_so():
@@ -156,20 +162,50 @@ def test_application_capabilities_may_come_in_the_fci():
     assert card.asked == [AAC | 0x10]
 
 
-def test_get_processing_options_that_fails_leads_to_the_next_combination():
-    for answer in ("6985", "6A81", "9000", "770482021980" + "9000", "80029000"):
+def test_get_processing_options_that_is_refused_leads_to_the_next_combination():
+    for answer in ("6985", "6A81"):
         card = Card2()
         card.replies["GPO"] = h(answer)
         outcome, _, _ = tap(card)
-        assert outcome.kind == o.SELECT_NEXT and outcome.reason[:4] == "EMV-", answer
+        assert (outcome.kind, outcome.reason) == (o.SELECT_NEXT, "EMV-105"), answer
         assert card.names == ["GPO"]
 
 
-def test_a_card_without_emv_mode_is_not_for_this_kernel():
+def test_a_malformed_answer_to_get_processing_options_ends_the_application():
+    rows = (("9000", "EMV-108"), ("770482021980" + "9000", "EMV-104"), ("80029000", "EMV-101"))
+    for answer, reason in rows:
+        card = Card2()
+        card.replies["GPO"] = h(answer)
+        outcome, _, _ = tap(card)
+        assert (outcome.kind, outcome.reason) == (o.END_APPLICATION, reason), answer
+        assert card.names == ["GPO"]
+
+
+def test_a_file_control_information_that_cannot_be_read_leads_to_the_next_combination():
+    for tag, value, reason in ((0xBF0C, h("9F5D"), "EMV-101"), (0x9F38, h("9F"), "EMV-107")):
+        card = Card2()
+        fci = card.fci()
+        fci[tag] = value
+        card.fci = lambda fci=fci: fci
+        outcome, _, _ = tap(card)
+        assert (outcome.kind, outcome.reason) == (o.SELECT_NEXT, reason)
+        assert card.names == []
+
+
+def test_a_card_without_emv_mode_ends_the_application():
     card = Card2(aip="1900")
     outcome, _, _ = tap(card)
-    assert (outcome.kind, outcome.reason) == (o.SELECT_NEXT, "EMV-142")
+    assert (outcome.kind, outcome.reason) == (o.END_APPLICATION, "EMV-142")
     assert card.names == ["GPO"]
+
+
+def test_the_limit_comes_before_what_is_missing():
+    entry = combination(limit=500000)
+    for tag in ("5A", "5F24", "8C"):
+        missing = {tag: None}
+        assert tap(Card2(signed_fields=missing, fields=missing), entry)[0].reason == "EMV-143"
+        outcome, _, _ = tap(Card2(signed_fields=missing, fields=missing))
+        assert (outcome.kind, outcome.reason) == (o.END_APPLICATION, "EMV-104")
 
 
 def test_contactless_limits_with_and_without_a_device_that_verifies():

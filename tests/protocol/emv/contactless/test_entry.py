@@ -79,11 +79,14 @@ def test_default_kernels_by_scheme():
         ("A000000333010101", 7),
     ]
     for aid, kernel in rows:
-        assert directory.requested_kernel(h(aid), None) == kernel
+        for nothing in (None, b"", h("00")):
+            assert directory.requested_kernel(h(aid), nothing) == kernel
+        assert directory.requested_kernel(h(aid), h("0000")) == 0  # that is a number, and it means any
     assert directory.requested_kernel(A, None) == 0 and directory.requested_kernel(A, h("00")) == 0
     assert (
         directory.requested_kernel(A, h("810012")) not in (0, 1, 2, 3)
         and directory.requested_kernel(A, h("41")) is None
+        and directory.requested_kernel(A, h("030000000000000000")) is None
     )
 
 

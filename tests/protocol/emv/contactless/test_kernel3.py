@@ -3,7 +3,7 @@
 from protocol.errors import CardRemovedError
 from tests.protocol.emv.contactless import scripted_tap as taps
 from tests.protocol.emv.contactless.scripted_tap import AAC, ARQC, TC, Tap, body, combination, tap, txn
-from tests.protocol.emv.scripted import APPROVED, DECLINED, PAN_DIGITS, PROVISIONAL, UN, h, sha256
+from tests.protocol.emv.scripted import AID, APPROVED, DECLINED, PAN_DIGITS, PROVISIONAL, UN, h, sha256
 from tests.support.dual import raises, record
 
 GO_ONLINE = {"arc": "00", "auth_code": "4711"}
@@ -133,13 +133,15 @@ def test_online_pin_is_asked_before_the_issuer_and_excludes_deferral():
 def test_every_way_of_verifying_the_holder():
     """(card's wish or None, terminal can, needed) and what is chosen; "" declines."""
     both, pin_only, neither = h("37204080"), h("35204080"), h("31204080")
+    no_device = h("35200080")  # 5.7.1.1: no device, no online PIN that the card did not ask for
     rows = [
-        (None, both, False, "none"), (None, both, True, "signature"), (None, pin_only, True, ""), (h("0000"), both, False, "none"),
+        (None, both, False, "none"), (None, both, True, "signature"), (None, pin_only, True, "online-pin"), (h("0000"), both, False, "none"),
         (h("0000"), both, True, ""), (PIN_WANTED, both, True, "online-pin"), (PIN_WANTED, both, False, "online-pin"),
         (PIN_WANTED, neither, False, "none"), (PIN_WANTED, neither, True, ""), (SIGNATURE_WANTED, both, True, "signature"),
         (SIGNATURE_WANTED, pin_only, True, ""), (SIGNATURE_WANTED, pin_only, False, "none"), (h("C000"), both, True, "online-pin"),
         (h("C000"), h("33204080"), True, "signature"), (DEVICE, both, True, "device"), (DEVICE, both, False, "device"),
         (h("8080"), both, True, "online-pin"), (h("4080"), both, True, "device"),
+        (None, pin_only, False, "none"), (None, no_device, True, ""), (None, neither, True, ""), (PIN_WANTED, no_device, True, "online-pin"),
     ]  # fmt: skip
     for ctq, ttq, needed, expected in rows:
         parameters = body(combination(ttq=ttq, cvm_limit=0 if needed else 500000))
@@ -273,7 +275,7 @@ def test_what_breaks_the_rules_is_declined_with_its_code():
         (Tap(fields={"9F10": None}), "EMV-104"), (Tap(fields={"9F36": None}), "EMV-104"), (Tap(fields={"57": None}), "EMV-104"),
         (Tap(fields={"9F6C": b"\0"}), "EMV-102"), (Tap(fields={"9F26": b"\0"}), "EMV-102"), (Tap(fields={"57": h("1234")}), "EMV-102"),
         (Tap(fields={"5A": h("9999990000000026")}), "EMV-102"), (Tap(fields={"94": h("0800")}), "EMV-106"),
-        (Tap(fields={"9F26": None}), "EMV-142"), (Tap(replies={"READ 1 1": h("6A83")}), "EMV-105"),
+        (Tap(fields={"9F26": None}), "EMV-104"), (Tap(replies={"READ 1 1": h("6A83")}), "EMV-105"),
         (Tap(replies={"GPO": h("80061A2B3C4D5E6F9000")}), "EMV-108"), (Tap(replies={"GPO": h("7703820020") + h("9000")}), "EMV-101"),
         (Tap(replies={"GPO": h("7708820220008202200080") + h("9000")}), "EMV-101"),
     ]  # fmt: skip
@@ -289,3 +291,11 @@ def test_an_application_without_qualifiers_in_its_pdol_is_passed_over():
         card = Tap()
         card.pdol = pdol
         assert tap(card)[0].reason == "EMV-142"
+
+
+def test_an_answer_without_a_cryptogram_ends_the_payment_and_no_other_application_is_tried():
+    other = h("F00000544402")
+    entries = b"".join([taps.tlv("61", taps.tlv("4F", aid)) for aid in (AID, other)])
+    card = Tap(directory=entries, fields={"9F26": None})
+    assert tap(card, body(combination(), combination(aid=other)))[0].reason == "EMV-104"
+    assert card.names == ["SELECT PPSE", "SELECT F00000544401", "GPO"]
