@@ -113,7 +113,8 @@ class Chip:
     """One licence chip: `aid` once selected, `channel` once open, `access` "BAC" or "PACE", `offers` of PACE in EF.CardAccess,
     `pace_proof` (data, key) of the chip-authentication mapping or None, `proven` whether an answer came under the keys of chip
     authentication, `rebuilds` how often the channel was lost, `reads` of files so far, `chunk` how many bytes a READ BINARY asks
-    for (found out once, kept for all files), `room` for the data of an extended answer (0: none)."""
+    for (found out once, kept for all files), `room` for the data of an extended answer (0: none), `announces_extended` whether card and link have
+    extended length."""
 
     def __init__(
         self, crypto: "Crypto", mrz: "Mrz", rnd: "Callable[[int], bytes]", atr: bytes = b"", room: int = 0
@@ -133,7 +134,7 @@ class Chip:
         self.rebuilds = self.reads = 0
         self.room = room
         self.chunk = CHUNK
-        self._announces = room > 2 * CHUNK and extended_announced(atr)
+        self.announces_extended = room > 2 * CHUNK and extended_announced(atr)
 
     def close(self) -> None:
         """Forget the session keys."""
@@ -156,7 +157,7 @@ class Chip:
         if self._looked:
             return
         self._looked = True
-        if self._announces:
+        if self.announces_extended:
             self.chunk = answer_size((yield from _master_file(profile.ATR_INFO)), self.room)
         data = yield from _master_file(profile.CARD_ACCESS)
         if not data:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from protocol import pack
 from protocol.der import INTEGER, OID, SEQUENCE, SET, Der
 from protocol.licence import curves, groups, profile
-from protocol.licence.errors import TrustError
+from protocol.licence.errors import MessagingError, TrustError
 from protocol.licence.trust import algorithms
 
 if TYPE_CHECKING:
@@ -30,22 +30,14 @@ _LARGEST_SHORT = 192  # bytes of a signature that a secured short answer carries
 def run(chip: "Chip", group13: "Bytes", group14: "Bytes | None") -> "Generator[tuple, Any, bool]":
     """Challenge the chip; whether its signature holds under DG13's key.
 
-    UnsupportedError if key or answer cannot be handled here; False if the chip refuses.
+    UnsupportedError if the key cannot be handled here, or if an answer as long as its signature cannot come over this link; False if
+    the chip refuses.
     """
     holder = Der(groups.body(group13, profile.tag_of(profile.AA_GROUP)))
     key = algorithms.read_public_key(holder)
     holder.finish()
-    challenge = chip.random(CHALLENGE_SIZE)
     size = len(key.modulus) if key.kind == algorithms.RSA else len(key.point) - 1
-    if (
-        size <= _LARGEST_SHORT or not chip.room
-    ):  # without extended length a large answer may still come whole, or after 61xx
-        command = b"\x00\x88\x00\x00\x08" + challenge + b"\x00"
-    else:
-        command = b"\x00\x88\x00\x00\x00\x00\x08" + challenge + b"\x00\x00"
-    signature, status = yield from chip.send(command)
-    if (status == 0x6700 or status >> 8 == 0x6C) and size > _LARGEST_SHORT:
-        raise algorithms.unsupported("active authentication with extended length")
+    challenge, signature, status = yield from _ask(chip, size > _LARGEST_SHORT)
     if status != 0x9000:
         return False
     if key.kind == algorithms.RSA:
@@ -55,6 +47,37 @@ def run(chip: "Chip", group13: "Bytes", group14: "Bytes | None") -> "Generator[t
     )
     value = algorithms.digest(chip.crypto, name, challenge)
     return (yield from curves.verify(chip.crypto, key.curve, key.point, value, signature))
+
+
+def _ask(chip: "Chip", large: bool) -> "Generator[tuple, Any, tuple[bytes, bytes, int]]":
+    """(challenge, signature, status) of INTERNAL AUTHENTICATE, each try with a challenge of its own.
+
+    A `large` signature is asked for with extended length where card and link have it; where the card does not announce it, first with
+    a short command (the answer may come whole, or after 61xx), and again if the chip finds that too short. UnsupportedError if it does and
+    the link has no room for more. A chip that was asked with extended length has no such excuse: the length that it complains of is its own.
+    """
+    ways = (
+        (large and chip.announces_extended,) if not large or chip.announces_extended or not chip.room else (False, True)
+    )
+    for extended in ways:
+        challenge = chip.random(CHALLENGE_SIZE)
+        body = b"\x00\x00\x08" + challenge + b"\x00\x00" if extended else b"\x08" + challenge + b"\x00"
+        try:
+            signature, status = yield from chip.send(b"\x00\x88\x00\x00" + body)
+        except MessagingError as cause:
+            found = cause.detail
+            if extended or not large or not isinstance(found, int) or not _too_short(found):
+                raise
+            signature, status = b"", found
+            yield from chip.rebuild(cause)
+        if extended or not large or not _too_short(status):
+            return challenge, signature, status
+    raise algorithms.unsupported("active authentication with extended length")
+
+
+def _too_short(status: int) -> bool:
+    """Whether a status finds fault with the expected length: 6700, 6Cxx."""
+    return status == 0x6700 or status >> 8 == 0x6C
 
 
 def recovered(crypto: "Crypto", modulus: bytes, exponent: bytes, signature: "Bytes", challenge: "Bytes") -> bool:

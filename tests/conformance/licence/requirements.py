@@ -65,6 +65,7 @@ REQUIREMENTS: dict[str, str] = {
     "LP-07": "Where two proofs are announced and one fails, the chip is a suspected clone",
     "LP-08": "A chip that announces neither is data genuine, chip not proven (project)",
     "LP-09": "A DG14 without a key for chip authentication announces none",
+    "LP-11": "A signature too large for a short answer is asked for with extended length where the card has it; then no length excuses a refusal",
     "LP-10": "A channel lost during a proof is no clone; each challenge is fresh",
     # outside the process
     "LX-01": "Strangers reach the simulated chip through pcscd and decode its answers (opensc-tool, openssl)",

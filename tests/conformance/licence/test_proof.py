@@ -1,5 +1,8 @@
 """Proving: the chip answers challenges that only the genuine one can, and what counts as announced."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from protocol import records
@@ -55,6 +58,81 @@ def test_a_channel_lost_during_the_proof_is_no_clone(name: str) -> None:
     for at in range(last - 3, last + 1):
         got = bench.read({**short, "quirks": {"lose_channel_at": at}}, groups=(1,)).done
         assert got.verdict == records.VERDICT_GENUINE, at
+
+
+LARGE = {**profile("active-rsa-2048"), "portrait_bytes": 2500}
+QUIET = {key: value for key, value in LARGE.items() if key not in ("announces_extended", "quirks")}
+ROOM = 0x7000
+
+
+def _answering(given: dict[str, Any], answer: Callable[[Any], tuple[bytes, int] | None]) -> Any:
+    """The chip of a profile that answers INTERNAL AUTHENTICATE in its own way; None: as a genuine one."""
+    chip = bench.chip_of(given)
+    genuine = chip._internal_authenticate
+    chip._internal_authenticate = lambda apdu: answer(apdu) or genuine(apdu)
+    return chip
+
+
+def _clear(chip: Any, refuse: Callable[[bytes], bool], status: int) -> Any:
+    """The chip, ending the channel with a status in clear where `refuse` says so of a protected INTERNAL AUTHENTICATE."""
+    inner = chip.respond
+
+    def respond(command: bytes) -> bytes:
+        if command[:2] == b"\x0c\x88" and refuse(command):
+            chip._channel = None
+            return status.to_bytes(2, "big")
+        return inner(command)
+
+    chip.respond = respond
+    return chip
+
+
+@meets("LP-11")
+@pytest.mark.parametrize("status", [0x6700, 0x6C00, 0x6C80, 0x6D00, 0x6982])
+@pytest.mark.parametrize("given", [LARGE, QUIET])
+def test_a_clone_that_finds_fault_with_the_length_is_a_clone_where_the_link_has_room(
+    given: dict[str, Any], status: int
+) -> None:
+    protected = bench.read(given, _answering(given, lambda _: (b"", status)), room=ROOM).done
+    assert (protected.verdict, protected.chip) == (records.VERDICT_CLONE, "failed")
+    assert "LIC-240" in protected.findings and "LIC-244" not in protected.findings
+    clear = bench.read(given, _clear(bench.chip_of(given), lambda _: True, status), room=ROOM).done
+    assert clear.verdict == records.VERDICT_CLONE
+
+
+@meets("LP-11")
+@pytest.mark.parametrize("room", [0, 1024, ROOM])
+def test_a_large_signature_of_a_chip_that_announces_nothing_proves_it_without_an_extended_command(room: int) -> None:
+    got = bench.read(QUIET, room=room)
+    assert got.done.verdict == records.VERDICT_GENUINE
+    assert not [command for command in got.commands if len(command) > 5 and command[4] == 0]
+
+
+@meets("LP-11")
+@pytest.mark.parametrize("clear", [False, True])
+@pytest.mark.parametrize("status", [0x6700, 0x6C00])
+def test_a_chip_that_finds_the_short_command_too_short_is_asked_again_with_an_extended_one(
+    clear: bool, status: int
+) -> None:
+    given = {**QUIET, "quirks": {"extended": True}}
+    if clear:
+        chip = _clear(bench.chip_of(given), lambda command: command[4] != 0, status)
+    else:
+        chip = _answering(given, lambda apdu: None if apdu.extended or (apdu.le or 0) > 256 else (b"", status))
+    assert bench.read(given, chip, room=ROOM).done.verdict == records.VERDICT_GENUINE
+
+
+@meets("LP-11")
+def test_without_room_for_the_signature_the_proof_is_not_supported_on_this_terminal() -> None:
+    for chip in (
+        _answering(LARGE, lambda _: (b"", 0x6700)),
+        _clear(bench.chip_of(LARGE), lambda _: True, 0x6700),
+    ):
+        got = bench.read(LARGE, chip, room=0).done
+        assert (got.verdict, got.chip) == (records.VERDICT_DATA_GENUINE, "untested")
+        assert "LIC-244" in got.findings
+    small = profile("active-rsa-sha256")
+    assert bench.read(small, _answering(small, lambda _: (b"", 0x6700)), room=0).done.verdict == records.VERDICT_CLONE
 
 
 @meets("LP-05")
