@@ -13,6 +13,7 @@ from protocol import records as r
 from sim.worlds.fleet import Fleet
 from sim.worlds.world import World, cpython_terminal
 from tests.e2e.emv import canary
+from tests.e2e.emv.raw_flash import RawFlash
 from tools.house.toolchain import APPLICATION_HEAP
 
 pytestmark = pytest.mark.timeout(300)
@@ -90,12 +91,13 @@ def _play(folder: Path, runtime: str, look: Callable[[World], None], story: Stor
     return asyncio.run(play())
 
 
-def _searched(folder: Path, runtime: str, story: Story) -> tuple[Records, list[str]]:
-    """Play, and search memory and files: (records, what was found where)."""
+def _searched(folder: Path, runtime: str, story: Story, flash: RawFlash) -> tuple[Records, list[str], Fleet]:
+    """Play, and search memory and files: (records, what was found where, the world)."""
     found: list[str] = []
 
     def look(world: World) -> None:
         if runtime == "micropython":
+            flash.look(world.fleet)
             wanted = canary.needles(world.fleet)
             seen = False
             for where, data in canary.memory(world.terminal._child.pid):  # type: ignore[union-attr]
@@ -109,7 +111,7 @@ def _searched(folder: Path, runtime: str, story: Story) -> tuple[Records, list[s
     assert any(path.name == "server.db" for path in scanned) and len(scanned) > 20
     for path in scanned:
         found.extend(f"{path.relative_to(folder)}: {name}" for name in canary.hits(path.read_bytes(), wanted))
-    return records, found
+    return records, found, fleet
 
 
 async def _both(shift: canary.Shift) -> Records:
@@ -120,7 +122,8 @@ async def _both(shift: canary.Shift) -> Records:
 
 @pytest.mark.parametrize("runtime", ["cpython", "micropython"])
 def test_no_secret_of_an_inserted_or_tapped_card_is_left_behind(tmp_path: Path, runtime: str) -> None:
-    records, found = _searched(tmp_path, runtime, _both)
+    flash = RawFlash()
+    records, found, fleet = _searched(tmp_path, runtime, _both, flash)
     offline, provisional, online, online_pin, *tapped = records[:9]
     erased = [intent for record in records[9:] for intent in record[r.INTENTS]]
     assert (offline[r.REASON], r.ONLINE in offline, r.SEALED in offline) == ("Y1", False, True)
@@ -133,6 +136,15 @@ def test_no_secret_of_an_inserted_or_tapped_card_is_left_behind(tmp_path: Path, 
     assert [r.SEALED in record for record in tapped] == [True, True, True, False, False]
     assert {record[r.INTENT] for record in (offline, tapped[0], tapped[2])} <= set(erased)
     assert found == []
+    if runtime == "micropython":
+        sealed = {record[r.SEQ]: record for record in records[:9] if record[r.INTENT] in erased}
+        assert all(flash.holds(seq, record[r.SEALED]) for seq, record in sealed.items())
+        given_away, pages = flash.scan(fleet, sorted(sealed))
+        assert given_away == [] and len(sealed) >= 3
+        left = RawFlash()
+        left.look(fleet)
+        assert not left.seen.keys() & sealed.keys()
+        print(f"{len(sealed)} sealed files erased, ciphertext of {pages} still in raw pages, no key")
 
 
 def test_the_search_finds_what_it_looks_for(tmp_path: Path) -> None:
