@@ -220,7 +220,7 @@ def _unable(s: "Session", result: Result, frozen: bytes, sent: bool) -> "Steps":
     """Unable to go online: see the module's docstring. `sent`: the ARQC left the terminal, no answer came."""
     s.note("ONLINE", "sent-without-answer" if sent else "unable")
     result.reversal = sent
-    may_approve = not taa.defaulted(s)
+    may_approve = not taa.defaulted(s) and not taa.online_only(s)
     if may_approve and sent:
         s.note("RULE", "no-second-cryptogram")
         may_approve = False

@@ -145,8 +145,11 @@ def check(tag: int, value: bytes) -> None:
 def check_date(tag: int, value: bytes) -> None:
     """EMV-102 unless `value` is a date YYMMDD in BCD."""
     if len(value) == 3 and is_digits(value):
-        month, day = digits_to_int(value[1:2]), digits_to_int(value[2:3])
-        if 1 <= month <= 12 and 1 <= day <= 31:
+        year, month, day = digits_to_int(value[:1]), digits_to_int(value[1:2]), digits_to_int(value[2:])
+        last = (
+            30 if month in (4, 6, 9, 11) else 31 if month != 2 else 28 if year % 4 else 29
+        )  # 1950 to 2049: 2000 was a leap year
+        if 1 <= month <= 12 and 1 <= day <= last:
             return
     raise EmvError("data object is not a date", "EMV-102", detail=name(tag))
 

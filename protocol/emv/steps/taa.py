@@ -56,6 +56,11 @@ def offline_only(s: "Session") -> bool:
     return s.chosen.terminal_type & 0x0F in (3, 6)
 
 
+def online_only(s: "Session") -> bool:
+    """Terminal types x1 and x4 have no offline approval: what the issuer did not see is not approved."""
+    return s.chosen.terminal_type & 0x0F in (1, 4)
+
+
 def may_trust_tc(s: "Session") -> bool:
     """Whether a TC could be proved: CDA or XDA chosen and not failed so far."""
     return (s.oda == "cda" and s.icc_key is not None) or (s.oda == "xda" and s.ecc_key is not None)
@@ -73,6 +78,9 @@ def first_request(s: "Session") -> int:
             return AAC
         return TC
     if matches(s, "ONLINE", s.chosen.tac_online, tags.IAC_ONLINE):
+        return ARQC
+    if online_only(s):
+        s.note("RULE", "online-only 9F35")
         return ARQC
     if not may_trust_tc(s):
         s.note("RULE", "offline-needs-cda")

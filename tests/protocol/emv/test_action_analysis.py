@@ -47,6 +47,9 @@ REQUESTS = (
     (ZERO, (ZERO, ZERO, ZERO), (ZERO, ZERO, ZERO), 0x22, "sda", taa.ARQC),
     (ZERO, (ZERO, ZERO, ZERO), (ZERO, ZERO, ZERO), 0x22, "none", taa.ARQC),
     (ZERO, (ZERO, ZERO, ZERO), (ZERO, ZERO, ZERO), 0x23, "dda", taa.AAC),
+    (ZERO, (ZERO, ZERO, ZERO), (ZERO, ZERO, ZERO), 0x21, "cda", taa.ARQC),  # online only: the issuer is always asked
+    (ZERO, (ZERO, ZERO, ZERO), (ZERO, ZERO, ZERO), 0x14, "cda", taa.ARQC),
+    (FLOOR, (FLOOR, ZERO, ZERO), (ZERO, ZERO, ZERO), 0x21, "cda", taa.AAC),
 )
 
 

@@ -1,5 +1,6 @@
 """GET PROCESSING OPTIONS, AFL, READ RECORD, mandatory data: what is malformed ends the transaction with its code."""
 
+from protocol.emv import tags
 from protocol.emv.steps import records
 from protocol.errors import EmvError
 from tests.protocol.emv.scripted import APPROVED, DECLINED, Card, h, pay, tlv
@@ -110,6 +111,13 @@ def test_wrong_lengths_and_contents():
         ("5F34", "0101"), ("9F07", "FF"), ("9F08", "00"), ("9F0D", "FC602428"), ("9F0E", ""), ("8C", "01"), ("5F28", "000012"),
     ):  # fmt: skip
         _ends(Card(fields={tag: h(value)}), "EMV-102", tag)
+
+
+def test_dates_are_of_the_calendar():
+    for text in ("240229", "000229", "300430", "501231", "230228"):
+        tags.check_date(tags.EXPIRY, h(text))
+    for text in ("300231", "230229", "300431", "300600", "301301", "300001", "30113A", "3011"):
+        raises(EmvError, tags.check_date, tags.EXPIRY, h(text))
 
 
 def test_malformed_data_object_lists():

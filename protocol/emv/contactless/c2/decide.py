@@ -17,7 +17,6 @@ from protocol.errors import EmvError
 if TYPE_CHECKING:
     from protocol.emv.state import Session
 
-_ONLINE_ONLY = (1, 4)
 _CDA_ON_AAC = 0x01  # 9F5D, byte 2: "CDA supported over TC, ARQC and AAC"
 _CDA = (
     tags.CA_KEY_INDEX, tags.ISSUER_CERTIFICATE, tags.ISSUER_EXPONENT, tags.ICC_CERTIFICATE, tags.ICC_EXPONENT, tags.SDA_TAG_LIST,
@@ -71,9 +70,7 @@ def _analysed(s: "Session") -> int:
     if offline:
         if taa.defaulted(s):
             return taa.AAC
-    elif s.chosen.terminal_type & 0x0F in _ONLINE_ONLY or taa.matches(
-        s, "ONLINE", s.chosen.tac_online, tags.IAC_ONLINE
-    ):
+    elif taa.online_only(s) or taa.matches(s, "ONLINE", s.chosen.tac_online, tags.IAC_ONLINE):
         return taa.ARQC
     otherwise = taa.AAC if offline else taa.ARQC
     if not data.combination(s).offline:
