@@ -93,3 +93,19 @@ def test_a_clone_is_suspected_on_the_device_too(pki: Pki) -> None:
     card = chips.make(pki, ca=chips.CA_AES128)
     card.knows = False
     assert compare(card, "amina", pki)["verdict"] == records.VERDICT_CLONE
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict", "findings", "altered"),
+    [
+        ({"sod": {"signed_type": "data"}}, records.VERDICT_ALTERED, ["LIC-227"], [0]),
+        ({"signer": "two-algorithms"}, records.VERDICT_ALTERED, ["LIC-231"], [0]),
+        ({"signer": "unknown-critical"}, records.VERDICT_NOT_VERIFIED, ["LIC-232"], []),
+        ({"signer": "unknown-uncritical"}, records.VERDICT_DATA_GENUINE, [], []),
+    ],
+)
+def test_what_a_signer_may_not_do_is_refused_on_the_device_too(
+    given: "dict[str, Any]", verdict: int, findings: "list[str]", altered: "list[int]", pki: Pki
+) -> None:
+    got = compare(build({**profile("amina"), **given}, pki), "amina", pki)
+    assert (got["verdict"], got["findings"], got["altered"]) == (verdict, findings, altered)
