@@ -43,6 +43,11 @@ def test_published_mrz_give_their_key_input_once_the_two_misprinted_composites_a
         assert result.number == case["document_number"].replace("<", "")
         assert (result.birth, result.expiry) == (case["date_of_birth"], case["date_of_expiry"])
         assert result.country == "UTO"
+        for field in ("document_number", "date_of_birth", "date_of_expiry"):
+            assert mrz.check_digit(case[field]) == case[field + "_check_digit"], field
+        keyed = case["document_number"] + case["document_number_check_digit"] + case["date_of_birth"]
+        keyed += case["date_of_birth_check_digit"] + case["date_of_expiry"] + case["date_of_expiry_check_digit"]
+        assert keyed.encode() == result.bac_key_input
 
 
 def test_an_algerian_td1_is_read_with_line_ends_of_any_kind_or_none():
