@@ -1,5 +1,6 @@
 """Readings of simulated licences recorded on CPython and replayed on 32-bit MicroPython: same commands, same verdict, its heap."""
 
+import datetime as dt
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from protocol import records
 from protocol.crypto.native import NativeCrypto
 from protocol.licence import mrz
+from protocol.licence import profile as profile_of
 from protocol.licence.reader import read_licence
 from protocol.licence.trust.anchors import TrustSet
 from sim.cards.licence import build, mrz_lines, profile
 from sim.cards.licence.people import PEOPLE
-from sim.pki import Pki, make_pki
+from sim.pki import Pki, make_pki, sod
 from tests.protocol.licence import chips_cpython as chips
 from tests.protocol.licence import replay
 from tests.support import cross
@@ -109,3 +111,21 @@ def test_what_a_signer_may_not_do_is_refused_on_the_device_too(
 ) -> None:
     got = compare(build({**profile("amina"), **given}, pki), "amina", pki)
     assert (got["verdict"], got["findings"], got["altered"]) == (verdict, findings, altered)
+
+
+@pytest.mark.parametrize("signer", ["dz", "foreign"])
+def test_a_licence_that_does_not_say_its_state_is_not_called_another_states(signer: str, pki: Pki) -> None:
+    card = build(profile("amina"), pki)
+    files = card.content.files
+    files[1] = b"\x61\x04\x5f\x1f\x01\xff"
+    signed = {number: files[number] for number in files if number <= 14}
+    altered = files[profile_of.SOD]
+    files[profile_of.SOD] = sod.build(signed, pki.signers[signer], dt.datetime(2022, 3, 10, tzinfo=dt.UTC))
+    got = compare(card, "amina", pki)
+    finding = "LIC-228" if signer == "foreign" else ""
+    assert got["verdict"] == records.VERDICT_UNKNOWN_ISSUER and got["dg1"] is None
+    assert got["findings"] == ["LIC-215"] + ([finding] if finding else [])
+    files[profile_of.SOD] = altered  # and so where the SOD is another's
+    card.power_off()
+    got = compare(card, "amina", pki)
+    assert (got["verdict"], got["altered"], got["findings"]) == (records.VERDICT_ALTERED, [1], ["LIC-214", "LIC-215"])
