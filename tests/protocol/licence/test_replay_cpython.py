@@ -30,13 +30,12 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 
 
 def record(
-    card: Any, who: str, pki: Pki, path: Path, groups: "tuple[int, ...]" = (1, 11), portrait: bool = False
+    card: Any, who: str, anchor: bytes, path: Path, groups: "tuple[int, ...]" = (1, 11), portrait: bool = False
 ) -> dict[str, Any]:
     """Read on CPython with `cryptography`, write the conversation to `path`, return the outcome."""
     parsed = mrz.parse(mrz_lines(PEOPLE[who]))
-    machine = read_licence(
-        NativeCrypto(), parsed, replay.random_bytes(), TrustSet(pki.anchors()), TODAY, groups, portrait
-    )
+    trust = TrustSet([{"country": "DZ", "purpose": "idl", "cert": anchor}])
+    machine = read_licence(NativeCrypto(), parsed, replay.random_bytes(), trust, TODAY, groups, portrait)
     answer = None
     with path.open("w") as stream:
         while True:
@@ -69,13 +68,14 @@ def test_a_reading_is_the_same_on_the_device(
 
 
 def compare(
-    card: Any, who: str, pki: Pki, groups: "tuple[int, ...]" = (1, 11), portrait: bool = False
+    card: Any, who: str, pki: Pki, groups: "tuple[int, ...]" = (1, 11), portrait: bool = False, anchor: bytes = b""
 ) -> dict[str, Any]:
-    """Record on CPython, replay on both runtimes, all outcomes equal; the outcome."""
+    """Record on CPython, replay on both runtimes, all outcomes equal; the outcome. `anchor`: what is trusted for Algeria."""
+    anchor = anchor or pki.csca.der
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "conversation"
-        expected = record(card, who, pki, path, groups, portrait)
-        inputs = [(str(path), mrz_lines(PEOPLE[who]), pki.csca.der, TODAY, list(groups), portrait)]
+        expected = record(card, who, anchor, path, groups, portrait)
+        inputs = [(str(path), mrz_lines(PEOPLE[who]), anchor, TODAY, list(groups), portrait)]
         assert replay.run(*inputs[0]) == expected
         assert cross.run_on_device("tests.protocol.licence.replay", "run", inputs) == cross.on_host(replay.run, inputs)
         return expected
@@ -111,6 +111,12 @@ def test_what_a_signer_may_not_do_is_refused_on_the_device_too(
 ) -> None:
     got = compare(build({**profile("amina"), **given}, pki), "amina", pki)
     assert (got["verdict"], got["findings"], got["altered"]) == (verdict, findings, altered)
+
+
+def test_an_anchor_whose_certificate_names_another_state_vouches_for_nobody_on_the_device_either(pki: Pki) -> None:
+    card = build({**profile("amina"), "signer": "foreign"}, pki)
+    got = compare(card, "amina", pki, anchor=pki.authorities["csca-foreign"].der)
+    assert (got["verdict"], got["findings"]) == (records.VERDICT_UNKNOWN_ISSUER, ["LIC-229"])
 
 
 @pytest.mark.parametrize("signer", ["dz", "foreign"])
