@@ -2,11 +2,14 @@
 
 Every check digit is tested; MrzError's `detail` names the field that is wrong: "number", "birth", "expiry", "composite",
 "line1", "line2", "line3" (a character or a length in that line), "lines" (their number). Accepted: TD1 (three lines of 30; the
-Algerian licence's first begins DLDZA), TD2 (two of 36), one line of 30 (EU licences). Names are neither kept nor checked.
+Algerian licence's first begins DLDZA), TD2 (two of 36), one line of 30 (EU licences). All of them begin with D, as no document of
+Doc 9303 does (A, C, I: cards, P: passports, V: visas; parts 4 to 7); the second letter is the issuer's. Names are neither kept
+nor checked.
 """
 
 from protocol.errors import MrzError
 
+LICENCES = "D"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 NUMBER, BIRTH, EXPIRY, COMPOSITE = "number", "birth", "expiry", "composite"
 
@@ -129,8 +132,15 @@ def _long_number(number: str, digit: str, rest: str) -> "tuple[str, str]":
     return number + tail[:-1], tail[-1]
 
 
-def _td1(lines: "list[str]") -> Mrz:
-    one, two = _clean(lines[0], "line1", 30), _clean(lines[1], "line2", 30)
+def _of_kind(line: str, kinds: str) -> None:
+    if kinds and line[0] not in kinds:
+        raise MrzError("line1: not a driving licence", "LIC-011", detail="line1")
+
+
+def _td1(lines: "list[str]", kinds: str) -> Mrz:
+    one = _clean(lines[0], "line1", 30)
+    _of_kind(one, kinds)
+    two = _clean(lines[1], "line2", 30)
     _clean(lines[2], "line3", 30)
     number, digit = _long_number(one[5:14], one[14], one[15:30])
     mrz = _build("TD1", one[2:5].replace("<", ""), number, digit, two[0:6], two[6], two[8:14], two[14])
@@ -138,8 +148,10 @@ def _td1(lines: "list[str]") -> Mrz:
     return mrz
 
 
-def _td2(lines: "list[str]") -> Mrz:
-    one, two = _clean(lines[0], "line1", 36), _clean(lines[1], "line2", 36)
+def _td2(lines: "list[str]", kinds: str) -> Mrz:
+    one = _clean(lines[0], "line1", 36)
+    _of_kind(one, kinds)
+    two = _clean(lines[1], "line2", 36)
     number, digit = _long_number(two[0:9], two[9], two[28:35])
     mrz = _build("TD2", one[2:5].replace("<", ""), number, digit, two[13:19], two[19], two[21:27], two[27])
     _tested(COMPOSITE, two[0:10] + two[13:20] + two[21:35], two[35])
@@ -149,14 +161,16 @@ def _td2(lines: "list[str]") -> Mrz:
 def _one_line(text: str) -> Mrz:
     """ISO/IEC 18013-3: D, configuration, country or free fields, check digit over all before it; key input is 2 to 29."""
     line = _clean(text, "line1", 30)
-    if line[0] != "D":
-        raise MrzError("line1: not a driving licence", "LIC-011", detail="line1")
+    _of_kind(line, LICENCES)
     _tested("line1", line[:29], line[29])
     return Mrz("EU", "", line[6:29].replace("<", ""), "", "", line[1:29].encode())
 
 
-def parse(text: str) -> Mrz:
-    """The MRZ in `text`: lines separated by line ends, or run together (90, 72 or 30 characters)."""
+def parse(text: str, kinds: str = LICENCES) -> Mrz:
+    """The MRZ in `text`: lines separated by line ends, or run together (90, 72 or 30 characters).
+
+    `kinds`: first letters of the documents wanted, "" for any; MrzError LIC-011 for another one of three or two lines.
+    """
     lines = [line for line in text.replace("\r", "\n").split("\n") if line.strip()]
     if len(lines) == 1:
         joined = lines[0].replace(" ", "")
@@ -165,9 +179,9 @@ def parse(text: str) -> Mrz:
         elif len(joined) == 72:
             lines = [joined[0:36], joined[36:72]]
     if len(lines) == 3:
-        return _td1(lines)
+        return _td1(lines, kinds)
     if len(lines) == 2:
-        return _td2(lines)
+        return _td2(lines, kinds)
     if len(lines) == 1:
         return _one_line(lines[0])
     raise MrzError("an MRZ has one, two or three lines", "LIC-011", detail="lines")

@@ -3,7 +3,8 @@
 SIGNERS names them. Kinds of key: P-256, P-384, P-521, brainpool, RSA (PKCS#1 v1.5 and PSS), hashes SHA-1 to SHA-512. Faults: the
 private key's period or the certificate's validity over, certified after the authority's own period, no right to sign, an
 authority that nobody trusts. `explicit` writes the curve's parameters out instead of naming it: "equal", or with one of them
-changed ("generator", "order", "b"), which is how a forger keeps a known public key and knows its private half.
+changed ("generator", "order", "b"), which is how a forger keeps a known public key and knows its private half. `unknown` puts an
+extension in that nobody knows ("critical" or "uncritical"); `inner` names another hash inside the signed part than outside it.
 """
 
 import datetime as dt
@@ -41,6 +42,8 @@ class Signer:
     may_sign: bool = True
     explicit: str = ""
     country: str = ""
+    unknown: str = ""
+    inner: str = ""
 
 
 SIGNERS = {
@@ -70,7 +73,11 @@ SIGNERS = {
     "explicit-generator": Signer(explicit="generator"),
     "explicit-order": Signer(explicit="order"),
     "explicit-b": Signer(explicit="b"),
+    "unknown-critical": Signer(unknown="critical"),
+    "unknown-uncritical": Signer(unknown="uncritical"),
+    "two-algorithms": Signer(inner="sha256_ecdsa"),
 }
+UNKNOWN_EXTENSION = x509.ObjectIdentifier("2.999.1")  # from the arc that is set aside for examples
 AT_ONCE = ("dz", "retired", "unknown")
 """Made with the authorities; the others on first use."""
 
@@ -82,7 +89,7 @@ def load_signer(folder: Path, name: str, csca: Holder, make: bool) -> Holder:
     path = folder / f"signer-{name}.cert.der"
     if not path.exists() and make:
         der = _certificate(key, name, spec, csca).public_bytes(serialization.Encoding.DER)
-        files.write(path, _explicit(der, spec.explicit, csca) if spec.explicit else der)
+        files.write(path, _changed(der, spec, csca) if spec.explicit or spec.inner else der)
     return Holder(x509.load_der_x509_certificate(path.read_bytes()), key, spec.scheme, spec.hash_name)
 
 
@@ -97,6 +104,9 @@ def _certificate(key: object, name: str, spec: Signer, csca: Holder) -> x509.Cer
         .add_extension(usage(digital_signature=spec.may_sign, agreement=not spec.may_sign), critical=True)
         .add_extension(x509.PrivateKeyUsagePeriod(*spec.period), critical=False)
     )
+    if spec.unknown:
+        nothing = x509.UnrecognizedExtension(UNKNOWN_EXTENSION, b"\x05\x00")
+        builder = builder.add_extension(nothing, critical=spec.unknown == "critical")
     return signed(builder, csca.key, csca.scheme, csca.hash_name)
 
 
@@ -122,21 +132,22 @@ def parameters(change: str) -> asn1keys.SpecifiedECDomain:
     )
 
 
-def _explicit(der: bytes, change: str, csca: Holder) -> bytes:
-    """The certificate with its curve written out, signed again by the authority."""
+def _changed(der: bytes, spec: Signer, csca: Holder) -> bytes:
+    """The certificate with its curve written out or another algorithm named inside, signed again by the authority."""
     certificate = asn1x509.Certificate.load(der)
     body = certificate["tbs_certificate"]
-    old = body["subject_public_key_info"]
-    info = asn1keys.PublicKeyInfo(
-        {
-            "algorithm": {
-                "algorithm": "ec",
-                "parameters": asn1keys.ECDomainParameters(name="specified", value=parameters(change)),
-            },
-            "public_key": old["public_key"],
-        }
-    )
-    body["subject_public_key_info"] = info
+    if spec.inner:
+        body["signature"] = {"algorithm": spec.inner}
+    if spec.explicit:
+        body["subject_public_key_info"] = asn1keys.PublicKeyInfo(
+            {
+                "algorithm": {
+                    "algorithm": "ec",
+                    "parameters": asn1keys.ECDomainParameters(name="specified", value=parameters(spec.explicit)),
+                },
+                "public_key": body["subject_public_key_info"]["public_key"],
+            }
+        )
     changed = body.dump(force=True)
     return asn1x509.Certificate(
         {

@@ -56,16 +56,18 @@ def build(
     hash_name: str = "",
     group_hash: str = "",
     signing_time: bool = True,
+    signed_type: str = LDS_SECURITY_OBJECT,
 ) -> bytes:
     """The file EF.SOD (tag 77) over `groups`, signed by `signer`; `signed_at` is the signing-time attribute (if `signing_time`).
 
     `hash_name` of content and signature (default: the signer's own), `group_hash` of the groups (default: the same).
+    `signed_type`: the content type among the signed attributes, which must be that of what is signed (RFC 5652 11.1).
     """
     hash_name = hash_name or signer.hash_name
     content = lds_security_object(groups, group_hash or hash_name)
     attributes = cms.CMSAttributes(
         [
-            _attribute("content_type", LDS_SECURITY_OBJECT),
+            _attribute("content_type", signed_type),
             _attribute("message_digest", hashlib.new(hash_name, content).digest()),
             *([_attribute("signing_time", cms.Time({"utc_time": signed_at}))] if signing_time else []),
         ]

@@ -4,10 +4,11 @@
 
 Each case reads a simulated licence to its verdict. Commands and bytes stand against the least conversation for the same files
 (`minimum`), time against that conversation's pure time on the same channel (`channel`): what is above is this reader's, its
-measured CPU included. CPU is this machine's: processor time, the best of a few runs. On MicroPython the same conversation is
-replayed out of a ROMFS image; the heap is the smallest that passes, found by bisection to 1 KiB. There the portrait is decoded as
+measured CPU included. CPU is this machine's, the best of a few runs: processor time on CPython, but wall time in the reader's steps
+on MicroPython, which has no clock of processor time: there, whatever else this machine does counts too. On MicroPython the same
+conversation is replayed out of a ROMFS image; the heap is the smallest that passes, found by bisection to 1 KiB. There the portrait is decoded as
 it comes into 112 x 144 dots and not kept, as the terminal does it; CPython keeps it. No microcontroller is measured: its CPU time
-is a multiple of this machine's MicroPython.
+is a multiple of this machine's MicroPython. With --json each case is a JSON document on a line of its own.
 """
 
 import argparse

@@ -1,6 +1,7 @@
-"""Device half of tests/benchmarks/licence.py: replays a recorded reading and prints CPU microseconds and live bytes.
+"""Device half of tests/benchmarks/licence.py: replays a recorded reading and prints microseconds and live bytes.
 
 The conversation is a file of lines "command answer" in hex beside the image; time in the machine alone is counted, not the file's.
+It is wall time: MicroPython has no clock of processor time.
 """
 
 import gc

@@ -1,7 +1,7 @@
 """`tasdid bench`: measure, and print the figures that documents quote.
 
     tasdid bench                    all of them
-    tasdid bench licence --json     one, as lines of JSON
+    tasdid bench licence --json     one, as lines of JSON: one document a line, a line a case
 
 The measurements live in tests/benchmarks, one module each with `main(arguments)`; each says in its docstring what it measures and
 against what. Figures are this machine's. Exit codes: 0 measured, 1 a measurement failed, 2 no such one, 3 the tests are not here.
@@ -30,7 +30,12 @@ def available() -> list[str]:
 
 def run(
     what: Annotated[list[str] | None, typer.Argument(help="what to measure; everything if not given")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="lines of JSON where a measurement has another form")] = False,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="a JSON document on each line (not one for the whole) where a measurement has text too"
+        ),
+    ] = False,
     device: Annotated[bool, typer.Option(help="measure on MicroPython too")] = True,
 ) -> None:
     """Measure and print figures. Exit codes: 0 measured, 1 a measurement failed, 2 no such one."""

@@ -6,7 +6,7 @@
     tasdid params check trust.cose --key set-trust.pub.pem
     tasdid params sign body.json --kind limits --set-version 3 --key set-limits.pem --out limits.cose
 
-Exit codes: 0 it worked; 1 a signature does not hold or a set is not in force; 2 bad input.
+Exit codes: 0 it worked; 1 a signature does not hold or a set is not in force; 2 bad input, or a list without this country.
 """
 
 import datetime as dt
@@ -54,7 +54,9 @@ def import_masterlist(
     from protocol.crypto.native import NativeCrypto
     from tools.trust import certificates, masterlist, sets
 
-    if out is not None and (key is None or len(country) != 2):
+    if country and not (len(country) == 2 and country.isascii() and country.isalpha()):
+        raise ConfigError("--country takes two letters", "CFG-088", "Algeria is DZ, not DZA")
+    if out is not None and (key is None or not country):
         raise ConfigError("--out needs --key and --country", "CFG-088", "a trust set binds one country's anchors")
     ders = certificates.load(anchor)
     if len(ders) != 1:
@@ -74,6 +76,13 @@ def import_masterlist(
         body = _trust_body(chosen, country.upper(), purpose, crl or [])
         report["set"] = {**_signed(body, out, key, version, days), "left_out": len(chosen) - len(body["anchors"])}
     print(json.dumps(report, ensure_ascii=False)) if as_json else _tell_list(report)
+    if country and not chosen:
+        raise ParameterError(
+            f"the list holds no certificate of {country.upper()}",
+            "PRM-023",
+            "without --country it says whose it holds",
+            country,
+        )
 
 
 def _trust_body(chosen: list[Any], country: str, purpose: str, lists: list[Path]) -> dict[str, Any]:

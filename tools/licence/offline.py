@@ -1,28 +1,30 @@
 """Judges dumped files without the chip: passive authentication only, so at best "data genuine, chip not proven".
 
 The same judgement as the reader's (`protocol.licence.trust.passive`), over files instead of a conversation. DG13 and DG14 are
-hashed but no chip is here to prove itself: `chip` stays "untested" where the SOD announces a proof.
+hashed but no chip is here to prove itself: `chip` stays "untested" where the SOD announces a proof (`announced`).
 """
 
 from protocol import records
 from protocol.crypto import Crypto
 from protocol.errors import CryptoError, FormatError
 from protocol.licence import groups
+from protocol.licence.access import chip_authentication
 from protocol.licence.errors import GroupError, LicenceError, ReadError
 from protocol.licence.files import FileRead
-from protocol.licence.profile import COM, SOD, SOD_TAG, two_letters
+from protocol.licence.profile import AA_GROUP, CA_GROUP, COM, SOD, SOD_TAG, two_letters
 from protocol.licence.reader import LicenceReading
-from protocol.licence.trust import passive
+from protocol.licence.trust import passive, security_object
 from protocol.licence.trust.anchors import TrustSet
 from protocol.licence.trust.security_object import SecurityObject
 
-KEYS = (13, 14)  # groups of the chip's keys, not of the holder
+ACCESS = "files"
+KEYS = (AA_GROUP, CA_GROUP)  # groups of the chip's keys, not of the holder
 
 
 def judge(crypto: Crypto, files: dict[int, bytes], trust: TrustSet, today: str) -> LicenceReading:
     """The judgement over `files` {short identifier: content} on `today` (YYYYMMDD). Never raises for what the files hold."""
     result, judged = LicenceReading(), passive.Judgement()
-    result.access = "files"
+    result.access = ACCESS
     present = _present(files, judged)
     sod = _security_object(crypto, files, result, judged)
     reads = _hashed(crypto, files, sod, result, judged)
@@ -31,7 +33,7 @@ def judge(crypto: Crypto, files: dict[int, bytes], trust: TrustSet, today: str) 
         for group in sorted(sod.hashes):
             if group not in files and (present is None or group in present):
                 judged.note("LIC-213", group)
-        if any(passive.expected_in(group) for group in sod.hashes):
+        if announced(files):
             result.chip = passive.UNTESTED
     if 1 not in files:
         judged.note("LIC-213", 1)
@@ -42,6 +44,23 @@ def judge(crypto: Crypto, files: dict[int, bytes], trust: TrustSet, today: str) 
     _dates(result, today, judged)
     _conclude(result, judged)
     return result
+
+
+def announced(files: dict[int, bytes]) -> list[int]:
+    """The groups (13, 14) by which the SOD announces that the chip can prove itself; a DG14 that holds no key for that does not count."""
+    try:
+        listed = security_object.parse(files.get(SOD, b"")).hashes
+    except (LicenceError, FormatError):
+        return []
+    return [group for group in KEYS if group in listed and (group != CA_GROUP or _holds_key(files.get(group)))]
+
+
+def _holds_key(group14: "bytes | None") -> bool:
+    """Whether DG14 holds a key for chip authentication, or nobody can say."""
+    try:
+        return group14 is None or chip_authentication.announced(group14)
+    except (LicenceError, FormatError):
+        return True
 
 
 def _present(files: dict[int, bytes], judged: passive.Judgement) -> "list[int] | None":

@@ -6,20 +6,23 @@ from protocol import records
 from protocol.licence.errors import LicenceError
 from protocol.licence.profile import COM, SOD, name_of
 from protocol.licence.reader import LicenceReading
-from tools.licence import words
+from protocol.licence.trust import passive
+from tools.licence import offline, words
 
 ORDER = (COM, SOD, *range(1, 15))
 
 
 def of(reading: LicenceReading, files: dict[int, bytes]) -> dict[str, Any]:
     """The report of a reading; `files` {short identifier: content} of what was read or loaded."""
+    announced = [words.group_name(group) for group in offline.announced(files)]
     return {
-        "verdict": _verdict(reading.verdict, reading.altered_groups),
+        "verdict": _verdict(reading.verdict, reading.altered_groups, _unproven(reading, announced)),
         "believed": reading.verdict in words.BELIEVED,
         "findings": words.findings(list(reading.details)),  # pyright: ignore[reportArgumentType]
         "altered": [words.group_name(group) for group in reading.altered_groups],
         "access": reading.access,
         "chip": reading.chip,
+        "announced": announced,
         "groups": {name_of(file): _group(reading, file, files[file]) for file in ORDER if file in files},
         "data": {name_of(group): _printable(reading.data[group]) for group in sorted(reading.data)},
     }
@@ -31,12 +34,21 @@ def unreadable(error: LicenceError) -> dict[str, Any]:
         "verdict": _verdict(records.VERDICT_UNREADABLE, []),
         "believed": False,
         "findings": [{"code": error.code, "meaning": error.message, "detail": _small(error.detail)}],
-        "altered": [], "access": "", "chip": "", "groups": {}, "data": {},
+        "altered": [], "access": "", "chip": "", "announced": [], "groups": {}, "data": {},
     }  # fmt: skip
 
 
-def _verdict(number: int, altered: list[int]) -> dict[str, Any]:
-    return {"number": number, "words": words.verdict(number, altered), "note": words.NOTES.get(number, "")}
+def _verdict(number: int, altered: list[int], note: str = "") -> dict[str, Any]:
+    return {"number": number, "words": words.verdict(number, altered), "note": note or words.NOTES.get(number, "")}
+
+
+def _unproven(reading: LicenceReading, announced: list[str]) -> str:
+    """Why genuine data came without a proof of the chip although the SOD announces one; "" where it announces none."""
+    if reading.verdict != records.VERDICT_DATA_GENUINE or reading.chip != passive.UNTESTED:
+        return ""
+    if reading.access == offline.ACCESS:
+        return f"{words.ANNOUNCED} ({', '.join(announced)}), {words.NOT_IN_FILES}"
+    return f"{words.ANNOUNCED} ({', '.join(announced)}), {words.NOT_SUPPORTED}"
 
 
 def _group(reading: LicenceReading, file: int, content: bytes) -> dict[str, Any]:

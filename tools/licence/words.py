@@ -20,6 +20,9 @@ NOTES = {
     records.VERDICT_UNKNOWN_ISSUER: "no trust anchor of this country and purpose vouches for the signer",
     records.VERDICT_CLONE: "the signed data announce a proof that this chip did not give",
 }
+ANNOUNCED = "the SOD announces that the chip can prove itself"
+NOT_IN_FILES = "which files cannot show: read the chip to tell it from a copy"
+NOT_SUPPORTED = "in a way that is not supported here: a copied chip would look the same"
 BELIEVED = (records.VERDICT_GENUINE, records.VERDICT_DATA_GENUINE)
 
 

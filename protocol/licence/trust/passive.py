@@ -99,7 +99,8 @@ def judge_signer_steps(
 ) -> "Generator[tuple, Any, None]":
     """Verify the SOD's signature and its signer's chain; yields the requests of `curves`.
 
-    `country`: two letters of the state that the licence says it is from ("" = it does not say: no issuer is known then);
+    `country`: two letters of the state that the licence says it is from ("" = it does not say: no issuer is known then, and an
+    anchor's country is no finding);
     `issued`: date of issue (YYYYMMDD or ""), the signing time where the SOD states none; `today`: YYYYMMDD.
     """
     try:
@@ -132,7 +133,8 @@ def _signer(
             result.issuer_known = True
             yield from _authority(crypto, trust, certificate, signer, today, result)
             return
-    result.note("LIC-229", found[0][0].country + "/" + found[0][0].purpose)
+    if country or not any([anchor.purpose == anchors.LICENCE for anchor, _ in found]):
+        result.note("LIC-229", found[0][0].country + "/" + found[0][0].purpose)
 
 
 def _dates(signer: x509.Certificate, signed: str, today: str, result: Judgement) -> None:

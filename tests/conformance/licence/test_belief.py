@@ -26,7 +26,8 @@ FINDINGS = {
     "p256-sha1": ["LIC-225"],
     "rsa-sha1": ["LIC-225"],
 }
-ELSEWHERE = ("unknown", "impostor", "foreign", "foreign-posing", "explicit-generator", "explicit-order", "explicit-b")
+ELSEWHERE = ("unknown", "impostor", "foreign", "foreign-posing", "explicit-generator", "explicit-order", "explicit-b",
+             "unknown-critical", "two-algorithms")  # fmt: skip
 FROM, UNTIL = dt.datetime(2025, 1, 1, tzinfo=dt.UTC), dt.datetime(2025, 12, 31, tzinfo=dt.UTC)
 
 
@@ -83,6 +84,13 @@ def test_a_licence_of_one_state_signed_under_another_state_is_of_no_known_issuer
         got = bench.read(given, trust=everybody).done
         assert (got.verdict, got.findings) == (records.VERDICT_UNKNOWN_ISSUER, ["LIC-229"])
     assert bench.read("eu", trust=everybody).done.verdict == DATA
+
+
+@meets("LB-04")
+def test_an_anchor_whose_certificate_names_another_state_than_its_entry_vouches_for_nobody() -> None:
+    mislabelled = TrustSet([{"country": "DZ", "purpose": "idl", "cert": bench.pki().authorities["csca-foreign"].der}])
+    got = bench.read({"person": "amina", "signer": "foreign"}, trust=mislabelled).done
+    assert (got.verdict, got.findings) == (records.VERDICT_UNKNOWN_ISSUER, ["LIC-229"])
 
 
 @meets("LB-05")

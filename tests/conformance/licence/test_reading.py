@@ -278,3 +278,18 @@ def test_another_chip_after_an_interruption_is_noticed() -> None:
     assert resume.sod_sha256
     outcome = bench.read("amina", bench.chip_of({**profile("amina"), "signer": "revoked"}), resume=resume)
     assert outcome.code == "LIC-033" and resume.reads == {} and resume.sod_sha256 == b""
+
+
+@meets("LR-12")
+def test_a_file_that_begins_otherwise_after_a_lost_channel_is_of_another_chip() -> None:
+    chip = bench.chip_of("amina")
+    other = chip.content.files[4] + b"\0"
+    opened = chip._external_authenticate
+
+    def lost_in_the_portrait(apdu: Any) -> Any:
+        if chip._lose_at == 0:
+            chip.content.files[4] = other[:2] + (len(other) - 4).to_bytes(2, "big") + other[4:]
+        return opened(apdu)
+
+    chip.quirks.lose_channel_at, chip._external_authenticate = 40, lost_in_the_portrait
+    assert bench.read("amina", chip).code == "LIC-033"

@@ -1,5 +1,6 @@
 """Basic access control and 3DES secure messaging, step by step as ICAO 9303-11 appendix D prints them."""
 
+from protocol import pack
 from protocol.crypto.pure import PureCrypto
 from protocol.licence import mrz
 from protocol.licence.access import bac, keys
@@ -69,6 +70,14 @@ def test_steps_of_mutual_authentication():
         crypto, h(k["k_enc"]), h(k["k_mac"]), h(case["resp_data"]), h(case["rnd_ifd"]), h(case["rnd_ic"])
     )
     assert k_ic == h(case["k_ic"])
+    seed = pack.xor(h(case["k_ifd"]), k_ic)
+    assert seed == h(case["session_k_seed"])
+    assert keys.derive(crypto, seed, keys.ENC, keys.DES3) == h(case["ks_enc"])
+    assert keys.derive(crypto, seed, keys.MAC, keys.DES3) == h(case["ks_mac"])
+    plain = h(case["rnd_ifd"]) + h(case["rnd_ic"]) + h(case["k_ifd"])
+    assert plain == h(case["s"]) == crypto.des3_cbc_decrypt(h(k["k_enc"]), bytes(8), sent[:32])
+    assert crypto.des3_cbc_decrypt(h(k["k_enc"]), bytes(8), h(case["e_ic"])) == h(case["r"])
+    assert crypto.retail_mac(h(k["k_mac"]), keys.pad(h(case["e_ic"]), 8)) == h(case["m_ic"])
 
 
 def test_secure_messaging_as_published():
@@ -87,6 +96,40 @@ def test_secure_messaging_as_published():
         assert plain == h(case["decrypted_response_data"]) and status == int(case["sw"], 16)
         whole += plain
     assert whole == h(data["ef_com"])
+
+
+def test_steps_of_a_protected_command_are_the_printed_ones():
+    data, crypto = load(), PureCrypto()
+    auth = data["mutual_auth"]
+    enc, mac = h(auth["ks_enc"]), h(auth["ks_mac"])
+    for case in data["secure_messaging"]:
+        channel = SecureChannel(crypto, enc, mac, int(case["ssc_before"], 16))
+        wrapped = channel.wrap(h(case["unprotected_command"]))
+        body, checksum = wrapped[5:-11], wrapped[-11:-1]
+        padded = keys.pad(wrapped[:4], 8)
+        assert checksum == h(case["do8e"]) == b"\x8e\x08" + h(case["cc"])
+        assert padded == h(case["cmd_header_padded"])
+        assert body == h(case["do87"] or "") + h(case["do97"] or "")
+        assert padded + body == h(case["m"])
+        assert keys.pad(channel.counter + padded + body, 8) == h(case["n"])
+        assert channel.checksum(padded + body) == h(case["cc"])
+        record(case["name"], channel.checksum(padded + body))
+        if case["do87"]:
+            hidden = body[3 : 2 + body[1]]
+            assert hidden == h(case["encrypted_data"])
+            assert crypto.des3_cbc_decrypt(enc, bytes(8), hidden) == h(case["data_padded"])
+            assert keys.pad(h(case["unprotected_command"])[5:7], 8) == h(case["data_padded"])
+
+
+def test_steps_of_a_protected_answer_are_the_printed_ones():
+    data = load()
+    auth = data["mutual_auth"]
+    for case in data["secure_messaging"]:
+        # the counter of the answer: what `checksum` covers then is K, whose padding the channel adds
+        channel = SecureChannel(PureCrypto(), h(auth["ks_enc"]), h(auth["ks_mac"]), int(case["ssc_response"], 16))
+        covered = h(case["protected_response"])[:-12]
+        assert keys.pad(channel.counter + covered, 8) == h(case["k"])
+        assert channel.checksum(covered) == h(case["response_cc"]) == h(case["protected_response"])[-10:-2]
 
 
 def fresh(case):

@@ -81,3 +81,31 @@ def test_a_certificate_with_any_changed_byte_never_verifies():
             assert not good.issued(crypto, x509.parse(bytes(changed)))
         except (TrustError, FormatError):
             continue
+
+
+def with_first(data, old, new):
+    """`data` with the first occurrence of some bytes replaced by as many others."""
+    at = bytes(data).find(old)
+    assert at > 0 and len(old) == len(new)
+    return data[:at] + new + data[at + len(old) :]
+
+
+def test_the_algorithm_inside_must_be_the_one_outside():
+    data = der("DZ_CSCA_2020.der")
+    sha512, sha384 = bytes.fromhex("2a8648ce3d040304"), bytes.fromhex("2a8648ce3d040303")
+    assert raises(TrustError, x509.parse, with_first(data, sha512, sha384)).code == "LIC-060"
+    both = with_first(with_first(data, sha512, sha384), sha512, sha384)
+    x509.parse(both)  # equal again: parsed, though the signature no longer holds
+
+
+def test_an_unknown_extension_is_passed_over_only_if_it_is_not_critical():
+    data = der("DZ_CSCA_2020.der")
+    key_usage, key_period, unknown = (
+        b"\x06\x03\x55\x1d\x0f\x01\x01\xff",
+        b"\x06\x03\x55\x1d\x10",
+        b"\x06\x03\x55\x1d\x7f",
+    )
+    assert raises(TrustError, x509.parse, with_first(data, key_usage, unknown + key_usage[5:])).code == "LIC-061"
+    assert x509.parse(with_first(data, key_period, unknown)).key_to == ""
+    other_arc = b"\x06\x03\x56\x1d\x0f\x01\x01\xff"
+    assert raises(TrustError, x509.parse, with_first(data, key_usage, other_arc)).code == "LIC-061"

@@ -34,15 +34,21 @@ def test_published_mrz_give_their_key_input_once_the_two_misprinted_composites_a
         lines = list(case["lines"])
         printed, computed = case["composite_check_digit_printed"], case["composite_check_digit_computed"]
         if printed != computed:
-            assert raises(MrzError, mrz.parse, "\n".join(lines)).detail == "composite"
+            assert raises(MrzError, mrz.parse, "\n".join(lines), "").detail == "composite"
             lines[1] = lines[1][:-1] + computed
-        result = mrz.parse("\n".join(lines))
+        assert raises(MrzError, mrz.parse, "\n".join(lines)).code == "LIC-011"
+        result = mrz.parse("\n".join(lines), "")
         record(case["format"], result.bac_key_input)
         assert result.bac_key_input == case["mrz_information"].encode()
         assert result.kind == case["format"]
         assert result.number == case["document_number"].replace("<", "")
         assert (result.birth, result.expiry) == (case["date_of_birth"], case["date_of_expiry"])
         assert result.country == "UTO"
+        for field in ("document_number", "date_of_birth", "date_of_expiry"):
+            assert mrz.check_digit(case[field]) == case[field + "_check_digit"], field
+        keyed = case["document_number"] + case["document_number_check_digit"] + case["date_of_birth"]
+        keyed += case["date_of_birth_check_digit"] + case["date_of_expiry"] + case["date_of_expiry_check_digit"]
+        assert keyed.encode() == result.bac_key_input
 
 
 def test_an_algerian_td1_is_read_with_line_ends_of_any_kind_or_none():
@@ -111,6 +117,31 @@ def test_a_one_line_mrz_uses_its_middle_as_key_input():
     result = mrz.parse(line)
     assert result.kind == "EU" and result.bac_key_input == line[1:29].encode()
     assert raises(MrzError, mrz.parse, line[:-1] + str((int(line[-1]) + 1) % 10)).detail == "line1"
+
+
+def test_identity_cards_passports_and_visas_are_no_licences_whatever_their_digits():
+    lines = algerian()
+    for begin in ("I<DZA", "P<DZA", "IDDZA", "ACDZA", "CRDZA", "V<DZA", "AUDZA", "<<DZA"):
+        for last in (lines[1], lines[1][:-1] + "?"):
+            changed = [begin + lines[0][5:], last, lines[2]]
+            error = raises(MrzError, mrz.parse, "\n".join(changed))
+            assert (error.code, error.detail) == ("LIC-011", "line1"), begin
+            assert raises(MrzError, mrz.parse, "".join(changed).lower()).code == "LIC-011"
+    for begin in ("DLDZA", "D<DZA", "D1FRA", "DPUTO", "DLD<<"):
+        result = mrz.parse("\n".join([begin + lines[0][5:], lines[1], lines[2]]))
+        assert (result.number, result.country) == ("A12345678", begin[2:].replace("<", ""))
+
+
+def test_two_lines_are_a_licence_only_if_they_begin_so():
+    two = "A12345678" + digit("A12345678") + "DZA" + "850101" + digit("850101") + "M" + "301231" + digit("301231")
+    two += "<" * 7
+    two += digit(two[0:10] + two[13:20] + two[21:35])
+    for begin, licence in (("DLDZA", True), ("IDDZA", False), ("V<DZA", False)):
+        one = begin + "TEST<<AMINE" + "<" * 20
+        if licence:
+            assert mrz.parse(one + "\n" + two).number == "A12345678"
+        else:
+            assert raises(MrzError, mrz.parse, one + "\n" + two).code == "LIC-011"
 
 
 def test_another_number_of_lines_is_refused():

@@ -108,6 +108,10 @@ def check_integrated(case, domain, width):
     assert pace.decrypt_nonce(crypto, h(case["k_pi"]), keys.AES128, h(case["nonce_z"])) == h(case["nonce_s"])
     spread = pace.spread(crypto, h(case["nonce_s"]), h(case["nonce_t"]), keys.AES128, domain.field_bits)
     assert spread == h(case["pseudo_random_r"])
+    prime = int(case["domain_parameters"]["p"], 16)
+    reduced = pack.be(pack.int_from(spread) % prime, width // (1 if domain.token_tag == 0x84 else 2))
+    assert reduced == h(case["rp"])
+    assert domain.map_integrated(reduced) == domain.map_integrated(spread)
     base = domain.map_integrated(spread)
     lead = b"\x04" if width == 64 else b""
     assert base == lead + pack.be(int(case["mapped_generator"], 16), width)
@@ -145,6 +149,34 @@ def test_integrated_mapping_as_a_conversation():
         check_channel(finish(machine, h("7C0A8608" + case["t_ic"] + "9000")), case)
     finally:
         pace.password_key = real
+
+
+def test_the_constants_of_the_integrated_mapping_are_the_printed_ones():
+    case = load("pace_im_prf_constants")
+    crypto = PureCrypto()
+    for name, cipher, size in (("128", keys.AES128, 16), ("256", keys.AES256, 32)):
+        c0, c1 = h(case[name]["c0"]), h(case[name]["c1"])
+        nonce, other = bytes(range(size)), bytes(range(32, 32 + size))
+        first = crypto.aes_cbc_encrypt(other, bytes(16), nonce)
+        second = crypto.aes_cbc_encrypt(first, bytes(16), c0)
+        expected = crypto.aes_cbc_encrypt(first, bytes(16), c1) + crypto.aes_cbc_encrypt(second, bytes(16), c1)
+        assert pace.spread(crypto, nonce, other, cipher, 16 * size - 64) == expected
+        record(name, expected)
+
+
+def test_the_mapping_before_chip_authentication():
+    case = load("pace_cam_ecdh")
+    domain = domains.domain(PureCrypto(), P256R1)
+    step = case["map"]
+    shared = domain.multiply(h(step["terminal_private"]), point(step["chip_public"]))
+    assert shared == point(step["shared_secret_h"])
+    assert shared == domain.multiply(h(step["chip_private"]), point(step["terminal_public"]))
+    base = domain.map_generic(h(case["nonce_s"]), shared)
+    assert base == point(step["mapped_generator"])
+    step = case["key_agreement"]
+    private = pack.be(int(step["chip_private"], 16) % domain.order, 32)  # printed larger than the order
+    assert domain.multiply(private, base) == point(step["chip_public"])
+    assert domain.secret(h(step["terminal_private"]), point(step["chip_public"])) == h(step["shared_secret"])
 
 
 def test_chip_authentication_mapping_proves_the_chip():
@@ -244,7 +276,8 @@ def test_the_block_of_active_authentication():
     case = load("active_authentication")
     crypto = PureCrypto()
     challenge = h(case["rnd_ifd"])
-    assert h(case["m1"]) + challenge == h(case["m"]) and crypto.sha1(h(case["m"])) == h(case["digest"])
+    assert challenge == h(case["m2"]) and h(case["m1"]) + h(case["m2"]) == h(case["m"])
+    assert crypto.sha1(h(case["m"])) == h(case["digest"])
     assert h(case["f"]) == b"\x6a" + h(case["m1"]) + h(case["digest"]) + h(case["trailer"])
     assert len(h(case["f"])) == len(h(case["signature"])) == case["modulus_bits"] // 8 == 128
     assert (

@@ -1,5 +1,6 @@
 """Dumped files: names accepted, groups judged one by one, pictures decoded; never more than "data genuine, chip not proven"."""
 
+import datetime as dt
 import io
 import json
 import subprocess
@@ -16,7 +17,7 @@ from protocol.licence.errors import GroupError
 from protocol.licence.trust.anchors import TrustSet
 from sim.cards import licence
 from sim.cards.tlv import tlv
-from sim.pki import Pki, make_pki
+from sim.pki import Pki, make_pki, sod
 from tools import cli
 from tools.licence import dump, offline, report, words
 
@@ -29,7 +30,8 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 
 
 def files_of(name: str, pki: Pki) -> dict[int, bytes]:
-    return dict(licence.build(licence.profile(name), pki).content.files)
+    held = licence.build(licence.profile(name), pki).content.files
+    return {file: held[file] for file in held if file != 0x1C}  # EF.CardAccess is in no dump
 
 
 def judged(files: dict[int, bytes], pki: Pki, trust: "TrustSet | None" = None) -> dict:
@@ -178,6 +180,67 @@ def test_the_command_judges_a_folder(tmp_path: Path, pki: Pki) -> None:
     command[5] = str(tmp_path / "nowhere")
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == cli.BAD_INPUT and "CFG-080" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "announced"),
+    [
+        ("active-rsa-sha1", ["DG13"]),
+        ("active-brainpool-sha1", ["DG13"]),
+        ("agreement-aes128", ["DG14"]),
+        ("both-proofs", ["DG13", "DG14"]),
+        ("pace-gm", []),
+        ("amina", []),
+    ],
+)
+def test_a_proof_that_files_cannot_show_is_said_to_be_announced(name: str, announced: list[str], pki: Pki) -> None:
+    found = judged(files_of(name, pki), pki)
+    assert found["verdict"]["words"] == "data genuine, chip not proven" and found["believed"]
+    assert found["announced"] == announced and found["chip"] == ("untested" if announced else "not offered")
+    note, line = found["verdict"]["note"], words.in_words(found)[1]
+    assert line == f"  ({note})"
+    if announced:
+        assert f"announces that the chip can prove itself ({', '.join(announced)})" in note and "files cannot" in note
+        assert "would look the same" not in note
+    else:
+        assert note == "a copied chip would look the same"
+
+
+def test_a_group_with_keys_that_was_not_dumped_is_announced_all_the_same(pki: Pki) -> None:
+    files = files_of("both-proofs", pki)
+    del files[13], files[14]
+    found = judged(files, pki)
+    assert found["announced"] == ["DG13", "DG14"] and codes(found) == {"LIC-213"}
+    assert "DG13, DG14" in found["verdict"]["note"]
+
+
+def test_a_malformed_security_object_announces_nothing(pki: Pki) -> None:
+    files = files_of("both-proofs", pki)
+    files[0x1D] = files[0x1D][:-1]
+    found = judged(files, pki)
+    assert found["announced"] == [] and found["altered"] == ["EF.SOD"]
+
+
+def test_what_a_signer_may_not_do_is_told_of_dumped_files_too(pki: Pki) -> None:
+    for given, verdict, finding in (
+        ({"sod": {"signed_type": "data"}}, "altered: EF.SOD", "LIC-227"),
+        ({"signer": "two-algorithms"}, "altered: EF.SOD", "LIC-231"),
+        ({"signer": "unknown-critical"}, "not verified", "LIC-232"),
+    ):
+        chip = licence.build({**licence.profile("amina"), **given}, pki)
+        found = judged(dict(chip.content.files), pki)
+        assert (found["verdict"]["words"], codes(found), found["believed"]) == (verdict, {finding}, False)
+
+
+def test_an_anchor_of_another_purpose_is_told_though_dg1_says_no_state(pki: Pki) -> None:
+    files = files_of("amina", pki)
+    files[1] = b"\x61\x04\x5f\x1f\x01\xff"
+    signed = {number: files[number] for number in files if number <= 14}
+    files[0x1D] = sod.build(signed, pki.signers["dz"], dt.datetime(2022, 3, 10, tzinfo=dt.UTC))
+    assert codes(judged(files, pki)) == {"LIC-215"}
+    other = TrustSet([{"country": "DZ", "purpose": "mrtd", "cert": pki.csca.der}])
+    found = judged(files, pki, other)
+    assert found["verdict"]["words"] == "unknown issuer" and codes(found) == {"LIC-215", "LIC-229"}
 
 
 def test_rare_groups_and_european_licences_are_reported_too(pki: Pki) -> None:

@@ -321,6 +321,27 @@ def test_the_command_makes_a_signed_set_that_a_terminal_takes(tmp_path: Path) ->
     assert done.returncode == cli.BAD_INPUT and "PRM-021" in done.stderr
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_country_that_the_list_does_not_hold_is_told(options: "list[str]", tmp_path: Path) -> None:
+    data, anchor = published()
+    (tmp_path / "list.ml").write_bytes(data)
+    (tmp_path / "anchor.der").write_bytes(anchor)
+
+    def run(country: str) -> "subprocess.CompletedProcess[str]":
+        words = ["params", "import-masterlist", "list.ml", "--anchor", "anchor.der", "--country", country, *options]
+        command = [sys.executable, "-m", "tools.cli", *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
+
+    done = run("xx")
+    assert done.returncode == cli.BAD_INPUT and "PRM-023" in done.stderr and "no certificate of XX" in done.stderr
+    assert "588" in done.stdout and (not options or json.loads(done.stdout)["shown"] == [])
+    for country in ("DZA", "D", "D1"):
+        done = run(country)
+        assert done.returncode == cli.BAD_INPUT and "CFG-088" in done.stderr and "two letters" in done.stderr
+        assert done.stdout == ""
+    assert run("dz").returncode == cli.OK
+
+
 def _accepted_by_a_terminal(folder: Path, public: bytes) -> list[str]:
     """What the terminal's own parameter store finds in the set."""
     import time
