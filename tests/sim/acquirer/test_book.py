@@ -7,7 +7,7 @@ import json
 import cbor2
 import pytest
 
-from sim.acquirer import dukpt, emv
+from sim.acquirer import dukpt, emv, pin
 from sim.acquirer.book import APPROVE, INSUFFICIENT, REFUSE, UNAVAILABLE, Book, Demand, auth_code
 from tests.server.cards import ARQC, KEYS, MASTER, PAN, TC, content
 from tests.server.handheld import Handheld
@@ -48,10 +48,15 @@ def test_working_keys_are_those_of_the_published_vectors() -> None:
     published = json.loads((needs.vectors() / "dukpt_aes.json").read_text())["aes128"]
     bdk = bytes.fromhex(published["bdk"])
     assert dukpt.initial_key(bdk, bytes.fromhex(published["initial_key_id"])).hex().upper() == published["initial_key"]
-    assert published["transactions"]
+    payment = published["transaction_data"]
+    assert len(published["transactions"]) == 8
     for entry in published["transactions"]:
         key = dukpt.working_key(bdk, bytes.fromhex(entry["ksn"]))
         assert key.hex().upper() == entry["data_encryption_key_aes128"]
+        key = dukpt.working_key(bdk, bytes.fromhex(entry["ksn"]), dukpt.PIN_ENCRYPT)
+        assert key.hex().upper() == entry["pin_key_aes128"]
+        block = bytes.fromhex(entry["encrypted_pin_block"])
+        assert pin.opened(bdk, bytes.fromhex(entry["ksn"]), block, payment["pan"]) == payment["pin"]
 
 
 @pytest.mark.parametrize("ksn", [bytes(12), bytes(11), bytes(8) + (2**17 - 1).to_bytes(4, "big")])

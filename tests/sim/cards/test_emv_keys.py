@@ -1,4 +1,4 @@
-"""The card's cryptography gives the numbers of pyemv, through different code; the published examples are in tests/sim/acquirer/test_arqc_vectors.py."""
+"""The card's cryptography gives the numbers of pyemv, through different code; published examples: tests/sim/acquirer/test_arqc_vectors.py."""
 
 import os
 
