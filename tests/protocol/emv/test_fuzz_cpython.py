@@ -1,7 +1,8 @@
 """Cards that lie: changed, cut, repeated and refused answers. The oracle: never approved without a valid cryptogram decision.
 
 The scripted card signs with real keys, so a changed byte must either be harmless (outside what is signed and read) or lead to a
-decline; any exception but the link's own is a bug.
+decline; any exception but the link's own is a bug. What the kernel says of a signature counts for nothing: whatever is approved
+without an issuer is proved again by `witness`, from the commands and the answers as the terminal saw them.
 """
 
 import random
@@ -12,8 +13,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from protocol.crypto.native import NativeCrypto
+from protocol.emv.steps import taa
 from protocol.errors import EmvError
-from tests.protocol.emv.scripted import APPROVED, DECLINED, OFFLINE_PIN, PROVISIONAL, Card, aid_entry, body, h, pay
+from tests.protocol.emv import witness
+from tests.protocol.emv.scripted import (
+    APPROVED,
+    DECLINED,
+    OFFLINE_PIN,
+    PROVISIONAL,
+    UN,
+    Card,
+    aid_entry,
+    body,
+    ca_entry,
+    h,
+    pay,
+    txn,
+)  # fmt: skip
 
 PROFILES: list[dict[str, Any]] = [
     {"kinds": (0x40,)},
@@ -22,29 +38,46 @@ PROFILES: list[dict[str, Any]] = [
     {"oda": "dda", "kinds": (0x80, 0x00)},
     {"oda": "sda", "kinds": (0x80, 0x00)},
 ]
+CA = {0xE1: (int.from_bytes(ca_entry()["modulus"], "big"), 3)}
+TODAY, AMOUNT = str(txn()["date"]), h("000000500000")
 
 
 class Liar(Card):
-    """Hands its answers to `lie(index, answer)` on the way out, and remembers the true ones."""
+    """Hands its answers to `lie(index, answer)` on the way out, and remembers what crossed the link."""
 
     def __init__(self, lie: Any, **profile: Any) -> None:
         super().__init__(**profile)
         self.lie = lie
         self.at = 0
+        self.exchange: witness.Exchange = []
         self.kinds = list(profile.get("kinds", (0x40,))) + [0x00, 0x00]
 
     def transmit(self, command: bytes) -> bytes:
         answer = super().transmit(command)
         self.at += 1
-        return self.lie(self.at, answer)
+        answer = self.lie(self.at, answer)
+        self.exchange.append((command, answer))
+        return answer
 
 
-def _oracle(result: Any, card: Card) -> None:
+def _proved(exchange: witness.Exchange) -> tuple[int, bytes, int]:
+    proved = witness.signed(exchange, CA, UN, AMOUNT, TODAY)
+    return proved.kind, proved.cryptogram, proved.atc
+
+
+def _oracle(result: Any, card: Liar, issuer_answered: bool) -> None:
     assert result.outcome in (APPROVED, PROVISIONAL, DECLINED)
-    if result.outcome == APPROVED and result.reason in ("Y1", "Y3"):
-        assert result.cda_ok and result.cid & 0xC0 == 0x40 and len(result.cryptogram) == 8
-        assert card.oda == "cda"
+    asked = [at for at, (command, _) in enumerate(card.exchange) if command[1] == 0xAE]
+    by_issuer = issuer_answered and result.reason not in ("Y1", "Y3")
+    if result.outcome == APPROVED and not by_issuer:
+        assert _proved(card.exchange) == (0x40, result.cryptogram, result.atc)
+        assert result.cda_ok and result.cid & 0xC0 == 0x40
         assert not result.tvr[0] & 0x04
+    if result.outcome == APPROVED and by_issuer and card.exchange[asked[-1]][0][2] & 0x10:
+        assert _proved(card.exchange)[0] == 0x40
+    if result.outcome == PROVISIONAL and card.exchange[asked[0]][0][2] & 0x10:
+        assert card.exchange[asked[-1]][0][2] & 0xC0 == 0
+        assert _proved(card.exchange[: asked[-1]]) == (0x80, result.cryptogram, result.atc)
     if result.outcome == PROVISIONAL:
         assert result.cid & 0xC0 == 0x80 and result.cryptogram in result.de55
     if result.outcome == DECLINED:
@@ -55,12 +88,15 @@ def _oracle(result: Any, card: Card) -> None:
 
 
 def _run(lie: Any, profile: dict[str, Any], floor: int = 1_000_000, online: Any = None) -> Any:
-    card = Liar(lie, **profile)
+    return _drive(Liar(lie, **profile), floor, online)
+
+
+def _drive(card: Liar, floor: int = 1_000_000, online: Any = None) -> Any:
     result, trace = pay(
         card, body(aid_entry(floor=floor), pse=True), pins=[b"1234"], online=online, crypto=NativeCrypto(), random=0x33
     )
-    _oracle(result, card)
     assert len(trace.of("online")) <= 1
+    _oracle(result, card, bool(trace.of("online")) and bool(online) and "sent" not in online)
     return result
 
 
@@ -80,6 +116,83 @@ def test_every_byte_of_every_answer_changed(profile: dict[str, Any]) -> None:
                 return answer[:offset] + bytes([answer[offset] ^ mask]) + answer[offset + 1 :]
 
             _run(lie, profile)
+
+
+SIGNERS: list[dict[str, Any]] = [{"kinds": (0x40,)}, {"kinds": (0x80, 0x40)}]  # Y1 and Y3
+
+
+def _outgoing(profile: dict[str, Any]) -> Liar:
+    card = Liar(lambda at, answer: answer, **profile)
+    result = _drive(card)
+    assert (result.outcome, result.reason) == (APPROVED, "Y1" if profile["kinds"][0] == 0x40 else "Y3")
+    return card
+
+
+@pytest.mark.parametrize("profile", SIGNERS, ids=str)
+def test_no_changed_byte_of_the_signed_answer_is_approved(profile: dict[str, Any]) -> None:
+    honest = _outgoing(profile)
+    last = len(honest.exchange)
+    for offset in range(len(honest.exchange[-1][1]) - 2):
+        for mask in (0x01, 0x80):
+
+            def lie(now: int, answer: bytes, offset: int = offset, mask: int = mask) -> bytes:
+                return (
+                    answer if now != last else answer[:offset] + bytes([answer[offset] ^ mask]) + answer[offset + 1 :]
+                )
+
+            assert _run(lie, profile).outcome != APPROVED, (offset, mask)
+
+
+class Misled(Liar):
+    """The command at place `place` reached it with one byte changed; it signs truly what it heard."""
+
+    def __init__(self, place: int, offset: int, **profile: Any) -> None:
+        super().__init__(lambda at, answer: answer, **profile)
+        self.place, self.offset = place, offset
+
+    def transmit(self, command: bytes) -> bytes:
+        if self.at + 1 != self.place:
+            return super().transmit(command)
+        answer = super().transmit(
+            command[: self.offset] + bytes([command[self.offset] ^ 1]) + command[self.offset + 1 :]
+        )
+        self.exchange[-1] = (command, answer)  # as the terminal saw it
+        return answer
+
+
+@pytest.mark.parametrize("profile", SIGNERS, ids=str)
+def test_no_changed_byte_of_what_the_card_is_told_is_approved(profile: dict[str, Any]) -> None:
+    """The signature is the card's own and whole: only the hash of the transaction's data tells that it heard something else."""
+    for place, (command, _) in enumerate(_outgoing(profile).exchange, 1):
+        if command[1] not in (0xA8, 0xAE):
+            continue
+        for offset in range(7 if command[1] == 0xA8 else 5, 5 + command[4]):
+            assert _drive(Misled(place, offset, **profile)).outcome != APPROVED, (place, offset)
+
+
+@pytest.mark.parametrize("profile", SIGNERS, ids=str)
+@pytest.mark.parametrize(
+    "other", [{"number": h("A1B2C3D5")}, {"number": b""}, {"cda_damage": 0xC0}, {"cda_damage": 1}], ids=str
+)
+def test_no_whole_signature_over_another_number_or_decision_is_approved(
+    profile: dict[str, Any], other: dict[str, Any]
+) -> None:
+    card = Liar(lambda at, answer: answer, **profile)
+    for name, value in other.items():
+        setattr(card, name, value)
+    assert _drive(card).outcome != APPROVED
+
+
+@pytest.mark.parametrize("oda", ["dda", "sda", "none"])
+@pytest.mark.parametrize("kinds", [(0x40,), (0x80, 0x40)], ids=str)
+def test_a_certificate_without_a_signature_is_not_approved_even_if_one_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, oda: str, kinds: tuple[int, ...]
+) -> None:
+    """The second line: were a TC asked for by mistake, the answer is not taken for more than it is."""
+    monkeypatch.setattr(taa, "may_trust_tc", lambda s: True)
+    monkeypatch.setattr(taa, "matches", lambda *_: False)
+    result = _run(lambda at, answer: answer, {"oda": oda, "kinds": kinds})
+    assert (result.outcome, result.reason) == (DECLINED, "EMV-122" if len(kinds) == 1 else "EMV-123")
 
 
 @pytest.mark.parametrize("profile", PROFILES[:3], ids=str)

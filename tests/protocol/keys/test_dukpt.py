@@ -3,6 +3,7 @@
 from protocol import dukpt
 from protocol.crypto.pure import PureCrypto
 from protocol.dukpt import DukptError
+from tests.protocol.keys import dukpt_suite
 from tests.support.dual import raises, record, vectors
 
 h = bytes.fromhex
@@ -12,45 +13,16 @@ def _aes(key, block):
     return PureCrypto().aes_ecb_encrypt(key, block)
 
 
-USAGES = (
-    ("pin_key_", dukpt.PIN_ENCRYPTION),
-    ("mac_generation_key_", dukpt.MAC_GENERATION),
-    ("data_encryption_key_", dukpt.DATA_ENCRYPT),
-)
-SIZES = (("aes128", 16), ("aes256", 32))
-
-
 def _check_set(name):
-    suite = vectors("dukpt_aes.json")[name]
-    key = dukpt.derive_initial_key(_aes, h(suite["bdk"]), h(suite["initial_key_id"]))
-    assert key == h(suite["initial_key"])
-    working = 0
-    for case in suite["transactions"] + suite["rollover"] + suite["last"]:
-        ksn = h(case["ksn"])
-        transaction = dukpt.derive_transaction_key(_aes, key, ksn)
-        assert transaction == h(case["transaction_key"]), case["ksn"]
-        for prefix, usage in USAGES:
-            for suffix, size in SIZES:
-                if prefix + suffix in case:
-                    derived = dukpt.working_key(_aes, transaction, ksn, usage, size)
-                    assert derived == h(case[prefix + suffix]), (case["ksn"], prefix + suffix)
-                    working += 1
-    for ksn in suite["invalid_ksn"]:
-        assert raises(DukptError, dukpt.derive_transaction_key, _aes, key, h(ksn)).code == "CRY-020"
-    for suffix, size in SIZES:
-        if suffix in suite["update_keys"]:
-            update = dukpt.derive_update_key(_aes, key, h(suite["initial_key_id"]), size)
-            assert update == h(suite["update_keys"][suffix])
-            record(name + suffix, update)
-    return working
+    return dukpt_suite.check(vectors("dukpt_aes.json")[name], PureCrypto(), lambda size, key: record(name + size, key))
 
 
 def test_every_vector_with_128_bit_keys():
-    assert _check_set("aes128") == 24
+    assert _check_set("aes128") == (24, 8)
 
 
 def test_every_vector_with_256_bit_keys():
-    assert _check_set("aes256") == 48
+    assert _check_set("aes256") == (48, 0)
 
 
 def test_the_next_counter_leaves_out_numbers_with_over_16_ones():

@@ -1,39 +1,11 @@
-"""The card's cryptography gives the numbers of pyemv and of its published examples, through different code."""
+"""The card's cryptography gives the numbers of pyemv, through different code; published examples: tests/sim/acquirer/test_arqc_vectors.py."""
 
 import os
 
 import pyemv
-import pytest
 
 from sim.cards.emv import keys
 from sim.cards.emv.personalise import number
-from tests.support import device, dual, strict
-
-
-@pytest.fixture(scope="module")
-def examples():
-    dual.configure(device.vectors_dir(), "")
-    try:
-        return dual.vectors("arqc.json")
-    except dual.Skip as reason:
-        strict.skip_missing(str(reason))
-
-
-def test_published_examples_of_master_keys_and_cryptograms(examples):
-    seen = 0
-    for case in examples:
-        if len(case["pan"]) > 16:
-            continue
-        master = keys.icc_master_key(bytes.fromhex(case["iss_mk_ac"]), case["pan"], case["psn"])
-        assert master.hex().upper() == case["icc_master_keys"]["ac"], case["name"]
-        if case["session_key_method"] != "common":
-            continue
-        seen += 1
-        session = keys.session_key(master, bytes.fromhex(case["ac_inputs"]["9F36"]))
-        assert session.hex().upper() == case["sk_ac"], case["name"]
-        if case["ac_padding_method"] == 2:
-            assert keys.mac(session, bytes.fromhex(case["ac_data"])).hex().upper() == case["arqc"], case["name"]
-    assert seen
 
 
 def test_random_inputs_give_what_pyemv_gives():
