@@ -19,8 +19,8 @@ def of(result: Result, steps: list[tuple[bytes, bytes]], lang: str) -> dict[str,
         "label": result.label, "last4": bytes(result.pan[-4:]).decode(), "tvr": result.tvr.hex().upper(), "tsi": result.tsi.hex().upper(),
         "cvm_results": result.cvm_results.hex().upper(), "oda": result.oda, "cda_ok": result.cda_ok, "cid": f"{result.cid:02X}",
         "atc": result.atc, "auth_code": result.auth_code, "script_results": result.script_results.hex().upper(), "commands": len(steps),
-        "data": [list(entry) for entry in replay.data_read(steps)], "explanation": explain.lines(result.explain, lang),
-        "decisive": explain.decisive(result.explain, lang),
+        "data": [list(entry) for entry in replay.data_read(steps)], "explanation": explain.lines(result.explain, lang, result.detail),
+        "decisive": explain.decisive(result.explain, lang, result.detail),
     }  # fmt: skip
     result.forget()
     return found
@@ -41,7 +41,7 @@ def trace(result: Result, payment: Any) -> dict[str, Any]:
         **({"random": [number.hex().upper() for number in payment.numbers], "elapsed": payment.elapsed} if payment.contactless else {}),
         "interface": result.interface, "kernel": result.kernel,
         "aid": result.aid.hex().upper(), "tvr": result.tvr.hex().upper(), "tsi": result.tsi.hex().upper(),
-        "cvm_results": result.cvm_results.hex().upper(), "outcome": result.outcome, "reason": result.reason,
+        "cvm_results": result.cvm_results.hex().upper(), "outcome": result.outcome, "reason": result.reason, "detail": result.detail,
         "explain": [list(pair) for pair in result.explain],
     }  # fmt: skip
 
@@ -84,10 +84,12 @@ def _pairs(value: Any) -> bool:
 def told(entry: dict[str, Any], lang: str) -> dict[str, Any]:
     """One payment in words."""
     pairs = [(what, why) for what, why in entry["explain"]]
+    detail = entry.get("detail")
+    detail = detail if isinstance(detail, str) else ""
     head = explain.texts()["head"]
     title = f"{head['title'][lang]} - TVR {str(entry.get('tvr', '')).upper()} TSI {str(entry.get('tsi', '')).upper()}"
     return {
         "title": title,
-        "lines": explain.lines(pairs, lang),
-        "decisive": f"{head['decisive'][lang]}: {explain.decisive(pairs, lang)}",
+        "lines": explain.lines(pairs, lang, detail),
+        "decisive": f"{head['decisive'][lang]}: {explain.decisive(pairs, lang, detail)}",
     }
