@@ -123,7 +123,14 @@ def decisive(pairs: list[tuple[str, str]], lang: str, detail: str = "") -> str:
 
 
 def line(what: str, why: str, lang: str, detail: str = "") -> str:
-    """One pair as a sentence; `detail`: of the error behind the outcome."""
+    """One pair as a sentence; `detail`: of the error behind the outcome. A pair that is not of the kernel's forms: its code only."""
+    try:
+        return _line(what, why, lang, detail)
+    except (ValueError, IndexError):
+        return texts()["head"]["other"][lang].format(what=what if _SAFE.fullmatch(what) else "?", text="?")
+
+
+def _line(what: str, why: str, lang: str, detail: str) -> str:
     head = texts()["head"]
     bit = _BIT.search(what)
     because = head["because"][lang]

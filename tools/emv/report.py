@@ -55,7 +55,7 @@ def explanations(path: Path) -> list[dict[str, Any]]:
         )
     except OSError as error:
         raise ConfigError(f"{path.name} cannot be read", "CFG-094", "check the path") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path.name} is no trace", "CFG-094", "JSON, or one JSON object a line") from error
     found = [entry for entry in entries if isinstance(entry, dict) and _pairs(entry.get("explain"))]
     if not found:
