@@ -4,7 +4,8 @@
     tasdid emv replay out.json
     tasdid emv explain out.json --lang ar
 
-Exit codes: 0 approved, provisional, or told; 1 declined, or a replay that differs from its recording; 2 bad input, no card; 3 no reader.
+Exit codes: 0 approved, provisional, or told; 1 declined, or a replay that differs from its recording; 2 bad input, no card, a card that left
+(the payment is told as interrupted, its trace is written); 3 no reader.
 A PIN is asked for on the console, or read from standard input with --pin-stdin; it is never an argument, never kept, never written.
 """
 
@@ -69,6 +70,9 @@ def pay(
     try:
         result = asyncio.run(payment.run(card_reader(reader)))
     except CardError as error:
+        if payment.steps:
+            _tell(report.interrupted(error, payment, lang), as_json)
+            _write(trace, report.trace_interrupted(error, payment))
         if error.code in _NO_READER:
             raise MissingPart(error.code, error.message, error.hint or "check that the reader is connected") from error
         raise
@@ -100,9 +104,11 @@ def replay(
     played = Replay(recording, known)
     result = played.run()
     found: dict[str, Any] = report.of(result, recording["steps"], lang) if result is not None else {"outcome": None}
+    if played.interrupted:
+        found = {"outcome": OUTCOMES[4], "reason": recording.get("reason", ""), "commands": len(recording["steps"])}
     found["differences"] = played.differences
     _tell(found, as_json)
-    if result is None or played.differences:
+    if played.differences:
         raise typer.Exit(1)
 
 

@@ -17,7 +17,7 @@ LANGUAGES = ("ar", "fr", "en")
 _BIT = re.compile(r"B[1-5]b[1-8]x?")
 _OBJECT = re.compile(r"(?:[0-9A-F]{2}){1,3}")
 _SAFE = re.compile(r"[A-Za-z0-9 -]{0,40}")
-_DETAIL = re.compile(r"[A-Za-z0-9 -]{1,24}")
+_DETAIL = re.compile(r"[A-Za-z0-9 -]{1,40}")
 SCREEN = Path(__file__).resolve().parents[2] / "terminal" / "face" / "errors.yaml"
 NAMES = {  # as the standard's annex names them: the same in all three languages
     "57": "Track 2 Equivalent Data", "5A": "PAN", "5F24": "Application Expiration Date", "5F25": "Application Effective Date",

@@ -70,6 +70,19 @@ class Recorder:
         return response, elapsed
 
 
+def selected(steps: list[tuple[bytes, bytes]]) -> bytes:
+    """The application that was selected, b"" if none was; one of no test RID goes before any other: it decides what may be written."""
+    aid = b""
+    for command, response in steps:
+        header, data = parsed(command)
+        name = (
+            header[:3] == b"\x00\xa4\x04" and response[-2:] == b"\x90\x00" and not data.startswith((b"1PAY", b"2PAY"))
+        )
+        if name and (not aid or is_test(aid)):
+            aid = data
+    return aid
+
+
 def steps_json(steps: list[tuple[bytes, bytes]], aid: bytes) -> list[dict[str, Any]]:
     """The steps as they may be written down for this application."""
     if is_test(aid):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from protocol.emv.kernel import Result
-from protocol.errors import ConfigError
+from protocol.errors import CardError, ConfigError
 from tools.emv import explain, record, replay
 
 OUTCOMES = {1: "approved", 2: "provisional", 3: "declined", 4: "interrupted"}
@@ -26,23 +26,53 @@ def of(result: Result, steps: list[tuple[bytes, bytes]], lang: str) -> dict[str,
     return found
 
 
+def interrupted(error: CardError, payment: Any, lang: str) -> dict[str, Any]:
+    """A payment that the card or its link cut short: nothing is paid; what was sent online is to be reversed."""
+    pairs, detail = [("OUTCOME", error.code)], replay.named(payment.steps[-1][0])
+    return {
+        "interface": _interface(payment), "outcome": OUTCOMES[4], "reason": error.code, "detail": detail,
+        "aid": record.selected(payment.steps).hex().upper(), "commands": len(payment.steps),
+        "reversal": payment.online_reply is not None, "data": [list(entry) for entry in replay.data_read(payment.steps)],
+        "explanation": explain.lines(pairs, lang, detail), "decisive": explain.decisive(pairs, lang, detail),
+        "error": {"code": error.code, "message": error.message, "hint": error.hint},
+    }  # fmt: skip
+
+
+def _interface(payment: Any) -> str:
+    return "contactless" if payment.contactless else "contact"
+
+
+def trace_interrupted(error: CardError, payment: Any) -> dict[str, Any]:
+    """What `--trace` writes of a payment that was cut short."""
+    return {
+        **_exchange(payment, record.selected(payment.steps)), "interface": _interface(payment),
+        "aid": record.selected(payment.steps).hex().upper(), "outcome": 4, "reason": error.code,
+        "detail": replay.named(payment.steps[-1][0]), "explain": [["OUTCOME", error.code]],
+    }  # fmt: skip
+
+
 def trace(result: Result, payment: Any) -> dict[str, Any]:
     """What `--trace` writes: a recording that `replay` reads and an explanation that `explain` reads."""
-    txn = payment.txn
-    test = record.is_test(result.aid)
-    reply = payment.online_reply
     return {
-        "steps": record.steps_json(payment.steps, result.aid),
+        **_exchange(payment, result.aid), "interface": result.interface, "kernel": result.kernel,
+        "aid": result.aid.hex().upper(), "tvr": result.tvr.hex().upper(), "tsi": result.tsi.hex().upper(),
+        "cvm_results": result.cvm_results.hex().upper(), "outcome": result.outcome, "reason": result.reason,
+        "detail": result.detail, "explain": [list(pair) for pair in result.explain],
+    }  # fmt: skip
+
+
+def _exchange(payment: Any, aid: bytes) -> dict[str, Any]:
+    """What passed between kernel and card, and what the kernel was given."""
+    txn, reply = payment.txn, payment.online_reply
+    test = record.is_test(aid)
+    return {
+        "steps": record.steps_json(payment.steps, aid),
         "terminal": {
             "9F02": f"{txn['amount']:012d}", "5F2A": f"{txn['currency']:04d}", "9F1A": f"{txn['country']:04d}", "9A": txn["date"],
             "9F21": txn["time"], "9C": f"{txn['type']:02X}", "9F41": f"{txn['counter']:08d}", "9F37": payment.un.hex().upper(),
         },
         **({"online": {**reply, "data": bytes(reply.get("data", b"")).hex().upper()}} if test and reply else {}),
         **({"random": [number.hex().upper() for number in payment.numbers], "elapsed": payment.elapsed} if payment.contactless else {}),
-        "interface": result.interface, "kernel": result.kernel,
-        "aid": result.aid.hex().upper(), "tvr": result.tvr.hex().upper(), "tsi": result.tsi.hex().upper(),
-        "cvm_results": result.cvm_results.hex().upper(), "outcome": result.outcome, "reason": result.reason, "detail": result.detail,
-        "explain": [list(pair) for pair in result.explain],
     }  # fmt: skip
 
 
