@@ -28,7 +28,7 @@ def of(result: Result, steps: list[tuple[bytes, bytes]], lang: str) -> dict[str,
 
 def interrupted(error: CardError, payment: Any, lang: str) -> dict[str, Any]:
     """A payment that the card or its link cut short: nothing is paid; what was sent online is to be reversed."""
-    pairs, detail = [("OUTCOME", error.code)], replay.named(payment.steps[-1][0])
+    pairs, detail = [("OUTCOME", error.code)], _torn_in(payment.steps)
     return {
         "interface": _interface(payment), "outcome": OUTCOMES[4], "reason": error.code, "detail": detail,
         "aid": record.selected(payment.steps).hex().upper(), "commands": len(payment.steps),
@@ -36,6 +36,12 @@ def interrupted(error: CardError, payment: Any, lang: str) -> dict[str, Any]:
         "explanation": explain.lines(pairs, lang, detail), "decisive": explain.decisive(pairs, lang, detail),
         "error": {"code": error.code, "message": error.message, "hint": error.hint},
     }  # fmt: skip
+
+
+def _torn_in(steps: list[tuple[bytes, bytes]]) -> str:
+    """The last command that asked something; GET RESPONSE only fetches the answer to the one before."""
+    asked = [command for command, _ in steps if command[1:2] != b"\xc0"]
+    return replay.named((asked or [steps[-1][0]])[-1])
 
 
 def _interface(payment: Any) -> str:
@@ -47,7 +53,7 @@ def trace_interrupted(error: CardError, payment: Any) -> dict[str, Any]:
     return {
         **_exchange(payment, record.selected(payment.steps)), "interface": _interface(payment),
         "aid": record.selected(payment.steps).hex().upper(), "outcome": 4, "reason": error.code,
-        "detail": replay.named(payment.steps[-1][0]), "explain": [["OUTCOME", error.code]],
+        "detail": _torn_in(payment.steps), "explain": [["OUTCOME", error.code]],
     }  # fmt: skip
 
 
