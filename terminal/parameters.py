@@ -80,13 +80,14 @@ class Parameters:
     def offer(self, blob: bytes, now: int) -> "ParameterSet | None":
         """Take a set that arrived: keep it if it is newer. Returns it when it is in force now, None when it waits or is already here.
 
-        It is verified in a file of its own before it takes the place of another. Raises ParameterError: PRM-002, PRM-003, PRM-004.
+        It is verified in a file of its own before it takes the place of another. Raises ParameterError: PRM-002, PRM-003, PRM-004, PRM-120..124.
         """
         kind = kind_of(blob)
         offered = "params/" + kind + ".new"
         self._storage.replace(offered, blob)
         try:
             found = self.check(offered, kind)
+            self._usable(found)
             current = self._version("params/" + kind, kind)
             if found.version < current:
                 raise ParameterError("a parameter set is older than the one in force", "PRM-004", "nothing to do", kind)
@@ -97,6 +98,13 @@ class Parameters:
         finally:
             self._storage.remove(offered)
         return None if waits else self.check("params/" + kind, kind)
+
+    def _usable(self, found: ParameterSet) -> None:
+        """An EMV set that no payment could use, or whose CA keys do not have their check sums, never takes a good one's place. PRM-120..124."""
+        if found.kind == "emv":
+            from protocol.emv.params import EmvParams
+
+            EmvParams(found.body).check(self._crypto)
 
     def versions(self) -> dict:
         """{kind: version} of what is kept and verifies."""

@@ -61,7 +61,7 @@ Errors. Card data that breaks EMV ends in OUTCOME_DECLINED with one of:
     EMV-108  wrong response template                  EMV-123  second cryptogram refused (unable to go online, AAC instead of TC)
 
 EMV-130 (a certificate or signature does not hold) never ends a transaction by itself: it sets its TVR bit, `explain` has the rule.
-`EmvError.detail` names the tag, command or status word. Parameters: PRM-120..123.
+`EmvError.detail` names the tag, command or status word. Parameters: PRM-120..124.
 
 Not here: contactless, XDA and ECC certificates, biometrics, split sales (the caller gives `logged`), voice referral.
 """

@@ -35,15 +35,28 @@ def decisive(explain: "list[tuple[str, str]]") -> "tuple[str, str]":
     """The one line that matters to the officer: the last action code or rule that matched, else the last line.
 
     That a deferral is allowed decides nothing: why the issuer had to be asked does. Nor does it that the card had gone when the issuer answered.
+    What led to the issuer does not decide where the issuer, an error, or a card that was asked for more than an AAC declined: the outcome does.
     """
     for what, why in reversed(explain):
         if what == "RULE" and why not in ("deferral", "card-gone"):
             return what, why
+        if what.startswith(("TAC-", "IAC-")) and _ended_otherwise(explain):
+            return explain[-1]
         if what.startswith(("TAC-", "IAC-", "K3 RESTRICTION", "K3 SWITCH")):
             return what, why
         if (what == "K3 FDDA" and not why.startswith("fdda-holds")) or why == "cvm-impossible":
             return what, why
     return explain[-1] if explain else ("", "")
+
+
+def _ended_otherwise(explain: "list[tuple[str, str]]") -> bool:
+    """Whether the outcome came of an error, of the issuer's refusal, or of a card that declined by itself, not of an action code."""
+    what, reason = explain[-1]
+    if what != "OUTCOME":
+        return False
+    if reason == "Z1":
+        return any(code.startswith("GAC") and not code.endswith(" 00") for code, _ in explain)
+    return reason.startswith("EMV-") or ("ONLINE", reason) in explain and reason not in ("00", "08", "10", "11")
 
 
 def decided(explain: "list[tuple[str, str]]") -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 CAPABILITIES = b"\x20\xb8\xc8"  # contact chip; plaintext and enciphered offline PIN, signature, no CVM; SDA, DDA, CDA
 ADDITIONAL = b"\x60\x00\xf0\xf0\x01"  # goods, services; keys; print and display; code table 1
 DDOL = b"\x9f\x37\x04"
+_BYTES = (bytes, bytearray)
 _FIELD = {0x10: 32, 0x11: 66}  # bytes of a coordinate by algorithm suite (Book 2, Table 48)
 
 
@@ -48,6 +49,17 @@ def _flag(entry: dict, name: str, default: bool) -> bool:
     if value is not True and value is not False:
         raise ParameterError("EMV parameter is not true or false", "PRM-121", detail=name)
     return value
+
+
+def _list(body: dict, name: str, kinds: tuple, default: "list | None" = None) -> list:
+    """A list of maps, byte strings, numbers or texts: elements of any other type are refused."""
+    found = body.get(name, default or [])
+    if not isinstance(found, (list, tuple)):
+        raise ParameterError("EMV parameter is no list", "PRM-124", detail=name)
+    for entry in found:
+        if not isinstance(entry, kinds) or isinstance(entry, bool):
+            raise ParameterError("EMV parameter is a list with something else in it", "PRM-124", detail=name)
+    return list(found)
 
 
 def _expiry(entry: dict, index: int) -> str:
@@ -113,17 +125,19 @@ class EccCaKey:
 
 
 class EmvParams:
-    """The whole set. Raises ParameterError (PRM-120..123, `detail` = the field's name) if it cannot be used."""
+    """The whole set. Raises ParameterError (PRM-120..124, `detail` = the field's name) if it cannot be used."""
 
     def __init__(self, body: dict) -> None:
-        self.aids = [AidParams(entry) for entry in body.get("aids", [])]
-        self.ca_keys = [CaKey(entry) for entry in body.get("ca_keys", [])]
-        self.ecc_ca_keys = [EccCaKey(entry) for entry in body.get("ecc_ca_keys", [])]
-        self.exceptions = [bytes(e) for e in body.get("exceptions", [])]
-        self.revoked = [bytes(e) for e in body.get("revoked", [])]
-        self.de55 = [int(tag) for tag in body.get("de55", [])]
+        if not isinstance(body, dict):
+            raise ParameterError("the EMV set is no map", "PRM-124", detail="body")
+        self.aids = [AidParams(entry) for entry in _list(body, "aids", (dict,))]
+        self.ca_keys = [CaKey(entry) for entry in _list(body, "ca_keys", (dict,))]
+        self.ecc_ca_keys = [EccCaKey(entry) for entry in _list(body, "ecc_ca_keys", (dict,))]
+        self.exceptions = [bytes(e) for e in _list(body, "exceptions", _BYTES)]
+        self.revoked = [bytes(e) for e in _list(body, "revoked", _BYTES)]
+        self.de55 = _list(body, "de55", (int,))
         self.deferral = _flag(body, "deferral", False)
-        self.deferral_oda = list(body.get("deferral_oda", ["cda", "dda"]))
+        self.deferral_oda = _list(body, "deferral_oda", (str,), ["cda", "dda"])
         self.pse = _flag(body, "pse", True)
         self.choice = _flag(body, "choice", True)
         if not self.aids:

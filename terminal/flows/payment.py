@@ -152,6 +152,7 @@ class _Session:
             cvm=result.cvm_results.hex(),
             outcome=result.outcome,
             reason=result.reason,
+            detail=result.detail,
             explain=result.explain,
         )
         body[r.OUTCOME] = result.outcome

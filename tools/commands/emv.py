@@ -4,7 +4,8 @@
     tasdid emv replay out.json
     tasdid emv explain out.json --lang ar
 
-Exit codes: 0 approved, provisional, or told; 1 declined, or a replay that differs from its recording; 2 bad input, no card; 3 no reader.
+Exit codes: 0 approved, provisional, or told; 1 declined, or a replay that differs from its recording; 2 bad input, no card, a card that left
+(the payment is told as interrupted, its trace is written); 3 no reader.
 A PIN is asked for on the console, or read from standard input with --pin-stdin; it is never an argument, never kept, never written.
 """
 
@@ -59,6 +60,8 @@ def pay(
     from tools.emv import report
     from tools.emv.pay import Payment, TestIssuer
 
+    lang = _language(lang)
+    _writable(trace)
     folder = (world or ROOT / "var" / "cpython") / "pki" / "schemes"
     payment = Payment(
         _centimes(amount), parameters.load(params), _pin_from_stdin if pin_stdin else _pin_from_console,
@@ -67,13 +70,14 @@ def pay(
     try:
         result = asyncio.run(payment.run(card_reader(reader)))
     except CardError as error:
+        if payment.steps:
+            _tell(report.interrupted(error, payment, lang), as_json)
+            _write(trace, report.trace_interrupted(error, payment))
         if error.code in _NO_READER:
             raise MissingPart(error.code, error.message, error.hint or "check that the reader is connected") from error
         raise
-    found = report.of(result, payment.steps, lang)
-    if trace is not None:
-        trace.write_text(json.dumps(report.trace(result, payment), indent=1))
-    _tell(found, as_json)
+    _tell(report.of(result, payment.steps, lang), as_json)
+    _write(trace, report.trace(result, payment))
     if result.outcome not in (1, 2):
         raise typer.Exit(1)
 
@@ -92,14 +96,19 @@ def replay(
     from tools.emv import record, report
     from tools.emv.replay import Replay
 
+    lang = _language(lang)
     recording = record.load(file)
-    known = parameters.body(params.read_bytes(), params.name) if params is not None else parameters.sample_body()
+    known = parameters.read(params) if params is not None else parameters.sample_body()
+    if known is not None:
+        parameters.checked(known, params.name if params is not None else parameters.SAMPLE.name)
     played = Replay(recording, known)
     result = played.run()
     found: dict[str, Any] = report.of(result, recording["steps"], lang) if result is not None else {"outcome": None}
+    if played.interrupted:
+        found = {"outcome": OUTCOMES[4], "reason": recording.get("reason", ""), "commands": len(recording["steps"])}
     found["differences"] = played.differences
     _tell(found, as_json)
-    if result is None or played.differences:
+    if played.differences:
         raise typer.Exit(1)
 
 
@@ -134,9 +143,32 @@ def _language(lang: str) -> str:
 
 def _centimes(text: str) -> int:
     whole, _, part = text.partition(".")
-    if not whole.isdigit() or not (part.isdigit() or not part) or len(part) > 2 or len(whole) > 9:
+    if not text.isascii() or not whole.isdigit() or not (part.isdigit() or not part) or len(part) > 2 or len(whole) > 9:
         raise ConfigError("--amount is no amount", "CFG-095", "dinars, e.g. 2000 or 2000.50")
     return int(whole) * 100 + int(part.ljust(2, "0") or 0)
+
+
+def _writable(trace: Path | None) -> None:
+    """CFG-095 before any card is touched if the trace could not be written; a file that is there stays as it is."""
+    if trace is None:
+        return
+    fresh = not trace.exists()
+    try:
+        with trace.open("ab"):
+            pass
+        if fresh:
+            trace.unlink()
+    except OSError as error:
+        raise ConfigError("--trace cannot be written", "CFG-095", "name a file in a folder that is there") from error
+
+
+def _write(trace: Path | None, found: dict[str, Any]) -> None:
+    """The trace, after the result was told: CFG-095 if it cannot be written after all."""
+    try:
+        if trace is not None:
+            trace.write_text(json.dumps(found, indent=1))
+    except OSError as error:
+        raise ConfigError("--trace could not be written", "CFG-095", "the result above stands") from error
 
 
 def _pin_from_console(tries: int | None, last: bool) -> str:

@@ -17,6 +17,8 @@ LANGUAGES = ("ar", "fr", "en")
 _BIT = re.compile(r"B[1-5]b[1-8]x?")
 _OBJECT = re.compile(r"(?:[0-9A-F]{2}){1,3}")
 _SAFE = re.compile(r"[A-Za-z0-9 -]{0,40}")
+_DETAIL = re.compile(r"[A-Za-z0-9 -]{1,40}")
+SCREEN = Path(__file__).resolve().parents[2] / "terminal" / "face" / "errors.yaml"
 NAMES = {  # as the standard's annex names them: the same in all three languages
     "57": "Track 2 Equivalent Data", "5A": "PAN", "5F24": "Application Expiration Date", "5F25": "Application Effective Date",
     "5F28": "Issuer Country Code", "82": "AIP", "86": "Issuer Script Command", "8C": "CDOL1", "8D": "CDOL2", "8E": "CVM List",
@@ -29,14 +31,53 @@ NAMES = {  # as the standard's annex names them: the same in all three languages
     "9F69": "Card Authentication Related Data", "9F6C": "Card Transaction Qualifiers",
     "9F51": "DRDOL", "9F6E": "Third Party Data", "DF4B": "POS Cardholder Interaction Information", "DF8303": "Min Time for Processing",
     "DF8304": "Max Time for Processing", "DF8305": "Device Estimated Transmission Time", "DF8306": "Measured Processing Time",
-    "9F4B": "SDAD", "71": "Issuer Script 71", "72": "Issuer Script 72",
+    "50": "Application Label", "5F20": "Cardholder Name", "5F2D": "Language Preference", "5F30": "Service Code", "5F34": "PAN Sequence Number",
+    "61": "Application Template", "6F": "FCI Template", "70": "READ RECORD Response Template", "77": "Response Message Template Format 2",
+    "80": "Response Message Template Format 1", "84": "DF Name", "87": "Application Priority Indicator", "88": "SFI of the Directory",
+    "8A": "Authorisation Response Code", "94": "AFL", "9F0D": "IAC-Default", "9F0E": "IAC-Denial", "9F0F": "IAC-Online",
+    "9F10": "Issuer Application Data", "9F27": "CID", "9F37": "Unpredictable Number", "9F42": "Application Currency Code",
+    "9F44": "Application Currency Exponent", "9F49": "DDOL", "9F4A": "SDA Tag List", "A5": "FCI Proprietary Template",
+    "BF0C": "FCI Issuer Discretionary Data", "9F4B": "SDAD", "71": "Issuer Script 71", "72": "Issuer Script 72",
 }  # fmt: skip
+
+
+_PLACES = ("EMV-101", "EMV-106", "EMV-107")  # their detail is a place or a number, no data object
 
 
 @lru_cache(maxsize=1)
 def texts() -> dict[str, Any]:
     """The catalogue."""
     return yaml.safe_load((Path(__file__).parent / "texts.yaml").read_text())
+
+
+@lru_cache(maxsize=1)
+def _screen() -> dict[str, Any]:
+    """The words of the officer's screen: what a limit or the link to the card says there, it says here."""
+    return yaml.safe_load(SCREEN.read_text())
+
+
+def outcome(code: str, lang: str, detail: str = "") -> str:
+    """A reason in words, with the data object, command or rule that its error names."""
+    if not _SAFE.fullmatch(code):
+        code = "?"
+    screen = _screen().get(f"err.{code}")
+    said = screen[lang] if screen and code not in texts()["outcomes"] else _say("outcomes", code, lang)
+    if code == "STOP" and f"err.{detail}" in _screen():
+        return f"{said} [{detail} {_screen()[f'err.{detail}'][lang]}]"
+    return said + (f" [{_named(code, detail, lang)}]" if detail and _DETAIL.fullmatch(detail) else "")
+
+
+def _named(code: str, detail: str, lang: str) -> str:
+    """ "5F24" with its name; a status word, an offset or a command as it is."""
+    if code == "EMV-120" and detail in texts()["cryptograms"]:
+        return _say("cryptograms", detail, lang)
+    if code in _PLACES:
+        return detail
+    return ", ".join(f"{word} {NAMES[word]}" for word in detail.split(" ")) if _all_tags(detail) else detail
+
+
+def _all_tags(detail: str) -> bool:
+    return all(word in NAMES for word in detail.split(" "))
 
 
 def _say(part: str, key: str, lang: str, **fields: str) -> str:
@@ -69,10 +110,10 @@ def _reason(why: str, lang: str) -> str:
     return sentence + (f" [{', '.join(rest)}]" if rest else "")
 
 
-def decisive(pairs: list[tuple[str, str]], lang: str) -> str:
+def decisive(pairs: list[tuple[str, str]], lang: str, detail: str = "") -> str:
     """The one line that matters, with what stands behind its bit."""
     what, why = codes.decisive(pairs)
-    said = line(what, why, lang)
+    said = line(what, why, lang, detail)
     bit = _BIT.search(what)
     if bit and not what.startswith("TVR"):
         causes = codes.lines(pairs, f"TVR {bit[0]}")
@@ -81,8 +122,15 @@ def decisive(pairs: list[tuple[str, str]], lang: str) -> str:
     return said
 
 
-def line(what: str, why: str, lang: str) -> str:
-    """One pair as a sentence."""
+def line(what: str, why: str, lang: str, detail: str = "") -> str:
+    """One pair as a sentence; `detail`: of the error behind the outcome. A pair that is not of the kernel's forms: its code only."""
+    try:
+        return _line(what, why, lang, detail)
+    except (ValueError, IndexError):
+        return texts()["head"]["other"][lang].format(what=what if _SAFE.fullmatch(what) else "?", text="?")
+
+
+def _line(what: str, why: str, lang: str, detail: str) -> str:
     head = texts()["head"]
     bit = _BIT.search(what)
     because = head["because"][lang]
@@ -112,7 +160,7 @@ def line(what: str, why: str, lang: str) -> str:
         known = why.split(" ")[0] in texts()["rules"]
         return head["online"][lang].format(text=_reason(why, lang) if known else _say("outcomes", why, lang))
     if what == "OUTCOME":
-        return head["outcome"][lang].format(text=_say("outcomes", why, lang))
+        return head["outcome"][lang].format(text=outcome(why, lang, detail))
     return head["other"][lang].format(what=what if _SAFE.fullmatch(what) else "?", text=_reason(why, lang))
 
 
@@ -137,9 +185,9 @@ def _cvm(what: str, why: str, lang: str) -> str:
     return said if why == "result" else f"{said}; {head['because'][lang]}: {_reason(why, lang)}"
 
 
-def lines(pairs: list[tuple[str, str]], lang: str) -> list[str]:
+def lines(pairs: list[tuple[str, str]], lang: str, detail: str = "") -> list[str]:
     """All sentences, in order."""
-    return [line(what, why, lang) for what, why in pairs]
+    return [line(what, why, lang, detail) for what, why in pairs]
 
 
 def untraced(pairs: list[tuple[str, str]], tvr: bytes, tsi: bytes) -> list[str]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from protocol import cbor, cose
+from protocol.crypto.native import NativeCrypto
 from protocol.emv.contactless.params import ContactlessParams
-from protocol.errors import ConfigError, FormatError
+from protocol.errors import ConfigError, FormatError, ParameterError
 from tools.house.paths import ROOT
 
 SAMPLE = ROOT / "var" / "cpython" / "sets" / "emv.cose"
@@ -30,7 +31,27 @@ def load(path: Path | None) -> ContactlessParams:
             "name a file with --params, or run `tasdid up` once to have the samples",
             source.name,
         )
-    return ContactlessParams(body(source.read_bytes(), source.name))
+    return checked(read(source), source.name)
+
+
+def read(source: Path) -> dict[str, Any]:
+    """The body of the set in a file. ConfigError CFG-093."""
+    try:
+        return body(source.read_bytes(), source.name)
+    except OSError as error:
+        raise ConfigError(f"{source.name} cannot be read", "CFG-093", "check the path given with --params") from error
+
+
+def checked(found: dict[str, Any], name: str) -> ContactlessParams:
+    """The parameters of a body, every CA key's check sum recomputed. ConfigError CFG-093 names the field; its cause has the code PRM-12x."""
+    try:
+        params = ContactlessParams(found)
+        params.check(NativeCrypto())
+    except ParameterError as error:
+        raise ConfigError(
+            f"{name} is no usable set: {error.code} {error.message}", "CFG-093", f"correct its field {error.detail}"
+        ) from error
+    return params
 
 
 def sample_body() -> dict[str, Any] | None:
@@ -43,8 +64,11 @@ def body(data: bytes, name: str) -> dict[str, Any]:
     try:
         if data.lstrip()[:1] == b"{":
             return _bytes(json.loads(data))
-        return cbor.decode(cose.sign1_parse(data).payload or b"")[6]
-    except (ValueError, KeyError, TypeError, FormatError) as error:
+        found = cbor.decode(cose.sign1_parse(data).payload or b"")[6]
+        if isinstance(found, dict):
+            return found
+        raise ValueError("no map")
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, FormatError) as error:
         raise ConfigError(
             f"{name} holds no EMV parameters", "CFG-093", "a signed set, or its body as JSON with hex strings"
         ) from error

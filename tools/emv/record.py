@@ -17,6 +17,7 @@ from typing import Any
 
 from protocol import apdu
 from protocol.errors import CardError, ConfigError, FormatError
+from tools.emv import shapes
 
 TEST_RIDS = (bytes.fromhex("F000005444"),)
 VERIFY = 0x20
@@ -69,6 +70,19 @@ class Recorder:
         return response, elapsed
 
 
+def selected(steps: list[tuple[bytes, bytes]]) -> bytes:
+    """The application that was selected, b"" if none was; one of no test RID goes before any other: it decides what may be written."""
+    aid = b""
+    for command, response in steps:
+        header, data = parsed(command)
+        name = (
+            header[:3] == b"\x00\xa4\x04" and response[-2:] == b"\x90\x00" and not data.startswith((b"1PAY", b"2PAY"))
+        )
+        if name and (not aid or is_test(aid)):
+            aid = data
+    return aid
+
+
 def steps_json(steps: list[tuple[bytes, bytes]], aid: bytes) -> list[dict[str, Any]]:
     """The steps as they may be written down for this application."""
     if is_test(aid):
@@ -80,17 +94,31 @@ def load(path: Path) -> dict[str, Any]:
     """A recording: "steps" [(command, response)], "terminal" {tag: value} and whatever else the file has. ConfigError CFG-094."""
     try:
         data = json.loads(path.read_text())
+        _not_shortened(data["steps"], path.name)
         steps = [(bytes.fromhex(step["command"]), bytes.fromhex(step["response"])) for step in data["steps"]]
         terminal = {int(tag, 16): bytes.fromhex(value) for tag, value in data.get("terminal", {}).items()}
     except OSError as error:
         raise ConfigError(f"{path.name} cannot be read", "CFG-094", "check the path") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(
             f"{path.name} is no recording",
             "CFG-094",
             'it needs {"steps": [{"command": hex, "response": hex}], "terminal": {tag: hex}}',
         ) from error
-    return {**data, "steps": steps, "terminal": terminal}
+    found = {**data, "steps": steps, "terminal": terminal}
+    shapes.check(found, path.name)
+    return found
+
+
+def _not_shortened(steps: list[Any], name: str) -> None:
+    """ConfigError CFG-096: the trace of a card of no test RID, or of none that was selected, holds no exchange."""
+    if any(isinstance(step, dict) and "sw" in step and "command" not in step for step in steps):
+        known = ", ".join(rid.hex().upper() for rid in TEST_RIDS)
+        raise ConfigError(
+            f"{name} was shortened when it was written: it has no exchange to replay",
+            "CFG-096",
+            f"only applications of a test RID ({known}) are written whole; `tasdid emv explain` reads this file",
+        )
 
 
 def parsed(command: bytes) -> tuple[bytes, bytes]:

@@ -40,7 +40,10 @@ _DEFAULTS = {
 
 
 class Replay:
-    """One recording; `run` gives the kernel's result (None if the recording ended too early). `differences` are sentences."""
+    """One recording; `run` gives the kernel's result (None if the recording ended too early). `differences` are sentences.
+
+    `interrupted`: the card left in the recording's last step, as the recording says it did.
+    """
 
     def __init__(self, recording: dict[str, Any], known: dict[str, Any] | None = None) -> None:
         self._steps: list[tuple[bytes, bytes]] = recording["steps"]
@@ -49,6 +52,7 @@ class Replay:
         self._at = 0
         self.differences: list[str] = []
         self.asked = 0
+        self.interrupted = False
         self._numbers = [bytes.fromhex(number) for number in recording.get("random", ())]
         self._elapsed = list(recording.get("elapsed", ()))
         self.terminal = {tag: bytes.fromhex(value) for tag, value in _DEFAULTS.items()} | recording["terminal"]
@@ -75,10 +79,12 @@ class Replay:
         except StopIteration as stop:
             result: Result = stop.value
         except CardError as error:
-            self.differences.append(str(error.message))
+            self.interrupted = self._recording.get("outcome") == 4 and lost is not None and self._at == len(self._steps)
+            if not self.interrupted:
+                self.differences.append(str(error.message))
             return None
         for step in self._steps[self._at :]:
-            self.differences.append(f"the recording goes on with {_name(step[0])}, the kernel has ended")
+            self.differences.append(f"the recording goes on with {named(step[0])}, the kernel has ended")
         self._compare(result)
         return result
 
@@ -93,15 +99,15 @@ class Replay:
             found = next((i for i in ahead if self._steps[i][0][:size] == header[:size]), None)
         if found is None:
             raise CardError(
-                f"the kernel sends {_name(command)} as command {self.asked}, the recording has no answer to it"
+                f"the kernel sends {named(command)} as command {self.asked}, the recording has no answer to it"
             )
         for i in range(self._at, found):
             self.differences.append(
-                f"the recording has {_name(self._steps[i][0])} as step {i + 1}, the kernel does not send it"
+                f"the recording has {named(self._steps[i][0])} as step {i + 1}, the kernel does not send it"
             )
         if exact is None:
             self.differences.append(
-                f"step {found + 1}, {_name(command)}: {_data_difference(command, self._steps[found][0])}"
+                f"step {found + 1}, {named(command)}: {_data_difference(command, self._steps[found][0])}"
             )
         self._at = found + 1
         return self._steps[found][1]
@@ -203,7 +209,7 @@ _INS = {
 }  # fmt: skip
 
 
-def _name(command: bytes) -> str:
+def named(command: bytes) -> str:
     """ "READ RECORD 01 0C" """
     known = _INS.get(command[1] if len(command) > 1 else -1, "command")
     return f"{known} {command[2:4].hex(' ').upper()}"
@@ -213,7 +219,7 @@ def _data_difference(sent: bytes, kept: bytes) -> str:
     """Where two commands of one header differ, by offset; values only as hashes, since data may be anything."""
     ours, theirs = record.parsed(sent)[1], record.parsed(kept)[1]
     if sent[:4] != kept[:4]:
-        return f"the recording has {_name(kept)}"
+        return f"the recording has {named(kept)}"
     if len(ours) != len(theirs):
         return f"{len(ours)} bytes of data sent, {len(theirs)} recorded"
     places = [i for i in range(len(ours)) if ours[i] != theirs[i]]

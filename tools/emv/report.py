@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from protocol.emv.kernel import Result
-from protocol.errors import ConfigError
+from protocol.errors import CardError, ConfigError
 from tools.emv import explain, record, replay
 
 OUTCOMES = {1: "approved", 2: "provisional", 3: "declined", 4: "interrupted"}
@@ -19,30 +19,66 @@ def of(result: Result, steps: list[tuple[bytes, bytes]], lang: str) -> dict[str,
         "label": result.label, "last4": bytes(result.pan[-4:]).decode(), "tvr": result.tvr.hex().upper(), "tsi": result.tsi.hex().upper(),
         "cvm_results": result.cvm_results.hex().upper(), "oda": result.oda, "cda_ok": result.cda_ok, "cid": f"{result.cid:02X}",
         "atc": result.atc, "auth_code": result.auth_code, "script_results": result.script_results.hex().upper(), "commands": len(steps),
-        "data": [list(entry) for entry in replay.data_read(steps)], "explanation": explain.lines(result.explain, lang),
-        "decisive": explain.decisive(result.explain, lang),
+        "data": [list(entry) for entry in replay.data_read(steps)], "explanation": explain.lines(result.explain, lang, result.detail),
+        "decisive": explain.decisive(result.explain, lang, result.detail),
     }  # fmt: skip
     result.forget()
     return found
 
 
+def interrupted(error: CardError, payment: Any, lang: str) -> dict[str, Any]:
+    """A payment that the card or its link cut short: nothing is paid; what was sent online is to be reversed."""
+    pairs, detail = [("OUTCOME", error.code)], _torn_in(payment.steps)
+    return {
+        "interface": _interface(payment), "outcome": OUTCOMES[4], "reason": error.code, "detail": detail,
+        "aid": record.selected(payment.steps).hex().upper(), "commands": len(payment.steps),
+        "reversal": payment.online_reply is not None, "data": [list(entry) for entry in replay.data_read(payment.steps)],
+        "explanation": explain.lines(pairs, lang, detail), "decisive": explain.decisive(pairs, lang, detail),
+        "error": {"code": error.code, "message": error.message, "hint": error.hint},
+    }  # fmt: skip
+
+
+def _torn_in(steps: list[tuple[bytes, bytes]]) -> str:
+    """The last command that asked something; GET RESPONSE only fetches the answer to the one before."""
+    asked = [command for command, _ in steps if command[1:2] != b"\xc0"]
+    return replay.named((asked or [steps[-1][0]])[-1])
+
+
+def _interface(payment: Any) -> str:
+    return "contactless" if payment.contactless else "contact"
+
+
+def trace_interrupted(error: CardError, payment: Any) -> dict[str, Any]:
+    """What `--trace` writes of a payment that was cut short."""
+    return {
+        **_exchange(payment, record.selected(payment.steps)), "interface": _interface(payment),
+        "aid": record.selected(payment.steps).hex().upper(), "outcome": 4, "reason": error.code,
+        "detail": _torn_in(payment.steps), "explain": [["OUTCOME", error.code]],
+    }  # fmt: skip
+
+
 def trace(result: Result, payment: Any) -> dict[str, Any]:
     """What `--trace` writes: a recording that `replay` reads and an explanation that `explain` reads."""
-    txn = payment.txn
-    test = record.is_test(result.aid)
-    reply = payment.online_reply
     return {
-        "steps": record.steps_json(payment.steps, result.aid),
+        **_exchange(payment, result.aid), "interface": result.interface, "kernel": result.kernel,
+        "aid": result.aid.hex().upper(), "tvr": result.tvr.hex().upper(), "tsi": result.tsi.hex().upper(),
+        "cvm_results": result.cvm_results.hex().upper(), "outcome": result.outcome, "reason": result.reason,
+        "detail": result.detail, "explain": [list(pair) for pair in result.explain],
+    }  # fmt: skip
+
+
+def _exchange(payment: Any, aid: bytes) -> dict[str, Any]:
+    """What passed between kernel and card, and what the kernel was given."""
+    txn, reply = payment.txn, payment.online_reply
+    test = record.is_test(aid)
+    return {
+        "steps": record.steps_json(payment.steps, aid),
         "terminal": {
             "9F02": f"{txn['amount']:012d}", "5F2A": f"{txn['currency']:04d}", "9F1A": f"{txn['country']:04d}", "9A": txn["date"],
             "9F21": txn["time"], "9C": f"{txn['type']:02X}", "9F41": f"{txn['counter']:08d}", "9F37": payment.un.hex().upper(),
         },
         **({"online": {**reply, "data": bytes(reply.get("data", b"")).hex().upper()}} if test and reply else {}),
         **({"random": [number.hex().upper() for number in payment.numbers], "elapsed": payment.elapsed} if payment.contactless else {}),
-        "interface": result.interface, "kernel": result.kernel,
-        "aid": result.aid.hex().upper(), "tvr": result.tvr.hex().upper(), "tsi": result.tsi.hex().upper(),
-        "cvm_results": result.cvm_results.hex().upper(), "outcome": result.outcome, "reason": result.reason,
-        "explain": [list(pair) for pair in result.explain],
     }  # fmt: skip
 
 
@@ -55,7 +91,7 @@ def explanations(path: Path) -> list[dict[str, Any]]:
         )
     except OSError as error:
         raise ConfigError(f"{path.name} cannot be read", "CFG-094", "check the path") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path.name} is no trace", "CFG-094", "JSON, or one JSON object a line") from error
     found = [entry for entry in entries if isinstance(entry, dict) and _pairs(entry.get("explain"))]
     if not found:
@@ -84,10 +120,12 @@ def _pairs(value: Any) -> bool:
 def told(entry: dict[str, Any], lang: str) -> dict[str, Any]:
     """One payment in words."""
     pairs = [(what, why) for what, why in entry["explain"]]
+    detail = entry.get("detail")
+    detail = detail if isinstance(detail, str) else ""
     head = explain.texts()["head"]
     title = f"{head['title'][lang]} - TVR {str(entry.get('tvr', '')).upper()} TSI {str(entry.get('tsi', '')).upper()}"
     return {
         "title": title,
-        "lines": explain.lines(pairs, lang),
-        "decisive": f"{head['decisive'][lang]}: {explain.decisive(pairs, lang)}",
+        "lines": explain.lines(pairs, lang, detail),
+        "decisive": f"{head['decisive'][lang]}: {explain.decisive(pairs, lang, detail)}",
     }

@@ -15,7 +15,7 @@
 absent list means that this terminal takes no contactless card. Everything else of the set is the contact kernel's.
 """
 
-from protocol.emv.params import AidParams, EmvParams, _bytes, _flag, _uint
+from protocol.emv.params import AidParams, EmvParams, _bytes, _flag, _list, _uint
 from protocol.errors import ParameterError
 
 _AT_MOST = 0xFFFFFFFF
@@ -45,6 +45,8 @@ class Combination(AidParams):
         self.torn_lifetime_s = _uint(entry, "torn_lifetime_s", 0xFFFF, 300)
         self.torn_records = _uint(entry, "torn_records", 8, 1)
         rrp = entry.get("rrp", {})
+        if not isinstance(rrp, dict):
+            raise ParameterError("EMV parameter is no map", "PRM-124", detail="rrp")
         self.rrp = {
             name: _uint(rrp, name, 0xFFFF, default)
             for name, default in (
@@ -63,4 +65,4 @@ class ContactlessParams(EmvParams):
 
     def __init__(self, body: dict) -> None:
         EmvParams.__init__(self, body)
-        self.combinations = [Combination(entry) for entry in body.get("contactless", [])]
+        self.combinations = [Combination(entry) for entry in _list(body, "contactless", (dict,))]

@@ -78,3 +78,14 @@ def test_the_decisive_line():
     assert explain.decisive(result.explain) == ("TAC-DEFAULT B4b8", "tvr 95")
     assert explain.lines(result.explain, "TVR B4b8") == ["floor 9F02 9F1B"]
     assert explain.decisive([]) == ("", "")
+
+
+def test_what_led_to_the_issuer_does_not_decide_where_something_else_declined():
+    online = [("TVR B4b8", "floor 9F02 9F1B"), ("TAC-ONLINE B4b8", "tvr 95"), ("GAC1 asked 80", "card gave 80")]
+    for end in ([("ONLINE", "51"), ("OUTCOME", "51")], [("OUTCOME", "EMV-104")], [("ONLINE", "00"), ("OUTCOME", "Z1")]):
+        assert explain.decisive(online + end) == end[-1]
+        assert explain.decided(online + end) == ""
+    approved = [("ONLINE", "00"), ("OUTCOME", "00")]
+    assert explain.decisive(online + approved) == ("TAC-ONLINE B4b8", "tvr 95")
+    denied = [("TAC-DENIAL B1b4", "tvr 95"), ("GAC1 asked 00", "card gave 00"), ("OUTCOME", "Z1")]
+    assert explain.decided(denied) == "B1b4"

@@ -42,9 +42,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextlib.contextmanager
-def reader(card: Any) -> Iterator[str]:
-    """A reader on a link with a card in it."""
+def reader(card: Any, tear_at: int | None = None) -> Iterator[str]:
+    """A reader on a link with a card in it, which leaves in its `tear_at`-th command."""
     ready, loop, slot = threading.Event(), asyncio.new_event_loop(), LinkSlot()
+    slot.tear_at = tear_at
 
     async def serve() -> None:
         await slot.start()

@@ -1,0 +1,74 @@
+"""What the fields of a recording have to look like before the kernel sees them: a recording is made by anybody's hands.
+
+Raises ConfigError CFG-094 naming the field and its form; never repeats what stands there.
+"""
+
+import re
+from typing import Any
+
+from protocol.errors import ConfigError
+
+_DIGITS = {0x9F02: 6, 0x9A: 3, 0x9F21: 3, 0x5F2A: 2, 0x9F1A: 2, 0x9F41: 4}  # numeric data objects and their bytes
+_BYTES = {
+    0x9C: 1, 0x9F37: 4, 0x9F33: 3, 0x9F40: 5, 0x9F09: 2, 0x9F1B: 4, 0x9F35: 1, 0x9F66: 4, 0x9F1C: 8, 0x9F16: 15, 0x9F1E: 8,
+}  # fmt: skip
+_REGISTERS = {"tvr": 5, "tsi": 2, "cvm_results": 3}
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2})*")
+
+
+def check(recording: dict[str, Any], name: str) -> None:
+    """The terminal's data, the issuer's reply, numbers, times, registers and decision of a recording whose steps are read."""
+    for tag, value in recording["terminal"].items():
+        _expect(_object(tag, value), name, f"terminal {tag:02X}", _form(tag))
+    for field, size in _REGISTERS.items():
+        form = f"{size} bytes in hexadecimal"
+        _expect(field not in recording or _is_hex(recording[field], (0, size)), name, field, form)
+    numbers, times = recording.get("random", []), recording.get("elapsed", [])
+    _expect(_all(numbers, lambda n: _is_hex(n) and n != ""), name, "random", "a list of numbers in hexadecimal")
+    first = numbers[0] if numbers else "00000000"
+    _expect(len(first) == 8, name, "random", "its first number has four bytes")
+    _expect(_all(times, _is_count), name, "elapsed", "a list of times in units of 100 microseconds")
+    _expect("outcome" not in recording or recording["outcome"] in (1, 2, 3, 4), name, "outcome", "1, 2, 3 or 4")
+    _expect(isinstance(recording.get("reason", ""), str), name, "reason", "a text")
+    _reply(recording.get("online"), name)
+
+
+def _reply(reply: Any, name: str) -> None:
+    """What the issuer answered: absent, sent without an answer, or a response code with data."""
+    if reply is None:
+        return
+    _expect(isinstance(reply, dict), name, "online", '{"arc": two characters, "data": hex} or {"sent": true}')
+    _expect(reply.get("sent", False) in (True, False), name, "online sent", "true or false")
+    _expect(bool(reply.get("sent")) or isinstance(reply.get("arc"), str), name, "online arc", "two characters")
+    _expect(_is_hex(reply.get("data", "")), name, "online data", "hexadecimal")
+    _expect(isinstance(reply.get("auth_code", ""), str), name, "online auth_code", "a text")
+    unknown = set(reply) - {"sent", "arc", "data", "auth_code"}
+    _expect(not unknown, name, "online", "no fields but sent, arc, data, auth_code")
+
+
+def _object(tag: int, value: bytes) -> bool:
+    if tag in _DIGITS:
+        return len(value) == _DIGITS[tag] and value.hex().isdigit()
+    return len(value) == _BYTES.get(tag, len(value))
+
+
+def _form(tag: int) -> str:
+    size = _DIGITS.get(tag) or _BYTES.get(tag)
+    return f"{size} bytes, digits only" if tag in _DIGITS else f"{size} bytes"
+
+
+def _is_hex(value: Any, sizes: tuple[int, ...] = ()) -> bool:
+    return isinstance(value, str) and bool(_HEX.fullmatch(value)) and (not sizes or len(value) // 2 in sizes)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 32
+
+
+def _all(value: Any, holds: Any) -> bool:
+    return isinstance(value, list) and all(holds(entry) for entry in value)
+
+
+def _expect(holds: bool, name: str, field: str, form: str) -> None:
+    if not holds:
+        raise ConfigError(f"{name}: {field} is malformed", "CFG-094", f"it has to be: {form}")
