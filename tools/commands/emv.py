@@ -46,6 +46,12 @@ def pay(
         bool, typer.Option("--contactless/--contact", help="the card is held to an antenna: entry point, Kernel 2 or 3")
     ] = False,
     params: Params = None,
+    application: Annotated[
+        str,
+        typer.Option(
+            help="of several on the card: its place in the list (contact), or its AID; the card's first if not given"
+        ),
+    ] = "",
     world: Annotated[
         Path | None, typer.Option(help="folder of the simulated world whose issuers answer online")
     ] = None,
@@ -63,9 +69,11 @@ def pay(
     lang = _language(lang)
     _writable(trace)
     folder = (world or ROOT / "var" / "cpython") / "pki" / "schemes"
+    place, aid = _application(application, contactless)
+    known = parameters.load(params)
     payment = Payment(
-        _centimes(amount), parameters.load(params), _pin_from_stdin if pin_stdin else _pin_from_console,
-        TestIssuer(folder) if online else None, lambda line: print(line, file=sys.stderr, flush=True), contactless,
+        _centimes(amount), parameters.narrowed(known, aid) if aid else known, _pin_from_stdin if pin_stdin else _pin_from_console,
+        TestIssuer(folder) if online else None, lambda line: print(line, file=sys.stderr, flush=True), contactless, place,
     )  # fmt: skip
     try:
         result = asyncio.run(payment.run(card_reader(reader)))
@@ -169,6 +177,22 @@ def _write(trace: Path | None, found: dict[str, Any]) -> None:
             trace.write_text(json.dumps(found, indent=1))
     except OSError as error:
         raise ConfigError("--trace could not be written", "CFG-095", "the result above stands") from error
+
+
+def _application(text: str, contactless: bool) -> tuple[int, bytes]:
+    """(place in the card's list from 1, b"") or (0, AID); (0, b"") for the card's first. CFG-095."""
+    if not text:
+        return 0, b""
+    if text.isascii() and text.isdigit() and len(text) <= 2 and int(text) >= 1 and not contactless:
+        return int(text), b""
+    try:
+        aid = bytes.fromhex(text)
+    except ValueError:
+        aid = b""
+    if not 5 <= len(aid) <= 16:
+        hint = "its AID in hexadecimal" + ("" if contactless else ", or its place in the list, from 1")
+        raise ConfigError("--application is none", "CFG-095", hint)
+    return 0, aid
 
 
 def _pin_from_console(tries: int | None, last: bool) -> str:

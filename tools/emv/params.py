@@ -54,6 +54,17 @@ def checked(found: dict[str, Any], name: str) -> ContactlessParams:
     return params
 
 
+def narrowed(params: ContactlessParams, aid: bytes) -> ContactlessParams:
+    """`params` with this application of the card alone, under the entries that cover it. ConfigError CFG-095: none does."""
+    for entries in (params.aids, params.combinations):
+        entries[:] = [entry for entry in entries if aid == entry.aid or (entry.partial and aid.startswith(entry.aid))]
+        for entry in entries:
+            entry.aid = aid
+    if not params.aids:
+        raise ConfigError("--application is no application of the parameters", "CFG-095", "an AID that --params covers")
+    return params
+
+
 def sample_body() -> dict[str, Any] | None:
     """The body of the simulator's set, None if there is none yet."""
     return body(SAMPLE.read_bytes(), SAMPLE.name) if SAMPLE.is_file() else None

@@ -16,7 +16,7 @@ from protocol.emv.contactless import entry
 from protocol.emv.contactless.params import ContactlessParams
 from protocol.emv.contactless.torn import TornLog
 from protocol.emv.kernel import Result, transact
-from protocol.errors import NoCardError
+from protocol.errors import ConfigError, NoCardError
 from terminal.flows.drive import drive
 from tools.emv.record import Recorder
 
@@ -78,7 +78,10 @@ class Payment:
         issuer: TestIssuer | None,
         say: Callable[[str], None],
         contactless: bool = False,
+        application: int = 0,
     ) -> None:
+        self._application = application  # 1..: the one to take of those that the card offers; 0: the best by priority
+        self.choices: list[int] = []
         self.contactless = contactless
         self.amount = amount
         self._params = params
@@ -123,8 +126,16 @@ class Payment:
             await reader.disconnect()
 
     async def _choose(self, labels: list[str]) -> int:
-        self._say("applications: " + ", ".join(labels) + f"; taken: {labels[0]}")
-        return 0
+        """The application that was asked for, once; without that the best by the card's priority (Book 1, 12.4)."""
+        wanted = self._application
+        listed = ", ".join(f"{at + 1} {label}" for at, label in enumerate(labels))
+        if wanted > len(labels):
+            raise ConfigError("the card has no such application", "CFG-095", f"--application: {listed}")
+        if wanted and self.choices:
+            raise ConfigError("the card refuses the application that was chosen", "CFG-095", f"--application: {listed}")
+        self.choices.append(max(wanted - 1, 0))
+        self._say(f"applications: {listed}; taken: {labels[self.choices[-1]]}")
+        return self.choices[-1]
 
     async def _pin(self, tries: int | None, last: bool) -> bytearray | None:
         digits = self._ask_pin(tries, last)
@@ -143,6 +154,8 @@ class Payment:
 
     async def _identified(self, facts: dict[str, Any]) -> None:
         self._facts = facts
+        if self._application > 1 and not self.choices:
+            raise ConfigError("the card offers one application", "CFG-095", "leave --application out")
         self._say(f"application {facts['label']}")
 
     async def _again(self, message: int) -> bool | None:

@@ -4,7 +4,7 @@
      "random": [hex …], "elapsed": [units of 100 microseconds …], …}
 
 A step without a response is one in which the card left. "random" are the unpredictable numbers as they were drawn, "elapsed" the times of the
-relay resistance exchanges; a recording may lack both.
+relay resistance exchanges, "choices" what the cardholder chose of the applications offered; a recording may lack them.
 
 VERIFY is always masked: its data become zeros. Raw steps are kept for applications of test RIDs only; of others a step keeps the command's
 header, the length of the answer and its status word, which is enough to see what happened and useless to a thief.

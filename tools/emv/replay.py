@@ -54,6 +54,7 @@ class Replay:
         self.asked = 0
         self.interrupted = False
         self._numbers = [bytes.fromhex(number) for number in recording.get("random", ())]
+        self._choices = list(recording.get("choices", ()))
         self._elapsed = list(recording.get("elapsed", ()))
         self.terminal = {tag: bytes.fromhex(value) for tag, value in _DEFAULTS.items()} | recording["terminal"]
 
@@ -115,7 +116,7 @@ class Replay:
     def _person(self, request: tuple[Any, ...]) -> Any:
         """What a cardholder, an issuer or a generator answers: as the recording suggests."""
         if request[0] == "choose":
-            return 0
+            return min(self._choices.pop(0) if self._choices else 0, len(request[1]) - 1)
         if request[0] == "random":
             return self._next_number(request[1])
         if request[0] == "pin":

@@ -78,6 +78,7 @@ def _exchange(payment: Any, aid: bytes) -> dict[str, Any]:
             "9F21": txn["time"], "9C": f"{txn['type']:02X}", "9F41": f"{txn['counter']:08d}", "9F37": payment.un.hex().upper(),
         },
         **({"online": {**reply, "data": bytes(reply.get("data", b"")).hex().upper()}} if test and reply else {}),
+        **({"choices": payment.choices} if payment.choices else {}),
         **({"random": [number.hex().upper() for number in payment.numbers], "elapsed": payment.elapsed} if payment.contactless else {}),
     }  # fmt: skip
 

@@ -28,6 +28,7 @@ def check(recording: dict[str, Any], name: str) -> None:
     first = numbers[0] if numbers else "00000000"
     _expect(len(first) == 8, name, "random", "its first number has four bytes")
     _expect(_all(times, _is_count), name, "elapsed", "a list of times in units of 100 microseconds")
+    _expect(_all(recording.get("choices", []), _is_count), name, "choices", "a list of positions, from 0")
     _expect("outcome" not in recording or recording["outcome"] in (1, 2, 3, 4), name, "outcome", "1, 2, 3 or 4")
     _expect(isinstance(recording.get("reason", ""), str), name, "reason", "a text")
     _reply(recording.get("online"), name)
