@@ -11,6 +11,7 @@ from typing import Any
 from protocol import cbor, cose
 from protocol.crypto.native import NativeCrypto
 from protocol.emv.contactless.params import ContactlessParams
+from protocol.emv.params import AidParams
 from protocol.errors import ConfigError, FormatError, ParameterError
 from tools.house.paths import ROOT
 
@@ -56,13 +57,17 @@ def checked(found: dict[str, Any], name: str) -> ContactlessParams:
 
 def narrowed(params: ContactlessParams, aid: bytes) -> ContactlessParams:
     """`params` with this application of the card alone, under the entries that cover it. ConfigError CFG-095: none does."""
-    for entries in (params.aids, params.combinations):
-        entries[:] = [entry for entry in entries if aid == entry.aid or (entry.partial and aid.startswith(entry.aid))]
-        for entry in entries:
-            entry.aid = aid
+    params.aids = [entry for entry in params.aids if _covers(entry, aid)]
+    params.combinations = [entry for entry in params.combinations if _covers(entry, aid)]
+    for entry in (*params.aids, *params.combinations):
+        entry.aid = aid
     if not params.aids:
         raise ConfigError("--application is no application of the parameters", "CFG-095", "an AID that --params covers")
     return params
+
+
+def _covers(entry: AidParams, aid: bytes) -> bool:
+    return aid == entry.aid or (entry.partial and aid.startswith(entry.aid))
 
 
 def sample_body() -> dict[str, Any] | None:
