@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 SMALLER = (2048, 1024, 512, 240, 231, 223, 192, 128, 64, 16)  # 231 and 223: an answer of 256 bytes with 3DES, with AES
 OTHER_WAY = (0x6985, 0x6986, 0x6981, 0x6A86, 0x6D00, 0x6B00)
+SHORT_STEPS = (240, 231, 223, 128, 64, 16)  # where each costs a channel
+CHANNEL_LOST = (0x6882, 0x6987, 0x6988)
 END_REACHED = (0x6B00, 0x6282, 0x9000)
 BY_SHORT_ID, BY_SELECT = 0, 1
 TOO_LARGE = "size"  # detail of LIC-032: the file may be right, but is larger than this terminal reads
@@ -144,7 +146,7 @@ def read(chip: "Chip", state: FileRead) -> "Generator[tuple, bytes, None]":
             yield from reader.step()
         except MessagingError as cause:
             yield from chip.rebuild(cause)
-            reader.lost()
+            reader.lost(cause.detail)
         else:
             if state.total:
                 yield ("progress", profile.name_of(state.file), state.done, state.total)
@@ -160,10 +162,22 @@ class _Reader:
         self.way = BY_SHORT_ID
         self.tried_both = False
         self.selected = False
+        self.want = 0  # bytes that the last READ BINARY asked for
 
-    def lost(self) -> None:
-        """The channel was rebuilt: no file is selected any more."""
+    def lost(self, why: object) -> None:
+        """The channel was rebuilt: no file is selected any more. `why` is the status that ended it, if the chip, or the reader between, said one.
+
+        What was asked for may have been the reason: an extended length on any word but those of a lost channel, a short one on 6700 and
+        6Cxx. Each try costs a channel, so that the steps are wide.
+        """
         self.selected = False
+        if not isinstance(why, int):
+            return
+        if self.want >= 256:
+            if why not in CHANNEL_LOST:
+                self.chip.chunk = SHORT_STEPS[0]
+        elif (why == 0x6700 or why >> 8 == 0x6C) and self.want > SHORT_STEPS[-1]:
+            self.chip.chunk = [size for size in SHORT_STEPS if size < self.want][0]
 
     def step(self) -> "Generator[tuple, bytes, None]":
         """One READ BINARY, or what must go before it."""
@@ -179,6 +193,7 @@ class _Reader:
         self.chip.reads += 1
         if self.chip.reads > MAX_READS:
             raise ReadError("the chip gives its files in crumbs", detail=profile.name_of(state.file))
+        self.want = want
         size = bytes((want,)) if want < 256 else b"\0" + pack.u16be(want)
         data, status = yield from self.chip.send(bytes((0, 0xB0, p1, p2)) + size)
         self.exact = 0
@@ -195,6 +210,7 @@ class _Reader:
     def make_current(self) -> "Generator[tuple, bytes, None]":
         """Select the file again before a plain READ BINARY, and see that it still begins as it did."""
         state = self.state
+        self.want = 0
         if self.way == BY_SHORT_ID:
             data, status = yield from self.chip.send(bytes((0, 0xB0, 0x80 | state.file, 0, len(state.head))))
             if status not in (0x9000, 0x6282):

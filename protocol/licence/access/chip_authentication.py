@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from protocol import pack
 from protocol.der import INTEGER, SEQUENCE, SET, Der, wrap
+from protocol.errors import CryptoError
 from protocol.licence import curves, groups, profile
 from protocol.licence.access import keys
 from protocol.licence.access.messaging import SecureChannel
-from protocol.licence.errors import TrustError
+from protocol.licence.errors import TrustError, UnsupportedError
 from protocol.licence.trust import algorithms
 
 if TYPE_CHECKING:
@@ -83,26 +84,49 @@ def hides_pace(group14: "Bytes", offered: "list") -> bool:
 
 
 def offer(group14: "Bytes") -> Offer:
-    """The first offer in a whole DG14; UnsupportedError if its key cannot be used here, TrustError if there is none."""
+    """The first key of a whole DG14 that can be used here, with its protocol: the one that names the key's number, or none.
+
+    UnsupportedError if no key can be used here, TrustError if there is none.
+    """
+    held, protocols = _held(group14)
+    missing: Exception = TrustError("DG14 holds no key for chip authentication", detail="DG14")
+    for kind, key, key_id in held:
+        if isinstance(key, UnsupportedError):
+            missing = key
+            continue
+        for name, number in protocols:
+            if name[-2] == kind and (number == key_id or not number or not key_id):
+                return Offer(key, key_id, name, CIPHERS[name[-1] - 1])
+        if not [name for name, _ in protocols if name[-2] == kind]:
+            return Offer(key, key_id, b"", keys.DES3)
+    raise missing
+
+
+def _held(group14: "Bytes") -> "tuple[list[tuple], list[tuple]]":
+    """(keys as (kind, key or UnsupportedError, number), protocols as (object identifier, number of its key)); no number is b""."""
     infos = _infos(group14)
-    key, key_id, oid, kind = None, b"", b"", 0
-    protocols: "list[bytes]" = []
+    held: "list[tuple]" = []
+    protocols: "list[tuple]" = []
     while infos.more():
         info = infos.enter(SEQUENCE)
         name = info.oid()
-        if name[:-1] == _PUBLIC_KEY and name[-1] in (_DH, _ECDH) and key is None:
-            kind = name[-1]
-            key = algorithms.read_public_key(info) if kind == _ECDH else read_field_key(info)
-            if info.peek() == INTEGER:
-                key_id = info.integer_bytes()
+        if name[:-1] == _PUBLIC_KEY and name[-1] in (_DH, _ECDH):
+            held.append(_key(info, name[-1]))
         elif len(name) == len(_PROTOCOL) + 2 and name[:-2] == _PROTOCOL and 1 <= name[-1] <= 4:
-            protocols.append(name)
-    if key is None or key.kind not in (algorithms.ECDSA, FieldKey.kind):
+            if info.peek() == INTEGER:
+                info.integer_bytes()  # its version
+            protocols.append((name, info.integer_bytes() if info.peek() == INTEGER else b""))
+    return held, protocols
+
+
+def _key(info: Der, kind: int) -> "tuple[int, Any, bytes]":
+    try:
+        key = algorithms.read_public_key(info) if kind == _ECDH else read_field_key(info)
+    except UnsupportedError as error:
+        return kind, error, b""
+    if key.kind not in (algorithms.ECDSA, FieldKey.kind):
         raise TrustError("DG14 holds no key for chip authentication", detail="DG14")
-    for name in protocols:
-        if name[-2] == kind and not oid:
-            oid = name
-    return Offer(key, key_id, oid, CIPHERS[oid[-1] - 1] if oid else keys.DES3)
+    return kind, key, info.integer_bytes() if info.peek() == INTEGER else b""
 
 
 def read_field_key(parent: Der) -> FieldKey:
@@ -133,11 +157,23 @@ def read_field_key(parent: Der) -> FieldKey:
 
 
 def mapping_holds(crypto: "Crypto", group14: "Bytes", proof: "tuple[bytes, bytes]") -> bool:
-    """Whether the data of PACE's chip-authentication mapping belong to DG14's key (Doc 9303-11 section 4.4.3.5.2)."""
-    key = offer(group14).key
-    if not isinstance(key, algorithms.PublicKey):
+    """Whether the data of PACE's chip-authentication mapping belong to a key of DG14 (Doc 9303-11 section 4.4.3.5.2).
+
+    DG14 may hold keys on other curves than the mapping's: they open nothing. TrustError if it holds none on any curve.
+    """
+    found = False
+    for _, key, _ in _held(group14)[0]:
+        if not isinstance(key, algorithms.PublicKey) or len(key.point) != len(proof[1]):
+            continue
+        found = True
+        try:
+            if pack.ct_equal(crypto.ec_multiply(key.curve, proof[0], key.point), proof[1]):
+                return True
+        except CryptoError:
+            continue
+    if not found:
         raise TrustError("the mapping and the key in DG14 do not belong together", detail="DG14")
-    return pack.ct_equal(crypto.ec_multiply(key.curve, proof[0], key.point), proof[1])
+    return False
 
 
 def agree(

@@ -37,6 +37,7 @@ REQUIREMENTS: dict[str, str] = {
     "LR-10": "Progress is told per file and only grows",
     "LR-11": "A card pulled at any command leaves no session; the next reading authenticates and reads nothing twice",
     "LR-14": "The portrait is decoded as it comes and shown; a kind that the terminal cannot decode is said to be not shown (project)",
+    "LR-15": "A length refused in clear ends the channel and is learnt from; announced extended length that does not work is given up",
     "LR-13": "A chip that gives its files in crumbs ends the reading (project)",
     "LR-12": "Another chip after an interruption is LIC-033 (project)",
     # belief
@@ -66,6 +67,7 @@ REQUIREMENTS: dict[str, str] = {
     "LP-08": "A chip that announces neither is data genuine, chip not proven (project)",
     "LP-09": "A DG14 without a key for chip authentication announces none",
     "LP-11": "A signature too large for a short answer is asked for with extended length where the card has it; then no length excuses a refusal",
+    "LP-12": "Where DG14 holds several keys, a key goes with the protocol that names its number, and the mapping with the key of its curve",
     "LP-10": "A channel lost during a proof is no clone; each challenge is fresh",
     # outside the process
     "LX-01": "Strangers reach the simulated chip through pcscd and decode its answers (opensc-tool, openssl)",

@@ -1,5 +1,6 @@
 """Proving: the chip answers challenges that only the genuine one can, and what counts as announced."""
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,9 @@ import pytest
 
 from protocol import records
 from sim.cards.licence import profile
+from sim.cards.licence.proof.keys import AgreementKey, security_infos
+from sim.cards.licence.proof.suite import Suite
+from sim.cards.tlv import read, tlv
 from tests.conformance.licence import bench
 from tests.conformance.licence.requirements import meets
 
@@ -60,9 +64,14 @@ def test_a_channel_lost_during_the_proof_is_no_clone(name: str) -> None:
         assert got.verdict == records.VERDICT_GENUINE, at
 
 
+build = importlib.import_module("sim.cards.licence.build")  # the package has a function of that name
 LARGE = {**profile("active-rsa-2048"), "portrait_bytes": 2500}
 QUIET = {key: value for key, value in LARGE.items() if key not in ("announces_extended", "quirks")}
 ROOM = 0x7000
+
+
+EXTENDED = {"room": ROOM, "atr": bench.chip_of(LARGE).atr}
+"""A link and a card that have extended length."""
 
 
 def _answering(given: dict[str, Any], answer: Callable[[Any], tuple[bytes, int] | None]) -> Any:
@@ -93,10 +102,15 @@ def _clear(chip: Any, refuse: Callable[[bytes], bool], status: int) -> Any:
 def test_a_clone_that_finds_fault_with_the_length_is_a_clone_where_the_link_has_room(
     given: dict[str, Any], status: int
 ) -> None:
-    protected = bench.read(given, _answering(given, lambda _: (b"", status)), room=ROOM).done
+    how = EXTENDED if given is LARGE else {"room": ROOM}
+    told = bench.read(given, _answering(given, lambda _: (b"", status)), **how)
+    protected = told.done
+    if given is LARGE:
+        asked = [command for command in told.commands if command[:2] == b"\x0c\x88"]
+        assert asked and all(command[4] == 0 for command in asked)
     assert (protected.verdict, protected.chip) == (records.VERDICT_CLONE, "failed")
     assert "LIC-240" in protected.findings and "LIC-244" not in protected.findings
-    clear = bench.read(given, _clear(bench.chip_of(given), lambda _: True, status), room=ROOM).done
+    clear = bench.read(given, _clear(bench.chip_of(given), lambda _: True, status), **how).done
     assert clear.verdict == records.VERDICT_CLONE
 
 
@@ -159,3 +173,60 @@ def test_two_keys_are_told_apart_by_their_number() -> None:
     chip = bench.chip_of("agreement-aes256")
     chip.abilities.agreement.key_id = 6
     assert bench.read("agreement-aes256", chip).done.verdict == records.VERDICT_CLONE
+
+
+def _two_keys(given: dict[str, Any], keys: tuple[AgreementKey, AgreementKey], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The chip of a profile that holds two keys for chip authentication, both announced in DG14 and told apart by their numbers."""
+    inner = build._key_groups
+
+    def groups(named: Any, abilities: Any, offers: Any) -> Any:
+        made = inner(named, abilities, offers)
+        made[14] = tlv(0x6E, security_infos(*offers, *keys[0].infos(), *keys[1].infos()))
+        return made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "_key_groups", groups)
+        chip = bench.chip_of(given)
+    answer = chip._chip_authentication
+
+    def chosen(apdu: Any) -> Any:
+        if apdu.ins == 0x22:
+            number = dict(read(apdu.data)).get(0x84)
+            for key in keys:
+                if number == bytes([key.key_id]):
+                    chip.abilities.agreement = key
+        return answer(apdu)
+
+    chip._chip_authentication = chosen
+    return chip
+
+
+SEVERAL = (
+    (("P-256", "AES-256", 1), ("P-256", "AES-128", 2)),
+    (("P-256", "AES-256", 1), ("P-384", "AES-128", 2)),
+    (("P-256", "AES-128", 1), ("P-256", "AES-256", 2)),
+    (("P-256", "3DES", 1), ("P-384", "AES-256", 2)),
+    (("P-384", "AES-256", 2), ("P-256", "3DES", 1)),
+)
+
+
+@meets("LP-12")
+@pytest.mark.parametrize("pair", SEVERAL)
+def test_each_of_two_keys_goes_with_its_own_protocol(pair: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = tuple(AgreementKey(domain, Suite(suite), number) for domain, suite, number in pair)
+    given = profile("agreement-aes128")
+    assert bench.read(given, _two_keys(given, keys, monkeypatch)).done.verdict == records.VERDICT_GENUINE  # type: ignore[arg-type]
+
+
+@meets("LP-12")
+@pytest.mark.parametrize("first", ["P-256", "P-384"])
+def test_the_mapping_is_proved_by_the_key_on_its_curve(first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = profile("pace-cam")
+    mapped = bench.chip_of(given).abilities.agreement
+    other = AgreementKey(first, Suite("AES-128"), 7)
+    keys = (other, AgreementKey(mapped.domain, Suite("AES-128"), 8))
+    chip = _two_keys(given, keys, monkeypatch)
+    chip.abilities.agreement = keys[1]
+    assert bench.read(given, chip).done.verdict == records.VERDICT_GENUINE
+    copied = _two_keys(given, (other, AgreementKey(mapped.domain, Suite("AES-128"), 8)), monkeypatch)
+    assert bench.read(given, copied).done.verdict == records.VERDICT_CLONE  # it maps with a key that DG14 does not hold
