@@ -146,12 +146,16 @@ def check_date(tag: int, value: bytes) -> None:
     """EMV-102 unless `value` is a date YYMMDD in BCD."""
     if len(value) == 3 and is_digits(value):
         year, month, day = digits_to_int(value[:1]), digits_to_int(value[1:2]), digits_to_int(value[2:])
-        last = (
-            30 if month in (4, 6, 9, 11) else 31 if month != 2 else 28 if year % 4 else 29
-        )  # 1950 to 2049: 2000 was a leap year
-        if 1 <= month <= 12 and 1 <= day <= last:
+        if 1 <= month <= 12 and 1 <= day <= last_day(year, month):
             return
     raise EmvError("data object is not a date", "EMV-102", detail=name(tag))
+
+
+def last_day(year: int, month: int) -> int:
+    """The last day of a month of 1950 to 2049 (2000 was a leap year); `year` without its century."""
+    if month == 2:
+        return 28 if year % 4 else 29
+    return 30 if month in (4, 6, 9, 11) else 31
 
 
 def is_digits(value: bytes) -> bool:

@@ -1,7 +1,8 @@
 """How pytest collects and runs the shared tests: each once on CPython and once on 32-bit MicroPython.
 
 A shared test is a plain function `test_*` in tests/{protocol,drivers,terminal}/**/test_*.py, except files named *_cpython.py.
-Files named *_micropython.py run on the device only. The two laws beyond passing: no heap growth from one run to the next on the
+Files named *_micropython.py run on the device only.
+A file with a DEVICE_HEAP gets that heap. The two laws beyond passing: no heap growth from one run to the next on the
 device, and equal `dual.record` values on both.
 """
 
@@ -96,8 +97,8 @@ class DeviceFailure(Exception):
 class ModuleRun:
     """The device process of one test file and the outcomes read so far."""
 
-    def __init__(self, module: str, names: list[str]) -> None:
-        self.process = device.shared().run_module(module, names)
+    def __init__(self, module: str, names: list[str], heap: str) -> None:
+        self.process = device.shared().run_module(module, names, heap)
         self._lines: Iterator[dict] = self.process.lines()
         self._outcomes: dict[str, dict] = {}
         self._records: list[tuple[str, str]] = []
@@ -146,7 +147,8 @@ def _module_run(item: DeviceItem) -> ModuleRun:
     if module not in _runs:
         for other in _runs.values():  # the one before has reported everything it was asked for
             other.process.close()
-        _runs[module] = ModuleRun(module, _plans.get(module, [item.test_name]))
+        heap = getattr(item.getparent(pytest.Module).obj, "DEVICE_HEAP", "")  # type: ignore[union-attr]
+        _runs[module] = ModuleRun(module, _plans.get(module, [item.test_name]), heap)
     return _runs[module]
 
 

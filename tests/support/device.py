@@ -80,16 +80,16 @@ class Device:
             self._lines = str(target)
         return self._lines
 
-    def start(self, *args: str) -> "DeviceProcess":
-        """Start the device runner with these arguments. Raises HouseError if the toolchain is missing."""
-        command = image.device_command(self.image().path, RUNNER, heap(), args)
+    def start(self, *args: str, size: str = "") -> "DeviceProcess":
+        """Start the device runner with these arguments and this heap, or the tests' own. Raises HouseError if the toolchain is missing."""
+        command = image.device_command(self.image().path, RUNNER, size or heap(), args)
         return DeviceProcess(command, self.folder)
 
-    def run_module(self, module: str, names: Sequence[str]) -> "DeviceProcess":
-        """Start the planned tests of one test module."""
+    def run_module(self, module: str, names: Sequence[str], size: str = "") -> "DeviceProcess":
+        """Start the planned tests of one test module, with a heap of its own where it asks for one."""
         plan = self.folder / f"{module}.plan"
         plan.write_text("\n".join(names))
-        return self.start(module, str(plan), vectors_dir(), self.lines())
+        return self.start(module, str(plan), vectors_dir(), self.lines(), size=size)
 
 
 class DeviceProcess:

@@ -76,7 +76,9 @@ def selected(steps: list[tuple[bytes, bytes]]) -> bytes:
     for command, response in steps:
         header, data = parsed(command)
         name = (
-            header[:3] == b"\x00\xa4\x04" and response[-2:] == b"\x90\x00" and not data.startswith((b"1PAY", b"2PAY"))
+            header[:3] == b"\x00\xa4\x04"
+            and (response[-2:] == b"\x90\x00" or response[-2:-1] == b"\x61")
+            and not data.startswith((b"1PAY", b"2PAY"))
         )
         if name and (not aid or is_test(aid)):
             aid = data

@@ -26,6 +26,9 @@ SECRET = (
     "9F1F",
     "9F20",
     "56",
+    "9F6B",
+    "9F0B",
+    "5F53",
 )  # what identifies card or holder: its length is shown, never its value
 _DEFAULTS = {
     0x9F02: "000000000000",

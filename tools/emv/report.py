@@ -60,7 +60,7 @@ def trace_interrupted(error: CardError, payment: Any) -> dict[str, Any]:
 def trace(result: Result, payment: Any) -> dict[str, Any]:
     """What `--trace` writes: a recording that `replay` reads and an explanation that `explain` reads."""
     return {
-        **_exchange(payment, result.aid), "interface": result.interface, "kernel": result.kernel,
+        **_exchange(payment, record.selected(payment.steps)), "interface": result.interface, "kernel": result.kernel,
         "aid": result.aid.hex().upper(), "tvr": result.tvr.hex().upper(), "tsi": result.tsi.hex().upper(),
         "cvm_results": result.cvm_results.hex().upper(), "outcome": result.outcome, "reason": result.reason,
         "detail": result.detail, "explain": [list(pair) for pair in result.explain],

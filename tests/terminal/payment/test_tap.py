@@ -10,6 +10,7 @@ APPROVED, PROVISIONAL, DECLINED, INTERRUPTED = (
     r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL, r.OUTCOME_DECLINED, r.OUTCOME_INTERRUPTED,
 )  # fmt: skip
 PHONE = ["card_present", "card_message 20"]
+DEVICE_HEAP = "224k"  # the application's: journal, flow and both kernels are in memory together
 
 
 def _last(bench):

@@ -86,7 +86,8 @@ def _complete(s: "Session", offline: bool) -> None:
         raise EmvError("the card contradicts itself", "EMV-102", detail="5A 57")
     s.pan = pan
     if tags.EXPIRY not in s.card and not offline:
-        s.keep(tags.EXPIRY, bytes.fromhex(rest[:4] + "31"))  # the last day of its month, whichever that is
+        last = tags.last_day(int(rest[:2]), int(rest[2:4]))
+        s.keep(tags.EXPIRY, bytes.fromhex(rest[:4] + str(last)))
     s.need(tags.EXPIRY)
 
 

@@ -30,6 +30,23 @@ def test_a_tc_under_a_valid_signature_is_approved_offline():
     record("de55", result.de55)
 
 
+def test_without_5f24_track_2_gives_the_month_and_its_last_day_is_the_expiry():
+    track = taps.TRACK2.hex().upper()
+    at = track.index("D") + 1
+    for year, month, day in [
+        (30, m, ["31", "28", "31", "30", "31", "30", "31", "31", "30", "31", "30", "31"][m - 1]) for m in range(1, 13)
+    ] + [(28, 2, "29")]:
+        changed = {"5F24": None, "57": h(track[:at] + "%02d%02d" % (year, month) + track[at + 4 :])}
+        result, _ = tap(Tap(ARQC, fields=changed), online=GO_ONLINE)
+        assert (result.outcome, result.reason) == (APPROVED, "00"), (month, result.reason, result.detail)
+        assert result.expiry == h("%02d%02d" % (year, month) + day)
+    for text in ("3000", "3013"):
+        result, _ = tap(
+            Tap(ARQC, fields={"5F24": None, "57": h(track[:at] + text + track[at + 4 :])}), online=GO_ONLINE
+        )
+        assert (result.outcome, result.reason) == (DECLINED, "EMV-102")
+
+
 def test_the_cards_decision_is_read_from_its_verification_results_where_it_gives_no_9f27():
     for kind, outcome in ((TC, APPROVED), (ARQC, APPROVED), (AAC, DECLINED)):
         result, _ = tap(Tap(kind, with_cid=False), online=GO_ONLINE)
