@@ -6,6 +6,8 @@ never changed; sealed card data and personal data lie in tables of their own, so
 of a backup, without touching a record.
 """
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, PrimaryKeyConstraint, String, Table, Text
 
 metadata = MetaData()
@@ -21,6 +23,20 @@ def _text(name: str, length: int, nullable: bool = False) -> Column[str]:
 
 def _bytes(name: str, nullable: bool = False) -> Column[bytes]:
     return Column(name, LargeBinary, nullable=nullable)
+
+
+def _four_eyes() -> list[Column[Any]]:
+    """What one officer of the back office has proposed and another approved."""
+    return [
+        _text("reason", 64),
+        _int("expires"),
+        _int("proposed_by"),
+        _bytes("proposal"),  # COSE_Sign1 by the first officer
+        _int("proposed_at"),
+        _int("approved_by", nullable=True),
+        _bytes("approval", nullable=True),  # COSE_Sign1 by the second officer
+        _int("approved_at", nullable=True),
+    ]
 
 
 devices = Table(  # as provisioned
@@ -286,40 +302,24 @@ epochs = Table(  # new epochs: proposed by one officer of the back office, appro
     _int("cum_count"),
     _int("cum_total"),
     _int("cases"),  # the last case number that was used
-    _text("reason", 64),
-    _int("expires"),
-    _int("proposed_by"),
-    _bytes("proposal"),  # COSE_Sign1 by the first officer
-    _int("proposed_at"),
-    _int("approved_by", nullable=True),
-    _bytes("approval", nullable=True),  # COSE_Sign1 by the second officer
-    _int("approved_at", nullable=True),
+    *_four_eyes(),
     _int("state"),  # EPOCH_*
     _int("begun_at", nullable=True),
     PrimaryKeyConstraint("device", "number"),
 )
 
-refunds = (
-    Table(  # payments to be given back by the centre: proposed by one officer of the back office, approved by another
-        "refunds",
-        metadata,
-        _text("device", 32),
-        _int("epoch"),
-        _int("intent"),
-        _int("number"),  # of the proposal: 1, 2, 3 … for each payment
-        _int("amount"),
-        _text("pv", 48),
-        _text("reason", 64),
-        _int("expires"),
-        _int("proposed_by"),
-        _bytes("proposal"),  # COSE_Sign1 by the first officer
-        _int("proposed_at"),
-        _int("approved_by", nullable=True),
-        _bytes("approval", nullable=True),  # COSE_Sign1 by the second officer
-        _int("approved_at", nullable=True),
-        _int("state"),  # REFUND_*
-        PrimaryKeyConstraint("device", "epoch", "intent", "number"),
-    )
+refunds = Table(  # payments that the centre gives back: proposed by one officer of the back office, approved by another
+    "refunds",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("intent"),
+    _int("number"),  # of the proposal: 1, 2, 3 … for each payment
+    _int("amount"),
+    _text("pv", 48),
+    *_four_eyes(),
+    _int("state"),  # REFUND_*
+    PrimaryKeyConstraint("device", "epoch", "intent", "number"),
 )
 
 meta = Table(  # facts about this database itself

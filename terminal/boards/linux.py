@@ -38,10 +38,14 @@ _FACE = Path(__file__).parent.parent / "face"
 
 
 def uart(value: str) -> Uart:
-    """A serial line by its wiring: "tty:PATH" or "tcp:host:port"."""
+    """A serial line by its wiring: "tty:PATH" or "tcp:host:port". ConfigError CFG-045 if the line cannot be opened."""
     kind, rest = config.kind(value)
     if kind == "tty":
-        return SerialUart(rest)
+        try:
+            return SerialUart(rest)
+        except OSError as error:
+            hint = "see that it is there, free, and yours to open"
+            raise ConfigError("the serial line cannot be opened: " + rest, "CFG-045", hint, error.errno) from error
     return LinkUart(*config.address(value))
 
 

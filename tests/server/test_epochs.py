@@ -1,6 +1,5 @@
 """A new epoch: asked for by the terminal, proposed and approved by two officers, begun exactly once."""
 
-from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -15,16 +14,6 @@ from server import epochs, office
 from tests.server.centre import Centre
 from tests.server.handheld import ES256, Handheld, dumps
 from tests.server.officers import FIRST, SECOND, Officers
-
-
-@pytest.fixture
-def handheld() -> Handheld:
-    return Handheld()
-
-
-@pytest.fixture
-def centre(tmp_path: Path, handheld: Handheld) -> Centre:
-    return Centre(tmp_path, handheld)
 
 
 class BackOffice(Officers):

@@ -1,23 +1,11 @@
 """Records that a terminal has lost for good: the chain goes on, what they took is held in suspense, somebody is told."""
 
-from pathlib import Path
-
 import pytest
 
 from protocol import records as r
 from protocol import sync as s
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
-
-
-@pytest.fixture
-def handheld() -> Handheld:
-    return Handheld()
-
-
-@pytest.fixture
-def centre(tmp_path: Path, handheld: Handheld) -> Centre:
-    return Centre(tmp_path, handheld)
 
 
 def _lose(centre: Centre, handheld: Handheld, **change: object) -> dict[int, object]:

@@ -15,16 +15,6 @@ from tests.server.handheld import Handheld
 A = 200_000
 
 
-@pytest.fixture
-def handheld() -> Handheld:
-    return Handheld()
-
-
-@pytest.fixture
-def centre(tmp_path: Path, handheld: Handheld) -> Centre:
-    return Centre(tmp_path, handheld)
-
-
 def test_hello_is_answered_with_what_is_known_and_wanted(centre: Centre, handheld: Handheld) -> None:
     handheld.write(r.SHIFT_OPENED)
     handheld.write(r.LOGIN)

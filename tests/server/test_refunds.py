@@ -1,6 +1,5 @@
 """Refunds at the centre: two officers, one reversal, opposite entries; nothing without both, nothing twice."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,16 +11,6 @@ from server.store import tables as t
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 from tests.server.officers import FIRST, SECOND, Officers
-
-
-@pytest.fixture
-def handheld() -> Handheld:
-    return Handheld()
-
-
-@pytest.fixture
-def centre(tmp_path: Path, handheld: Handheld) -> Centre:
-    return Centre(tmp_path, handheld)
 
 
 class Desk(Officers):

@@ -4,12 +4,9 @@ from protocol import records as r
 from tests.terminal.payment.tap_bench import AAC, ARQC, Bench, card2, card3
 
 READ = (15, 0, ((1500, 500),))
-ALERT = (0, 0, ((750, 200), (0, 200), (750, 200)))
 OFF = (0, 0, ())
-APPROVED, PROVISIONAL, DECLINED, INTERRUPTED = (
-    r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL, r.OUTCOME_DECLINED, r.OUTCOME_INTERRUPTED,
-)  # fmt: skip
-PHONE = ["card_present", "card_message 20"]
+ALERT = (0, 0, ((750, 200), (0, 200), (750, 200)))
+APPROVED, PROVISIONAL, DECLINED = r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL, r.OUTCOME_DECLINED
 DEVICE_HEAP = "224k"  # the application's: journal, flow and both kernels are in memory together
 
 

@@ -53,6 +53,8 @@ def test_without_a_mistake_the_reader_is_what_is_missing(world: Path, capsys: py
         ("trace", "/nonexistent/x", "CFG-095"),
         ("trace", "/", "CFG-095"),
         ("params", "/nonexistent/x", "CFG-093"),
+        ("reader", "link:127.0.0.1:99999", "CFG-042"),
+        ("reader", "pn532:tty:/nonexistent/x", "CFG-045"),
     ],
 )
 def test_a_wrong_option_is_told_before_the_reader_is_asked(

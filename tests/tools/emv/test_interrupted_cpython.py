@@ -98,6 +98,7 @@ def test_an_application_of_no_test_rid_decides_what_may_be_written() -> None:
     assert record.selected(steps) == bytes.fromhex(real)
     assert record.selected(steps[1:]) == bytes.fromhex(test)
     assert record.selected([(steps[0][0], b"\x6a\x82")]) == b""
+    assert record.selected([(steps[0][0], b"\x61\x20")]) == bytes.fromhex(real)  # T=0: the answer is fetched afterwards
 
 
 def test_a_shortened_trace_is_named_as_such(bench: Bench, tmp_path: Path) -> None:
