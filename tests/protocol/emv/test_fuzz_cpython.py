@@ -16,6 +16,7 @@ from protocol.crypto.native import NativeCrypto
 from protocol.emv.steps import taa
 from protocol.errors import EmvError
 from tests.protocol.emv import witness
+from tests.protocol.emv.lies_cpython import CHANGES, changed
 from tests.protocol.emv.scripted import (
     APPROVED,
     DECLINED,
@@ -199,26 +200,10 @@ def test_a_certificate_without_a_signature_is_not_approved_even_if_one_was_asked
 def test_every_answer_cut_doubled_refused_or_empty(profile: dict[str, Any]) -> None:
     lengths: list[int] = []
     _run(lambda at, answer: lengths.append(len(answer)) or answer, profile)
-    changes = [
-        lambda a: b"",
-        lambda a: a[:1],
-        lambda a: a[:-2],
-        lambda a: a[-2:],
-        lambda a: a[:-2] + a,
-        lambda a: a[: len(a) // 2] + h("9000"),
-    ]
-    changes += [
-        lambda a, sw=sw: h(sw)
-        for sw in ("6700", "6985", "6A81", "6A82", "6A83", "6283", "6100", "6C00", "63C0", "9000", "FFFF")
-    ]
     for at in range(1, len(lengths) + 1):
-        for change in changes:
+        for change in CHANGES:
             for online in (None, {"arc": "00"}, {"sent": True}):
-                _run(
-                    lambda now, answer, at=at, change=change: change(answer) if now == at else answer,
-                    profile,
-                    online=online,
-                )
+                _run(changed(at, change), profile, online=online)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -148,3 +148,15 @@ def test_malformed_answer_of_the_host_counts_as_sent_without_an_answer():
         result, card, _ = _pay(online, kinds=(0x80, 0x00))
         assert (result.outcome, result.reason, result.reversal, result.de55) == (DECLINED, "Z3", True, b""), online
         assert card.commands[-1][2] == 0x00 and card.commands[-1][5:7] == b"Z3"
+
+
+def test_a_terminal_that_is_online_only_takes_nothing_the_issuer_did_not_see():
+    for kind in (0x21, 0x14, 0x22):
+        card = Card(kinds=(0x80, 0x40), aip="1900")
+        sets = body(aid_entry(floor=1, terminal_type=kind, tac_online=h("FFFFFFFFFF"), tac_default=bytes(5)))
+        result, _ = pay(card, sets, online=None)
+        second = card.commands[-1][2] & 0xC0
+        if kind == 0x22:
+            assert (result.outcome, result.reason, second) == (APPROVED, "Y3", 0x40)
+        else:
+            assert (result.outcome != APPROVED, second) == (True, 0x00), kind

@@ -16,6 +16,7 @@ from protocol.crypto.native import NativeCrypto
 from protocol.emv.contactless import outcome as o
 from protocol.errors import CardError, CardRemovedError, EmvError
 from tests.protocol.emv.contactless.scripted_c2 import AAC, ARQC, TC, Card2, TornLog, combination, tap
+from tests.protocol.emv.lies_cpython import CHANGES, changed, flipped
 from tests.protocol.emv.scripted import h, tlv
 
 SIZE = int(os.environ.get("TASDID_FUZZ", "1"))
@@ -86,30 +87,14 @@ def test_every_byte_of_every_answer_changed(profile: dict[str, Any]) -> None:
     places = [(at + 1, offset) for at, length in enumerate(_lengths(profile)) for offset in range(length)]
     for at, offset in random.Random(2).sample(places, min(len(places), 120 * SIZE)):
         for mask in (0x01, 0x80, 0xFF):
-
-            def lie(now: int, answer: bytes, at: int = at, offset: int = offset, mask: int = mask) -> bytes:
-                if now != at or offset >= len(answer):
-                    return answer
-                return answer[:offset] + bytes([answer[offset] ^ mask]) + answer[offset + 1 :]
-
-            _run(lie, profile)
+            _run(flipped(at, offset, mask), profile)
 
 
 @pytest.mark.parametrize("profile", PROFILES[:4], ids=str)
 def test_every_answer_cut_doubled_refused_or_empty(profile: dict[str, Any]) -> None:
-    changes = [
-        lambda a: b"",
-        lambda a: a[:1],
-        lambda a: a[:-2],
-        lambda a: a[-2:],
-        lambda a: a[:-2] + a,
-        lambda a: a[: len(a) // 2] + h("9000"),
-    ]
-    words = ("6700", "6985", "6A81", "6A82", "6A83", "6283", "6100", "6C00", "63C0", "9000", "FFFF")
-    changes += [lambda a, sw=sw: h(sw) for sw in words]
     for at in range(1, len(_lengths(profile)) + 1):
-        for change in changes:
-            _run(lambda now, answer, at=at, change=change: change(answer) if now == at else answer, profile)
+        for change in CHANGES:
+            _run(changed(at, change), profile)
 
 
 def _removed() -> bytes:

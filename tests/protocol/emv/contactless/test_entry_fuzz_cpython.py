@@ -23,6 +23,7 @@ from protocol.emv.contactless.torn import TornLog
 from protocol.errors import CardRemovedError, EmvError
 from tests.protocol.emv.contactless import scripted_c2, scripted_tap
 from tests.protocol.emv.contactless.scripted_tap import AAC, ARQC, PPSE, TC, Tap, combination, fci, txn
+from tests.protocol.emv.lies_cpython import CHANGES, changed, flipped
 from tests.protocol.emv.scripted import AID, APPROVED, DECLINED, PROVISIONAL, UN, h, tlv
 
 SIZE = int(os.environ.get("TASDID_FUZZ", "1"))
@@ -151,13 +152,7 @@ def test_every_byte_of_every_answer_changed(profile: dict[str, Any]) -> None:
     places = [(at + 1, offset) for at, length in enumerate(lengths(profile)) for offset in range(length)]
     for at, offset in random.Random(3).sample(places, min(len(places), 80 * SIZE)):
         for mask in (0x01, 0x80, 0xFF):
-
-            def lie(now: int, answer: bytes, at: int = at, offset: int = offset, mask: int = mask) -> bytes:
-                if now != at or offset >= len(answer):
-                    return answer
-                return answer[:offset] + bytes([answer[offset] ^ mask]) + answer[offset + 1 :]
-
-            run(lie, profile, online={"arc": "00"} if mask == 0x80 else None)
+            run(flipped(at, offset, mask), profile, online={"arc": "00"} if mask == 0x80 else None)
 
 
 def test_no_changed_byte_of_what_is_signed_is_approved() -> None:
@@ -166,30 +161,16 @@ def test_no_changed_byte_of_what_is_signed_is_approved() -> None:
     approved = 0
     for at in (4, 5, 6):
         for offset in range(2, honest[at - 1] - 2, max(1, 4 // SIZE)):
-
-            def lie(now: int, answer: bytes, at: int = at, offset: int = offset) -> bytes:
-                return answer if now != at else answer[:offset] + bytes([answer[offset] ^ 0x10]) + answer[offset + 1 :]
-
-            approved += run(lie, PROFILES[0])[0].outcome == APPROVED
+            approved += run(flipped(at, offset, 0x10), PROFILES[0])[0].outcome == APPROVED
     assert approved == 0
 
 
 @pytest.mark.parametrize("profile", PROFILES[:3], ids=str)
 def test_every_answer_cut_doubled_refused_or_empty(profile: dict[str, Any]) -> None:
-    changes = [
-        lambda a: b"",
-        lambda a: a[:1],
-        lambda a: a[:-2],
-        lambda a: a[-2:],
-        lambda a: a[:-2] + a,
-        lambda a: a[: len(a) // 2] + h("9000"),
-    ]
-    words = ("6700", "6984", "6985", "6986", "6A81", "6A82", "6A83", "6283", "6100", "6C00", "63C0", "9000", "FFFF")
-    changes += [lambda a, sw=sw: h(sw) for sw in words]
     for at in range(1, len(lengths(profile)) + 1):
-        for change in changes:
+        for change in CHANGES:
             for online in ONLINE:
-                run(lambda now, a, at=at, change=change: change(a) if now == at else a, profile, online=online)
+                run(changed(at, change), profile, online=online)
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=str)
