@@ -9,9 +9,11 @@ import pytest
 from protocol.licence import mrz
 from sim.cards.licence import mrz_lines, profile
 from sim.cards.licence.people import PEOPLE
+from sim.cards.licence.proof.keys import AgreementKey
+from sim.cards.licence.proof.suite import Suite
 from sim.pki import revocation
 from sim.pki.states import AUTHORITIES
-from tests.conformance.licence import bench
+from tests.conformance.licence import bench, odd_chips
 from tests.conformance.licence.requirements import meets
 from tests.protocol.licence import judge, replay
 from tests.support import cross
@@ -34,10 +36,10 @@ def text_of(given: "dict[str, Any]") -> str:
 
 
 def record(
-    given: "dict[str, Any]", path: Path, groups: "tuple[int, ...]", portrait: bool, room: int
+    given: "dict[str, Any]", path: Path, groups: "tuple[int, ...]", portrait: bool, room: int, chip: Any = None
 ) -> "tuple[Any, ...]":
-    """Read on CPython, write down what went over; the arguments for `replay.run` and the outcome."""
-    chip = bench.chip_of(given)
+    """Read on CPython, write down what went over; the arguments for `replay.run` and the outcome. `chip`: another than the profile's."""
+    chip = bench.chip_of(given) if chip is None else chip
     text = text_of(given)
     printed = mrz.from_can(text[4:]) if text.startswith("CAN ") else mrz.parse(text)
     outcome = bench.read(
@@ -57,7 +59,7 @@ def record(
     return arguments, {"error": outcome.code} if outcome.error else replay.outcome(outcome.reading)
 
 
-def compare(cases: "list[tuple[dict[str, Any], tuple[int, ...], bool, int]]", folder: Path) -> None:
+def compare(cases: "list[tuple[Any, ...]]", folder: Path) -> None:
     """Record all, replay all in one process of the device, and expect what CPython found."""
     made = [record(case[0], folder / str(at), *case[1:]) for at, case in enumerate(cases)]
     found = cross.run_on_device("tests.protocol.licence.replay", "run", [arguments for arguments, _ in made])
@@ -83,6 +85,32 @@ def test_long_answers_and_many_groups_come_out_the_same_on_the_device(
 ) -> None:
     groups = (1, 2, 3, 5, 7, 11, 12) if name == "rich" else (1, 4, 11)
     compare([({**profile(name), "portrait_bytes": 6000}, groups, portrait, room)], tmp_path)
+
+
+@meets("LX-03")
+def test_odd_chips_come_out_the_same_on_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lengths refused in clear, a clone that hides behind one, two keys for chip authentication, a mapping with a key beside it."""
+    quick = {**profile("amina"), "portrait_bytes": 2500}
+    announcing = {**quick, "announces_extended": True}
+    large = {**profile("active-rsa-2048"), "portrait_bytes": 2500}
+    agreement, mapped = profile("agreement-aes128"), profile("pace-cam")
+    keys = (AgreementKey("P-256", Suite("AES-256"), 1), AgreementKey("P-384", Suite("AES-128"), 2))
+    curve = bench.chip_of(mapped).abilities.agreement.domain
+    both = (AgreementKey("P-256", Suite("AES-128"), 7), AgreementKey(curve, Suite("AES-128"), 8))
+    mapping = odd_chips.two_keys(mapped, both, monkeypatch)
+    mapping.abilities.agreement = both[1]
+    short = (1, 11)
+    compare(
+        [
+            (quick, (1, 4), False, 0, odd_chips.ends_the_channel(bench.chip_of(quick), 223, 0x6700)),
+            (announcing, (1, 4), False, 1024, odd_chips.ends_the_channel(bench.chip_of(announcing), 256, 0x6F00)),
+            (large, short, False, 1024, odd_chips.answering(large, lambda _: (b"", 0x6700))),
+            (large, short, False, 0, odd_chips.clear(bench.chip_of(large), lambda _: True, 0x6C00)),
+            (agreement, short, False, 0, odd_chips.two_keys(agreement, keys, monkeypatch)),
+            (mapped, short, False, 0, mapping),
+        ],
+        tmp_path,
+    )
 
 
 @meets("LX-03", "LB-10")

@@ -1,17 +1,14 @@
 """Proving: the chip answers challenges that only the genuine one can, and what counts as announced."""
 
-import importlib
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from protocol import records
 from sim.cards.licence import profile
-from sim.cards.licence.proof.keys import AgreementKey, security_infos
+from sim.cards.licence.proof.keys import AgreementKey
 from sim.cards.licence.proof.suite import Suite
-from sim.cards.tlv import read, tlv
-from tests.conformance.licence import bench
+from tests.conformance.licence import bench, odd_chips
 from tests.conformance.licence.requirements import meets
 
 PROVING = (
@@ -64,7 +61,6 @@ def test_a_channel_lost_during_the_proof_is_no_clone(name: str) -> None:
         assert got.verdict == records.VERDICT_GENUINE, at
 
 
-build = importlib.import_module("sim.cards.licence.build")  # the package has a function of that name
 LARGE = {**profile("active-rsa-2048"), "portrait_bytes": 2500}
 QUIET = {key: value for key, value in LARGE.items() if key not in ("announces_extended", "quirks")}
 ROOM = 0x7000
@@ -74,28 +70,6 @@ EXTENDED = {"room": ROOM, "atr": bench.chip_of(LARGE).atr}
 """A link and a card that have extended length."""
 
 
-def _answering(given: dict[str, Any], answer: Callable[[Any], tuple[bytes, int] | None]) -> Any:
-    """The chip of a profile that answers INTERNAL AUTHENTICATE in its own way; None: as a genuine one."""
-    chip = bench.chip_of(given)
-    genuine = chip._internal_authenticate
-    chip._internal_authenticate = lambda apdu: answer(apdu) or genuine(apdu)
-    return chip
-
-
-def _clear(chip: Any, refuse: Callable[[bytes], bool], status: int) -> Any:
-    """The chip, ending the channel with a status in clear where `refuse` says so of a protected INTERNAL AUTHENTICATE."""
-    inner = chip.respond
-
-    def respond(command: bytes) -> bytes:
-        if command[:2] == b"\x0c\x88" and refuse(command):
-            chip._channel = None
-            return status.to_bytes(2, "big")
-        return inner(command)
-
-    chip.respond = respond
-    return chip
-
-
 @meets("LP-11")
 @pytest.mark.parametrize("status", [0x6700, 0x6C00, 0x6C80, 0x6D00, 0x6982])
 @pytest.mark.parametrize("given", [LARGE, QUIET])
@@ -103,14 +77,14 @@ def test_a_clone_that_finds_fault_with_the_length_is_a_clone_where_the_link_has_
     given: dict[str, Any], status: int
 ) -> None:
     how = EXTENDED if given is LARGE else {"room": ROOM}
-    told = bench.read(given, _answering(given, lambda _: (b"", status)), **how)
+    told = bench.read(given, odd_chips.answering(given, lambda _: (b"", status)), **how)
     protected = told.done
     if given is LARGE:
         asked = [command for command in told.commands if command[:2] == b"\x0c\x88"]
         assert asked and all(command[4] == 0 for command in asked)
     assert (protected.verdict, protected.chip) == (records.VERDICT_CLONE, "failed")
     assert "LIC-240" in protected.findings and "LIC-244" not in protected.findings
-    clear = bench.read(given, _clear(bench.chip_of(given), lambda _: True, status), **how).done
+    clear = bench.read(given, odd_chips.clear(bench.chip_of(given), lambda _: True, status), **how).done
     assert clear.verdict == records.VERDICT_CLONE
 
 
@@ -130,23 +104,26 @@ def test_a_chip_that_finds_the_short_command_too_short_is_asked_again_with_an_ex
 ) -> None:
     given = {**QUIET, "quirks": {"extended": True}}
     if clear:
-        chip = _clear(bench.chip_of(given), lambda command: command[4] != 0, status)
+        chip = odd_chips.clear(bench.chip_of(given), lambda command: command[4] != 0, status)
     else:
-        chip = _answering(given, lambda apdu: None if apdu.extended or (apdu.le or 0) > 256 else (b"", status))
+        chip = odd_chips.answering(given, lambda apdu: None if apdu.extended or (apdu.le or 0) > 256 else (b"", status))
     assert bench.read(given, chip, room=ROOM).done.verdict == records.VERDICT_GENUINE
 
 
 @meets("LP-11")
 def test_without_room_for_the_signature_the_proof_is_not_supported_on_this_terminal() -> None:
     for chip in (
-        _answering(LARGE, lambda _: (b"", 0x6700)),
-        _clear(bench.chip_of(LARGE), lambda _: True, 0x6700),
+        odd_chips.answering(LARGE, lambda _: (b"", 0x6700)),
+        odd_chips.clear(bench.chip_of(LARGE), lambda _: True, 0x6700),
     ):
         got = bench.read(LARGE, chip, room=0).done
         assert (got.verdict, got.chip) == (records.VERDICT_DATA_GENUINE, "untested")
         assert "LIC-244" in got.findings
     small = profile("active-rsa-sha256")
-    assert bench.read(small, _answering(small, lambda _: (b"", 0x6700)), room=0).done.verdict == records.VERDICT_CLONE
+    assert (
+        bench.read(small, odd_chips.answering(small, lambda _: (b"", 0x6700)), room=0).done.verdict
+        == records.VERDICT_CLONE
+    )
 
 
 @meets("LP-05")
@@ -175,32 +152,6 @@ def test_two_keys_are_told_apart_by_their_number() -> None:
     assert bench.read("agreement-aes256", chip).done.verdict == records.VERDICT_CLONE
 
 
-def _two_keys(given: dict[str, Any], keys: tuple[AgreementKey, AgreementKey], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The chip of a profile that holds two keys for chip authentication, both announced in DG14 and told apart by their numbers."""
-    inner = build._key_groups
-
-    def groups(named: Any, abilities: Any, offers: Any) -> Any:
-        made = inner(named, abilities, offers)
-        made[14] = tlv(0x6E, security_infos(*offers, *keys[0].infos(), *keys[1].infos()))
-        return made
-
-    with monkeypatch.context() as patch:
-        patch.setattr(build, "_key_groups", groups)
-        chip = bench.chip_of(given)
-    answer = chip._chip_authentication
-
-    def chosen(apdu: Any) -> Any:
-        if apdu.ins == 0x22:
-            number = dict(read(apdu.data)).get(0x84)
-            for key in keys:
-                if number == bytes([key.key_id]):
-                    chip.abilities.agreement = key
-        return answer(apdu)
-
-    chip._chip_authentication = chosen
-    return chip
-
-
 SEVERAL = (
     (("P-256", "AES-256", 1), ("P-256", "AES-128", 2)),
     (("P-256", "AES-256", 1), ("P-384", "AES-128", 2)),
@@ -215,7 +166,7 @@ SEVERAL = (
 def test_each_of_two_keys_goes_with_its_own_protocol(pair: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = tuple(AgreementKey(domain, Suite(suite), number) for domain, suite, number in pair)
     given = profile("agreement-aes128")
-    assert bench.read(given, _two_keys(given, keys, monkeypatch)).done.verdict == records.VERDICT_GENUINE  # type: ignore[arg-type]
+    assert bench.read(given, odd_chips.two_keys(given, keys, monkeypatch)).done.verdict == records.VERDICT_GENUINE  # type: ignore[arg-type]
 
 
 @meets("LP-12")
@@ -225,8 +176,8 @@ def test_the_mapping_is_proved_by_the_key_on_its_curve(first: str, monkeypatch: 
     mapped = bench.chip_of(given).abilities.agreement
     other = AgreementKey(first, Suite("AES-128"), 7)
     keys = (other, AgreementKey(mapped.domain, Suite("AES-128"), 8))
-    chip = _two_keys(given, keys, monkeypatch)
+    chip = odd_chips.two_keys(given, keys, monkeypatch)
     chip.abilities.agreement = keys[1]
     assert bench.read(given, chip).done.verdict == records.VERDICT_GENUINE
-    copied = _two_keys(given, (other, AgreementKey(mapped.domain, Suite("AES-128"), 8)), monkeypatch)
+    copied = odd_chips.two_keys(given, (other, AgreementKey(mapped.domain, Suite("AES-128"), 8)), monkeypatch)
     assert bench.read(given, copied).done.verdict == records.VERDICT_CLONE  # it maps with a key that DG14 does not hold

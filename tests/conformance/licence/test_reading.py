@@ -8,7 +8,7 @@ from protocol import records
 from protocol.licence.channel import MAX_READS, answer_size, extended_announced
 from sim.cards.licence import profile
 from sim.cards.licence.people import PEOPLE
-from tests.conformance.licence import bench
+from tests.conformance.licence import bench, odd_chips
 from tests.conformance.licence.requirements import meets
 
 EVERYTHING = (1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12)
@@ -295,35 +295,13 @@ def test_a_file_that_begins_otherwise_after_a_lost_channel_is_of_another_chip() 
     assert bench.read("amina", chip).code == "LIC-033"
 
 
-def _ends_the_channel(chip: Any, most: int, status: int) -> Any:
-    """The chip, answering a READ BINARY for more than `most` bytes with a status in clear, which ends its channel."""
-    plain, respond = chip._plain, chip.respond
-    ended: "list[bool]" = []
-
-    def inner(apdu: Any) -> Any:
-        if apdu.ins == 0xB0 and (apdu.le or 0) > most and chip._channel is not None:
-            ended.append(True)
-        return plain(apdu)
-
-    def outer(command: bytes) -> bytes:
-        ended.clear()
-        answer = respond(command)
-        if not ended:
-            return answer
-        chip._channel = None
-        return status.to_bytes(2, "big")
-
-    chip._plain, chip.respond = inner, outer
-    return chip
-
-
 @meets("LR-15")
 @pytest.mark.parametrize("status", [0x6700, 0x6C00, 0x6C80])
 @pytest.mark.parametrize("most", [231, 223, 128, 64])
 @pytest.mark.parametrize("name", ["amina", "pace-gm"])
 def test_a_length_refused_in_clear_is_learnt_from(name: str, most: int, status: int) -> None:
     given = {**profile(name), "portrait_bytes": 2500}
-    got = bench.read(given, _ends_the_channel(bench.chip_of(given), most, status)).done
+    got = bench.read(given, odd_chips.ends_the_channel(bench.chip_of(given), most, status)).done
     assert got.verdict == records.VERDICT_DATA_GENUINE
 
 
@@ -333,5 +311,5 @@ def test_a_length_refused_in_clear_is_learnt_from(name: str, most: int, status: 
 def test_a_reader_or_card_without_the_announced_extended_length_is_read_in_short_pieces(name: str, status: int) -> None:
     given = {**profile(name), "portrait_bytes": 2500, "announces_extended": True}
     chip = bench.chip_of(given)
-    got = bench.read(given, _ends_the_channel(chip, 256, status), room=0x4000, atr=chip.atr).done
+    got = bench.read(given, odd_chips.ends_the_channel(chip, 256, status), room=0x4000, atr=chip.atr).done
     assert got.verdict == records.VERDICT_DATA_GENUINE
