@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NOT_FOUND = (0x6A82, 0x6A83, 0x6A88, 0x6A81)
 MAX_REBUILDS = 6
+CHANNEL_LOST = (0x6882, 0x6987, 0x6988)  # words by which a chip ends a channel that it has lost
 CHUNK = 240  # bytes asked for at once without extended length: what works in the field
 SMALLEST_PART = 16  # bytes of an answer that goes on after GET RESPONSE; less would make a reading endless
 MAX_READS = 1900  # READ BINARY commands of one reading: a portrait of 16 KB in pieces of 16 bytes takes 1,024

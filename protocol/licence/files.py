@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from protocol import pack
 from protocol.licence import profile
-from protocol.licence.channel import MAX_READS, NOT_FOUND
+from protocol.licence.channel import CHANNEL_LOST, MAX_READS, NOT_FOUND
 from protocol.licence.errors import MessagingError, ReadError
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 SMALLER = (2048, 1024, 512, 240, 231, 223, 192, 128, 64, 16)  # 231 and 223: an answer of 256 bytes with 3DES, with AES
 OTHER_WAY = (0x6985, 0x6986, 0x6981, 0x6A86, 0x6D00, 0x6B00)
 SHORT_STEPS = (240, 231, 223, 128, 64, 16)  # where each costs a channel
-CHANNEL_LOST = (0x6882, 0x6987, 0x6988)
 END_REACHED = (0x6B00, 0x6282, 0x9000)
 BY_SHORT_ID, BY_SELECT = 0, 1
 TOO_LARGE = "size"  # detail of LIC-032: the file may be right, but is larger than this terminal reads

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from protocol import pack
 from protocol.der import INTEGER, OID, SEQUENCE, SET, Der
 from protocol.licence import curves, groups, profile
+from protocol.licence.channel import CHANNEL_LOST
 from protocol.licence.errors import MessagingError, TrustError
 from protocol.licence.trust import algorithms
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 CHALLENGE_SIZE = 8
 _AA_INFO = b"\x67\x81\x08\x01\x01\x05"  # 2.23.136.1.1.5
 _BSI_PLAIN = b"\x04\x00\x7f\x00\x07\x01\x01\x04\x01"
-_LARGEST_SHORT = 192  # bytes of a signature that a secured short answer carries
 
 
 def run(chip: "Chip", group13: "Bytes", group14: "Bytes | None") -> "Generator[tuple, Any, bool]":
@@ -37,7 +37,7 @@ def run(chip: "Chip", group13: "Bytes", group14: "Bytes | None") -> "Generator[t
     key = algorithms.read_public_key(holder)
     holder.finish()
     size = len(key.modulus) if key.kind == algorithms.RSA else len(key.point) - 1
-    challenge, signature, status = yield from _ask(chip, size > _LARGEST_SHORT)
+    challenge, signature, status = yield from _ask(chip, size)
     if status != 0x9000:
         return False
     if key.kind == algorithms.RSA:
@@ -49,30 +49,42 @@ def run(chip: "Chip", group13: "Bytes", group14: "Bytes | None") -> "Generator[t
     return (yield from curves.verify(chip.crypto, key.curve, key.point, value, signature))
 
 
-def _ask(chip: "Chip", large: bool) -> "Generator[tuple, Any, tuple[bytes, bytes, int]]":
+def _ask(chip: "Chip", size: int) -> "Generator[tuple, Any, tuple[bytes, bytes, int]]":
     """(challenge, signature, status) of INTERNAL AUTHENTICATE, each try with a challenge of its own.
 
-    A `large` signature is asked for with extended length where card and link have it; where the card does not announce it, first with
-    a short command (the answer may come whole, or after 61xx), and again if the chip finds that too short. UnsupportedError if it does and
-    the link has no room for more. A chip that was asked with extended length has no such excuse: the length that it complains of is its own.
+    A signature of `size` bytes that no short answer holds is asked for with extended length where card and link have it. Where the card does
+    not announce it, a short command goes first (the answer may come whole, or after 61xx), and an extended one if that brought no such
+    signature and the link has room. UnsupportedError if it has none and the chip finds fault with the length. A chip that was asked with
+    extended length has no such excuse: the length that it complains of is its own.
     """
-    ways = (
-        (large and chip.announces_extended,) if not large or chip.announces_extended or not chip.room else (False, True)
-    )
-    for extended in ways:
-        challenge = chip.random(CHALLENGE_SIZE)
-        body = b"\x00\x00\x08" + challenge + b"\x00\x00" if extended else b"\x08" + challenge + b"\x00"
-        try:
-            signature, status = yield from chip.send(b"\x00\x88\x00\x00" + body)
-        except MessagingError as cause:
-            found = cause.detail
-            if extended or not large or not isinstance(found, int) or not _too_short(found):
-                raise
-            signature, status = b"", found
-            yield from chip.rebuild(cause)
-        if extended or not large or not _too_short(status):
-            return challenge, signature, status
-    raise algorithms.unsupported("active authentication with extended length")
+    large = chip.channel is not None and size > chip.channel.short_room
+    if large and chip.announces_extended:
+        return (yield from _challenge(chip, True))
+    try:
+        found = yield from _challenge(chip, False)
+    except MessagingError as cause:
+        status = cause.detail
+        if not large or not isinstance(status, int) or status in CHANNEL_LOST:
+            raise
+        if not chip.room and not _too_short(status):
+            raise
+        yield from chip.rebuild(cause)
+        found = b"", b"", status
+    if not large or (found[2] == 0x9000 and len(found[1]) == size):
+        return found
+    if chip.room:
+        return (yield from _challenge(chip, True))
+    if _too_short(found[2]):
+        raise algorithms.unsupported("active authentication with extended length")
+    return found
+
+
+def _challenge(chip: "Chip", extended: bool) -> "Generator[tuple, Any, tuple[bytes, bytes, int]]":
+    """One INTERNAL AUTHENTICATE."""
+    challenge = chip.random(CHALLENGE_SIZE)
+    body = b"\x00\x00\x08" + challenge + b"\x00\x00" if extended else b"\x08" + challenge + b"\x00"
+    signature, status = yield from chip.send(b"\x00\x88\x00\x00" + body)
+    return challenge, signature, status
 
 
 def _too_short(status: int) -> bool:

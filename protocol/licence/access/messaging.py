@@ -26,6 +26,9 @@ def _object(tag: int, value: "Bytes") -> bytes:
     return bytes((tag, 0x82, length >> 8, length & 255)) + bytes(value)
 
 
+_AROUND = 18  # 87 81 length 01, 99 02 and status, 8E 08 and checksum
+
+
 class SecureChannel:
     """One secure channel: session keys, send sequence counter, cipher. `alive` turns False at the first violation."""
 
@@ -35,6 +38,7 @@ class SecureChannel:
         self._mac = bytes(mac)
         self._counter = counter
         self._block = 8 if cipher == keys.DES3 else 16
+        self.short_room = (256 - _AROUND) // self._block * self._block - 1  # bytes that a short answer carries
         self._due = False  # whether data are expected in the answer to the last command
         self.alive = True
 

@@ -102,11 +102,15 @@ def _announces(chip: "Chip", group14: "bytes | bytearray", judged: "Judgement") 
     from protocol.licence.access import chip_authentication
 
     try:
-        if chip_authentication.hides_pace(group14, chip.offers):
-            judged.note("LIC-246")
-        return chip_authentication.announced(group14)
+        announced = chip_authentication.announced(group14)
     except (LicenceError, FormatError):
         return True  # what is malformed is for the mechanism to refuse
+    try:
+        if chip_authentication.hides_pace(group14, chip.offers):
+            judged.note("LIC-246")
+    except (LicenceError, FormatError):
+        pass  # an offer of PACE that nobody can read was hidden from nobody
+    return announced
 
 
 def _run(chip: "Chip", group: int, reads: "dict[int, FileRead]", confirm: bool) -> "Generator[tuple, Any, bool]":

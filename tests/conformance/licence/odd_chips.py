@@ -35,18 +35,23 @@ def clear(chip: Any, refuse: Callable[[bytes], bool], status: int) -> Any:
     return chip
 
 
-def two_keys(given: dict[str, Any], keys: tuple[AgreementKey, AgreementKey], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The chip of a profile that holds two keys for chip authentication, both announced in DG14 and told apart by their numbers."""
+def with_infos(given: dict[str, Any], infos: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The chip of a profile whose DG14 holds these SecurityInfos beside its offers of PACE."""
     inner = build._key_groups
 
     def groups(named: Any, abilities: Any, offers: Any) -> Any:
         made = inner(named, abilities, offers)
-        made[14] = tlv(0x6E, security_infos(*offers, *keys[0].infos(), *keys[1].infos()))
+        made[14] = tlv(0x6E, security_infos(*offers, *infos))
         return made
 
     with monkeypatch.context() as patch:
         patch.setattr(build, "_key_groups", groups)
-        chip = bench.chip_of(given)
+        return bench.chip_of(given)
+
+
+def two_keys(given: dict[str, Any], keys: tuple[AgreementKey, AgreementKey], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The chip of a profile that holds two keys for chip authentication, both announced in DG14 and told apart by their numbers."""
+    chip = with_infos(given, (*keys[0].infos(), *keys[1].infos()), monkeypatch)
     answer = chip._chip_authentication
 
     def chosen(apdu: Any) -> Any:

@@ -8,6 +8,7 @@ from protocol import records
 from sim.cards.licence import profile
 from sim.cards.licence.proof.keys import AgreementKey
 from sim.cards.licence.proof.suite import Suite
+from sim.cards.tlv import tlv
 from tests.conformance.licence import bench, odd_chips
 from tests.conformance.licence.requirements import meets
 
@@ -111,6 +112,27 @@ def test_a_chip_that_finds_the_short_command_too_short_is_asked_again_with_an_ex
 
 
 @meets("LP-11")
+@pytest.mark.parametrize(
+    "answer", [(b"", 0x6F00), (b"", 0x6A80), (b"", 0x6985), (bytes(200), 0x9000), (bytes(200), 0x6282)]
+)
+def test_whatever_the_short_command_brought_the_extended_one_decides(answer: tuple[bytes, int]) -> None:
+    given = {**QUIET, "quirks": {"extended": True}}
+    chip = odd_chips.answering(given, lambda apdu: None if apdu.extended or (apdu.le or 0) > 256 else answer)
+    assert bench.read(given, chip, room=ROOM).done.verdict == records.VERDICT_GENUINE
+    if not answer[0]:
+        clear = odd_chips.clear(bench.chip_of(given), lambda command: command[4] != 0, answer[1])
+        assert bench.read(given, clear, room=ROOM).done.verdict == records.VERDICT_GENUINE
+
+
+@meets("LP-11")
+def test_a_signature_that_a_short_answer_holds_under_3des_is_no_large_one() -> None:
+    given = {**QUIET, "active": {"key": "RSA-1792", "hash": "sha256"}}
+    assert bench.read(given, room=0).done.verdict == records.VERDICT_GENUINE
+    clone = odd_chips.answering(given, lambda _: (b"", 0x6700))
+    assert bench.read(given, clone, room=0).done.verdict == records.VERDICT_CLONE
+
+
+@meets("LP-11")
 def test_without_room_for_the_signature_the_proof_is_not_supported_on_this_terminal() -> None:
     for chip in (
         odd_chips.answering(LARGE, lambda _: (b"", 0x6700)),
@@ -159,6 +181,14 @@ SEVERAL = (
     (("P-256", "3DES", 1), ("P-384", "AES-256", 2)),
     (("P-384", "AES-256", 2), ("P-256", "3DES", 1)),
 )
+
+
+@meets("LP-09")
+def test_an_odd_offer_of_pace_in_group14_announces_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {**profile("pace-gm"), "portrait_bytes": 2500}
+    odd = tlv(0x30, tlv(0x06, bytes.fromhex("04007F00070202040202")) + tlv(0x02, b"\x02") + tlv(0x02, b"\x01\x0d"))
+    got = bench.read(given, odd_chips.with_infos(given, (odd,), monkeypatch)).done
+    assert (got.verdict, got.chip) == (records.VERDICT_DATA_GENUINE, "not offered")
 
 
 @meets("LP-12")

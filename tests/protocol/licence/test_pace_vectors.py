@@ -243,7 +243,7 @@ def test_the_command_of_active_authentication():
     case = load("active_authentication")
 
     class Chip:
-        crypto, room = PureCrypto(), 0
+        crypto, room, channel, announces_extended = PureCrypto(), 0, None, False
 
         def random(self, count):
             assert count == 8
