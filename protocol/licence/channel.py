@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from protocol.crypto import Crypto
     from protocol.licence.access.messaging import SecureChannel
-    from protocol.licence.access.pace import Offer
+    from protocol.licence.access.offers import Offer
     from protocol.licence.mrz import Mrz
 
 NOT_FOUND = (0x6A82, 0x6A83, 0x6A88, 0x6A81)
@@ -163,9 +163,9 @@ class Chip:
         data = yield from _master_file(profile.CARD_ACCESS)
         if not data:
             return
-        from protocol.licence.access import pace
+        from protocol.licence.access import offers, pace
 
-        self.offers = pace.offers(data)
+        self.offers = offers.offers(data)
         self._offer = pace.choose(self.crypto, self.offers)
 
     def select(self) -> "Generator[tuple, Any, None]":

@@ -76,10 +76,10 @@ def announced(group14: "Bytes") -> bool:
 
 def hides_pace(group14: "Bytes", offered: "list") -> bool:
     """Whether DG14, which is signed, offers PACE that is not among the offers of EF.CardAccess, which nobody signed."""
-    from protocol.licence.access import pace
+    from protocol.licence.access import offers
 
     seen = [(item.oid, item.domain) for item in offered]
-    signed = pace.offers(groups.body(group14, profile.tag_of(profile.CA_GROUP)))
+    signed = offers.offers(groups.body(group14, profile.tag_of(profile.CA_GROUP)))
     return any([(item.oid, item.domain) not in seen for item in signed])
 
 

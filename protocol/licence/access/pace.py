@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from protocol import pack
 from protocol.crypto import KeyFormatError
-from protocol.der import SEQUENCE, SET, Der, wrap
+from protocol.der import Der, wrap
 from protocol.errors import FormatError
 from protocol.licence import curves
 from protocol.licence.access import domains, keys
 from protocol.licence.access.messaging import SecureChannel
+from protocol.licence.access.offers import CHIP_AUTHENTICATION, GENERIC, GENERIC_DH, INTEGRATED, INTEGRATED_DH
 from protocol.licence.curves import KeyPair
 from protocol.licence.errors import AccessError, UnsupportedError, WrongMrzError
 
@@ -22,13 +23,11 @@ if TYPE_CHECKING:
 
     from protocol.crypto import Crypto
     from protocol.licence.access.domains import CurveDomain, FieldDomain
+    from protocol.licence.access.offers import Offer
 
     Bytes = bytes | bytearray | memoryview
 
-PACE = b"\x04\x00\x7f\x00\x07\x02\x02\x04"  # 0.4.0.127.0.7.2.2.4
-GENERIC_DH, GENERIC, INTEGRATED_DH, INTEGRATED, CHIP_AUTHENTICATION = 1, 2, 3, 4, 6
 BY_MRZ, BY_CAN = 1, 2
-_CIPHERS = (keys.DES3, keys.AES128, keys.AES192, keys.AES256)
 _PREFERENCE = (CHIP_AUTHENTICATION, GENERIC, INTEGRATED, GENERIC_DH, INTEGRATED_DH)
 # Constants of the pseudo-random function of the integrated mapping (section 4.4.3.3.2)
 _C0_128 = b"\xa6\x68\x89\x2a\x7c\x41\xe3\xca\x73\x9f\x40\xb0\x57\xd8\x59\x04"
@@ -43,16 +42,6 @@ _C1_256 = (
 )
 
 
-class Offer:
-    """One PACEInfo: `oid` bytes, `mapping` (GENERIC …), `cipher` (keys.AES128 …), `domain` number."""
-
-    def __init__(self, oid: bytes, number: int) -> None:
-        self.oid = oid
-        self.mapping = oid[-2]
-        self.cipher = _CIPHERS[oid[-1] - 1]
-        self.domain = number
-
-
 class Agreed:
     """What PACE ended with: `channel`, and for chip-authentication mapping `proof` (decrypted data) and `chip_map_key`."""
 
@@ -60,25 +49,6 @@ class Agreed:
         self.channel = channel
         self.proof = proof
         self.chip_map_key = chip_map_key
-
-
-def offers(card_access: "Bytes") -> "list[Offer]":
-    """The PACEInfos with a standardised domain in EF.CardAccess, in its order; AccessError LIC-024 if it is malformed."""
-    found = []
-    try:
-        outer = Der(card_access)
-        infos = outer.enter(SET)
-        outer.finish()
-        while infos.more():
-            info = infos.enter(SEQUENCE)
-            oid = info.oid()
-            if len(oid) != 10 or oid[:8] != PACE or oid[8] not in _PREFERENCE or not 1 <= oid[9] <= 4:
-                continue
-            if info.integer(1) == 2 and info.more():
-                found.append(Offer(oid, info.integer(1)))
-    except FormatError as cause:
-        raise AccessError("EF.CardAccess is malformed", "LIC-024", detail=cause.detail)
-    return found
 
 
 def choose(crypto: "Crypto", offered: "list[Offer]") -> "Offer | None":
@@ -176,7 +146,7 @@ def _general(command: "tuple[int, bytes]", wanted: int) -> "Generator[tuple, Any
 class _Run:
     """One run of PACE and what its steps share."""
 
-    def __init__(self, crypto: "Crypto", offer: Offer, rnd: "Callable[[int], bytes]") -> None:
+    def __init__(self, crypto: "Crypto", offer: "Offer", rnd: "Callable[[int], bytes]") -> None:
         self.crypto = crypto
         self.offer = offer
         self.rnd = rnd
@@ -238,7 +208,7 @@ class _Run:
 
 def establish(
     crypto: "Crypto",
-    offer: Offer,
+    offer: "Offer",
     key_input: "Bytes",
     kind: int,
     rnd: "Callable[[int], bytes]",

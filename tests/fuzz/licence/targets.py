@@ -15,7 +15,7 @@ from protocol.der import Der
 from protocol.errors import TasdidError
 from protocol.jpeg.decoder import Decoder
 from protocol.licence import channel, files, groups, mrz, profile, reader
-from protocol.licence.access import active, chip_authentication, keys, pace
+from protocol.licence.access import active, chip_authentication, keys, offers, pace
 from protocol.licence.access.messaging import SecureChannel
 from protocol.licence.trust import algorithms, crl, passive, security_object, x509
 from protocol.licence.trust.anchors import TrustSet
@@ -111,7 +111,7 @@ def sod_bytes(data: bytes) -> None:
 
 def info_bytes(data: bytes) -> None:
     """EF.CardAccess, DG13 and DG14, and the recovered block of active authentication."""
-    coded(pace.offers, data)
+    coded(offers.offers, data)
     for content in (data, b"\x6e" + tlv.encode_length(len(data)) + data):
         coded(chip_authentication.offer, content)
         coded(chip_authentication.announced, content)

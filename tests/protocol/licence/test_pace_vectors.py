@@ -3,7 +3,7 @@
 from protocol import pack
 from protocol.crypto.pure import PureCrypto
 from protocol.der import Der
-from protocol.licence.access import active, domains, keys, pace
+from protocol.licence.access import active, domains, keys, offers, pace
 from protocol.licence.errors import AccessError, WrongMrzError
 from protocol.licence.trust import algorithms
 from tests.support.dual import raises, record, vectors
@@ -34,7 +34,7 @@ def finish(machine, answer):
 def run_apdus(case, order, size):
     """Drive the machine with the published private keys; every command must be the published one."""
     crypto = PureCrypto()
-    offer = pace.offers(b"\x31" + bytes((len(h(case["pace_info"])),)) + h(case["pace_info"]))[0]
+    offer = offers.offers(b"\x31" + bytes((len(h(case["pace_info"])),)) + h(case["pace_info"]))[0]
     given = [pack.be(int(case[step]["terminal_private"], 16) - 1, size + 8) for step in ("map", "key_agreement")]
     machine = pace.establish(crypto, offer, case["mrz_information"].encode(), pace.BY_MRZ, lambda n: given.pop(0))
     request = next(machine)
@@ -134,7 +134,7 @@ def test_integrated_mapping_in_a_finite_field():
 def test_integrated_mapping_as_a_conversation():
     case = load("pace_im_ecdh")
     crypto = PureCrypto()
-    offer = pace.Offer(h(case["oid_bytes"]), P256R1)
+    offer = offers.Offer(h(case["oid_bytes"]), P256R1)
     given = [h(case["nonce_t"]), pack.be(int(case["terminal_private"], 16) - 1, 40)]
     # the example gives no MRZ, only the key: a machine whose password key is the printed one
     real, pace.password_key = pace.password_key, lambda *rest: h(case["k_pi"])
@@ -197,7 +197,7 @@ def test_chip_authentication_mapping_proves_the_chip():
 
 def test_a_chip_that_cheats_or_refuses_is_told_apart():
     case = load("pace_gm_ecdh")
-    offer = pace.Offer(h(case["oid_bytes"]), P256R1)
+    offer = offers.Offer(h(case["oid_bytes"]), P256R1)
     answers = [h(step["r"]) for step in case["apdus"]]
 
     def run(changed):
@@ -229,13 +229,13 @@ def test_offers_are_chosen_by_what_runs_here():
     infos = (
         h("300d060804007f0007020202020102") + h(load("pace_gm_dh")["pace_info"]) + h(load("pace_gm_ecdh")["pace_info"])
     )
-    found = pace.offers(b"\x31" + bytes((len(infos),)) + infos)
+    found = offers.offers(b"\x31" + bytes((len(infos),)) + infos)
     assert [(item.mapping, item.domain) for item in found] == [(1, 0), (2, 13)]
     chosen = pace.choose(crypto, found)
-    assert chosen is not None and chosen.mapping == pace.GENERIC and chosen.cipher == keys.AES128
-    unknown = pace.Offer(h(load("pace_gm_ecdh")["oid_bytes"]), 14)
+    assert chosen is not None and chosen.mapping == offers.GENERIC and chosen.cipher == keys.AES128
+    unknown = offers.Offer(h(load("pace_gm_ecdh")["oid_bytes"]), 14)
     assert pace.choose(crypto, [unknown]) is None and pace.choose(crypto, []) is None
-    assert raises(AccessError, pace.offers, b"\x30\x00").code == "LIC-024"
+    assert raises(AccessError, offers.offers, b"\x30\x00").code == "LIC-024"
 
 
 def test_the_command_of_active_authentication():
