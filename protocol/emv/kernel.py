@@ -28,6 +28,8 @@ DE55 = (
     tags.CRYPTOGRAM, tags.CID, tags.IAD, tags.UN, tags.ATC, tags.TVR, tags.DATE, tags.TXN_TYPE, tags.AMOUNT, tags.CURRENCY,
     tags.AIP, tags.COUNTRY, tags.CVM_RESULTS, 0x9F33, 0x9F35, tags.AMOUNT_OTHER, tags.DF_NAME, 0x9F09, tags.COUNTER, tags.PSN,
 )  # fmt: skip
+# Track 1 and 2 in every form, their discretionary data and the holder's name: in no chip data, whatever the parameters list
+_NEVER = (tags.TRACK2, 0x56, 0x9F6B, 0x9F1F, 0x9F20, 0x5F20, 0x9F0B)
 
 
 class Result:
@@ -165,11 +167,11 @@ def _present(s: "Session", result: Result, cryptogram: "Cryptogram") -> None:
 
 
 def de55(s: "Session") -> bytes:
-    """The chip data for acquirer and clearing, as they stand now: what the parameters list, known to this kernel or not."""
+    """The chip data for acquirer and clearing, as they stand now: what the parameters list, known to this kernel or not, track data apart."""
     out = b""
     for tag in s.params.de55 or DE55:
         value = s.get(tag)
-        if value is not None and tag != tags.TRACK2:
+        if value is not None and tag not in _NEVER:
             out += tlv.encode(tag, value)
     return out
 

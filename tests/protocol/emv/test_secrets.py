@@ -3,6 +3,7 @@
 from protocol.emv import explain
 from protocol.errors import CardRemovedError
 from tests.protocol.emv.scripted import (
+    APPROVED,
     OFFLINE_PIN,
     PAN_DIGITS,
     PROVISIONAL,
@@ -49,6 +50,16 @@ def test_track_2_leaves_only_with_a_provisional_payment():
     result, trace = pay(Card(kinds=(0x80, 0x00)), body(aid_entry(floor=1), de55=[0x57, 0x9F26]))
     assert (result.outcome, result.track2) == (PROVISIONAL, TRACK2)
     assert TRACK2 not in result.de55 and TRACK2 not in trace.of("online")[0][1]
+
+
+def test_track_data_in_any_form_and_the_name_are_in_no_chip_data():
+    hidden = {"56": TRACK2, "9F6B": TRACK2, "9F1F": b"300", "9F20": h("0300"), "5F20": b"AMINA", "9F0B": b"AMINA"}
+    listed = [0x57, 0x9F26] + [int(name, 16) for name in hidden]
+    for kinds, floor, outcome in (((0x40,), 1000000, APPROVED), ((0x80, 0x00), 1, PROVISIONAL)):
+        result, trace = pay(Card(kinds=kinds, fields=hidden), body(aid_entry(floor=floor), de55=listed))
+        assert result.outcome == outcome
+        for data in [result.de55] + [item[1] for item in trace.of("online")]:
+            assert data[:2] == h("9F26") and len(data) == 11
 
 
 def test_forget_drops_the_card_data():
