@@ -34,6 +34,7 @@ CRIT = 2
 CONTENT_TYPE = 3
 KID = 4
 IV = 5
+PARTIAL_IV = 6
 
 ES256 = -7
 AES_CCM_16_128_128 = 30
@@ -246,7 +247,8 @@ def encrypt0(
     unprotected: "Headers | None" = None,
     tagged: bool = True,
 ) -> bytes:
-    """Seal `plaintext` under a 16-byte key with AES-CCM-16-128-128; the 13-byte nonce goes into the unprotected header.
+    """Seal `plaintext` under a 16-byte key with AES-CCM-16-128-128; the 13-byte nonce goes into the unprotected header, one that
+    begins with zeros without them as a Partial IV (RFC 9052 section 3.1; the context's IV is zero).
 
     The caller guarantees that a nonce is never used twice with one key. `protected` must name algorithm 30.
     """
@@ -254,7 +256,7 @@ def encrypt0(
         raise CoseError("the protected header must name AES-CCM-16-128-128")
     if len(key) != 16 or len(nonce) != NONCE_BYTES:
         raise CoseError("AES-CCM-16-128-128 takes a key of 16 and a nonce of 13 bytes")
-    outer: "Headers" = {IV: bytes(nonce)}
+    outer: "Headers" = {IV: bytes(nonce)} if nonce[0] else {PARTIAL_IV: bytes(nonce).lstrip(b"\0") or b"\0"}
     if unprotected is not None:
         outer.update(unprotected)
     _headers(protected, outer)
@@ -299,6 +301,11 @@ def decrypt0(
     if message.protected.get(ALG) != AES_CCM_16_128_128:
         raise CoseVerifyError("sealed with another algorithm than AES-CCM-16-128-128", "CRY-011")
     nonce = message.protected.get(IV, message.unprotected.get(IV))
+    partial = message.unprotected.get(PARTIAL_IV)
+    if nonce is not None and partial is not None:
+        raise CoseError("an IV and a Partial IV at once")
+    if nonce is None and isinstance(partial, bytes) and 0 < len(partial) <= NONCE_BYTES:
+        nonce = bytes(NONCE_BYTES - len(partial)) + partial
     if not isinstance(nonce, bytes) or len(nonce) != NONCE_BYTES:
         raise CoseError("the nonce has to be 13 bytes")
     if len(key) != 16:

@@ -87,6 +87,7 @@ SEALED = 44  # {index: bstr} sealed card data (COSE_Encrypt0)
 PRIVATE = 45  # {index: bstr} encrypted personal data of reports
 CUM_COUNT = 46  # running totals before the batch's first record
 CUM_TOTAL = 47
+SHARED = 49  # {SEALED: bstr, PRIVATE: bstr}: what each of those blobs begins with, left out there
 GAP = 48  # uint: the records from this one to the one before FIRST_SEQ are lost for good; a gap record (kind 20) says so too
 
 # CLOSE and RECON

@@ -12,8 +12,13 @@ report's number follows from device and case, and a payment's identity from the 
 `restore`. A batch of release 0.1.0 uses none of it and is read all the same.
 """
 
+from typing import TYPE_CHECKING
+
 from protocol import records as r
 from protocol.errors import FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _DROPPED = (r.DEVICE, r.EPOCH, r.SEQ, r.PREV, r.CUM_COUNT, r.CUM_TOTAL)
 _SAME = (r.V, r.CLOCK, r.OFFICER, r.UNIT)
@@ -89,6 +94,21 @@ def expand(wire: dict, carried: dict, digests: dict, device: str) -> dict:
         if key not in out:
             out[key] = digests[key]
     return out
+
+
+def shared(blobs: "Iterable[bytes]") -> bytes:
+    """What two blobs or more all begin with; of one alone nothing."""
+    found: "bytes | None" = None
+    count = 0
+    for blob in blobs:
+        count += 1
+        if found is None:
+            found = blob
+        size = 0
+        while size < len(found) and size < len(blob) and found[size] == blob[size]:
+            size += 1
+        found = found[:size]
+    return b"" if found is None or count < 2 else found
 
 
 def restore(wire: dict, previous: "dict | None", head: dict) -> dict:

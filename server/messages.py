@@ -201,8 +201,13 @@ def _hello(device: Device, p: dict[int, Any]) -> Hello:
 
 
 def _attachments(p: dict[int, Any], key: int, count: int, high: int, low: int = 1) -> dict[int, bytes]:
+    """The blobs under `key` by record, each whole again."""
     found = p.get(key, {})
     _need(isinstance(found, dict), "attachments")
+    begin = p.get(s.SHARED, {}).get(key, b"")
+    if begin:
+        _need(all(isinstance(blob, bytes) for blob in found.values()) and len(begin) <= high, "attachment")
+        found = {index: begin + blob for index, blob in found.items()}
     for index, blob in found.items():
         _need(_is_uint(index) and index < count and isinstance(blob, bytes) and low <= len(blob) <= high, "attachment")
     return found
@@ -218,6 +223,9 @@ def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[
     _need(isinstance(p.get(s.PREV_HASH), bytes) and len(p[s.PREV_HASH]) == 32, "previous hash")
     _need(_is_uint(p.get(s.GAP, 0)) and p.get(s.GAP, 0) < first, "gap")
     _need(_is_uint(p.get(s.CUM_COUNT)) and _is_uint(p.get(s.CUM_TOTAL), 10**15), "running totals")
+    shared = p.get(s.SHARED, {})
+    _need(isinstance(shared, dict) and shared.keys() <= {s.SEALED, s.PRIVATE}, "shared beginnings")
+    _need(all(isinstance(value, bytes) for value in shared.values()), "shared beginnings")
     signatures = _attachments(p, s.SIGNATURES, len(records), 64, 64)
     sealed = _attachments(p, s.SEALED, len(records), MAX_SEALED)
     private = _attachments(p, s.PRIVATE, len(records), MAX_PRIVATE)

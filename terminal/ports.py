@@ -5,8 +5,8 @@ class Ports:
     """All that the application touches of the outside world. A board fills every field; `scanner` and `diagnostic` may be None;
     `pictures` (drivers.contracts.picture) is None where portraits are neither read nor shown; `answer_room` is what one extended answer of a
     licence may hold (0: extended length is not used); `contactless_reader` is the antenna for payment cards, `indicator`
-    its lights and sounder, None where there is none; `curves_in_element`: the licence's elliptic-curve work goes to the secure
-    element, because this processor is slower."""
+    its lights and sounder, None where there is none; `batch_bytes` is about what one message to the server may hold; `curves_in_element`:
+    the licence's elliptic-curve work goes to the secure element, because this processor is slower."""
 
     def __init__(
         self,
@@ -30,6 +30,7 @@ class Ports:
         contactless_reader=None,
         indicator=None,
         curves_in_element=False,
+        batch_bytes=2048,
     ) -> None:  # noqa: ANN001, E501 - contracts; duck-typed on MicroPython
         self.storage = storage
         self.se = se
@@ -50,6 +51,7 @@ class Ports:
         self.contactless_reader = contactless_reader
         self.indicator = indicator
         self.curves_in_element = curves_in_element
+        self.batch_bytes = batch_bytes
 
     def release(self) -> None:
         """Let go of drivers that are only loaded while they are used (`drivers.late_reader`); no card session may be on."""

@@ -2,13 +2,15 @@
 
 The transaction counter advances durably in the secure element *before* its key is used, so no key serves twice, power cuts included. The
 initial key never leaves the secure element: it encrypts the first derivation block there. Blob: COSE_Encrypt0 (AES-CCM-16-128-128), protected
-{1: 30, 4: KSN}, external data CBOR [device, epoch, intent, centimes]; content {1: PAN, 2: PAN sequence number, 3: expiry YYMM, 4: DE55, 5: PIN
-block, only while the card waits}. Tag 57 (track 2 equivalent) is in none of them. An online PIN is a block of ISO 9564-1 format 4 under the PIN
-key of the same transaction counter: one counter, two keys by usage.
+{1: 30, 4: KSN}, external data CBOR [device, epoch, intent, centimes]; content CBOR [PAN, PAN sequence number or null, expiry YYMM, chip data
+(`protocol.emv.chip_data`), PIN block only while the card waits], numbers as their digits in half bytes, an odd one filled up with F. A key seals
+one blob, hence the nonce is zero and crosses as a Partial IV. Tag 57 (track 2 equivalent) is in none of them. An online PIN is a block of ISO
+9564-1 format 4 under the PIN key of the same transaction counter: one counter, two keys by usage.
 """
 
 from drivers.contracts.secure_element import SLOT_DUKPT_COUNTER, SLOT_DUKPT_IK
 from protocol import cbor, cose, dukpt
+from protocol.emv import chip_data
 from protocol.pack import rd32, u32be
 
 _ALGORITHM = 30
@@ -22,16 +24,27 @@ async def next_counter(se) -> int:  # noqa: ANN001 - SecureElement
     return following
 
 
-async def seal_card(t, intent: int, amount: int, content: dict, counter: int = 0) -> bytes:  # noqa: ANN001 - Terminal
-    """The sealed blob of one payment; under `counter` if the PIN block inside was made under it, else under a new one."""
+async def seal_card(t, intent: int, amount: int, facts: dict, de55: bytes, pin: tuple = (0, b"")) -> bytes:  # noqa: ANN001 - Terminal
+    """The sealed blob of one payment. `facts`: the kernel's pan, psn, expiry; `pin`: (counter, block) of `pin_block`: the blob then
+    goes under that counter, otherwise under a new one.
+    """
+    counter, block = pin
     se = t.ports.se
     if not counter:
         counter = await next_counter(se)
     key = await _key(t, counter, dukpt.DATA_ENCRYPT)
     ksn = t.identity.ksn_id + u32be(counter)
     context = cbor.encode([t.identity.device, t.journal.epoch, intent, amount])
-    nonce = await se.random(13)
-    return cose.encrypt0(t.ports.crypto, key, nonce, {1: _ALGORITHM, 4: ksn}, cbor.encode(content), context)
+    pan = bytes(facts["pan"]).decode()
+    content = [
+        bytes.fromhex(pan + "F" * (len(pan) % 2)),
+        facts["psn"],
+        bytes(facts["expiry"])[:2],
+        chip_data.shrink(de55, amount, facts["psn"]),
+    ]
+    if block:
+        content.append(block)
+    return cose.encrypt0(t.ports.crypto, key, bytes(13), {1: _ALGORITHM, 4: ksn}, cbor.encode(content), context)
 
 
 async def pin_block(t, pan: bytes, digits: bytearray) -> "tuple[int, bytes]":  # noqa: ANN001 - Terminal

@@ -11,8 +11,7 @@ from protocol import sync as m
 from protocol.errors import CryptoError, FormatError, ParameterError, ServerError
 from terminal import session
 
-BATCH_BYTES = 2048
-BATCH_RECORDS = 40
+BATCH_RECORDS = 200
 TESTIMONY_BATCHES = 4
 
 
@@ -216,7 +215,7 @@ class Sync:
         self._held = seq
 
     async def _batch(self) -> None:
-        """Send the next records after the acknowledged one; at most BATCH_BYTES or BATCH_RECORDS."""
+        """Send the next records after the acknowledged one; at most the board's `batch_bytes` or BATCH_RECORDS."""
         payload = self._fill(self._held + 1)
         if m.GAP in payload:
             await self._declare(payload)
@@ -268,7 +267,7 @@ class Sync:
                     attached.append(digest)
             sent = wire.shrink(record, previous, carried, attached)
             size += len(cbor.encode(sent)) + (66 if signature is not None else 0)
-            if wires and (size > BATCH_BYTES or index >= BATCH_RECORDS):
+            if wires and (size > self._t.ports.batch_bytes or index >= BATCH_RECORDS):
                 blobs[m.SEALED].pop(index, None)
                 blobs[m.PRIVATE].pop(index, None)
                 break
@@ -276,6 +275,11 @@ class Sync:
             if signature is not None:
                 signatures[index] = signature
             previous = record
+        for key in (m.SEALED, m.PRIVATE):
+            shared = wire.shared(blobs[key].values())
+            if shared:
+                payload.setdefault(m.SHARED, {})[key] = shared
+                blobs[key] = {index: blobs[key][index][len(shared) :] for index in blobs[key]}
         payload[m.RECORDS] = wires
         for key, value in ((m.SIGNATURES, signatures), (m.SEALED, blobs[m.SEALED]), (m.PRIVATE, blobs[m.PRIVATE])):
             if value:

@@ -219,6 +219,8 @@ def _ack(connection: Connection, intake: _Intake, now: int) -> Payload:
     pending = results.pending(connection, name, message.epoch)
     if pending:
         reply[s.RESULTS] = pending
+    if any(entry.record[r.KIND] == r.CARD_DATA_ERASED for entry in intake.new):
+        return reply  # a terminal erases once a session: the rest is for the next WELCOME
     cleared = results.cleared(connection, name, message.epoch)
     if cleared:
         reply[s.CLEARED] = cleared

@@ -34,6 +34,7 @@ from terminal.face.atlas import open_blob
 from terminal.ports import Ports
 
 _ANSWER_ROOM = 0x4000  # bytes of one extended answer
+_BATCH_BYTES = 0x4000
 _FACE = Path(__file__).parent.parent / "face"
 
 
@@ -101,6 +102,7 @@ def ports(wiring: dict) -> Ports:
         strings=open_blob(str(_FACE / "strings.bin")),
         pictures=PillowPictures(),
         answer_room=_ANSWER_ROOM,
+        batch_bytes=_BATCH_BYTES,
     )
 
 

@@ -193,13 +193,8 @@ class _Session:
     async def _seal(self, de55: bytes) -> bytes:
         """Card data and DE55 for the acquirer: never tag 57. The same data under the same key are sealed once."""
         if self._frozen[0] != de55:
-            facts = self._facts
-            content = {1: bytes(facts["pan"]).decode(), 2: facts["psn"], 3: bytes(facts["expiry"]).hex()[:4], 4: de55}
-            counter, block = self._pin_block
-            if block:
-                content[5] = block
-            self._pin_block = (0, b"")
-            blob = await sealing.seal_card(self._t, self._intent[r.SEQ], self._case.amount, content, counter)
+            pin, self._pin_block = self._pin_block, (0, b"")
+            blob = await sealing.seal_card(self._t, self._intent[r.SEQ], self._case.amount, self._facts, de55, pin)
             self._frozen = (de55, blob)
         return self._frozen[1]
 

@@ -2,9 +2,9 @@
 
 The whole-system simulation plays the shift with the real terminal and the real server: every record kind of a shift, outcome
 signatures, sealed card data, personal data of the reports, receipts of erasure, results, both directions, until nothing
-waits and the shift is closed. Three of four cards approve offline, one asks its issuer. Measured twice: with the network
-only while the officer synchronises, after every tenth fine, and with the network all day (then one payment in four asks its
-issuer while the card waits).
+waits and the shift is closed. Three of four cards approve offline, one asks its issuer. Measured with the network only while
+the officer synchronises, after every tenth fine, on a board of each kind (they differ in how much a batch may hold), and with
+the network all day (then one payment in four asks its issuer while the card waits).
 
 Beside it the same facts otherwise: each payment as an ISO 8583:1987 advice 0220 with DE55 (with its 0230), which
 carries neither reports, nor licences, nor a signature; and the same messages as JSON (RFC 8259), names in words, bytes in
@@ -22,6 +22,7 @@ from iso8583.specs import default_ascii
 
 from protocol import records as r
 from protocol import sync as s
+from sim.worlds.simulation.device import BATCH_BYTES
 from sim.worlds.simulation.factory import DRIVERS, device_name, factory
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.run import Plan, Simulation
@@ -30,6 +31,7 @@ FINES = 40
 SYNC_EVERY = 10  # the limits of what may be stored offline demand it
 OFFENCE = 1  # line of the tariff's first page
 TARGET = 350
+BOARDS = ("mcu", "linux")
 WORK_MS = 40 * 600 * 1000
 _NAMES = {value: name for name, value in vars(r).items() if name.isupper() and isinstance(value, int)}
 
@@ -89,7 +91,7 @@ def _kind(record: dict[int, Any]) -> str:
     return _KINDS.get(record[r.KIND], str(record[r.KIND]))
 
 
-def shift(online: bool) -> "tuple[_Tap, Simulation]":
+def shift(online: bool, board: str = "linux") -> "tuple[_Tap, Simulation]":
     """One shift until nothing waits and it is closed."""
     tasks, made = [], factory()
     for n in range(FINES):
@@ -100,6 +102,7 @@ def shift(online: bool) -> "tuple[_Tap, Simulation]":
             tasks.append(Task("sync"))
     simulation = Simulation(Plan(1, [tasks], []))
     device = simulation.devices[0]
+    device.batch_bytes = BATCH_BYTES[BOARDS.index(board)]
     tap = _Tap(device.air)
     device.air.up = online
     device.officer.tell = lambda line: setattr(device.air, "up", online or line == "officer: sync")
@@ -145,13 +148,13 @@ def _in_iso8583(payments: int) -> int:
     return payments * sum(len(iso8583.encode(dict(message), spec)[0]) for message in (advice, reply))
 
 
-def measure(online: bool) -> dict[str, Any]:
+def measure(online: bool, board: str) -> dict[str, Any]:
     """The figures of one shift."""
-    tap, simulation = shift(online)
+    tap, simulation = shift(online, board)
     settled = len(simulation.centre.book.captures())
     total = sum(tap.bytes.values())
     return {
-        "bench": "wire", "network": "all day" if online else "while synchronising", "fines": FINES, "settled": settled,
+        "bench": "wire", "board": board, "network": "all day" if online else "while synchronising", "fines": FINES, "settled": settled,
         "device": device_name(0), "bytes": total, "bytes_per_settled_payment": round(total / settled, 1), "target": TARGET,
         "messages": {kind: [tap.messages[kind], tap.bytes[kind]] for kind in sorted(tap.messages)},
         "parts_per_payment": {name: round(size / settled, 1) for name, size in tap.parts.most_common()},
@@ -161,15 +164,16 @@ def measure(online: bool) -> dict[str, Any]:
 
 
 def main(arguments: "list[str] | None" = None) -> int:
-    """Print the figures; 1 if the shift without a network takes more than the target."""
+    """Print the figures; 1 if a shift without a network takes more than the target."""
     as_json = "--json" in (arguments or [])
-    found = [measure(False), measure(True)]
+    found = [measure(False, "linux"), measure(False, "mcu"), measure(True, "linux")]
     for figures in found:
         if as_json:
             print(json.dumps(figures))
             continue
         print(
-            f"network {figures['network']}: {figures['bytes_per_settled_payment']} bytes for each of {figures['settled']} payments"
+            f"{figures['board']}, network {figures['network']}: "
+            f"{figures['bytes_per_settled_payment']} bytes for each of {figures['settled']} payments"
         )
         for name, (count, size) in figures["messages"].items():
             print(f"  {count:4} {name:10} {size:7} bytes")
@@ -178,4 +182,4 @@ def main(arguments: "list[str] | None" = None) -> int:
         print(
             f"  the same in JSON {figures['json_per_payment']}, payments alone in ISO 8583 {figures['iso8583_per_payment']}"
         )
-    return 0 if found[0]["bytes_per_settled_payment"] <= TARGET else 1
+    return 0 if max(figures["bytes_per_settled_payment"] for figures in found[:2]) <= TARGET else 1

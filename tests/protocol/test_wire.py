@@ -93,6 +93,12 @@ def test_what_the_batch_said_before_is_left_out_and_put_back():
     assert sent[3][wire.CARRIED] == bytes((r.PV, r.AMOUNT, r.PLACE)) and sent[3][r.CASE] == 8
 
 
+def test_what_blobs_begin_with():
+    shared = wire.shared
+    assert shared([b"abcd", b"abx", b"abc"]) == b"ab" and shared([b"ab", b"abc"]) == b"ab"
+    assert shared([b"x", b"y"]) == shared([b"abc"]) == shared([]) == shared([b"", b"a"]) == b""
+
+
 def test_a_report_number_of_another_form_is_sent():
     records = [_record(1, r.NOTICE, {r.CASE: 7, r.PV: "A-7"}), _record(2, r.NOTICE, {r.CASE: 7, r.PV: "A-7"})]
     sent, back = _sent(records, {})

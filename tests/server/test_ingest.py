@@ -7,6 +7,7 @@ from sqlalchemy import select, update
 
 from protocol import records as r
 from protocol import sync as s
+from protocol import wire
 from server import codes, sets
 from server.store import tables as t
 from tests.server.centre import Centre
@@ -221,6 +222,8 @@ def test_an_oversized_message_is_refused(centre: Centre, handheld: Handheld) -> 
         {"nonce": b"x"}, {"epoch": "1"}, {"records": [{1: 1, 6: 1, 9: 5, 10: 1, 11: 9, 12: 0, 13: "U"}]},
         {"records": [{1: 1, 6: 1, 9: 5, 10: 1, 11: 9, 12: 0, 13: "U", 24: "much", 29: 1}]},
         {"records": [{1: 1, 4: 9, 6: 1, 9: 5, 10: 1, 11: 3, 12: 0, 13: "U"}]},
+        {"shared": []}, {"shared": {43: b"x"}}, {"shared": {44: 1}}, {"shared": {44: bytes(999)}, "sealed": {0: b"x"}},
+        {"shared": {44: b"x"}, "sealed": {0: 1}}, {"shared": {44: b"x"}, "sealed": {1: b""}},
     ],
 )  # fmt: skip
 def test_a_batch_of_wrong_shape_is_refused(centre: Centre, handheld: Handheld, change: dict[str, object]) -> None:
@@ -306,6 +309,21 @@ def test_sealed_data_other_than_the_record_names_are_left_out_and_named(centre: 
     assert ack[s.REJECTED] == [[3, codes.SEALED_DIFFERS]]
     assert centre.count("sealed") == 0
     assert centre.books()["receivable:CIB TEST"] == A  # the outcome itself is signed and true
+
+
+def test_what_sealed_blobs_begin_with_may_be_said_once(centre: Centre, handheld: Handheld) -> None:
+    first = handheld.pay(r.OUTCOME_APPROVED) + 1
+    handheld.pay(r.OUTCOME_APPROVED)
+    blobs = {seq - 1: blob for seq, blob in handheld.attached[s.SEALED].items()}
+    assert len(blobs) == 2 and wire.shared(blobs.values()) == b"opaque"
+    begin = b"opa"
+    centre.hello(handheld)
+    short = {index: blob[len(begin) :] for index, blob in blobs.items()}
+    ack = centre.say(handheld.batch(1, sealed=short, shared={s.SEALED: begin}))[1]
+    assert s.REJECTED not in ack and centre.count("sealed") == 2
+    assert centre.say(handheld.batch(1, sealed=short, shared={s.SEALED: b"!" + begin}))[1][s.REJECTED][0] == [
+        first, codes.SEALED_DIFFERS,
+    ]  # fmt: skip
 
 
 def test_two_devices_do_not_meet(tmp_path: Path, handheld: Handheld) -> None:

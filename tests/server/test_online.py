@@ -245,6 +245,17 @@ def test_a_receipt_names_a_tc_only_when_its_clearing_was_accepted(centre: Centre
     assert s.CLEARED not in ack and s.REJECTED not in ack and centre.count("erasures") == 1
 
 
+def test_one_receipt_a_session_since_a_terminal_erases_once(centre: Centre, handheld: Handheld) -> None:
+    intents = [handheld.pay(r.OUTCOME_APPROVED, A), handheld.pay(r.OUTCOME_APPROVED, A)]
+    centre.send(handheld)
+    for request in centre.claim():
+        assert centre.answer(request, "00")
+    assert len(receipt(centre, centre.hello(handheld))) == 2
+    seq = handheld.write(r.CARD_DATA_ERASED, intents=intents[:1], receipt=bytes(32))
+    assert s.CLEARED not in centre.send(handheld, seq)
+    assert [pair[0] for pair in receipt(centre, centre.hello(handheld))] == intents[1:]
+
+
 def test_a_receipt_names_an_arqc_only_when_its_result_is_written_down(centre: Centre, handheld: Handheld) -> None:
     intent = handheld.pay(r.OUTCOME_PROVISIONAL, A)
     centre.send(handheld)

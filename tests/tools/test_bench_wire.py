@@ -8,7 +8,7 @@ from tests.benchmarks import wire
 @pytest.mark.parametrize("online", [False, True])
 def test_every_byte_of_a_shift_is_told(monkeypatch: pytest.MonkeyPatch, online: bool) -> None:
     monkeypatch.setattr(wire, "FINES", 4)
-    found = wire.measure(online)
+    found = wire.measure(online, "linux")
     assert found["settled"] == 4
     assert sum(size for _, size in found["messages"].values()) == found["bytes"]
     told = sum(found["parts_per_payment"].values())

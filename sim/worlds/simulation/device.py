@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from sim.worlds.simulation.oracle import Oracle
 
 REBOOT_MS = 8000
+BATCH_BYTES = (0x800, 0x4000)  # as the boards of `mcu` and `linux` grant, in turn
 _FACE = Path(app.__file__).parent / "face"
 
 
@@ -68,6 +69,7 @@ class Device:
         self.licence_reader = Reader(self._offer_licence)
         self.contactless_reader = Reader(self._offer_tap)
         self.payment_reader = Reader(self._offer_card)
+        self.batch_bytes = BATCH_BYTES[index % 2]
         self.tears: dict[int, int] = {}
         self.payments = self._pulls = 0
         self.stopped = ""  # code of the trouble after which the terminal refuses to work
@@ -118,7 +120,7 @@ class Device:
             storage=self.flash, se=self.element, crypto=self.crypto, clock=self.clock, display=Display(), keypad=Keypad(),
             scanner=self.officer, printer=PaperTray(), licence_reader=self.licence_reader,
             payment_reader=self.payment_reader, network=self.air, diagnostic=notes, atlas=_blob("atlas.bin"),
-            strings=_blob("strings.bin"), contactless_reader=self.contactless_reader,
+            strings=_blob("strings.bin"), contactless_reader=self.contactless_reader, batch_bytes=self.batch_bytes,
         )  # fmt: skip
         self.terminal = app.build(ports)
         self.terminal.face = QuietFace(self.officer, self._watch, _blob("atlas.bin"), _blob("strings.bin"))

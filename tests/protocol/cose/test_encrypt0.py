@@ -84,6 +84,20 @@ def test_whatever_is_changed_does_not_open():
             assert opened[0].unprotected != message.unprotected
 
 
+def test_a_nonce_that_begins_with_zeros_crosses_as_a_partial_iv():
+    crypto, key = PureCrypto(), bytes(range(16))
+    for nonce, sent in ((bytes(13), b"\0"), (bytes(7) + b"random", b"random"), (bytes(12) + b"\x05", b"\x05")):
+        data = cose.encrypt0(crypto, key, nonce, {1: 30}, b"secret", b"bound", tagged=False)
+        protected, outer, sealed = cbor.decode(data)
+        assert outer == {cose.PARTIAL_IV: sent}
+        assert crypto.aes_ccm_decrypt(key, nonce, cose.enc_structure(protected, b"bound"), sealed, 16) == b"secret"
+        assert cose.decrypt0(crypto, key, data, b"bound")[1] == b"secret"
+        for other in ({cose.IV: nonce, cose.PARTIAL_IV: sent}, {cose.PARTIAL_IV: b""}, {cose.PARTIAL_IV: bytes(14)}):
+            raises(CoseError, cose.decrypt0, crypto, key, cbor.encode([protected, other, sealed]), b"bound")
+    full = cose.encrypt0(crypto, key, b"thirteen byte", {1: 30}, b"", tagged=False)
+    assert cbor.decode(full)[1] == {cose.IV: b"thirteen byte"}
+
+
 def test_what_does_not_fit_is_refused():
     crypto = PureCrypto()
     key, nonce = bytes(16), bytes(13)
