@@ -18,7 +18,8 @@ refused (Book 3, 10.7 would read them as "never"). Does not check signature, dat
 
 from typing import TYPE_CHECKING
 
-from protocol.errors import ParameterError
+from protocol.emv import tags
+from protocol.errors import EmvError, ParameterError
 
 if TYPE_CHECKING:
     from protocol.crypto import Crypto
@@ -62,9 +63,24 @@ def _list(body: dict, name: str, kinds: tuple, default: "list | None" = None) ->
     return list(found)
 
 
+def _fixed(body: dict, name: str, size: int) -> "list[bytes]":
+    found = [bytes(e) for e in _list(body, name, _BYTES)]
+    if [e for e in found if len(e) != size]:
+        raise ParameterError("EMV parameter missing or of a wrong length", "PRM-120", detail=name)
+    return found
+
+
+def _in_calendar(date: str) -> bool:
+    try:
+        tags.check_date(tags.EXPIRY, bytes.fromhex(date[2:]))
+    except EmvError:
+        return False
+    return True
+
+
 def _expiry(entry: dict, index: int) -> str:
     expiry = str(entry.get("expiry", ""))
-    if len(expiry) != 8 or not expiry.isdigit():
+    if len(expiry) != 8 or not expiry.isdigit() or not _in_calendar(expiry):
         raise ParameterError("a CA key needs an expiry date YYYYMMDD", "PRM-122", detail=index)
     return expiry
 
@@ -133,9 +149,11 @@ class EmvParams:
         self.aids = [AidParams(entry) for entry in _list(body, "aids", (dict,))]
         self.ca_keys = [CaKey(entry) for entry in _list(body, "ca_keys", (dict,))]
         self.ecc_ca_keys = [EccCaKey(entry) for entry in _list(body, "ecc_ca_keys", (dict,))]
-        self.exceptions = [bytes(e) for e in _list(body, "exceptions", _BYTES)]
-        self.revoked = [bytes(e) for e in _list(body, "revoked", _BYTES)]
+        self.exceptions = _fixed(body, "exceptions", 32)
+        self.revoked = _fixed(body, "revoked", 9)
         self.de55 = _list(body, "de55", (int,))
+        if [tag for tag in self.de55 if not 0 < tag <= 0xFFFFFF]:
+            raise ParameterError("EMV parameter missing or out of range", "PRM-121", detail="de55")
         self.deferral = _flag(body, "deferral", False)
         self.deferral_oda = _list(body, "deferral_oda", (str,), ["cda", "dda"])
         self.pse = _flag(body, "pse", True)

@@ -104,6 +104,7 @@ class Session:
         self.ecc_trouble = (
             ""  # why there is none though the authority's is known; in the TVR after the first GENERATE AC
         )
+        self.blocked = False  # an application that both sides know is
         self.pan = b""
         self.signature = False
         self.pin_ok = False

@@ -29,7 +29,11 @@ def test_an_unusable_emv_set_is_refused_on_arrival(tmp_path: Path) -> None:
 
     assert offer(1) is not None
     wrong = [{**key, "sha1": bytes(20)} for key in body["ca_keys"]]
-    for changes, code in (({"ca_keys": wrong}, "PRM-122"), ({"aids": 5}, "PRM-124"), ({"aids": []}, "PRM-123")):
+    late = [{**key, "expiry": "20269931"} for key in body["ca_keys"]]
+    for changes, code in (
+        ({"ca_keys": wrong}, "PRM-122"), ({"ca_keys": late}, "PRM-122"), ({"aids": 5}, "PRM-124"), ({"aids": []}, "PRM-123"),
+        ({"exceptions": [bytes(31)]}, "PRM-120"), ({"revoked": [bytes(8)]}, "PRM-120"), ({"de55": [-1]}, "PRM-121"),
+    ):  # fmt: skip
         with pytest.raises(ParameterError) as refused:
             offer(2, **changes)
         assert refused.value.code == code

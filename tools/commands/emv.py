@@ -152,8 +152,11 @@ def _language(lang: str) -> str:
 def _centimes(text: str) -> int:
     whole, _, part = text.partition(".")
     if not text.isascii() or not whole.isdigit() or not (part.isdigit() or not part) or len(part) > 2 or len(whole) > 9:
-        raise ConfigError("--amount is no amount", "CFG-095", "dinars, e.g. 2000 or 2000.50")
-    return int(whole) * 100 + int(part.ljust(2, "0") or 0)
+        raise ConfigError("--amount is no amount to pay", "CFG-095", "dinars, e.g. 2000 or 2000.50")
+    centimes = int(whole) * 100 + int(part.ljust(2, "0") or 0)
+    if not centimes:
+        raise ConfigError("--amount is no amount to pay", "CFG-095", "more than nothing")
+    return centimes
 
 
 def _writable(trace: Path | None) -> None:

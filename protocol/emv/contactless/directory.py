@@ -67,7 +67,7 @@ def _entries(data: bytes) -> "list[dict[int, bytes]]":
     seen: "list[tuple[bytes, bytes]]" = []
     for entry in entries:
         identity = (entry.get(0x4F, b""), entry.get(tags.KERNEL_IDENTIFIER, b""))
-        if identity in seen:
+        if entry.get(0x4F) and identity in seen:
             raise EmvError("data object twice", "EMV-103", detail="4F")
         seen.append(identity)
     return entries

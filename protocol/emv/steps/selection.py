@@ -44,7 +44,7 @@ def label_of(inner: "dict[int, bytes]", aid: "AidParams") -> str:
 
 
 def candidates(s: "Session") -> "Steps":
-    """The candidate list, best first. EMV-111: the card is blocked; EMV-112: the applications are."""
+    """The candidate list, best first. EMV-111: the card is blocked."""
     yield ("progress", "select", 0, 1)
     found: "list[Candidate]" = []
     if s.params.pse:
@@ -91,42 +91,52 @@ def _from_pse(s: "Session") -> "Steps":
 
 def _add(s: "Session", found: "list[Candidate]", entry: "dict[int, bytes]") -> None:
     name = entry.get(0x4F, b"")
-    if not 5 <= len(name) <= 16:
-        return
-    for aid in s.params.aids:
-        if name == aid.aid or (aid.partial and name.startswith(aid.aid)):
-            if name not in [c.name for c in found]:
-                found.append(Candidate(name, aid, entry))
-            return
+    aid = best(s.params.aids, name) if 5 <= len(name) <= 16 else None
+    if aid is not None and name not in [c.name for c in found]:
+        found.append(Candidate(name, aid, entry))
+
+
+def best(aids: "list[AidParams]", name: bytes) -> "AidParams | None":
+    """The parameters for an application: those of its own name, else of the longest beginning that may be partial."""
+    found = None
+    for aid in aids:
+        if name == aid.aid:
+            return aid
+        if aid.partial and name.startswith(aid.aid) and (found is None or len(aid.aid) > len(found.aid)):
+            found = aid
+    return found
 
 
 def _from_list(s: "Session") -> "Steps":
     """Book 1, 12.3.3."""
     found: "list[Candidate]" = []
-    blocked = False
     for aid in s.params.aids:
         following = False
+        named: "list[bytes]" = []
         for _ in range(_MAX_NEXT):
             data, sw = yield from _select(s, aid.aid, following)
             if sw == 0x6A81 and not following:
                 raise _blocked_card()
             if sw not in (0x9000, 0x6283):
                 break
-            name, inner = read_fci(data)
-            if not name.startswith(aid.aid):
-                break
-            exact = name == aid.aid
-            if name in [c.name for c in found]:
-                break
             if sw == 0x6283:
-                blocked = True
-            elif exact or aid.partial:
-                found.append(Candidate(name, aid, inner))
-            if exact or not aid.partial:
+                s.blocked = True
+                if not data:  # a blocked application need not say its name
+                    following = aid.partial
+                    if following:
+                        continue
+                    break
+            name, inner = read_fci(data)
+            if not name.startswith(aid.aid) or name in named:
+                break
+            named.append(name)
+            if sw == 0x9000 and name not in [c.name for c in found]:
+                own = best(s.params.aids, name)
+                if own is not None:
+                    found.append(Candidate(name, own, inner))
+            if name == aid.aid or not aid.partial:
                 break
             following = True
-    if not found and blocked:
-        raise EmvError("the application is blocked", "EMV-112")
     return found
 
 
@@ -148,8 +158,13 @@ def read_fci(data: bytes) -> "tuple[bytes, dict[int, bytes]]":
 
 
 def choose(s: "Session", found: "list[Candidate]") -> "Steps":
-    """One of the candidates (Book 1, 12.4): the only one, the cardholder's choice, or the first that needs no confirmation."""
+    """One of the candidates (Book 1, 12.4): the only one, the cardholder's choice, or the first that needs no confirmation.
+
+    EMV-110: there is none; EMV-112: what there was is blocked; EMV-113: cancelled.
+    """
     if not found:
+        if s.blocked:
+            raise EmvError("the application is blocked", "EMV-112")
         raise EmvError("no application in common", "EMV-110")
     if len(found) == 1 and not found[0].confirm:
         return found[0]
@@ -169,6 +184,7 @@ def final(s: "Session", candidate: Candidate) -> "Steps":
     """Final SELECT; fills the card's data from the FCI. Returns False if the card does not accept it (then the next one)."""
     data, sw = yield from _select(s, candidate.name)
     if sw != 0x9000:
+        s.blocked = s.blocked or sw == 0x6283
         s.note("SELECT", f"refused {sw:04X}")
         return False
     name, inner = read_fci(data)

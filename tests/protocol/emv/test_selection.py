@@ -28,6 +28,18 @@ def _directory(*entries):
     return {PSE: fci + h("9000"), "READ 1 1": tlv("70", inner) + h("9000"), "READ 1 2": h("6A83")}
 
 
+def _listed(*entries):
+    """As `_directory`; once it was read, READ 1 1 gives the application's own record."""
+    replies, read = _directory(*entries), []
+
+    def record(card, _):
+        read.append(1)
+        return replies_first if len(read) == 1 else tlv("70", card.record) + h("9000")
+
+    replies_first, replies["READ 1 1"] = replies["READ 1 1"], record
+    return replies
+
+
 def test_application_absent_ends_the_transaction():
     card = Card()
     card.aids = [(h("A0000000031010"), "OTHER", 1)]
@@ -45,6 +57,41 @@ def test_blocked_application_is_not_offered():
     fci = tlv("6F", tlv("84", AID) + tlv("A5", tlv("50", b"X")))
     result, _ = pay(Card(replies={FIRST: fci + h("6283")}))
     assert (result.outcome, result.reason) == (DECLINED, "EMV-112")
+
+
+def test_a_blocked_application_that_says_nothing_leaves_the_other_one():
+    for parameters in (_two(), _two(pse=True), body(aid_entry(aid=AID[:5]))):
+        card = _both_cards(1, 2)
+        card.replies = _listed((AID, b"CIB TEST", 1), (OTHER_AID, b"EDAHABIA TEST", 2)) if parameters["pse"] else {}
+        card.replies["SELECT F000005444"] = card.replies[FIRST] = h("6283")
+        card.replies["SELECT F000005444 NEXT"] = lambda card, _: card._select(AID[:5], True)
+        result, _ = pay(card, parameters, choose=0)
+        assert (result.aid, result.outcome) == (OTHER_AID, APPROVED), parameters["pse"]
+
+
+def test_blocked_application_alone_is_told_as_blocked():
+    for parameters in (body(), body(pse=True)):
+        card = Card(replies=_directory((AID, b"CIB TEST", 1)) if parameters["pse"] else {})
+        card.replies[FIRST] = h("6283")
+        result, _ = pay(card, parameters)
+        assert (result.outcome, result.reason) == (DECLINED, "EMV-112")
+
+
+def test_what_an_exact_name_found_does_not_hide_the_others_of_a_partial_one():
+    for aids in (
+        (aid_entry(partial=False), aid_entry(aid=AID[:5])),
+        (aid_entry(aid=AID[:5]), aid_entry(partial=False)),
+    ):
+        _, trace = pay(_both_cards(1, 2), body(*aids))
+        assert trace.of("choose") == [("choose", ["CIB TEST", "EDAHABIA TEST"])]
+
+
+def test_the_parameters_of_the_whole_name_come_before_those_of_its_beginning():
+    strict = aid_entry(tac_denial=h("FFFFFFFFFF"), floor=1)
+    for aids in ((aid_entry(aid=AID[:5]), strict), (strict, aid_entry(aid=AID[:5]))):
+        for pse in (False, True):
+            card = Card(kinds=(0x00,), replies=_listed((AID, b"CIB TEST", 1)) if pse else {})
+            assert pay(card, body(*aids, pse=pse))[0].reason == "Z1"
 
 
 def test_two_applications_are_offered_best_first():

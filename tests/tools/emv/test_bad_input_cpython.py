@@ -47,6 +47,8 @@ def test_without_a_mistake_the_reader_is_what_is_missing(world: Path, capsys: py
     ("option", "value", "code"),
     [
         ("amount", "²", "CFG-095"),
+        ("amount", "0", "CFG-095"),
+        ("amount", "0.00", "CFG-095"),
         ("amount", "5٠", "CFG-095"),
         ("amount", "1.²", "CFG-095"),
         ("lang", "xx", "CFG-095"),

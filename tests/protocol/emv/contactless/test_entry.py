@@ -111,6 +111,7 @@ def test_a_card_without_a_usable_directory_has_nothing_in_common():
     assert tap(Tap(directory=_entry(h("F000005445"))))[0].reason == "EMV-142"
     assert tap(Tap(directory=_entry(h("F0000054"))))[0].reason == "EMV-142"
     assert tap(Tap(directory=tlv("61", tlv("50", b"X"))))[0].reason == "EMV-142"
+    assert tap(Tap(directory=tlv("61", tlv("50", b"X")) * 2))[0].reason == "EMV-142"
     assert tap(Tap(directory=_entry(A, b"\x01\x02")))[0].reason == "EMV-142"
 
 
