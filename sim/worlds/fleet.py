@@ -201,7 +201,7 @@ def emv_body(pki: Pki) -> dict[str, Any]:
     aids = [
         {
             "aid": bytes.fromhex(aid), "label": label, "partial": True, "version": bytes.fromhex("0001"), "floor": floor,
-            "tac_denial": bytes.fromhex("0010000000"), "tac_online": bytes.fromhex("FC50A8F800"),
+            "tac_denial": bytes.fromhex("1010000000"), "tac_online": bytes.fromhex("FC50A8F800"),
             "tac_default": bytes.fromhex("FC50A8A000"), "capabilities": bytes.fromhex(capabilities),
         }
         for aid, label, floor, capabilities in (
