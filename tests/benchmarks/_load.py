@@ -27,7 +27,7 @@ from server import keys
 from tests.server.handheld import Handheld
 
 ROOT = Path(__file__).resolve().parents[2]
-BATCH = 24  # records in a message, as the terminal sends them
+BATCHES = {"mcu": 24, "linux": 200}  # records in a message, as terminals on these boards send them
 TICKS = os.sysconf("SC_CLK_TCK")
 Script = list[bytes]  # one terminal's messages: HELLO, then batches
 
@@ -43,22 +43,24 @@ def fine(handheld: Handheld, amount: int) -> None:
     handheld.write(r.HEALTH_EVENT, health="battery")
 
 
-def script(handheld: Handheld, fines: int) -> Script:
+def script(handheld: Handheld, fines: int, batch: int) -> Script:
     """Everything that a terminal with `fines` fines in its journal says to have them acknowledged."""
     for number in range(fines):
         fine(handheld, 200_000 + 100 * number)
     messages = [handheld.hello()]
-    for first in range(1, len(handheld.records) + 1, BATCH):
-        messages.append(handheld.batch(first, min(first + BATCH - 1, len(handheld.records))))
+    for first in range(1, len(handheld.records) + 1, batch):
+        messages.append(handheld.batch(first, min(first + batch - 1, len(handheld.records))))
     return messages
 
 
-def scripts(count: int, fines: int, first: int = 1) -> tuple[list[Handheld], list[Script]]:
-    """The terminals and what they say; a terminal's records are dropped once they are signed. `first` is the first one's number."""
+def scripts(count: int, fines: int, first: int = 1, batch: int = 24) -> tuple[list[Handheld], list[Script]]:
+    """The terminals and what they say; a terminal's records are dropped once they are signed. `first` is the first one's number,
+    `batch` how many records a message has.
+    """
     handhelds, found = [], []
     for number in range(first, first + count):
         handheld = Handheld(f"TSD-{number:06d}")
-        found.append(script(handheld, fines))
+        found.append(script(handheld, fines, batch))
         handheld.records.clear()
         handheld.attached = {}
         handhelds.append(handheld)

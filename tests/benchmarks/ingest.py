@@ -2,6 +2,9 @@
 
     tasdid bench ingest [--json]
     python -m tests.benchmarks.ingest [--terminals 64] [--fines 60] [--rounds 3] [--fronts 1] [--databases sqlite,postgresql]
+                                      [--boards mcu,linux]
+
+Terminals on the two boards send batches of different sizes; each is measured by itself.
 
 The limit: the very rows of raw, postings, legs and outbox that the server wrote, written again into an empty database of
 the same kind by the same statements (`server.store.rows`, one a table and commit), as many batches a commit as the server
@@ -19,7 +22,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +46,8 @@ def database(kind: str, folder: Path, name: str, cluster: Any) -> Iterator[str]:
     yield f"sqlite:///{folder / name}.db" if kind == "sqlite" else cluster.url(name)
 
 
-def rows_by_batch(url: str) -> list[list[tuple[Any, list[dict[str, Any]]]]]:
-    """What the server wrote, batch by batch as it came, in the order of arrival: [(table, rows) …] each."""
+def rows_by_batch(url: str, size: int) -> list[list[tuple[Any, list[dict[str, Any]]]]]:
+    """What the server wrote, batch by batch of `size` records as it came, in the order of arrival: [(table, rows) …] each."""
     engine = open_engine(url, migrate=False)
     batches: dict[tuple[str, int], dict[str, list[dict[str, Any]]]] = {}
     with reading(engine) as connection:
@@ -53,7 +56,7 @@ def rows_by_batch(url: str) -> list[list[tuple[Any, list[dict[str, Any]]]]]:
             for row in connection.execute(select(table).where(mine).order_by(table.c.device)):
                 found = dict(row._mapping)
                 number = found["seq" if table is t.raw else "intent"]
-                key = (found["device"], (number - 1) // _load.BATCH)
+                key = (found["device"], (number - 1) // size)
                 batches.setdefault(key, {}).setdefault(table.name, []).append(found)
     engine.dispose()
     ordered = sorted(batches.items(), key=lambda item: (item[0][1], item[0][0]))
@@ -88,15 +91,16 @@ def _device(number: int) -> str:
     return f"TSD-{number:06d}"
 
 
-def measure(kind: str, cluster: Any, options: argparse.Namespace, round_: int) -> dict[str, Any]:
+def measure(kind: str, cluster: Any, options: argparse.Namespace, board: str, round_: int) -> dict[str, Any]:
     """One round on one database."""
+    size = _load.BATCHES[board]
     with tempfile.TemporaryDirectory(prefix="tasdid-ingest-") as temporary:
         folder = Path(temporary)
-        handhelds, found = _load.scripts(options.terminals, options.fines)
-        warm, first = _load.scripts(8, 6, WARM)
+        handhelds, found = _load.scripts(options.terminals, options.fines, batch=size)
+        warm, first = _load.scripts(8, 6, WARM, size)
         config = _load.configure(folder / "server", handhelds + warm, options.fronts)
         records = options.terminals * options.fines * 8
-        with database(kind, folder, f"served{round_}", cluster) as url:
+        with database(kind, folder, f"served_{board}{round_}", cluster) as url:
             with _load.server(config, url) as server:
                 _load.drive(folder, server.url, first, options.connections, 600)
                 before, writing = server.cpu_s(), server.cpu_s(server.pids()[:1])
@@ -109,15 +113,15 @@ def measure(kind: str, cluster: Any, options: argparse.Namespace, round_: int) -
             with reading(engine) as connection:
                 differing = recompute.differences(connection)
             engine.dispose()
-            batches = rows_by_batch(url)
+            batches = rows_by_batch(url, size)
         kept = sum(len(rows) for batch in batches for table, rows in batch if table is t.raw)
         assert (kept, differing, said["refused"]) == (records, [], 0), (kept, records, differing, said)
         commits = health["commits"] - counts["commits"]
         per_commit = max(1, round((health["operations"] - counts["operations"]) / max(1, commits)))
-        with database(kind, folder, f"bare{round_}", cluster) as url:
+        with database(kind, folder, f"bare_{board}{round_}", cluster) as url:
             limit_s, limit_cpu = bare(url, batches, per_commit)
     return {
-        "database": kind, "records": records, "batches": len(batches), "batches_per_commit": per_commit,
+        "database": kind, "board": board, "records_per_batch": size, "records": records, "batches": len(batches), "batches_per_commit": per_commit,
         "records_per_s": round(records / said["seconds"]), "limit_records_per_s": round(records / limit_s),
         "ratio": round(limit_s / said["seconds"], 3), "server_cpu_us_per_record": round(1e6 * used / records, 1),
         "writer_cpu_us_per_record": round(1e6 * writing / records, 1),
@@ -127,9 +131,10 @@ def measure(kind: str, cluster: Any, options: argparse.Namespace, round_: int) -
     }  # fmt: skip
 
 
-def rounds(kind: str, cluster: Any, options: argparse.Namespace) -> dict[str, Any]:
+def rounds(kind: str, cluster: Any, options: argparse.Namespace, board: str) -> dict[str, Any]:
     """The round with the median ratio, and all ratios."""
-    found = sorted((measure(kind, cluster, options, n) for n in range(options.rounds)), key=lambda one: one["ratio"])
+    every = (measure(kind, cluster, options, board, n) for n in range(options.rounds))
+    found = sorted(every, key=lambda one: one["ratio"])
     return {**found[len(found) // 2], "ratios": [one["ratio"] for one in found]}
 
 
@@ -144,24 +149,30 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--fronts", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--databases", default="sqlite,postgresql")
+    parser.add_argument("--boards", default="mcu,linux")
     options = parser.parse_args(arguments)
     for kind in options.databases.split(","):
-        if kind == "sqlite":
-            report = rounds(kind, None, options)
-        else:
-            from tests.server.postgres import Cluster
+        with ExitStack() as stack:
+            cluster = None
+            if kind != "sqlite":
+                from tests.server.postgres import Cluster
 
-            with Cluster() as cluster:
-                report = rounds(kind, cluster, options)
-        if options.json:
-            print(json.dumps(report))
-        else:
-            print(
-                f"{kind}: {report['records_per_s']} records/s over HTTP, limit {report['limit_records_per_s']}, ratio"
-                f" {report['ratio']} (median of {report['ratios']}); server {report['server_cpu_us_per_record']} µs, client"
-                f" {report['client_cpu_us_per_record']} µs of CPU a record; ack p99 {report['ack_p99_ms']} ms"
-            )
+                cluster = stack.enter_context(Cluster())
+            for board in options.boards.split(","):
+                _tell(rounds(kind, cluster, options, board), options.json)
     return 0
+
+
+def _tell(report: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(report))
+        return
+    print(
+        f"{report['database']}, batches of {report['records_per_batch']} ({report['board']}): {report['records_per_s']} records/s"
+        f" over HTTP, limit {report['limit_records_per_s']}, ratio {report['ratio']} (median of {report['ratios']});"
+        f" server {report['server_cpu_us_per_record']} µs, client {report['client_cpu_us_per_record']} µs of CPU a record;"
+        f" ack p99 {report['ack_p99_ms']} ms"
+    )
 
 
 if __name__ == "__main__":
