@@ -116,6 +116,7 @@ class Sync:
         server_utc = welcome[m.SERVER_UTC]
         if server_utc >= self._journal.last_utc:
             t.ports.clock.set_utc(server_utc, CLOCK_SERVER)
+        self._journal.server_utc = max(self._journal.server_utc, server_utc)
         self._acknowledge(welcome)
         for blob in welcome.get(m.NEW_SETS, ()):
             try:

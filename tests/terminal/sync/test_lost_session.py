@@ -57,7 +57,7 @@ async def test_a_batch_refused_because_of_a_late_hello_is_sent_again_under_a_new
     first, second = t.network.sent[0][1][m.NONCE], t.network.sent[2][1][m.NONCE]
     assert first != second and t.network.sent[3][1][m.NONCE] == second
     assert t.network.sent[1][1][m.RECORDS] == t.network.sent[3][1][m.RECORDS]
-    assert t.journal.acked_seq == 3
+    assert (t.journal.acked_seq, t.journal.server_utc) == (3, 1700000100)
 
 
 async def test_the_batches_after_it_are_bound_to_the_new_hello():
