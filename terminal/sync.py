@@ -1,6 +1,9 @@
 """The device's side of the sync protocol: HELLO, batches until the head is acknowledged, results, CLOSE (design §4, `protocol.sync`).
 
 Whatever goes wrong, nothing is lost: records stay until a signed ACK that binds the device, the epoch and this HELLO's nonce names their hash.
+A HELLO that was late on its way replaces this session's nonce at the server, which cannot tell it from a new one; what follows is refused with
+SRV-014 ("say HELLO again"). So HELLO is said again, once a session, and the message is repeated under the new nonce; what else that WELCOME brings
+comes with the next session too.
 SRV-072 the server acknowledges another chain; the others are `terminal.session`'s.
 """
 
@@ -24,6 +27,7 @@ class Sync:
         self._progress = progress
         self._driver_waits = driver_waits  # whether the driver of a void that was asked for is still there
         self._nonce = b""
+        self._resumed = False  # whether HELLO was said again because the server lost this session to another one
         self._held = (
             0  # up to where the server holds our records; below `acked_seq` after it was restored from a backup
         )
@@ -71,6 +75,18 @@ class Sync:
                 raise
         return await session.hello(self._t, {m.APPROVAL: approval})
 
+    async def _exchange(self, content_type: str, payload: dict, expected: str) -> dict:
+        """`session.exchange` under this session's nonce; once, if the server knows another session by now, under a new one."""
+        payload[m.NONCE] = self._nonce
+        try:
+            return await session.exchange(self._t, content_type, payload, expected)
+        except ServerError as error:
+            if error.detail != "SRV-014" or self._resumed:
+                raise
+        self._resumed = True
+        self._nonce = payload[m.NONCE] = (await self._hello())[m.NONCE]
+        return await session.exchange(self._t, content_type, payload, expected)
+
     async def _testify(self, seq: int) -> None:
         """The server holds another chain than ours: show it what we have since the last common record, so that it keeps
         both branches, holds what is in doubt and raises its alarm.
@@ -80,19 +96,18 @@ class Sync:
             if at >= self._journal.head_seq:
                 return
             payload = self._fill(at + 1)
-            await session.exchange(self._t, m.TYPE_BATCH, payload, m.TYPE_ACK)
+            await self._exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
             at += len(payload[m.RECORDS])
 
     async def close_shift(self, first: int, last: int, totals: dict) -> dict:
         """CLOSE → RECON for a shift's records. Call after `run`."""
         payload = {
-            m.NONCE: self._nonce,
             m.EPOCH: self._journal.epoch,
             m.FIRST_SEQ: first,
             m.LAST_SEQ: last,
             m.TOTALS: totals,
         }
-        return await session.exchange(self._t, m.TYPE_CLOSE, payload, m.TYPE_RECON)
+        return await self._exchange(m.TYPE_CLOSE, payload, m.TYPE_RECON)
 
     async def _adopt(self, welcome: dict) -> None:
         """Server's time, acknowledged head, parameter sets, authorisation results."""
@@ -100,6 +115,7 @@ class Sync:
         server_utc = welcome[m.SERVER_UTC]
         if server_utc >= self._journal.last_utc:
             t.ports.clock.set_utc(server_utc, CLOCK_SERVER)
+        self._journal.server_utc = max(self._journal.server_utc, server_utc)
         self._acknowledge(welcome)
         for blob in welcome.get(m.NEW_SETS, ()):
             try:
@@ -219,7 +235,7 @@ class Sync:
         payload = self._fill(self._held + 1)
         if m.GAP in payload:
             await self._declare(payload)
-        ack = await session.exchange(self._t, m.TYPE_BATCH, payload, m.TYPE_ACK)
+        ack = await self._exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
         self._acknowledge(ack)
         await self._take_results(ack)
         await self._erase(ack)
@@ -240,7 +256,7 @@ class Sync:
     def _fill(self, first: int) -> dict:
         """The next batch from record `first` on; it ends where records are missing, and says so if it begins there."""
         journal = self._journal
-        payload = {m.NONCE: self._nonce, m.EPOCH: journal.epoch, m.FIRST_SEQ: first}
+        payload = {m.EPOCH: journal.epoch, m.FIRST_SEQ: first}
         wires: list = []
         signatures: dict = {}
         blobs: dict = {m.SEALED: {}, m.PRIVATE: {}}

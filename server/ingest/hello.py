@@ -77,7 +77,11 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf, keys: 
 
 
 def _help(connection: Connection, message: Hello, head: Any, now: int) -> dict[int, Any]:
-    """WELCOME for a terminal that cannot read its journal: what it says of its head counts for nothing."""
+    """WELCOME for a terminal that cannot read its journal: what it says of its head counts for nothing.
+
+    With the command that begins a new epoch the old one is over, whether the terminal is heard of in the new one at once or not: what is
+    still on its way from the old session is not bound to anything any more, and cannot carry the chain on past the approved record.
+    """
     name = message.device.device
     epochs.trouble(connection, message, now)
     reply = {
@@ -87,6 +91,7 @@ def _help(connection: Connection, message: Hello, head: Any, now: int) -> dict[i
     told = epochs.commands(connection, name, head, now)
     if told:
         reply[s.COMMANDS] = told
+        connection.execute(update(t.heads).where(t.heads.c.device == name).values(nonce=None))
     return reply
 
 

@@ -64,8 +64,8 @@ async def _show_release(t, result: dict) -> None:  # noqa: ANN001
 
 async def quiet_sync(t) -> None:  # noqa: ANN001
     """While nobody touches the keys: try, and say nothing if it does not work."""
-    view = t.journal.view
-    waits = view.provisional or view.voiding is not None or (view.sealed and t.now() >= t.quiet_after)
+    result, receipt = t.journal.view.due()
+    waits = result or (receipt and t.now() >= t.quiet_after)
     if t.journal.head_seq == t.journal.acked_seq and not waits:
         return
     t.quiet_after = t.now() + _RECEIPTS_S

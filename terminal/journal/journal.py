@@ -60,6 +60,9 @@ class Journal:
         self.unit = ""
         self.acked_seq = 0
         self.retention = RETENTION
+        self.server_utc = (
+            0  # the server's time as heard last since the boot: how old records are is not asked of the own clock
+        )
         self.recovered_torn_tail = False
         self.losses = Losses()
         self.view = View()
@@ -219,7 +222,7 @@ class Journal:
         count = len(self._shelf.segments)
         self._shelf.append(self._stand, self.view, seq, record[r.KIND], data, signature)
         if len(self._shelf.segments) > count > 0:
-            self._shelf.retire(self.acked_seq, record[r.UTC] - self.retention)
+            self._shelf.retire(self.acked_seq, self.server_utc - self.retention)
 
     def _build(self, kind: int, body: dict) -> dict:
         utc, quality = self._clock.now()

@@ -3,7 +3,8 @@ old ones.
 
 A segment belongs to one run of appends: a new one begins when the last is full, and after a boot that found its tail
 torn or damaged or in the old form. Deletion takes whole segments from the oldest on, only what the server has
-acknowledged and what is older than `RETENTION` (longer than the server's backups are kept), never the last segment.
+acknowledged and what is older than `RETENTION` (longer than the server's backups are kept), never the last segment. Now is
+what the server said last, since the boot: an own clock that leaps ahead makes no record old.
 """
 
 from protocol import records as r

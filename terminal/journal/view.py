@@ -211,6 +211,20 @@ class View:
             case.outcome_record = None
             self.case = case
 
+    def due(self) -> "tuple[bool, bool]":
+        """(whether a result or the end of a void, whether a receipt for sealed card data is still to come from the centre).
+
+        Nothing is awaited for an outcome that a gap record declares lost: the centre may never have had it, and what never came has no
+        result. A segment's head may remember such an outcome all the same. What the centre does say of it is taken as ever.
+        """
+        result = self.voiding is not None or any(
+            not self._lost(self.sealed.get(intent, intent)) for intent in self.provisional
+        )
+        return result, any(not self._lost(self.sealed[intent]) for intent in self.sealed)
+
+    def _lost(self, seq: int) -> bool:
+        return any(first <= seq <= self.gaps[first] for first in self.gaps)
+
     def acknowledged(self, seq: int) -> None:
         """The server has everything up to `seq`: it no longer counts as offline exposure."""
         self.exposure = [item for item in self.exposure if item[0] > seq]

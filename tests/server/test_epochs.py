@@ -150,6 +150,26 @@ def test_an_approval_whose_chain_went_on_is_withdrawn(centre: Centre, handheld: 
     assert centre.ledger()["epochs"][0]["state"] == "withdrawn"
 
 
+def test_stragglers_of_the_old_session_are_refused_once_the_command_was_told(
+    centre: Centre, handheld: Handheld, back: BackOffice
+) -> None:
+    """From then on the terminal may have begun: the chain must not go on past what was approved."""
+    handheld.pay(r.OUTCOME_APPROVED, 200_000)
+    centre.hello(handheld)
+    centre.send(handheld)
+    handheld.notice()
+    late = handheld.batch(4)
+    del handheld.records[3:]
+    back.both()
+    assert s.COMMANDS in _trouble(centre, handheld)
+    assert centre.refused(late) == "SRV-014"
+    assert s.COMMANDS in _trouble(centre, handheld)  # the reply may have been lost: told again
+    _begin(handheld)
+    assert centre.hello(handheld)[s.ACKED_SEQ] == 3
+    assert centre.send(handheld, 4)[s.ACKED_SEQ] == 4
+    assert centre.ledger()["epochs"][0]["state"] == "begun"
+
+
 def test_an_expired_approval_is_not_delivered(centre: Centre, handheld: Handheld, back: BackOffice) -> None:
     _paid_and_lost(centre, handheld)
     back.both()

@@ -15,7 +15,7 @@ from protocol.crypto.native import NativeCrypto
 from protocol.emv.contactless.ui import INSERT_CARD
 from sim.cards.base import Card
 from sim.worlds.simulation.air import Air
-from sim.worlds.simulation.factory import factory
+from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.officer import Notes, Officer, QuietFace
 from sim.worlds.simulation.parts import Element, Flash, PaperTray, Power, PowerCut, Reader, VirtualClock
@@ -199,10 +199,17 @@ class Device:
             journal is not None
             and journal.counter >= 0
             and journal.acked_seq == journal.head_seq
-            and not journal.view.provisional
             and journal.view.voiding is None
-            and not journal.view.sealed
+            and not self._awaits(journal.view)
         )
+
+    def _awaits(self, view: Any) -> bool:
+        """Whether a result, or a receipt for sealed card data, is to come. None comes for an outcome that was destroyed before it arrived:
+        a segment's head may remember it.
+        """
+        name = device_name(self.index)
+        outcomes = {view.sealed.get(intent, intent) for intent in view.provisional} | set(view.sealed.values())
+        return any(not self.oracle.missing.never_came(name, seq) for seq in outcomes)
 
     def heal(self) -> None:
         """No more faults; the clock is right, the officer settles."""

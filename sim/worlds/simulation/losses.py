@@ -29,6 +29,8 @@ LOOK_MS = 30_000  # the back office looks at its alarms this often
 _KEPT_WHOLE = (r.AUTHORISATION_RESULT, r.VOID, r.CARD_DATA_ERASED, r.CASE_CLOSED, r.GAP, r.NEW_EPOCH)
 _GONE = ("journal/", "copies/", "sealed", "private", "state/")
 _FIRST, _SECOND = 2001, 2002
+_OPEN = "SELECT COUNT(*) FROM epochs WHERE device = ? AND state = 1"  # approved: the terminal has only to ask
+_BEGUN = "SELECT COUNT(*) FROM epochs WHERE device = ? AND state = 2"
 
 
 @dataclass(frozen=True)
@@ -111,18 +113,19 @@ class BackOffice:
         keys = {number: ec.derive_private_key(number, ec.SECP256R1()) for number in (_FIRST, _SECOND)}
         self._keys = keys
         self._office = office.Office({number: point(key.public_key()) for number, key in keys.items()})
-        self.approved = False
 
     def _sign(self, number: int, kind: str, payload: dict[int, Any]) -> bytes:
         return office.decide(self._keys[number], number, kind, payload)
 
     async def work(self, utc: Callable[[], int]) -> None:
-        """Wait for the alarm, propose; a minute later the other one approves. The chain may have gone on: then again."""
+        """Wait for the alarm, propose; a minute later the other one approves. The chain may have gone on, before or after that: then again."""
         asked = "SELECT COUNT(*) FROM audit WHERE device = ? AND code = 'EPOCH' AND what LIKE '%asks for a new epoch%'"
         while True:
             await Pause(LOOK_MS)
-            if not self._centre.up or not factory().look(asked, self._name):
+            if not self._centre.up or not factory().look(asked, self._name) or factory().look(_OPEN, self._name):
                 continue
+            if factory().look(_BEGUN, self._name):
+                return
             with self._centre.engine.begin() as connection:
                 payload = epochs.draft(connection, self._name, "storage lost", utc())
                 epochs.propose(connection, self._office, self._sign(_FIRST, epochs.PROPOSAL, payload), utc())
@@ -136,8 +139,6 @@ class BackOffice:
                 self._tell(f"not approved: {refused.code}")
                 continue
             self._tell(f"officer {_SECOND} approves it")
-            self.approved = True
-            return
 
     def _alone(self, payload: dict[int, Any], utc: int) -> None:
         """One officer's signature on both is refused."""

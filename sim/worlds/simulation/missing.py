@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import text
 
 from protocol import records as r
+from sim.worlds.simulation.factory import factory
 from sim.worlds.simulation.losses import Lost
 
 Rows = dict[tuple[str, int], Any]
@@ -20,7 +21,7 @@ _NEVER_WRITTEN = (
     " AND p.intent = q.intent WHERE p.device = :d AND q.outcome = 1 AND p.result_seq IS NULL AND p.held = 0"
 )
 _VOIDED = "SELECT v.amount FROM voids v WHERE v.device = :d AND v.epoch < :e AND v.state = 2"
-
+_ARRIVED = "SELECT COUNT(*) FROM raw WHERE device = ? AND seq = ?"
 _UNTOLD = (
     "SELECT v.intent, v.state FROM voids v JOIN heads h ON h.device = v.device WHERE v.device = :d AND v.epoch < h.epoch"
     " AND v.result_seq IS NULL AND v.state <> 1 AND v.reason NOT LIKE 'SRV%'"
@@ -43,6 +44,11 @@ class Missing:
     def devices(self) -> set[str]:
         """Devices that have lost something."""
         return {name for name, _ in self.lost} | self.erased
+
+    def never_came(self, name: str, seq: int) -> bool:
+        """Whether record `seq` of a device was destroyed and the centre does not have it."""
+        destroyed = any(item.device == name and item.seq == seq for item in self.lost.values())
+        return destroyed and not factory().look(_ARRIVED, name, seq)
 
     def gone(self, name: str, data: bytes, row: Any) -> bool:
         """Whether a record was destroyed before it arrived; `row` is what the server has in its place."""

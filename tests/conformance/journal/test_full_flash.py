@@ -67,6 +67,7 @@ def test_sales_go_on_once_old_acknowledged_segments_may_go(filled):
     made.journal.acknowledge(made.journal.head_seq, made.journal.head_hash)
     made.journal.retention = 3600
     made.clock.utc += 7200
+    made.journal.server_utc = made.clock.utc
     for _ in range(150):
         made.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})
     assert made.journal.first_retained > 1

@@ -25,6 +25,24 @@ CAUGHT_BY = {
     "gap-for-nothing": 60,
 }
 
+BROKE = {
+    1791: "a HELLO that comes late replaces the nonce before the last batch of a shift",
+    4118: "the same before the last batch of another",
+    2172: "a clock leaps five years ahead and the server is restored: what was acknowledged must still be there",
+    5114: "a clock leaps five years ahead after a void, and a new segment begins after an upgrade",
+    7447: "the same after a void of a tapped payment",
+    7694: "the same after a void of another payment",
+    8887: "the outcome of a tapped payment is lost, and a segment's head remembers it",
+    4445: "a batch of the old epoch arrives after the terminal was told to begin a new one",
+    8813: "a batch arrives after the new epoch was approved and before the terminal was told",
+}
+"""Seeds that once broke an invariant, and the story that is in them."""
+
+
+@pytest.mark.parametrize("seed", BROKE)
+def test_a_seed_that_broke_once_holds(seed: int) -> None:
+    assert run.simulate(seed).broken == [], BROKE[seed]
+
 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))

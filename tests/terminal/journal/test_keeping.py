@@ -31,6 +31,7 @@ async def _days(count, acknowledge):
         record = await journal.append(r.HEALTH_EVENT, {r.HEALTH: "n" * 40})
         if acknowledge and number % 10 == 0:
             journal.acknowledge(record[r.SEQ], journal.head_hash)
+            journal.server_utc = clock.utc
     return storage, element, clock, journal
 
 
@@ -45,6 +46,33 @@ async def test_acknowledged_segments_go_when_they_are_old_enough():
     await again.open()
     assert (again.head_seq, again.head_hash, again.first_retained) == (640, journal.head_hash, first)
     assert [item[0][r.SEQ] for item in again.entries(1)][0] == first
+
+
+async def _until(journal, segments):
+    """Append and acknowledge until so many segments were begun."""
+    while journal._shelf.segments == [] or journal._shelf.segments[-1][0] < segments:
+        await journal.append(r.HEALTH_EVENT, {r.HEALTH: "n" * 40})
+        journal.acknowledge(journal.head_seq, journal.head_hash)
+
+
+async def test_a_clock_that_leaps_years_ahead_makes_nothing_old():
+    storage, element, clock = MemoryStorage(), CountingElement(), HandClock()
+    journal = _journal(storage, element, clock)
+    journal._shelf.segment_bytes = 4096
+    await journal.open()
+    await _until(journal, 2)
+    journal.server_utc = clock.utc
+    clock.utc += 5 * 366 * DAY
+    await _until(journal, 4)
+    assert journal.first_retained == 1 and journal.record_at(1) is not None
+    again = _journal(storage, element, clock)  # who has not heard the server since the boot deletes nothing
+    again._shelf.segment_bytes = 4096
+    await again.open()
+    await _until(again, 6)
+    assert again.first_retained == 1
+    again.server_utc = clock.utc  # the server says so too
+    await _until(again, 7)
+    assert again.first_retained > 1
 
 
 async def test_a_boot_holds_one_snapshot_however_many_segments_there_are():

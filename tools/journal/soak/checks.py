@@ -45,6 +45,7 @@ def open_journal(storage: Storage, counter: int, utc: int, element: "Element | N
     element = element or Element(counter)
     journal = RememberingJournal(storage, element, HandClock(utc), CRYPTO, DEVICE)
     journal.retention = RETENTION
+    journal.server_utc = utc
     now(journal.open())
     return journal, element
 

@@ -176,6 +176,7 @@ class Rig:
         """
         number = self.transactions = self.transactions + 1
         self.clock.utc += STEP
+        self.journal.server_utc = self.clock.utc  # heard a moment ago: what is old enough may go
         outcome = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL, r.OUTCOME_APPROVED, r.OUTCOME_DECLINED)[number % 4]
         noise = hashlib.sha512(str(number).encode()).digest()
         self.append(r.LICENCE_READ, {r.VERDICT: 2, r.LICENCE_TOKEN: noise[:16], r.FINDINGS: []})
