@@ -17,7 +17,8 @@
                              is for the issuer to judge, who sees the TVR
     GAC1 asked xx            card gave yy (cryptogram information data)
     CDA                      signature holds
-    COMBINATION              kernel n, or why one was given up; TTQ, CTQ: the qualifiers of Kernel 3
+    COMBINATION              kernel n, or why one was given up
+    TTQ, CTQ                 the qualifiers of Kernel 3 in hex; behind the card's the object they came from, 9F6C or 9F69
     K3 …                     random, restriction, fdda, cvm, switch: what Kernel 3 found (its TVR stays zero)
     TORN                     what became of a GENERATE AC whose answer was not heard (Kernel 2): remembered, recovered, not-recovered, dropped
     PHONE, LIMIT             Kernel 2: the device wants its holder; over the contactless limit
@@ -38,10 +39,12 @@ def decisive(explain: "list[tuple[str, str]]") -> "tuple[str, str]":
     What led to the issuer does not decide where the issuer, an error, or a card that was asked for more than an AAC declined: the outcome does.
     """
     for what, why in reversed(explain):
-        if what == "RULE" and why not in ("deferral", "card-gone"):
-            return what, why
-        if what.startswith(("TAC-", "IAC-")) and _ended_otherwise(explain):
+        if why in ("deferral", "card-gone"):
+            continue
+        if what.startswith(("RULE", "TAC-", "IAC-")) and _ended_otherwise(explain):
             return explain[-1]
+        if what == "RULE":
+            return what, why
         if what.startswith(("TAC-", "IAC-", "K3 RESTRICTION", "K3 SWITCH")):
             return what, why
         if (what == "K3 FDDA" and not why.startswith("fdda-holds")) or why == "cvm-impossible":

@@ -1,8 +1,8 @@
 """The issuer's check of an application cryptogram (EMV 4.4 Book 2, 8.1 and annex A1), with pyemv.
 
 Card key by option A from number and sequence number, common session key from the transaction counter, MAC over the
-values of DATA in this order, then all of 9F10, padded by method 2. The same for an ARQC and for a TC; which of the two
-it must be is the caller's business.
+values of DATA in this order, then all of 9F10, padded by method 2. The same for an ARQC and for a TC: 9F27 is not covered, so
+which of the two it is follows from the card verification results in 9F10, where their place is known, and 9F27 must agree.
 """
 
 from pyemv import ac, kd
@@ -17,6 +17,7 @@ CURRENCY = 0x5F2A
 ATC = 0x9F36
 TYPE_ARQC = 0x80
 TYPE_TC = 0x40
+_NOT_ASKED_FOR = 0x80
 
 
 def parse(data: bytes) -> dict[int, bytes]:
@@ -60,10 +61,27 @@ def _as_the_card_saw_it(tags: dict[int, bytes], tag: int) -> bytes:
     return value[:3] + bytes([value[3] & 0xFE, value[4] & 0xFD])
 
 
+def kind_told(iad: bytes) -> int | None:
+    """The kind of cryptogram (TYPE_*) that the card verification results in 9F10 tell, None where their place is not known.
+
+    Known: length 06 or more, key index, version, results that begin with their length 03 (formats 0, 1, 3); 32 bytes that begin with 1F, a
+    version 2x or 4x, key index, results (formats 2, 4). Either way byte 5: b6-5 what the first GENERATE AC or GET PROCESSING OPTIONS gave, b8-7
+    what a second one gave after an ARQC (10: it was not asked for).
+    """
+    short = len(iad) >= 7 and 6 <= iad[0] < len(iad) and iad[3] == 3
+    long = len(iad) == 32 and iad[0] == 0x1F and iad[1] >> 4 in (2, 4)
+    if not short and not long:
+        return None
+    second, first = iad[4] & 0xC0, iad[4] << 2 & 0xC0
+    return second if first == TYPE_ARQC and second != _NOT_ASKED_FOR else first
+
+
 def genuine(master: bytes, pan: str, psn: int | None, tags: dict[int, bytes], amount: int, kind: int) -> bool:
     """Whether the cryptogram in `tags` is this card's, of this kind (TYPE_*), and for `amount` centimes of DZD."""
     try:
         if tags[CID][0] & 0xC0 != kind or tags[CURRENCY] != bytes.fromhex("0012"):
+            return False
+        if kind_told(tags.get(IAD, b"")) not in (None, kind):
             return False
         if int(tags[AMOUNT].hex()) != amount:
             return False

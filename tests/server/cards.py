@@ -23,7 +23,7 @@ def de55(amount: int, kind: int, pan: str = PAN, atc: int = 1, master: bytes = M
     values = {
         "9F02": bytes.fromhex(f"{amount:012d}"), "9F03": bytes(6), "9F1A": b"\x00\x12", "95": bytes.fromhex("0000048000"),
         "5F2A": b"\x00\x12", "9A": bytes.fromhex("270115"), "9C": b"\x00", "9F37": secrets.token_bytes(4),
-        "82": b"\x39\x00", "9F36": atc.to_bytes(2, "big"), "9F10": bytes.fromhex("06010A03A00000"),
+        "82": b"\x39\x00", "9F36": atc.to_bytes(2, "big"), "9F10": b"\x06\x01\x0a\x03" + bytes([0x80 | kind >> 2, 0, 0]),
     }  # fmt: skip
     session = kd.derive_common_sk(kd.derive_icc_mk_a(master, pan, "01"), values["9F36"] + bytes(6))
     cryptogram = ac.generate_ac(session, b"".join(values.values()), ac.PaddingType.EMV)

@@ -17,6 +17,7 @@ LANGUAGES = ("ar", "fr", "en")
 _BIT = re.compile(r"B[1-5]b[1-8]x?")
 _OBJECT = re.compile(r"(?:[0-9A-F]{2}){1,3}")
 _SAFE = re.compile(r"[A-Za-z0-9 -]{0,40}")
+_CODE = re.compile(r"[A-Za-z0-9-]{0,10}")
 _DETAIL = re.compile(r"[A-Za-z0-9 -]{1,40}")
 SCREEN = Path(__file__).resolve().parents[2] / "terminal" / "face" / "errors.yaml"
 NAMES = {  # as the standard's annex names them: the same in all three languages
@@ -41,6 +42,15 @@ NAMES = {  # as the standard's annex names them: the same in all three languages
 }  # fmt: skip
 
 
+_CERTIFICATE = re.compile(r"[a-z]+(?:-[a-z0-9]+)+")  # "icc-hash"; digits alone are never one
+_STATUS = (
+    "refused",
+    "not-recovered",
+    "pin-blocked",
+    "pin-tries-used",
+)  # rules whose first word is a status word, no data object
+_METHODS = ("unrecognised", "unsupported", "pin-not-supported", "performed")  # … a CVM code
+_GIVEN = "card gave "
 _PLACES = ("EMV-101", "EMV-106", "EMV-107")  # their detail is a place or a number, no data object
 
 
@@ -69,11 +79,18 @@ def outcome(code: str, lang: str, detail: str = "") -> str:
 
 def _named(code: str, detail: str, lang: str) -> str:
     """ "5F24" with its name; a status word, an offset or a command as it is."""
-    if code == "EMV-120" and detail in texts()["cryptograms"]:
-        return _say("cryptograms", detail, lang)
-    if code in _PLACES:
+    if code == "EMV-120" and re.fullmatch("[0-9A-F]{2}", detail):
+        return _cryptogram(detail, lang)
+    if detail in texts()["details"]:
+        return _say("details", detail, lang)
+    if code in _PLACES or (code == "EMV-105" and re.fullmatch("[0-9A-F]{4}", detail)):
         return detail
     return ", ".join(f"{word} {NAMES[word]}" for word in detail.split(" ")) if _all_tags(detail) else detail
+
+
+def _cryptogram(cid: str, lang: str) -> str:
+    """Which cryptogram, out of 9F27 in hex: its low bits say other things."""
+    return _say("cryptograms", f"{int(cid, 16) & 0xC0:02X}", lang)
 
 
 def _all_tags(detail: str) -> bool:
@@ -91,34 +108,57 @@ def rule_of(why: str) -> str:
     word = why.split(" ")[0]
     if word in texts()["rules"]:
         return word
-    if re.fullmatch(r"[a-z0-9-]+", word):
-        return "certificate"
-    return ""
+    return "certificate" if _CERTIFICATE.fullmatch(word) else ""
 
 
 def _reason(why: str, lang: str) -> str:
     """ "floor 9F02 9F1B" as a sentence with the names of the data objects."""
     words = why.split(" ")
     rule = rule_of(why)
-    if not rule:  # a bare tag, status word or code
-        named = NAMES.get(words[0])
-        return f"{words[0]} {named}" if named else words[0] if _SAFE.fullmatch(words[0]) else "?"
+    if not rule and words[0] in NAMES:  # a certificate error names what is missing
+        return _reason("missing " + why, lang)
+    if not rule:  # a code
+        known = words[0] if words[0] in texts()["outcomes"] and not words[0].isdigit() else ""
+        return f"{_say('outcomes', known, lang)} ({known})" if known else words[0] if _CODE.fullmatch(words[0]) else "?"
     sentence = texts()["rules"][rule][lang]
     if rule == "certificate":
         sentence += f" ({words[0]})"
-    rest = [f"{word} {NAMES[word]}" if word in NAMES else word for word in words[1:] if _OBJECT.fullmatch(word)]
+    rest = _arguments(rule, [word for word in words[1:] if _OBJECT.fullmatch(word)], lang)
     return sentence + (f" [{', '.join(rest)}]" if rest else "")
+
+
+def _arguments(rule: str, words: list[str], lang: str) -> list[str]:
+    """What stands behind a rule: data objects with their names, but first a status word or a CVM code where the rule has one."""
+    first = [] if rule not in _STATUS + _METHODS else words[:1]
+    said = [_method(word, lang) if rule in _METHODS else word for word in first]
+    return said + [f"{word} {NAMES[word]}" if word in NAMES else word for word in words[len(first) :]]
+
+
+def _method(code: str, lang: str) -> str:
+    return _say("methods", f"{int(code, 16) & 0x3F:02X}", lang)
+
+
+def _by_whom(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The pairs, with "declined offline" told apart: by the terminal unless the card gave less than it was asked for."""
+    given = [pair for pair in pairs if pair[1].startswith(_GIVEN)]
+    what, why = given[-1] if given else ("", _GIVEN + "80")
+    try:
+        by_card = int(why[len(_GIVEN) :], 16) & 0xC0 == 0 and not what.endswith(" 00")
+    except ValueError:
+        by_card = True
+    return pairs if by_card else [("OUTCOME", "Z1-terminal") if pair == ("OUTCOME", "Z1") else pair for pair in pairs]
 
 
 def decisive(pairs: list[tuple[str, str]], lang: str, detail: str = "") -> str:
     """The one line that matters, with what stands behind its bit."""
+    pairs = _by_whom(pairs)
     what, why = codes.decisive(pairs)
     said = line(what, why, lang, detail)
     bit = _BIT.search(what)
     if bit and not what.startswith("TVR"):
         causes = codes.lines(pairs, f"TVR {bit[0]}")
         if causes:
-            said += f"; {texts()['head']['because'][lang]}: {_reason(causes[0], lang)}"
+            said += texts()["head"]["because"][lang] + _reason(causes[0], lang)
     return said
 
 
@@ -135,13 +175,9 @@ def _line(what: str, why: str, lang: str, detail: str) -> str:
     bit = _BIT.search(what)
     because = head["because"][lang]
     if bit and what.startswith("TVR "):
-        return (
-            f"{head['tvr'][lang].format(bit=bit[0], text=_say('bits', bit[0], lang))}; {because}: {_reason(why, lang)}"
-        )
+        return head["tvr"][lang].format(bit=bit[0], text=_say("bits", bit[0], lang)) + because + _reason(why, lang)
     if bit and what.startswith("TSI "):
-        return (
-            f"{head['tsi'][lang].format(bit=bit[0], text=_say('tsi', bit[0], lang))}; {because}: {_reason(why, lang)}"
-        )
+        return head["tsi"][lang].format(bit=bit[0], text=_say("tsi", bit[0], lang)) + because + _reason(why, lang)
     if bit and what[:4] in ("TAC-", "IAC-"):
         code = what.split(" ")[0]
         return head["match"][lang].format(
@@ -152,16 +188,48 @@ def _line(what: str, why: str, lang: str, detail: str) -> str:
     if what.startswith("CVM"):
         return _cvm(what, why, lang)
     if what.startswith("GAC"):
-        asked, given = what[-2:], f"{int(why[-2:], 16) & 0xC0:02X}"
         return head["gac"][lang].format(
-            n=what[3], asked=_say("cryptograms", asked, lang), given=_say("cryptograms", given, lang)
+            n=what[3], asked=_cryptogram(what[-2:], lang), given=_cryptogram(why[-2:], lang)
         )
+    if what == "GPO" and why.startswith(_GIVEN):
+        return head["gpo"][lang].format(given=_cryptogram(why[-2:], lang))
+    if what in ("TTQ", "CTQ"):
+        return _qualifiers(what, why, lang)
+    if what == "COMBINATION" and re.fullmatch(r"kernel \d", why):
+        return head["kernel"][lang].format(n=int(why[7:]))
+    if (what, why) == ("XDA", "signature holds"):
+        why = "xda-signature"
     if what == "ONLINE":
         known = why.split(" ")[0] in texts()["rules"]
         return head["online"][lang].format(text=_reason(why, lang) if known else _say("outcomes", why, lang))
     if what == "OUTCOME":
         return head["outcome"][lang].format(text=outcome(why, lang, detail))
-    return head["other"][lang].format(what=what if _SAFE.fullmatch(what) else "?", text=_reason(why, lang))
+    return head["other"][lang].format(what=_step(what, lang), text=_reason(why, lang))
+
+
+def _step(what: str, lang: str) -> str:
+    """What a line is about: in words where the catalogue has them, else the code itself."""
+    if what in texts()["steps"]:
+        return _say("steps", what, lang)
+    return what if _SAFE.fullmatch(what) else "?"
+
+
+def _qualifiers(what: str, why: str, lang: str) -> str:
+    """The qualifiers of Kernel 3 bit by bit: what the terminal asks for, what the card wishes."""
+    head = texts()["head"]
+    value, *origin = why.split(" ")
+    if not re.fullmatch({"TTQ": "[0-9A-F]{8}", "CTQ": "[0-9A-F]{4}"}[what], value):
+        raise ValueError(what)
+    known = texts()[what.lower()]
+    bits = [
+        f"B{at + 1}b{bit}"
+        for at, byte in enumerate(bytes.fromhex(value))
+        for bit in range(8, 0, -1)
+        if byte >> bit - 1 & 1
+    ]
+    said = [known[bit][lang] for bit in bits if bit in known] or [known["none"][lang]]
+    source = f" [{origin[0]} {NAMES[origin[0]]}]" if origin and origin[0] in NAMES else ""
+    return head[what.lower()][lang].format(hex=value, text=head["comma"][lang].join(said) + source)
 
 
 def _cvm(what: str, why: str, lang: str) -> str:
@@ -173,21 +241,21 @@ def _cvm(what: str, why: str, lang: str) -> str:
         if words[0] == "condition-not-met":
             text += f" ({words[1]})"
         elif len(words) > 1:
-            text += f": {_say('methods', f'{int(words[1], 16) & 0x3F:02X}', lang)}"
+            text += head["colon"][lang] + _method(words[1], lang)
         return head["cvm"][lang].format(n=what.rsplit(" ", 1)[1], text=text)
     found = re.fullmatch(r"CVM ([0-9A-F]{2})([0-9A-F]{2})([0-9A-F]{2})", what)
     if found is None:
-        return head["other"][lang].format(what="CVM", text=_reason(why, lang))
-    method = _say("methods", f"{int(found[1], 16) & 0x3F:02X}", lang)
+        return head["other"][lang].format(what=_step("CVM", lang), text=_reason(why, lang))
+    method = _say("methods", "device", lang) if why.startswith("device-verified") else _method(found[1], lang)
     said = head["cvmr"][lang].format(
         hex=what[4:], method=method, condition=found[2], result=_say("results", found[3], lang)
     )
-    return said if why == "result" else f"{said}; {head['because'][lang]}: {_reason(why, lang)}"
+    return said if why == "result" else said + head["because"][lang] + _reason(why, lang)
 
 
 def lines(pairs: list[tuple[str, str]], lang: str, detail: str = "") -> list[str]:
     """All sentences, in order."""
-    return [line(what, why, lang, detail) for what, why in pairs]
+    return [line(what, why, lang, detail) for what, why in _by_whom(pairs)]
 
 
 def untraced(pairs: list[tuple[str, str]], tvr: bytes, tsi: bytes) -> list[str]:

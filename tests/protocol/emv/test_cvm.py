@@ -127,6 +127,19 @@ def test_online_pin_that_was_bypassed():
     assert (result.cvm_results, result.tvr[2]) == (h("020001"), 0x88)
 
 
+def test_a_pin_that_was_bypassed_is_not_asked_for_online_either():
+    """Book 4, 6.3.4.3: a bypass holds for every PIN after it; the next rule that needs one fails without asking."""
+    _, parameters = _online_pin()
+    for rules, online, results, byte3 in (
+        ("41000200", True, "020001", 0x88),
+        ("41004200" + "1F00", True, "1F0002", 0x08),
+    ):
+        card = Card(fields={"8E": h(X_Y + rules)}, kinds=(0x80, 0x00))
+        result, trace = pay(card, parameters, pins=[None], online_pin=online)
+        assert (result.cvm_results, result.tvr[2]) == (h(results), byte3), rules
+        assert len(trace.of("pin")) == 1 and not trace.of("online_pin"), rules
+
+
 def test_verification_that_failed_does_not_hide_a_deferral_decision():
     card = Card(fields={"8E": h(X_Y + "0000")}, kinds=(0x80, 0x00))
     tac = h("0000800000")

@@ -100,3 +100,18 @@ def test_what_led_to_the_issuer_does_not_decide_where_something_else_declined():
     assert explain.decisive(online + approved) == ("TAC-ONLINE B4b8", "tvr 95")
     denied = [("TAC-DENIAL B1b4", "tvr 95"), ("GAC1 asked 00", "card gave 00"), ("OUTCOME", "Z1")]
     assert explain.decided(denied) == "B1b4"
+
+
+def test_a_rule_that_led_to_the_issuer_does_not_decide_either():
+    for rule in ("offline-needs-cda", "xda-failed-online", "online-only 9F35"):
+        asked = [("RULE", rule), ("GAC1 asked 80", "card gave 80")]
+        for end in (
+            [("ONLINE", "51"), ("OUTCOME", "51")],
+            [("ONLINE", "00"), ("OUTCOME", "Z1")],
+            [("OUTCOME", "EMV-121")],
+        ):
+            assert explain.decisive(asked + end) == end[-1] and explain.decided(asked + end) == ""
+        for end in ([("ONLINE", "unable"), ("OUTCOME", "Z3")], [("ONLINE", "00"), ("OUTCOME", "00")]):
+            assert explain.decided(asked + end) == rule.split(" ")[0]
+    gone = [("ONLINE", "51"), ("RULE", "card-gone"), ("OUTCOME", "51")]
+    assert explain.decisive(gone) == ("OUTCOME", "51")

@@ -166,6 +166,20 @@ def test_pse_gives_the_list_without_selecting_each():
     assert card.names.count(FIRST) == 1 and not trace.of("choose")
 
 
+def test_longer_name_in_the_pse_is_not_taken_where_partial_selection_is_off():
+    longer = AID + b"\x01"
+    for partial, reason in ((False, "EMV-110"), (True, "Y1")):
+        card = Card(replies=_directory((longer, b"CIB TEST", 1)))
+        card.aids = [(longer, "CIB TEST", 1)]
+        records = [card.replies["READ 1 1"]]
+        card.replies["READ 1 1"] = lambda card, _, left=records: (
+            left.pop() if left else tlv("70", card.record) + h("9000")
+        )
+        result, _ = pay(card, body(aid_entry(partial=partial), pse=True))
+        assert result.reason == reason, (partial, result.reason)
+        assert (PSE in card.names, result.aid) == (True, longer if partial else b"")
+
+
 def test_anything_wrong_with_the_pse_leads_to_the_list():
     good = _directory((AID, b"CIB TEST", 1))
     for reply in (

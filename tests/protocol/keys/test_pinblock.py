@@ -86,6 +86,8 @@ def test_format_4_enciphered():
         _refused(case["reason"], pinblock.decipher_iso4, crypto, h(case["key"]), h(case["pin_block"]), case["pan"])
     for case in suite["dukpt_aes128"]:
         field = h(case["pin_field"])
+        assert pinblock.iso4_pin_field(case["pin"], field[8:]) == field
+        assert pinblock.decode_iso4_pin_field(field) == case["pin"].encode()
         assert pinblock.iso4_pan_field(case["pan"]) == h(case["pan_field"])
         block = pinblock.encipher_iso4(crypto, h(case["key"]), case["pin"], case["pan"], field[8:])
         assert block == h(case["pin_block"])

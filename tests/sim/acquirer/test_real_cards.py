@@ -72,3 +72,39 @@ def test_a_simulated_cards_cryptogram_is_genuine(
     assert Book(host_keys).answer(asked) == "00"
     strangers_keys = keys.HostKeys(host_keys.bdk, {pan[:8]: bytes(16)})
     assert Book(strangers_keys).answer(asked) == "82"
+
+
+@pytest.mark.parametrize(
+    ("name", "claimed", "demand"),
+    [
+        ("cib-online", "40", "clear"),
+        ("cib-decline", "40", "clear"),
+        ("cib-decline", "80", "authorise"),
+        ("cib-approve", "80", "authorise"),
+    ],
+)
+def test_the_kind_is_the_one_that_the_cryptogram_covers_not_the_byte_that_anybody_can_change(
+    pki: Pki, host_keys: keys.HostKeys, name: str, claimed: str, demand: str
+) -> None:
+    pan, de55 = cryptogram(name, pki)
+    tags = emv.parse(de55)
+    changed = de55.replace(bytes.fromhex("9F2701") + tags[emv.CID], bytes.fromhex("9F2701" + claimed))
+    assert changed != de55 and emv.cryptogram(host_keys.issuer_key(pan) or b"", pan, 1, tags) == tags[emv.CRYPTOGRAM]
+    handheld = Handheld()
+    blob = handheld.seal(host_keys.bdk, 7, A, {1: pan, 2: 1, 3: "3112", 4: changed})
+    assert Book(host_keys).answer(Demand(demand, False, "REF000000007", handheld.name, 1, 7, A, blob)) == "82"
+
+
+@pytest.mark.parametrize(
+    ("iad", "kind"),
+    [
+        ("06010A03A00000", emv.TYPE_ARQC), ("06010A03900000", emv.TYPE_TC), ("06010A03800000", 0), ("06010A03600000", emv.TYPE_TC),
+        ("06010A03200000", 0), ("06010A03100000", emv.TYPE_TC), ("06010A03000000", 0),
+        ("06010A03B00000", 0xC0), ("06010A02A00000", None), ("05010A03A00000", None), ("09010A03A00000", None), ("", None),
+        ("1F220100A0" + "00" * 27, emv.TYPE_ARQC), ("1F420100A0" + "00" * 27, emv.TYPE_ARQC), ("1F320100A0" + "00" * 27, None),
+        ("0FA501A0A0" + "00" * 27, None), ("1F220100A0" + "00" * 26, None),
+    ],
+)  # fmt: skip
+def test_what_card_verification_results_tell(iad: str, kind: int | None) -> None:
+    """After a second GENERATE AC what that gave counts: 01 in bits 8 and 7 over an ARQC in bits 6 and 5 is a TC."""
+    assert emv.kind_told(bytes.fromhex(iad)) == kind

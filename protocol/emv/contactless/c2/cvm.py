@@ -29,7 +29,10 @@ def select(s: "Session") -> str:
     capability = (chosen.cvm_capability if required else chosen.no_cvm_capability)[0] & _CONTACTLESS
     s.terminal[data.CAPABILITIES] = bytes([chosen.capabilities[0], capability, chosen.capabilities[2]])
     word = _select(s, required)
-    s.note("CVM " + bytes(s.cvm).hex().upper(), "result")
+    why = "result"
+    if data.device_verifies(s):
+        why = "device-verified 82" if required else "cvm-not-needed 9F02"
+    s.note("CVM " + bytes(s.cvm).hex().upper(), why)
     return word
 
 

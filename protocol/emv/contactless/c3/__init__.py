@@ -15,8 +15,9 @@
 The TVR stays as the card saw it in its PDOL, all zeros: the cryptogram covers it. What was found is in the explanation ("K3 …").
 
 Stricter than the book, because a TC here is money without a bank having been asked:
-- A card that says "my device verified the holder" is believed only where fDDA proves the qualifiers (9F69); where both are there they must be the
-  same, whatever they say.
+- A card that says "my device verified the holder" is believed only where fDDA proves the qualifiers (9F69); where 9F6C and 9F69 are both there they
+  must be the same, whatever they say, and where 9F6C is not, 9F69's count.
+- 9F27 and the card verification results in 9F10 must tell the same kind of cryptogram (`kernel`); `docs/emv.md` says what is covered by nothing.
 - A TC that would have to go online (expired, fDDA failed, "go online" in the qualifiers, over the floor limit together with what was spent with
   the card before) is not sent anywhere: the card is to be inserted.
 - Below the floor limit some payments are drawn at random to go online, as on the contact chip (Book 3, 10.6.2), before the card is asked.

@@ -92,17 +92,34 @@ def _complete(s: "Session", offline: bool) -> None:
 
 
 def _cryptogram(s: "Session") -> Cryptogram:
-    """What the card decided (5.4.3.1, 5.4.3.2): from 9F27, or from the card verification results in 9F10 where it gives none."""
+    """What the card decided (5.4.3.1, 5.4.3.2): from 9F27, or from the card verification results in 9F10 where it gives none.
+
+    Where both tell it, both have to say the same: 9F27 is covered by nothing, 9F10 by the cryptogram, which whoever clears it checks.
+    """
     iad = s.need(tags.IAD)
     told = (iad[4] & 0x30) << 2 if len(iad) > 4 else -1
     given = s.card.get(tags.CID)
     kind = told if given is None else given[0] & 0xC0
     if kind not in _KINDS:
         raise EmvError("the card gave a cryptogram that was not asked for", "EMV-120", detail="9F27")
+    if kind != told and _has_results(iad):
+        s.note("GPO", "cryptogram-told-differently 9F27 9F10")
+        raise EmvError("the card contradicts itself", "EMV-102", detail="9F27 9F10")
     cid = kind if given is None else given[0]
     s.terminal[tags.CID] = bytes([cid])
     s.note("GPO", f"card gave {cid:02X}")
     return Cryptogram(cid, tags.number(s.need(tags.ATC)), s.need(tags.CRYPTOGRAM), iad, False, False)
+
+
+def _has_results(iad: bytes) -> bool:
+    """Whether 9F10 is of a form whose fifth byte is known to tell the kind of cryptogram.
+
+    Length (06 at least), key index, cryptogram version, results that begin with their length 03; or 32 bytes that begin with 1F and whose
+    cryptogram version is 2x or 4x.
+    """
+    if len(iad) < 7 or not 6 <= iad[0] < len(iad):
+        return False
+    return iad[3] == 3 or (iad[0] == 0x1F and len(iad) == 32 and iad[1] >> 4 in (2, 4))
 
 
 def _declined(reason: str, cryptogram: "Cryptogram", error: "EmvError | None" = None) -> o.Outcome:
@@ -120,9 +137,7 @@ def _switch(s: "Session", cryptogram: "Cryptogram", why: str) -> o.Outcome:
 
 def _judge(s: "Session", cryptogram: "Cryptogram", verdict: dict) -> o.Outcome:
     """Restrictions, data authentication, cardholder verification, and what follows (5.4.3.2 to 5.9)."""
-    ctq = s.card.get(tags.CTQ)
-    if ctq is not None:
-        s.note("CTQ", ctq.hex().upper())
+    ctq = fdda.qualifiers(s)
     if "stop" in verdict:
         outcome = _declined("STOP", cryptogram)
         outcome.error = EmvError(verdict["stop"], "EMV-001", detail=verdict["stop"])
@@ -142,6 +157,8 @@ def _judge(s: "Session", cryptogram: "Cryptogram", verdict: dict) -> o.Outcome:
     if offline or (s.terminal[tags.TTQ][0] & _ODA_WHEN_ONLINE and tags.SDAD in s.card):
         cryptogram.signed = fdda.check(s)
         cryptogram.failed = not cryptogram.signed
+    else:
+        cryptogram.failed = not fdda.agree(s)
     if cryptogram.failed:
         if offline and restrictions.wants(ctq, restrictions.ONLINE_IF_ODA_FAILS | restrictions.SWITCH_IF_ODA_FAILS):
             return _switch(s, cryptogram, "switch-fdda 9F6C")

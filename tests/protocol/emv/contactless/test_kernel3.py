@@ -51,10 +51,34 @@ def test_the_cards_decision_is_read_from_its_verification_results_where_it_gives
     for kind, outcome in ((TC, APPROVED), (ARQC, APPROVED), (AAC, DECLINED)):
         result, _ = tap(Tap(kind, with_cid=False), online=GO_ONLINE)
         assert (result.outcome, result.cid) == (outcome, kind)
-    result, _ = tap(Tap(fields={"9F27": bytes([ARQC])}, kind=TC), online=GO_ONLINE)
-    assert (result.outcome, result.reason) == (APPROVED, "00")  # 9F27 comes first
     result, _ = tap(Tap(TC, with_cid=False, fields={"9F10": h("0601")}))
     assert (result.outcome, result.reason) == (DECLINED, "EMV-120")
+
+
+def test_one_byte_changed_on_the_air_makes_no_approval_out_of_a_card_that_did_not_approve():
+    """9F27 is covered by nothing, 9F10 by the cryptogram: where both tell the kind, both have to say the same."""
+    for kind in (TC, ARQC, AAC):
+        for told in (TC, ARQC, AAC):
+            result, trace = tap(Tap(kind, fields={"9F27": bytes([told])}), online=GO_ONLINE)
+            if kind == told:
+                assert result.outcome == (DECLINED if kind == AAC else APPROVED)
+                continue
+            assert (result.outcome, result.reason, result.detail) == (DECLINED, "EMV-102", "9F27 9F10"), (kind, told)
+            assert not trace.of("online") and not result.de55 and _why(result, "GPO")[0].startswith("cryptogram-told-")
+
+
+def test_forms_of_the_issuers_data_in_which_the_kind_of_cryptogram_is_known():
+    """What each says is ARQC; 9F27 says TC. A form that is not known says nothing about the kind."""
+    long = h("1F220100A0000000000000") + bytes(21)
+    known = ("06010A03A00000", "06011203A000000F0102", "0801120320000011220A")
+    unknown = ("06010A02A00000", "05010A03A00000", "09010A03A00000", "06010A03A0")
+    unknown += ("0FA501A0A0" + long.hex()[10:], "1F3201" + long.hex()[6:], long.hex()[:-2])
+    for text in known + (long.hex(), "1F420100" + long.hex()[8:]):
+        result, _ = tap(Tap(TC, fields={"9F10": h(text)}))
+        assert (result.outcome, result.reason) == (DECLINED, "EMV-102"), text
+        assert tap(Tap(ARQC, fields={"9F10": h(text)}), online=GO_ONLINE)[0].outcome == APPROVED, text
+    for text in unknown:
+        assert tap(Tap(TC, fields={"9F10": h(text)}))[0].outcome == APPROVED, text
 
 
 def test_an_arqc_goes_online_after_the_card_may_have_gone():
@@ -125,6 +149,45 @@ def test_qualifiers_that_the_signature_does_not_cover_are_refused():
     assert _why(result, "K3 FDDA") == ["fdda-qualifiers-differ"]
 
 
+def test_a_wish_for_an_online_pin_is_not_taken_away_with_9f6c():
+    """The answer to GET PROCESSING OPTIONS without 9F6C; the record's 9F69 has its copy. No falling back to a signature, and no TC."""
+    big, high = txn(600000), body(combination(floor=700000))
+    for fields in ({}, {"9F4B": None}):  # with the signature, and with that taken away as well
+        card = Tap(ARQC, ctq=None, fields=fields)
+        card.signed_ctq = PIN_WANTED
+        result, trace = tap(card, transaction=big, online=GO_ONLINE, online_pin=True)
+        assert (result.outcome, result.signature, result.cvm_results) == (APPROVED, False, h("020000"))
+        assert trace.of("online_pin") and _why(result, "CTQ") == ["8000 9F69"]
+    card = Tap(TC, ctq=None)
+    card.signed_ctq = PIN_WANTED
+    result, _ = tap(card, high, big)
+    assert (result.outcome, result.reason) == (DECLINED, "EMV-140")
+    card = Tap(TC, ctq=None, fields={"5F24": h("261031")})
+    card.signed_ctq = EXPIRED_ONLINE
+    assert tap(card)[0].reason == "EMV-140"
+    card = Tap(ARQC, ctq=None)
+    card.signed_ctq = h("0000")  # no wish although the holder has to be verified
+    result, _ = tap(card, transaction=big, online=GO_ONLINE)
+    assert (result.outcome, result.reason, _why(result, "K3 CVM")) == (DECLINED, "Z1", ["cvm-impossible"])
+
+
+def test_9f69_counts_in_version_01_only():
+    card = Tap(ARQC, ctq=None, fields={"9F4B": None})
+    card.version, card.signed_ctq = 2, PIN_WANTED
+    result, _ = tap(card, transaction=txn(600000), online=GO_ONLINE)
+    assert (result.outcome, result.signature) == (APPROVED, True) and not _why(result, "CTQ")
+    result, _ = tap(Tap(ARQC, ctq=None, fields={"9F4B": None, "9F69": h("0111223344")}), online=GO_ONLINE)
+    assert result.outcome == APPROVED and not _why(result, "CTQ")
+
+
+def test_changed_qualifiers_are_found_under_an_arqc_without_a_signature_too():
+    card = Tap(ARQC, ctq=SIGNATURE_WANTED, fields={"9F4B": None})
+    card.signed_ctq = PIN_WANTED
+    result, trace = tap(card, transaction=txn(600000), online=GO_ONLINE)
+    assert (result.outcome, result.reason) == (DECLINED, "EMV-121") and not trace.of("online")
+    assert _why(result, "K3 FDDA") == ["fdda-qualifiers-differ"]
+
+
 def test_device_verification_is_believed_only_where_it_is_proven():
     """The published attack: qualifiers changed on the air, signature left out, so that a stolen card pays any amount without a PIN."""
     proven, _ = tap(Tap(ARQC, ctq=DEVICE), transaction=txn(600000), online=GO_ONLINE)
@@ -162,7 +225,8 @@ def test_every_way_of_verifying_the_holder():
     ]  # fmt: skip
     for ctq, ttq, needed, expected in rows:
         parameters = body(combination(ttq=ttq, cvm_limit=0 if needed else 500000))
-        result, _ = tap(Tap(ARQC, ctq=ctq), parameters, online=GO_ONLINE, online_pin=True)
+        silent = {"9F69": None, "9F4B": None} if ctq is None else None  # 9F69 would tell
+        result, _ = tap(Tap(ARQC, ctq=ctq, fields=silent), parameters, online=GO_ONLINE, online_pin=True)
         assert _why(result, "K3 CVM") == ["cvm-" + (expected or "impossible")], (ctq, ttq, needed)
         assert result.outcome == (APPROVED if expected else DECLINED)
         assert result.signature == (expected == "signature")
