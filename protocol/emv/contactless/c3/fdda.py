@@ -45,7 +45,7 @@ def agree(s: "Session") -> bool:
 def _copy(s: "Session") -> "bytes | None":
     """The qualifiers in 9F69, None if there is none of version 01."""
     related = s.card.get(tags.CARD_AUTHENTICATION)
-    return related[5:7] if related is not None and related[0] == _VERSION and len(related) >= 7 else None
+    return related[5:7] if related is not None and len(related) >= 7 and related[0] == _VERSION else None
 
 
 def _same(s: "Session") -> bool:
@@ -60,7 +60,7 @@ def check(s: "Session") -> bool:
         expect(s.aip & _DDA != 0, "fdda-not-announced")
         certificates.require(s, _SIGNED)
         related = s.card[tags.CARD_AUTHENTICATION]
-        expect(related[0] == _VERSION and len(related) >= 7, "fdda-version")
+        expect(len(related) >= 7 and related[0] == _VERSION, "fdda-version")
         s.icc_key = certificates.icc_key(s, certificates.static_data(s))
         signed = [s.un, s.terminal[tags.AMOUNT], s.terminal[tags.CURRENCY], related]
         authenticate.open_dynamic(s, s.card[tags.SDAD], signed)
