@@ -31,7 +31,7 @@ async def confirm(t, case, body: dict, sealed: "bytes | None") -> "tuple[dict, b
 
 
 async def _slip(t, case, body: dict) -> None:  # noqa: ANN001
-    """The paper first, whatever else is printed later. Raises EmvError EMV-147."""
+    """The paper first, whatever else is printed later; it does not say what the bank said. Raises EmvError EMV-147."""
     facts = {
         "authority": t.identity.authority,
         "force": t.officer["force"],
@@ -46,7 +46,6 @@ async def _slip(t, case, body: dict) -> None:  # noqa: ANN001
         "aid": body.get(r.AID, b""),
         "tvr": body.get(r.TVR, b""),
         "cryptogram": body.get(r.CRYPTOGRAM, b""),
-        "auth_code": body.get(r.AUTH_CODE, ""),
         "interface": body.get(r.INTERFACE, r.INTERFACE_CONTACT),
     }
     copy = r.COPY_OFFICER

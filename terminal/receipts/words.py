@@ -32,9 +32,9 @@ note.declined|رفضت البطاقة أو البنك الدفع.|La carte ou la
 note.void|ألغي الدفع ويعاد المبلغ إلى البطاقة. الغرامة غير مسددة.|Paiement annulé, montant rendu à la carte. L’amende reste due.
 note.voiding|الدفع قائم إلى أن يجيب البنك.|Le paiement reste valable jusqu’à la réponse de la banque.
 note.interrupted|انقطعت العملية قبل نهايتها.|L’opération a été coupée avant sa fin.
-note.unsigned|لم يقبل توقيع صاحب البطاقة.|La signature du titulaire n’a pas été acceptée.
-note.signature|هذه القسيمة ليست وصلا ولا تثبت الدفع.|Ce bordereau n’est pas un reçu et ne prouve aucun paiement.
-sign.accept|أوافق على دفع هذا المبلغ بالبطاقة المذكورة أعلاه.|J’accepte de payer ce montant avec la carte indiquée.
+note.unsigned|توقيع صاحب البطاقة غائب أو غير مطابق.|Signature du titulaire absente ou non conforme.
+note.signature|هذه القسيمة ليست وصلا.|Ce bordereau n’est pas un reçu.
+sign.accept|أوافق على دفع هذا المبلغ بالبطاقة المذكورة أعلاه.|J’accepte de payer ce montant par cette carte.
 sign.here|توقيع صاحب البطاقة|Signature du titulaire de la carte
 unit|الوحدة|Unité
 pv|رقم المحضر|PV n°
