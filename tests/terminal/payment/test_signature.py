@@ -61,6 +61,19 @@ async def test_nobody_at_the_terminal_approves_nothing():
     assert await bench.pay() == APPROVED and bench.face.keys["signature"] == []
 
 
+async def test_a_key_typed_ahead_confirms_nothing():
+    bench = SignBench(tapped3(), word=("ok", "cancel"))
+    forgotten = []
+
+    def forget():
+        forgotten.append(bench.face.screen)
+        bench.face.keys["signature"].pop(0)
+
+    bench.face.forget = forget
+    assert await bench.pay() == DECLINED and _last(bench)[r.REASON] == "EMV-146"
+    assert forgotten == ["printing"]  # after the slip, before the question
+
+
 async def test_what_the_issuer_approved_is_marked_for_reversal_when_the_signature_is_refused():
     for name, make in (
         ("slot", lambda **how: SignBench(slot=[contact(ARQC)], issuer=dict(APPROVES), **how)),
