@@ -71,6 +71,7 @@ GAP_COUNT = 66  # uint: approved payments among the lost records
 GAP_TOTAL = 67  # uint: approved centimes among the lost records
 SECOND_OFFICER = 68  # uint: number of the officer whose badge a void needs
 INTERFACE = 69  # INTERFACE_*, of a payment
+HOLDER = 71  # HOLDER_*, of an outcome approved or provisional, where the kernel told
 VOID_STATE = 80  # VOID_*, in a void
 
 # kinds
@@ -106,6 +107,13 @@ ONLINE_DOUBTFUL = 2  # no answer: whatever it was, it is to be reversed
 
 INTERFACE_CONTACT = 1  # also where the key is absent
 INTERFACE_CONTACTLESS = 2
+
+HOLDER_UNVERIFIED = 1  # no method was needed, or none succeeded
+HOLDER_PIN = 2  # offline PIN, checked by the card
+HOLDER_ONLINE_PIN = 3  # checked by the issuer
+HOLDER_SIGNATURE = 4  # on paper, compared by the officer
+HOLDER_PIN_SIGNATURE = 5  # both offline PIN and signature
+HOLDER_DEVICE = 6  # by the holder's own device
 
 OUTCOME_APPROVED = 1
 OUTCOME_PROVISIONAL = 2

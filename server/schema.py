@@ -110,6 +110,7 @@ FIELDS: dict[int, Check] = {
     r.FIRST: _uint(1),
     r.ONLINE: _uint(1, 2),
     r.INTERFACE: _uint(1, 2),
+    r.HOLDER: _uint(1, 6),
     r.INTENTS: lambda v: isinstance(v, list) and 1 <= len(v) <= 64 and all(_uint(1)(n) for n in v),
     r.RECEIPT: _bytes(32),
     r.SECOND_OFFICER: _uint(1),

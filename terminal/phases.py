@@ -49,6 +49,7 @@ PAYMENT = (
     "protocol.emv.steps.taa",
     "protocol.emv.steps.gac",
     "protocol.emv.kernel",
+    "protocol.emv.holder",
     "terminal.sealing",
     "terminal.session",
     "terminal.online",
@@ -73,6 +74,8 @@ TAP = (
 )
 """Within PAYMENT, where there is a contactless reader; a kernel is loaded when a card asks for it."""
 PAPER = ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers")
+SLIP = ("terminal.receipts", "terminal.flows.signature")
+"""Within PAYMENT, after the card: what a cardholder signs."""
 NETWORK = ("protocol.wire", "terminal.session", "terminal.sync", "terminal.flows.shift")
 FINE = ("terminal.personal", "terminal.flows.offence", "terminal.flows.fine")
 
@@ -99,6 +102,7 @@ _DROPPED = {
     ),
     TAP: ("protocol.emv", "terminal.face.lights", "terminal.flows.tap", "drivers.pn532"),
     PAPER: ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers"),
+    SLIP: ("terminal.receipts", "terminal.flows.signature"),
     NETWORK: ("protocol.wire", "terminal.session", "terminal.renewal", "terminal.sync", "terminal.flows.shift"),
     FINE: (
         "terminal.personal",
@@ -125,7 +129,7 @@ def warm() -> None:
     """Load and drop every phase once, right after boot: the table of interned names, which only grows and wants one piece, grows while the heap
     is still whole.
     """
-    for phase in (LICENCE, PAYMENT, TAP, PAPER, NETWORK, FINE):
+    for phase in (LICENCE, PAYMENT, TAP, PAPER, SLIP, NETWORK, FINE):
         enter(phase)
         leave(phase)
 

@@ -44,7 +44,8 @@ It returns a `kernel.Result`:
     de55         BER-TLV: frozen at the first GENERATE AC (provisional, or sent online), clearing data after a TC, b"" otherwise
     auth_code, arc   text
     oda, cda_ok  "cda" | "dda" | "sda" | "none"; whether the presented cryptogram is inside a valid CDA signature
-    signature    True if the cardholder must sign;  pin_ok  True if the card accepted a PIN offline
+    signature    True if the cardholder must sign (`protocol.emv.holder` says what verified whom);  pin_ok  True if the card accepted
+                 a PIN offline;  device  True if the holder's own device has verified its holder (contactless)
     reversal     True if something sent online must be reversed;  advice  True if the card asked for an advice
     script_results   5 bytes a script: 20 done or 1n the n-th command failed, script identifier
     explain      list of (what, why) codes in order, see `protocol.emv.explain`; never card data beyond codes

@@ -63,6 +63,7 @@ class Result:
         self.oda = "none"
         self.cda_ok = False
         self.signature = False
+        self.device = False
         self.pin_ok = False
         self.reversal = False
         self.advice = False

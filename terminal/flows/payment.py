@@ -7,7 +7,7 @@ have approved by then is reversed by the server. With a network the issuer is as
 
 from drivers.contracts.secure_element import SLOT_TOKEN_HMAC
 from protocol import records as r
-from protocol.emv import explain, kernel
+from protocol.emv import explain, holder, kernel
 from protocol.emv.params import EmvParams
 from protocol.errors import CardError, EmvError
 from terminal import localtime, phases, risk, scrub, sealing
@@ -57,11 +57,28 @@ async def _take(t, case, reader, params, tapped=None) -> "tuple[dict, str]":  # 
         body, sealed = await session.run(reader, params)
     finally:
         await reader.disconnect()
-    why = session.why
+    why, signs = session.why, session.signs
     session = None
+    if signs:
+        scrub.free_memory()  # the driver takes his time
+        body, sealed = await _signed(t, case, body, sealed)
+        if body[r.OUTCOME] == r.OUTCOME_DECLINED:
+            why = ""
     record = await t.journal.append(r.PAYMENT_OUTCOME, body, sealed=sealed)
     scrub.free_memory()
     return record, why
+
+
+async def _signed(t, case, body: dict, sealed: "bytes | None") -> "tuple[dict, bytes | None]":  # noqa: ANN001
+    """Have the slip signed and compared before there is an outcome: what the record says then."""
+    phases.enter(phases.SLIP)
+    from terminal.flows import signature
+
+    try:
+        return await signature.confirm(t, case, body, sealed)
+    finally:
+        signature = None
+        phases.leave(phases.SLIP)
 
 
 async def _show(t, record: dict, why: str) -> None:  # noqa: ANN001
@@ -97,6 +114,7 @@ class _Session:
         self._frozen = (b"", b"")  # DE55 and its sealed blob, if the issuer was to be asked
         self._asked = None
         self.why = ""  # what decided, for the officer
+        self.signs = False  # whether the payment stands only with the cardholder's signature
 
     async def run(self, reader, params) -> "tuple[dict, bytes | None]":  # noqa: ANN001
         """(body of the outcome record, sealed card data or None)."""
@@ -172,6 +190,9 @@ class _Session:
         ):
             if value is not None and (isinstance(value, int) or len(value)):
                 body[key] = bytes(value) if isinstance(value, (bytearray, memoryview)) else value
+        self.signs = holder.signs(result)
+        if result.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
+            body[r.HOLDER] = holder.verified(result)
         sealed = None
         if result.pan:
             pan = bytes(result.pan).decode()

@@ -1,4 +1,4 @@
-"""Receipts on 58 mm paper, Arabic above French: `print_receipt` for the flows.
+"""Receipts on 58 mm paper, Arabic above French: `print_receipt` for the flows, and `print_slip` for what the cardholder signs.
 
 `facts` keys: authority {"ar", "fr"}, force 1|2, unit, pv, utc (seconds), place, plate ("" if none), code, text_ar, text_fr, points,
 amount (centimes), terminal, seq, officer (number), disposition (records.DISPOSITION_*), valid_days, qr (text of `protocol.claim`);
@@ -8,7 +8,7 @@ is known). `outcome` is not read: the kind says it.
 
 from typing import TYPE_CHECKING
 
-from terminal.receipts.layout import KINDS, receipt_items
+from terminal.receipts.layout import KINDS, receipt_items, slip_items
 
 if TYPE_CHECKING:
     from typing import Any
@@ -28,4 +28,9 @@ async def print_receipt(
     await printer.print_job(receipt_items(engine, kind, facts, copy))
 
 
-__all__ = ["KINDS", "print_receipt", "receipt_items"]
+async def print_slip(printer: "Printer", engine: "TextEngine", facts: "dict[str, Any]", copy: int) -> None:
+    """Print the slip to sign, as `print_receipt`. Of `facts` it takes authority, force, pv, utc, amount, terminal, seq, officer and the card's."""
+    await printer.print_job(slip_items(engine, facts, copy))
+
+
+__all__ = ["KINDS", "print_receipt", "print_slip", "receipt_items", "slip_items"]

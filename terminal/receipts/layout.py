@@ -28,6 +28,8 @@ KINDS = ("payment", "provisional", "document", "declined", "notice", "interrupte
 QR_MODULE = 6
 _QUIET = 4 * QR_MODULE
 _DAY = 86400
+_TO_SIGN = 96  # dots: 12 mm
+UNSIGNED = ("EMV-146", "EMV-147")  # declined for want of a signature (`terminal.flows.signature`)
 
 
 def receipt_items(engine: "TextEngine", kind: str, facts: "Facts", copy: int) -> "Items":
@@ -36,7 +38,7 @@ def receipt_items(engine: "TextEngine", kind: str, facts: "Facts", copy: int) ->
     page = Page(engine)
     yield from _head(page, kind, facts, copy)
     yield from page.rule(2)
-    yield from _outcome(page, kind)
+    yield from _outcome(page, kind, facts)
     yield from page.rule(2)
     yield from _offence(page, facts)
     yield from page.rule(1, True)
@@ -45,6 +47,27 @@ def receipt_items(engine: "TextEngine", kind: str, facts: "Facts", copy: int) ->
     yield from page.rule(1, True)
     yield from _licence(page, kind, facts)
     yield from _code(page, facts)
+    yield from _copy(page, copy)
+    yield ("cut",)
+
+
+def slip_items(engine: "TextEngine", facts: "Facts", copy: int) -> "Items":
+    """The slip that the cardholder signs (EMV 4.4 Book 4, 6.3.4.3): printed before there is an outcome, so it names none and has no code;
+    the officer keeps it. `facts` as of a receipt, as far as they are on it."""
+    page = Page(engine)
+    yield from _head(page, "signature", facts, copy)
+    yield from page.rule(2)
+    yield from page.field(word("pv"), ltr(facts["pv"]))
+    yield from page.field(word("date"), ltr(_date(facts["utc"]) + "  " + _time(facts["utc"])))
+    yield from _amount(page, facts)
+    yield from _card(page, "signature", facts)
+    yield from _terminal(page, facts)
+    yield from page.rule(1, True)
+    yield from page.pair(word("sign.accept"), SMALL)
+    yield from page.pair(word("sign.here"), NORMAL)
+    yield from page.feed(_TO_SIGN)
+    yield from page.rule(2)
+    yield from page.pair(word("note.signature"), SMALL, "center")
     yield from _copy(page, copy)
     yield ("cut",)
 
@@ -61,10 +84,11 @@ def _head(page: Page, kind: str, facts: "Facts", copy: int) -> "Items":
     yield from page.pair(word("title." + kind), NORMAL, "center")
 
 
-def _outcome(page: Page, kind: str) -> "Items":
+def _outcome(page: Page, kind: str, facts: "Facts") -> "Items":
     yield from page.pair(word("outcome." + kind), BIG, "center")
     if kind not in ("payment", "notice"):
-        yield from page.pair(word("note." + kind), SMALL, "center")
+        unsigned = kind == "declined" and facts.get("reason") in UNSIGNED
+        yield from page.pair(word("note." + ("unsigned" if unsigned else kind)), SMALL, "center")
 
 
 def _offence(page: Page, facts: "Facts") -> "Items":
@@ -80,6 +104,10 @@ def _offence(page: Page, facts: "Facts") -> "Items":
     yield from page.text(facts["text_fr"], SMALL, False)
     yield from page.feed(4)
     yield from page.field(word("points"), str(facts["points"]))
+    yield from _amount(page, facts)
+
+
+def _amount(page: Page, facts: "Facts") -> "Items":
     amount = facts["amount"]
     yield from page.amount(word("amount"), (numbers.amount(amount, "ar"), numbers.amount(amount, "fr")))
 

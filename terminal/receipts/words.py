@@ -17,6 +17,7 @@ title.notice|إشعار بغرامة جزافية|Avis d’amende forfaitaire
 title.void|وصل إلغاء دفع|Reçu d’annulation de paiement
 title.voiding|وثيقة السياقة المؤقتة|Document provisoire de conduite
 title.interrupted|إشعار بعملية متوقفة|Avis d’opération interrompue
+title.signature|قسيمة توقيع|Bordereau de signature
 outcome.payment|مدفوعة|PAYÉE
 outcome.provisional|لم تدفع بعد|PAS ENCORE PAYÉE
 outcome.document|الدفع قيد الموافقة|PAIEMENT EN ATTENTE
@@ -31,6 +32,10 @@ note.declined|رفضت البطاقة أو البنك الدفع.|La carte ou la
 note.void|ألغي الدفع ويعاد المبلغ إلى البطاقة. الغرامة غير مسددة.|Paiement annulé, montant rendu à la carte. L’amende reste due.
 note.voiding|الدفع قائم إلى أن يجيب البنك.|Le paiement reste valable jusqu’à la réponse de la banque.
 note.interrupted|انقطعت العملية قبل نهايتها.|L’opération a été coupée avant sa fin.
+note.unsigned|توقيع صاحب البطاقة غائب أو غير مطابق.|Signature du titulaire absente ou non conforme.
+note.signature|هذه القسيمة ليست وصلا.|Ce bordereau n’est pas un reçu.
+sign.accept|أوافق على دفع هذا المبلغ بالبطاقة المذكورة أعلاه.|J’accepte de payer ce montant par cette carte.
+sign.here|توقيع صاحب البطاقة|Signature du titulaire de la carte
 unit|الوحدة|Unité
 pv|رقم المحضر|PV n°
 date|التاريخ|Date

@@ -1,5 +1,6 @@
 """Ingest: chain, duplicate, gap, fork, signatures, totals; every reply signed and bound."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -274,6 +275,7 @@ def test_a_signature_of_another_record_does_not_serve(centre: Centre, handheld: 
         (lambda h, i: h.write(r.AUTHORISATION_RESULT, intent=i, outcome=1, amount=A), codes.RESULT_UNEXPECTED),
         (lambda h, i: h.write(r.NOTICE, case=0, pv="X", offence="Y", amount=1), codes.BAD_RECORD),
         (lambda h, i: h.write(r.LICENCE_READ, verdict=9), codes.BAD_RECORD),
+        (lambda h, i: h.write(r.PAYMENT_OUTCOME, intent=i, outcome=3, amount=A, holder=7), codes.BAD_RECORD),
         (lambda h, i: h.write(99), codes.UNKNOWN_KIND),
     ],
 )
@@ -289,6 +291,22 @@ def test_one_bad_record_is_named_and_blocks_nothing(
     assert ack[s.ACKED_SEQ] == len(handheld.records)
     assert ack[s.REJECTED] == [[bad, code]]
     assert centre.books()["treasury:16:1:BMP-16-01"] == -A
+
+
+def test_an_outcome_may_say_what_verified_the_holder(centre: Centre, handheld: Handheld) -> None:
+    known = (
+        r.HOLDER_UNVERIFIED, r.HOLDER_PIN, r.HOLDER_ONLINE_PIN, r.HOLDER_SIGNATURE, r.HOLDER_PIN_SIGNATURE, r.HOLDER_DEVICE,
+    )  # fmt: skip
+    for holder in known:
+        intent = handheld.write(r.PAYMENT_INTENT, case=handheld.notice(), amount=A)
+        seal = hashlib.sha256(b"opaque").digest()
+        seq = handheld.write(
+            r.PAYMENT_OUTCOME, intent=intent, outcome=1, amount=A, scheme="CIB TEST", sealed=seal, holder=holder
+        )
+        handheld.attached[s.SEALED][seq] = b"opaque"
+    centre.hello(handheld)
+    assert s.REJECTED not in centre.send(handheld)
+    assert centre.books()["treasury:16:1:BMP-16-01"] == -A * len(known)
 
 
 def test_an_outcome_finds_its_intent_in_an_earlier_batch(centre: Centre, handheld: Handheld) -> None:

@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from protocol.emv import holder
 from protocol.emv.kernel import Result
 from protocol.errors import CardError, ConfigError
+from protocol.records import OUTCOME_APPROVED, OUTCOME_PROVISIONAL
 from tools.emv import explain, record, replay
 
+HOLDERS = {1: "none", 2: "pin", 3: "online-pin", 4: "signature", 5: "pin-and-signature", 6: "device"}
 OUTCOMES = {1: "approved", 2: "provisional", 3: "declined", 4: "interrupted"}
 
 
@@ -18,12 +21,21 @@ def of(result: Result, steps: list[tuple[bytes, bytes]], lang: str) -> dict[str,
         "outcome": OUTCOMES.get(result.outcome, ""), "reason": result.reason, "detail": result.detail, "aid": result.aid.hex().upper(),
         "label": result.label, "last4": bytes(result.pan[-4:]).decode(), "tvr": result.tvr.hex().upper(), "tsi": result.tsi.hex().upper(),
         "cvm_results": result.cvm_results.hex().upper(), "oda": result.oda, "cda_ok": result.cda_ok, "cid": f"{result.cid:02X}",
+        "signature": holder.signs(result), "holder": _holder(result),
         "atc": result.atc, "auth_code": result.auth_code, "script_results": result.script_results.hex().upper(), "commands": len(steps),
         "data": [list(entry) for entry in replay.data_read(steps)], "explanation": explain.lines(result.explain, lang, result.detail),
         "decisive": explain.decisive(result.explain, lang, result.detail),
     }  # fmt: skip
+    if found["signature"]:
+        found["to_do"] = explain.texts()["head"]["sign"][lang]
     result.forget()
     return found
+
+
+def _holder(result: Result) -> str:
+    """What verified the cardholder, of a payment that was taken."""
+    taken = result.outcome in (OUTCOME_APPROVED, OUTCOME_PROVISIONAL)
+    return HOLDERS[holder.verified(result)] if taken else ""
 
 
 def interrupted(error: CardError, payment: Any, lang: str) -> dict[str, Any]:

@@ -36,6 +36,7 @@ def present(s: "Session", result: "Result", facts: dict, outcome: o.Outcome) -> 
         result.terminated = False
         result.cid, result.cryptogram, result.atc, result.iad = given.cid, given.value, given.atc, given.iad
         result.cda_ok = given.signed
+    result.device = outcome.cvm == o.CONFIRMED
     result.tvr = bytes(s.tvr)
 
 

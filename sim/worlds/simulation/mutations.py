@@ -22,7 +22,7 @@ from server.office import Office
 from server.store import tables as t
 from sim.worlds.simulation import centre, parts
 from terminal import sync as terminal_sync
-from terminal.flows import payment
+from terminal.flows import ask, payment, signature
 from terminal.journal.journal import Journal
 from terminal.journal.view import View
 
@@ -353,6 +353,13 @@ def _one_officer() -> Any:
     return mock.patch.object(Office, "verify", verify)
 
 
+def _unsigned() -> Any:
+    async def compared(t: Any, body: dict[int, Any]) -> None:
+        await ask.acknowledge(t, "signature", amount=body[r.AMOUNT])
+
+    return mock.patch.object(signature, "_compared", compared)
+
+
 MUTATIONS = (
     Mutation("ack-before-commit", "the server acknowledges before its transaction is committed", _ack_before_commit),
     Mutation("no-fsync", "the terminal's last append is lost at a power cut", _not_durable),
@@ -362,6 +369,7 @@ MUTATIONS = (
     Mutation(
         "success-for-provisional", "provisional is stored and shown as approved", _approved_instead_of_provisional
     ),
+    Mutation("unsigned", "whatever the officer says of a signature, it counts", _unsigned),
     Mutation("ack-not-checked", "the terminal takes silence for an acknowledgement", _ack_not_checked),
     Mutation("backup-ignored", "the terminal does not go back when the server was restored", _backup_ignored),
     Mutation("rollback-unnoticed", "journal and counter are not compared at boot", _rollback_unnoticed),

@@ -29,12 +29,14 @@ class Task:
     seconds: int = 0
     abandon: int = 0  # the reason's line: the case is given up instead of paid
     tap: bool = False  # the card is held to the antenna
+    agrees: bool = True  # a signature, if one is asked for
     back: bool = True  # a card that was torn off the antenna is presented again
 
     def tell(self) -> str:
         """In words."""
         if self.what == "fine":
-            how = "card " if not self.tap else "tapped " if self.back else "tapped once "
+            how = "" if self.agrees else "signs wrongly, "
+            how += "card " if not self.tap else "tapped " if self.back else "tapped once "
             ends = f"abandoned for reason {self.abandon}" if self.abandon else how + self.card
             return f"fine, {'pays later' if self.later else ends}"
         if self.what == "void":
@@ -166,6 +168,9 @@ class Officer(Scanner):
 
     def _on_card_pin(self) -> str:
         return self._type("1234", self.fields["stars"])
+
+    def _on_signature(self) -> str:
+        return "ok" if self.task.agrees else "cancel"
 
     def _on_error(self) -> str | int:
         self.troubles += 1

@@ -15,6 +15,7 @@ from protocol import records as r
 from server.ledger import recompute
 from server.store import tables as t
 from server.store.engine import reading
+from sim.worlds.simulation import signatures
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.missing import Missing
 
@@ -73,6 +74,8 @@ class Oracle:
             self.fail(f"{device.label} stopped with {fields['code']} though nobody tampered with it")
         if screen == "void_result":
             self._void_shown(device, fields)
+        if wrong := signatures.problem(device, screen, fields):
+            self.fail(wrong)
         if screen not in _TELLING:
             return
         journal = device.terminal.journal

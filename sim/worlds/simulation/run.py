@@ -13,7 +13,7 @@ from server.acquirer import outbox
 from server.store.engine import reading
 from sim.worlds.simulation import centre as centres
 from sim.worlds.simulation import faults as drawing
-from sim.worlds.simulation import losses
+from sim.worlds.simulation import losses, signatures
 from sim.worlds.simulation.air import Air
 from sim.worlds.simulation.centre import Centre
 from sim.worlds.simulation.device import Device
@@ -66,7 +66,7 @@ def draw(seed: int) -> Plan:
     faults = drawing.draw(rng, devices, WORK_S)
     faults += losses.draw(seed, devices, faults, WORK_S)
     tasks = _second_thoughts(random.Random(f"second thoughts {seed}"), tasks)
-    return Plan(seed, _taps(random.Random(f"taps {seed}"), tasks), faults)
+    return Plan(seed, signatures.draw(seed, _taps(random.Random(f"taps {seed}"), tasks)), faults)
 
 
 def _taps(rng: random.Random, shifts: list[list[Task]]) -> list[list[Task]]:

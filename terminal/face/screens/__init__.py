@@ -25,7 +25,7 @@ DOCUMENT = (
 )  # fmt: skip
 PAYMENT = (
     "pay_choice", "card_present", "card_choose", "card_pin", "card_busy", "card_remove", "outcome", "printing", "interrupted",
-    "card_message",
+    "card_message", "signature",
 )  # fmt: skip
 VOID = ("void_confirm", "void_result", "abandon_reason")
 

@@ -106,6 +106,18 @@ def card_remove(sheet: "Sheet", fields: dict) -> None:
     sheet.footer("", "", "")
 
 
+def signature(sheet: "Sheet", fields: dict) -> None:
+    """amount, scheme, last4: the driver has signed, the officer compares with the card; nothing is said of an outcome."""
+    sheet.title(sheet.t("sign.title"))
+    sheet.y -= 3
+    sheet.amount(numbers.amount(fields.get("amount", 0), sheet.lang))
+    masked = ltr("•••• " + fields.get("last4", ""))
+    sheet.line(sheet.t("outcome.card", scheme=fields.get("scheme", ""), last4=masked), SMALL, "center")
+    sheet.space(4)
+    sheet.para(sheet.t("sign.text"), NORMAL, "center", lines=3)
+    sheet.footer("✗ " + sheet.t("sign.differs"), "", "✓ " + sheet.t("sign.agrees"))
+
+
 def outcome(sheet: "Sheet", fields: dict) -> None:
     """outcome 1 approved, 2 provisional, 3 declined, 4 interrupted; amount, scheme, last4, reason (a code), why (what decided)."""
     number = fields.get("outcome", 4)

@@ -1,7 +1,8 @@
 """Contactless payments through the whole terminal: cards on a PN532's antenna, lights, screens, records, acquirer; on both runtimes.
 
 One shift: approved offline by a tap; provisional; two cards at once; a card taken away too early and presented again; a phone that is to be
-unlocked; a card that is to be inserted (two identities, one payment); an online PIN; the server's ledger agrees.
+unlocked; a card that is to be inserted (two identities, one payment); an online PIN; a signature, in the slot and refused after a tap that the
+bank had approved; the server's ledger agrees.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from protocol import records as r
+from sim.cards.emv import build as contact_card
 from sim.cards.emv.contactless import build, dual, profile
 from sim.cards.emv.personalise import number
 from sim.worlds.fleet import Fleet
@@ -28,7 +30,9 @@ CARDS = {
     "phone": "tap-phone",
     "pin": "tap-online",
     "decline": "tap-decline",
+    "signature": "tap-signature",
 }
+SIGNED_SLOT: dict[str, Any] = {"scheme": "cib", "number": 71, "cvm": "1E00"}
 READ = (15, 0, ((1500, 500),))
 
 
@@ -37,6 +41,8 @@ def _profile(name: str) -> dict[str, Any]:
         return {**profile("tap-approve"), "number": 61, "tap": "online"}
     if name == "tap-phone":
         return {**profile("tap-phone"), "scheme": "edahabia"}
+    if name == "tap-signature":  # at this amount holders of the other scheme are not verified
+        return {**profile(name), "scheme": "edahabia"}
     return {**profile(name), "pin": PIN}
 
 
@@ -63,6 +69,20 @@ class TapShift(canary.Shift):
         await self._notice("amina", scan=True)
         await self.actor.press("pay_choice", "1")
         await self.actor.see("card_present", tap=True)
+
+    async def sign(self, key: str) -> None:
+        """The slip comes before the question, and both before any outcome."""
+
+        def outcomes() -> int:
+            return len([entry for entry in self._records() if entry[r.KIND] == r.PAYMENT_OUTCOME])
+
+        before = outcomes()
+        await self.actor.see("signature")
+        printed = self._records()[-1]
+        assert (printed[r.KIND], printed[r.COPY], outcomes()) == (r.RECEIPT_PRINTED, r.COPY_OFFICER, before)
+        self.receipts.append(self.out / "slip.png")
+        assert len(self.world.printer.strips) == len(self.receipts)
+        await self.actor.type(key)
 
     async def outcome(self, expected: int) -> dict[int, Any]:
         """The outcome on the screen is the one that is durable; then papers and hand-over."""
@@ -103,6 +123,7 @@ async def _shift(shift: TapShift) -> None:
     await world.payment_slot.insert(shift.contact["switch"])
     await actor.press("card_pin", PIN, "ok")
     await actor.see("outcome")
+    assert shift._records()[-1][r.HOLDER] == r.HOLDER_PIN
     outcomes = [entry for entry in shift._records() if entry[r.KIND] == r.PAYMENT_OUTCOME][-2:]
     assert [entry[r.OUTCOME] for entry in outcomes] == [r.OUTCOME_DECLINED, r.OUTCOME_APPROVED]
     assert outcomes[0][r.REASON] == "EMV-140" and outcomes[0][r.INTENT] != outcomes[1][r.INTENT]
@@ -112,7 +133,24 @@ async def _shift(shift: TapShift) -> None:
     await world.payment_slot.remove()
     await shift._finish(r.OUTCOME_APPROVED)
 
+    await shift.notice()  # the slot's card has nothing but a signature
+    await world.payment_slot.insert(contact_card(SIGNED_SLOT, world.fleet.pki))
+    await shift.sign("ok")
+    await actor.see("outcome", outcome=r.OUTCOME_APPROVED)
+    record = shift._records()[-1]
+    assert (record[r.REASON], record[r.HOLDER], r.SEALED in record) == ("Y1", r.HOLDER_SIGNATURE, True)
+    await actor.type("ok")
+    await actor.see("card_remove")
+    await world.payment_slot.remove()
+    await shift._finish(r.OUTCOME_APPROVED)
+
     world.gateway.switch(True)
+    await shift.notice()  # the bank approves, the signature differs: to be reversed
+    await field.insert(shift.air["signature"])
+    await shift.sign("cancel")
+    record = await shift.outcome(r.OUTCOME_DECLINED)
+    assert (record[r.REASON], record[r.ONLINE], r.HOLDER in record) == ("EMV-146", r.ONLINE_DOUBTFUL, False)
+
     await shift.notice()  # a phone: look at it, unlock it, present it again
     await field.insert(shift.air["phone"])
     await actor.see("card_message", ui=0x20)
@@ -120,7 +158,7 @@ async def _shift(shift: TapShift) -> None:
     await asyncio.sleep(0.5)
     await field.insert(shift.air["phone"])
     record = await shift.outcome(r.OUTCOME_APPROVED)
-    assert (record[r.REASON], record[r.ONLINE]) == ("00", r.ONLINE_ANSWERED)
+    assert (record[r.REASON], record[r.ONLINE], record[r.HOLDER]) == ("00", r.ONLINE_ANSWERED, r.HOLDER_DEVICE)
 
     await shift.notice()  # a card that wants its PIN checked by the bank; it has left the field by then
     await field.insert(shift.air["pin"])
@@ -128,7 +166,7 @@ async def _shift(shift: TapShift) -> None:
     await field.remove()
     await actor.type(PIN, "ok")
     record = await shift.outcome(r.OUTCOME_APPROVED)
-    assert (record[r.REASON], record[r.ONLINE]) == ("00", r.ONLINE_ANSWERED)
+    assert (record[r.REASON], record[r.ONLINE], record[r.HOLDER]) == ("00", r.ONLINE_ANSWERED, r.HOLDER_ONLINE_PIN)
 
     await shift.notice()
     await field.insert(shift.air["decline"])
@@ -139,7 +177,7 @@ async def _shift(shift: TapShift) -> None:
     await actor.see("home")
     ledger = await world.http_json("/api/ledger")
     paid = [e for e in shift._records() if e[r.KIND] == r.PAYMENT_OUTCOME and e[r.OUTCOME] == r.OUTCOME_APPROVED]
-    assert ledger["totals"]["approved"]["count"] == len(paid) == 4
+    assert ledger["totals"]["approved"]["count"] == len(paid) == 5
     assert ledger["balanced"] and not ledger["differences"]
 
 

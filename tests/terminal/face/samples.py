@@ -77,6 +77,7 @@ def SAMPLES(lang):  # noqa: N802 - a table that depends on the language
         ("card_pin_last", "card_pin", {"stars": 0, "tries_left": 1, "last_try": True, "amount": 500000}),
         ("card_busy", "card_busy", {}),
         ("card_remove", "card_remove", {}),
+        ("signature", "signature", {"amount": 1250000, "scheme": "EDAHABIA TEST", "last4": "0019"}),
         ("outcome1", "outcome", {"outcome": 1, "amount": 500000, "scheme": "CIB TEST", "last4": "0019", "reason": ""}),
         ("outcome2", "outcome", {"outcome": 2, "amount": 500000, "scheme": "EDAHABIA TEST", "last4": "0019", "reason": ""}),
         ("outcome3", "outcome", {"outcome": 3, "amount": 500000, "scheme": "CIB TEST", "last4": "0019", "reason": "EMV-110"}),

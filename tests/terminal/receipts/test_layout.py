@@ -7,7 +7,7 @@ from protocol import records as r
 from protocol.errors import ConfigError
 from terminal.face.resources import atlas_blob
 from terminal.face.text import TextEngine
-from terminal.receipts import KINDS, print_receipt, receipt_items
+from terminal.receipts import KINDS, print_receipt, receipt_items, slip_items
 from terminal.receipts.words import keys, word
 from tests.support.dual import raises, record
 from tests.terminal.receipts.sample import PLATE, PV, facts
@@ -37,6 +37,13 @@ class Listening(TextEngine):
         TextEngine.draw_line(self, canvas, left, y, line)
 
 
+def plain(text):
+    """Without isolates and hard spaces."""
+    for mark in ("\u2066", "\u2067", "\u2068", "\u2069"):
+        text = text.replace(mark, "")
+    return text.replace("\u00a0", " ")
+
+
 def said(kind, copy=r.COPY_DRIVER, **changes):
     """The texts of a receipt, isolates taken out, with a given set of facts changed."""
     listening = Listening()
@@ -44,12 +51,7 @@ def said(kind, copy=r.COPY_DRIVER, **changes):
     values.update(changes)
     for _ in receipt_items(listening, kind, values, copy):
         pass
-    out = []
-    for text, _ in listening.texts:
-        for mark in ("\u2066", "\u2067", "\u2068", "\u2069"):
-            text = text.replace(mark, "")
-        out.append(text.replace("\u00a0", " "))
-    return out
+    return [plain(text) for text, _ in listening.texts]
 
 
 def digest(kind, copy):
@@ -165,6 +167,28 @@ def test_copies_are_named():
     assert "Exemplaire de l’agent · نسخة العون" in said("payment", r.COPY_OFFICER)
     assert "DUPLICATA · نسخة" in said("payment", r.COPY_DUPLICATE)
     assert "DUPLICATA · نسخة" not in said("payment")
+
+
+def test_the_slip_to_sign_names_no_outcome_and_is_the_officers():
+    listening = Listening()
+    kinds = [item[0] for item in slip_items(listening, facts("payment"), r.COPY_OFFICER)]
+    texts = [plain(text) for text, _ in listening.texts]
+    assert "qr" not in kinds and kinds[-1] == "cut" and ("feed" in kinds)
+    for wanted in (
+        "Bordereau de signature", "قسيمة توقيع", PV, "14/03/2026  14:05", "CIB TEST •••• 1234", "TSD-000001 / 1234", "5 000,00 DA",
+        "Signature du titulaire de la carte", "توقيع صاحب البطاقة", "Exemplaire de l’agent · نسخة العون",
+    ):  # fmt: skip
+        assert wanted in texts, (wanted, texts)
+    for key in keys():
+        if key.startswith("outcome.") or key.startswith("title.") and key != "title.signature":
+            assert word(key)[0] not in texts and word(key)[1] not in texts, key
+    record("slip", [len(texts), len(kinds)])
+
+
+def test_a_refused_signature_says_so_on_the_paper():
+    assert "Signature du titulaire absente ou non conforme." in said("declined", reason="EMV-146")
+    assert "Signature du titulaire absente ou non conforme." in said("declined", reason="EMV-147")
+    assert "Signature du titulaire absente ou non conforme." not in said("declined", reason="Z1")
 
 
 def visual(text, size, rtl):

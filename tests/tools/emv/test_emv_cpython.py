@@ -111,6 +111,27 @@ def test_online_the_issuers_answer_reaches_the_card(world: Path, tmp_path: Path)
     assert (code, found["outcome"]) == (1, "declined")
 
 
+def test_a_card_that_wants_a_signature_says_so(world: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "trace.json"
+    card = build({**profile("cib-approve"), "cvm": "1E00"}, make_pki(world / "pki"))
+    words = ("--amount", "900", "--params", str(world / "emv.json"), "--trace", str(trace), "--lang", "fr")
+    with reader(card) as link:
+        done = tasdid("pay", "--reader", link, *words, "--json")
+        told = tasdid("pay", "--reader", link, *words)
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["outcome"], found["signature"], found["holder"]) == (
+        0,
+        "approved",
+        True,
+        "signature",
+    )
+    assert "signature: True" in told.stdout and "to_do: le titulaire doit signer" in told.stdout
+    again = json.loads(tasdid("replay", str(trace), "--params", str(world / "emv.json"), "--json").stdout)
+    assert (again["differences"], again["signature"], "has to sign" in again["to_do"]) == ([], True, True)
+    code, found = pay(world, "cib-approve")
+    assert (code, found["signature"], found["holder"], "to_do" in found) == (0, False, "pin", False)
+
+
 def test_differences_are_named(world: Path, tmp_path: Path) -> None:
     trace = tmp_path / "trace.json"
     pay(world, "cib-approve", trace=trace)

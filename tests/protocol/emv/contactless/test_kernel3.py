@@ -119,7 +119,6 @@ def test_no_offline_approval_without_fdda():
     cards = [
         Tap(fields={"9F4B": None}),
         Tap(fields={"9F69": None}),
-        Tap(fields={"9F69": b""}),
         Tap(fields={"9F46": None}),
         Tap(fields={"9F4B": bytes(96)}),
         Tap(aip="0000"),
