@@ -6,9 +6,14 @@ Three steps, so that no transaction is open while the acquirer's host thinks:
     (the shell asks the host)
     finish(connection, request, answer, now)   the answer written down, then committed: the payload of AUTHORISED
 
-A crash in between leaves the row doubtful. What is doubtful or approved and does not end as an approved outcome is reversed (0400,
-through the outbox) as soon as the outcome is known, or when a late answer arrives after it. So a payment is captured only if its
-outcome record says so, and a second AUTHORISE about the same payment is answered from the row. Stores no card data.
+A crash in between leaves the row doubtful, and so does an answer that leaves open what was done: in progress (09), late (68), received
+before (94), malfunction (96). What is doubtful or approved and does not end as an approved outcome is reversed (0400, through the outbox)
+as soon as the outcome is known, or when a late answer arrives after it. So a payment is captured only if its outcome record says so, and a
+second AUTHORISE about the same payment is answered from the row. Stores no card data.
+
+"Issuer or switch inoperative" (91) is told to the terminal as it came: unable to go online. What the card then approves is cleared, what is
+deferred is asked again as a repeat. Ends it otherwise, it is reversed like a doubt, since some switches say 91 after a time-out of their own;
+a host that never had it answers 25, which is as good as reversed.
 """
 
 import hashlib
@@ -74,13 +79,10 @@ def finish(connection: Connection, message: Authorise, answer: Answer | None, un
     identity = (message.device.device, message.epoch, message.intent)
     doubtful = and_(where(identity), t.authorisations.c.state == s.ASKED_DOUBTFUL)
     if answer is not None:
-        values = {
-            "state": s.ASKED_ANSWERED,
-            "response": answer.response,
-            "auth_code": answer.auth_code,
-            "issuer_data": answer.issuer_data or None,
-            "answered": now,
-        }
+        values: dict[str, Any] = {"response": answer.response, "answered": now}
+        if answer.response not in s.NO_WORD:
+            data = answer.issuer_data or None
+            values.update(state=s.ASKED_ANSWERED, auth_code=answer.auth_code, issuer_data=data)
         connection.execute(update(t.authorisations).where(doubtful).values(**values))
     elif unsent:
         connection.execute(update(t.authorisations).where(doubtful).values(state=s.ASKED_NOT, answered=now))
@@ -121,8 +123,8 @@ def approved(row: Any) -> bool:
 
 
 def stands(row: Any) -> bool:
-    """Whether an approval stands, or may stand, at the issuer."""
-    return row is not None and (row.state == s.ASKED_DOUBTFUL or approved(row))
+    """Whether an approval stands, or may stand, at the issuer or on the way to it."""
+    return row is not None and (row.state == s.ASKED_DOUBTFUL or approved(row) or row.response in s.NOT_REACHED)
 
 
 def sent(row: Any) -> bool:

@@ -3,7 +3,7 @@
 Its specification of the fields is its own (ISO 8583:1987, ASCII): 48 sealed card data and 55 the issuer's data for the
 card (91, 71, 72) (LLLVAR, binary), 60 payment identity "device/epoch/intent". Faults for tests: `silent` messages are
 acted upon but not answered, `deaf` ones are dropped unread, each closing the connection; `delay` seconds pass before
-every answer.
+every answer; the answers to `echoed` messages come twice.
 """
 
 import asyncio
@@ -39,6 +39,7 @@ class Host:
         self.port = 0
         self.silent = 0
         self.deaf = 0
+        self.echoed = 0
         self.delay = 0.0
         self.types: list[str] = []  # message types received, in order
 
@@ -68,7 +69,9 @@ class Host:
                 if answer is None:
                     return
                 await asyncio.sleep(self.delay)
-                writer.write(len(answer).to_bytes(2, "big") + answer)
+                framed = len(answer).to_bytes(2, "big") + answer
+                writer.write(framed * 2 if self.echoed else framed)
+                self.echoed = max(0, self.echoed - 1)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             return  # the other side is gone
