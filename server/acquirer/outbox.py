@@ -52,7 +52,7 @@ def claim(connection: Connection, now: int, limit: int = 16) -> list[Request]:
     same = and_(c.device == t.sealed.c.device, c.epoch == t.sealed.c.epoch, c.intent == t.sealed.c.intent)
     pay = and_(c.device == t.payments.c.device, c.epoch == t.payments.c.epoch, c.intent == t.payments.c.intent)
     due = connection.execute(
-        select(t.outbox, t.sealed.c.blob, t.payments.c.wilaya)
+        select(t.outbox, t.sealed.c.blob, t.payments.c.wilaya, t.payments.c.script_results)
         .join(t.payments, pay)
         .outerjoin(t.sealed, same)
         .where(c.state.in_((t.STATE_NEW, t.STATE_DOUBTFUL)), c.next_at <= now, _in_turn())
@@ -71,7 +71,11 @@ def claim(connection: Connection, now: int, limit: int = 16) -> list[Request]:
             continue  # another process was faster
         blob = None if row.blob is None else bytes(row.blob)
         repeat = row.state == t.STATE_DOUBTFUL
-        taken.append(Request(identity, row.step, repeat, row.amount, row.utc, row.auth_code or "", blob, row.wilaya))
+        scripts = bytes(row.script_results or b"")
+        request = Request(
+            identity, row.step, repeat, row.amount, row.utc, row.auth_code or "", blob, row.wilaya, scripts
+        )
+        taken.append(request)
     return taken
 
 

@@ -33,6 +33,7 @@ class Demand:
     intent: int
     amount: int
     blob: bytes | None
+    script_results: bytes = b""
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Entry:
     captured: str | None = None  # response to its clearing
     reversed: bool = False
     issuer_data: bytes = b""  # for the card: 91 and, if the issuer wishes, a script
+    script_results: bytes = b""  # what became of it, as a clearing or reversal told
     seen: set[str] = field(default_factory=set)
 
 
@@ -104,6 +106,7 @@ class Book:
         known = self.entries.get(demand.reference)
         if known is not None and code not in ("25", "91"):
             known.seen.add(demand.kind)
+            known.script_results = demand.script_results or known.script_results
         return code
 
     def _enter(self, demand: Demand) -> Entry:
