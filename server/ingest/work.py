@@ -243,8 +243,10 @@ class Work:
         """What the acquirer is to be asked: clearing of what card or issuer approved, authorisation of what is
         provisional, reversal of what the issuer approved, or may have, and the terminal did not take.
         """
-        if payment["outcome"] not in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL) and online.stands(asked):
-            online.reverse(self._connection, asked, self._now)
+        if payment["outcome"] not in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
+            if online.stands(asked) or online.lost(entry.record, asked, self._doubtful_seq):
+                identity = (payment["device"], payment["epoch"], payment["intent"])
+                online.reverse(self._connection, identity, payment["amount"], payment["utc"], self._now)
         step = {r.OUTCOME_APPROVED: t.STEP_CLEAR, r.OUTCOME_PROVISIONAL: t.STEP_AUTHORISE}.get(payment["outcome"])
         if step is None:
             return

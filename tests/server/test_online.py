@@ -13,6 +13,7 @@ from protocol import sync as s
 from server import codes
 from server.acquirer import iso
 from server.acquirer.iso import Answer, Request
+from server.store import restore
 from server.store import tables as t
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld, dumps, open_reply, sign
@@ -284,6 +285,47 @@ def test_an_answer_after_the_outcome_is_reversed(centre: Centre, handheld: Handh
     assert (request.step, request.repeat) == (t.STEP_REVERSE, True)
     assert centre.answer(request, "00")
     assert centre.books() == {}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said", "steps"),
+    [
+        (r.OUTCOME_DECLINED, {"online": r.ONLINE_DOUBTFUL}, [t.STEP_REVERSE]),
+        (r.OUTCOME_INTERRUPTED, {"online": r.ONLINE_DOUBTFUL}, [t.STEP_REVERSE]),
+        (r.OUTCOME_INTERRUPTED, {}, [t.STEP_REVERSE]),  # cut by its power: it could not say
+        (r.OUTCOME_DECLINED, {"online": r.ONLINE_ANSWERED}, []),
+        (r.OUTCOME_DECLINED, {}, []),
+    ],
+)
+def test_a_question_that_a_restored_server_has_forgotten_is_reversed_if_the_terminal_did_not_take_the_answer(
+    centre: Centre, handheld: Handheld, tmp_path: Path, outcome: int, said: dict[str, int], steps: list[int]
+) -> None:
+    HostSays(centre)
+    intent = begin(handheld)
+    ask(centre, handheld, intent)
+    handheld.write(r.PAYMENT_OUTCOME, intent=intent, outcome=outcome, amount=A, scheme="CIB TEST", last4="0017", **said)
+    restored = Centre(tmp_path / "restored", handheld)  # a backup of the day before
+    with restored.engine.begin() as connection:
+        restore.mark(connection, restored.now)
+    restored.hello(handheld)
+    restored.send(handheld)
+    found = restored.claim()
+    assert [(request.step, request.repeat) for request in found] == [(step, True) for step in steps]
+    for request in found:
+        assert restored.answer(request, "00")
+    assert restored.claim() == [] and restored.books() == {}
+
+
+def test_a_doubt_about_a_question_that_never_arrived_is_reversed_and_does_no_harm(
+    centre: Centre, handheld: Handheld
+) -> None:
+    intent = begin(handheld)
+    take(handheld, intent, r.OUTCOME_DECLINED, r.ONLINE_DOUBTFUL)
+    centre.send(handheld)
+    (request,) = centre.claim()
+    assert request.step == t.STEP_REVERSE and centre.answer(request, "25")
+    assert centre.claim() == [] and centre.alarms() == []
+    assert centre.refused(authorise(handheld, intent)) == codes.PAYMENT_OVER
 
 
 def test_a_server_that_dies_while_asking_leaves_doubt(centre: Centre, handheld: Handheld) -> None:
