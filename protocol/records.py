@@ -73,6 +73,10 @@ SECOND_OFFICER = 68  # uint: number of the officer whose badge a void needs
 INTERFACE = 69  # INTERFACE_*, of a payment
 HOLDER = 71  # HOLDER_*, of an outcome approved or provisional, where the kernel told
 VOID_STATE = 80  # VOID_*, in a void
+SCRIPT_RESULTS = (
+    81  # bytes 5n: what became of the issuer's scripts (EMV Book 4, annex A5), in an outcome where there were any
+)
+MOST_SCRIPT_RESULTS = 250  # bytes of them; fifty scripts are more than an answer of 255 bytes can hold commands for
 
 # kinds
 PROVISIONED = 1

@@ -107,8 +107,16 @@ REFERENCE = 86  # text: acquirer's reference
 ISSUER_DATA = 87  # bstr BER-TLV: 91, 71, 72 … for the card
 
 ASKED_ANSWERED = 1  # RESPONSE is the issuer's word
-ASKED_DOUBTFUL = 2  # it may have reached the issuer; no answer: nobody knows, so it will be reversed
+ASKED_DOUBTFUL = 2  # it may have reached the issuer; no answer, or one of NO_WORD: nobody knows, so it will be reversed
 ASKED_NOT = 3  # it never left for the issuer: unable to go online
+
+NOT_REACHED = ("91",)  # a RESPONSE that is not the issuer's word: issuer or switch inoperative, unable to go online
+NO_WORD = (
+    "09",
+    "68",
+    "94",
+    "96",
+)  # in progress, late, received before, malfunction: what was done nobody knows, so it is ASKED_DOUBTFUL
 
 # REFUSED
 CODE = 70

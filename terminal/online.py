@@ -2,7 +2,8 @@
 
 Two steps, so that "unable to go online" and "in doubt" are never mixed up. HELLO first: if that fails, nothing about the payment has left
 the terminal, and the kernel goes on as unable to go online. Only then the payment is sent: from there on no answer means doubt, and the
-kernel takes no second cryptogram; the server reverses what the issuer may have approved. A reply of another amount or payment is no answer.
+kernel takes no second cryptogram; the server reverses what the issuer may have approved. A reply of another amount or payment is no answer, nor
+is a response code that leaves open what was done (`protocol.sync.NO_WORD`); "issuer inoperative" (91) is unable to go online.
 """
 
 from protocol import sync as m
@@ -12,12 +13,6 @@ from terminal import session
 PROBE_MS = 4000
 ANSWER_MS = 8000
 _MOST_DATA = 255  # bytes of field 55
-_UNAVAILABLE = (
-    "91",
-    "96",
-    "68",
-    "09",
-)  # the issuer was not reached: nobody has authorised anything (ISO 8583 field 39)
 
 
 class Asked:
@@ -75,9 +70,9 @@ def _judge(said: dict, intent: int, amount: int) -> Asked:
     response = said.get(m.RESPONSE, "")
     if said.get(m.INTENT) != intent or said.get(m.AMOUNT) != amount:
         return Asked({"sent": True})
-    if state == m.ASKED_NOT or (state == m.ASKED_ANSWERED and response in _UNAVAILABLE):
+    if state == m.ASKED_NOT or (state == m.ASKED_ANSWERED and response in m.NOT_REACHED):
         return Asked(None)
-    if state != m.ASKED_ANSWERED or not isinstance(response, str) or len(response) != 2:
+    if state != m.ASKED_ANSWERED or not isinstance(response, str) or len(response) != 2 or response in m.NO_WORD:
         return Asked({"sent": True})
     data, code, reference = said.get(m.ISSUER_DATA, b""), said.get(m.AUTH_CODE, ""), said.get(m.REFERENCE, "")
     if not isinstance(data, bytes) or len(data) > _MOST_DATA or not _short(code, 8) or not _short(reference, 16):

@@ -39,7 +39,7 @@ It returns a `kernel.Result`:
     aid, label   bytes, text (printable ASCII)
     pan, psn     ASCII digits (bytes), int or None;  expiry  3 bytes BCD YYMMDD;  track2  tag 57, only when provisional, else b""
                  (the caller seals these and forgets them: `result.forget()`)
-    tvr, tsi, cvm_results   bytes 5, 2, 3
+    tvr, tsi, cvm_results   bytes 5, 2, 3, as they stood at the end; the TVR that the cryptogram was made over is tag 95 in de55
     cid, cryptogram, atc, iad, un   int, bytes 8, int, bytes, bytes 4 - of the one cryptogram that may be presented
     de55         BER-TLV: frozen at the first GENERATE AC (provisional, or sent online), clearing data after a TC, b"" otherwise
     auth_code, arc   text

@@ -84,8 +84,7 @@ def transact(txn: dict, params: "EmvParams", crypto: "Crypto", un: bytes) -> "St
         yield from _run(s, result)
     except (EmvError, FormatError, CryptoError) as error:
         _refuse(s, result, error)
-    result.tvr = result.tvr or bytes(s.tvr)
-    result.tsi, result.cvm_results = bytes(s.tsi), bytes(s.cvm)
+    result.tvr, result.tsi, result.cvm_results = bytes(s.tvr), bytes(s.tsi), bytes(s.cvm)
     result.oda, result.signature, result.pin_ok = s.oda, s.signature, s.pin_ok
     result.script_results, result.advice = s.script_results, s.advice
     s.note("OUTCOME", result.reason)
@@ -159,12 +158,11 @@ def _identify(s: "Session", result: Result) -> None:
 
 
 def _present(s: "Session", result: Result, cryptogram: "Cryptogram") -> None:
-    """Make this cryptogram the one of the result, with the TVR it was made over."""
+    """Make this cryptogram the one of the result; the TVR it was made over is in DE55, which is put together before any later bit."""
     result.cid, result.cryptogram, result.atc, result.iad = (
         cryptogram.cid, cryptogram.value, cryptogram.atc, cryptogram.iad,
     )  # fmt: skip
     result.cda_ok = cryptogram.signed
-    result.tvr = bytes(s.tvr)
 
 
 def de55(s: "Session") -> bytes:

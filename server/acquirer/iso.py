@@ -8,7 +8,8 @@
 A request that may have been received is sent again as a *repeat*, with the same references, never as new. Field 37
 (retrieval reference) and 11 (trace number) derive from the payment's identity, field 60 carries the identity itself:
 device, epoch, sequence of the intent. The card's data are sealed for the host in field 48, with DE55 inside; the server
-cannot open them, so a request has no field 2, 35 or 55. An answer's field 55 is for the card: 91, 71, 72.
+cannot open them, so a request has no field 2 or 35. An answer's field 55 is for the card: 91, 71, 72. A clearing's or reversal's
+field 55 holds nothing but 9F5B, the issuer script results (EMV 4.4 Book 4, annex A5: five bytes a script), if there were scripts.
 """
 
 import base64
@@ -21,17 +22,19 @@ from typing import Any
 import iso8583
 from iso8583.specs import default_ascii
 
+from protocol import tlv
 from server import codes
 from server.ledger.posting import Identity
 from server.store import tables as t
 
+SCRIPT_RESULTS = 0x9F5B
 CURRENCY = "012"  # DZD, ISO 4217
 _FIRST = {t.STEP_AUTHORISE: "0100", t.STEP_CLEAR: "0220", t.STEP_REVERSE: "0400"}
 _STEP_OF_ANSWER = {"0110": t.STEP_AUTHORISE, "0230": t.STEP_CLEAR, "0410": t.STEP_REVERSE}
 
 SPEC: Any = deepcopy(default_ascii)
 SPEC["48"] = {"data_enc": "b", "len_enc": "ascii", "len_type": 3, "max_len": 999, "desc": "Sealed card data"}
-SPEC["55"] = {"data_enc": "b", "len_enc": "ascii", "len_type": 3, "max_len": 255, "desc": "Issuer's data for the card"}
+SPEC["55"] = {"data_enc": "b", "len_enc": "ascii", "len_type": 3, "max_len": 255, "desc": "Chip data"}
 SPEC["60"] = {"data_enc": "ascii", "len_enc": "ascii", "len_type": 3, "max_len": 64, "desc": "Payment identity"}
 
 
@@ -47,6 +50,7 @@ class Request:
     auth_code: str
     sealed: bytes | None
     wilaya: int
+    script_results: bytes = b""  # at most records.MOST_SCRIPT_RESULTS
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,8 @@ def encode(request: Request, now: int) -> bytes:
         fields["38"] = request.auth_code[:6].ljust(6)
     if request.sealed is not None:
         fields["48"] = request.sealed.hex().upper()
+    if request.script_results and request.step in (t.STEP_CLEAR, t.STEP_REVERSE):
+        fields["55"] = tlv.encode(SCRIPT_RESULTS, request.script_results).hex().upper()
     return bytes(iso8583.encode(fields, SPEC)[0])
 
 

@@ -6,9 +6,14 @@ Three steps, so that no transaction is open while the acquirer's host thinks:
     (the shell asks the host)
     finish(connection, request, answer, now)   the answer written down, then committed: the payload of AUTHORISED
 
-A crash in between leaves the row doubtful. What is doubtful or approved and does not end as an approved outcome is reversed (0400,
-through the outbox) as soon as the outcome is known, or when a late answer arrives after it. So a payment is captured only if its
-outcome record says so, and a second AUTHORISE about the same payment is answered from the row. Stores no card data.
+A crash in between leaves the row doubtful, and so does an answer that leaves open what was done: in progress (09), late (68), received
+before (94), malfunction (96). What is doubtful or approved and does not end as an approved outcome is reversed (0400, through the outbox)
+as soon as the outcome is known, or when a late answer arrives after it. So a payment is captured only if its outcome record says so, and a
+second AUTHORISE about the same payment is answered from the row. Stores no card data.
+
+"Issuer or switch inoperative" (91) is told to the terminal as it came: unable to go online. What the card then approves is cleared, what is
+deferred is asked again as a repeat. Ends it otherwise, it is reversed like a doubt, since some switches say 91 after a time-out of their own;
+a host that never had it answers 25, which is as good as reversed. So is an outcome in doubt whose question is not on record.
 """
 
 import hashlib
@@ -74,19 +79,16 @@ def finish(connection: Connection, message: Authorise, answer: Answer | None, un
     identity = (message.device.device, message.epoch, message.intent)
     doubtful = and_(where(identity), t.authorisations.c.state == s.ASKED_DOUBTFUL)
     if answer is not None:
-        values = {
-            "state": s.ASKED_ANSWERED,
-            "response": answer.response,
-            "auth_code": answer.auth_code,
-            "issuer_data": answer.issuer_data or None,
-            "answered": now,
-        }
+        values: dict[str, Any] = {"response": answer.response, "answered": now}
+        if answer.response not in s.NO_WORD:
+            data = answer.issuer_data or None
+            values.update(state=s.ASKED_ANSWERED, auth_code=answer.auth_code, issuer_data=data)
         connection.execute(update(t.authorisations).where(doubtful).values(**values))
     elif unsent:
         connection.execute(update(t.authorisations).where(doubtful).values(state=s.ASKED_NOT, answered=now))
     row = connection.execute(select(t.authorisations).where(where(identity))).one()
     if _outcome(connection, identity) not in (None, r.OUTCOME_APPROVED) and stands(row):
-        reverse(connection, row, now)
+        reverse(connection, identity, row.amount, row.utc, now)
     return reply(message, row)
 
 
@@ -121,8 +123,8 @@ def approved(row: Any) -> bool:
 
 
 def stands(row: Any) -> bool:
-    """Whether an approval stands, or may stand, at the issuer."""
-    return row is not None and (row.state == s.ASKED_DOUBTFUL or approved(row))
+    """Whether an approval stands, or may stand, at the issuer or on the way to it."""
+    return row is not None and (row.state == s.ASKED_DOUBTFUL or approved(row) or row.response in s.NOT_REACHED)
 
 
 def sent(row: Any) -> bool:
@@ -130,12 +132,22 @@ def sent(row: Any) -> bool:
     return row is not None and row.state != s.ASKED_NOT
 
 
-def reverse(connection: Connection, row: Any, now: int) -> None:
+def lost(record: dict[int, Any], row: Any, doubtful_seq: int) -> bool:
+    """Whether an outcome's question to the issuer may be one that this database has forgotten in a restore, or never heard: the terminal
+    says that it is in doubt, or was cut before it could say. Reversing what nobody asked does no harm.
+    """
+    if row is not None:
+        return False
+    cut = record[r.OUTCOME] == r.OUTCOME_INTERRUPTED and record[r.SEQ] <= doubtful_seq
+    return cut or record.get(r.ONLINE) == r.ONLINE_DOUBTFUL
+
+
+def reverse(connection: Connection, identity: Identity, amount: int, utc: int, now: int) -> None:
     """Have it reversed at the acquirer; asked again, it is sent again, since the first may have overtaken the authorisation."""
     c = t.outbox.c
-    same = and_(c.device == row.device, c.epoch == row.epoch, c.intent == row.intent, c.step == t.STEP_REVERSE)
+    device, epoch, intent = identity
+    same = and_(c.device == device, c.epoch == epoch, c.intent == intent, c.step == t.STEP_REVERSE)
     if connection.execute(update(t.outbox).where(same).values(state=t.STATE_DOUBTFUL, next_at=now)).rowcount:
         return
-    identity = (row.device, row.epoch, row.intent)
-    outbox.enqueue(connection, identity, t.STEP_REVERSE, t.STATE_NEW, row.amount, row.utc, None, now)
-    audit.write(connection, row.device, t.LEVEL_NOTE, "REVERSAL", f"payment {row.intent}: authorised, not taken", now)
+    outbox.enqueue(connection, identity, t.STEP_REVERSE, t.STATE_NEW, amount, utc, None, now)
+    audit.write(connection, device, t.LEVEL_NOTE, "REVERSAL", f"payment {intent}: authorised, not taken", now)

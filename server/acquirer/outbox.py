@@ -7,7 +7,7 @@ and never a lost one.
 
     NEW → DOUBTFUL → DONE      (00, or a refusal, which is final for an authorisation)
               │  └→ FAILED     (needs a person: the alarm says why)
-              └→ DOUBTFUL      (no answer, 91, 96, 68, 94: again later, as a repeat)
+              └→ DOUBTFUL      (no answer, 91, 96, 68, 94, 09: again later, as a repeat)
 """
 
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, exists, insert, or_, select, update
 
 from protocol import records as r
+from protocol import sync as s
 from protocol.errors import ServerError
 from server import codes
 from server.acquirer import voids
@@ -26,7 +27,7 @@ from server.store import audit, restore
 from server.store import tables as t
 
 LEASE = 60  # seconds that a claimed row belongs to the process that claimed it
-LATER = frozenset({"91", "96", "68", "94", "09"})  # try again: issuer or host unavailable, late, duplicate in progress
+LATER = frozenset((*s.NOT_REACHED, *s.NO_WORD))  # try again: issuer or host unavailable, late, duplicate in progress
 NOT_NOW = "12"  # host: it is reversed, or was refused
 NO_RECORD = "25"  # host knows nothing of this reference, and no card data came with it
 BROKEN = frozenset(
@@ -51,7 +52,7 @@ def claim(connection: Connection, now: int, limit: int = 16) -> list[Request]:
     same = and_(c.device == t.sealed.c.device, c.epoch == t.sealed.c.epoch, c.intent == t.sealed.c.intent)
     pay = and_(c.device == t.payments.c.device, c.epoch == t.payments.c.epoch, c.intent == t.payments.c.intent)
     due = connection.execute(
-        select(t.outbox, t.sealed.c.blob, t.payments.c.wilaya)
+        select(t.outbox, t.sealed.c.blob, t.payments.c.wilaya, t.payments.c.script_results)
         .join(t.payments, pay)
         .outerjoin(t.sealed, same)
         .where(c.state.in_((t.STATE_NEW, t.STATE_DOUBTFUL)), c.next_at <= now, _in_turn())
@@ -70,7 +71,11 @@ def claim(connection: Connection, now: int, limit: int = 16) -> list[Request]:
             continue  # another process was faster
         blob = None if row.blob is None else bytes(row.blob)
         repeat = row.state == t.STATE_DOUBTFUL
-        taken.append(Request(identity, row.step, repeat, row.amount, row.utc, row.auth_code or "", blob, row.wilaya))
+        scripts = bytes(row.script_results or b"")
+        request = Request(
+            identity, row.step, repeat, row.amount, row.utc, row.auth_code or "", blob, row.wilaya, scripts
+        )
+        taken.append(request)
     return taken
 
 

@@ -112,5 +112,5 @@ def lost_intent(connection: Connection, device: Device, epoch: int, entry: Entry
         "device": device.device, "epoch": epoch, "intent": intent, "case_no": record.get(r.CASE, 0),
         "amount": record[r.AMOUNT], "utc": record[r.UTC], "unit": record[r.UNIT],
         "force": record.get(r.FORCE, device.force), "wilaya": record.get(r.WILAYA, device.wilaya), "outcome": None,
-        "outcome_seq": None, "scheme": None, "last4": None, "result_seq": None, "held": 0,
+        "outcome_seq": None, "scheme": None, "last4": None, "result_seq": None, "held": 0, "script_results": None,
     }  # fmt: skip

@@ -23,7 +23,7 @@ from server.store import audit, rows
 from server.store import tables as t
 from server.store.devices import Device
 
-_CHANGES = ("outcome", "outcome_seq", "utc", "scheme", "last4", "result_seq")
+_CHANGES = ("outcome", "outcome_seq", "utc", "scheme", "last4", "result_seq", "script_results")
 _PAYMENT_CHANGED = (
     update(t.payments)
     .where(
@@ -161,6 +161,7 @@ class Work:
             last4=None,
             result_seq=None,
             held=0,
+            script_results=None,
         )
         self._payments[entry.seq] = row
         self._begun.add(entry.seq)
@@ -196,6 +197,7 @@ class Work:
             utc=record[r.UTC],
             scheme=record.get(r.SCHEME, ""),
             last4=record.get(r.LAST4, ""),
+            script_results=record.get(r.SCRIPT_RESULTS),
         )
         self._changed(payment)
         self._post(payment)
@@ -241,8 +243,10 @@ class Work:
         """What the acquirer is to be asked: clearing of what card or issuer approved, authorisation of what is
         provisional, reversal of what the issuer approved, or may have, and the terminal did not take.
         """
-        if payment["outcome"] not in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL) and online.stands(asked):
-            online.reverse(self._connection, asked, self._now)
+        if payment["outcome"] not in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
+            if online.stands(asked) or online.lost(entry.record, asked, self._doubtful_seq):
+                identity = (payment["device"], payment["epoch"], payment["intent"])
+                online.reverse(self._connection, identity, payment["amount"], payment["utc"], self._now)
         step = {r.OUTCOME_APPROVED: t.STEP_CLEAR, r.OUTCOME_PROVISIONAL: t.STEP_AUTHORISE}.get(payment["outcome"])
         if step is None:
             return

@@ -158,6 +158,7 @@ payments = Table(  # one row per intent = one payment identity
     _text("last4", 4, nullable=True),
     _int("result_seq", nullable=True),  # the AUTHORISATION_RESULT record, once the terminal has written it
     _int("held"),  # 1: part of a fork, not posted
+    _bytes("script_results", nullable=True),  # for the acquirer: what became of the issuer's scripts
     PrimaryKeyConstraint("device", "epoch", "intent"),
 )
 

@@ -5,7 +5,8 @@ One reference (field 37) is one payment. The same request sent again as a *repea
 nothing; sent again as *new* it is answered 94 and counted in `doubles`, which a correct server never causes. Response
 codes (ISO 8583 field 39): 00 approved, 05 refused, 12 not possible now, 25 nothing known and no card data, 51
 insufficient funds, 55 wrong PIN, 63 card data do not open or their key served before, 82 cryptogram wrong, 91 issuer
-unavailable, 94 duplicate.
+unavailable, 94 duplicate. A card may also be answered 68 (late), 09 (in progress) or 96 (malfunction) at first: the issuer has
+approved all the same, and a repeat is told so.
 """
 
 import hashlib
@@ -15,7 +16,9 @@ from sim.acquirer import emv, issuer, pin, sealed
 from sim.acquirer.keys import HostKeys
 
 APPROVE, INSUFFICIENT, REFUSE, UNAVAILABLE = "approve", "insufficient", "refuse", "unavailable"
+LATE, IN_PROGRESS, MALFUNCTION = "late", "in-progress", "malfunction"
 _PROFILE_CODE = {APPROVE: "00", INSUFFICIENT: "51", REFUSE: "05", UNAVAILABLE: "91"}
+_FIRST_SAID = {LATE: "68", IN_PROGRESS: "09", MALFUNCTION: "96"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Demand:
     intent: int
     amount: int
     blob: bytes | None
+    script_results: bytes = b""
 
 
 @dataclass
@@ -38,10 +42,12 @@ class Entry:
 
     identity: tuple[str, int, int]
     amount: int
-    authorised: str | None = None  # response to its authorisation
+    authorised: str | None = None  # the issuer's response to its authorisation
+    first_said: str = ""  # what the host said first instead
     captured: str | None = None  # response to its clearing
     reversed: bool = False
     issuer_data: bytes = b""  # for the card: 91 and, if the issuer wishes, a script
+    script_results: bytes = b""  # what became of it, as a clearing or reversal told
     seen: set[str] = field(default_factory=set)
 
 
@@ -58,8 +64,8 @@ class Capture:
 class Book:
     """The host's memory.
 
-    `profiles`: {PAN: APPROVE | INSUFFICIENT | REFUSE | UNAVAILABLE}, APPROVE for those not named. `pins`: {PAN: digits}, what an
-    online PIN is compared with. `scripts`: {PAN: a name of `issuer.SCRIPTS`}, sent with every answer.
+    `profiles`: {PAN: APPROVE | INSUFFICIENT | REFUSE | UNAVAILABLE | LATE | IN_PROGRESS | MALFUNCTION}, APPROVE for those not named.
+    `pins`: {PAN: digits}, what an online PIN is compared with. `scripts`: {PAN: a name of `issuer.SCRIPTS`}, sent with every answer.
     """
 
     def __init__(
@@ -100,6 +106,7 @@ class Book:
         known = self.entries.get(demand.reference)
         if known is not None and code not in ("25", "91"):
             known.seen.add(demand.kind)
+            known.script_results = demand.script_results or known.script_results
         return code
 
     def _enter(self, demand: Demand) -> Entry:
@@ -128,7 +135,8 @@ class Book:
             return "82"
         if not emv.genuine(master, card.pan, card.psn, tags, demand.amount, kind):
             return "82"
-        code = _PROFILE_CODE[self.profiles.get(card.pan, APPROVE)]
+        profile = self.profiles.get(card.pan, APPROVE)
+        code = _PROFILE_CODE.get(profile, "00")
         if card.pin_block and not self._pin_right(card):
             code = "55"
         if kind == emv.TYPE_ARQC and code != "91":
@@ -136,7 +144,8 @@ class Book:
             answer = issuer.answer(
                 master, self._keys.script_keys.get(card.pan[:8]), card.pan, card.psn, tags, code == "00", script
             )
-            self._enter(demand).issuer_data = answer
+            known = self._enter(demand)
+            known.issuer_data, known.first_said = answer, _FIRST_SAID.get(profile, "")
         return code
 
     def _pin_right(self, card: sealed.CardData) -> bool:
@@ -148,14 +157,18 @@ class Book:
     def issuer_data(self, demand: Demand) -> bytes:
         """What the issuer sends to the card with its answer (BER-TLV), empty if nothing."""
         entry = self.entries.get(demand.reference)
-        return entry.issuer_data if entry is not None and demand.kind == "authorise" else b""
+        if entry is None or demand.kind != "authorise" or (entry.first_said and not demand.repeat):
+            return b""
+        return entry.issuer_data
 
     def _authorise(self, demand: Demand, entry: Entry | None) -> str:
         if entry is not None and entry.authorised is not None:
             return entry.authorised
         code = self._judge(demand, emv.TYPE_ARQC)
         if code not in ("25", "91"):
-            self._enter(demand).authorised = code
+            known = self._enter(demand)
+            known.authorised = code
+            return known.first_said or code
         return code
 
     def _clear(self, demand: Demand, entry: Entry | None) -> str:

@@ -1,9 +1,9 @@
 """The host's wire: a TCP server for ISO 8583 messages behind a two-byte length, one `Book` behind all connections.
 
 Its specification of the fields is its own (ISO 8583:1987, ASCII): 48 sealed card data and 55 the issuer's data for the
-card (91, 71, 72) (LLLVAR, binary), 60 payment identity "device/epoch/intent". Faults for tests: `silent` messages are
-acted upon but not answered, `deaf` ones are dropped unread, each closing the connection; `delay` seconds pass before
-every answer.
+card (91, 71, 72), or in a request what became of them (9F5B) (LLLVAR, binary), 60 payment identity
+"device/epoch/intent". Faults for tests: `silent` messages are acted upon but not answered, `deaf` ones are dropped
+unread, each closing the connection; `delay` seconds pass before every answer; the answers to `echoed` messages come twice.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from typing import Any
 import iso8583
 from iso8583.specs import default_ascii
 
+from sim.acquirer import emv
 from sim.acquirer.book import Book, Demand, auth_code
 
 _KINDS = {"01": "authorise", "02": "clear", "04": "reverse"}
@@ -21,7 +22,7 @@ _ECHOED = ("3", "4", "7", "11", "12", "13", "37", "41", "42", "49", "60")
 
 SPEC: Any = deepcopy(default_ascii)
 SPEC["48"] = {"data_enc": "b", "len_enc": "ascii", "len_type": 3, "max_len": 999, "desc": "Sealed card data"}
-SPEC["55"] = {"data_enc": "b", "len_enc": "ascii", "len_type": 3, "max_len": 255, "desc": "Issuer's data for the card"}
+SPEC["55"] = {"data_enc": "b", "len_enc": "ascii", "len_type": 3, "max_len": 255, "desc": "Chip data"}
 SPEC["60"] = {"data_enc": "ascii", "len_enc": "ascii", "len_type": 3, "max_len": 64, "desc": "Payment identity"}
 
 
@@ -39,6 +40,7 @@ class Host:
         self.port = 0
         self.silent = 0
         self.deaf = 0
+        self.echoed = 0
         self.delay = 0.0
         self.types: list[str] = []  # message types received, in order
 
@@ -68,7 +70,9 @@ class Host:
                 if answer is None:
                     return
                 await asyncio.sleep(self.delay)
-                writer.write(len(answer).to_bytes(2, "big") + answer)
+                framed = len(answer).to_bytes(2, "big") + answer
+                writer.write(framed * 2 if self.echoed else framed)
+                self.echoed = max(0, self.echoed - 1)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             return  # the other side is gone
@@ -113,4 +117,5 @@ def _demand(fields: dict[str, str]) -> Demand:
         int(intent),
         int(fields["4"]),
         blob,
+        emv.parse(bytes.fromhex(fields.get("55", ""))).get(emv.SCRIPT_RESULTS, b""),
     )

@@ -186,6 +186,7 @@ class _Session:
             (r.ATC, None if result.terminated else result.atc),
             (r.AUTH_CODE, result.auth_code),
             (r.ONLINE, self._online_word(result)),
+            (r.SCRIPT_RESULTS, result.script_results[: r.MOST_SCRIPT_RESULTS]),
             (r.ACQUIRER_REF, self._asked.reference if self._asked is not None else None),
         ):
             if value is not None and (isinstance(value, int) or len(value)):

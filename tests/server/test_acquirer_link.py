@@ -14,7 +14,7 @@ from server import codes
 from server.acquirer.link import AcquirerLink
 from server.acquirer.worker import Worker
 from server.store import restore
-from sim.acquirer.book import APPROVE, INSUFFICIENT, UNAVAILABLE, Book
+from sim.acquirer.book import APPROVE, IN_PROGRESS, INSUFFICIENT, LATE, MALFUNCTION, UNAVAILABLE, Book
 from sim.acquirer.host import Host
 from tests.server.cards import ARQC, KEYS, PAN, TC, content
 from tests.server.centre import Centre
@@ -163,6 +163,32 @@ def test_an_issuer_that_is_unavailable_is_asked_again(patrol: Patrol) -> None:
 
     run(patrol, story)
     assert patrol.host.types == ["0100", "0101", "0101", "0220"]
+
+
+@pytest.mark.parametrize("profile", [LATE, IN_PROGRESS, MALFUNCTION])
+def test_what_the_host_left_open_is_asked_again_as_a_repeat_and_captured_once(patrol: Patrol, profile: str) -> None:
+    patrol.host.book.profiles[PAN] = profile
+    patrol.pay(r.OUTCOME_PROVISIONAL, ARQC)
+    patrol.sync()
+
+    async def story() -> None:
+        assert await patrol.settle(1) == 0
+        assert await patrol.settle(2) == 2
+
+    run(patrol, story)
+    assert patrol.host.types == ["0100", "0101", "0220"]
+    assert patrol.host.book.doubles == 0 and len(patrol.host.book.captures()) == 1
+
+
+def test_answers_that_come_twice_are_taken_once(patrol: Patrol) -> None:
+    for outcome, kind in ((r.OUTCOME_APPROVED, TC), (r.OUTCOME_PROVISIONAL, ARQC), (r.OUTCOME_APPROVED, TC)):
+        patrol.pay(outcome, kind)
+    patrol.sync()
+    patrol.host.echoed = 4
+    run(patrol, lambda: patrol.settle(3))
+    assert patrol.host.echoed == 0 and patrol.host.types == ["0220", "0100", "0220", "0220"]
+    assert len(patrol.host.book.captures()) == 3 and patrol.centre.alarms() == []
+    assert patrol.centre.books()["treasury:16:1:BMP-16-01"] == -3 * A
 
 
 def test_insufficient_funds_decline_a_provisional_but_not_what_the_card_approved(patrol: Patrol) -> None:

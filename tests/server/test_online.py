@@ -13,6 +13,7 @@ from protocol import sync as s
 from server import codes
 from server.acquirer import iso
 from server.acquirer.iso import Answer, Request
+from server.store import restore
 from server.store import tables as t
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld, dumps, open_reply, sign
@@ -164,6 +165,86 @@ def test_a_silent_host_leaves_doubt_and_the_doubt_is_reversed(centre: Centre, ha
     assert centre.claim() == [] and centre.alarms() == []
 
 
+@pytest.mark.parametrize("response", ["68", "09", "96", "94"])
+@pytest.mark.parametrize("outcome", [r.OUTCOME_DECLINED, r.OUTCOME_INTERRUPTED])
+def test_a_response_that_leaves_open_what_was_done_is_doubt_and_is_reversed_once(
+    centre: Centre, handheld: Handheld, response: str, outcome: int
+) -> None:
+    host = HostSays(centre, response)
+    intent = begin(handheld)
+    for _ in range(2):
+        said = ask(centre, handheld, intent)
+        assert said[s.STATE] == s.ASKED_DOUBTFUL and s.RESPONSE not in said and s.ISSUER_DATA not in said
+        centre.hello(handheld)
+    assert len(host.asked) == 1
+    take(handheld, intent, outcome, r.ONLINE_DOUBTFUL)
+    centre.send(handheld)
+    centre.send(handheld)
+    (request,) = centre.claim()
+    assert request.step == t.STEP_REVERSE
+    assert centre.answer(request, "00") and centre.claim() == []
+    assert centre.books() == {} and centre.alarms() == []
+
+
+def test_an_approval_is_not_believed_where_the_host_left_it_open(centre: Centre, handheld: Handheld) -> None:
+    HostSays(centre, "68")
+    intent = begin(handheld)
+    ask(centre, handheld, intent)
+    seq = take(handheld, intent, r.OUTCOME_APPROVED)
+    assert centre.send(handheld)[s.REJECTED] == [[seq, codes.ONLINE_UNKNOWN]]
+    assert centre.books() == {}
+
+
+def test_an_answer_that_comes_after_a_late_one_changes_nothing_but_the_reversal(
+    centre: Centre, handheld: Handheld
+) -> None:
+    intent = begin(handheld)
+    checked = centre.service.check(authorise(handheld, intent))
+    with centre.engine.begin() as connection:
+        asked = centre.service.apply(connection, checked, centre.now)
+    for response in ("68", "00", "05"):
+        answer = Answer(
+            (handheld.name, 1, intent), t.STEP_AUTHORISE, response, "", iso.reference((handheld.name, 1, intent))
+        )
+        with centre.engine.begin() as connection:
+            centre.service.answered(connection, asked, answer, False, centre.now)  # type: ignore[arg-type]
+    take(handheld, intent, r.OUTCOME_DECLINED, r.ONLINE_DOUBTFUL)
+    centre.send(handheld)
+    (request,) = centre.claim()
+    assert request.step == t.STEP_REVERSE and centre.answer(request, "00") and centre.claim() == []
+
+
+@pytest.mark.parametrize("outcome", [r.OUTCOME_DECLINED, r.OUTCOME_INTERRUPTED])
+def test_an_issuer_that_was_not_reached_is_told_as_such_and_a_payment_given_up_is_reversed(
+    centre: Centre, handheld: Handheld, outcome: int
+) -> None:
+    HostSays(centre, "91")
+    intent = begin(handheld)
+    said = ask(centre, handheld, intent)
+    assert (said[s.STATE], said[s.RESPONSE]) == (s.ASKED_ANSWERED, "91")
+    handheld.finish(intent, outcome, A)
+    centre.send(handheld)
+    (request,) = centre.claim()
+    assert request.step == t.STEP_REVERSE
+    assert centre.answer(request, "25")  # nobody had it: no harm
+    assert centre.claim() == [] and centre.alarms() == [] and centre.books() == {}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "step"), [(r.OUTCOME_APPROVED, t.STEP_CLEAR), (r.OUTCOME_PROVISIONAL, t.STEP_AUTHORISE)]
+)
+def test_what_the_card_gave_when_its_issuer_was_not_reached_goes_on(
+    centre: Centre, handheld: Handheld, outcome: int, step: int
+) -> None:
+    HostSays(centre, "91")
+    intent = begin(handheld)
+    ask(centre, handheld, intent)
+    handheld.finish(intent, outcome, A)
+    centre.send(handheld)
+    (request,) = centre.claim()
+    assert request.step == step and request.sealed is not None
+
+
 @pytest.mark.parametrize("response", ["05", "51", "55"])
 def test_a_refusal_by_the_issuer_needs_no_reversal(centre: Centre, handheld: Handheld, response: str) -> None:
     HostSays(centre, response)
@@ -204,6 +285,47 @@ def test_an_answer_after_the_outcome_is_reversed(centre: Centre, handheld: Handh
     assert (request.step, request.repeat) == (t.STEP_REVERSE, True)
     assert centre.answer(request, "00")
     assert centre.books() == {}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said", "steps"),
+    [
+        (r.OUTCOME_DECLINED, {"online": r.ONLINE_DOUBTFUL}, [t.STEP_REVERSE]),
+        (r.OUTCOME_INTERRUPTED, {"online": r.ONLINE_DOUBTFUL}, [t.STEP_REVERSE]),
+        (r.OUTCOME_INTERRUPTED, {}, [t.STEP_REVERSE]),  # cut by its power: it could not say
+        (r.OUTCOME_DECLINED, {"online": r.ONLINE_ANSWERED}, []),
+        (r.OUTCOME_DECLINED, {}, []),
+    ],
+)
+def test_a_question_that_a_restored_server_has_forgotten_is_reversed_if_the_terminal_did_not_take_the_answer(
+    centre: Centre, handheld: Handheld, tmp_path: Path, outcome: int, said: dict[str, int], steps: list[int]
+) -> None:
+    HostSays(centre)
+    intent = begin(handheld)
+    ask(centre, handheld, intent)
+    handheld.write(r.PAYMENT_OUTCOME, intent=intent, outcome=outcome, amount=A, scheme="CIB TEST", last4="0017", **said)
+    restored = Centre(tmp_path / "restored", handheld)  # a backup of the day before
+    with restored.engine.begin() as connection:
+        restore.mark(connection, restored.now)
+    restored.hello(handheld)
+    restored.send(handheld)
+    found = restored.claim()
+    assert [(request.step, request.repeat) for request in found] == [(step, True) for step in steps]
+    for request in found:
+        assert restored.answer(request, "00")
+    assert restored.claim() == [] and restored.books() == {}
+
+
+def test_a_doubt_about_a_question_that_never_arrived_is_reversed_and_does_no_harm(
+    centre: Centre, handheld: Handheld
+) -> None:
+    intent = begin(handheld)
+    take(handheld, intent, r.OUTCOME_DECLINED, r.ONLINE_DOUBTFUL)
+    centre.send(handheld)
+    (request,) = centre.claim()
+    assert request.step == t.STEP_REVERSE and centre.answer(request, "25")
+    assert centre.claim() == [] and centre.alarms() == []
+    assert centre.refused(authorise(handheld, intent)) == codes.PAYMENT_OVER
 
 
 def test_a_server_that_dies_while_asking_leaves_doubt(centre: Centre, handheld: Handheld) -> None:

@@ -86,13 +86,19 @@ def scripts(s: "Session", answer: Answer, template: int) -> "Steps":
             identifier = dict(inner).get(0x9F18, bytes(4))
             commands = [value for inner_tag, value in inner if inner_tag == 0x86]
         except EmvError:
-            s.set_tvr(failed, f"script-malformed {template:02X}")
+            _set_once(s, failed, f"script-malformed {template:02X}")
             s.script_results += bytes(5)
             continue
         result = yield from _run(s, commands)
         if result & 0xF0 != 0x20:
-            s.set_tvr(failed, f"script-refused {template:02X}")
+            _set_once(s, failed, f"script-refused {template:02X}")
         s.script_results += bytes([result]) + (identifier + bytes(4))[:4]
+
+
+def _set_once(s: "Session", bit: int, why: str) -> None:
+    """The first script that failed explains the bit: an answer may hold more than a hundred, and a line each is more than a device holds."""
+    if not s.has_tvr(bit):
+        s.set_tvr(bit, why)
 
 
 def _run(s: "Session", commands: "list[bytes]") -> "Steps":

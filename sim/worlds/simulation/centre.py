@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, event
 
 from server import codes
-from server.acquirer.iso import Answer, Request, decode, encode
+from server.acquirer.iso import Answer, Request, decode, encode, reference
 from server.acquirer.link import AcquirerLink
 from server.acquirer.worker import Worker
 from server.ingest.dispatch import Service
@@ -20,7 +20,7 @@ from server.store import restore
 from sim.acquirer.book import INSUFFICIENT, Book
 from sim.acquirer.host import Host
 from sim.worlds.simulation.factory import POOR, factory
-from sim.worlds.simulation.faults import ACQUIRER, SERVER, Fault
+from sim.worlds.simulation.faults import ACQUIRER, SERVER, WORDS, Fault
 from sim.worlds.simulation.schedule import Pause, Schedule, inline
 
 WORK_MS, IDLE_MS = 10_000, 30_000
@@ -57,7 +57,7 @@ class Centre:
         self._schedule = schedule
         self._tell = tell
         self._server_faults = {fault.at: fault for fault in faults if fault.kind in SERVER}
-        self._host_faults = {fault.at: fault for fault in faults if fault.kind in ACQUIRER}
+        self._host_faults = {fault.at: fault for fault in faults if fault.kind in (*ACQUIRER, *WORDS)}
         self._made = factory()
         self._made.load(self._made.blank)
         self.engine = self._made.engine
@@ -154,16 +154,17 @@ class Centre:
             self.host.deaf = 1
         if kind == "host-silent":
             self.host.silent = 1
-        answer = self.host.take(encode(request, now))
+        unheard = fault is not None and kind in WORDS and bool(fault.value)
+        answer = None if unheard else self.host.take(encode(request, now))
         if kind == "die-after-answer":
             self.die(10, "with the acquirer's answer in hand")
+        if kind in WORDS:
+            self._tell(f"the acquirer says {WORDS[kind]} to step {request.step}")
+            return Answer(request.identity, request.step, WORDS[kind], "", reference(request.identity))
         if answer is None:
             self._tell(f"the acquirer does not answer ({kind})")
             raise codes.AcquirerError("the acquirer does not answer", codes.ACQUIRER_UNREACHABLE)
-        said = decode(answer)
-        if kind == "host-later":
-            return Answer(said.identity, said.step, "91", "", said.reference)
-        return said
+        return decode(answer)
 
     async def work(self) -> None:
         """The worker, every few seconds."""

@@ -13,13 +13,22 @@ NETWORK = (
 )  # fmt: skip
 SERVER = ("die-before-commit", "die-after-commit", "server-down", "busy")
 ACQUIRER = ("host-silent", "host-deaf", "die-before-send", "die-after-answer", "host-later")
+WORDS = {
+    "host-later": "91",
+    "host-late": "68",
+    "host-busy": "09",
+    "host-broken": "96",
+}  # what the host says instead of its answer
 DEVICE = ("cut", "pull", "tear", "clock-jump", "outage", "upgrade")
 RARE = ("backup-restore", "new-set", "rollback", "clone", "twin")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong. `device` -1: at the centre. `at`: the count it is tied to; `value`: how, how long, how far."""
+    """One thing that goes wrong. `device` -1: at the centre. `at`: the count it is tied to; `value`: how, how long, how far.
+
+    Of WORDS only "host-later" is drawn, so that the seeds tell the stories they always told; with a `value` the host has not acted either.
+    """
 
     kind: str
     device: int

@@ -164,6 +164,7 @@ class Oracle:
             self._voided(connection, rows)
             self._closed(rows)
             self._captures(connection)
+            self._nothing_stands()
             self._leftovers(connection, devices)
             self._flags(connection, devices)
 
@@ -341,6 +342,16 @@ class Oracle:
         for row in paid:
             if row.device not in self.tampered:
                 self.fail(f"case {row.case_no} of {row.device} was paid twice")
+
+    def _nothing_stands(self) -> None:
+        """What the issuer approved was captured or given back: no holder's money waits for a payment that no terminal took."""
+        excused = self.tampered | set(self.missing.devices)
+        for entry in self.centre.book.entries.values():
+            if entry.authorised == "00" and entry.captured is None and not entry.reversed:
+                if entry.identity[0] not in excused:
+                    self.fail(
+                        f"payment {entry.identity}: the issuer approved it, and it was neither captured nor reversed"
+                    )
 
     def _leftovers(self, connection: Any, devices: "list[Device]") -> None:
         """No sealed card data after the result, at the server or in a terminal."""

@@ -356,6 +356,7 @@ def play(plan: Plan, hasty: bool = False) -> Outcome:
         "outcomes_shown": len(simulation.oracle.seen),
         "messages": simulation.centre.messages,
         "captures": len(simulation.centre.book.captures()),
+        "reversals": factory().look("SELECT COUNT(*) FROM outbox WHERE step = 3"),
         "voids": factory().look("SELECT COUNT(*) FROM voids WHERE state = 2"),
         "abandoned": factory().look("SELECT COUNT(*) FROM cases WHERE closure = 5"),
         "gaps": factory().look("SELECT COUNT(*) FROM gaps"),

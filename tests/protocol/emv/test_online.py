@@ -78,6 +78,7 @@ def test_issuer_authentication_by_command():
 def test_issuer_authentication_that_fails_is_seen_by_the_card():
     result, card, _ = _pay({"arc": "00", "issuer_auth": AUTH}, aip="1D00", replies={"EXTERNAL": h("6300")})
     assert card.commands[-1][7:12] == h("0000008040")
+    assert result.tvr == h("0000008040") and tlv("95", h("0000008000")) in result.de55
     assert ("TVR B5b7", "external-authenticate 91") in result.explain
 
 
@@ -116,6 +117,7 @@ def test_script_stops_at_the_first_command_that_fails():
     assert result.script_results == h("1211223344")
     assert card.names.count("PUT") == 2
     assert card.commands[-1][7:12] == h("0000008020")
+    assert result.tvr == h("0000008020") and tlv("95", h("0000008000")) in result.de55
 
 
 def test_warnings_are_no_script_failures():

@@ -4,7 +4,7 @@ from protocol.crypto.pure import PureCrypto
 from protocol.emv import state, tags
 from protocol.emv.params import EmvParams
 from protocol.emv.steps import taa
-from tests.protocol.emv.scripted import PROVISIONAL, UN, Card, aid_entry, body, h, pay, tlv, txn
+from tests.protocol.emv.scripted import APPROVED, PROVISIONAL, UN, Card, aid_entry, body, h, pay, tlv, txn
 
 ZERO = bytes(5)
 FLOOR = h("0000008000")
@@ -45,6 +45,9 @@ def test_script_failure_is_in_byte_5_of_the_tvr_not_byte_4():
         assert ("TVR B5b6" if bit == 0x20 else "TVR B5b5") in [what for what, _ in result.explain]
         after = card.commands[-1][7:12] if template == "71" else None
         assert after in (None, h("0000008020"))
+        assert result.tvr == FLOOR[:4] + bytes([bit]) and result.outcome == APPROVED, result.tvr.hex()
+        assert tlv("95", FLOOR) in result.de55  # what the cryptogram was made over
+        assert FLOOR in card.commands[card.names.index("GAC 1")] and result.cid == 0x80
 
 
 def test_unpredictable_number_comes_from_the_caller_and_is_used_everywhere():

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from sim.worlds.simulation.faults import Fault
+from sim.worlds.simulation.faults import WORDS, Fault
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.parts import HOW
 from sim.worlds.simulation.run import Outcome, Plan, play
@@ -74,6 +74,25 @@ def test_3_the_server_dies_while_it_asks_the_acquirer(kind: str) -> None:
     for request in (1, 2, 3):
         outcome = held([OFFLINE, Fault(kind, -1, request)])
         assert outcome.figures["captures"] == 2
+
+
+@pytest.mark.parametrize("kind", list(WORDS))
+@pytest.mark.parametrize("unheard", [0, 1])
+def test_3_the_acquirer_leaves_open_what_it_did(kind: str, unheard: int) -> None:
+    """Late, in progress, malfunction, unavailable: whether it had acted or not, in any step, nothing stands and nothing is taken twice."""
+    for request in (1, 2, 3):
+        for before in ([], [OFFLINE]):
+            outcome = held([*before, Fault(kind, -1, request, unheard)], f"the acquirer says {WORDS[kind]}")
+            assert outcome.figures["captures"] <= 2
+
+
+@pytest.mark.parametrize("kind", ["host-late", "host-busy", "host-broken"])
+@pytest.mark.parametrize("tap", [False, True])
+def test_3_a_late_answer_while_the_card_waits_is_reversed_once(kind: str, tap: bool) -> None:
+    """The card's payment is declined as in doubt, given back at the host, and the next try is another payment."""
+    tasks = [Task("fine", "karim", "asks-1", tap=tap), Task("sync"), Task("close")]
+    outcome = held([Fault(kind, -1, 1)], f"says {WORDS[kind]} to step 1", tasks=[tasks])
+    assert (outcome.figures["reversals"], outcome.figures["captures"]) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,18 @@ import cbor2
 import pytest
 
 from sim.acquirer import dukpt, emv, pin
-from sim.acquirer.book import APPROVE, INSUFFICIENT, REFUSE, UNAVAILABLE, Book, Demand, auth_code
+from sim.acquirer.book import (
+    APPROVE,
+    IN_PROGRESS,
+    INSUFFICIENT,
+    LATE,
+    MALFUNCTION,
+    REFUSE,
+    UNAVAILABLE,
+    Book,
+    Demand,
+    auth_code,
+)
 from tests.server.cards import ARQC, KEYS, MASTER, PAN, TC, content
 from tests.server.handheld import Handheld
 from tests.support import needs
@@ -95,6 +106,20 @@ def test_what_was_unavailable_may_be_approved_later_by_a_repeat(handheld: Handhe
     assert book.answer(demand(handheld, blob=blob)) == "91"
     book.profiles[PAN] = APPROVE
     assert book.answer(demand(handheld, blob=blob, repeat=True)) == "00"
+
+
+@pytest.mark.parametrize(("profile", "code"), [(LATE, "68"), (IN_PROGRESS, "09"), (MALFUNCTION, "96")])
+def test_what_is_late_was_approved_and_may_be_reversed(handheld: Handheld, profile: str, code: str) -> None:
+    for kind, captured in (("reverse", 0), ("clear", 1)):
+        book = Book(KEYS, {PAN: profile})
+        asked = demand(handheld, blob=sealed(handheld))
+        assert (book.answer(asked), book.issuer_data(asked)) == (code, b"")
+        repeated = demand(handheld, blob=asked.blob, repeat=True)
+        assert book.answer(repeated) == "00" and book.issuer_data(repeated)[:2] == b"\x91\x08"
+        assert book.answer(demand(handheld, kind)) == "00"
+        assert len(book.captures()) == captured and book.doubles == 0
+        assert book.entries[asked.reference].reversed == (kind == "reverse")
+        handheld.counter += 1
 
 
 def test_a_wrong_cryptogram_is_answered_82(book: Book, handheld: Handheld) -> None:

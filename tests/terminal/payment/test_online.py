@@ -129,6 +129,12 @@ async def test_a_refusal_or_an_unreached_issuer_is_unable_to_go_online():
         assert asked.reply is None
 
 
+async def test_a_response_that_leaves_open_what_was_done_is_doubt():
+    for response in ("68", "09", "96", "94"):
+        asked, _, _ = await _ask(WELCOME, _answered(response=response))
+        assert asked.reply == {"sent": True} and asked.sent, response
+
+
 async def test_a_reply_about_another_payment_is_no_answer():
     for said in (
         _answered(intent=8),
