@@ -11,7 +11,7 @@ from protocol import pack
 from protocol.der import INTEGER, SEQUENCE, SET, Der, wrap
 from protocol.errors import CryptoError
 from protocol.licence import curves, groups, profile
-from protocol.licence.access import keys
+from protocol.licence.access import keys, lengths
 from protocol.licence.access.messaging import SecureChannel
 from protocol.licence.errors import TrustError, UnsupportedError
 from protocol.licence.trust import algorithms
@@ -222,15 +222,17 @@ def _set_key(chip: "Chip", public: bytes, reference: bytes) -> "Generator[tuple,
 
 
 def _authenticate(chip: "Chip", oid: bytes, public: bytes, reference: bytes) -> "Generator[tuple, Any, bool]":
-    """MSE:Set AT and GENERAL AUTHENTICATE, the two commands of the AES variants."""
-    data = wrap(0x80, oid) + reference
-    _, status = yield from chip.send(_command(b"\x00\x22\x41\xa4", data))
-    if status != 0x9000:
-        return False
-    data = wrap(0x7C, wrap(0x80, public))
-    command = _command(b"\x00\x86\x00\x00", data)
-    _, status = yield from chip.send(command + (b"\x00" if command[4] else b"\x00\x00"))
-    return status == 0x9000
+    """MSE:Set AT and GENERAL AUTHENTICATE, the two commands of the AES variants; both again for another expected length."""
+    setting = _command(b"\x00\x22\x41\xa4", wrap(0x80, oid) + reference)
+    command = _command(b"\x00\x86\x00\x00", wrap(0x7C, wrap(0x80, public)))
+
+    def attempt(le: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
+        answer = yield from chip.send(setting)
+        return (yield from chip.send(command + le)) if answer[1] == 0x9000 else answer
+
+    # 7C 00 comes back, from some nothing
+    forms = (lengths.ANY, b"\x02", b"") if command[4] else (lengths.WIDE, b"\x00\x02", b"")
+    return (yield from lengths.ask(chip, attempt, forms))[1] == 0x9000
 
 
 def _command(header: bytes, data: bytes) -> bytes:

@@ -106,6 +106,32 @@ def test_odd_chips_come_out_the_same_on_the_device(tmp_path: Path) -> None:
 
 
 @meets("LX-03")
+def test_lengths_asked_again_come_out_the_same_on_the_device(tmp_path: Path) -> None:
+    """Signatures and answers that come for their own length alone."""
+    signs, agrees, paces = (
+        {**profile(name), "portrait_bytes": 300} for name in ("active-rsa-sha1", "agreement-aes128", "pace-gm")
+    )
+    strict = {**profile("strict"), "portrait_bytes": 300, "active": {"key": "P-256"}}
+    small = {**profile("extended-small"), "portrait_bytes": 300, "active": {"key": "RSA-2048"}}
+    short = (1, 11)
+
+    def odd(given: "dict[str, Any]", ins: int, status: int, clear: bool = False) -> Any:
+        return odd_chips.by_length(bench.chip_of(given), ins, odd_chips.exactly, status, clear)
+
+    compare(
+        [
+            (signs, short, False, 0, odd(signs, 0x88, 0x6C00)),
+            (signs, short, False, 0, odd(signs, 0x88, 0x6700, True)),
+            (agrees, short, False, 0, odd(agrees, 0x86, 0x6700)),
+            (paces, short, False, 0, odd(paces, 0x86, 0x6C00)),
+            (strict, short, False, 0),
+            (small, short, False, 0x7000),
+        ],
+        tmp_path,
+    )
+
+
+@meets("LX-03")
 def test_chips_with_a_key_too_many_come_out_the_same_on_the_device(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
