@@ -97,7 +97,7 @@ def read_licence(
 ) -> "Generator[tuple, Any, LicenceReading]":
     """Read and judge one licence.
 
-    `rnd(n)` → n random bytes (24 for each opening of the channel; 8 or 40 more for the chip's proof); `today` YYYYMMDD; `groups`
+    `rnd(n)` → n random bytes, never more than 96 between two requests (24 for each BAC, 80 for each PACE over 256 bits); `today` YYYYMMDD; `groups`
     the group numbers wanted; the portrait's group (DG4; DG6 of an EU licence), if wanted or `portrait`, comes last, is hashed as it
     comes, given to `resume.picture` if there is one, and kept only with `portrait`. `archive`, if given, gets {short identifier:
     content} of every file that was read whole and kept. `atr` of the card and `room` in bytes for one answer's data (0: this link

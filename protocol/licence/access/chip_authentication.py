@@ -30,7 +30,7 @@ _PROTOCOL = b"\x04\x00\x7f\x00\x07\x02\x02\x03"  # 0.4.0.127.0.7.2.2.3: 1 DH, 2 
 _DH, _ECDH = 1, 2
 _X942 = b"\x2a\x86\x48\xce\x3e\x02\x01"  # 1.2.840.10046.2.1: p, g, q
 _PKCS3 = b"\x2a\x86\x48\x86\xf7\x0d\x01\x03\x01"  # 1.2.840.113549.1.3.1: p, g
-_PRIVATE = 32  # bytes of a private exponent where the group's order is not told
+_PRIVATE = 32  # most bytes of a private exponent: enough for 2048 bits, whatever the group's order
 CIPHERS = (keys.DES3, keys.AES128, keys.AES192, keys.AES256)
 
 
@@ -181,8 +181,9 @@ def agree(
 ) -> "Generator[tuple, Any, tuple[bytes, bytes]]":
     """(our ephemeral public key, shared secret) with the chip's static key; yields the requests of `curves`."""
     if isinstance(key, FieldKey):
-        order = key.order or 1 << (8 * _PRIVATE)
-        size = _PRIVATE if not key.order else len(pack.be(key.order, key.size).lstrip(b"\0"))
+        bound = 1 << (8 * _PRIVATE)
+        order = key.order if 0 < key.order < bound else bound
+        size = _PRIVATE if order == bound else len(pack.be(order, _PRIVATE).lstrip(b"\0"))
         private = pack.int_from(rnd(size + 8)) % (order - 2) + 2
         public = pack.be(pow(key.base, private, key.prime), key.size)
         return public, pack.be(pow(key.public, private, key.prime), key.size)
