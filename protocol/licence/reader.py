@@ -143,11 +143,14 @@ class _Reading:
         sod, reads = self.sod, self.resume.reads
         keyed = [] if sod is None else [group for group in sorted(sod.hashes) if passive.expected_in(group)]
         proofs = None
-        if sod is not None and keyed:  # the proofs first: what is read after chip authentication is read under its keys
+        mapped = self.chip.pace_proof is not None
+        if sod is not None and (
+            keyed or mapped
+        ):  # the proofs first: what is read after chip authentication is read under its keys
             from protocol.licence.access import proof
 
             yield from self.read_groups(keyed, present)
-            proofs = proof.Proofs(self.chip, sod, reads, self.judged)
+            proofs = proof.Proofs(self.chip, sod, reads, self.judged, trust, today)
             yield from proofs.begin(keyed, any([self.due(group, present) for group in wanted]))
         yield from self.read_groups(wanted, present)
         self.need_first()

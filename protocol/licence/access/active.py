@@ -28,11 +28,11 @@ _AA_INFO = b"\x67\x81\x08\x01\x01\x05"  # 2.23.136.1.1.5
 _BSI_PLAIN = b"\x04\x00\x7f\x00\x07\x01\x01\x04\x01"
 
 
-def run(chip: "Chip", group13: "Bytes", group14: "Bytes | None") -> "Generator[tuple, Any, bool]":
+def run(chip: "Chip", group13: "Bytes", group14: "Bytes | None") -> "Generator[tuple, Any, bool | None]":
     """Challenge the chip; whether its signature holds under DG13's key.
 
     UnsupportedError if the key cannot be handled here, or if an answer as long as its signature cannot come over this link; False if
-    the chip refuses.
+    the chip refuses, None if it says that it lacks a right or a step before (6982, 6985).
     """
     holder = Der(groups.body(group13, profile.tag_of(profile.AA_GROUP)))
     key = algorithms.read_public_key(holder)
@@ -40,7 +40,7 @@ def run(chip: "Chip", group13: "Bytes", group14: "Bytes | None") -> "Generator[t
     size = len(key.modulus) if key.kind == algorithms.RSA else len(key.point) - 1
     challenge, signature, status = yield from _ask(chip, size)
     if status != 0x9000:
-        return False
+        return None if status in (0x6982, 0x6985) else False
     if key.kind == algorithms.RSA:
         return recovered(chip.crypto, key.modulus, key.exponent, signature, challenge)
     name = signature_hash(group14) or (

@@ -57,7 +57,8 @@ class Offer:
         self.cipher = cipher
 
 
-def _infos(group14: "Bytes") -> Der:
+def infos_of(group14: "Bytes") -> Der:
+    """A reader over the SecurityInfos of a whole DG14."""
     outer = Der(groups.body(group14, profile.tag_of(profile.CA_GROUP)))
     inner = outer.enter(SET)
     outer.finish()
@@ -66,7 +67,7 @@ def _infos(group14: "Bytes") -> Der:
 
 def announced(group14: "Bytes") -> bool:
     """Whether a whole DG14 holds a key for chip authentication."""
-    infos = _infos(group14)
+    infos = infos_of(group14)
     while infos.more():
         name = infos.enter(SEQUENCE).oid()
         if name[:-1] == _PUBLIC_KEY:
@@ -88,7 +89,7 @@ def offer(group14: "Bytes") -> Offer:
 
     UnsupportedError if no key can be used here, TrustError if there is none.
     """
-    held, protocols = _held(group14)
+    held, protocols = _held(infos_of(group14))
     missing: Exception = TrustError("DG14 holds no key for chip authentication", detail="DG14")
     for kind, key, key_id in held:
         if isinstance(key, UnsupportedError):
@@ -102,9 +103,8 @@ def offer(group14: "Bytes") -> Offer:
     raise missing
 
 
-def _held(group14: "Bytes") -> "tuple[list[tuple], list[tuple]]":
+def _held(infos: Der) -> "tuple[list[tuple], list[tuple]]":
     """(keys as (kind, key or UnsupportedError, number), protocols as (object identifier, number of its key)); no number is b""."""
-    infos = _infos(group14)
     held: "list[tuple]" = []
     protocols: "list[tuple]" = []
     while infos.more():
@@ -156,23 +156,19 @@ def read_field_key(parent: Der) -> FieldKey:
     return FieldKey(p, g, pack.int_from(order) if order else 0, y, len(prime))
 
 
-def mapping_holds(crypto: "Crypto", group14: "Bytes", proof: "tuple[bytes, bytes]") -> bool:
-    """Whether the data of PACE's chip-authentication mapping belong to a key of DG14 (Doc 9303-11 section 4.4.3.5.2).
+def mapping_holds(crypto: "Crypto", infos: Der, proof: "tuple[bytes, bytes]") -> bool:
+    """Whether the data of PACE's chip-authentication mapping belong to a key among these SecurityInfos (Doc 9303-11 section 4.4.3.5.2).
 
-    DG14 may hold keys on other curves than the mapping's: they open nothing. TrustError if it holds none on any curve.
+    Keys on other curves than the mapping's open nothing.
     """
-    found = False
-    for _, key, _ in _held(group14)[0]:
+    for _, key, _ in _held(infos)[0]:
         if not isinstance(key, algorithms.PublicKey) or len(key.point) != len(proof[1]):
             continue
-        found = True
         try:
             if pack.ct_equal(crypto.ec_multiply(key.curve, proof[0], key.point), proof[1]):
                 return True
         except CryptoError:
             continue
-    if not found:
-        raise TrustError("the mapping and the key in DG14 do not belong together", detail="DG14")
     return False
 
 

@@ -140,3 +140,17 @@ def exactly(le: "int | None", answer: bytes) -> bool:
 def without(le: "int | None", answer: bytes) -> bool:
     """For `by_length`: this chip takes no expected length at all."""
     return le is None
+
+
+def signing_late(chip: Any, status: int, ever: bool = True) -> Any:
+    """The chip, refusing active authentication with `status` before chip authentication (or, unless `ever`, after it too)."""
+    agree, sign = chip._agree, chip._internal_authenticate
+    agreed: "list[bool]" = []
+
+    def noted(*what: Any) -> Any:
+        agreed.append(True)
+        return agree(*what)
+
+    chip._agree = noted
+    chip._internal_authenticate = lambda apdu: sign(apdu) if agreed and ever else (b"", status)
+    return chip

@@ -70,6 +70,8 @@ REQUIREMENTS: dict[str, str] = {
     "LP-11": "A signature too large for a short answer is asked for with extended length where the card has it; then no length excuses a refusal",
     "LP-12": "Where DG14 holds several keys, a key goes with the protocol that names its number, and the mapping with the key of its curve",
     "LP-13": "Where a chip finds fault with a length (6Cxx, 6700), its own is asked for before anything is concluded (field)",
+    "LP-14": "The mapping's key is in DG14 or in a believed EF.CardSecurity; else chip authentication decides (ICAO 9303-11 9.2.11)",
+    "LP-15": "A chip that refuses active authentication before chip authentication is asked again after it (project)",
     "LP-10": "A channel lost during a proof is no clone; each challenge is fresh",
     # outside the process
     "LX-01": "Strangers reach the simulated chip through pcscd and decode its answers (opensc-tool, openssl)",

@@ -209,7 +209,14 @@ def test_the_mapping_is_proved_by_the_key_on_its_curve(first: str, monkeypatch: 
     chip = odd_chips.two_keys(given, keys, monkeypatch)
     chip.abilities.agreement = keys[1]
     assert bench.read(given, chip).done.verdict == records.VERDICT_GENUINE
-    copied = odd_chips.two_keys(given, (other, AgreementKey(mapped.domain, Suite("AES-128"), 8)), monkeypatch)
+    unfit = AgreementKey(mapped.domain, Suite("AES-128"), 8)
+    fallback = odd_chips.two_keys(given, (other, unfit), monkeypatch)
+    assert (
+        bench.read(given, fallback).done.verdict == records.VERDICT_GENUINE
+    )  # by chip authentication, with the other key
+    for key in (other, unfit):
+        key.held = key.group.random()
+    copied = odd_chips.two_keys(given, (other, unfit), monkeypatch)
     assert bench.read(given, copied).done.verdict == records.VERDICT_CLONE  # it maps with a key that DG14 does not hold
 
 
