@@ -28,6 +28,7 @@ CHANNEL_LOST = (0x6882, 0x6987, 0x6988)  # words by which a chip ends a channel 
 CHUNK = 240  # bytes asked for at once without extended length: what works in the field
 SMALLEST_PART = 16  # bytes of an answer that goes on after GET RESPONSE; less would make a reading endless
 MAX_READS = 1900  # READ BINARY commands of one reading: a portrait of 16 KB in pieces of 16 bytes takes 1,024
+_MASTER_FILE = b"\x00\xa4\x00\x0c\x02\x3f\x00"
 SM_OVERHEAD = 48  # most bytes that secure messaging adds to an answer's data
 
 
@@ -130,7 +131,7 @@ class Chip:
         self.pace_proof: "tuple[bytes, bytes] | None" = None
         self.proven = False
         self._agreed: "SecureChannel | None" = None
-        self._looked = False
+        self._looked = self._at_master = False
         self._offer: "Offer | None" = None
         self.rebuilds = self.reads = 0
         self.room = room
@@ -206,7 +207,7 @@ class Chip:
         from protocol.licence.access import pace
 
         if self.access:  # the application is selected: back to the master file
-            yield from exchange(b"\x00\xa4\x00\x0c\x02\x3f\x00")
+            yield from exchange(_MASTER_FILE)
         kind = pace.BY_CAN if self._mrz.kind == "CAN" else pace.BY_MRZ
         several = len([item for item in self.offers if item.oid == offer.oid]) > 1
         agreed = yield from pace.establish(self.crypto, offer, self._mrz.bac_key_input, kind, self._rnd, several)
@@ -214,7 +215,8 @@ class Chip:
         if agreed.proof:
             self.pace_proof = (agreed.proof, agreed.chip_map_key)
         self.access = "PACE"
-        yield from self.select()
+        if not self._at_master:
+            yield from self.select()
 
     def _count_loss(self, cause: MessagingError) -> None:
         self.rebuilds += 1
@@ -225,6 +227,30 @@ class Chip:
         """Open the channel again after `cause`; ReadError LIC-031 when that happened too often."""
         self._count_loss(cause)
         yield from self.open()
+
+    def master_file(self) -> "Generator[tuple, Any, None]":
+        """Go to the master file under PACE's channel; where the chip does not let us, through a new one, which begins there. Channels that
+        are lost until `application` are rebuilt there too."""
+        self._at_master = True
+        try:
+            _, status = yield from self.send(_MASTER_FILE)
+            lost = None if status == 0x9000 else MessagingError("the master file cannot be selected", detail=status)
+        except MessagingError as cause:
+            lost = cause
+        if lost is not None:
+            yield from self.rebuild(lost)
+
+    def application(self) -> "Generator[tuple, Any, None]":
+        """Back to the licence application."""
+        self._at_master = False
+        try:
+            yield from self.select()
+            return
+        except MessagingError as cause:
+            lost = cause
+        except ReadError as cause:
+            lost = MessagingError("the application cannot be selected again", detail=cause.detail)
+        yield from self.rebuild(lost)
 
     def send(self, command: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
         """Send one plain command through the channel; (data, status). MessagingError if the channel is gone afterwards."""

@@ -218,8 +218,8 @@ class _Reader:
             if data != state.head:
                 raise ReadError("another chip answers", "LIC-033", detail=profile.name_of(state.file))
         else:
-            name = 0x0100 if state.file == profile.CARD_ACCESS else 0
-            _, status = yield from self.chip.send(bytes((0, 0xA4, 2, 0x0C, 2, name >> 8, state.file)))
+            master = state.file in (profile.CARD_ACCESS, profile.CARD_SECURITY)
+            _, status = yield from self.chip.send(bytes((0, 0xA4, 2, 0x0C, 2, 1 if master else 0, state.file & 0x1F)))
             if status != 0x9000:
                 self.refused(status, 0)
                 return

@@ -10,10 +10,13 @@ EU_AID = b"\xa0\x00\x00\x04\x56\x45\x44\x4c\x2d\x30\x31"
 COM, SOD, CARD_ACCESS = 0x1E, 0x1D, 0x1C  # short file identifiers besides the groups'
 AA_GROUP, CA_GROUP, PORTRAIT_GROUP, EU_PORTRAIT_GROUP = 13, 14, 4, 6
 ATR_INFO = 0x01  # EF.ATR/INFO in the master file, where identifiers are its own
+CARD_SECURITY = (
+    0x9D  # EF.CardSecurity there: 1D with the bit that READ BINARY sets, since the application's 1D is EF.SOD
+)
 LAST_GROUP = 14
 PICTURES = (4, 5, 6, 7, 8, 9)  # groups that may be of any size
 TAGS = b"\x61\x6b\x6c\x65\x67\x75\x63\x76\x70\x62\x6d\x71\x6f\x6e"  # of DG1 … DG14
-COM_TAG, SOD_TAG = 0x60, 0x77
+COM_TAG, SOD_TAG, CARD_SECURITY_TAG = 0x60, 0x77, 0x30
 
 ARABIC_SURNAME, ARABIC_GIVEN_NAMES, BLOOD_GROUP = 0x5F50, 0x5F51, 0x5F52  # (?)
 
@@ -27,6 +30,8 @@ def tag_of(file: int) -> int:
         return COM_TAG
     if file == SOD:
         return SOD_TAG
+    if file == CARD_SECURITY:
+        return CARD_SECURITY_TAG
     return TAGS[file - 1]
 
 
@@ -36,9 +41,11 @@ def group_of(tag: int) -> int:
 
 
 def name_of(file: int) -> str:
-    """ "EF.COM", "EF.SOD" or "DG1" …, for progress and details."""
+    """ "EF.COM", "EF.SOD", "EF.CardSecurity" or "DG1" …, for progress and details."""
     if file == COM:
         return "EF.COM"
+    if file == CARD_SECURITY:
+        return "EF.CardSecurity"
     return "EF.SOD" if file == SOD else "DG" + str(file)
 
 

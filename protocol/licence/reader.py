@@ -97,7 +97,7 @@ def read_licence(
 ) -> "Generator[tuple, Any, LicenceReading]":
     """Read and judge one licence.
 
-    `rnd(n)` → n random bytes (24 for each opening of the channel; 8 or 40 more for the chip's proof); `today` YYYYMMDD; `groups`
+    `rnd(n)` → n random bytes, never more than 96 between two requests (24 for each BAC, 80 for each PACE over 256 bits); `today` YYYYMMDD; `groups`
     the group numbers wanted; the portrait's group (DG4; DG6 of an EU licence), if wanted or `portrait`, comes last, is hashed as it
     comes, given to `resume.picture` if there is one, and kept only with `portrait`. `archive`, if given, gets {short identifier:
     content} of every file that was read whole and kept. `atr` of the card and `room` in bytes for one answer's data (0: this link
@@ -143,11 +143,14 @@ class _Reading:
         sod, reads = self.sod, self.resume.reads
         keyed = [] if sod is None else [group for group in sorted(sod.hashes) if passive.expected_in(group)]
         proofs = None
-        if sod is not None and keyed:  # the proofs first: what is read after chip authentication is read under its keys
+        mapped = self.chip.pace_proof is not None
+        if sod is not None and (
+            keyed or mapped
+        ):  # the proofs first: what is read after chip authentication is read under its keys
             from protocol.licence.access import proof
 
             yield from self.read_groups(keyed, present)
-            proofs = proof.Proofs(self.chip, sod, reads, self.judged)
+            proofs = proof.Proofs(self.chip, sod, reads, self.judged, trust, today)
             yield from proofs.begin(keyed, any([self.due(group, present) for group in wanted]))
         yield from self.read_groups(wanted, present)
         self.need_first()

@@ -57,6 +57,8 @@ SIGNERS = {
     "expired": Signer(ends=day(2025)),
     "no-usage": Signer(may_sign=False),
     "late": Signer(authority="csca-retired", begins=day(2018), ends=day(2041)),
+    "of-aged": Signer(authority="csca-aged"),
+    "of-no-usage": Signer(authority="csca-no-usage"),
     "p384-sha384": Signer(key="P-384", hash_name="sha384"),
     "p384-sha512": Signer(key="P-384", hash_name="sha512"),
     "p521-sha512": Signer(key="P-521", hash_name="sha512"),

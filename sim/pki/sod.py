@@ -1,4 +1,4 @@
-"""EF.SOD: the document security object of a licence, built with asn1crypto and `cryptography`.
+"""EF.SOD, the document security object of a licence, and EF.CardSecurity, built with asn1crypto and `cryptography`.
 
 CMS SignedData (RFC 5652) around an LDSSecurityObject version 0 (ICAO Doc 9303-10 section 4.6.2.3, used by ISO/IEC
 18013-3), with signed attributes (content type, message digest, signing time) and the signer's certificate inside;
@@ -15,6 +15,7 @@ from sim.cards.tlv import tlv
 from sim.pki.states import ECDSA, PKCS1, Holder
 
 LDS_SECURITY_OBJECT = "2.23.136.1.1.1"
+SECURITY_OBJECT = "0.4.0.127.0.7.3.2.1"  # of EF.CardSecurity (BSI TR-03110-3 A.1.2.5)
 
 
 class DataGroupHash(core.Sequence):
@@ -65,11 +66,25 @@ def build(
     """
     hash_name = hash_name or signer.hash_name
     content = lds_security_object(groups, group_hash or hash_name)
+    return tlv(
+        0x77, _signed(content, LDS_SECURITY_OBJECT, signer, hash_name, signed_type, signed_at if signing_time else None)
+    )
+
+
+def card_security(infos: bytes, signer: Holder, signed_at: dt.datetime, kind: str = SECURITY_OBJECT) -> bytes:
+    """The file EF.CardSecurity: `infos` (SecurityInfos) signed by `signer` (ICAO Doc 9303-11 section 9.2.11); `kind` of content."""
+    return _signed(infos, kind, signer, signer.hash_name, kind, signed_at)
+
+
+def _signed(
+    content: bytes, kind: str, signer: Holder, hash_name: str, signed_type: str, signed_at: "dt.datetime | None"
+) -> bytes:
+    """The ContentInfo of CMS SignedData over `content`; a signing time unless `signed_at` is None."""
     attributes = cms.CMSAttributes(
         [
             _attribute("content_type", signed_type),
             _attribute("message_digest", hashlib.new(hash_name, content).digest()),
-            *([_attribute("signing_time", cms.Time({"utc_time": signed_at}))] if signing_time else []),
+            *([_attribute("signing_time", cms.Time({"utc_time": signed_at}))] if signed_at else []),
         ]
     )
     # What is signed is the attributes' DER with the universal tag SET OF, not with the implicit tag they carry inside
@@ -96,14 +111,14 @@ def build(
             "version": "v3",
             "digest_algorithms": [{"algorithm": hash_name}],
             "encap_content_info": {
-                "content_type": LDS_SECURITY_OBJECT,
+                "content_type": kind,
                 "content": core.ParsableOctetString(content),
             },
             "certificates": [certificate],
             "signer_infos": [info],
         }
     )
-    return tlv(0x77, cms.ContentInfo({"content_type": "signed_data", "content": signed}).dump())
+    return cms.ContentInfo({"content_type": "signed_data", "content": signed}).dump()
 
 
 def _attribute(name: str, value: Any) -> cms.CMSAttribute:

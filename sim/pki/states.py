@@ -67,7 +67,7 @@ class Holder:
 @dataclass(frozen=True)
 class Authority:
     """How a CSCA is made: country, common name, key ("P-384", "RSA-2048"), scheme, hash, end of validity, end of the private
-    key's period.
+    key's period; `may_certify` its key usage.
     """
 
     country: str = "DZ"
@@ -77,6 +77,7 @@ class Authority:
     hash_name: str = "sha512"
     ends: dt.datetime = day(2042, 6)
     key_ends: dt.datetime = day(2032)
+    may_certify: bool = True
 
 
 AUTHORITIES = {
@@ -87,6 +88,10 @@ AUTHORITIES = {
     "csca-rsa": Authority(common="TEST CSCA RSA", key="RSA-2048", scheme=PKCS1, hash_name="sha256"),
     "csca-pss": Authority(common="TEST CSCA PSS", key="RSA-2048", scheme=PSS, hash_name="sha256"),
     "csca-brainpool": Authority(common="TEST CSCA brainpool", key="brainpoolP384r1", hash_name="sha384"),
+    "csca-aged": Authority(
+        common="TEST CSCA aged", key_ends=day(2024)
+    ),  # as the published one: what it certified stays good
+    "csca-no-usage": Authority(common="TEST CSCA without the usage", may_certify=False),
     "csca-retired": Authority(common="TEST CSCA retired", ends=day(2024), key_ends=day(2017, 7)),
 }
 
@@ -170,7 +175,7 @@ def _csca(key: Any, spec: Authority) -> x509.Certificate:
         .issuer_name(name)
         .not_valid_after(spec.ends)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage(certificates=True), critical=True)
+        .add_extension(usage(certificates=spec.may_certify, digital_signature=not spec.may_certify), critical=True)
         .add_extension(x509.PrivateKeyUsagePeriod(BEGINS, spec.key_ends), critical=False)
     )
     return signed(builder, key, spec.scheme, spec.hash_name)

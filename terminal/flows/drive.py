@@ -3,11 +3,12 @@
 from protocol.errors import CardError
 
 
-async def drive(reader, machine, handlers: dict):  # noqa: ANN001, ANN201 - the machine's own result
+async def drive(reader, machine, handlers: dict, before=None):  # noqa: ANN001, ANN201 - the machine's own result
     """Run generator `machine` to its end and return its result.
 
     Requests are tuples: ("apdu", bytes) goes to `reader.transceive`; any other word to `handlers[word](*rest)`, an async function.
-    A CardError is thrown into the machine, which lets it out again after cleaning up.
+    A CardError is thrown into the machine, which lets it out again after cleaning up. `before`, an async function, is awaited before the
+    machine goes on with an answer.
     """
     try:
         request = next(machine)
@@ -20,6 +21,8 @@ async def drive(reader, machine, handlers: dict):  # noqa: ANN001, ANN201 - the 
             except CardError as error:
                 request = machine.throw(error)
                 continue
+            if before is not None:
+                await before()
             request = machine.send(answer)
     except StopIteration as stop:
         return stop.value

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from protocol import pack
 from protocol.der import INTEGER, OID, SEQUENCE, SET, Der
 from protocol.licence import curves, groups, profile
+from protocol.licence.access import lengths
 from protocol.licence.channel import CHANNEL_LOST
-from protocol.licence.errors import MessagingError, TrustError
+from protocol.licence.errors import MessagingError
 from protocol.licence.trust import algorithms
 
 if TYPE_CHECKING:
@@ -27,11 +28,11 @@ _AA_INFO = b"\x67\x81\x08\x01\x01\x05"  # 2.23.136.1.1.5
 _BSI_PLAIN = b"\x04\x00\x7f\x00\x07\x01\x01\x04\x01"
 
 
-def run(chip: "Chip", group13: "Bytes", group14: "Bytes | None") -> "Generator[tuple, Any, bool]":
+def run(chip: "Chip", group13: "Bytes", group14: "Bytes | None") -> "Generator[tuple, Any, bool | None]":
     """Challenge the chip; whether its signature holds under DG13's key.
 
     UnsupportedError if the key cannot be handled here, or if an answer as long as its signature cannot come over this link; False if
-    the chip refuses.
+    the chip refuses, None if it says that it lacks a right or a step before (6982, 6985).
     """
     holder = Der(groups.body(group13, profile.tag_of(profile.AA_GROUP)))
     key = algorithms.read_public_key(holder)
@@ -39,7 +40,7 @@ def run(chip: "Chip", group13: "Bytes", group14: "Bytes | None") -> "Generator[t
     size = len(key.modulus) if key.kind == algorithms.RSA else len(key.point) - 1
     challenge, signature, status = yield from _ask(chip, size)
     if status != 0x9000:
-        return False
+        return None if status in (0x6982, 0x6985) else False
     if key.kind == algorithms.RSA:
         return recovered(chip.crypto, key.modulus, key.exponent, signature, challenge)
     name = signature_hash(group14) or (
@@ -53,43 +54,43 @@ def _ask(chip: "Chip", size: int) -> "Generator[tuple, Any, tuple[bytes, bytes, 
     """(challenge, signature, status) of INTERNAL AUTHENTICATE, each try with a challenge of its own.
 
     A signature of `size` bytes that no short answer holds is asked for with extended length where card and link have it. Where the card does
-    not announce it, a short command goes first (the answer may come whole, or after 61xx), and an extended one if that brought no such
+    not announce it, short commands go first (the answer may come whole, or after 61xx), and extended ones if they brought no such
     signature and the link has room. UnsupportedError if it has none and the chip finds fault with the length. A chip that was asked with
     extended length has no such excuse: the length that it complains of is its own.
     """
-    large = chip.channel is not None and size > chip.channel.short_room
-    if large and chip.announces_extended:
-        return (yield from _challenge(chip, True))
-    try:
-        found = yield from _challenge(chip, False)
-    except MessagingError as cause:
-        status = cause.detail
-        if not large or not isinstance(status, int) or status in CHANNEL_LOST:
-            raise
-        if not chip.room and not _too_short(status):
-            raise
-        yield from chip.rebuild(cause)
-        found = b"", b"", status
-    if not large or (found[2] == 0x9000 and len(found[1]) == size):
-        return found
-    if chip.room:
-        return (yield from _challenge(chip, True))
-    if _too_short(found[2]):
-        raise algorithms.unsupported("active authentication with extended length")
-    return found
+    channel = chip.channel
+    large = channel is not None and size > channel.short_room
+    if not large or not chip.announces_extended:
+        try:
+            found = yield from _challenge(chip, (lengths.ANY, bytes((size,))) if size < 256 else (lengths.ANY,))
+        except MessagingError as cause:
+            status = cause.detail
+            if not large or not chip.room or not isinstance(status, int) or status in CHANNEL_LOST:
+                raise
+            found = b"", b"", status
+        if not large or (found[2] == 0x9000 and len(found[1]) == size):
+            return found
+        if not chip.room:
+            if lengths.refused(found[2]):
+                raise algorithms.unsupported("active authentication with extended length")
+            return found
+        if chip.channel is None or not chip.channel.alive:
+            yield from chip.rebuild(MessagingError("the chip ended the secure channel", detail=found[2]))
+    # the signature's own length first: a Le of zeros is more than a card sends that announces a limit
+    return (yield from _challenge(chip, (pack.u16be(size), lengths.WIDE)))
 
 
-def _challenge(chip: "Chip", extended: bool) -> "Generator[tuple, Any, tuple[bytes, bytes, int]]":
-    """One INTERNAL AUTHENTICATE."""
-    challenge = chip.random(CHALLENGE_SIZE)
-    body = b"\x00\x00\x08" + challenge + b"\x00\x00" if extended else b"\x08" + challenge + b"\x00"
-    signature, status = yield from chip.send(b"\x00\x88\x00\x00" + body)
-    return challenge, signature, status
+def _challenge(chip: "Chip", forms: "tuple[bytes, ...]") -> "Generator[tuple, Any, tuple[bytes, bytes, int]]":
+    """INTERNAL AUTHENTICATE with the first Le field of `forms` that the chip takes."""
+    sent = [b""]
 
+    def attempt(le: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
+        sent[0] = chip.random(CHALLENGE_SIZE)
+        head = b"\x00\x00\x08" if len(le) == 2 else b"\x08"
+        return (yield from chip.send(b"\x00\x88\x00\x00" + head + sent[0] + le))
 
-def _too_short(status: int) -> bool:
-    """Whether a status finds fault with the expected length: 6700, 6Cxx."""
-    return status == 0x6700 or status >> 8 == 0x6C
+    signature, status = yield from lengths.ask(chip, attempt, forms)
+    return sent[0], signature, status
 
 
 def recovered(crypto: "Crypto", modulus: bytes, exponent: bytes, signature: "Bytes", challenge: "Bytes") -> bool:
@@ -121,7 +122,7 @@ def block_holds(crypto: "Crypto", block: "Bytes", challenge: "Bytes") -> bool:
 
 
 def signature_hash(group14: "Bytes | None") -> str:
-    """The hash that DG14's ActiveAuthenticationInfo names for ECDSA, "" if there is none."""
+    """The hash that DG14's ActiveAuthenticationInfo names for ECDSA, "" if there is none; UnsupportedError if nobody here knows it."""
     if group14 is None:
         return ""
     infos = Der(groups.body(group14, profile.tag_of(profile.CA_GROUP))).enter(SET)
@@ -134,6 +135,6 @@ def signature_hash(group14: "Bytes | None") -> str:
             continue
         oid = info.oid()
         if oid[:-1] != _BSI_PLAIN or not 1 <= oid[-1] <= 5:
-            raise TrustError("active authentication names an unknown signature algorithm", detail="DG14")
+            raise algorithms.unsupported("signature algorithm of active authentication", oid)
         return ("sha1", "sha224", "sha256", "sha384", "sha512")[oid[-1] - 1]
     return ""

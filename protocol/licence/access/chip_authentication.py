@@ -11,7 +11,7 @@ from protocol import pack
 from protocol.der import INTEGER, SEQUENCE, SET, Der, wrap
 from protocol.errors import CryptoError
 from protocol.licence import curves, groups, profile
-from protocol.licence.access import keys
+from protocol.licence.access import keys, lengths
 from protocol.licence.access.messaging import SecureChannel
 from protocol.licence.errors import TrustError, UnsupportedError
 from protocol.licence.trust import algorithms
@@ -30,7 +30,7 @@ _PROTOCOL = b"\x04\x00\x7f\x00\x07\x02\x02\x03"  # 0.4.0.127.0.7.2.2.3: 1 DH, 2 
 _DH, _ECDH = 1, 2
 _X942 = b"\x2a\x86\x48\xce\x3e\x02\x01"  # 1.2.840.10046.2.1: p, g, q
 _PKCS3 = b"\x2a\x86\x48\x86\xf7\x0d\x01\x03\x01"  # 1.2.840.113549.1.3.1: p, g
-_PRIVATE = 32  # bytes of a private exponent where the group's order is not told
+_PRIVATE = 32  # most bytes of a private exponent: enough for 2048 bits, whatever the group's order
 CIPHERS = (keys.DES3, keys.AES128, keys.AES192, keys.AES256)
 
 
@@ -57,7 +57,8 @@ class Offer:
         self.cipher = cipher
 
 
-def _infos(group14: "Bytes") -> Der:
+def infos_of(group14: "Bytes") -> Der:
+    """A reader over the SecurityInfos of a whole DG14."""
     outer = Der(groups.body(group14, profile.tag_of(profile.CA_GROUP)))
     inner = outer.enter(SET)
     outer.finish()
@@ -66,7 +67,7 @@ def _infos(group14: "Bytes") -> Der:
 
 def announced(group14: "Bytes") -> bool:
     """Whether a whole DG14 holds a key for chip authentication."""
-    infos = _infos(group14)
+    infos = infos_of(group14)
     while infos.more():
         name = infos.enter(SEQUENCE).oid()
         if name[:-1] == _PUBLIC_KEY:
@@ -88,7 +89,7 @@ def offer(group14: "Bytes") -> Offer:
 
     UnsupportedError if no key can be used here, TrustError if there is none.
     """
-    held, protocols = _held(group14)
+    held, protocols = _held(infos_of(group14))
     missing: Exception = TrustError("DG14 holds no key for chip authentication", detail="DG14")
     for kind, key, key_id in held:
         if isinstance(key, UnsupportedError):
@@ -102,9 +103,8 @@ def offer(group14: "Bytes") -> Offer:
     raise missing
 
 
-def _held(group14: "Bytes") -> "tuple[list[tuple], list[tuple]]":
+def _held(infos: Der) -> "tuple[list[tuple], list[tuple]]":
     """(keys as (kind, key or UnsupportedError, number), protocols as (object identifier, number of its key)); no number is b""."""
-    infos = _infos(group14)
     held: "list[tuple]" = []
     protocols: "list[tuple]" = []
     while infos.more():
@@ -156,23 +156,19 @@ def read_field_key(parent: Der) -> FieldKey:
     return FieldKey(p, g, pack.int_from(order) if order else 0, y, len(prime))
 
 
-def mapping_holds(crypto: "Crypto", group14: "Bytes", proof: "tuple[bytes, bytes]") -> bool:
-    """Whether the data of PACE's chip-authentication mapping belong to a key of DG14 (Doc 9303-11 section 4.4.3.5.2).
+def mapping_holds(crypto: "Crypto", infos: Der, proof: "tuple[bytes, bytes]") -> bool:
+    """Whether the data of PACE's chip-authentication mapping belong to a key among these SecurityInfos (Doc 9303-11 section 4.4.3.5.2).
 
-    DG14 may hold keys on other curves than the mapping's: they open nothing. TrustError if it holds none on any curve.
+    Keys on other curves than the mapping's open nothing.
     """
-    found = False
-    for _, key, _ in _held(group14)[0]:
+    for _, key, _ in _held(infos)[0]:
         if not isinstance(key, algorithms.PublicKey) or len(key.point) != len(proof[1]):
             continue
-        found = True
         try:
             if pack.ct_equal(crypto.ec_multiply(key.curve, proof[0], key.point), proof[1]):
                 return True
         except CryptoError:
             continue
-    if not found:
-        raise TrustError("the mapping and the key in DG14 do not belong together", detail="DG14")
     return False
 
 
@@ -181,8 +177,9 @@ def agree(
 ) -> "Generator[tuple, Any, tuple[bytes, bytes]]":
     """(our ephemeral public key, shared secret) with the chip's static key; yields the requests of `curves`."""
     if isinstance(key, FieldKey):
-        order = key.order or 1 << (8 * _PRIVATE)
-        size = _PRIVATE if not key.order else len(pack.be(key.order, key.size).lstrip(b"\0"))
+        bound = 1 << (8 * _PRIVATE)
+        order = key.order if 0 < key.order < bound else bound
+        size = _PRIVATE if order == bound else len(pack.be(order, _PRIVATE).lstrip(b"\0"))
         private = pack.int_from(rnd(size + 8)) % (order - 2) + 2
         public = pack.be(pow(key.base, private, key.prime), key.size)
         return public, pack.be(pow(key.public, private, key.prime), key.size)
@@ -222,15 +219,17 @@ def _set_key(chip: "Chip", public: bytes, reference: bytes) -> "Generator[tuple,
 
 
 def _authenticate(chip: "Chip", oid: bytes, public: bytes, reference: bytes) -> "Generator[tuple, Any, bool]":
-    """MSE:Set AT and GENERAL AUTHENTICATE, the two commands of the AES variants."""
-    data = wrap(0x80, oid) + reference
-    _, status = yield from chip.send(_command(b"\x00\x22\x41\xa4", data))
-    if status != 0x9000:
-        return False
-    data = wrap(0x7C, wrap(0x80, public))
-    command = _command(b"\x00\x86\x00\x00", data)
-    _, status = yield from chip.send(command + (b"\x00" if command[4] else b"\x00\x00"))
-    return status == 0x9000
+    """MSE:Set AT and GENERAL AUTHENTICATE, the two commands of the AES variants; both again for another expected length."""
+    setting = _command(b"\x00\x22\x41\xa4", wrap(0x80, oid) + reference)
+    command = _command(b"\x00\x86\x00\x00", wrap(0x7C, wrap(0x80, public)))
+
+    def attempt(le: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
+        answer = yield from chip.send(setting)
+        return (yield from chip.send(command + le)) if answer[1] == 0x9000 else answer
+
+    # 7C 00 comes back, from some nothing
+    forms = (lengths.ANY, b"\x02", b"") if command[4] else (lengths.WIDE, b"\x00\x02", b"")
+    return (yield from lengths.ask(chip, attempt, forms))[1] == 0x9000
 
 
 def _command(header: bytes, data: bytes) -> bytes:

@@ -11,7 +11,7 @@ from protocol.crypto import KeyFormatError
 from protocol.der import Der, wrap
 from protocol.errors import FormatError
 from protocol.licence import curves
-from protocol.licence.access import domains, keys
+from protocol.licence.access import domains, keys, lengths
 from protocol.licence.access.messaging import SecureChannel
 from protocol.licence.access.offers import CHIP_AUTHENTICATION, GENERIC, GENERIC_DH, INTEGRATED, INTEGRATED_DH
 from protocol.licence.curves import KeyPair
@@ -118,12 +118,25 @@ def chip_proof(crypto: "Crypto", enc: bytes, sealed: "Bytes") -> bytes:
     return plain
 
 
-def _general(command: "tuple[int, bytes]", wanted: int) -> "Generator[tuple, Any, dict[int, bytes]]":
-    """GENERAL AUTHENTICATE (class, dynamic data); the answer's objects by tag, `wanted` among them."""
+def _general(
+    command: "tuple[int, bytes]", wanted: int, size: int, more: bytes = b""
+) -> "Generator[tuple, Any, dict[int, bytes]]":
+    """GENERAL AUTHENTICATE (class, dynamic data); the answer's objects by tag, `wanted` of `size` bytes among them.
+
+    `more` is as long as what comes beside it. Both tell which length is asked for where the chip does not take a Le of zeros.
+    """
     cla, inner = command
     data = wrap(0x7C, inner)
-    answer = yield ("apdu", bytes((cla, 0x86, 0, 0, len(data))) + data + b"\x00")
-    status = pack.rd16(answer, len(answer) - 2) if len(answer) >= 2 else 0
+    exact = len(wrap(0x7C, wrap(wanted, bytes(size)) + more))
+    forms = (lengths.ANY, bytes((exact,))) if exact < 256 else (lengths.ANY,)
+    tried: "list[bytes]" = []
+    le: "bytes | None" = lengths.ANY
+    answer, status = b"", 0
+    while le is not None:
+        tried.append(le)
+        answer = yield ("apdu", bytes((cla, 0x86, 0, 0, len(data))) + data + le)
+        status = pack.rd16(answer, len(answer) - 2) if len(answer) >= 2 else 0
+        le = lengths.following(status, tried, forms) if lengths.refused(status) else None
     if status != 0x9000:
         if cla == 0 and (status >> 8 == 0x63 or status in (0x6982, 0x6988, 0x6A80)):
             raise WrongMrzError("the chip refuses what was made from the MRZ or CAN", detail=status)
@@ -186,7 +199,8 @@ class _Run:
         status = pack.rd16(answer, len(answer) - 2) if len(answer) >= 2 else 0
         if status != 0x9000 and status >> 4 != 0x63C:  # 63Cx only tells how many attempts are left
             raise AccessError("the chip does not begin the key agreement", "LIC-023", detail=status)
-        sealed = (yield from _general((0x10, b""), 0x80))[0x80]
+        size = 32 if offer.cipher in (keys.AES192, keys.AES256) else 16
+        sealed = (yield from _general((0x10, b""), 0x80, size))[0x80]
         if len(sealed) not in (16, 32):
             raise AccessError("the chip's nonce is malformed", "LIC-023")
         return decrypt_nonce(crypto, password_key(crypto, key_input, kind, offer.cipher), offer.cipher, sealed)
@@ -196,12 +210,12 @@ class _Run:
         if self.offer.mapping in (INTEGRATED, INTEGRATED_DH):
             size = {keys.AES192: 24, keys.AES256: 32}.get(self.offer.cipher, 16)
             other = self.rnd(size)
-            yield from _general((0x10, wrap(0x81, other)), 0x82)
+            yield from _general((0x10, wrap(0x81, other)), 0x82, 0)
             return self.domain.map_integrated(
                 spread(self.crypto, nonce, other, self.offer.cipher, self.domain.field_bits)
             )
         pair = yield from self.key_pair(None)
-        answer = yield from _general((0x10, wrap(0x81, pair.public)), 0x82)
+        answer = yield from _general((0x10, wrap(0x81, pair.public)), 0x82, len(pair.public))
         self.chip_map_key = answer[0x82]
         return self.domain.map_generic(nonce, (yield from self.agree(pair, answer[0x82], True)))
 
@@ -224,7 +238,7 @@ def establish(
     base = yield from run.map(nonce)
     pair = yield from run.key_pair(base)
     own = pair.public
-    chip = (yield from _general((0x10, wrap(0x83, own)), 0x84))[0x84]
+    chip = (yield from _general((0x10, wrap(0x83, own)), 0x84, len(own)))[0x84]
     if chip == own:
         raise AccessError("the chip sent our own key back", "LIC-023")
     secret = yield from run.agree(pair, chip, False)
@@ -232,10 +246,14 @@ def establish(
     mac = keys.derive(crypto, secret, keys.MAC, offer.cipher)
     tag = run.domain.token_tag
     sent = token(crypto, mac, offer.cipher, offer.oid, tag, chip)
-    last = yield from _general((0x00, wrap(0x85, sent)), 0x86)
+    mapped = offer.mapping == CHIP_AUTHENTICATION
+    proof_size = run.domain.scalar_size // 16 * 16 + 16
+    last = yield from _general(
+        (0x00, wrap(0x85, sent)), 0x86, len(sent), wrap(0x8A, bytes(proof_size)) if mapped else b""
+    )
     if not pack.ct_equal(last[0x86], token(crypto, mac, offer.cipher, offer.oid, tag, own)):
         raise AccessError("the chip's answer in the key agreement is not authentic", "LIC-023")
     channel = SecureChannel(crypto, enc, mac, 0, offer.cipher)
-    if offer.mapping != CHIP_AUTHENTICATION:
+    if not mapped:
         return Agreed(channel)
     return Agreed(channel, chip_proof(crypto, enc, last.get(0x8A, b"")), run.chip_map_key)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from protocol.licence.channel import Chip
     from protocol.licence.files import FileRead
+    from protocol.licence.trust.anchors import TrustSet
     from protocol.licence.trust.passive import Judgement
     from protocol.licence.trust.security_object import SecurityObject
 
@@ -26,16 +27,28 @@ class Proofs:
     """The proofs of one reading: `begin` once the groups with the keys were read, `end` after everything else was.
 
     Chip authentication changes the channel; the first answer in it is its proof. Where files remain to be read, one of them is that
-    answer and no command is spent on it.
+    answer and no command is spent on it. A mapping that proves the chip stands for chip authentication; where it does not, chip
+    authentication decides, and the mapping is held against the chip only if signed data announced it and nothing else can be asked.
     """
 
-    def __init__(self, chip: "Chip", sod: "SecurityObject", reads: "dict[int, FileRead]", judged: "Judgement") -> None:
+    def __init__(
+        self,
+        chip: "Chip",
+        sod: "SecurityObject",
+        reads: "dict[int, FileRead]",
+        judged: "Judgement",
+        trust: "TrustSet",
+        today: str,
+    ) -> None:
         self._chip = chip
         self._sod = sod
         self._reads = reads
         self._judged = judged
+        self._trust = trust
+        self._today = today
         self._outcomes: "list[str]" = []
         self._pending = False
+        self._early = False  # active authentication was refused, maybe because chip authentication must come first
 
     def begin(self, announced: "list[int]", going_on: bool) -> "Generator[tuple, Any, None]":
         """Run what is announced (group numbers 13, 14 in this order); `going_on`: a file is read next."""
@@ -46,8 +59,14 @@ class Proofs:
                 self._outcomes.append(passive.FAILED)
             elif not passive.listed(self._sod, group, state):
                 self._outcomes.append(passive.FAILED)  # the key itself was altered; LIC-214 says so
-            elif group == profile.AA_GROUP or _announces(self._chip, state.content, self._judged):
-                yield from self._run(group, not going_on)
+            elif group == profile.AA_GROUP:
+                yield from self._run(group, not going_on, profile.CA_GROUP in announced)
+            else:
+                agrees = _announces(self._chip, state.content, self._judged)
+                if not (yield from self._mapped(state.content, agrees)) and agrees:
+                    yield from self._run(group, not going_on)
+        if profile.CA_GROUP not in announced:
+            yield from self._mapped(None, False)
 
     def end(self) -> "Generator[tuple, Any, str]":
         """passive.PROVEN, FAILED, UNTESTED or NOT_OFFERED; a channel lost before its proof is tried once more."""
@@ -56,13 +75,39 @@ class Proofs:
                 self._outcomes.append(passive.PROVEN)
             else:
                 yield from self._run(profile.CA_GROUP, True)
+        if self._early:
+            if passive.PROVEN in self._outcomes:
+                yield from self._run(profile.AA_GROUP, True)
+            elif passive.UNTESTED not in self._outcomes:  # else what must come first cannot be run here
+                self._judged.note("LIC-240")
+                self._outcomes.append(passive.FAILED)
         for outcome in (passive.FAILED, passive.PROVEN, passive.UNTESTED):
             if outcome in self._outcomes:
                 return outcome
         return passive.NOT_OFFERED
 
-    def _run(self, group: int, confirm: bool) -> "Generator[tuple, Any, None]":
-        """One mechanism and its outcome, unless that is left to the next answer."""
+    def _mapped(self, group14: "bytes | bytearray | None", agrees: bool) -> "Generator[tuple, Any, bool]":
+        """Whether the mapping proved the chip, or failed with nothing after it; `agrees`: chip authentication can still be asked for."""
+        if self._chip.pace_proof is None:
+            return False
+        from protocol.licence.access import mapping
+
+        try:
+            held = yield from mapping.proves(self._chip, group14, self._sod, self._trust, self._today)
+            failed = not held and not agrees and group14 is not None and mapping.announced(group14)
+        except (LicenceError, FormatError, CryptoError) as cause:
+            self._judged.note("LIC-242", cause.code)
+            self._outcomes.append(passive.FAILED)
+            return True
+        if held:
+            self._outcomes.append(passive.PROVEN)
+        elif failed:
+            self._judged.note("LIC-242")
+            self._outcomes.append(passive.FAILED)
+        return held or failed
+
+    def _run(self, group: int, confirm: bool, again: bool = False) -> "Generator[tuple, Any, None]":
+        """One mechanism and its outcome, unless that is left to the next answer, or (`again`) to another try after chip authentication."""
         failed = "LIC-240" if group == profile.AA_GROUP else "LIC-242"
         judged = self._judged
         try:
@@ -75,14 +120,16 @@ class Proofs:
             judged.note(failed, cause.detail if isinstance(cause, MessagingError) else cause.code)
             self._outcomes.append(passive.FAILED)
             return
-        self._pending = held and group == profile.CA_GROUP and self._chip.pace_proof is None and not self._chip.proven
-        if self._pending:
+        if group == profile.AA_GROUP:
+            self._early = held is None and again
+        self._pending = bool(held) and group == profile.CA_GROUP and not self._chip.proven
+        if self._pending or (held is None and again):
             return
         if not held:
             judged.note(failed)
         self._outcomes.append(passive.PROVEN if held else passive.FAILED)
 
-    def _twice(self, group: int, confirm: bool) -> "Generator[tuple, Any, bool]":
+    def _twice(self, group: int, confirm: bool) -> "Generator[tuple, Any, bool | None]":
         """Run one mechanism; a channel that the chip dropped is rebuilt and the mechanism repeated, once."""
         if not self._pending:
             try:
@@ -113,7 +160,7 @@ def _announces(chip: "Chip", group14: "bytes | bytearray", judged: "Judgement") 
     return announced
 
 
-def _run(chip: "Chip", group: int, reads: "dict[int, FileRead]", confirm: bool) -> "Generator[tuple, Any, bool]":
+def _run(chip: "Chip", group: int, reads: "dict[int, FileRead]", confirm: bool) -> "Generator[tuple, Any, bool | None]":
     if group == profile.AA_GROUP:
         from protocol.licence.access import active
 
@@ -122,7 +169,4 @@ def _run(chip: "Chip", group: int, reads: "dict[int, FileRead]", confirm: bool) 
         return (yield from active.run(chip, reads[group].content, extra))
     from protocol.licence.access import chip_authentication
 
-    content = reads[group].content
-    if chip.pace_proof is not None:
-        return chip_authentication.mapping_holds(chip.crypto, content, chip.pace_proof)
-    return (yield from chip_authentication.run(chip, content, confirm))
+    return (yield from chip_authentication.run(chip, reads[group].content, confirm))

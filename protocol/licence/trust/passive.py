@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from protocol.crypto import Crypto
+    from protocol.licence.access.mapping import CardSecurity
     from protocol.licence.files import FileRead
     from protocol.licence.trust.anchors import TrustSet
     from protocol.licence.trust.security_object import SecurityObject
@@ -95,9 +96,15 @@ def judge_signer(
 
 
 def judge_signer_steps(
-    crypto: "Crypto", sod: "SecurityObject", trust: "TrustSet", country: str, issued: str, today: str, result: Judgement
+    crypto: "Crypto",
+    sod: "SecurityObject | CardSecurity",
+    trust: "TrustSet",
+    country: str,
+    issued: str,
+    today: str,
+    result: Judgement,
 ) -> "Generator[tuple, Any, None]":
-    """Verify the SOD's signature and its signer's chain; yields the requests of `curves`.
+    """Verify the signature of the SOD, or of EF.CardSecurity, and its signer's chain; yields the requests of `curves`.
 
     `country`: two letters of the state that the licence says it is from ("" = it does not say: no issuer is known then, and an
     anchor's country is no finding);
@@ -114,7 +121,13 @@ def judge_signer_steps(
 
 
 def _signer(
-    crypto: "Crypto", sod: "SecurityObject", trust: "TrustSet", country: str, issued: str, today: str, result: Judgement
+    crypto: "Crypto",
+    sod: "SecurityObject | CardSecurity",
+    trust: "TrustSet",
+    country: str,
+    issued: str,
+    today: str,
+    result: Judgement,
 ) -> "Generator[tuple, Any, None]":
     signer = sod.signed.signer_certificate()
     if not (yield from sod.signed.holds_steps(crypto, signer)):

@@ -36,6 +36,8 @@ def build(profile: dict[str, Any], pki: Pki, rng: Callable[[int], bytes] = secre
     abilities = _abilities(profile, pki)
     groups = _groups(profile, person)
     offers = [offer.info() for offer in abilities.pace]
+    if abilities.mapping is not None:
+        abilities.card_security = _card_security(profile, pki, abilities.mapping, offers)
     groups.update(_key_groups(profile, abilities, offers))
     signed = {number: data for number, data in groups.items() if number not in profile.get("unlisted", ())}
     if "sod_of" in profile:
@@ -99,7 +101,23 @@ def _abilities(profile: dict[str, Any], pki: Pki) -> Abilities:
         abilities.active = _active(pki, **profile["active"])
     if "agreement" in profile:
         abilities.agreement = _agreement(**profile["agreement"])
+    if "mapping" in profile:
+        abilities.mapping = _agreement(**profile["mapping"])
+        abilities.keeps_channel = profile.get("keeps_channel", True)
     return abilities
+
+
+def _card_security(profile: dict[str, Any], pki: Pki, key: AgreementKey, offers: list[bytes]) -> bytes:
+    """EF.CardSecurity with the mapping's key, as "card_security" says: {signer, kind, damage}, or None for none."""
+    how = profile.get("card_security", {})
+    if how is None:
+        return b""
+    issued = dt.datetime.strptime(person_of(profile).issue, "%Y%m%d").replace(tzinfo=dt.UTC)
+    signer = pki.signers[how.get("signer", profile.get("signer", "dz"))]
+    made = sod.card_security(
+        security_infos(*offers, *key.infos()), signer, issued, how.get("kind", sod.SECURITY_OBJECT)
+    )
+    return attacks.damaged(made, how["damage"]) or b"" if "damage" in how else made
 
 
 def _offer(text: str) -> Offer:

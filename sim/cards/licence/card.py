@@ -28,7 +28,8 @@ class Quirks:
     `bac_first`: status of the first good BAC attempt after power-on, which fails (0: it does not). `bac_wrong`:
     status of a BAC attempt with wrong keys. `lose_channel_at`: the n-th protected command since power-on gives
     `lose_with` in clear and ends the channel, once (0: never). `extended`: extended length is understood. `strict`: a
-    protected answer that does not fit 256 bytes is refused with 6700 unless the command is extended. `most`: an extended
+    protected answer that does not fit 256 bytes is refused with 6700 unless the command is extended; a Le of zeros counts as 256
+    there, although ISO/IEC 7816-4 5.4 lets it ask for what there is. `most`: an extended
     Le beyond it gives 6700 (0: no such limit).
     """
 

@@ -1,7 +1,7 @@
 """A licence chip with abilities: PACE instead of (or beside) BAC, active and chip authentication, files outside the application.
 
 `Abilities` says what it can do and how it cheats. ICAO Doc 9303-11 sections 4.4, 6.1 and 6.2. The master file holds EF.CardAccess
-(011C), EF.ATR/INFO (2F01); the application holds the rest.
+(011C), EF.ATR/INFO (2F01), read freely, and EF.CardSecurity (011D), read secured; the application holds the rest.
 """
 
 import secrets
@@ -12,19 +12,21 @@ from typing import Any
 from sim.cards import base
 from sim.cards.base import Apdu, sw
 from sim.cards.licence.card import CARD_ACCESS, Content, LicenceCard, Quirks
+from sim.cards.licence.messaging import MISSING_OBJECTS
 from sim.cards.licence.proof.domains import BadPoint
 from sim.cards.licence.proof.keys import ActiveKey, AgreementKey
 from sim.cards.licence.proof.pace import Offer, PaceServer, mrz_password
 from sim.cards.tlv import read, tlv
 
-ATR_INFO = 0x01
+ATR_INFO, CARD_SECURITY = 0x01, 0x1D
 
 
 @dataclass
 class Abilities:
     """`pace` offers (the first is not preferred by the chip); `can` digits of the card access number; `fault` of PACE (see
     proof.pace); `active`, `agreement` keys; `bac` False: no basic access control; `knows_pace` False: the chip offers PACE in
-    its files but does not know the commands.
+    its files but does not know the commands; `mapping` the key of the chip-authentication mapping if it is not `agreement`'s;
+    `card_security` bytes of EF.CardSecurity; `keeps_channel` False: a SELECT of the master file ends the channel.
     """
 
     pace: list[Offer] = field(default_factory=list)
@@ -35,6 +37,9 @@ class Abilities:
     agreement: AgreementKey | None = None
     bac: bool = True
     atr_info: bytes = b""
+    mapping: AgreementKey | None = None
+    card_security: bytes = b""
+    keeps_channel: bool = True
 
 
 class Chip(LicenceCard):
@@ -56,6 +61,7 @@ class Chip(LicenceCard):
         self._fresh: Any = None
         self._by_pace = False
         self._protocol = b""
+        self._secured = False
 
     def process(self, apdu: Apdu) -> bytes:
         """One command; PACE's own commands come in clear and with chaining."""
@@ -69,7 +75,12 @@ class Chip(LicenceCard):
         return super().process(apdu)
 
     def _protected(self, apdu: Apdu) -> bytes:
+        self._secured = True
         answer = super()._protected(apdu)
+        self._secured = False
+        if apdu.ins == 0xA4 and not self._selected and not self.abilities.keeps_channel:
+            self._forget()
+            return sw(MISSING_OBJECTS)
         if self._fresh is not None:
             self._channel, self._fresh = self._fresh, None
         return answer
@@ -88,7 +99,9 @@ class Chip(LicenceCard):
 
     def _select(self, apdu: Apdu) -> tuple[bytes, int]:
         if apdu.p1 == 0x00 and apdu.data == b"\x3f\x00":
-            self._forget()
+            if not (self._secured and self._by_pace):
+                self._forget()
+            self._selected, self._current = False, None
             return b"", base.OK
         channel, by_pace = self._channel, self._by_pace
         answer = super()._select(apdu)
@@ -97,12 +110,19 @@ class Chip(LicenceCard):
         return answer
 
     def _read_master(self, apdu: Apdu) -> tuple[bytes, int]:
-        file, offset = apdu.p1 & 0x1F, apdu.p2
-        content = self.content.files.get(CARD_ACCESS) if file == CARD_ACCESS else None
-        if file == ATR_INFO:
-            content = self.abilities.atr_info or None
-        if not apdu.p1 & 0x80 or content is None:
+        abilities = self.abilities
+        file, offset = (apdu.p1 & 0x1F, apdu.p2) if apdu.p1 & 0x80 else (self._current, apdu.p1 << 8 | apdu.p2)
+        held = {
+            CARD_ACCESS: self.content.files.get(CARD_ACCESS),
+            ATR_INFO: abilities.atr_info,
+            CARD_SECURITY: abilities.card_security,
+        }
+        content = held.get(file) if file is not None else None
+        if not content:
             return b"", base.NOT_FOUND
+        if file == CARD_SECURITY and not self._secured:
+            return b"", base.SECURITY
+        self._current = file
         return self._piece(content, offset, apdu.le or 0)
 
     # PACE
@@ -130,7 +150,8 @@ class Chip(LicenceCard):
             password = mrz_password(self.content.mrz_information)
         else:
             return b"", base.NO_DATA
-        static = abilities.agreement.held if abilities.agreement is not None else 0
+        key = abilities.mapping or abilities.agreement
+        static = key.held if key is not None else 0
         self._server = PaceServer(offers[0], password, static, abilities.fault)
         return b"", base.OK
 

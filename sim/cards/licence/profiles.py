@@ -11,6 +11,8 @@ abilities
   bac          False: no basic access control              atr_info      bytes of EF.ATR/INFO
   active       {key: "RSA-1024" | curve, hash, held}       announces_extended  in the ATR
   agreement    {domain, suite, key_id, standardised, held} (held: "own", "other" = a clone's own key, "none")
+  mapping      the same: a key of its own for CAM, in EF.CardSecurity alone; card_security {signer, kind, damage} or None = no such file
+  keeps_channel False: selecting the master file ends the channel
 after signing
   alter        {group: "category" | "name" | "bit" …}      damage        {file: see attacks.damaged}
   strip        groups taken off the chip and EF.COM        hide          groups taken off EF.COM only
@@ -80,6 +82,9 @@ PROVING: dict[str, dict[str, Any]] = {
     "pace-im-p256": {"person": "amina", "pace": ["IM P-256 AES-256"]},
     "pace-im-dh": {"person": "amina", "pace": ["IM RFC5114 AES-128"]},
     "pace-cam": {"person": "amina", "pace": [_CAM], "agreement": _CA},
+    "pace-cam-own": {"person": "amina", "pace": [_CAM], "agreement": _CA, "mapping": {}},
+    "pace-cam-other-curve": {"person": "amina", "pace": [_CAM], "agreement": {"domain": "P-384"}, "mapping": {}},
+    "pace-cam-alone": {"person": "amina", "pace": [_CAM], "mapping": {}, "group14_silent": True},
     "pace-two": {"person": "amina", "pace": ["GM P-256 AES-128", _GM]},
     "pace-only": {"person": "amina", "pace": [_GM], "bac": False},
     "pace-can": {"person": "amina", "pace": [_GM], "can": "314159", "bac": False},
@@ -120,6 +125,12 @@ FALSE: dict[str, dict[str, Any]] = {
     "clone-both-stripped": {"person": "amina", "active": _AA, "agreement": _CA, "strip": (13, 14)},
     "clone-half": {"person": "amina", "active": _AA, "agreement": {**_CA, "held": "other"}},
     "clone-cam": {"person": "amina", "pace": [_CAM], "agreement": {**_CA, "held": "other"}},
+    "clone-cam-own": {
+        "person": "amina",
+        "pace": [_CAM],
+        "agreement": {**_CA, "held": "other"},
+        "mapping": {"held": "other"},
+    },
     "clone-cam-silent": {"person": "amina", "pace": [_CAM], "agreement": _CA, "pace_fault": "no-proof"},
     "pace-refused": {"person": "amina", "pace": [_GM], "pace_fault": "refuse"},
     "pace-unknown-commands": {"person": "amina", "pace": [_GM], "knows_pace": False},

@@ -3,6 +3,7 @@
 from drivers.contracts.picture import BROKEN, UNABLE
 from protocol import records as r
 from protocol.licence import reader as licence_reader
+from protocol.licence.errors import ReadError
 from protocol.licence.profile import EU_PORTRAIT_GROUP, PORTRAIT_GROUP
 from protocol.licence.trust.anchors import TrustSet
 from terminal import localtime
@@ -14,9 +15,8 @@ PICTURE_WIDTH, PICTURE_HEIGHT = 112, 144
 _WORDS = {UNABLE: "portrait.unable", BROKEN: "portrait.broken"}
 _PORTRAITS = (PORTRAIT_GROUP, EU_PORTRAIT_GROUP)  # a reading has one of them
 _WAIT_MS = 60000
-_RANDOM = (
-    192  # bytes fetched from the secure element before the session: a few mutual authentications and the chip's proof
-)
+_RANDOM = 224  # bytes drawn from the secure element before the session: PACE over 256 bits and both proofs leave _LEAST
+_LEAST = 96  # bytes there whenever the machine goes on: more than it takes at once (74 for a scalar of P-521)
 
 
 async def read(t, mrz, resume, vehicle: str, with_portrait: bool = True):  # noqa: ANN001, ANN201 - Terminal, Mrz, Resume → dict
@@ -29,9 +29,8 @@ async def read(t, mrz, resume, vehicle: str, with_portrait: bool = True):  # noq
     kept = t.parameter("trust").body
     trust = TrustSet(kept["anchors"], (), kept.get("crls", ()))
     kept = None
-    stock = bytearray()
-    while len(stock) < _RANDOM:
-        stock.extend(await t.ports.se.random(32))
+    stock = _Stock(t.ports.se)
+    await stock.fill(_RANDOM)
     reader = t.ports.licence_reader
     await t.face.show("licence_present")
     await ask.card(t, reader, _WAIT_MS)
@@ -49,13 +48,13 @@ async def read(t, mrz, resume, vehicle: str, with_portrait: bool = True):  # noq
             await t.face.show("licence_progress", file=name, done=done, total=total)
 
     machine = licence_reader.read_licence(
-        t.ports.crypto, mrz, _Stock(stock).take, trust, localtime.yyyymmdd(t.now()), groups=(1, 11) if pictures is None else (1, 11, PORTRAIT_GROUP),
+        t.ports.crypto, mrz, stock.take, trust, localtime.yyyymmdd(t.now()), groups=(1, 11) if pictures is None else (1, 11, PORTRAIT_GROUP),
         resume=resume, atr=atr, room=t.ports.answer_room if reader.extended_length else 0,
     )  # fmt: skip
     curves = Curves(t.ports.se if t.ports.curves_in_element else None)
     curves.handlers["progress"] = progress
     try:
-        reading = await drive(reader, machine, curves.handlers)
+        reading = await drive(reader, machine, curves.handlers, stock.top_up)
     finally:
         machine.close()  # whatever went wrong: no session key stays
         await reader.disconnect()
@@ -111,18 +110,32 @@ def portrait(resume):  # noqa: ANN001, ANN201
 
 
 class _Stock:
-    """Random bytes drawn beforehand, each given out once."""
+    """Random bytes drawn ahead, because the machine takes them without waiting for the secure element; each is given out once."""
 
-    def __init__(self, stock: bytearray) -> None:
-        self._stock = stock
-        self._at = 0
+    def __init__(self, se) -> None:  # noqa: ANN001 - SecureElement
+        self._se = se
+        self._held = bytearray(_RANDOM)
+        self._count = 0
+
+    async def fill(self, least: int) -> None:
+        """Draw until `least` bytes are there, at most _RANDOM."""
+        while self._count < least:
+            drawn = await self._se.random(min(32, _RANDOM - self._count))
+            self._held[self._count : self._count + len(drawn)] = drawn
+            self._count += len(drawn)
+
+    async def top_up(self) -> None:
+        """What the machine may take before it asks for anything."""
+        await self.fill(_LEAST)
 
     def take(self, count: int) -> bytes:
-        """The next `count` bytes; an empty stock raises IndexError rather than repeat."""
-        if self._at + count > len(self._stock):
-            raise IndexError("random stock used up")
-        self._at += count
-        return bytes(self._stock[self._at - count : self._at])
+        """`count` bytes that nobody had before; ReadError LIC-031 rather than fewer or the same again."""
+        if count > self._count:
+            raise ReadError("more random bytes are needed at once than were drawn", detail=count)
+        self._count -= count
+        taken = bytes(self._held[self._count : self._count + count])
+        self._held[self._count : self._count + count] = bytes(count)
+        return taken
 
 
 def held(row: dict) -> str:

@@ -1,5 +1,6 @@
 """Chips that are out of the ordinary where the profiles have no word for it."""
 
+import copy
 import importlib
 from collections.abc import Callable
 from typing import Any
@@ -85,4 +86,71 @@ def ends_the_channel(chip: Any, most: int, status: int) -> Any:
         return status.to_bytes(2, "big")
 
     chip._plain, chip.respond = inner, outer
+    return chip
+
+
+def by_length(chip: Any, ins: int, takes: Callable[[int | None, bytes], bool], status: int, clear: bool = False) -> Any:
+    """The chip, answering instruction `ins` with `status` (xx: the answer's own length) unless `takes` says yes to Le and answer.
+
+    `clear`: the status comes in clear and ends the channel. What a refused command would have changed on the chip is undone.
+    """
+    plain, respond, step = chip._plain, chip.respond, chip._pace_step
+    ended: "list[bool]" = []
+
+    def said(data: bytes) -> int:
+        return 0x6C00 | len(data) & 255 if status == 0x6C00 else status
+
+    def inner(apdu: Any) -> Any:
+        before = chip._fresh
+        answer = plain(apdu)
+        if apdu.ins != ins or answer[1] != 0x9000:
+            return answer
+        if takes(apdu.le, answer[0]):
+            return (b"", answer[1]) if apdu.le is None else answer
+        chip._fresh = before
+        ended.append(clear)
+        return b"", said(answer[0])
+
+    def paced(apdu: Any) -> Any:
+        server = chip._server
+        kept = copy.copy(server)
+        answer = step(apdu)
+        if ins != 0x86 or answer[1] != 0x9000 or takes(apdu.le, answer[0]):
+            return answer
+        chip._server, chip._channel, chip._by_pace = kept, None, False
+        return b"", said(answer[0])
+
+    def outer(command: bytes) -> bytes:
+        ended.clear()
+        answer = respond(command)
+        if not any(ended):
+            return answer
+        chip._channel = None
+        return said(b"").to_bytes(2, "big")
+
+    chip._plain, chip.respond, chip._pace_step = inner, outer, paced
+    return chip
+
+
+def exactly(le: "int | None", answer: bytes) -> bool:
+    """For `by_length`: the one length that this chip takes is its answer's."""
+    return (le or 0) == len(answer)
+
+
+def without(le: "int | None", answer: bytes) -> bool:
+    """For `by_length`: this chip takes no expected length at all."""
+    return le is None
+
+
+def signing_late(chip: Any, status: int, ever: bool = True) -> Any:
+    """The chip, refusing active authentication with `status` before chip authentication (or, unless `ever`, after it too)."""
+    agree, sign = chip._agree, chip._internal_authenticate
+    agreed: "list[bool]" = []
+
+    def noted(*what: Any) -> Any:
+        agreed.append(True)
+        return agree(*what)
+
+    chip._agree = noted
+    chip._internal_authenticate = lambda apdu: sign(apdu) if agreed and ever else (b"", status)
     return chip

@@ -24,6 +24,7 @@ REQUIREMENTS: dict[str, str] = {
     "LA-10": "An EU licence opens by its AID and one-line MRZ (EU annex I, ISO 18013-3 annex B)",
     "LA-11": "After access no command goes in clear; a lost channel is opened with new random numbers (ICAO 9303-11 9.8)",
     "LA-12": "A wrong password of PACE is LIC-021, without BAC (ICAO 9303-11 4.4)",
+    "LA-13": "Channels are rebuilt a bounded number of times, each with fresh randomness; then the reading ends (project)",
     # reading
     "LR-01": "Files are read by short identifier, then READ BINARY; neither SELECT EF nor instruction B1 is needed (field)",
     "LR-02": "6Cxx, 6282 and short answers end a file where it ends (ISO 7816-4, field)",
@@ -68,6 +69,9 @@ REQUIREMENTS: dict[str, str] = {
     "LP-09": "A DG14 without a key for chip authentication announces none",
     "LP-11": "A signature too large for a short answer is asked for with extended length where the card has it; then no length excuses a refusal",
     "LP-12": "Where DG14 holds several keys, a key goes with the protocol that names its number, and the mapping with the key of its curve",
+    "LP-13": "Where a chip finds fault with a length (6Cxx, 6700), its own is asked for before anything is concluded (field)",
+    "LP-14": "The mapping's key is in DG14 or in a believed EF.CardSecurity; else chip authentication decides (ICAO 9303-11 9.2.11)",
+    "LP-15": "A chip that refuses active authentication before chip authentication is asked again after it (project)",
     "LP-10": "A channel lost during a proof is no clone; each challenge is fresh",
     # outside the process
     "LX-01": "Strangers reach the simulated chip through pcscd and decode its answers (opensc-tool, openssl)",

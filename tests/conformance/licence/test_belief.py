@@ -27,7 +27,7 @@ FINDINGS = {
     "rsa-sha1": ["LIC-225"],
 }
 ELSEWHERE = ("unknown", "impostor", "foreign", "foreign-posing", "explicit-generator", "explicit-order", "explicit-b",
-             "unknown-critical", "two-algorithms")  # fmt: skip
+             "unknown-critical", "two-algorithms", "of-aged", "of-no-usage")  # fmt: skip
 FROM, UNTIL = dt.datetime(2025, 1, 1, tzinfo=dt.UTC), dt.datetime(2025, 12, 31, tzinfo=dt.UTC)
 
 
@@ -52,6 +52,16 @@ def test_every_hash_of_content_and_groups(name: str, how: str) -> None:
 def test_without_a_signing_time_the_date_of_issue_stands_for_it() -> None:
     got = bench.read({**profile("amina"), "signer": "retired", "sod": {"signing_time": False}}).done
     assert got.findings == ["LIC-221"]
+
+
+@meets("LB-03")
+@pytest.mark.parametrize(("name", "findings"), [("aged", []), ("no-usage", ["LIC-233"])])
+def test_an_authority_is_judged_by_its_own_rights_when_it_certified(name: str, findings: "list[str]") -> None:
+    """One whose private-key period ended since then, one whose certificate does not let it certify anybody."""
+    trust = TrustSet(bench.pki().anchors("csca-" + name))
+    got = bench.read({**profile("amina"), "portrait_bytes": 300, "signer": "of-" + name}, trust=trust).done
+    assert (got.verdict, got.findings) == (DATA, findings)
+    assert got.details == [("LIC-233", "authority")] * len(findings)
 
 
 @meets("LB-11")

@@ -93,6 +93,7 @@ def test_odd_chips_come_out_the_same_on_the_device(tmp_path: Path) -> None:
     quick = {**profile("amina"), "portrait_bytes": 2500}
     announcing = {**quick, "announces_extended": True}
     large = {**profile("active-rsa-2048"), "portrait_bytes": 2500}
+    late = {**profile("both-proofs"), "portrait_bytes": 300}
     short = (1, 11)
     compare(
         [
@@ -100,9 +101,47 @@ def test_odd_chips_come_out_the_same_on_the_device(tmp_path: Path) -> None:
             (announcing, (1, 4), False, 1024, odd_chips.ends_the_channel(bench.chip_of(announcing), 256, 0x6F00)),
             (large, short, False, 1024, odd_chips.answering(large, lambda _: (b"", 0x6700))),
             (large, short, False, 0, odd_chips.clear(bench.chip_of(large), lambda _: True, 0x6C00)),
+            (late, short, False, 0, odd_chips.signing_late(bench.chip_of(late), 0x6982)),
         ],
         tmp_path,
     )
+
+
+@meets("LX-03")
+def test_lengths_asked_again_come_out_the_same_on_the_device(tmp_path: Path) -> None:
+    """Signatures and answers that come for their own length alone."""
+    signs, agrees, paces = (
+        {**profile(name), "portrait_bytes": 300} for name in ("active-rsa-sha1", "agreement-aes128", "pace-gm")
+    )
+    strict = {**profile("strict"), "portrait_bytes": 300, "active": {"key": "P-256"}}
+    small = {**profile("extended-small"), "portrait_bytes": 300, "active": {"key": "RSA-2048"}}
+    short = (1, 11)
+
+    def odd(given: "dict[str, Any]", ins: int, status: int, clear: bool = False) -> Any:
+        return odd_chips.by_length(bench.chip_of(given), ins, odd_chips.exactly, status, clear)
+
+    compare(
+        [
+            (signs, short, False, 0, odd(signs, 0x88, 0x6C00)),
+            (signs, short, False, 0, odd(signs, 0x88, 0x6700, True)),
+            (agrees, short, False, 0, odd(agrees, 0x86, 0x6700)),
+            (paces, short, False, 0, odd(paces, 0x86, 0x6C00)),
+            (strict, short, False, 0),
+            (small, short, False, 0x7000),
+        ],
+        tmp_path,
+    )
+
+
+@meets("LX-03")
+def test_the_key_of_the_mapping_is_found_the_same_on_the_device(tmp_path: Path) -> None:
+    """In EF.CardSecurity alone, on another curve than DG14's, in a copied file; through a channel that ends on the way to it."""
+    short = (1, 11)
+    names = ("pace-cam-own", "pace-cam-other-curve", "pace-cam-alone", "clone-cam-own")
+    cases = [(profile(name), short, False, 0) for name in names]
+    cases.append(({**profile("pace-cam-own"), "keeps_channel": False}, short, False, 0))
+    cases.append(({**profile("pace-cam-own"), "card_security": {"signer": "unknown"}}, short, False, 0))
+    compare(cases, tmp_path)
 
 
 @meets("LX-03")

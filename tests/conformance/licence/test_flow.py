@@ -1,6 +1,7 @@
 """The terminal's own flow at a simulated chip: a card pulled at any command leaves one record, restrictions reach the screen."""
 
 import asyncio
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -182,6 +183,48 @@ def test_names_and_portraits_that_nobody_signed_are_not_shown_as_signed() -> Non
         assert verdict[1]["findings"] == ["LIC-210"] * bool(unlisted)
         assert bool(verdict[1]["name_ar"]) is names and verdict[1]["name_lat"]
         assert portrait[0] == "licence_portrait" and portrait[1]["proven"] is proven
+
+
+def losing(chip: Any, every: int, shy: bool = False) -> Any:
+    """The chip, losing its channel at `every` so many protected commands; `shy`: it refuses each first BAC too."""
+    inner, count, tries = chip.respond, itertools.count(1), itertools.count(1)
+
+    def respond(command: bytes) -> bytes:
+        if command[0] & 0x0C == 0x0C and next(count) % every == 0:
+            chip._channel = None
+            return b"\x69\x88"
+        if shy and command[1] == 0x82 and next(tries) % 2:
+            return b"\x63\x00"
+        return inner(command)
+
+    chip.respond = respond
+    return chip
+
+
+@meets("LA-13")
+@pytest.mark.parametrize("shy", [False, True])
+@pytest.mark.parametrize(
+    "name", ["amina", "pace-gm", "pace-gm-aes256", "pace-everything", "both-proofs", "agreement-dh"]
+)
+def test_a_chip_that_loses_channels_for_ever_ends_in_a_verdict_or_a_coded_error(name: str, shy: bool) -> None:
+    given = {**profile(name), "portrait_bytes": 300}
+
+    async def run(every: int) -> "tuple[str, AtAChip]":
+        reader = PulledReader(0)
+        await reader.insert(losing(bench.chip_of(given), every, shy))
+        terminal = AtAChip(reader)
+        terminal.face.keys = ["cancel"] * 2 + ["ok"] * 5
+        fine = Fine(terminal)
+        fine.mrz = bench.print_of(given)
+        return await fine._read(), terminal
+
+    ends = [asyncio.run(run(every)) for every in (1, 2, 3, 5, 8, 20, 60)]
+    for following, terminal in ends:
+        shown = terminal.face.screens()
+        assert following in ("end", "abandon", "plate") and set(shown[-2:]) & {"licence_verdict", "licence_unreadable"}
+        assert shown.count("error") <= 1
+    assert ends[0][1].face.screens()[-2:] == ["error", "licence_unreadable"]
+    assert ends[-1][1].face.screens()[-1] == "licence_verdict"
 
 
 @meets("LR-06")

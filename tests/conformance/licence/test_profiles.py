@@ -47,7 +47,7 @@ EXPECTED: "dict[str, tuple[Any, ...]]" = {
          "pace-two", "pace-only", "pace-can"),
         PACE,
     ),
-    "pace-cam": proven("PACE"),
+    **dict.fromkeys(("pace-cam", "pace-cam-own", "pace-cam-other-curve", "pace-cam-alone"), proven("PACE")),
     "pace-everything": proven("PACE"),
     "pace-unknown-curve": plain("LIC-245"),
     "eu": plain(),
@@ -80,7 +80,7 @@ EXPECTED: "dict[str, tuple[Any, ...]]" = {
     "clone-agreement-stripped": cloned("LIC-211", "LIC-213", "LIC-243"),
     "clone-both-stripped": cloned("LIC-211", "LIC-213", "LIC-241", "LIC-243"),
     "clone-half": cloned("LIC-242"),
-    "clone-cam": cloned("LIC-242", access="PACE"),
+    **dict.fromkeys(("clone-cam", "clone-cam-own"), cloned("LIC-242", access="PACE")),
     **dict.fromkeys(
         ("clone-cam-silent", "pace-refused", "pace-unknown-commands", "pace-false-token", "pace-reflected", "pace-off-curve",
          "pace-short-nonce", "pace-missing-object", "pace-broken-off"),

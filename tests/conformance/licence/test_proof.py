@@ -209,5 +209,25 @@ def test_the_mapping_is_proved_by_the_key_on_its_curve(first: str, monkeypatch: 
     chip = odd_chips.two_keys(given, keys, monkeypatch)
     chip.abilities.agreement = keys[1]
     assert bench.read(given, chip).done.verdict == records.VERDICT_GENUINE
-    copied = odd_chips.two_keys(given, (other, AgreementKey(mapped.domain, Suite("AES-128"), 8)), monkeypatch)
+    unfit = AgreementKey(mapped.domain, Suite("AES-128"), 8)
+    fallback = odd_chips.two_keys(given, (other, unfit), monkeypatch)
+    assert (
+        bench.read(given, fallback).done.verdict == records.VERDICT_GENUINE
+    )  # by chip authentication, with the other key
+    for key in (other, unfit):
+        key.held = key.group.random()
+    copied = odd_chips.two_keys(given, (other, unfit), monkeypatch)
     assert bench.read(given, copied).done.verdict == records.VERDICT_CLONE  # it maps with a key that DG14 does not hold
+
+
+@meets("LP-01")
+@pytest.mark.parametrize(
+    "name", ["04007F00070101040106", "2A8648CE3D040302"]
+)  # ecdsa-plain-RIPEMD160, ecdsa-with-SHA256
+def test_a_signature_algorithm_that_nobody_here_knows_leaves_the_chip_unproven(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {**profile("active-p256"), "portrait_bytes": 2500}
+    info = tlv(0x30, tlv(0x06, bytes.fromhex("678108010105")), tlv(0x02, b"\x01"), tlv(0x06, bytes.fromhex(name)))
+    got = bench.read(given, odd_chips.with_infos(given, (info,), monkeypatch)).done
+    assert (got.verdict, got.findings, got.chip) == (records.VERDICT_DATA_GENUINE, ["LIC-244"], "untested")

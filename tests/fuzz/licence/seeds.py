@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+from typing import Any
 
 from PIL import Image
 
@@ -28,6 +29,7 @@ def seeds(target: str, pki: Pki) -> "list[bytes]":
         build({**profile("amina"), "signer": name, "portrait_bytes": 64}, pki).content.files[0x1D]
         for name in sorted(SIGNERS)
     ]
+    card: Any = build({**profile("pace-cam-own"), "portrait_bytes": 64}, pki)
     certificates = [pki.signers[name].der for name in sorted(SIGNERS)] + [pki.csca.der] + lists(pki)
     made = {
         "tlv": every,
@@ -38,7 +40,7 @@ def seeds(target: str, pki: Pki) -> "list[bytes]":
             if len(content) < 3000 and (number < 15 or number == 0x1E)
         ],
         "certificates": certificates,
-        "sod": signed,
+        "sod": [*signed, card.abilities.card_security],
         "infos": [files[number] for files in chips for number in (13, 14, 0x1C) if number in files],
         "answers": [bytes(14), bytes.fromhex("8709016375432908C044F6990290008E08FA855A5D4C50A8ED9000")],
         "mrz": [mrz_lines(person).encode() for person in PEOPLE.values()] + [b"314159"],

@@ -11,11 +11,11 @@ from drivers.contracts.picture import BROKEN, UNABLE
 from drivers.picture_stream import StreamPicture
 from protocol import tlv
 from protocol.crypto.native import NativeCrypto
-from protocol.der import Der
+from protocol.der import SET, Der
 from protocol.errors import TasdidError
 from protocol.jpeg.decoder import Decoder
 from protocol.licence import channel, files, groups, mrz, profile, reader
-from protocol.licence.access import active, chip_authentication, keys, offers, pace
+from protocol.licence.access import active, chip_authentication, keys, mapping, offers, pace
 from protocol.licence.access.messaging import SecureChannel
 from protocol.licence.trust import algorithms, crl, passive, security_object, x509
 from protocol.licence.trust.anchors import TrustSet
@@ -99,7 +99,13 @@ def certificate_bytes(data: bytes) -> None:
 
 
 def sod_bytes(data: bytes) -> None:
-    """Security objects, parsed and judged."""
+    """Security objects and EF.CardSecurity, parsed and judged."""
+    card = coded(mapping.CardSecurity, data)
+    if card is not None:
+        judged = passive.Judgement()
+        coded(passive.judge_signer, _crypto, card, trust(), "DZ", "", TODAY, judged)
+        proof = bytes(31) + b"\x01", b"\x04" + bytes(64)
+        coded(lambda: chip_authentication.mapping_holds(_crypto, card.signed.content.reader().enter(SET), proof))
     judged = passive.Judgement()
     parsed = passive.parse_sod(data, judged)
     if parsed is None:
@@ -117,6 +123,7 @@ def info_bytes(data: bytes) -> None:
         coded(chip_authentication.announced, content)
         coded(chip_authentication.hides_pace, content, [])
         coded(active.signature_hash, content)
+        coded(mapping.announced, content)
     if data:
         coded(active.block_holds, _crypto, data, bytes(8))
         coded(pace.chip_proof, _crypto, bytes(16), data)
@@ -150,7 +157,8 @@ class OpenChip:
         self.crypto = _crypto
         self.aid = profile.ISO_AID
         self.access, self.offers, self.pace_proof = "BAC", [], None
-        self.chunk, self.room = 240, 0
+        self.chunk, self.room, self.channel = 240, 0, None
+        self.announces_extended = self.proven = False
         self.rebuilds = self.reads = 0
 
     def open(self) -> Any:

@@ -1,5 +1,6 @@
 """Signatures made by `cryptography`, verified by the licence code on both runtimes: RSA PKCS#1 v1.5 and PSS, ECDSA, every hash."""
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -76,6 +77,39 @@ def pss(name: str, mask: str, salt: int) -> bytes:
         "salt_length": salt,
     }
     return algos.SignedDigestAlgorithm({"algorithm": "rsassa_pss", "parameters": parameters}).dump()
+
+
+def encoded(message: bytes, salt: bytes, bits: int) -> bytes:
+    """EMSA-PSS with SHA-256 (RFC 8017 9.1.1) for a modulus of one bit more."""
+    size = (bits + 7) // 8
+    digest = hashlib.sha256(bytes(8) + hashlib.sha256(message).digest() + salt).digest()
+    block = bytes(size - len(salt) - 34) + b"\x01" + salt
+    mask = b"".join(hashlib.sha256(digest + count.to_bytes(4, "big")).digest() for count in range(size // 32 + 1))
+    masked = bytearray(a ^ b for a, b in zip(block, mask, strict=False))
+    masked[0] &= 0xFF >> (8 * size - bits)
+    return bytes(masked) + digest + b"\xbc"
+
+
+@pytest.mark.parametrize("bits", [1024, 1026])
+def test_pss_bits_above_the_block_must_be_zero(bits: int) -> None:
+    key = rsa.generate_private_key(65537, bits)
+    numbers = key.private_numbers()
+    modulus = numbers.public_numbers.n
+    size = (bits + 7) // 8
+    rows: "list[tuple]" = []
+    for count in range(200):
+        block = encoded(DATA, count.to_bytes(32, "big"), bits - 1)
+        high = int.from_bytes(block, "big") | 1 << (
+            bits - 1
+        )  # a bit that the encoding does not have, below the modulus
+        if high < modulus:
+            for value in (int.from_bytes(block, "big"), high):
+                signature = pow(value, numbers.d, modulus).to_bytes(size, "big")
+                rows.append((public(key), pss("sha256", "sha256", 32), "", DATA, signature))
+            break
+    assert len(rows) == 2
+    check(rows[:1], True)
+    check(rows[1:], False)
 
 
 def test_pss_may_mask_with_another_hash() -> None:
