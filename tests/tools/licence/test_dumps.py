@@ -39,6 +39,14 @@ def judged(files: dict[int, bytes], pki: Pki, trust: "TrustSet | None" = None) -
     return report.of(offline.judge(NativeCrypto(), files, anchors, TODAY), files)
 
 
+def signed_anew(changed: dict[int, bytes], pki: Pki) -> dict[int, bytes]:
+    """Amina's files with other groups, under a SOD that lists them."""
+    files = {**files_of("amina", pki), **changed}
+    signed = {number: files[number] for number in files if number <= 14}
+    files[0x1D] = sod.build(signed, pki.signers["dz"], dt.datetime(2022, 3, 10, tzinfo=dt.UTC))
+    return files
+
+
 def codes(found: dict) -> set[str]:
     return {finding["code"] for finding in found["findings"]}
 
@@ -66,6 +74,26 @@ def test_a_group_of_another_length_or_tag_is_altered(change, pki: Pki) -> None:
     files = files_of("amina", pki)
     files[11] = change(files[11])
     assert judged(files, pki)["altered"] == ["DG11"]
+
+
+def test_an_empty_group_that_is_signed_so_is_not_altered(pki: Pki) -> None:
+    found = judged(signed_anew({5: b"\x67\x00"}, pki), pki)
+    assert found["verdict"]["words"] == "data genuine, chip not proven" and found["groups"]["DG5"]["state"] == "signed"
+    assert [(row["code"], row["detail"]) for row in found["findings"]] == [("LIC-215", "DG5")]
+
+
+@pytest.mark.parametrize("size", [40_000, 65_000])
+def test_a_group_larger_than_a_terminal_reads_is_hashed_whole(size: int, pki: Pki) -> None:
+    files = signed_anew({4: dg4(b"\xff\xd8\xff\xe0" + bytes(size))}, pki)
+    found = judged(files, pki)
+    assert found["believed"] and found["groups"]["DG4"]["state"] == "signed" and codes(found) == set()
+    files[4] = files[4][:-1] + b"\x01"
+    assert judged(files, pki)["altered"] == ["DG4"]
+
+
+def test_a_group_of_an_odd_layout_that_the_sod_signs_as_it_is_is_not_altered(pki: Pki) -> None:
+    found = judged(signed_anew({5: b"\x67\x05ab"}, pki), pki)
+    assert found["altered"] == [] and codes(found) == {"LIC-215"}
 
 
 def test_a_changed_security_object_is_altered_and_an_absent_one_unreadable(pki: Pki) -> None:
@@ -233,14 +261,11 @@ def test_what_a_signer_may_not_do_is_told_of_dumped_files_too(pki: Pki) -> None:
 
 
 def test_an_anchor_of_another_purpose_is_told_though_dg1_says_no_state(pki: Pki) -> None:
-    files = files_of("amina", pki)
-    files[1] = b"\x61\x04\x5f\x1f\x01\xff"
-    signed = {number: files[number] for number in files if number <= 14}
-    files[0x1D] = sod.build(signed, pki.signers["dz"], dt.datetime(2022, 3, 10, tzinfo=dt.UTC))
-    assert codes(judged(files, pki)) == {"LIC-215"}
+    files = signed_anew({1: b"\x61\x04\x5f\x1f\x01\xff"}, pki)
+    assert codes(judged(files, pki)) == {"LIC-215", "LIC-217"}
     other = TrustSet([{"country": "DZ", "purpose": "mrtd", "cert": pki.csca.der}])
     found = judged(files, pki, other)
-    assert found["verdict"]["words"] == "unknown issuer" and codes(found) == {"LIC-215", "LIC-229"}
+    assert found["verdict"]["words"] == "unknown issuer" and codes(found) == {"LIC-215", "LIC-217", "LIC-229"}
 
 
 def test_rare_groups_and_european_licences_are_reported_too(pki: Pki) -> None:
