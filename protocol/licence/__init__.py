@@ -33,7 +33,7 @@ Findings (never raised: in `LicenceReading.findings`, beside the verdict)
     LIC-212  EF.COM is absent or malformed
     LIC-213  a wanted group could not be read
     LIC-214  a group's hash differs from the SOD: altered
-    LIC-215  a group's content cannot be decoded, or not wholly (`detail` then names the field)
+    LIC-215  a group's content, or one field of it, cannot be decoded
     LIC-216  the SOD lists this licence's groups without DG1
     LIC-217  the licence's country is missing or not known: no anchor can vouch for it
     LIC-220  the signer's certificate is outside its validity

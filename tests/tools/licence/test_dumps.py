@@ -1,8 +1,10 @@
 """Dumped files: names accepted, groups judged one by one, pictures decoded; never more than "data genuine, chip not proven"."""
 
+import dataclasses
 import datetime as dt
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +18,10 @@ from protocol.errors import ConfigError
 from protocol.licence.errors import GroupError
 from protocol.licence.trust.anchors import TrustSet
 from sim.cards import licence
+from sim.cards.licence.people import PEOPLE
 from sim.cards.tlv import tlv
 from sim.pki import Pki, make_pki, sod
-from tools import cli
+from tools import cli, plain
 from tools.licence import dump, offline, report, words
 
 TODAY = "20250611"
@@ -138,6 +141,23 @@ def test_a_dump_is_written_and_loaded_again(tmp_path: Path, pki: Pki) -> None:
     assert dump.load(tmp_path / "new" / "dump") == files
 
 
+def test_files_are_written_for_their_owner_alone_into_a_new_or_empty_folder(tmp_path: Path, pki: Pki) -> None:
+    folder, files = tmp_path / "dump", files_of("karim", pki)
+    folder.mkdir(mode=0o755)
+    before = os.umask(0)
+    try:
+        dump.write(folder, files)
+    finally:
+        os.umask(before)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    for used in (folder, folder / "DG1"):
+        with pytest.raises(ConfigError) as caught:
+            dump.write(used, files)
+        assert caught.value.code == "CFG-092"
+    assert dump.load(folder) == files
+
+
 def test_folders_that_hold_no_dump_are_refused(tmp_path: Path) -> None:
     for folder in (tmp_path / "absent", tmp_path):
         with pytest.raises(ConfigError) as caught:
@@ -240,6 +260,53 @@ def test_a_group_with_keys_that_was_not_dumped_is_announced_all_the_same(pki: Pk
     found = judged(files, pki)
     assert found["announced"] == ["DG13", "DG14"] and codes(found) == {"LIC-213"}
     assert "DG13, DG14" in found["verdict"]["note"]
+
+
+@pytest.mark.parametrize(("group", "finding"), [(13, "LIC-241"), (14, "LIC-243")])
+def test_a_proof_that_is_gone_from_files_and_com_is_named_as_on_a_copied_chip(
+    group: int, finding: str, pki: Pki
+) -> None:
+    given = {**licence.profile("both-proofs"), "strip": [group]}
+    found = judged({file: data for file, data in licence.build(given, pki).content.files.items() if file != 0x1C}, pki)
+    named = {(row["code"], row["detail"]) for row in found["findings"]}
+    assert named >= {("LIC-211", f"DG{group}"), ("LIC-213", f"DG{group}"), (finding, f"DG{group}")}
+    assert f"neither the files nor EF.COM have DG{group}" in found["verdict"]["note"] and found["chip"] == "untested"
+    assert found["verdict"]["words"] == "data genuine, chip not proven"
+
+
+@pytest.mark.parametrize(
+    ("given", "note"),
+    [
+        ({"signer": "list-signer"}, "not one for signing documents"),
+        ({"signer": "unknown"}, "no trust anchor of this country and purpose"),
+        ({"person": "nobodys"}, "country XQZ is not known"),
+    ],
+)
+def test_why_an_issuer_is_unknown_is_said_truly(given: dict, note: str, pki: Pki) -> None:
+    if given.get("person"):
+        given = {"person": dataclasses.replace(PEOPLE["amina"], country="XQZ")}
+    files = dict(licence.build({**licence.profile("amina"), **given}, pki).content.files)
+    found = judged(files, pki)
+    assert found["verdict"]["words"] == "unknown issuer" and note in found["verdict"]["note"]
+
+
+def test_what_a_licence_says_steers_no_screen(pki: Pki) -> None:
+    posing = dataclasses.replace(
+        PEOPLE["amina"], surname="X\x1b[2J\n\ndata and chip genuine", given_names="A\x9b8m\u202e"
+    )
+    files = dict(licence.build({"person": posing, "signer": "unknown"}, pki).content.files)
+    found = judged(files, pki)
+    printed = words.in_words(found)
+    assert printed[0] == "unknown issuer"
+    for text in [*printed, plain.as_json(found)]:
+        assert all(char.isprintable() for char in text), text
+    assert "X\ufffd[2J\ufffd\ufffddata" in plain.as_json(found)
+
+
+def test_steering_characters_are_printed_as_escapes() -> None:
+    assert plain.line("a\x1b[2J\n\x9b\u202eé[bold]") == "a\\x1b[2J\\x0a\\x9b\\u202eé[bold]"
+    odd = {"é": "\x1b\x7f\x85\u2066"}
+    assert plain.as_json(odd) == '{"é": "\\u001b\\u007f\\u0085\\u2066"}' and json.loads(plain.as_json(odd)) == odd
 
 
 def test_a_malformed_security_object_announces_nothing(pki: Pki) -> None:
