@@ -169,7 +169,9 @@ def date_text(raw: "Bytes") -> str:
 def category_valid(fields: dict, category: str, today: str) -> bool:
     """Whether a parsed DG1 grants `category` (letters and case as printed, blanks ignored) on `today` (YYYYMMDD)."""
     wanted = category.replace(" ", "").upper()
-    for row in fields["categories"]:
-        if row["category"].replace(" ", "").upper() == wanted:
-            return (not row["issue"] or row["issue"] <= today) and (not row["expiry"] or today <= row["expiry"])
-    return False
+    rows = [row for row in fields["categories"] if row["category"].replace(" ", "").upper() == wanted]
+    dated = [row for row in rows if row["issue"] or row["expiry"]]
+    for row in dated:
+        if (not row["issue"] or row["issue"] <= today) and (not row["expiry"] or today <= row["expiry"]):
+            return True
+    return bool(rows) and not dated  # beside rows with dates, one without is a restriction and grants nothing

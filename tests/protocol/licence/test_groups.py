@@ -164,6 +164,16 @@ def test_a_category_is_valid_on_its_days_only():
     assert dg1.category_valid(found, "C(E)", "20990101") and not dg1.category_valid(found, "D", "20200101")
 
 
+def test_a_row_of_restrictions_neither_grants_nor_hides_its_category():
+    restricted = b"B;;;01.06"
+    for rows in ((restricted, b"B;20180412;20280411"), (b"B;20180412;20280411", restricted)):
+        found = dg1.parse(compact(rows=rows))
+        assert dg1.category_valid(found, "B", "20200101") and not dg1.category_valid(found, "B", "20290101")
+    renewed = dg1.parse(compact(rows=(b"B;20080412;20180411", b"B;20180412;20280411")))
+    assert dg1.category_valid(renewed, "B", "20200101") and not dg1.category_valid(renewed, "B", "20290101")
+    assert dg1.category_valid(dg1.parse(compact(rows=(restricted,))), "B", "20290101")
+
+
 def test_arabic_names_in_dg11():
     content = tlv.encode(
         0x6D,
