@@ -33,8 +33,9 @@ Findings (never raised: in `LicenceReading.findings`, beside the verdict)
     LIC-212  EF.COM is absent or malformed
     LIC-213  a wanted group could not be read
     LIC-214  a group's hash differs from the SOD: altered
-    LIC-215  a group's content cannot be decoded
+    LIC-215  a group's content, or one field of it, cannot be decoded
     LIC-216  the SOD lists this licence's groups without DG1
+    LIC-217  the licence's country is missing or not known: no anchor can vouch for it
     LIC-220  the signer's certificate is outside its validity
     LIC-221  signed outside the signer's private-key period
     LIC-222  the issuing authority's certificate is outside its validity
@@ -49,6 +50,7 @@ Findings (never raised: in `LicenceReading.findings`, beside the verdict)
     LIC-231  the SOD is malformed
     LIC-232  the SOD uses an algorithm that this terminal does not support: not verified
     LIC-233  a certificate says that its key is not for this use
+    LIC-234  the signer's certificate is not inside the SOD: its signature cannot be verified
     LIC-240  active authentication failed
     LIC-241  active authentication is announced in the SOD but the chip does not offer it
     LIC-242  chip authentication failed

@@ -1,8 +1,12 @@
 """DG1, the demographic data and categories: compact encoding (ISO/IEC 18013-2 annex C.2) and EU 383/2012 annex III.
 
 `parse` gives one map for both: number, surname, given_names, birth, issue, expiry (YYYYMMDD texts), country (as printed: three
-letters), authority, categories (list of {category, issue, expiry, code, sign, value}); EU adds birthplace and nationality. BCD
-dates come as yyyyMMdd or ddMMyyyy: which one is told by all dates of the group together.
+letters), authority, categories (list of {category, issue, expiry, code, sign, value}; a restriction of every category names none);
+EU adds birthplace and nationality. BCD dates come as yyyyMMdd or ddMMyyyy: no date is one in both orders, since 19, 20 and 21 are no
+months.
+
+What can be read is read: a field that cannot is "" and named in `unread`, which is there only then. A category whose date cannot be
+read is left out, since without a date it would be valid for ever.
 """
 
 from typing import TYPE_CHECKING
@@ -39,23 +43,26 @@ def parse(content: "Bytes") -> dict:
     """The fields of a whole DG1 (with its tag 61); GroupError if it has neither layout."""
     rows = groups.objects(groups.body(content, profile.tag_of(1)), NAME)
     found = None
-    categories: "list[bytes]" = []
+    unread: "list[str]" = []
+    categories: "list[dict]" = []
     for tag, value in rows:
         if tag == _NAMES and found is None:
             found = _compact(value)
         elif tag == _EU_FIELDS and found is None:
-            found = _eu(value)
+            found = _eu(value, unread)
         elif tag == _CATEGORIES:
-            categories = _category_rows(value)
+            categories = _categories(value, unread)
     if found is None:
         raise _wrong("holds no personal data in a known layout")
-    raw = [found[key] for key in _DATES]
-    rows_split = [_split(row) for row in categories]
-    raw.extend([part for parts in rows_split for part in parts[1:3] if len(part) == 4])
-    order = date_order(raw)
     for key in _DATES:
-        found[key] = date_text(found[key], order)
-    found["categories"] = [_category(parts, order) for parts in rows_split]
+        try:
+            found[key] = date_text(found[key]) if found[key] else ""
+        except GroupError:
+            found[key] = ""
+            unread.append(key)
+    found["categories"] = categories
+    if unread:
+        found["unread"] = unread
     return found
 
 
@@ -81,124 +88,90 @@ def _compact(value: "Bytes") -> dict:
         piece = bytes(value[at : at + length])
         if len(piece) != length:
             raise _wrong(key + " is cut short")
-        found[key] = piece if key in _DATES else groups.text(piece, NAME + " " + key)
+        found[key] = piece if key in _DATES else groups.text(piece)
         at += length
     if at != len(value):
         raise _wrong("bytes after the last field")
     return found
 
 
-def _eu(value: "Bytes") -> dict:
-    """5F02: fields 5F03 … 5F0E; country, names, dates and number must be there."""
+def _eu(value: "Bytes", unread: "list[str]") -> dict:
+    """5F02: fields 5F03 … 5F0E; of country, names, dates and number those that are not there are unread."""
     rows = groups.objects(value, NAME)
     found = {}
     for key, wanted in _EU:
         for tag, piece in rows:
             if tag == wanted and key not in found:
-                found[key] = bytes(piece) if key in _DATES else groups.text(piece, NAME + " " + key)
-    for key in ("country", "surname", "number") + _DATES:
+                found[key] = bytes(piece) if key in _DATES else groups.text(piece)
+    if not found:
+        raise _wrong("holds no field of a known layout")
+    for key in ("country", "surname", "given_names", "authority", "number") + _DATES:
         if key not in found:
-            raise _wrong(key + " is missing")
-    for key in _DATES:
-        if len(found[key]) != 4:
-            raise _wrong(key + " is no date")
+            found[key] = ""
+            if key not in ("given_names", "authority"):
+                unread.append(key)
     return found
 
 
-def _category_rows(value: "Bytes") -> "list[bytes]":
-    """The values 87 under 7F63, as many as its 02 says."""
-    count, rows = -1, []
-    for tag, piece in groups.objects(value, NAME + " categories"):
-        if tag == 0x02 and len(piece) == 1:
-            count = piece[0]
-        elif tag == 0x87:
-            rows.append(bytes(piece))
-    if count != len(rows) or count > MAX_CATEGORIES:
-        raise _wrong("the number of categories is wrong")
-    return rows
+def _categories(value: "Bytes", unread: "list[str]") -> "list[dict]":
+    """The rows 87 under 7F63 that can be read; if they are not all, or not as many as its 02 says, "categories" is unread."""
+    count, seen, found = -1, 0, []
+    try:
+        for tag, piece in groups.objects(value, NAME):
+            if tag == 0x02 and len(piece) == 1:
+                count = piece[0]
+            elif tag == 0x87 and seen < MAX_CATEGORIES:
+                seen += 1
+                row = _category(bytes(piece).split(b";"))
+                if row is not None:
+                    found.append(row)
+    except GroupError:
+        pass  # nothing of it can be read: the number does not agree
+    if count != seen or len(found) != seen:
+        unread.append("categories")
+    return found
 
 
-def _split(row: bytes) -> "list[bytes]":
-    """The fields between semicolons, filled up to six. A BCD date cannot hold a semicolon (3B is no pair of digits)."""
-    parts = row.split(b";")
-    if len(parts) > 6 or not parts[0]:
-        raise _wrong("a category is malformed")
-    while len(parts) < 6:
-        parts.append(b"")
-    for part in parts[1:3]:
-        if len(part) not in (0, 4, 8):
-            raise _wrong("a category's date is malformed")
-    return parts
+def _category(parts: "list[bytes]") -> "dict | None":
+    """One row: six fields between semicolons, trailing ones may be missing. None if it is empty, has more, or a date that is none.
 
-
-def _category(parts: "list[bytes]", order: str) -> dict:
+    A BCD date cannot hold a semicolon (3B is no pair of digits).
+    """
+    if len(parts) > 6 or not any(parts):
+        return None
     found = {}
     for i, key in enumerate(("category", "issue", "expiry", "code", "sign", "value")):
-        part = parts[i]
-        if i in (1, 2) and len(part) == 4:
-            found[key] = date_text(part, order)
-        elif i in (1, 2) and part:
-            found[key] = _plain_date(groups.text(part, NAME + " category"))
-        else:
-            found[key] = groups.text(part, NAME + " category")
+        part = parts[i] if i < len(parts) else b""
+        try:
+            found[key] = date_text(part) if i in (1, 2) and part else groups.text(part)
+        except GroupError:
+            return None
     return found
-
-
-def _digits(raw: "Bytes") -> str:
-    text = bytes(raw).hex()
-    for char in text:
-        if not "0" <= char <= "9":
-            return ""
-    return text
 
 
 def _is_date(text: str) -> bool:
-    """Whether YYYYMMDD could be a date; presumed birth dates have 00 for month and day."""
-    return "1900" <= text[:4] <= "2199" and text[4:6] <= "12" and text[6:8] <= "31"
+    """Whether YYYYMMDD could be a date; presumed birth dates have 00 for month and day, 99991231 stands for no end."""
+    return text == "99991231" or ("1900" <= text[:4] <= "2199" and text[4:6] <= "12" and text[6:8] <= "31")
 
 
-def _turned(text: str) -> str:
-    return text[4:8] + text[2:4] + text[0:2]
-
-
-def date_order(raw: "list[bytes]") -> str:
-    """ "ymd" or "dmy": the order in which all given four-byte BCD dates are dates; GroupError if neither is.
-
-    No date is one in both orders: 19 or 20 cannot be a month.
-    """
-    texts = [_digits(value) for value in raw if value != b"\0\0\0\0"]
-    for text in texts:
-        if not text:
-            raise _wrong("a date is not BCD")
-    for order in ("ymd", "dmy"):
-        if all([_is_date(text if order == "ymd" else _turned(text)) for text in texts]):
-            return order
-    raise _wrong("dates that are none in either order")
-
-
-def date_text(raw: "Bytes", order: str) -> str:
-    """A four-byte BCD date as YYYYMMDD; "" for four zero bytes (no date)."""
-    if bytes(raw) == b"\0\0\0\0":
+def date_text(raw: "Bytes") -> str:
+    """A date of four BCD bytes or eight digits, in either order, as YYYYMMDD; "" for zeros (no date). GroupError if it is none."""
+    text = bytes(raw).hex() if len(raw) == 4 else groups.text(raw)
+    if text == "00000000":
         return ""
-    text = _digits(raw)
-    return text if order == "ymd" else _turned(text)
-
-
-def _plain_date(text: str) -> str:
-    """Eight ASCII digits, in either order, as YYYYMMDD."""
-    for char in text:
-        if not "0" <= char <= "9":
-            raise _wrong("a category's date is malformed")
-    for candidate in (text, _turned(text)):
-        if _is_date(candidate):
-            return candidate
-    raise _wrong("a category's date is none")
+    if len(text) == 8 and all(["0" <= char <= "9" for char in text]):
+        for candidate in (text, text[4:8] + text[2:4] + text[0:2]):
+            if _is_date(candidate):
+                return candidate
+    raise _wrong("a date is none")
 
 
 def category_valid(fields: dict, category: str, today: str) -> bool:
     """Whether a parsed DG1 grants `category` (letters and case as printed, blanks ignored) on `today` (YYYYMMDD)."""
     wanted = category.replace(" ", "").upper()
-    for row in fields["categories"]:
-        if row["category"].replace(" ", "").upper() == wanted:
-            return (not row["issue"] or row["issue"] <= today) and (not row["expiry"] or today <= row["expiry"])
-    return False
+    rows = [row for row in fields["categories"] if row["category"].replace(" ", "").upper() == wanted]
+    dated = [row for row in rows if row["issue"] or row["expiry"]]
+    for row in dated:
+        if (not row["issue"] or row["issue"] <= today) and (not row["expiry"] or today <= row["expiry"]):
+            return True
+    return bool(rows) and not dated  # beside rows with dates, one without is a restriction and grants nothing

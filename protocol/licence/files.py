@@ -129,8 +129,6 @@ def file_length(head: bytes, tag: int) -> int:
         if not 1 <= count <= 3 or len(head) < 2 + count:
             raise wrong
         length, at = int.from_bytes(head[2 : 2 + count], "big"), 2 + count
-    if length == 0:
-        raise wrong
     return at + length
 
 

@@ -33,13 +33,26 @@ def objects(data: "Bytes", where: str) -> "list[tuple[int, Bytes]]":
         raise GroupError(where + " is not TLV: " + cause.message, detail=where)
 
 
-def text(value: "Bytes", where: str) -> str:
-    """UTF-8 text; GroupError naming `where` otherwise."""
+def text(value: "Bytes", where: str = "") -> str:
+    """UTF-8 text, or ISO 8859-1 (ISO/IEC 18013-2 8.1, EU 383/2012) where it is not UTF-8; `where`: a field that has UTF-8 only, named by
+    the GroupError. Control characters and those that turn the direction of writing become U+FFFD; blanks and zeros at the ends go.
+    """
     from protocol.cbor import utf8_error
 
-    if utf8_error(value) >= 0:
+    raw = bytes(value)
+    if utf8_error(raw) < 0:
+        found = raw.decode()
+    elif where:
         raise GroupError(where + " is not UTF-8", detail=where)
-    return bytes(value).decode().strip()
+    else:
+        found = "".join([chr(byte) for byte in raw])
+    found = found.strip(" \t\r\n\0")
+    return "".join(["\ufffd" if _steers(ord(char)) else char for char in found])
+
+
+def _steers(code: int) -> bool:
+    """Whether a character would steer a screen or printer instead of being shown: C0, DEL, C1, line and direction controls."""
+    return code < 0x20 or 0x7F <= code < 0xA0 or 0x2028 <= code <= 0x202E or 0x2066 <= code <= 0x2069
 
 
 def common_data(content: "Bytes") -> "tuple[str, list[int]]":
@@ -48,7 +61,7 @@ def common_data(content: "Bytes") -> "tuple[str, list[int]]":
     version, groups = "", None
     for tag, value in rows:
         if tag == 0x5F01:
-            version = bytes(value).hex() if len(value) == 2 else text(value, "EF.COM version")
+            version = bytes(value).hex() if len(value) == 2 else text(value)
         elif tag == 0x5C:
             groups = [profile.group_of(item) for item in value]
     if groups is None:
@@ -59,6 +72,7 @@ def common_data(content: "Bytes") -> "tuple[str, list[int]]":
 def decode(group: int, content: "Bytes") -> dict:
     """The content of a group as a map; GroupError if it is laid out otherwise, or DG10 or a group of keys.
 
+    `unread`, only where there is something to say: the names of the fields that could not be read.
     DG1 and DG11: see their modules. DG2, DG3: texts. DG4, DG5: {image, start, end} and DG4's {date} where there is one. DG6 to DG9:
     {templates: [{kind, owner, format, start, end, image}]}. DG12: {objects: [(tag, bytes)]}, its layout is not published (?).
     """
@@ -97,7 +111,7 @@ def plain_fields(group: int, content: "Bytes") -> dict:
     for key, tag in _DG2 if group == 2 else _DG3:
         for item, value in rows:
             if item == tag:
-                found[key] = text(value, name + " " + key)
+                found[key] = text(value)
     return found
 
 
@@ -110,9 +124,8 @@ def _picture(group: int, content: "Bytes") -> dict:
     if group == profile.PORTRAIT_GROUP and at >= 0:
         from protocol.licence import dg1
 
-        raw = bytes(content[at + 2 : at + 6])
         try:
-            found["date"] = dg1.date_text(raw, dg1.date_order([raw]))
+            found["date"] = dg1.date_text(content[at + 2 : at + 6])
         except GroupError:
             pass  # those two bytes were no date's tag
     return found

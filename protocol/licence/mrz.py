@@ -7,7 +7,7 @@ Doc 9303 does (A, C, I: cards, P: passports, V: visas; parts 4 to 7); the second
 nor checked.
 """
 
-from protocol.errors import MrzError
+from protocol.errors import LicenceError, MrzError
 
 LICENCES = "D"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -159,11 +159,24 @@ def _td2(lines: "list[str]", kinds: str) -> Mrz:
 
 
 def _one_line(text: str) -> Mrz:
-    """ISO/IEC 18013-3: D, configuration, country or free fields, check digit over all before it; key input is 2 to 29."""
+    """ISO/IEC 18013-3: D, configuration, country or free fields, check digit over all before it; key input is 2 to 29.
+
+    The number's place is the state's own: ten characters on Dutch licences, random ones follow; elsewhere all up to the first filler (?).
+    """
     line = _clean(text, "line1", 30)
     _of_kind(line, LICENCES)
     _tested("line1", line[:29], line[29])
-    return Mrz("EU", "", line[6:29].replace("<", ""), "", "", line[1:29].encode())
+    number = line[6:16] if line[2:5] == "NLD" else line[6:29]
+    return Mrz("EU", "", number.split("<")[0], "", "", line[1:29].encode())
+
+
+def other_password(mrz: Mrz, error: LicenceError) -> "Mrz | None":
+    """The number in a one-line MRZ as a CAN, where the chip answered that it has no password made of the line (LIC-023, 6A88): newer EU
+    licences have PACE by their number alone. None for everything else: a password that was tried and refused is not replaced.
+    """
+    if error.code != "LIC-023" or error.detail != 0x6A88 or mrz.kind != "EU" or len(mrz.number) < 6:
+        return None
+    return from_can(mrz.number)
 
 
 def parse(text: str, kinds: str = LICENCES) -> Mrz:

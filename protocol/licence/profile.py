@@ -49,22 +49,10 @@ def name_of(file: int) -> str:
     return "EF.SOD" if file == SOD else "DG" + str(file)
 
 
-# ISO 3166-1: three letters as on licences and in MRZ, two as in certificates. Licences of states not listed are "unknown issuer".
-_STATES = (
-    b"DZADZ TUNTN MARMA LBYLY MRTMR MLIML NERNE EGYEG ESHEH SAUSA AREAE QATQA KWTKW JORJO TURTR AUTAT BELBE BGRBG CYPCY CZECZ "
-    b"D  DE DEUDE DNKDK ESPES ESTEE FINFI FRAFR GBRGB GRCGR HRVHR HUNHU IRLIE ITAIT LTULT LUXLU LVALV MLTMT NLDNL NORNO POLPL "
-    b"PRTPT ROURO SWESE SVNSI SVKSK CHECH ISLIS LIELI CANCA USAUS UTOUT "
-)
-
-
 def two_letters(country: str) -> str:
     """The two-letter code of a state given by three letters (or by two, which are returned), "" if not known."""
     if len(country) == 2:
-        return country
-    if not 1 <= len(country) <= 3:
-        return ""
-    key = (country + "   ")[:3].encode()
-    for at in range(0, len(_STATES), 6):
-        if _STATES[at : at + 3] == key:
-            return _STATES[at + 3 : at + 5].decode()
-    return ""
+        return country.upper() if "A" <= country.upper()[0] <= "Z" and "A" <= country.upper()[1] <= "Z" else ""
+    from protocol.licence import states
+
+    return states.two_letters(country)

@@ -12,7 +12,7 @@ licence as "chip unreadable". Everything that could be judged is in the verdict 
 from typing import TYPE_CHECKING
 
 from protocol import records
-from protocol.errors import CryptoError, FormatError
+from protocol.errors import FormatError
 from protocol.licence import files, groups, profile
 from protocol.licence.channel import Chip
 from protocol.licence.errors import GroupError, LicenceError, ReadError
@@ -273,7 +273,8 @@ class _Reading:
                 self.result.portrait = state.content if self.portrait else None
             else:
                 try:
-                    self.result.data[group] = groups.decode(group, state.content)
+                    fields = self.result.data[group] = groups.decode(group, state.content)
+                    self.judged.unread(group, fields)
                 except (LicenceError, FormatError):
                     self.judged.note("LIC-215", group)
         self.result.dg1 = self.result.data.get(1)
@@ -282,14 +283,10 @@ class _Reading:
     def believe(self, mrz: "Mrz", trust: "TrustSet", today: str) -> "Generator[tuple, Any, None]":
         """Judge signer and dates."""
         dg1 = self.result.dg1
-        country = profile.two_letters(dg1["country"]) if dg1 else ""
+        country = dg1["country"] if dg1 else ""
         if self.sod is not None:
-            try:
-                issued = dg1["issue"] if dg1 else ""
-                yield from passive.judge_signer_steps(self.crypto, self.sod, trust, country, issued, today, self.judged)
-            except CryptoError as cause:
-                self.judged.tested = False
-                self.judged.note("LIC-232", cause.code)
+            issued = dg1["issue"] if dg1 else ""
+            yield from passive.judge_signer_steps(self.crypto, self.sod, trust, country, issued, today, self.judged)
         if dg1 is None:
             return
         if dg1["expiry"] and dg1["expiry"] < today:

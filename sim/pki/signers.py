@@ -5,6 +5,7 @@ private key's period or the certificate's validity over, certified after the aut
 authority that nobody trusts. `explicit` writes the curve's parameters out instead of naming it: "equal", or with one of them
 changed ("generator", "order", "b"), which is how a forger keeps a known public key and knows its private half. `unknown` puts an
 extension in that nobody knows ("critical" or "uncritical"); `inner` names another hash inside the signed part than outside it.
+`purpose` is an extended key usage (critical unless `purpose_binds` is False), `authority_itself` makes the signer one that certifies.
 """
 
 import datetime as dt
@@ -44,6 +45,9 @@ class Signer:
     country: str = ""
     unknown: str = ""
     inner: str = ""
+    purpose: str = ""
+    purpose_binds: bool = True
+    authority_itself: bool = False
 
 
 SIGNERS = {
@@ -78,6 +82,12 @@ SIGNERS = {
     "unknown-critical": Signer(unknown="critical"),
     "unknown-uncritical": Signer(unknown="uncritical"),
     "two-algorithms": Signer(inner="sha256_ecdsa"),
+    "list-signer": Signer(purpose="2.23.136.1.1.3"),
+    "list-signer-uncritical": Signer(purpose="2.23.136.1.1.3", purpose_binds=False),
+    "server": Signer(purpose="1.3.6.1.5.5.7.3.1"),
+    "mobile": Signer(purpose="1.0.18013.5.1.2"),
+    "odd-purpose": Signer(purpose="2.999.2", purpose_binds=False),
+    "authority-itself": Signer(authority_itself=True),
 }
 UNKNOWN_EXTENSION = x509.ObjectIdentifier("2.999.1")  # from the arc that is set aside for examples
 AT_ONCE = ("dz", "retired", "unknown")
@@ -109,6 +119,11 @@ def _certificate(key: object, name: str, spec: Signer, csca: Holder) -> x509.Cer
     if spec.unknown:
         nothing = x509.UnrecognizedExtension(UNKNOWN_EXTENSION, b"\x05\x00")
         builder = builder.add_extension(nothing, critical=spec.unknown == "critical")
+    if spec.purpose:
+        purposes = x509.ExtendedKeyUsage([x509.ObjectIdentifier(spec.purpose)])
+        builder = builder.add_extension(purposes, critical=spec.purpose_binds)
+    if spec.authority_itself:
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     return signed(builder, csca.key, csca.scheme, csca.hash_name)
 
 

@@ -150,7 +150,14 @@ class Fine:
             except (LicenceError, CardError) as error:
                 if error.code == ask.CANCELLED:
                     return "end"
-                if await ask.show_error(self.t, error):
+                other = None
+                if isinstance(error, LicenceError):
+                    from protocol.licence.mrz import other_password
+
+                    other = other_password(self.mrz, error)
+                if other is not None:
+                    self.mrz = other
+                elif await ask.show_error(self.t, error):
                     if error.code in _RETYPE:
                         return "identify"
                 elif await ask.acknowledge(self.t, "licence_unreadable", code=error.code):

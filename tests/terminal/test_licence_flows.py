@@ -3,7 +3,8 @@
 from protocol import records as r
 from protocol.crypto.pure import PureCrypto
 from protocol.errors import CardRemovedError
-from protocol.licence.errors import WrongMrzError
+from protocol.licence import mrz
+from protocol.licence.errors import AccessError, WrongMrzError
 from protocol.licence.files import FileRead
 from protocol.licence.reader import Resume
 from terminal.flows import licence
@@ -98,6 +99,26 @@ async def test_the_menu_leads_to_paper_foreign_can_and_back():
     assert (fine.mrz.kind, fine.mrz.number) == ("CAN", "314159")
 
 
+async def test_the_number_of_an_eu_licence_serves_as_can_typed_or_scanned():
+    long = "9912345678"
+    fine = Fine(Terminal("1", *long, "ok"))
+    assert await document.menu(fine.t, fine) == "read" and (fine.mrz.kind, fine.mrz.number) == ("CAN", long)
+    fine = Fine(Terminal("1", "1", "2", "3", "ok", "cancel", "cancel"))
+    assert await document.menu(fine.t, fine) == "identify" and fine.mrz is None
+
+    class Scanner:
+        texts = ["no number!", "99xx00042"]
+
+        async def read_scan(self, timeout_ms):
+            return self.texts.pop(0)
+
+    terminal = Terminal("1", "ok")  # a scan of something else is shown as an error, OK asks again
+    terminal.ports.scanner = Scanner()
+    fine = Fine(terminal)
+    assert await document.menu(terminal, fine) == "read" and (fine.mrz.kind, fine.mrz.number) == ("CAN", "99XX00042")
+    assert terminal.face.screens() == ["document_menu", "can_entry", "error", "can_entry"]
+
+
 async def test_the_category_driven_is_chosen_over_pages_and_kept():
     fine = Fine(Terminal("4", "down", "2", "cancel"))
     assert await document.menu(fine.t, fine) == "identify"
@@ -133,14 +154,16 @@ async def test_a_cancelled_number_leads_back_and_records_nothing():
     assert await fine._document() == "identify" and terminal.journal.records == []
 
 
-async def _reading(keys, failures):
+async def _reading(keys, failures, scan=""):
     """Run `_read` of a fine whose reading fails so often; (following state, fine, terminal)."""
     terminal = Terminal(*keys)
     fine = Fine(terminal)
-    fine.mrz = Fine._mrz({"number": "123456784", "birth": "8503116", "expiry": "2804110"})
+    fine.mrz = Fine._mrz({"scan": scan} if scan else {"number": "123456784", "birth": "8503116", "expiry": "2804110"})
+    terminal.read_with = []
     left = list(failures)
 
     async def read(t, mrz, resume, vehicle, with_portrait):
+        terminal.read_with.append((mrz.kind, mrz.number))
         if left:
             raise left.pop(0)
         return {"verdict": 2, "findings": [], "dg1": {}, "dg11": {}, "picture": None, "vehicle": vehicle, "report": {}}
@@ -177,6 +200,17 @@ async def test_a_torn_reading_goes_on_and_leaves_one_record():
 async def test_a_chip_that_refuses_the_numbers_leads_back_to_them():
     following, _, terminal = await _reading(("ok",), [WrongMrzError("no", detail=0x6300)])
     assert following == "identify" and terminal.journal.records == []
+
+
+async def test_a_chip_without_a_password_of_the_scanned_line_is_opened_with_the_number_in_it():
+    scan = "D1FRA299XX00042<<<<<<<<<<<<<<"
+    scan += mrz.check_digit(scan)
+    missing = AccessError("no such password", "LIC-023", detail=0x6A88)
+    following, _, terminal = await _reading(("ok",), [missing], scan)
+    assert following == "plate" and terminal.read_with == [("EU", "99XX00042"), ("CAN", "99XX00042")]
+    assert "error" not in terminal.face.screens()
+    following, _, terminal = await _reading(("cancel", "cancel"), [missing, missing], scan)
+    assert following == "end" and len(terminal.read_with) == 2
 
 
 def test_the_category_driven_is_a_finding_when_missing_or_not_valid():
@@ -247,7 +281,6 @@ def test_a_terminal_without_a_decoder_says_so():
 
 def test_a_number_that_is_no_can_is_refused():
     from protocol.errors import MrzError
-    from protocol.licence import mrz
 
     raises(MrzError, mrz.from_can, "12345")
 

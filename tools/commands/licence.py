@@ -9,8 +9,8 @@ Exit codes: 0 "data and chip genuine" or "data genuine, chip not proven"; 1 any 
 
 import asyncio
 import datetime as dt
-import json
 import sys
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,7 +25,7 @@ Trust = Annotated[
     Path | None, typer.Option(help="anchors: a certificate (DER, PEM), a signed set (.cose), or a folder of them")
 ]
 TrustKey = Annotated[Path | None, typer.Option(help="public key (PEM) that the signed set must hold under")]
-Today = Annotated[str, typer.Option(help="judge as of this day, YYYYMMDD; today if not given")]
+Today = Annotated[str, typer.Option(help="judge as of this day, YYYYMMDD; today in Algeria (UTC+1) if not given")]
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON object")]
 
 _NO_READER = ("CRD-010", "CRD-011", "CRD-012")
@@ -47,7 +47,7 @@ def read(
     trust: Trust = None,
     trust_key: TrustKey = None,
     out: Annotated[
-        Path | None, typer.Option(help="write EF.COM, EF.SOD, DGn and portrait.png into this folder")
+        Path | None, typer.Option(help="write EF.COM, EF.SOD, DGn and portrait.png into this new or empty folder")
     ] = None,
     trace: Annotated[bool, typer.Option("--trace", help="print decoded APDUs, personal data masked")] = False,
     wait: Annotated[int, typer.Option(help="seconds to wait for the card", min=1, max=3600)] = 30,
@@ -56,9 +56,11 @@ def read(
 ) -> None:
     """Read a licence. Exit codes: 0 data genuine, 1 another verdict, 2 bad input or card, 3 no reader."""
     from protocol.crypto.native import NativeCrypto
-    from tools.licence import report, session
+    from tools.licence import dump, report, session
     from tools.trust import load
 
+    if out is not None:
+        dump.must_be_free(out)  # before somebody waits for the card
     key = _access_key(mrz, can)
     anchors, remarks = load.anchors(trust, trust_key)
     _remark(remarks)
@@ -130,8 +132,10 @@ def _reader(spec: str) -> Any:
 
 
 def _day(text: str) -> str:
+    from terminal import localtime
+
     if not text:
-        return dt.datetime.now(dt.UTC).strftime("%Y%m%d")
+        return localtime.yyyymmdd(int(time.time()))  # as the terminal reckons
     try:
         return dt.datetime.strptime(text, "%Y%m%d").strftime("%Y%m%d")
     except ValueError as error:
@@ -139,7 +143,9 @@ def _day(text: str) -> str:
 
 
 def _progress(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    from tools import plain
+
+    print(plain.line(line), file=sys.stderr, flush=True)
 
 
 def _remark(remarks: list[str]) -> None:
@@ -169,6 +175,7 @@ def _write(out: Path, files: dict[int, bytes], picture: bytes, found: dict[str, 
 
 
 def _tell(found: dict[str, Any], as_json: bool) -> None:
+    from tools import plain
     from tools.licence import words
 
-    print(json.dumps(found, ensure_ascii=False) if as_json else "\n".join(words.in_words(found)))
+    print(plain.as_json(found) if as_json else "\n".join(words.in_words(found)))

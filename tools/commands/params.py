@@ -19,6 +19,7 @@ from typing import Annotated, Any
 import typer
 
 from protocol.errors import ConfigError, ParameterError
+from tools import plain
 
 app = typer.Typer(no_args_is_help=True, help="Make, sign, show and check parameter sets.")
 
@@ -70,12 +71,13 @@ def import_masterlist(
         "certificates": len(rows), "countries": dict(sorted(Counter(row["country"] for _, row in rows).items())),
         "explicit_parameters": sum(row["explicit_parameters"] for _, row in rows),
         "explicit_refused": sum(row["explicit_parameters"] and row["curve"] is None for _, row in rows),
+        "unusable": sum(bool(row["unusable"]) for _, row in rows),
         "country": country.upper(), "shown": [row for _, row in chosen],
     }  # fmt: skip
     if out is not None and key is not None:
         body = _trust_body(chosen, country.upper(), purpose, crl or [])
         report["set"] = {**_signed(body, out, key, version, days), "left_out": len(chosen) - len(body["anchors"])}
-    print(json.dumps(report, ensure_ascii=False)) if as_json else _tell_list(report)
+    print(plain.as_json(report)) if as_json else _tell_list(report)
     if country and not chosen:
         raise ParameterError(
             f"the list holds no certificate of {country.upper()}",
@@ -105,7 +107,7 @@ def _trust_body(chosen: list[Any], country: str, purpose: str, lists: list[Path]
     for path in lists:
         der = certificates.revocation_list(path)
         trust = TrustSet(body["anchors"], (), [der])
-        if not any(trust.lists(NativeCrypto(), x509.parse(anchor.der)) for anchor in trust.anchors):
+        if not any(trust.lists(NativeCrypto(), x509.parse(anchor.der), country, purpose) for anchor in trust.anchors):
             raise ParameterError(
                 f"none of the anchors signed {path.name}", "PRM-024", "give the list of this country's authority"
             )
@@ -135,16 +137,19 @@ def _write(out: Path, message: bytes) -> None:
 
 
 def _tell_list(report: dict[str, Any]) -> None:
-    print(f"signed    {report['signed']} by {report['signer']}")
+    print(plain.line(f"signed    {report['signed']} by {report['signer']}"))
     print(f"anchor    SHA-256 {report['anchor_sha256']}: issued the signer")
     print(f"holds     {report['certificates']} certificates of {len(report['countries'])} countries")
     print(
-        f"explicit  {report['explicit_parameters']} keys with explicit curve parameters, {report['explicit_refused']} refused"
+        f"explicit  {report['explicit_parameters']} keys with explicit curve parameters, {report['explicit_refused']} of them equal to no known curve"
     )
+    print(f"unusable  {report['unusable']} of all certificates cannot be used on a terminal")
     if not report["country"]:
-        print("countries " + " ".join(f"{name or '?'}:{count}" for name, count in report["countries"].items()))
+        print(
+            plain.line("countries " + " ".join(f"{name or '?'}:{count}" for name, count in report["countries"].items()))
+        )
     for row in report["shown"] if report["country"] else [row for row in report["shown"] if row["unusable"]]:
-        print(f"\n{row['country']}  {row['subject']}")
+        print("\n" + plain.line(f"{row['country']}  {row['subject']}"))
         key = row["curve"] or f"{row['key']} {row['bits'] or ''}"
         print(f"    {row['kind']}, {key}{', explicit' if row['explicit_parameters'] else ''}, serial {row['serial']}")
         until = f", signs until {row['private_key_until']}" if row["private_key_until"] else ""
@@ -168,14 +173,14 @@ def show(file: Annotated[Path, typer.Argument(help="a signed set (.cose)")], as_
     found = sets.open_set(sets.read(file))
     facts = _facts(found)
     if as_json:
-        print(json.dumps({**facts, "body": sets.printable(found.body)}, ensure_ascii=False))
+        print(plain.as_json({**facts, "body": sets.printable(found.body)}))
         return
     print(
         f"{facts['kind']} version {facts['version']}, valid {facts['valid_from']} to {facts['valid_to']}, issued {facts['issued']}"
     )
     print("signature not checked here")
     for name, value in found.body.items():
-        print(f"  {name}: {f'{len(value)} entries' if isinstance(value, list) else value}")
+        print(plain.line(f"  {name}: {f'{len(value)} entries' if isinstance(value, list) else value}"))
     if found.kind == "trust":
         _tell_anchors(found.body.get("anchors", []))
 
@@ -187,7 +192,9 @@ def _tell_anchors(anchors: list[dict[str, Any]]) -> None:
     for entry in anchors:
         row = certificates.describe(NativeCrypto(), entry["cert"])
         print(
-            f"    {entry['country']}/{entry['purpose']}  {row['subject']}  serial {row['serial']}  until {row['not_after']}"
+            plain.line(
+                f"    {entry['country']}/{entry['purpose']}  {row['subject']}  serial {row['serial']}  until {row['not_after']}"
+            )
         )
 
 

@@ -1,13 +1,16 @@
 """The files of a licence in a folder: EF.COM, EF.SOD, DG1 … DG14, one file each, byte for byte as on the chip.
 
-Written with mode 0600 into a folder of mode 0700: they are personal data. Loaded under the names that common tools give them
+Written with mode 0600 into a folder of mode 0700, which must be new or empty: they are personal data, and what another card left would be
+taken for this one's. Loaded under the names that common tools give them
 (`DG1.bin`, `EF_SOD`, `Datagroup1.bin`, …).
 
     ConfigError CFG-080  the folder cannot be read or holds no file of a licence
     ConfigError CFG-081  the folder cannot be written
+    ConfigError CFG-092  the folder to write to holds something already
     ConfigError CFG-082  two files of the folder claim to be the same one
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -62,18 +65,34 @@ def load(folder: Path) -> dict[int, bytes]:
     return found
 
 
+def must_be_free(folder: Path) -> None:
+    """ConfigError CFG-092 unless `folder` is empty or not there; CFG-081 if nobody can say."""
+    try:
+        used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    if used:
+        raise ConfigError(f"the folder {folder} is not empty", "CFG-092", "choose a new or empty --out")
+
+
 def write(folder: Path, files: dict[int, bytes]) -> list[Path]:
-    """Write the files; what lies there under the same names is replaced."""
+    """Write the files into a new or empty folder."""
+    must_be_free(folder)
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
         for file in sorted(files):
             path = folder / name_of(file)
-            path.touch(mode=0o600)
-            path.write_bytes(files[file])
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+                stream.write(files[file])
             written.append(path)
     except OSError as error:
-        raise ConfigError(
-            f"the folder {folder} cannot be written ({error.strerror})", "CFG-081", "choose another --out", error.errno
-        ) from error
+        raise _unwritable(folder, error) from error
     return written
+
+
+def _unwritable(folder: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"the folder {folder} cannot be written ({error.strerror})", "CFG-081", "choose another --out", error.errno
+    )

@@ -1,17 +1,18 @@
 """Judges dumped files without the chip: passive authentication only, so at best "data genuine, chip not proven".
 
-The same judgement as the reader's (`protocol.licence.trust.passive`), over files instead of a conversation. DG13 and DG14 are
-hashed but no chip is here to prove itself: `chip` stays "untested" where the SOD announces a proof (`announced`).
+The same judgement as the reader's (`protocol.licence.trust.passive`), over files instead of a conversation. Groups are hashed whole,
+whatever their size (`dump.MAX_FILE` bounds it) or layout: altered is what has another hash. DG13 and DG14 are hashed but no chip is here
+to prove itself: `chip` stays "untested" where the SOD announces a proof (`announced`). One that neither files nor EF.COM have is told as
+the chip's failing (LIC-241, LIC-243), but is no proof of a clone: files may have been left out of a dump.
 """
 
 from protocol import records
 from protocol.crypto import Crypto
-from protocol.errors import CryptoError, FormatError
+from protocol.errors import FormatError
 from protocol.licence import groups
 from protocol.licence.access import chip_authentication
-from protocol.licence.errors import GroupError, LicenceError, ReadError
-from protocol.licence.files import FileRead
-from protocol.licence.profile import AA_GROUP, CA_GROUP, COM, SOD, SOD_TAG, two_letters
+from protocol.licence.errors import GroupError, LicenceError
+from protocol.licence.profile import AA_GROUP, CA_GROUP, COM, SOD, SOD_TAG, name_of, tag_of
 from protocol.licence.reader import LicenceReading
 from protocol.licence.trust import passive, security_object
 from protocol.licence.trust.anchors import TrustSet
@@ -27,13 +28,16 @@ def judge(crypto: Crypto, files: dict[int, bytes], trust: TrustSet, today: str) 
     result.access = ACCESS
     present = _present(files, judged)
     sod = _security_object(crypto, files, result, judged)
-    reads = _hashed(crypto, files, sod, result, judged)
+    reads = _hashed(crypto, files, sod, result)
     if sod is not None:
         passive.compare(sod, reads, present, judged)
+        proofs = announced(files)
         for group in sorted(sod.hashes):
-            if group not in files and (present is None or group in present):
+            if group not in files and (present is None or group in present or group in proofs):
                 judged.note("LIC-213", group)
-        if announced(files):
+            if group in proofs and group not in files and present is not None and group not in present:
+                judged.note("LIC-241" if group == AA_GROUP else "LIC-243", name_of(group))
+        if proofs:
             result.chip = passive.UNTESTED
     if 1 not in files:
         judged.note("LIC-213", 1)
@@ -85,29 +89,26 @@ def _security_object(
     return passive.parse_sod(content, judged)
 
 
+class Whole:
+    """A group's file as `passive.compare` sees it: read whole, with its digest by the SOD's algorithm."""
+
+    complete = True
+
+    def __init__(self, crypto: Crypto, content: bytes, algorithm: str) -> None:
+        state = crypto.sha_new(algorithm)
+        state.update(content)
+        self.digest = state.digest()
+
+
 def _hashed(
-    crypto: Crypto,
-    files: dict[int, bytes],
-    sod: "SecurityObject | None",
-    result: LicenceReading,
-    judged: passive.Judgement,
-) -> dict[int, FileRead]:
-    """Each group hashed; one whose length is not the announced one is altered, for a signed group has exactly its length."""
-    reads: dict[int, FileRead] = {}
+    crypto: Crypto, files: dict[int, bytes], sod: "SecurityObject | None", result: LicenceReading
+) -> dict[int, Whole]:
+    """Each group hashed whole: what is signed are a file's bytes, whatever they hold."""
+    reads: dict[int, Whole] = {}
     for group in sorted(files):
-        if group in (COM, SOD):
-            continue
-        state = FileRead(crypto, group, "sha256" if sod is None else sod.algorithm, keep=False)
-        try:
-            state.take(files[group])
-        except ReadError:
-            state.total = 0
-        if not state.complete or state.total != len(files[group]):
-            judged.note("LIC-214", group)
-            judged.altered.append(group)
-            continue
-        result.files[state.tag] = state.sha256
-        reads[group] = state
+        if group not in (COM, SOD):
+            result.files[tag_of(group)] = crypto.sha256(files[group])
+            reads[group] = Whole(crypto, files[group], "sha256" if sod is None else sod.algorithm)
     return reads
 
 
@@ -115,7 +116,8 @@ def _decode(files: dict[int, bytes], result: LicenceReading, judged: passive.Jud
     for group in sorted(files):
         if group not in (COM, SOD, *KEYS):
             try:
-                result.data[group] = groups.decode(group, files[group])
+                fields = result.data[group] = groups.decode(group, files[group])
+                judged.unread(group, fields)
             except (LicenceError, FormatError):
                 judged.note("LIC-215", group)
     result.dg1, result.dg11 = result.data.get(1), result.data.get(11)
@@ -130,12 +132,8 @@ def _believe(
     judged: passive.Judgement,
 ) -> None:
     dg1 = result.dg1
-    country, issued = (two_letters(dg1["country"]), dg1["issue"]) if dg1 else ("", "")
-    try:
-        passive.judge_signer(crypto, sod, trust, country, issued, today, judged)
-    except CryptoError as cause:
-        judged.tested = False
-        judged.note("LIC-232", cause.code)
+    country, issued = (dg1["country"], dg1["issue"]) if dg1 else ("", "")
+    passive.judge_signer(crypto, sod, trust, country, issued, today, judged)
 
 
 def _dates(result: LicenceReading, today: str, judged: passive.Judgement) -> None:

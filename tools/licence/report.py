@@ -16,7 +16,7 @@ def of(reading: LicenceReading, files: dict[int, bytes]) -> dict[str, Any]:
     """The report of a reading; `files` {short identifier: content} of what was read or loaded."""
     announced = [words.group_name(group) for group in offline.announced(files)]
     return {
-        "verdict": _verdict(reading.verdict, reading.altered_groups, _unproven(reading, announced)),
+        "verdict": _verdict(reading.verdict, reading.altered_groups, _note(reading, announced)),
         "believed": reading.verdict in words.BELIEVED,
         "findings": words.findings(list(reading.details)),  # pyright: ignore[reportArgumentType]
         "altered": [words.group_name(group) for group in reading.altered_groups],
@@ -42,13 +42,23 @@ def _verdict(number: int, altered: list[int], note: str = "") -> dict[str, Any]:
     return {"number": number, "words": words.verdict(number, altered), "note": note or words.NOTES.get(number, "")}
 
 
-def _unproven(reading: LicenceReading, announced: list[str]) -> str:
-    """Why genuine data came without a proof of the chip although the SOD announces one; "" where it announces none."""
+def _note(reading: LicenceReading, announced: list[str]) -> str:
+    """What the verdict's usual note would say wrongly or not at all: why an issuer is unknown, why a chip is not proven; else ""."""
+    details = dict(reversed(reading.details))  # the first of each code
+    if reading.verdict == records.VERDICT_UNKNOWN_ISSUER:
+        if "LIC-217" in details:
+            country = details["LIC-217"]
+            return words.COUNTRY.format(country) if country else words.NO_COUNTRY
+        if "LIC-234" in details:
+            return words.NO_CERTIFICATE
+        return words.NOT_FOR_DOCUMENTS if "LIC-233" in details and "LIC-228" not in details else ""
     if reading.verdict != records.VERDICT_DATA_GENUINE or reading.chip != passive.UNTESTED:
-        return ""
-    if reading.access == offline.ACCESS:
-        return f"{words.ANNOUNCED} ({', '.join(announced)}), {words.NOT_IN_FILES}"
-    return f"{words.ANNOUNCED} ({', '.join(announced)}), {words.NOT_SUPPORTED}"
+        return ""  # genuine data without a proof of the chip, though the SOD announces one
+    text = f"{words.ANNOUNCED} ({', '.join(announced)}), "
+    if reading.access != offline.ACCESS:
+        return text + words.NOT_SUPPORTED
+    gone = [str(detail) for code, detail in reading.details if code in ("LIC-241", "LIC-243")]
+    return text + words.NOT_IN_FILES + (f"; {words.NOT_DUMPED} {', '.join(gone)}" if gone else "")
 
 
 def _group(reading: LicenceReading, file: int, content: bytes) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from drivers.contracts.card_reader import CardReader
 from protocol.crypto import Crypto
-from protocol.errors import CardRemovedError, CardSilentError
-from protocol.licence.mrz import Mrz
+from protocol.errors import CardRemovedError, CardSilentError, LicenceError
+from protocol.licence.mrz import Mrz, other_password
 from protocol.licence.reader import LicenceReading, Resume, read_licence
 from protocol.licence.trust.anchors import TrustSet
 from terminal.flows.drive import drive
@@ -51,6 +51,12 @@ async def read(
             if attempt == TRIES:
                 raise
             say(f"{error.code} {error.message}: present the same licence again, reading goes on where it stopped")
+        except LicenceError as error:
+            other = other_password(mrz, error)
+            if other is None or attempt == TRIES:
+                raise
+            mrz = other
+            say("the chip has no password made of the line: trying the number in it")
         finally:
             await reader.disconnect()
     raise AssertionError("the last attempt returns or raises")

@@ -5,6 +5,7 @@ from typing import Any
 from protocol import records
 from protocol.licence import __doc__ as licence_doc
 from protocol.licence.profile import name_of
+from tools import plain
 
 VERDICTS = {
     records.VERDICT_GENUINE: "data and chip genuine",
@@ -20,8 +21,13 @@ NOTES = {
     records.VERDICT_UNKNOWN_ISSUER: "no trust anchor of this country and purpose vouches for the signer",
     records.VERDICT_CLONE: "the signed data announce a proof that this chip did not give",
 }
+NO_COUNTRY = "the licence does not say which country it is from, so that no trust anchor can vouch for it"
+COUNTRY = "country {} is not known, so that no trust anchor can vouch for it"
+NO_CERTIFICATE = "the signer's certificate is not in the SOD, so that nothing can vouch for the signature"
+NOT_FOR_DOCUMENTS = "the signer's certificate is not one for signing documents"
 ANNOUNCED = "the SOD announces that the chip can prove itself"
 NOT_IN_FILES = "which files cannot show: read the chip to tell it from a copy"
+NOT_DUMPED = "as on a copied chip, neither the files nor EF.COM have"
 NOT_SUPPORTED = "in a way that is not supported here: a copied chip would look the same"
 BELIEVED = (records.VERDICT_GENUINE, records.VERDICT_DATA_GENUINE)
 
@@ -68,7 +74,11 @@ def findings(details: "list[tuple[str, Any]]") -> list[dict[str, Any]]:
 
 
 def in_words(report: dict[str, Any]) -> list[str]:
-    """A report (see `report.of`) as lines for a person, the verdict first."""
+    """A report (see `report.of`) as lines for a person, the verdict first; whatever the licence says steers no screen."""
+    return [plain.line(line) for line in _lines(report)]
+
+
+def _lines(report: dict[str, Any]) -> list[str]:
     lines = [report["verdict"]["words"]]
     if report["verdict"]["note"]:
         lines.append(f"  ({report['verdict']['note']})")

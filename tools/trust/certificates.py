@@ -96,7 +96,19 @@ def issued(authority: Any, other: Any) -> bool:
 
 
 def describe(crypto: Crypto, der: bytes) -> dict[str, Any]:
-    """JSON-able: subject, issuer, serial, validity, key, explicit parameters or not, kind, SHA-256, `unusable` ("" if usable)."""
+    """JSON-able: subject, issuer, serial, validity, key, explicit parameters or not, kind, SHA-256, `unusable` ("" if usable).
+
+    A certificate of which something cannot be read (asn1crypto looks only when asked) has "" for all but its SHA-256 and `unusable`.
+    """
+    try:
+        return _described(crypto, der)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        empty = dict.fromkeys(("country", "subject", "issuer", "serial", "kind", "not_before", "not_after", "key"), "")
+        facts = {"private_key_until": None, "bits": None, "curve": None, "explicit_parameters": False}
+        return {**empty, **facts, "sha256": fingerprint(der), "unusable": "a name, time or key in it is malformed"}
+
+
+def _described(crypto: Crypto, der: bytes) -> dict[str, Any]:
     certificate: Any = asn1.Certificate.load(der)
     body = certificate["tbs_certificate"]
     key = body["subject_public_key_info"]

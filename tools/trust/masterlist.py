@@ -25,6 +25,12 @@ from tools.trust import certificates, keys
 MASTER_LIST = "2.23.136.1.1.2"
 MAY_SIGN_LISTS = "2.23.136.1.1.3"
 MAX_BYTES = 16 << 20
+_MALFORMED = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+)  # what asn1crypto raises; UnicodeDecodeError is a ValueError
 _HINT = "get the anchor from its authority by another way than this list"
 
 
@@ -55,16 +61,17 @@ def load(data: bytes, anchor: bytes) -> MasterList:
         signed = _signed_data(data)
         info, attributes, signer = _signer(signed)
         content = bytes(signed["encap_content_info"]["content"].native)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except _MALFORMED as error:
         raise TrustError("the file is no master list", detail="CMS") from error
-    when = _vouched(signer, attributes, anchor)
-    _signature(info, attributes, signer, content)
-    try:
+    try:  # asn1crypto looks into times and names only when they are asked for
+        when = _vouched(signer, attributes, anchor)
+        _signature(info, attributes, signer, content)
         listed: Any = _CscaMasterList.load(content, strict=True)
         version, ders = int(listed["version"].native), [item.dump() for item in listed["certificates"]]
-    except (ValueError, TypeError) as error:
+        by = signer.subject.human_friendly
+    except _MALFORMED as error:
         raise TrustError("the master list is malformed", detail="list") from error
-    return MasterList(version, when, signer.subject.human_friendly, certificates.fingerprint(anchor), ders)
+    return MasterList(version, when, by, certificates.fingerprint(anchor), ders)
 
 
 def _signed_data(data: bytes) -> Any:

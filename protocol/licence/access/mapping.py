@@ -96,7 +96,13 @@ def _believed(
 ) -> "Generator[tuple, Any, bool]":
     """Whether signature, signer and chain hold, for the state of the SOD's signer."""
     judged = passive.Judgement()
-    country = sod.signed.signer_certificate().country()
-    yield from passive.judge_signer_steps(chip.crypto, found, trust, country, "", today, judged)
+    countries = [
+        certificate.country()
+        for certificate in [named.certificate(sod.signed) for named in sod.signed.signers]
+        if certificate
+    ]
+    if not countries:
+        return False
+    yield from passive.judge_signer_steps(chip.crypto, found, trust, countries[0], "", today, judged)
     refused = [code for code, _ in judged.findings if code in _REFUSED]
     return judged.issuer_known and judged.tested and not judged.altered and not refused

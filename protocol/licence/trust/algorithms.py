@@ -56,6 +56,10 @@ class PublicKey:
         self.modulus = modulus
         self.exponent = exponent
 
+    def same_as(self, other: "PublicKey") -> bool:
+        """Whether both are one key."""
+        return (self.curve, self.point, self.modulus) == (other.curve, other.point, other.modulus)
+
 
 class Algorithm:
     """`kind` RSA, PSS, ECDSA or PLAIN; `hash` name or "" if the identifier leaves it open; `salt` length of PSS."""

@@ -72,14 +72,21 @@ class TrustSet:
         """Whether `signer`, issued by `issuer`, is on the list of revoked ones."""
         return (issuer.subject_key, signer.serial) in self._revoked
 
-    def lists(self, crypto: "Crypto", issuer: x509.Certificate) -> "list[crl.RevocationList]":
+    def lists(
+        self, crypto: "Crypto", issuer: x509.Certificate, country: str, purpose: str = LICENCE
+    ) -> "list[crl.RevocationList]":
         """`lists_steps`, with all work done here."""
-        return curves.alone(self.lists_steps(crypto, issuer))
+        return curves.alone(self.lists_steps(crypto, issuer, country, purpose))
 
     def lists_steps(
-        self, crypto: "Crypto", issuer: x509.Certificate
+        self, crypto: "Crypto", issuer: x509.Certificate, country: str, purpose: str = LICENCE
     ) -> "Generator[tuple, Any, list[crl.RevocationList]]":
-        """The revocation lists that `issuer` signed; malformed and foreign ones are passed over. Yields the requests of `curves`."""
+        """The revocation lists of the authority `issuer`; malformed and foreign ones are passed over. Yields the requests of `curves`.
+
+        A list speaks of certificates by their issuer's name (RFC 5280 6.3.3), and is signed by the authority's present key, which after
+        a change is another than the one that issued (Doc 9303-12 7.1.4): any trusted key of that name, `country` and `purpose` may have
+        signed it.
+        """
         found = []
         if not self._crls:
             return found
@@ -88,8 +95,32 @@ class TrustSet:
         for der in self._crls:
             try:
                 item = crl.parse(der)
-                if item.is_of(issuer) and (yield from item.signed_steps(crypto, issuer)):
-                    found.append(item)
+                if not x509.same_name(item.issuer, issuer.subject):
+                    continue
             except (TrustError, FormatError):
                 continue
+            if (yield from self._vouched_steps(crypto, item, issuer, country, purpose)):
+                found.append(item)
         return found
+
+    def _vouched_steps(
+        self, crypto: "Crypto", item: "crl.RevocationList", issuer: x509.Certificate, country: str, purpose: str
+    ) -> "Generator[tuple, Any, bool]":
+        """Whether `issuer`'s key or another one of its authority signed the list."""
+        try:
+            if item.is_of(issuer) and (yield from item.signed_steps(crypto, issuer)):
+                return True
+        except (TrustError, FormatError):
+            pass  # another key may have signed in another way
+        for anchor in self.anchors:
+            if anchor.country != country or anchor.purpose != purpose:
+                continue
+            try:
+                other = x509.parse(anchor.der)
+                if other.key.same_as(issuer.key) or other.country() != country or not item.is_of(other):
+                    continue
+                if (yield from item.signed_steps(crypto, other)):
+                    return True
+            except (TrustError, FormatError):
+                continue
+        return False

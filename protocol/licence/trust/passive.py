@@ -7,20 +7,29 @@ chip proved itself. Findings are (code, detail) pairs; the codes are explained i
 from typing import TYPE_CHECKING
 
 from protocol import pack, records
-from protocol.errors import FormatError
+from protocol.errors import CryptoError, FormatError
 from protocol.licence import curves, profile
 from protocol.licence.errors import LicenceError, TrustError, UnsupportedError
 from protocol.licence.trust import anchors, security_object, x509
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
-    from typing import Any
+    from collections.abc import Generator, Mapping
+    from typing import Any, Protocol
 
     from protocol.crypto import Crypto
     from protocol.licence.access.mapping import CardSecurity
-    from protocol.licence.files import FileRead
     from protocol.licence.trust.anchors import TrustSet
-    from protocol.licence.trust.security_object import SecurityObject
+    from protocol.licence.trust.security_object import SecurityObject, Signer
+
+    class Hashed(Protocol):
+        """A group's file: whether it was read whole, and then its digest by the SOD's algorithm (`files.FileRead`)."""
+
+        @property
+        def complete(self) -> bool: ...
+
+        @property
+        def digest(self) -> bytes: ...
+
 
 SOD_ITSELF = 0  # in `altered`, beside group numbers
 PROVEN, NOT_OFFERED, FAILED, UNTESTED = "proven", "not offered", "failed", "untested"
@@ -43,6 +52,19 @@ class Judgement:
         if (code, detail) not in self.findings:
             self.findings.append((code, detail))
 
+    def unread(self, group: int, fields: dict) -> None:
+        """Add a finding for each field of a decoded group that could not be read."""
+        for key in fields.get("unread", ()):
+            self.note("LIC-215", profile.name_of(group) + " " + key)
+
+    def take(self, other: "Judgement") -> None:
+        """Add what was judged apart of one signer."""
+        for code, detail in other.findings:
+            self.note(code, detail)
+        self.altered.extend(other.altered)
+        self.issuer_known = other.issuer_known
+        self.tested = self.tested and other.tested
+
 
 def parse_sod(content: "bytes | bytearray", result: Judgement) -> "SecurityObject | None":
     """The parsed SOD, or None with the finding noted."""
@@ -58,7 +80,7 @@ def parse_sod(content: "bytes | bytearray", result: Judgement) -> "SecurityObjec
 
 
 def compare(
-    sod: "SecurityObject", reads: "dict[int, FileRead]", present: "list[int] | None", result: Judgement
+    sod: "SecurityObject", reads: "Mapping[int, Hashed]", present: "list[int] | None", result: Judgement
 ) -> None:
     """Compare the digests of the groups read with the SOD; note groups that one side lists and the other does not."""
     if 1 not in sod.hashes:
@@ -83,7 +105,7 @@ def compare(
             result.altered.append(group)
 
 
-def listed(sod: "SecurityObject", group: int, state: "FileRead") -> bool:
+def listed(sod: "SecurityObject", group: int, state: "Hashed") -> bool:
     """Whether the SOD lists the group with the digest of what was read."""
     return group in sod.hashes and pack.ct_equal(state.digest, sod.hashes[group])
 
@@ -106,37 +128,65 @@ def judge_signer_steps(
 ) -> "Generator[tuple, Any, None]":
     """Verify the signature of the SOD, or of EF.CardSecurity, and its signer's chain; yields the requests of `curves`.
 
-    `country`: two letters of the state that the licence says it is from ("" = it does not say: no issuer is known then, and an
-    anchor's country is no finding);
-    `issued`: date of issue (YYYYMMDD or ""), the signing time where the SOD states none; `today`: YYYYMMDD.
+    `country`: the state that the licence says it is from, as it says it (three letters, or two; "" = it does not say: no issuer is known
+    then, and an anchor's country is no finding); `issued`: date of issue (YYYYMMDD or ""), the signing time where the SOD states none;
+    `today`: YYYYMMDD. Of several signers one that is trusted suffices; else the worst that was found counts.
     """
-    try:
-        yield from _signer(crypto, sod, trust, country, issued, today, result)
-    except UnsupportedError as cause:
-        result.tested = False
-        result.note("LIC-232", cause.detail)
-    except (TrustError, FormatError) as cause:
-        result.altered.append(SOD_ITSELF)
-        result.note("LIC-231", cause.detail)
+    state = profile.two_letters(country)
+    if not state:
+        result.note("LIC-217", country or None)
+    best = None
+    for signer in sod.signed.signers:
+        one = Judgement()
+        try:
+            yield from _signer(crypto, sod, signer, trust, state, issued, today, one)
+        except UnsupportedError as cause:
+            one.tested = False
+            one.note("LIC-232", cause.detail)
+        except (TrustError, FormatError) as cause:
+            one.altered.append(SOD_ITSELF)
+            one.note("LIC-231", cause.detail)
+        except CryptoError as cause:
+            one.tested = False
+            one.note("LIC-232", cause.code)
+        if (
+            best is None
+            or one.issuer_known
+            or (bool(one.altered), not one.tested) > (bool(best.altered), not best.tested)
+        ):
+            best = one
+        if one.issuer_known:
+            break
+    if best is not None:
+        result.take(best)
 
 
 def _signer(
     crypto: "Crypto",
     sod: "SecurityObject | CardSecurity",
+    named: "Signer",
     trust: "TrustSet",
     country: str,
     issued: str,
     today: str,
     result: Judgement,
 ) -> "Generator[tuple, Any, None]":
-    signer = sod.signed.signer_certificate()
-    if not (yield from sod.signed.holds_steps(crypto, signer)):
+    signer = named.certificate(sod.signed)
+    if signer is None:
+        result.note("LIC-234")
+        return
+    if not (yield from named.holds_steps(crypto, sod.signed, signer)):
         result.note("LIC-227")
         result.altered.append(SOD_ITSELF)
         return
-    if sod.signed.weak() or signer.weak():
+    if named.weak() or signer.weak():
         result.note("LIC-225")
-    _dates(signer, sod.signed.signing_time or issued, today, result)
+    _dates(signer, named.signing_time or issued, today, result)
+    fit = signer.signs_documents()
+    if not (fit and signer.may(x509.DIGITAL_SIGNATURE)):
+        result.note("LIC-233", "signer")
+    if fit is False:
+        return
     found = yield from trust.issuers_steps(crypto, signer)
     if not found:
         result.note("LIC-228")
@@ -144,7 +194,7 @@ def _signer(
     for anchor, certificate in found:
         if anchor.purpose == anchors.LICENCE and country and anchor.country == country == signer.country():
             result.issuer_known = True
-            yield from _authority(crypto, trust, certificate, signer, today, result)
+            yield from _authority(crypto, trust, certificate, signer, country, today, result)
             return
     if country or not any([anchor.purpose == anchors.LICENCE for anchor, _ in found]):
         result.note("LIC-229", found[0][0].country + "/" + found[0][0].purpose)
@@ -158,8 +208,6 @@ def _dates(signer: x509.Certificate, signed: str, today: str, result: Judgement)
         result.note("LIC-221")
     if signed and not signer.valid_at(signed):
         result.note("LIC-221")
-    if not signer.may(x509.DIGITAL_SIGNATURE):
-        result.note("LIC-233", "signer")
 
 
 def _authority(
@@ -167,6 +215,7 @@ def _authority(
     trust: "TrustSet",
     authority: x509.Certificate,
     signer: x509.Certificate,
+    country: str,
     today: str,
     result: Judgement,
 ) -> "Generator[tuple, Any, None]":
@@ -180,7 +229,7 @@ def _authority(
     if trust.revoked(authority, signer):
         result.note("LIC-224")
     newest = ""
-    for item in (yield from trust.lists_steps(crypto, authority)):
+    for item in (yield from trust.lists_steps(crypto, authority, country)):
         newest = max(newest, item.next_update or "9")
         try:
             revoked = item.revoked_at(signer.serial)

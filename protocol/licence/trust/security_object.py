@@ -1,14 +1,15 @@
 """EF.SOD: CMS SignedData over the hashes of the data groups (ICAO Doc 9303-10 section 4.6.2, RFC 5652; ISO/IEC 18013-3 8.1).
 
-Parses strictly and verifies the signer's signature; whether to trust the signer is `passive`'s question. Exactly one signer,
-signed attributes required.
+Parses strictly and verifies the signers' signatures; whether to trust one is `passive`'s question. Signed attributes are required.
+Doc 9303-10 recommends one signer and RFC 5652 allows more: the first MAX_SIGNERS are looked at. Of the certificates inside only a
+signer's own is opened: what else a state puts there does not matter.
 """
 
 from typing import TYPE_CHECKING
 
 from protocol import pack
 from protocol.der import OCTET_STRING, SEQUENCE, SET, Der, DerError, Element
-from protocol.licence.errors import TrustError
+from protocol.licence.errors import TrustError, UnsupportedError
 from protocol.licence.files import file_length
 from protocol.licence.profile import LAST_GROUP, SOD_TAG
 from protocol.licence.trust import algorithms, x509
@@ -25,42 +26,13 @@ _SIGNED_DATA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"
 _LDS_OBJECT = b"\x67\x81\x08\x01\x01\x01"  # 2.23.136.1.1.1
 _ATTRIBUTE = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09"  # 1.2.840.113549.1.9
 _CONTENT_TYPE, _MESSAGE_DIGEST, _SIGNING_TIME = 3, 4, 5
+MAX_SIGNERS = 4
 
 
-class SignedData:
-    """A parsed CMS SignedData: `content_type` and `content` (Element of the encapsulated octets), `certificates` (Elements),
-    `signing_time` (YYYYMMDDhhmmss or ""), and what `holds_steps` needs."""
+class Signer:
+    """One SignerInfo: `signing_time` (YYYYMMDDhhmmss or ""), and what is needed to find its certificate and verify its signature."""
 
-    def __init__(self, data: "Bytes", start: int, end: int) -> None:
-        outer = Der(data, start, end)
-        info = outer.enter(SEQUENCE)
-        outer.finish()
-        if info.oid() != _SIGNED_DATA:
-            raise info.fail("not signed data")
-        explicit = info.enter(0xA0)
-        info.finish()
-        body = explicit.enter(SEQUENCE)
-        explicit.finish()
-        body.integer(1)
-        body.next(SET)  # digestAlgorithms: the signer's own counts
-        capsule = body.enter(SEQUENCE)
-        self.content_type = capsule.oid()
-        holder = capsule.enter(0xA0)
-        capsule.finish()
-        self.content = holder.next(OCTET_STRING)
-        holder.finish()
-        self.certificates: "list[Element]" = []
-        if body.peek() == 0xA0:
-            inner = body.enter(0xA0)
-            while inner.more():
-                self.certificates.append(inner.next())
-        body.optional(0xA1)
-        signers = body.enter(SET)
-        body.finish()
-        self._signer(signers.enter(SEQUENCE))
-        signers.finish()
-
-    def _signer(self, fields: Der) -> None:
+    def __init__(self, fields: Der) -> None:
         fields.integer(1)
         self._issuer: "Element | None" = None
         self._serial = self._key_id = b""
@@ -104,26 +76,28 @@ class SignedData:
         else:
             self.signing_time = values.time()
 
-    def signer_certificate(self) -> x509.Certificate:
-        """The certificate that the signer names; TrustError if it is not inside."""
-        for item in self.certificates:
-            if item.tag != SEQUENCE:
-                continue
-            found = x509.parse(item.data, item.start, item.end)
+    def certificate(self, signed: "SignedData") -> "x509.Certificate | None":
+        """The certificate that this signer names, None if it is not inside; TrustError if it is malformed or not usable here."""
+        for item in signed.certificates:
+            try:
+                serial, issuer, key_id = x509.identity(item)
+            except DerError:
+                continue  # something else than a certificate, which is nobody's business here
             if self._key_id:
-                if found.subject_key == self._key_id:
-                    return found
-            elif (
-                found.serial == self._serial and self._issuer is not None and x509.same_name(found.issuer, self._issuer)
-            ):
-                return found
-        raise TrustError("the signer's certificate is not inside", detail="certificate")
+                named = key_id == self._key_id
+            else:
+                named = serial == self._serial and self._issuer is not None and x509.same_name(issuer, self._issuer)
+            if named:
+                return x509.parse(item.data, item.start, item.end)
+        return None
 
-    def holds_steps(self, crypto: "Crypto", certificate: x509.Certificate) -> "Generator[tuple, Any, bool]":
+    def holds_steps(
+        self, crypto: "Crypto", signed: "SignedData", certificate: x509.Certificate
+    ) -> "Generator[tuple, Any, bool]":
         """Whether content, signed attributes and signature belong together under the certificate's key; yields as `curves` does."""
-        if self._signed_type != self.content_type:
+        if self._signed_type != signed.content_type:
             return False
-        if not pack.ct_equal(algorithms.digest(crypto, self.hash, self.content.content()), self._digest):
+        if not pack.ct_equal(algorithms.digest(crypto, self.hash, signed.content.content()), self._digest):
             return False
         attributes = bytearray(self._attributes.whole())
         attributes[0] = SET  # RFC 5652 5.4: signed as SET OF, sent as [0]
@@ -133,6 +107,49 @@ class SignedData:
     def weak(self) -> bool:
         """Whether SHA-1 is used for the content or the signature."""
         return self.hash == "sha1" or self._algorithm.hash == "sha1"
+
+
+class SignedData:
+    """A parsed CMS SignedData: `content_type` and `content` (Element of the encapsulated octets), `certificates` (Elements),
+    `signers` (at least one; of several, those whose algorithms can be verified here)."""
+
+    def __init__(self, data: "Bytes", start: int, end: int) -> None:
+        outer = Der(data, start, end)
+        info = outer.enter(SEQUENCE)
+        outer.finish()
+        if info.oid() != _SIGNED_DATA:
+            raise info.fail("not signed data")
+        explicit = info.enter(0xA0)
+        info.finish()
+        body = explicit.enter(SEQUENCE)
+        explicit.finish()
+        body.integer(1)
+        body.next(SET)  # digestAlgorithms: the signer's own counts
+        capsule = body.enter(SEQUENCE)
+        self.content_type = capsule.oid()
+        holder = capsule.enter(0xA0)
+        capsule.finish()
+        self.content = holder.next(OCTET_STRING)
+        holder.finish()
+        self.certificates: "list[Element]" = []
+        if body.peek() == 0xA0:
+            inner = body.enter(0xA0)
+            while inner.more():
+                self.certificates.append(inner.next())
+        body.optional(0xA1)
+        infos = body.enter(SET)
+        body.finish()
+        self.signers: "list[Signer]" = []
+        refused = infos.fail("no signer")
+        while infos.more():
+            fields = infos.enter(SEQUENCE)
+            if len(self.signers) < MAX_SIGNERS:
+                try:
+                    self.signers.append(Signer(fields))
+                except UnsupportedError as cause:
+                    refused = cause
+        if not self.signers:
+            raise refused
 
 
 class SecurityObject:

@@ -20,8 +20,14 @@ if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
 
 _EXTENSION = b"\x55\x1d"  # 2.5.29
-_SUBJECT_KEY, _KEY_USAGE, _PRIVATE_PERIOD, _CONSTRAINTS, _AUTHORITY_KEY = 0x0E, 0x0F, 0x10, 0x13, 0x23
-_HARMLESS = b"\x11\x12\x1f\x20\x25"  # alternative names, CRL points, policies, extended key usage: read by nobody here
+_SUBJECT_KEY, _KEY_USAGE, _PRIVATE_PERIOD, _CONSTRAINTS, _AUTHORITY_KEY, _PURPOSES = 0x0E, 0x0F, 0x10, 0x13, 0x23, 0x25
+_HARMLESS = b"\x11\x12\x1f\x20"  # alternative names, CRL points, policies: read by nobody here
+_ANY_PURPOSE = b"\x55\x1d\x25\x00"  # 2.5.29.37.0
+_DRIVING = b"\x28\x81\x8c\x5d"  # 1.0.18013, whose part 5 has the purpose of mobile licences' signers
+_OTHER_PURPOSES = (
+    b"\x67\x81\x08\x01\x01",
+    b"\x2b\x06\x01\x05\x05\x07\x03",
+)  # 2.23.136.1.1: master lists and other ICAO; 1.3.6.1.5.5.7.3: TLS
 _ICAO = b"\x67\x81\x08\x01\x01\x06"  # document type list, name change
 DIGITAL_SIGNATURE = 0x8000
 CERT_SIGN = 0x0400
@@ -31,8 +37,8 @@ class Certificate:
     """One parsed certificate; `der` is kept, everything else points into it or is small.
 
     `serial` bytes, `issuer` and `subject` (Element), `not_before`/`not_after` and `key_from`/`key_to` (YYYYMMDDhhmmss, "" if not
-    limited), `key` PublicKey, `is_ca`, `usage` (bits as `Der.flags`, -1 if absent), `subject_key`/`authority_key` (bytes, maybe
-    empty).
+    limited), `key` PublicKey, `is_ca`, `usage` (bits as `Der.flags`, -1 if absent), `purposes` (extended key usage: object identifiers,
+    none if absent) and `purposes_bind` (it is critical), `subject_key`/`authority_key` (bytes, maybe empty).
     """
 
     def __init__(self, der: "Bytes", start: int = 0, end: "int | None" = None) -> None:
@@ -47,6 +53,8 @@ class Certificate:
         self.key_from = self.key_to = ""
         self.is_ca = False
         self.usage = -1
+        self.purposes: "list[bytes]" = []
+        self.purposes_bind = False
         self.subject_key = self.authority_key = b""
         self._read(self._signed.reader())
 
@@ -94,6 +102,11 @@ class Certificate:
         elif kind == _CONSTRAINTS:
             inner = value.enter(SEQUENCE)
             self.is_ca = inner.boolean() if inner.peek() == 0x01 else False
+        elif kind == _PURPOSES:
+            inner = value.enter(SEQUENCE)
+            while inner.more():
+                self.purposes.append(inner.oid())
+            self.purposes_bind = critical
         elif kind == _PRIVATE_PERIOD:
             self._private_period(value.enter(SEQUENCE))
         elif critical and oid[:-1] != _ICAO and (kind < 0 or bytes((kind,)) not in _HARMLESS):
@@ -142,6 +155,41 @@ class Certificate:
     def may(self, bit: int) -> bool:
         """Whether the key usage allows `bit` (or says nothing)."""
         return self.usage < 0 or self.usage & bit != 0
+
+    def signs_documents(self) -> "bool | None":
+        """Whether its key may sign documents: False if it is an authority's or for other purposes only, None if nobody can say.
+
+        Doc 9303-12 7.1 has no extended key usage for document signers. One that is there must name any purpose or ISO/IEC 18013's; one
+        that names ICAO's or the Internet's other ones, or is critical, excludes documents (RFC 5280 4.2.1.12).
+        """
+        if self.is_ca:
+            return False
+        if not self.purposes or any([oid == _ANY_PURPOSE or oid[:4] == _DRIVING for oid in self.purposes]):
+            return True
+        known = [oid for oid in self.purposes if oid[:-1] in _OTHER_PURPOSES]
+        return False if self.purposes_bind or len(known) == len(self.purposes) else None
+
+
+def identity(item: Element) -> "tuple[bytes, Element, bytes]":
+    """(serial number, issuer, subject key identifier or b"") of a certificate of any version, kind of key or extensions. DerError if it
+    is none."""
+    body = Der(item.data, item.start, item.end).enter(SEQUENCE).enter(SEQUENCE)
+    body.optional(0xA0)
+    serial = body.integer_bytes()
+    body.next(SEQUENCE)
+    issuer = body.next(SEQUENCE)
+    for _ in range(3):  # validity, subject, key
+        body.next(SEQUENCE)
+    body.optional(0x81)
+    body.optional(0x82)
+    if body.peek() == 0xA3:
+        extensions = body.enter(0xA3).enter(SEQUENCE)
+        while extensions.more():
+            fields = extensions.enter(SEQUENCE)
+            if fields.oid() == _EXTENSION + bytes((_SUBJECT_KEY,)):
+                fields.optional(0x01)
+                return serial, issuer, fields.next(OCTET_STRING).reader().octets()
+    return serial, issuer, b""
 
 
 def within(moment: str, start: str, end: str) -> bool:

@@ -20,7 +20,7 @@ def document_menu(sheet: "Sheet", fields: dict) -> None:
 
 
 def can_entry(sheet: "Sheet", fields: dict) -> None:
-    """entry: digits of the card access number typed so far."""
+    """entry: digits of the card access number, or of the licence's number in its place, typed so far."""
     _typed(sheet, fields, "document.can", "can.hint")
 
 

@@ -4,11 +4,13 @@ Whatever comes of it is recorded as what it is: verdict "not verified" or "chip 
 """
 
 from protocol import records as r
+from protocol.errors import MrzError
 from terminal.flows import ask, licence
 
 PAPER, FOREIGN = "paper", "foreign"
 CATEGORIES = ("B", "A", "A1", "C1", "C", "D", "BE", "C1E", "CE", "DE", "F")
 _PER_PAGE = 5
+CAN_LENGTHS = (6, 16)  # the longest licence number of an EU state has sixteen characters
 
 
 async def menu(t, fine) -> str:  # noqa: ANN001 - Terminal, Fine
@@ -19,17 +21,29 @@ async def menu(t, fine) -> str:  # noqa: ANN001 - Terminal, Fine
         if key is None or key == "cancel":
             return "identify"
         if key == "1":
-            text = await ask.digits(t, "can_entry", 6, 6)
-            if text is not None:
-                from protocol.licence import mrz
-
-                fine.mrz = mrz.from_can(text)
+            if await _can(t, fine):
                 return "read"
         elif key in ("2", "3"):
             fine.document = PAPER if key == "2" else FOREIGN
             return "document"
         elif key == "4":
             fine.vehicle = await category(t) or fine.vehicle
+
+
+async def _can(t, fine) -> bool:  # noqa: ANN001
+    """The CAN (Doc 9303-11: six digits) or, on EU licences, the licence's number in its place: typed, or scanned where it has letters."""
+    from protocol.licence import mrz
+
+    while True:
+        text = await ask.digits_or_scan(t, "can_entry", *CAN_LENGTHS)
+        if text is None or text == "menu":
+            return False
+        try:
+            fine.mrz = mrz.from_can(text)
+            return True
+        except MrzError as error:  # a scan of something else
+            if not await ask.show_error(t, error):
+                return False
 
 
 async def category(t) -> "str | None":  # noqa: ANN001

@@ -40,6 +40,7 @@ REQUIREMENTS: dict[str, str] = {
     "LR-14": "The portrait is decoded as it comes and shown; a kind that the terminal cannot decode is said to be not shown (project)",
     "LR-15": "A length refused in clear ends the channel and is learnt from; announced extended length that does not work is given up",
     "LR-13": "A chip that gives its files in crumbs ends the reading (project)",
+    "LR-16": "Latin text is UTF-8 or ISO 8859-1; one field that cannot be read loses no other, least of all the country (ISO 18013-2, EU)",
     "LR-12": "Another chip after an interruption is LIC-033 (project)",
     # belief
     "LB-01": "RSA PKCS#1 v1.5, RSASSA-PSS and ECDSA (NIST, brainpool), SHA-224 to SHA-512, are verified (ICAO 9303-12 4.4)",
@@ -55,6 +56,10 @@ REQUIREMENTS: dict[str, str] = {
     "LB-11": "Explicit curve parameters count only if they equal a known curve wholly (RFC 5480 2.1.1, project)",
     "LB-12": "Expired licences, and chips that differ from the print, are findings beside the verdict (project)",
     "LB-13": "Altered goes before unknown issuer, and that before clone (project)",
+    "LB-16": "A list speaks by the issuer's name: any trusted key of that authority may have signed it (RFC 5280 6.3.3, ICAO 9303-12)",
+    "LB-17": "Of several signers one that is trusted suffices; a SOD in which nothing was shown to be altered is not altered (RFC 5652 5.3)",
+    "LB-18": "An authority, or a key for other purposes only, signs no document (ICAO 9303-12 7.1, RFC 5280 4.2.1.12)",
+    "LB-19": "Every state of ISO 3166-1 is known; a country that is not is said to be (LIC-217) (ICAO 9303-3 5)",
     "LB-15": "A name or portrait that a believed SOD does not list is not shown as if it were signed (project)",
     "LB-14": "An absent SOD is unreadable, a malformed one altered (project)",
     # proof

@@ -59,12 +59,21 @@ def test_dates_may_come_day_first_and_categories_in_bcd():
     assert found["categories"][0]["issue"] == "20180412" and found["categories"][0]["expiry"] == "20280411"
 
 
-def test_date_order_is_told_by_all_dates_together():
-    assert dg1.date_order([bytes.fromhex("20111009"), bytes(4)]) == "ymd"
-    assert dg1.date_order([bytes.fromhex("20112012")]) == "dmy"
-    assert dg1.date_order([bytes.fromhex("19850000")]) == "ymd"
-    for bad in (["2011100a"], ["20111009", "09102011"], ["99999999"]):
-        raises(GroupError, dg1.date_order, [bytes.fromhex(text) for text in bad])
+def test_a_date_is_one_in_one_order_only():
+    for raw, text in (
+        ("20111009", "20111009"),
+        ("09102011", "20111009"),
+        ("20112012", "20121120"),
+        ("19850000", "19850000"),
+        ("99991231", "99991231"),
+        ("31129999", "99991231"),
+        ("00000000", ""),
+    ):
+        assert dg1.date_text(bytes.fromhex(raw)) == dg1.date_text(raw.encode()) == text
+    for bad in ("2011100a", "99999999", "20131399", "99990101"):
+        raises(GroupError, dg1.date_text, bytes.fromhex(bad))
+    for bad in (b"", b"2011100", b"2011 009", b"\x20\x11"):
+        raises(GroupError, dg1.date_text, bad)
 
 
 def test_eu_encoding():
@@ -85,8 +94,10 @@ def test_eu_encoding():
     assert (found["country"], found["surname"], found["number"]) == ("NLD", "TEST", "1234567890")
     assert (found["birth"], found["issue"], found["birthplace"]) == ("19850101", "20200131", "Zürich")
     assert found["categories"] == []
-    for missing in (b"\x5f\x0e", b"\x5f\x06", b"\x5f\x03"):
-        raises(GroupError, dg1.parse, tlv.encode(0x61, tlv.encode(0x5F02, fields.replace(missing, b"\x5f\x70"))))
+    for missing, key in ((b"\x5f\x0e", "number"), (b"\x5f\x06", "birth"), (b"\x5f\x03", "country")):
+        odd = dg1.parse(tlv.encode(0x61, tlv.encode(0x5F02, fields.replace(missing, b"\x5f\x70"))))
+        assert odd["unread"] == [key] and odd[key] == "" and odd["surname"] == "TEST" and odd["expiry"] == "20300130"
+    raises(GroupError, dg1.parse, tlv.encode(0x61, tlv.encode(0x5F02, tlv.encode(0x5F70, b"?"))))
 
 
 def test_malformed_dg1_is_refused():
@@ -96,13 +107,7 @@ def test_malformed_dg1_is_refused():
         good[:-1],
         good + b"\x00\x01",
         b"\x62" + good[1:],
-        compact(count=2),
-        compact(rows=(b";20180412;20280411",)),
-        compact(rows=(b"B;2018041;20280411",)),
-        compact(rows=(b"B;a;b;c;d;e;f",)),
-        compact(rows=(b"B;99999999;20280411",)),
         compact(tail=b"\x01"),
-        compact(birth="1985010a"),
         tlv.encode(0x61, b""),
         tlv.encode(0x61, tlv.encode(0x5F1F, b"\x05AB")),
         tlv.encode(0x61, tlv.encode(0x5F1F, b"\x02\xff\xfe")),
@@ -110,11 +115,63 @@ def test_malformed_dg1_is_refused():
         raises(GroupError, dg1.parse, bad)
 
 
+def test_one_odd_field_of_dg1_does_not_lose_the_others():
+    found = dg1.parse(compact(birth="1985010a", expiry="20301340"))
+    assert found["unread"] == ["birth", "expiry"] and found["birth"] == found["expiry"] == ""
+    assert (found["country"], found["number"], found["issue"]) == ("DZA", "A12345678", "20200131")
+    assert "unread" not in dg1.parse(compact(expiry="99991231")) and dg1.parse(compact())["number"] == "A12345678"
+    both = (b"B;20180412;20280411", b";;;70")
+    for rows, count in ((both, 3), (both + (b"C;2018041;20280411",), 3), (both + (b"C;99999999;20280411",), 3)):
+        found = dg1.parse(compact(rows=rows, count=count))
+        assert found["unread"] == ["categories"] and [row["category"] for row in found["categories"]] == ["B", ""]
+        assert found["surname"] == "TESTÉ"
+    assert dg1.parse(compact(rows=(b"B;a;b;c;d;e;f",)))["unread"] == ["categories"]
+    broken = compact()[:-3] + b"\xff\xff\xff"
+    assert dg1.parse(broken)["unread"] == ["categories"] and dg1.parse(broken)["country"] == "DZA"
+
+
+def test_a_restriction_of_every_category_names_none():
+    found = dg1.parse(compact(rows=(b"B;20220310;20320309", b";;;70")))
+    assert "unread" not in found and found["categories"][1] == {
+        "category": "",
+        "issue": "",
+        "expiry": "",
+        "code": "70",
+        "sign": "",
+        "value": "",
+    }
+
+
+def test_latin_fields_are_utf_8_or_else_iso_8859_1():
+    assert groups.text("MODÈLE".encode()) == "MODÈLE" == groups.text(b"MOD\xc8LE")
+    assert groups.text(b" \xc9\xff\0 ") == "Éÿ"
+    name = lv("TESTÉ")
+    found = dg1.parse(compact().replace(name, b"\x06TEST\xc9 "))
+    assert found["surname"] == "TESTÉ" and found["country"] == "DZA" and "unread" not in found
+
+
+def test_characters_that_would_steer_a_screen_are_replaced():
+    for steering in ("\x1b", "\x00", "\n", "\x7f", "\x9b", "\u202e", "\u2066", "\u2028"):
+        assert groups.text(("A" + steering + "[2JB").encode()) == "A\ufffd[2JB"
+    assert groups.text(b"A\x9b2J\x85B") == "A\ufffd2J\ufffdB"
+    assert groups.text("كريم\u200f".encode()) == "كريم\u200f"
+
+
 def test_a_category_is_valid_on_its_days_only():
     found = dg1.parse(compact(rows=(b"B;20180412;20280411;;;", b"C (E);;;;;")))
     assert dg1.category_valid(found, "b", "20180412") and dg1.category_valid(found, "B", "20280411")
     assert not dg1.category_valid(found, "B", "20180411") and not dg1.category_valid(found, "B", "20280412")
     assert dg1.category_valid(found, "C(E)", "20990101") and not dg1.category_valid(found, "D", "20200101")
+
+
+def test_a_row_of_restrictions_neither_grants_nor_hides_its_category():
+    restricted = b"B;;;01.06"
+    for rows in ((restricted, b"B;20180412;20280411"), (b"B;20180412;20280411", restricted)):
+        found = dg1.parse(compact(rows=rows))
+        assert dg1.category_valid(found, "B", "20200101") and not dg1.category_valid(found, "B", "20290101")
+    renewed = dg1.parse(compact(rows=(b"B;20080412;20180411", b"B;20180412;20280411")))
+    assert dg1.category_valid(renewed, "B", "20200101") and not dg1.category_valid(renewed, "B", "20290101")
+    assert dg1.category_valid(dg1.parse(compact(rows=(restricted,))), "B", "20290101")
 
 
 def test_arabic_names_in_dg11():
@@ -125,7 +182,13 @@ def test_arabic_names_in_dg11():
         + tlv.encode(0x5F60, b"?"),
     )
     assert dg11.parse(content) == {"surname_ar": "حداد", "given_names_ar": "كريم", "blood_group": ""}
-    raises(GroupError, dg11.parse, tlv.encode(0x6D, tlv.encode(profile.ARABIC_SURNAME, b"\xc3")))
+    odd = tlv.encode(profile.ARABIC_SURNAME, b"\xc3") + tlv.encode(profile.BLOOD_GROUP, b"O+")
+    assert dg11.parse(tlv.encode(0x6D, odd)) == {
+        "surname_ar": "",
+        "given_names_ar": "",
+        "blood_group": "O+",
+        "unread": ["surname_ar"],
+    }
 
 
 def test_common_data_lists_groups():
@@ -147,3 +210,28 @@ def test_tags_and_numbers_belong_together():
     assert profile.group_of(0x77) == 0 and profile.group_of(0x5F1F) == 0
     assert profile.two_letters("DZA") == "DZ" and profile.two_letters("D") == "DE" and profile.two_letters("XXX") == ""
     assert profile.two_letters("FR") == "FR" and profile.two_letters("") == ""
+
+
+def test_every_state_of_iso_3166_and_doc_9303_is_known():
+    for three, two in (
+        ("UKR", "UA"),
+        ("SRB", "RS"),
+        ("CHN", "CN"),
+        ("SGP", "SG"),
+        ("AFG", "AF"),
+        ("ZWE", "ZW"),
+        ("MAR", "MA"),
+    ):
+        assert profile.two_letters(three) == two
+    for three, two in (
+        ("RKS", "KS"),
+        ("UNO", "UN"),
+        ("EUE", "EU"),
+        ("GBD", "GB"),
+        ("dza", "DZ"),
+        ("D  ", "DE"),
+        ("d", "DE"),
+    ):
+        assert profile.two_letters(three) == two
+    for unknown in ("ABC", "ZZZ", "DZAA", "É", "ÉAA", "É1", "1A", "   ", "UAU", "AUA"):
+        assert profile.two_letters(unknown) == ""

@@ -2,6 +2,7 @@
 
 from protocol.errors import MrzError
 from protocol.licence import mrz
+from protocol.licence.errors import AccessError, WrongMrzError
 from tests.support.dual import raises, record, vectors
 
 ONE, TWO, THREE = "DLDZAA123456782<<<<<<<<<<<<<<<", "8501017M3012318DZA<<<<<<<<<<<?", "TEST<<AMINE<<<<<<<<<<<<<<<<<<<"
@@ -147,3 +148,19 @@ def test_two_lines_are_a_licence_only_if_they_begin_so():
 def test_another_number_of_lines_is_refused():
     for text in ("", "\n\n", "A\nB\nC\nD"):
         assert raises(MrzError, mrz.parse, text).code == "LIC-011"
+
+
+def test_the_number_in_one_line_is_the_other_password_only_where_the_chip_has_none_of_the_line():
+    def line(text):
+        return text + mrz.check_digit(text)
+
+    dutch = mrz.parse(line("D1NLD25123456789ABCDEFGHIJKLM"))
+    other = mrz.parse(line("D1FRA299XX00042<<<<<<<<<<<<<<"))
+    assert (dutch.number, other.number) == ("5123456789", "99XX00042")
+    missing = AccessError("no such password", "LIC-023", detail=0x6A88)
+    found = mrz.other_password(other, missing)
+    assert (found.kind, found.bac_key_input) == ("CAN", b"99XX00042")
+    for error in (AccessError("refused", "LIC-023", detail=0x6300), WrongMrzError("wrong", detail=0x6A88)):
+        assert mrz.other_password(other, error) is None
+    assert mrz.other_password(found, missing) is None
+    assert mrz.other_password(mrz.parse(line("D1FRA2AB<<<<<<<<<<<<<<<<<<<<<")), missing) is None

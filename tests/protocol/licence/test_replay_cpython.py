@@ -130,8 +130,12 @@ def test_a_licence_that_does_not_say_its_state_is_not_called_another_states(sign
     got = compare(card, "amina", pki)
     finding = "LIC-228" if signer == "foreign" else ""
     assert got["verdict"] == records.VERDICT_UNKNOWN_ISSUER and got["dg1"] is None
-    assert got["findings"] == ["LIC-215"] + ([finding] if finding else [])
+    assert got["findings"] == ["LIC-215", "LIC-217"] + ([finding] if finding else [])
     files[profile_of.SOD] = altered  # and so where the SOD is another's
     card.power_off()
     got = compare(card, "amina", pki)
-    assert (got["verdict"], got["altered"], got["findings"]) == (records.VERDICT_ALTERED, [1], ["LIC-214", "LIC-215"])
+    assert (got["verdict"], got["altered"], got["findings"]) == (
+        records.VERDICT_ALTERED,
+        [1],
+        ["LIC-214", "LIC-215", "LIC-217"],
+    )

@@ -1,8 +1,10 @@
 """Dumped files: names accepted, groups judged one by one, pictures decoded; never more than "data genuine, chip not proven"."""
 
+import dataclasses
 import datetime as dt
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +18,10 @@ from protocol.errors import ConfigError
 from protocol.licence.errors import GroupError
 from protocol.licence.trust.anchors import TrustSet
 from sim.cards import licence
+from sim.cards.licence.people import PEOPLE
 from sim.cards.tlv import tlv
 from sim.pki import Pki, make_pki, sod
-from tools import cli
+from tools import cli, plain
 from tools.licence import dump, offline, report, words
 
 TODAY = "20250611"
@@ -37,6 +40,14 @@ def files_of(name: str, pki: Pki) -> dict[int, bytes]:
 def judged(files: dict[int, bytes], pki: Pki, trust: "TrustSet | None" = None) -> dict:
     anchors = TrustSet(pki.anchors()) if trust is None else trust
     return report.of(offline.judge(NativeCrypto(), files, anchors, TODAY), files)
+
+
+def signed_anew(changed: dict[int, bytes], pki: Pki) -> dict[int, bytes]:
+    """Amina's files with other groups, under a SOD that lists them."""
+    files = {**files_of("amina", pki), **changed}
+    signed = {number: files[number] for number in files if number <= 14}
+    files[0x1D] = sod.build(signed, pki.signers["dz"], dt.datetime(2022, 3, 10, tzinfo=dt.UTC))
+    return files
 
 
 def codes(found: dict) -> set[str]:
@@ -66,6 +77,26 @@ def test_a_group_of_another_length_or_tag_is_altered(change, pki: Pki) -> None:
     files = files_of("amina", pki)
     files[11] = change(files[11])
     assert judged(files, pki)["altered"] == ["DG11"]
+
+
+def test_an_empty_group_that_is_signed_so_is_not_altered(pki: Pki) -> None:
+    found = judged(signed_anew({5: b"\x67\x00"}, pki), pki)
+    assert found["verdict"]["words"] == "data genuine, chip not proven" and found["groups"]["DG5"]["state"] == "signed"
+    assert [(row["code"], row["detail"]) for row in found["findings"]] == [("LIC-215", "DG5")]
+
+
+@pytest.mark.parametrize("size", [40_000, 65_000])
+def test_a_group_larger_than_a_terminal_reads_is_hashed_whole(size: int, pki: Pki) -> None:
+    files = signed_anew({4: dg4(b"\xff\xd8\xff\xe0" + bytes(size))}, pki)
+    found = judged(files, pki)
+    assert found["believed"] and found["groups"]["DG4"]["state"] == "signed" and codes(found) == set()
+    files[4] = files[4][:-1] + b"\x01"
+    assert judged(files, pki)["altered"] == ["DG4"]
+
+
+def test_a_group_of_an_odd_layout_that_the_sod_signs_as_it_is_is_not_altered(pki: Pki) -> None:
+    found = judged(signed_anew({5: b"\x67\x05ab"}, pki), pki)
+    assert found["altered"] == [] and codes(found) == {"LIC-215"}
 
 
 def test_a_changed_security_object_is_altered_and_an_absent_one_unreadable(pki: Pki) -> None:
@@ -108,6 +139,23 @@ def test_a_dump_is_written_and_loaded_again(tmp_path: Path, pki: Pki) -> None:
     files = files_of("karim", pki)
     dump.write(tmp_path / "new" / "dump", files)
     assert dump.load(tmp_path / "new" / "dump") == files
+
+
+def test_files_are_written_for_their_owner_alone_into_a_new_or_empty_folder(tmp_path: Path, pki: Pki) -> None:
+    folder, files = tmp_path / "dump", files_of("karim", pki)
+    folder.mkdir(mode=0o755)
+    before = os.umask(0)
+    try:
+        dump.write(folder, files)
+    finally:
+        os.umask(before)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+    for used in (folder, folder / "DG1"):
+        with pytest.raises(ConfigError) as caught:
+            dump.write(used, files)
+        assert caught.value.code == "CFG-092"
+    assert dump.load(folder) == files
 
 
 def test_folders_that_hold_no_dump_are_refused(tmp_path: Path) -> None:
@@ -214,6 +262,53 @@ def test_a_group_with_keys_that_was_not_dumped_is_announced_all_the_same(pki: Pk
     assert "DG13, DG14" in found["verdict"]["note"]
 
 
+@pytest.mark.parametrize(("group", "finding"), [(13, "LIC-241"), (14, "LIC-243")])
+def test_a_proof_that_is_gone_from_files_and_com_is_named_as_on_a_copied_chip(
+    group: int, finding: str, pki: Pki
+) -> None:
+    given = {**licence.profile("both-proofs"), "strip": [group]}
+    found = judged({file: data for file, data in licence.build(given, pki).content.files.items() if file != 0x1C}, pki)
+    named = {(row["code"], row["detail"]) for row in found["findings"]}
+    assert named >= {("LIC-211", f"DG{group}"), ("LIC-213", f"DG{group}"), (finding, f"DG{group}")}
+    assert f"neither the files nor EF.COM have DG{group}" in found["verdict"]["note"] and found["chip"] == "untested"
+    assert found["verdict"]["words"] == "data genuine, chip not proven"
+
+
+@pytest.mark.parametrize(
+    ("given", "note"),
+    [
+        ({"signer": "list-signer"}, "not one for signing documents"),
+        ({"signer": "unknown"}, "no trust anchor of this country and purpose"),
+        ({"person": "nobodys"}, "country XQZ is not known"),
+    ],
+)
+def test_why_an_issuer_is_unknown_is_said_truly(given: dict, note: str, pki: Pki) -> None:
+    if given.get("person"):
+        given = {"person": dataclasses.replace(PEOPLE["amina"], country="XQZ")}
+    files = dict(licence.build({**licence.profile("amina"), **given}, pki).content.files)
+    found = judged(files, pki)
+    assert found["verdict"]["words"] == "unknown issuer" and note in found["verdict"]["note"]
+
+
+def test_what_a_licence_says_steers_no_screen(pki: Pki) -> None:
+    posing = dataclasses.replace(
+        PEOPLE["amina"], surname="X\x1b[2J\n\ndata and chip genuine", given_names="A\x9b8m\u202e"
+    )
+    files = dict(licence.build({"person": posing, "signer": "unknown"}, pki).content.files)
+    found = judged(files, pki)
+    printed = words.in_words(found)
+    assert printed[0] == "unknown issuer"
+    for text in [*printed, plain.as_json(found)]:
+        assert all(char.isprintable() for char in text), text
+    assert "X\ufffd[2J\ufffd\ufffddata" in plain.as_json(found)
+
+
+def test_steering_characters_are_printed_as_escapes() -> None:
+    assert plain.line("a\x1b[2J\n\x9b\u202eé[bold]") == "a\\x1b[2J\\x0a\\x9b\\u202eé[bold]"
+    odd = {"é": "\x1b\x7f\x85\u2066"}
+    assert plain.as_json(odd) == '{"é": "\\u001b\\u007f\\u0085\\u2066"}' and json.loads(plain.as_json(odd)) == odd
+
+
 def test_a_malformed_security_object_announces_nothing(pki: Pki) -> None:
     files = files_of("both-proofs", pki)
     files[0x1D] = files[0x1D][:-1]
@@ -233,14 +328,11 @@ def test_what_a_signer_may_not_do_is_told_of_dumped_files_too(pki: Pki) -> None:
 
 
 def test_an_anchor_of_another_purpose_is_told_though_dg1_says_no_state(pki: Pki) -> None:
-    files = files_of("amina", pki)
-    files[1] = b"\x61\x04\x5f\x1f\x01\xff"
-    signed = {number: files[number] for number in files if number <= 14}
-    files[0x1D] = sod.build(signed, pki.signers["dz"], dt.datetime(2022, 3, 10, tzinfo=dt.UTC))
-    assert codes(judged(files, pki)) == {"LIC-215"}
+    files = signed_anew({1: b"\x61\x04\x5f\x1f\x01\xff"}, pki)
+    assert codes(judged(files, pki)) == {"LIC-215", "LIC-217"}
     other = TrustSet([{"country": "DZ", "purpose": "mrtd", "cert": pki.csca.der}])
     found = judged(files, pki, other)
-    assert found["verdict"]["words"] == "unknown issuer" and codes(found) == {"LIC-215", "LIC-229"}
+    assert found["verdict"]["words"] == "unknown issuer" and codes(found) == {"LIC-215", "LIC-217", "LIC-229"}
 
 
 def test_rare_groups_and_european_licences_are_reported_too(pki: Pki) -> None:

@@ -176,3 +176,36 @@ def test_a_licence_is_read_through_pcscd(pki: Pki, anchor: Path) -> None:
 
     code, said, _ = asyncio.run(course())
     assert code == cli.OK and said.startswith("data genuine, chip not proven\n")
+
+
+def test_a_folder_in_use_is_refused_before_anybody_waits_for_a_card(tmp_path: Path) -> None:
+    (tmp_path / "DG11").write_bytes(b"another card's")
+    lines = licence.mrz_lines(PEOPLE["amina"])
+    code, _, said = asyncio.run(tasdid("read", "--reader", "link:127.0.0.1:1", "--mrz", lines, "--out", str(tmp_path)))
+    assert code == cli.BAD_INPUT and "CFG-092" in said
+
+
+def test_today_is_algerias(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tools.commands import licence as command
+
+    monkeypatch.setattr(command.time, "time", lambda: 1750026600)  # 15 June 2025, 22:30 UTC
+    assert command._day("") == "20250615"
+    monkeypatch.setattr(command.time, "time", lambda: 1750030200)  # an hour later it is the 16th in Algiers
+    assert command._day("") == "20250616"
+
+
+def test_an_eu_licence_that_knows_its_number_alone_is_read_with_the_scanned_line(
+    pki: Pki, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = licence.build
+
+    def by_number_alone(given: Any, made: Pki) -> Any:
+        card = build(given, made)
+        begin = card._set_pace
+        card._set_pace = lambda apdu: begin(apdu) if b"\x83\x01\x02" in apdu.data else (b"", 0x6A88)
+        return card
+
+    monkeypatch.setattr(licence, "build", by_number_alone)
+    (tmp_path / "csca.der").write_bytes(pki.authorities["csca-foreign"].der)
+    code, said, remarks = read("eu-pace", pki, "--trust", str(tmp_path / "csca.der"), "--json")
+    assert code == cli.OK and json.loads(said)["access"] == "PACE" and "the number in it" in remarks

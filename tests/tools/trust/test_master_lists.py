@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
+from protocol.crypto.native import NativeCrypto
 from protocol.errors import ParameterError
 from protocol.licence.errors import LicenceError, TrustError, UnsupportedError
 from tests.support import needs
@@ -68,16 +69,21 @@ class Maker:
         return self.authority.public_bytes(serialization.Encoding.DER)
 
     def make(
-        self, ders: list[bytes], content_type: str = masterlist.MASTER_LIST, spoil: bool = False, by: Any = None
+        self,
+        ders: list[bytes],
+        content_type: str = masterlist.MASTER_LIST,
+        spoil: bool = False,
+        by: Any = None,
+        when: Any = SIGNED,
     ) -> bytes:
-        """The list over `ders`, signed by the signer (or by `by`)."""
+        """The list over `ders`, signed by the signer (or by `by`) at `when`."""
         content = core.Sequence.load(_sequence(core.Integer(0).dump() + _set(ders))).dump()
         digest = hashlib.sha256(content).digest()
         attributes = cms.CMSAttributes(
             [
                 {"type": "content_type", "values": [content_type]},
                 {"type": "message_digest", "values": [digest]},
-                {"type": "signing_time", "values": [cms.Time({"utc_time": SIGNED})]},
+                {"type": "signing_time", "values": [cms.Time({"utc_time": when})]},
             ]
         )
         signature = (by or self.signer_key).sign(attributes.dump(), ec.ECDSA(hashes.SHA256()))
@@ -132,6 +138,29 @@ def test_a_good_list_opens_under_its_anchor() -> None:
     maker = Maker()
     listed = masterlist.load(maker.make([maker.anchor]), maker.anchor)
     assert listed.certificates == [maker.anchor] and listed.signed == SIGNED and listed.version == 0
+
+
+def test_a_malformed_time_or_name_is_a_coded_error() -> None:
+    maker = Maker()
+    for when in ("250301000000", "259901000000Z", "nonsense"):
+        time = core.UTCTime()
+        time.contents = when.encode()
+        refused(lambda odd=time: masterlist.load(maker.make([maker.anchor], when=odd), maker.anchor), "LIC-060")
+    good = maker.make([maker.anchor])
+    for name, code in ((b"TEST list signer", "PRM-021"), (b"TEST CSCA", "LIC-060")):
+        broken = good.replace(name, b"\xff\xfe" + name[2:])
+        refused(lambda odd=broken: masterlist.load(odd, maker.anchor), code)
+    refused(lambda: masterlist.load(good, maker.anchor.replace(b"TEST CSCA", b"\xff\xfeST CSCA")), "LIC-060")
+
+
+def test_a_certificate_with_a_broken_name_is_listed_as_not_usable() -> None:
+    maker = Maker()
+    broken = maker.anchor.replace(b"TEST CSCA", b"\xff\xfeST CSCA")
+    listed = masterlist.load(maker.make([maker.anchor, broken]), maker.anchor)
+    rows = [certificates.describe(NativeCrypto(), der) for der in listed.certificates]
+    assert sorted(bool(row["unusable"]) for row in rows) == [False, True]
+    assert {frozenset(row) for row in rows} == {frozenset(rows[0])}
+    assert [row["country"] for row in rows if row["unusable"]] == [""]
 
 
 def test_a_list_never_vouches_for_itself() -> None:
@@ -308,7 +337,8 @@ def test_the_command_makes_a_signed_set_that_a_terminal_takes(tmp_path: Path) ->
         len(report["countries"]),
         report["explicit_parameters"],
         report["explicit_refused"],
-    ) == (588, 112, 160, 0)
+        report["unusable"],
+    ) == (588, 112, 160, 0, 33)
     assert report["set"]["anchors"] == 3 and [row["country"] for row in report["shown"]] == ["DZ"] * 3
     assert _accepted_by_a_terminal(tmp_path, public) == ["DZ/idl"] * 3
     done = subprocess.run(
@@ -347,7 +377,6 @@ def _accepted_by_a_terminal(folder: Path, public: bytes) -> list[str]:
     import time
 
     from drivers.storage_folder import FolderStorage
-    from protocol.crypto.native import NativeCrypto
     from protocol.licence.trust.anchors import TrustSet
     from terminal.parameters import Parameters
 
