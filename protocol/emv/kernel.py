@@ -225,9 +225,8 @@ def _unable(s: "Session", result: Result, frozen: bytes, sent: bool) -> "Steps":
     if may_approve and sent:
         s.note("RULE", "no-second-cryptogram")
         may_approve = False
-    elif may_approve and not taa.may_trust_tc(s):
-        s.note("RULE", "offline-needs-cda")
-        may_approve = False
+    elif may_approve:
+        may_approve = taa.may_approve_offline(s)
     if may_approve:
         second = yield from _second(s, taa.TC, "Y3")
         if second.failed:
@@ -249,11 +248,15 @@ def _unable(s: "Session", result: Result, frozen: bytes, sent: bool) -> "Steps":
 
 
 def _deferrable(s: "Session") -> bool:
-    """Whether the parameters let this ARQC be authorised later; never after an online PIN or failed authentication."""
+    """Whether the parameters let this ARQC be authorised later; never a hot-listed card's, nor after an online PIN or failed authentication."""
     if s.oda == "xda" and s.ecc_key is None:
         return False
     failed = s.has_tvr(state.CDA_FAILED) or s.has_tvr(state.DDA_FAILED) or s.has_tvr(state.SDA_FAILED)
-    return s.params.deferral and s.oda in s.params.deferral_oda and not failed and not s.online_pin
+    return (
+        s.params.deferral
+        and s.oda in s.params.deferral_oda
+        and not (failed or s.online_pin or s.has_tvr(state.ON_EXCEPTION_FILE))
+    )
 
 
 def _answered(s: "Session", result: Result, frozen: bytes, reply: dict, unproved: bool) -> "Steps":

@@ -101,7 +101,12 @@ def _unable(s: "Session", result: "Result", frozen: bytes, sent: bool) -> None:
 
 
 def _deferrable(s: "Session", result: "Result") -> bool:
-    """The contact kernel's rule; fDDA counts where CDA does, as in an offline approval. Never after an online PIN."""
+    """The contact kernel's rule; fDDA counts where CDA does, as in an offline approval. Never a hot-listed card's, nor after an online PIN."""
     allowed = s.params.deferral_oda
     proven = s.oda in allowed or (s.oda == "fdda" and "cda" in allowed)
-    return s.params.deferral and proven and result.cda_ok and not s.online_pin and not s.has_tvr(state.CDA_FAILED)
+    return (
+        s.params.deferral
+        and proven
+        and result.cda_ok
+        and not (s.online_pin or s.has_tvr(state.CDA_FAILED) or s.has_tvr(state.ON_EXCEPTION_FILE))
+    )

@@ -1,7 +1,8 @@
 """Terminal action analysis (EMV 4.4 Book 3, 10.7): TVR against the action codes of issuer (IAC) and terminal (TAC).
 
 An absent IAC-Denial means zeros, an absent IAC-Online or IAC-Default means ones (all 40 bits, not bytes of 01). On top of EMV
-one rule of the house: a TC is only asked offline where CDA or XDA can prove it (`domain`: SDA and DDA cannot tell a yes-card).
+two rules of the house: a TC is only asked offline where CDA or XDA can prove it (`domain`: SDA and DDA cannot tell a yes-card), and
+never where an online PIN was typed, whatever the action codes say: nobody but the issuer can check it.
 """
 
 from typing import TYPE_CHECKING
@@ -66,23 +67,26 @@ def may_trust_tc(s: "Session") -> bool:
     return (s.oda == "cda" and s.icc_key is not None) or (s.oda == "xda" and s.ecc_key is not None)
 
 
+def may_approve_offline(s: "Session") -> bool:
+    """The rules of the house; the one that is against it is noted."""
+    if s.online_pin:
+        s.note("RULE", "online-pin-goes-online")
+        return False
+    if not may_trust_tc(s):
+        s.note("RULE", "offline-needs-cda")
+        return False
+    return True
+
+
 def first_request(s: "Session") -> int:
     """What the first GENERATE AC asks for."""
     if denied(s):
         return AAC
     if offline_only(s):
-        if defaulted(s):
-            return AAC
-        if not may_trust_tc(s):
-            s.note("RULE", "offline-needs-cda")
-            return AAC
-        return TC
+        return TC if not defaulted(s) and may_approve_offline(s) else AAC
     if matches(s, "ONLINE", s.chosen.tac_online, tags.IAC_ONLINE):
         return ARQC
     if online_only(s):
         s.note("RULE", "online-only 9F35")
         return ARQC
-    if not may_trust_tc(s):
-        s.note("RULE", "offline-needs-cda")
-        return ARQC
-    return TC
+    return TC if may_approve_offline(s) else ARQC

@@ -121,6 +121,20 @@ def test_online_pin_sets_its_bit_and_excludes_deferral():
     assert (result.outcome, result.reason) == (DECLINED, "Z3")
 
 
+def test_an_online_pin_is_for_the_issuer_whatever_the_action_codes_say():
+    """Neither the first nor the second GENERATE AC asks for a TC: nobody here can tell a right PIN from a wrong one."""
+    changes = {"8E": h(X_Y + "0200"), "9F0D": OPEN, "9F0E": OPEN, "9F0F": OPEN}
+    for kind, asked, rest in ((0x22, 0x80, 0x00), (0x23, 0x00, None)):
+        card = Card(fields=changes, kinds=(asked, 0x00))
+        aid = aid_entry(
+            tac_denial=OPEN, tac_online=OPEN, tac_default=OPEN, capabilities=h("20E8C8"), terminal_type=kind
+        )
+        result, trace = pay(card, body(aid), online_pin=True)
+        assert trace.of("online_pin") and ("RULE", "online-pin-goes-online") in result.explain
+        assert (result.outcome, result.reason, result.de55) == (DECLINED, "Z3" if rest is not None else "Z1", b"")
+        assert card.gacs == (1 if rest is None else 2)
+
+
 def test_online_pin_that_was_bypassed():
     card, parameters = _online_pin()
     result, _ = pay(card, parameters, online_pin=None)

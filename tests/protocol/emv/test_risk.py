@@ -1,7 +1,19 @@
 """Terminal risk management and processing restrictions: TVR bytes 1, 2 and 4."""
 
 from protocol.emv.steps import risk
-from tests.protocol.emv.scripted import DECLINED, PAN_DIGITS, Card, aid_entry, body, h, pay, sha256, tlv, txn
+from tests.protocol.emv.scripted import (
+    DECLINED,
+    PAN_DIGITS,
+    PROVISIONAL,
+    Card,
+    aid_entry,
+    body,
+    h,
+    pay,
+    sha256,
+    tlv,
+    txn,
+)
 
 LIMITS = {"9F14": b"\x03", "9F23": b"\x05"}
 
@@ -104,6 +116,14 @@ def test_exception_file():
     assert _pay(parameters={"exceptions": [sha256(PAN_DIGITS)]}).tvr[0] == 0x10
     assert _pay(parameters={"exceptions": [sha256(b"9999990000000026")]}).tvr[0] == 0x00
     assert _pay(identified={"exception": True}).tvr[0] == 0x10
+
+
+def test_a_hot_listed_card_is_not_deferred():
+    for listed, outcome in ((False, PROVISIONAL), (True, DECLINED)):
+        entry = aid_entry(tac_denial=bytes(5), floor=1)
+        card = Card(kinds=(0x80, 0x00))
+        result, _ = pay(card, body(entry), identified={"exception": listed})
+        assert (result.outcome, result.reason) == (outcome, "DEFERRED" if outcome == PROVISIONAL else "Z3")
 
 
 def test_terminal_can_force_online():
