@@ -47,8 +47,8 @@ def examples(strategy: "SearchStrategy[Any]", count: int = 200) -> list[Any]:
     return drawn[:count]
 
 
-def run_on_device(module: str, function: str, inputs: Sequence[Any]) -> list[Any]:
-    """Call `module.function(input)` on the device for each input; a tuple input is the argument list.
+def run_on_device(module: str, function: str, inputs: Sequence[Any], heap: str = "") -> list[Any]:
+    """Call `module.function(input)` on the device for each input; a tuple input is the argument list. `heap`: another than the tests' own.
 
     Values may be None, bool, int, str, bytes, list, dict (bytes keys and all); tuples come back as lists. What a call raised
     stands in the results as a DeviceRaised. Skips (fails in CI) if the device cannot run here.
@@ -61,7 +61,7 @@ def run_on_device(module: str, function: str, inputs: Sequence[Any]) -> list[Any
             arguments = list(item) if isinstance(item, tuple) else [item]
             stream.write(json.dumps(device_runner.pack(arguments), ensure_ascii=False) + "\n")
         stream.flush()
-        return _collect(dev.start("call", module, function, str(Path(stream.name))), len(inputs))
+        return _collect(dev.start("call", module, function, str(Path(stream.name)), size=heap), len(inputs))
 
 
 def on_host(function: Any, inputs: Sequence[Any]) -> list[Any]:

@@ -78,4 +78,4 @@ def test_the_seeds_tap() -> None:
     fines = [task for plan in plans for tasks in plan.tasks for task in tasks if task.what == "fine"]
     tapped = [task for task in fines if task.tap]
     assert len(fines) // 5 < len(tapped) < len(fines) // 2
-    assert {task.card for task in tapped} == set(run.CARDS) and {task.back for task in tapped} == {True, False}
+    assert {task.card for task in tapped} >= set(run.CARDS) and {task.back for task in tapped} == {True, False}

@@ -62,6 +62,7 @@ async def test_a_batch_refused_because_of_a_late_hello_is_sent_again_under_a_new
 
 async def test_the_batches_after_it_are_bound_to_the_new_hello():
     t = await _handheld(_Server(late=(2,)), 60)
+    t.batch_bytes = 500
     await Sync(t, quiet).run()
     assert t.journal.acked_seq == 60 and _kinds(t)[2:] == [m.TYPE_HELLO, m.TYPE_BATCH, m.TYPE_BATCH]
     assert t.network.sent[4][1][m.NONCE] == t.network.sent[2][1][m.NONCE]
