@@ -10,7 +10,6 @@ one blob, hence the nonce is zero and crosses as a Partial IV. Tag 57 (track 2 e
 
 from drivers.contracts.secure_element import SLOT_DUKPT_COUNTER, SLOT_DUKPT_IK
 from protocol import cbor, cose, dukpt
-from protocol.emv import chip_data
 from protocol.pack import rd32, u32be
 
 _ALGORITHM = 30
@@ -28,6 +27,8 @@ async def seal_card(t, intent: int, amount: int, facts: dict, de55: bytes, pin: 
     """The sealed blob of one payment. `facts`: the kernel's pan, psn, expiry; `pin`: (counter, block) of `pin_block`: the blob then
     goes under that counter, otherwise under a new one.
     """
+    from protocol.emv import chip_data
+
     counter, block = pin
     se = t.ports.se
     if not counter:
