@@ -17,6 +17,7 @@ from server.acquirer.link import AcquirerLink
 from server.acquirer.worker import Worker
 from server.ingest.dispatch import Service
 from server.store import restore
+from server.store import tables as t
 from sim.acquirer.book import APPROVE, INSUFFICIENT, Book
 from sim.acquirer.host import Host
 from sim.worlds.simulation.factory import POOR, factory
@@ -158,8 +159,8 @@ class Centre:
         self.book.usual = GRANTS.get(kind, APPROVE)
         answer = None if unheard else self.host.take(encode(request, now))
         self.book.usual = APPROVE
-        if kind in GRANTS:
-            self._tell(f"the issuer's word on step {request.step} is {GRANTS[kind]}")
+        if kind in GRANTS and request.step == t.STEP_AUTHORISE:
+            self._tell(f"the issuer's word on the authorisation is {GRANTS[kind]}")
         if kind == "die-after-answer":
             self.die(10, "with the acquirer's answer in hand")
         if kind in WORDS:
