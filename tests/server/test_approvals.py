@@ -8,6 +8,7 @@ import pytest
 
 from protocol import records as r
 from protocol import sync as s
+from protocol.emv import explain
 from protocol.emv.steps import online as kernel
 from server import codes
 from server.acquirer import iso, outbox
@@ -30,9 +31,11 @@ def centre(tmp_path: Path, handheld: Handheld) -> Centre:
     return made
 
 
-def test_the_kernel_and_the_server_take_the_same_codes_for_an_approval() -> None:
+def test_kernel_explanations_and_server_take_the_same_codes_for_an_approval() -> None:
     every = [f"{number:02d}" for number in range(100)]
     assert [code for code in every if kernel.Answer(code, b"", [], "").approved] == sorted(s.APPROVED)
+    refused = [code for code in every if explain._ended_otherwise([("ONLINE", code), ("OUTCOME", code)])]
+    assert refused == [code for code in every if code not in s.APPROVED]
     assert sorted(s.APPROVED) == ["00", "08", "10", "11"]
     assert not set(s.APPROVED) & {*s.NOT_REACHED, *s.NO_WORD}
 

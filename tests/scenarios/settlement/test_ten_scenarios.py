@@ -145,6 +145,13 @@ def test_3_the_reversal_of_an_approval_in_part_meets_trouble_too(end: str) -> No
     assert (outcome.figures["reversals"], outcome.figures["captures"]) == (1, 0)
 
 
+@pytest.mark.parametrize(("taken", "restored"), [(30, 150), (60, 400), (100, 400)])
+def test_10_restored_from_before_an_approval_in_part_was_given_back(taken: int, restored: int) -> None:
+    faults = [OFFLINE, Fault("host-partial", -1, 1), Fault("backup-restore", -1, taken, restored)]
+    outcome = held(faults, "word on the authorisation is partial", "restored from a backup", tasks=[DEFERRED])
+    assert (outcome.figures["reversals"], outcome.figures["captures"]) == (1, 0)
+
+
 def _broken(patch: Any, kind: str, tasks: list[Task], *before: Fault) -> list[str]:
     with patch:
         return play(Plan(0, [tasks], [*before, Fault(kind, -1, 1)]), hasty=True).broken
