@@ -110,6 +110,7 @@ ASKED_ANSWERED = 1  # RESPONSE is the issuer's word
 ASKED_DOUBTFUL = 2  # it may have reached the issuer; no answer, or one of NO_WORD: nobody knows, so it will be reversed
 ASKED_NOT = 3  # it never left for the issuer: unable to go online
 
+APPROVED = ("00", "08", "10", "11")  # a RESPONSE that approves, as EMV terminals take them (ISO 8583 field 39)
 NOT_REACHED = ("91",)  # a RESPONSE that is not the issuer's word: issuer or switch inoperative, unable to go online
 NO_WORD = (
     "09",

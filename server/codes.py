@@ -44,6 +44,7 @@ GAP_CLOSED = "SRV-044"  # a record of a range that was declared lost
 EPOCH_STALE = "SRV-045"  # the chain went on after the new epoch was approved, or the approval is no longer valid
 ACQUIRER_UNREACHABLE = "SRV-050"
 ACQUIRER_NONSENSE = "SRV-051"
+OTHER_AMOUNT = "SRV-052"  # the acquirer's answer is about another amount than was asked, as a partial approval is
 UNBALANCED = "SRV-060"  # a posting whose legs do not add up to zero
 NO_SUCH_PAYMENT = "SRV-061"
 

@@ -10,6 +10,15 @@ A request that may have been received is sent again as a *repeat*, with the same
 device, epoch, sequence of the intent. The card's data are sealed for the host in field 48, with DE55 inside; the server
 cannot open them, so a request has no field 2 or 35. An answer's field 55 is for the card: 91, 71, 72. A clearing's or reversal's
 field 55 holds nothing but 9F5B, the issuer script results (EMV 4.4 Book 4, annex A5: five bytes a script), if there were scripts.
+
+What an answer means rests on fields 39 and 4 together. Approving are 00, 08, 10 and 11 (`protocol.sync.APPROVED`), for every step. Field 4 is the
+amount that the host speaks of; left out, it is the amount asked. A fine is paid whole or not at all, so an answer of another amount (a partial
+approval, or 00 that grants less) is no answer to what was asked, and an alarm (SRV-052):
+
+    0110 while the card waits   in doubt, as if none had come: declined, and reversed once
+    0110 of a deferred payment  declined, and reversed once
+    0230, 0410                  approving another amount: a person must look, the row is FAILED (a void's end: refused). It is not asked again,
+                                since a repeat is answered alike
 """
 
 import base64
@@ -22,6 +31,7 @@ from typing import Any
 import iso8583
 from iso8583.specs import default_ascii
 
+from protocol import sync as s
 from protocol import tlv
 from server import codes
 from server.ledger.posting import Identity
@@ -63,6 +73,15 @@ class Answer:
     auth_code: str  # field 38
     reference: str  # field 37
     issuer_data: bytes = b""  # field 55: BER-TLV
+    amount: int | None = None  # field 4, centimes; None: left out, so it is the amount asked
+
+    def about(self, amount: int) -> bool:
+        """Whether it answers a question about this amount."""
+        return self.amount in (None, amount)
+
+    def approves(self, amount: int) -> bool:
+        """Whether it approves just this amount."""
+        return self.response in s.APPROVED and self.about(amount)
 
 
 def reference(identity: Identity) -> str:
@@ -103,6 +122,15 @@ def encode(request: Request, now: int) -> bytes:
     return bytes(iso8583.encode(fields, SPEC)[0])
 
 
+def _amount(field: str | None) -> int | None:
+    """Field 4. ValueError if it is not twelve digits."""
+    if field is None:
+        return None
+    if len(field) != 12 or not (field.isascii() and field.isdigit()):
+        raise ValueError("field 4 is no amount")
+    return int(field)
+
+
 def decode(message: bytes) -> Answer:
     """The answer in `message`. AcquirerError SRV-051 if it is none, or names no identity."""
     try:
@@ -111,7 +139,8 @@ def decode(message: bytes) -> Answer:
         identity = (device, int(epoch), int(intent))
         step = _STEP_OF_ANSWER[fields["t"]]
         issuer_data = bytes.fromhex(fields.get("55", ""))
-        answer = Answer(identity, step, fields["39"], fields.get("38", "").strip(), fields["37"].strip(), issuer_data)
+        code, own = fields.get("38", "").strip(), fields["37"].strip()
+        answer = Answer(identity, step, fields["39"], code, own, issuer_data, _amount(fields.get("4")))
     except (iso8583.DecodeError, KeyError, ValueError) as error:
         raise codes.AcquirerError("the acquirer's answer cannot be read", codes.ACQUIRER_NONSENSE) from error
     if answer.reference != reference(identity):

@@ -7,9 +7,10 @@ Three steps, so that no transaction is open while the acquirer's host thinks:
     finish(connection, request, answer, now)   the answer written down, then committed: the payload of AUTHORISED
 
 A crash in between leaves the row doubtful, and so does an answer that leaves open what was done: in progress (09), late (68), received
-before (94), malfunction (96). What is doubtful or approved and does not end as an approved outcome is reversed (0400, through the outbox)
-as soon as the outcome is known, or when a late answer arrives after it. So a payment is captured only if its outcome record says so, and a
-second AUTHORISE about the same payment is answered from the row. Stores no card data.
+before (94), malfunction (96), or one of another amount than was asked, which is an alarm too (`server.acquirer.iso`). What is doubtful or
+approved and does not end as an approved outcome is reversed (0400, through the outbox) as soon as the outcome is known, or when a late
+answer arrives after it. So a payment is captured only if its outcome record says so, and a second AUTHORISE about the same payment is
+answered from the row. Stores no card data.
 
 "Issuer or switch inoperative" (91) is told to the terminal as it came: unable to go online. What the card then approves is cleared, what is
 deferred is asked again as a repeat. Ends it otherwise, it is reversed like a doubt, since some switches say 91 after a time-out of their own;
@@ -29,10 +30,8 @@ from server.acquirer.iso import Answer, Request, reference
 from server.ingest import sessions
 from server.ledger.posting import Identity
 from server.messages import Authorise
-from server.store import audit, restore
+from server.store import restore
 from server.store import tables as t
-
-APPROVED = ("00", "08", "10", "11")  # as EMV terminals take them (ISO 8583 field 39)
 
 
 def where(identity: Identity) -> Any:
@@ -80,7 +79,10 @@ def finish(connection: Connection, message: Authorise, answer: Answer | None, un
     doubtful = and_(where(identity), t.authorisations.c.state == s.ASKED_DOUBTFUL)
     if answer is not None:
         values: dict[str, Any] = {"response": answer.response, "answered": now}
-        if answer.response not in s.NO_WORD:
+        word = answer.response not in s.NO_WORD
+        if word and not answer.about(message.amount):
+            outbox.another_amount(connection, answer, message.amount, now)
+        elif word:
             data = answer.issuer_data or None
             values.update(state=s.ASKED_ANSWERED, auth_code=answer.auth_code, issuer_data=data)
         connection.execute(update(t.authorisations).where(doubtful).values(**values))
@@ -88,7 +90,7 @@ def finish(connection: Connection, message: Authorise, answer: Answer | None, un
         connection.execute(update(t.authorisations).where(doubtful).values(state=s.ASKED_NOT, answered=now))
     row = connection.execute(select(t.authorisations).where(where(identity))).one()
     if _outcome(connection, identity) not in (None, r.OUTCOME_APPROVED) and stands(row):
-        reverse(connection, identity, row.amount, row.utc, now)
+        outbox.reverse(connection, identity, row.amount, row.utc, now)
     return reply(message, row)
 
 
@@ -119,7 +121,7 @@ def reply(message: Authorise, row: Any) -> dict[int, Any]:
 
 def approved(row: Any) -> bool:
     """Whether the issuer is known to have approved."""
-    return row is not None and row.state == s.ASKED_ANSWERED and row.response in APPROVED
+    return row is not None and row.state == s.ASKED_ANSWERED and row.response in s.APPROVED
 
 
 def stands(row: Any) -> bool:
@@ -140,14 +142,3 @@ def lost(record: dict[int, Any], row: Any, doubtful_seq: int) -> bool:
         return False
     cut = record[r.OUTCOME] == r.OUTCOME_INTERRUPTED and record[r.SEQ] <= doubtful_seq
     return cut or record.get(r.ONLINE) == r.ONLINE_DOUBTFUL
-
-
-def reverse(connection: Connection, identity: Identity, amount: int, utc: int, now: int) -> None:
-    """Have it reversed at the acquirer; asked again, it is sent again, since the first may have overtaken the authorisation."""
-    c = t.outbox.c
-    device, epoch, intent = identity
-    same = and_(c.device == device, c.epoch == epoch, c.intent == intent, c.step == t.STEP_REVERSE)
-    if connection.execute(update(t.outbox).where(same).values(state=t.STATE_DOUBTFUL, next_at=now)).rowcount:
-        return
-    outbox.enqueue(connection, identity, t.STEP_REVERSE, t.STATE_NEW, amount, utc, None, now)
-    audit.write(connection, device, t.LEVEL_NOTE, "REVERSAL", f"payment {intent}: authorised, not taken", now)

@@ -5,9 +5,11 @@ A row is marked *doubtful*, and that committed, before its first byte is sent (`
 repeat. Only an answer ends it (`settle`). So a crash between the two can cause a repeat, never a second new request,
 and never a lost one.
 
-    NEW → DOUBTFUL → DONE      (00, or a refusal, which is final for an authorisation)
+    NEW → DOUBTFUL → DONE      (approved, or a refusal, which is final for an authorisation)
               │  └→ FAILED     (needs a person: the alarm says why)
               └→ DOUBTFUL      (no answer, 91, 96, 68, 94, 09: again later, as a repeat)
+
+What approves, and what an answer of another amount means, is said in `server.acquirer.iso`.
 """
 
 from typing import Any
@@ -106,23 +108,12 @@ def settle(connection: Connection, answer: Answer, now: int) -> bool:
         request = Request(answer.identity, answer.step, True, row.amount, row.utc, "", None, 0)
         postpone(connection, request, now)
         return False
-    final_refusal = answer.step == t.STEP_AUTHORISE and answer.response not in BROKEN
-    nothing_there = (
-        answer.step == t.STEP_REVERSE and answer.response == NO_RECORD
-    )  # it had never been sent: as good as reversed
-    state = t.STATE_DONE if answer.response == "00" or final_refusal or nothing_there else t.STATE_FAILED
-    if answer.step == t.STEP_CLEAR and answer.response == NOT_NOW and reversal_asked(connection, answer.identity):
-        state = t.STATE_HELD  # asked again after a restore: it was reversed already, nothing is to be captured
+    state = _ends(connection, answer, row.amount)
     connection.execute(update(t.outbox).where(where).values(state=state, response=answer.response, answered=now))
     if state == t.STATE_HELD:
         return True
     if state == t.STATE_FAILED:
-        if answer.step == t.STEP_REVERSE:
-            voids.end(connection, answer.identity, r.VOID_REFUSED, answer.response, now)
-        what = f"step {answer.step} of payment {answer.identity[2]}: the acquirer answered {answer.response}"
-        audit.alarm(connection, answer.identity[0], "ACQUIRER", what, now)
-        if answer.response == NO_RECORD:
-            connection.execute(delete(t.sealed).where(_where(t.sealed, answer.identity)))
+        _failed(connection, answer, row.amount, now)
         return True
     {t.STEP_AUTHORISE: _authorised, t.STEP_CLEAR: _cleared, t.STEP_REVERSE: _reversed}[answer.step](
         connection, answer, row, now
@@ -130,15 +121,57 @@ def settle(connection: Connection, answer: Answer, now: int) -> bool:
     return True
 
 
+def _ends(connection: Connection, answer: Answer, amount: int) -> int:
+    """The state in which a final answer leaves its row, which was about `amount`."""
+    if answer.step == t.STEP_AUTHORISE:
+        return t.STATE_FAILED if answer.response in BROKEN else t.STATE_DONE
+    if answer.step == t.STEP_CLEAR and answer.response == NOT_NOW and reversal_asked(connection, answer.identity):
+        return t.STATE_HELD  # asked again after a restore: it was reversed already, nothing is to be captured
+    never_sent = answer.step == t.STEP_REVERSE and answer.response == NO_RECORD  # as good as reversed
+    return t.STATE_DONE if answer.approves(amount) or never_sent else t.STATE_FAILED
+
+
+def _failed(connection: Connection, answer: Answer, amount: int, now: int) -> None:
+    """A person must look: the alarm says why. A void whose reversal it was has not come about."""
+    other = answer.response in s.APPROVED  # and yet not approved: it speaks of another amount
+    if other:
+        another_amount(connection, answer, amount, now)
+    else:
+        what = f"step {answer.step} of payment {answer.identity[2]}: the acquirer answered {answer.response}"
+        audit.alarm(connection, answer.identity[0], "ACQUIRER", what, now)
+    if answer.step == t.STEP_REVERSE:
+        reason = codes.OTHER_AMOUNT if other else answer.response
+        voids.end(connection, answer.identity, r.VOID_REFUSED, reason, now)
+    if answer.response == NO_RECORD:
+        connection.execute(delete(t.sealed).where(_where(t.sealed, answer.identity)))
+
+
+def another_amount(connection: Connection, answer: Answer, amount: int, now: int) -> None:
+    """The alarm about an answer that speaks of another amount than was asked."""
+    what = (
+        f"step {answer.step} of payment {answer.identity[2]}: asked about {amount} centimes,"
+        f" the acquirer answered {answer.response} about {answer.amount}"
+    )
+    audit.alarm(connection, answer.identity[0], codes.OTHER_AMOUNT, what, now)
+
+
 def _payment(connection: Connection, identity: Identity) -> Any:
     return connection.execute(select(t.payments).where(_where(t.payments, identity))).one()
 
 
 def _authorised(connection: Connection, answer: Answer, row: Any, now: int) -> None:
-    """The final word on a provisional payment: record, post, hand to the terminal; an approval is then cleared."""
+    """The final word on a provisional payment: record, post, hand to the terminal; an approval is then cleared, and
+    one of another amount reversed.
+    """
     payment = _payment(connection, answer.identity)
-    outcome = r.OUTCOME_APPROVED if answer.response == "00" else r.OUTCOME_DECLINED
-    results.record(connection, payment, outcome, answer.auth_code, answer.response, answer.reference, now)
+    outcome, reason = r.OUTCOME_DECLINED, answer.response
+    if answer.approves(row.amount):
+        outcome = r.OUTCOME_APPROVED
+    elif not answer.about(row.amount):
+        reason = codes.OTHER_AMOUNT
+        another_amount(connection, answer, row.amount, now)
+        reverse(connection, answer.identity, row.amount, row.utc, now)
+    results.record(connection, payment, outcome, answer.auth_code, reason, answer.reference, now)
     had_data = connection.execute(delete(t.sealed).where(_where(t.sealed, answer.identity))).rowcount
     if outcome == r.OUTCOME_APPROVED and not payment.held:
         state = t.STATE_NEW if had_data else t.STATE_DOUBTFUL
@@ -200,6 +233,18 @@ def enqueue(
             created=now,
         )
     )
+
+
+def reverse(connection: Connection, identity: Identity, amount: int, utc: int, now: int) -> None:
+    """Have what the issuer approved, or may have, and nobody took given back; asked again, it is sent again, since the
+    first may have overtaken the authorisation.
+    """
+    where = _where(t.outbox, identity, t.STEP_REVERSE)
+    if connection.execute(update(t.outbox).where(where).values(state=t.STATE_DOUBTFUL, next_at=now)).rowcount:
+        return
+    enqueue(connection, identity, t.STEP_REVERSE, t.STATE_NEW, amount, utc, None, now)
+    what = f"payment {identity[2]}: authorised, not taken"
+    audit.write(connection, identity[0], t.LEVEL_NOTE, "REVERSAL", what, now)
 
 
 def reversible(connection: Connection, identity: Identity) -> bool:

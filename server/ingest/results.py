@@ -68,7 +68,7 @@ def _cleared_statement() -> Any:
     o, p = t.outbox.c, t.payments.c
     same = and_(o.device == p.device, o.epoch == p.epoch, o.intent == p.intent)
     served = or_(
-        and_(p.outcome == r.OUTCOME_APPROVED, o.step == t.STEP_CLEAR, o.response == "00"),
+        and_(p.outcome == r.OUTCOME_APPROVED, o.step == t.STEP_CLEAR, o.response.in_(s.APPROVED)),
         and_(p.outcome == r.OUTCOME_APPROVED, o.step == t.STEP_REVERSE),
         and_(p.outcome == r.OUTCOME_PROVISIONAL, o.step == t.STEP_AUTHORISE, p.result_seq.is_not(None)),
     )

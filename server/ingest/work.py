@@ -246,7 +246,7 @@ class Work:
         if payment["outcome"] not in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
             if online.stands(asked) or online.lost(entry.record, asked, self._doubtful_seq):
                 identity = (payment["device"], payment["epoch"], payment["intent"])
-                online.reverse(self._connection, identity, payment["amount"], payment["utc"], self._now)
+                outbox.reverse(self._connection, identity, payment["amount"], payment["utc"], self._now)
         step = {r.OUTCOME_APPROVED: t.STEP_CLEAR, r.OUTCOME_PROVISIONAL: t.STEP_AUTHORISE}.get(payment["outcome"])
         if step is None:
             return

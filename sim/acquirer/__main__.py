@@ -2,8 +2,9 @@
 Ctrl-C or SIGTERM.
 
 `--keys`: folder of `python -m sim.acquirer.keys` (made if absent); `--issuers`: folder of issuer master keys
-(`<pki>/schemes`); `--profiles`: JSON {PAN: "approve" | "insufficient" | "refuse" | "unavailable" | "late" | "in-progress" | "malfunction", or
-{"profile": …, "pin": digits, "script": "pin-unblock" | "application-block"}}. Prints `acquirer listening on HOST:PORT`.
+(`<pki>/schemes`); `--profiles`: JSON {PAN: "approve" | "insufficient" | "refuse" | "unavailable" | "late" | "in-progress" | "malfunction" |
+"partial" | "less" | "vip", or {"profile": …, "pin": digits, "script": "pin-unblock" | "application-block"}}.
+Prints `acquirer listening on HOST:PORT`.
 """
 
 import argparse

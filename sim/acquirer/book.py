@@ -3,10 +3,11 @@ cards' profiles.
 
 One reference (field 37) is one payment. The same request sent again as a *repeat* gets the same answer and changes
 nothing; sent again as *new* it is answered 94 and counted in `doubles`, which a correct server never causes. Response
-codes (ISO 8583 field 39): 00 approved, 05 refused, 12 not possible now, 25 nothing known and no card data, 51
-insufficient funds, 55 wrong PIN, 63 card data do not open or their key served before, 82 cryptogram wrong, 91 issuer
-unavailable, 94 duplicate. A card may also be answered 68 (late), 09 (in progress) or 96 (malfunction) at first: the issuer has
-approved all the same, and a repeat is told so.
+codes (ISO 8583 field 39): 00 approved, 05 refused, 10 approved in part (half), 11 approved (VIP), 12 not possible now,
+25 nothing known and no card data, 51 insufficient funds, 55 wrong PIN, 63 card data do not open or their key served
+before, 82 cryptogram wrong, 91 issuer unavailable, 94 duplicate. A card may also be answered 68 (late), 09 (in progress)
+or 96 (malfunction) at first: the issuer has approved all the same, and a repeat is told so. A card that is granted less
+may be answered 00 as well; field 4 of the answer says how much, and a clearing captures no more.
 """
 
 import hashlib
@@ -17,7 +18,18 @@ from sim.acquirer.keys import HostKeys
 
 APPROVE, INSUFFICIENT, REFUSE, UNAVAILABLE = "approve", "insufficient", "refuse", "unavailable"
 LATE, IN_PROGRESS, MALFUNCTION = "late", "in-progress", "malfunction"
-_PROFILE_CODE = {APPROVE: "00", INSUFFICIENT: "51", REFUSE: "05", UNAVAILABLE: "91"}
+PARTIAL, LESS, VIP = "partial", "less", "vip"
+APPROVED = frozenset({"00", "10", "11"})
+_GRANT_HALF = (PARTIAL, LESS)
+_PROFILE_CODE = {
+    APPROVE: "00",
+    INSUFFICIENT: "51",
+    REFUSE: "05",
+    UNAVAILABLE: "91",
+    PARTIAL: "10",
+    LESS: "00",
+    VIP: "11",
+}
 _FIRST_SAID = {LATE: "68", IN_PROGRESS: "09", MALFUNCTION: "96"}
 
 
@@ -42,6 +54,7 @@ class Entry:
 
     identity: tuple[str, int, int]
     amount: int
+    granted: int  # how much of it the issuer approved
     authorised: str | None = None  # the issuer's response to its authorisation
     first_said: str = ""  # what the host said first instead
     captured: str | None = None  # response to its clearing
@@ -64,7 +77,8 @@ class Capture:
 class Book:
     """The host's memory.
 
-    `profiles`: {PAN: APPROVE | INSUFFICIENT | REFUSE | UNAVAILABLE | LATE | IN_PROGRESS | MALFUNCTION}, APPROVE for those not named.
+    `profiles`: {PAN: APPROVE | INSUFFICIENT | REFUSE | UNAVAILABLE | LATE | IN_PROGRESS | MALFUNCTION | PARTIAL | LESS | VIP},
+    `usual` (APPROVE) for those not named.
     `pins`: {PAN: digits}, what an online PIN is compared with. `scripts`: {PAN: a name of `issuer.SCRIPTS`}, sent with every answer.
     """
 
@@ -81,12 +95,13 @@ class Book:
         self.profiles = dict(profiles or {})
         self.entries: dict[str, Entry] = {}
         self._serials: dict[bytes, tuple[str, int, int]] = {}
+        self.usual = APPROVE
         self.doubles = 0
 
     def captures(self) -> list[Capture]:
         """The capture list: what was cleared and not reversed."""
         return [
-            Capture(reference, entry.identity, entry.amount, auth_code(reference))
+            Capture(reference, entry.identity, entry.granted, auth_code(reference))
             for reference, entry in self.entries.items()
             if entry.captured == "00" and not entry.reversed
         ]
@@ -110,7 +125,7 @@ class Book:
         return code
 
     def _enter(self, demand: Demand) -> Entry:
-        entry = Entry((demand.device, demand.epoch, demand.intent), demand.amount)
+        entry = Entry((demand.device, demand.epoch, demand.intent), demand.amount, demand.amount)
         return self.entries.setdefault(demand.reference, entry)
 
     def _judge(self, demand: Demand, kind: int) -> str:
@@ -135,16 +150,17 @@ class Book:
             return "82"
         if not emv.genuine(master, card.pan, card.psn, tags, demand.amount, kind):
             return "82"
-        profile = self.profiles.get(card.pan, APPROVE)
+        profile = self.profiles.get(card.pan, self.usual)
         code = _PROFILE_CODE.get(profile, "00")
         if card.pin_block and not self._pin_right(card):
             code = "55"
         if kind == emv.TYPE_ARQC and code != "91":
             script = self.scripts.get(card.pan, "")
             answer = issuer.answer(
-                master, self._keys.script_keys.get(card.pan[:8]), card.pan, card.psn, tags, code == "00", script
+                master, self._keys.script_keys.get(card.pan[:8]), card.pan, card.psn, tags, code in APPROVED, script
             )
             known = self._enter(demand)
+            known.granted = demand.amount // 2 if profile in _GRANT_HALF and code in APPROVED else demand.amount
             known.issuer_data, known.first_said = answer, _FIRST_SAID.get(profile, "")
         return code
 
@@ -161,6 +177,11 @@ class Book:
             return b""
         return entry.issuer_data
 
+    def granted(self, demand: Demand) -> int:
+        """Field 4 of the answer: what was asked, or the part of it that an authorisation or clearing is good for."""
+        entry = self.entries.get(demand.reference)
+        return demand.amount if entry is None or demand.kind == "reverse" else entry.granted
+
     def _authorise(self, demand: Demand, entry: Entry | None) -> str:
         if entry is not None and entry.authorised is not None:
             return entry.authorised
@@ -174,13 +195,13 @@ class Book:
     def _clear(self, demand: Demand, entry: Entry | None) -> str:
         if entry is not None and entry.captured is not None:
             return entry.captured
-        if entry is not None and (entry.reversed or entry.authorised not in (None, "00")):
+        if entry is not None and (entry.reversed or entry.authorised not in (None, *APPROVED)):
             return "12"
-        if entry is not None and entry.authorised == "00":
+        if entry is not None and entry.authorised in APPROVED:
             entry.captured = "00"
             return "00"
         code = self._judge(demand, emv.TYPE_TC)
-        if code in ("51", "91"):
+        if code in (*APPROVED, "51", "91"):
             code = "00"  # the card approved offline by the issuer's own rules: the issuer stands by it
         if code != "25":
             self._enter(demand).captured = code

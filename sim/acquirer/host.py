@@ -14,11 +14,11 @@ import iso8583
 from iso8583.specs import default_ascii
 
 from sim.acquirer import emv
-from sim.acquirer.book import Book, Demand, auth_code
+from sim.acquirer.book import APPROVED, Book, Demand, auth_code
 
 _KINDS = {"01": "authorise", "02": "clear", "04": "reverse"}
 _ANSWERS = {"authorise": "0110", "clear": "0230", "reverse": "0410"}
-_ECHOED = ("3", "4", "7", "11", "12", "13", "37", "41", "42", "49", "60")
+_ECHOED = ("3", "7", "11", "12", "13", "37", "41", "42", "49", "60")
 
 SPEC: Any = deepcopy(default_ascii)
 SPEC["48"] = {"data_enc": "b", "len_enc": "ascii", "len_type": 3, "max_len": 999, "desc": "Sealed card data"}
@@ -97,7 +97,8 @@ class Host:
             return None
         reply = {key: fields[key] for key in _ECHOED if key in fields}
         reply.update({"t": _ANSWERS[demand.kind], "39": code})
-        if code == "00" and demand.kind == "authorise":
+        reply["4"] = f"{self.book.granted(demand):012d}"
+        if code in APPROVED and demand.kind == "authorise":
             reply["38"] = auth_code(demand.reference)
         issuer_data = self.book.issuer_data(demand)
         if issuer_data:

@@ -11,10 +11,23 @@ from sqlalchemy import Connection
 from protocol import records as r
 from protocol import sync as s
 from server import codes
+from server.acquirer.iso import Request
 from server.acquirer.link import AcquirerLink
 from server.acquirer.worker import Worker
 from server.store import restore
-from sim.acquirer.book import APPROVE, IN_PROGRESS, INSUFFICIENT, LATE, MALFUNCTION, UNAVAILABLE, Book
+from server.store import tables as t
+from sim.acquirer.book import (
+    APPROVE,
+    IN_PROGRESS,
+    INSUFFICIENT,
+    LATE,
+    LESS,
+    MALFUNCTION,
+    PARTIAL,
+    UNAVAILABLE,
+    VIP,
+    Book,
+)
 from sim.acquirer.host import Host
 from tests.server.cards import ARQC, KEYS, PAN, TC, content
 from tests.server.centre import Centre
@@ -178,6 +191,70 @@ def test_what_the_host_left_open_is_asked_again_as_a_repeat_and_captured_once(pa
     run(patrol, story)
     assert patrol.host.types == ["0100", "0101", "0220"]
     assert patrol.host.book.doubles == 0 and len(patrol.host.book.captures()) == 1
+
+
+@pytest.mark.parametrize("profile", [PARTIAL, LESS])
+def test_what_is_approved_in_part_is_declined_and_given_back_over_the_wire(patrol: Patrol, profile: str) -> None:
+    patrol.host.book.profiles[PAN] = profile
+    patrol.pay(r.OUTCOME_PROVISIONAL, ARQC)
+    patrol.pay(r.OUTCOME_APPROVED, TC)  # its own limit is the card's affair
+    patrol.sync()
+    patrol.host.silent = 1  # the first answer is lost
+
+    run(patrol, lambda: patrol.settle(4))
+    assert patrol.host.types.count("0400") == 1 and patrol.host.book.doubles == 0
+    (capture,) = patrol.host.book.captures()
+    assert capture.amount == A
+    given_back = [entry for entry in patrol.host.book.entries.values() if entry.reversed]
+    assert [(entry.amount, entry.granted) for entry in given_back] == [(A, A // 2)]
+    (result,) = patrol.centre.hello(patrol.handheld)[s.RESULTS]
+    assert (result[s.RESULT_OUTCOME], result[s.RESULT_REASON]) == (r.OUTCOME_DECLINED, codes.OTHER_AMOUNT)
+    assert patrol.centre.alarms() == [codes.OTHER_AMOUNT]
+    assert patrol.centre.books() == {"receivable:CIB TEST": A, "treasury:16:1:BMP-16-01": -A}
+
+
+@pytest.mark.parametrize("profile", [PARTIAL, LESS])
+def test_what_is_approved_in_part_while_the_card_waits_is_doubt_over_the_wire(patrol: Patrol, profile: str) -> None:
+    """A real question over TCP: the host answers about half of it."""
+    patrol.host.book.profiles[PAN] = profile
+    handheld = patrol.handheld
+    intent = handheld.write(r.PAYMENT_INTENT, case=handheld.notice(A), amount=A)
+    blob = handheld.seal(KEYS.bdk, intent, A, content(A, ARQC))
+    assert blob is not None
+    patrol.centre.hello(handheld)
+    patrol.centre.service.ask = lambda request, now: replies[request.step]
+    replies: dict[int, Any] = {}
+
+    async def story() -> None:
+        link = AcquirerLink("127.0.0.1", patrol.host.port, 5.0)
+        request = Request((handheld.name, 1, intent), t.STEP_AUTHORISE, False, A, handheld.utc, "", blob, 16)
+        replies[t.STEP_AUTHORISE] = await link.exchange(request, patrol.centre.now)
+        await link.close()
+        payload = {
+            s.NONCE: handheld.nonce, s.EPOCH: 1, s.INTENT: intent, s.AMOUNT: A, s.UTC: handheld.utc, s.CARD_DATA: blob
+        }  # fmt: skip
+        kind, said = patrol.centre.say(handheld.message(s.TYPE_AUTHORISE, payload))
+        assert (kind, said[s.STATE]) == (s.TYPE_AUTHORISED, s.ASKED_DOUBTFUL)
+        extra = {"outcome": r.OUTCOME_DECLINED, "amount": A, "scheme": "CIB TEST", "last4": "0017"}
+        handheld.write(r.PAYMENT_OUTCOME, intent=intent, **extra, online=r.ONLINE_DOUBTFUL)
+        patrol.sync()
+        await patrol.settle(3)
+
+    run(patrol, story)
+    assert replies[t.STEP_AUTHORISE].amount == A // 2
+    assert patrol.host.types == ["0100", "0400"]
+    (entry,) = patrol.host.book.entries.values()
+    assert entry.reversed and patrol.host.book.captures() == [] and patrol.centre.books() == {}
+
+
+def test_an_approval_by_another_code_is_captured_whole(patrol: Patrol) -> None:
+    patrol.host.book.profiles[PAN] = VIP
+    patrol.pay(r.OUTCOME_PROVISIONAL, ARQC)
+    patrol.sync()
+    run(patrol, lambda: patrol.settle(2))
+    assert patrol.host.types == ["0100", "0220"]
+    assert [capture.amount for capture in patrol.host.book.captures()] == [A] and patrol.centre.alarms() == []
+    assert patrol.centre.books()["treasury:16:1:BMP-16-01"] == -A
 
 
 def test_answers_that_come_twice_are_taken_once(patrol: Patrol) -> None:

@@ -141,7 +141,9 @@ ACTIONS = st.lists(
     max_size=9,
 )
 HOST = st.lists(
-    st.sampled_from(("00", "00", "05", "91", "68", "09", "96", "silent", "unsent", "nonsense")), min_size=3, max_size=3
+    st.sampled_from(("00", "00", "05", "91", "68", "09", "96", "11", "10-", "silent", "unsent", "nonsense")),
+    min_size=3,
+    max_size=3,
 )
 
 
@@ -161,13 +163,14 @@ class Story:
         def ask(request: Request, _now: int) -> Answer:
             asked.append(request)
             said = next(answers)
-            if len(said) != 2:
+            if len(said) > 3:
                 error = codes.AcquirerError(
                     "no answer", codes.ACQUIRER_NONSENSE if said == "nonsense" else codes.ACQUIRER_UNREACHABLE
                 )
                 error.unsent = said == "unsent"
                 raise error
-            return Answer(request.identity, request.step, said, "424242", iso.reference(request.identity))
+            reference, amount = iso.reference(request.identity), A - 1 if said == "10-" else None  # an approval in part
+            return Answer(request.identity, request.step, said[:2], "424242", reference, b"", amount)
 
         handheld, centre = self.handheld, self.centre
         intent = handheld.write(r.PAYMENT_INTENT, case=handheld.notice(A), amount=A)
@@ -210,8 +213,8 @@ class Story:
 
     def _judge(self, intent: int, outcome: int, asked: list[Request], host: list[str]) -> None:
         assert len(asked) <= 1
-        stands = bool(asked) and host[0] in ("00", "91", "68", "09", "96", "silent", "nonsense")
-        approved = bool(asked) and host[0] == "00" and outcome == 1
+        stands = bool(asked) and host[0] not in ("05", "unsent")
+        approved = bool(asked) and host[0] in ("00", "11") and outcome == 1
         wanted = [t.STEP_CLEAR] if approved else [t.STEP_REVERSE] if stands and outcome != 1 else []
         found = [request for request in self.centre.claim() if request.identity[2] == intent]
         assert [request.step for request in found] == wanted, (outcome, host, found)

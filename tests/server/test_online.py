@@ -34,6 +34,7 @@ class HostSays:
 
     def __init__(self, centre: Centre, response: str = "00", issuer_data: bytes = b"\x91\x02ab") -> None:
         self.response, self.issuer_data = response, issuer_data
+        self.amount: int | None = None  # as asked
         self.error: codes.AcquirerError | None = None
         self.asked: list[Request] = []
         centre.service.ask = self.ask
@@ -42,10 +43,8 @@ class HostSays:
         self.asked.append(request)
         if self.error is not None:
             raise self.error
-        code = "424242" if self.response == "00" else ""
-        return Answer(
-            request.identity, request.step, self.response, code, iso.reference(request.identity), self.issuer_data
-        )
+        code, reference = "424242" if self.response in s.APPROVED else "", iso.reference(request.identity)
+        return Answer(request.identity, request.step, self.response, code, reference, self.issuer_data, self.amount)
 
 
 def authorise(handheld: Handheld, intent: int, amount: int = A, card_data: bytes = b"sealed") -> bytes:

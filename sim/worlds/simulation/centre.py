@@ -17,10 +17,11 @@ from server.acquirer.link import AcquirerLink
 from server.acquirer.worker import Worker
 from server.ingest.dispatch import Service
 from server.store import restore
-from sim.acquirer.book import INSUFFICIENT, Book
+from server.store import tables as t
+from sim.acquirer.book import APPROVE, INSUFFICIENT, Book
 from sim.acquirer.host import Host
 from sim.worlds.simulation.factory import POOR, factory
-from sim.worlds.simulation.faults import ACQUIRER, SERVER, WORDS, Fault
+from sim.worlds.simulation.faults import ACQUIRER, GRANTS, SERVER, WORDS, Fault
 from sim.worlds.simulation.schedule import Pause, Schedule, inline
 
 WORK_MS, IDLE_MS = 10_000, 30_000
@@ -57,7 +58,7 @@ class Centre:
         self._schedule = schedule
         self._tell = tell
         self._server_faults = {fault.at: fault for fault in faults if fault.kind in SERVER}
-        self._host_faults = {fault.at: fault for fault in faults if fault.kind in (*ACQUIRER, *WORDS)}
+        self._host_faults = {fault.at: fault for fault in faults if fault.kind in (*ACQUIRER, *WORDS, *GRANTS)}
         self._made = factory()
         self._made.load(self._made.blank)
         self.engine = self._made.engine
@@ -155,7 +156,11 @@ class Centre:
         if kind == "host-silent":
             self.host.silent = 1
         unheard = fault is not None and kind in WORDS and bool(fault.value)
+        self.book.usual = GRANTS.get(kind, APPROVE)
         answer = None if unheard else self.host.take(encode(request, now))
+        self.book.usual = APPROVE
+        if kind in GRANTS and request.step == t.STEP_AUTHORISE:
+            self._tell(f"the issuer's word on the authorisation is {GRANTS[kind]}")
         if kind == "die-after-answer":
             self.die(10, "with the acquirer's answer in hand")
         if kind in WORDS:

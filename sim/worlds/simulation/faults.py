@@ -5,6 +5,7 @@ operation …), so that leaving one out does not move the others. `Fault.tell` i
 import random
 from dataclasses import dataclass
 
+from sim.acquirer.book import LESS, PARTIAL, VIP
 from sim.worlds.simulation.parts import HOW
 
 NETWORK = (
@@ -19,6 +20,11 @@ WORDS = {
     "host-busy": "09",
     "host-broken": "96",
 }  # what the host says instead of its answer
+GRANTS = {
+    "host-partial": PARTIAL,
+    "host-less": LESS,
+    "host-vip": VIP,
+}  # how the issuer judges that one request, if it is an authorisation
 DEVICE = ("cut", "pull", "tear", "clock-jump", "outage", "upgrade")
 RARE = ("backup-restore", "new-set", "rollback", "clone", "twin")
 
@@ -27,7 +33,7 @@ RARE = ("backup-restore", "new-set", "rollback", "clone", "twin")
 class Fault:
     """One thing that goes wrong. `device` -1: at the centre. `at`: the count it is tied to; `value`: how, how long, how far.
 
-    Of WORDS only "host-later" is drawn, so that the seeds tell the stories they always told; with a `value` the host has not acted either.
+    Of WORDS and GRANTS only "host-later" is drawn, so that the seeds tell the stories they always told; with a `value` the host has not acted either.
     """
 
     kind: str

@@ -15,6 +15,7 @@ from protocol import records as r
 from server.ledger import recompute
 from server.store import tables as t
 from server.store.engine import reading
+from sim.acquirer.book import APPROVED
 from sim.worlds.simulation import signatures
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.missing import Missing
@@ -347,7 +348,7 @@ class Oracle:
         """What the issuer approved was captured or given back: no holder's money waits for a payment that no terminal took."""
         excused = self.tampered | set(self.missing.devices)
         for entry in self.centre.book.entries.values():
-            if entry.authorised == "00" and entry.captured is None and not entry.reversed:
+            if entry.authorised in APPROVED and entry.captured is None and not entry.reversed:
                 if entry.identity[0] not in excused:
                     self.fail(
                         f"payment {entry.identity}: the issuer approved it, and it was neither captured nor reversed"

@@ -5,10 +5,14 @@ Each test says what goes wrong and, from the story, that it did; the invariants 
 """
 
 import os
+from typing import Any
+from unittest import mock
 
 import pytest
 
-from sim.worlds.simulation.faults import WORDS, Fault
+from protocol import sync
+from server.acquirer import iso
+from sim.worlds.simulation.faults import GRANTS, WORDS, Fault
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.parts import HOW
 from sim.worlds.simulation.run import Outcome, Plan, play
@@ -93,6 +97,75 @@ def test_3_a_late_answer_while_the_card_waits_is_reversed_once(kind: str, tap: b
     tasks = [Task("fine", "karim", "asks-1", tap=tap), Task("sync"), Task("close")]
     outcome = held([Fault(kind, -1, 1)], f"says {WORDS[kind]} to step 1", tasks=[tasks])
     assert (outcome.figures["reversals"], outcome.figures["captures"]) == (1, 1)
+
+
+DEFERRED = [
+    Task("fine", "karim", "asks-1"),
+    Task("idle", seconds=60),
+    Task("sync"),
+    Task("idle", seconds=60),
+    Task("sync"),
+    Task("close"),
+]
+WAITING = [Task("fine", "karim", "asks-1"), Task("sync"), Task("close")]
+
+
+@pytest.mark.parametrize("kind", list(GRANTS))
+def test_3_the_issuer_grants_otherwise_than_asked(kind: str) -> None:
+    """In part, less than it says, by another code: one capture for each approved payment, whole; nothing else stands."""
+    for request in (1, 2, 3):
+        for before in ([], [OFFLINE]):
+            outcome = held([*before, Fault(kind, -1, request)])
+            assert outcome.figures["captures"] <= 2
+            if kind == "host-vip":
+                assert (outcome.figures["reversals"], outcome.figures["captures"]) == (0, 2)
+
+
+@pytest.mark.parametrize("kind", ["host-partial", "host-less"])
+@pytest.mark.parametrize("tap", [False, True])
+def test_3_an_approval_in_part_while_the_card_waits_is_reversed_once(kind: str, tap: bool) -> None:
+    tasks = [Task("fine", "karim", "asks-1", tap=tap), *WAITING[1:]]
+    outcome = held([Fault(kind, -1, 1)], f"word on the authorisation is {GRANTS[kind]}", tasks=[tasks])
+    assert (outcome.figures["reversals"], outcome.figures["captures"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reversals", "captures"), [("host-partial", 1, 0), ("host-less", 1, 0), ("host-vip", 0, 1)]
+)
+def test_3_a_deferred_payment_is_granted_otherwise_than_asked(kind: str, reversals: int, captures: int) -> None:
+    """What is granted in part is declined and given back; an approval by another code than 00 is one."""
+    faults = [OFFLINE, Fault(kind, -1, 1)]
+    outcome = held(faults, f"word on the authorisation is {GRANTS[kind]}", tasks=[DEFERRED])
+    assert (outcome.figures["reversals"], outcome.figures["captures"]) == (reversals, captures)
+
+
+@pytest.mark.parametrize("end", ["host-silent", "host-deaf", "die-before-send", "die-after-answer"])
+def test_3_the_reversal_of_an_approval_in_part_meets_trouble_too(end: str) -> None:
+    outcome = held([OFFLINE, Fault("host-partial", -1, 1), Fault(end, -1, 2)], tasks=[DEFERRED])
+    assert (outcome.figures["reversals"], outcome.figures["captures"]) == (1, 0)
+
+
+@pytest.mark.parametrize(("taken", "restored"), [(30, 150), (60, 400), (100, 400)])
+def test_10_restored_from_before_an_approval_in_part_was_given_back(taken: int, restored: int) -> None:
+    faults = [OFFLINE, Fault("host-partial", -1, 1), Fault("backup-restore", -1, taken, restored)]
+    outcome = held(faults, "word on the authorisation is partial", "restored from a backup", tasks=[DEFERRED])
+    assert (outcome.figures["reversals"], outcome.figures["captures"]) == (1, 0)
+
+
+def _broken(patch: Any, kind: str, tasks: list[Task], *before: Fault) -> list[str]:
+    with patch:
+        return play(Plan(0, [tasks], [*before, Fault(kind, -1, 1)]), hasty=True).broken
+
+
+@pytest.mark.parametrize("kind", ["host-partial", "host-less"])
+def test_3_a_build_that_does_not_look_at_the_amount_of_an_answer_is_caught(kind: str) -> None:
+    for tasks, before in ((DEFERRED, [OFFLINE]), (WAITING, [])):
+        assert _broken(mock.patch.object(iso.Answer, "about", lambda *_: True), kind, tasks, *before)
+
+
+def test_3_a_server_that_approves_only_00_is_caught() -> None:
+    for tasks, before in ((DEFERRED, [OFFLINE]), (WAITING, [])):
+        assert _broken(mock.patch.object(sync, "APPROVED", ("00",)), "host-vip", tasks, *before)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,12 @@ from sim.acquirer.book import (
     IN_PROGRESS,
     INSUFFICIENT,
     LATE,
+    LESS,
     MALFUNCTION,
+    PARTIAL,
     REFUSE,
     UNAVAILABLE,
+    VIP,
     Book,
     Demand,
     auth_code,
@@ -120,6 +123,29 @@ def test_what_is_late_was_approved_and_may_be_reversed(handheld: Handheld, profi
         assert len(book.captures()) == captured and book.doubles == 0
         assert book.entries[asked.reference].reversed == (kind == "reverse")
         handheld.counter += 1
+
+
+@pytest.mark.parametrize(("profile", "code", "part"), [(PARTIAL, "10", 2), (LESS, "00", 2), (VIP, "11", 1)])
+def test_what_is_granted_is_said_and_no_more_is_captured(
+    book: Book, handheld: Handheld, profile: str, code: str, part: int
+) -> None:
+    book.profiles[PAN] = profile
+    asked = demand(handheld, blob=sealed(handheld))
+    assert (book.answer(asked), book.granted(asked)) == (code, A // part)
+    assert book.issuer_data(asked)[:2] == b"\x91\x08"
+    repeated = demand(handheld, blob=asked.blob, repeat=True)
+    assert (book.answer(repeated), book.granted(repeated)) == (code, A // part)
+    cleared = demand(handheld, "clear")
+    assert (book.answer(cleared), book.granted(cleared)) == ("00", A // part)
+    assert [capture.amount for capture in book.captures()] == [A // part]
+    given_back = demand(handheld, "reverse")
+    assert (book.answer(given_back), book.granted(given_back)) == ("00", A) and book.captures() == []
+
+
+def test_a_card_that_approved_by_itself_is_captured_whole(book: Book, handheld: Handheld) -> None:
+    book.profiles[PAN] = PARTIAL
+    assert book.answer(demand(handheld, "clear", blob=sealed(handheld, TC))) == "00"
+    assert [capture.amount for capture in book.captures()] == [A]
 
 
 def test_a_wrong_cryptogram_is_answered_82(book: Book, handheld: Handheld) -> None:
