@@ -39,7 +39,7 @@ def test_usage_control_in_the_fci_allows_nothing():
 
 
 def test_velocity_limits_in_the_fci_count_nothing():
-    counters = {"GET 9F36": h("9F36020102") + h("9000"), "GET 9F13": h("9F13020001") + h("9000")}
+    counters = {"GET 9F36": h("9F36020102") + h("9000"), "GET 9F13": h("9F13020100") + h("9000")}
     result = _same(tlv("9F14", b"\xff") + tlv("9F23", b"\xff"), {"9F14": b"\0", "9F23": b"\0"}, counters)
     assert result.tvr[3] & 0x60 == 0x60
 
