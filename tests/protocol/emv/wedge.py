@@ -8,7 +8,7 @@ _PAYMENT_SYSTEM = b"PAY.SYS"
 
 def added(answer, objects):
     """The answer with `objects` (bytes of TLV) at the end of its template: of an application's FCI inside A5, of a 77 or 70 inside itself."""
-    if len(answer) < 4 or answer[-2:] != b"\x90\x00" or _PAYMENT_SYSTEM in answer:
+    if len(answer) < 4 or answer[-2:] != b"\x90\x00" or answer[:1] == b"\x80" or _PAYMENT_SYSTEM in answer:
         return answer
     tag, value = tags.objects(answer[:-2])[0]
     if tag == 0x6F:
@@ -32,4 +32,4 @@ class Wedge:
     def transmit(self, command):
         """The card's answer, with the objects where they are to be."""
         answer = self.card.transmit(command)
-        return added(answer, self.objects) if command[1] == self.at and answer[:1] != b"\x80" else answer
+        return added(answer, self.objects) if command[1] == self.at else answer
