@@ -10,7 +10,7 @@ from protocol.emv import tags
 from protocol.errors import EmvError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
     from typing import Any
 
     from protocol.crypto import Crypto
@@ -162,16 +162,16 @@ class Session:
             raise EmvError("data object twice", "EMV-103", detail=tags.name(tag))
         self.card[tag] = value
 
-    def admit(self, found: "list[tuple[int, bytes]]", allowed: "tuple[int, ...]", where: str) -> None:
+    def admit(self, found: "Iterable[tuple[int, bytes]]", allowed: "tuple[int, ...]", where: str) -> None:
         """Keep what belongs into an answer that nothing signs; of what does not, nothing is kept and the lowest tag noted."""
-        strange = []
+        strange = 0
         for tag, value in found:
             if tag in allowed:
                 self.keep(tag, value)
-            else:
-                strange.append(tag)
+            elif not strange or tag < strange:
+                strange = tag
         if strange:
-            self.note(where, "not-of-this-answer " + tags.name(min(strange)))
+            self.note(where, "not-of-this-answer " + tags.name(strange))
 
     def need(self, tag: int) -> bytes:
         """A card data object that must be there; EMV-104 otherwise."""

@@ -184,7 +184,7 @@ def choose(s: "Session", found: "list[Candidate]") -> "Steps":
 def keep_fci(s: "Session", name: bytes, inner: "dict[int, bytes]") -> None:
     """The card's first data: of an FCI, which nothing signs, only what Book 1 (11.3.4) puts there."""
     s.keep(tags.DF_NAME, name)
-    s.admit(sorted(inner.items()), _FCI, "SELECT")
+    s.admit(inner.items(), _FCI, "SELECT")
 
 
 def final(s: "Session", candidate: Candidate) -> "Steps":

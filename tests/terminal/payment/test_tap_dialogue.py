@@ -12,7 +12,7 @@ ALERT = (0, 0, ((750, 200), (0, 200), (750, 200)))
 APPROVED, DECLINED = r.OUTCOME_APPROVED, r.OUTCOME_DECLINED
 PHONE = ["card_present", "card_message 20"]
 OFF = (0, 0, ())
-DEVICE_HEAP = "224k"  # the application's: journal, flow and both kernels are in memory together
+DEVICE_HEAP = "240k"  # the application's: journal, flow, both kernels and sealing are in memory together
 
 
 def _last(bench):

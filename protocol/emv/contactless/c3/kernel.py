@@ -69,7 +69,7 @@ def _initiate(s: "Session", pdol: bytes) -> "Steps":
     if sw != 0x9000:
         raise EmvError("the card refused a command", "EMV-105", detail=f"GPO {sw:04X}")
     found = reading.unique(tags.objects(tags.only(data, 0x77)))
-    s.admit(sorted(found.items()), _OPTIONS, "GPO")
+    s.admit(found.items(), _OPTIONS, "GPO")
     for tag in _MANDATORY:
         s.need(tag)
     s.afl = reading.parse_afl(found[tags.AFL]) if tags.AFL in found else []
