@@ -3,7 +3,7 @@
 `Result.explain` is a list of (what, why), in the order things happened. No card data is in it: only tags, bits, status words.
 
     what                     why
-    SELECT, PSE, GPO         how an application was chosen, refused or given up
+    SELECT, PSE, GPO         how an application was chosen, refused or given up; not-of-this-answer: an object that only a record may give
     ODA CDA                  selected 82 9F33: the method, from the AIP and the terminal capabilities
     XDA                      signature holds; bits of the TVR that mean something else to Kernel 2 end in an x when they are XDA's: B5b3x, B5b2x
     TVR BnbM                 rule and data objects that set bit M of byte n of the TVR: "floor 9F02 9F1B"

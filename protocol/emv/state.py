@@ -10,7 +10,7 @@ from protocol.emv import tags
 from protocol.errors import EmvError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterable
     from typing import Any
 
     from protocol.crypto import Crypto
@@ -156,10 +156,22 @@ class Session:
         return self.card.get(tag) if value is None else value
 
     def keep(self, tag: int, value: bytes) -> None:
-        """Keep a card data object, checked; what the FCI or an earlier answer gave is not replaced."""
+        """Keep a card data object, checked; EMV-103 if an earlier answer gave it with another value: which of them is signed is not asked."""
         tags.check(tag, value)
-        if tag not in self.card:
-            self.card[tag] = value
+        if self.card.get(tag, value) != value:
+            raise EmvError("data object twice", "EMV-103", detail=tags.name(tag))
+        self.card[tag] = value
+
+    def admit(self, found: "Iterable[tuple[int, bytes]]", allowed: "tuple[int, ...]", where: str) -> None:
+        """Keep what belongs into an answer that nothing signs; of what does not, nothing is kept and the lowest tag noted."""
+        strange = 0
+        for tag, value in found:
+            if tag in allowed:
+                self.keep(tag, value)
+            elif not strange or tag < strange:
+                strange = tag
+        if strange:
+            self.note(where, "not-of-this-answer " + tags.name(strange))
 
     def need(self, tag: int) -> bytes:
         """A card data object that must be there; EMV-104 otherwise."""

@@ -151,9 +151,7 @@ def _select(s: "Session", candidate: "Candidate") -> "Steps":
     state.fill_terminal(s)
     s.terminal[_ENTRY_MODE] = _CONTACTLESS
     s.terminal[tags.TTQ] = candidate.ready.ttq
-    s.keep(tags.DF_NAME, name)
-    for tag in inner:
-        s.keep(tag, inner[tag])
+    selection.keep_fci(s, name, inner)
     s.note("COMBINATION", "kernel " + str(s.aid.kernel))
     return True
 

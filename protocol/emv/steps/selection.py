@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PSE = b"1PAY.SYS.DDF01"
 _MAX_RECORDS = 20  # of a payment system directory
 _MAX_NEXT = 10  # applications under one partial name
+_FCI = (tags.APPLICATION_LABEL, tags.PRIORITY, tags.PDOL, 0x5F2D, 0x9F11, 0x9F12, 0xBF0C)
 
 
 class Candidate:
@@ -180,6 +181,12 @@ def choose(s: "Session", found: "list[Candidate]") -> "Steps":
     return offered[answer]
 
 
+def keep_fci(s: "Session", name: bytes, inner: "dict[int, bytes]") -> None:
+    """The card's first data: of an FCI, which nothing signs, only what Book 1 (11.3.4) puts there."""
+    s.keep(tags.DF_NAME, name)
+    s.admit(inner.items(), _FCI, "SELECT")
+
+
 def final(s: "Session", candidate: Candidate) -> "Steps":
     """Final SELECT; fills the card's data from the FCI. Returns False if the card does not accept it (then the next one)."""
     data, sw = yield from _select(s, candidate.name)
@@ -192,9 +199,7 @@ def final(s: "Session", candidate: Candidate) -> "Steps":
         raise EmvError("the card selected something else", "EMV-108", detail="84")
     s.card = {}
     s.aid = candidate.aid
-    s.keep(tags.DF_NAME, name)
-    for tag in inner:
-        s.keep(tag, inner[tag])
+    keep_fci(s, name, inner)
     candidate.label = label_of(inner, candidate.aid)
     yield ("progress", "select", 1, 1)
     return True

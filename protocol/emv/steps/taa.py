@@ -63,8 +63,12 @@ def online_only(s: "Session") -> bool:
 
 
 def may_trust_tc(s: "Session") -> bool:
-    """Whether a TC could be proved: CDA or XDA chosen and not failed so far."""
-    return (s.oda == "cda" and s.icc_key is not None) or (s.oda == "xda" and s.ecc_key is not None)
+    """Whether a TC could be proved: CDA or XDA chosen and not failed so far, and the AIP among what is signed.
+
+    XDA always signs it, CDA where the card has a tag list (9F4A); without, whoever changes the AIP on its way takes the CVM list out of the game.
+    """
+    cda = s.oda == "cda" and s.icc_key is not None and tags.SDA_TAG_LIST in s.card
+    return cda or (s.oda == "xda" and s.ecc_key is not None)
 
 
 def may_approve_offline(s: "Session") -> bool:

@@ -21,6 +21,7 @@ def _session(tvr, tac=(ZERO, ZERO, ZERO), iac=(None, None, None), terminal_type=
     s.tvr[:] = tvr
     s.oda = oda
     s.icc_key = (b"", b"") if oda == "cda" else None
+    s.card[tags.SDA_TAG_LIST] = b"\x82"
     for tag, value in zip((tags.IAC_DENIAL, tags.IAC_ONLINE, tags.IAC_DEFAULT), iac):  # noqa: B905  MicroPython has no strict
         if value is not None:
             s.card[tag] = value

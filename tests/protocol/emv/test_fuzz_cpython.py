@@ -5,6 +5,7 @@ decline; any exception but the link's own is a bug. What the kernel says of a si
 without an issuer is proved again by `witness`, from the commands and the answers as the terminal saw them.
 """
 
+import os
 import random
 from typing import Any
 
@@ -16,7 +17,7 @@ from protocol.crypto.native import NativeCrypto
 from protocol.emv.steps import taa
 from protocol.errors import EmvError
 from tests.protocol.emv import witness
-from tests.protocol.emv.lies_cpython import CHANGES, changed
+from tests.protocol.emv.lies_cpython import BASES, CHANGES, OTHERS, changed
 from tests.protocol.emv.scripted import (
     APPROVED,
     DECLINED,
@@ -29,9 +30,12 @@ from tests.protocol.emv.scripted import (
     ca_entry,
     h,
     pay,
+    tlv,
     txn,
 )  # fmt: skip
+from tests.protocol.emv.wedge import added
 
+SIZE = int(os.environ.get("TASDID_FUZZ", "1"))  # scales the number of added objects
 PROFILES: list[dict[str, Any]] = [
     {"kinds": (0x40,)},
     {"kinds": (0x80, 0x00)},
@@ -40,7 +44,7 @@ PROFILES: list[dict[str, Any]] = [
     {"oda": "sda", "kinds": (0x80, 0x00)},
 ]
 CA = {0xE1: (int.from_bytes(ca_entry()["modulus"], "big"), 3)}
-TODAY, AMOUNT = str(txn()["date"]), h("000000500000")
+TODAY, AMOUNT, COUNTRY = str(txn()["date"]), h("000000500000"), "0012"
 
 
 class Liar(Card):
@@ -74,6 +78,7 @@ def _oracle(result: Any, card: Liar, issuer_answered: bool) -> None:
         assert _proved(card.exchange) == (0x40, result.cryptogram, result.atc)
         assert result.cda_ok and result.cid & 0xC0 == 0x40
         assert not result.tvr[0] & 0x04
+        witness.rests(result, card.exchange, TODAY, COUNTRY)
     if result.outcome == APPROVED and by_issuer and card.exchange[asked[-1]][0][2] & 0x10:
         assert _proved(card.exchange)[0] == 0x40
     if result.outcome == PROVISIONAL and card.exchange[asked[0]][0][2] & 0x10:
@@ -194,6 +199,26 @@ def test_a_certificate_without_a_signature_is_not_approved_even_if_one_was_asked
     monkeypatch.setattr(taa, "matches", lambda *_: False)
     result = _run(lambda at, answer: answer, {"oda": oda, "kinds": kinds})
     assert (result.outcome, result.reason) == (DECLINED, "EMV-122" if len(kinds) == 1 else "EMV-123")
+
+
+@pytest.mark.parametrize("kinds", [(0x40,), (0x80, 0x40)], ids=str)
+@pytest.mark.parametrize("fields", BASES, ids=str)
+def test_no_object_beside_the_signed_ones_makes_another_approval(
+    fields: dict[str, bytes], kinds: tuple[int, ...]
+) -> None:
+    """An object of the records added to what nothing signs (FCI, GPO) and to GENERATE AC: the honest approval, or none."""
+    profile: dict[str, Any] = {"kinds": kinds, "fields": fields}
+    honest = Liar(lambda at, answer: answer, **profile)
+    told = _grounds(_drive(honest))
+    places = [at for at, (command, _) in enumerate(honest.exchange, 1) if command[1] in (0xA4, 0xA8, 0xAE)]
+    cases = [(at, other) for at in places for other in OTHERS]
+    for at, (tag, value) in random.Random(8).sample(cases, min(len(cases), 50 * SIZE)):
+        result = _run(lambda now, a, at=at, o=tlv(tag, value): added(a, o) if now == at else a, profile)
+        assert result.outcome != APPROVED or _grounds(result) == told, (at, tag, result.reason)
+
+
+def _grounds(result: Any) -> tuple[Any, ...]:
+    return result.outcome, result.pan, result.psn, result.expiry, bytes(result.tvr), bytes(result.cvm_results)
 
 
 @pytest.mark.parametrize("profile", PROFILES[:3], ids=str)

@@ -95,6 +95,15 @@ def test_issuer_authentication_of_a_wrong_length_is_not_sent():
     assert ("TVR B5b7", "external-authenticate 91") in result.explain
 
 
+def test_issuer_authentication_of_a_wrong_length_is_not_cut_to_what_the_second_generate_ac_takes():
+    for data in (bytes(range(1, 18)), b"1234567"):
+        result, card, _ = _pay({"arc": "00", "issuer_auth": data}, fields={"8D": h("8A0291109505")})
+        assert card.commands[-1][5:28] == b"00" + bytes(16) + h("0000008040")
+        assert ("TVR B5b7", "external-authenticate 91") in result.explain and not result.tsi[0] & 0x10
+    result, card, _ = _pay({"arc": "00", "issuer_auth": bytes(range(1, 17))}, fields={"8D": h("8A0291109505")})
+    assert card.commands[-1][5:28] == b"00" + bytes(range(1, 17)) + h("0000008000")
+
+
 def test_scripts_run_before_and_after_the_second_generate_ac():
     scripts = _script("71", "00DA000001AA", "00DA000001BB") + _script("72", "00DA000001CC", identifier="55667788")
     result, card, _ = _pay({"arc": "00", "scripts": scripts})

@@ -7,6 +7,7 @@ cryptogram of the card if a combined signature proves it; NotSignedError, naming
 import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 Exchange = list[tuple[bytes, bytes]]
 Keys = dict[int, tuple[int, int]]
@@ -118,6 +119,49 @@ def _read(rows: list[tuple[bytes, bytes]]) -> tuple[dict[str, bytes], bytes, byt
         need(card["9F4A"] == b"\x82", "list of static data")
         static += aip
     return card, static, told
+
+
+def certified(exchange: Exchange) -> tuple[dict[str, bytes], bytes]:
+    """The objects of the records that the AFL marks as authenticated, and the AIP."""
+    rows = list(_rows(exchange))
+    _, data = next((c, d) for c, d in reversed(rows) if c[1] == 0xA8)
+    ((template, inner, _),) = tlvs(data)
+    options = {tag: value for tag, value, _ in tlvs(inner)} if template == "77" else {"82": inner[:2], "94": inner[2:]}
+    afl, objects = options["94"], {}
+    answers = {(c[2], c[3]): d for c, d in rows if c[1] == 0xB2}
+    for at in range(0, len(afl), 4):
+        for number in range(afl[at + 1], afl[at + 1] + afl[at + 3]):
+            ((_, content, _),) = tlvs(answers[number, afl[at] | 4])
+            objects.update({tag: value for tag, value, _ in tlvs(content)} if afl[at] >> 3 <= 10 else {})
+    return objects, options["82"]
+
+
+def rests(result: Any, exchange: Exchange, today: str, country: str) -> None:
+    """An approval that no issuer gave rests on what is signed: number, dates, usage, CVM list, action codes. NotSignedError if on anything else."""
+    card, aip = certified(exchange)
+    tvr, three = result.tvr, result.kernel == 3
+    need(card["5A"].hex().rstrip("f") == result.pan.decode(), "number")
+    need(result.expiry == card["5F24"], "expiry")
+    need(result.psn == int(card.get("5F34", bytes([result.psn or 0])).hex()), "sequence number")
+    need(card["5F24"].hex() >= today or (not three and tvr[1] & 0x40), "expired")
+    need(three or card.get("5F25", b"").hex() <= today or tvr[1] & 0x20, "not yet effective")
+    if "9F07" in card and "5F28" in card:
+        goods = 0x28 if card["5F28"].hex() == country else 0x14
+        need(card["9F07"][0] & goods or (not three and tvr[1] & 0x10), "usage")
+    if three:
+        return
+    bits = int.from_bytes(tvr, "big")
+    for tag, default in (("9F0E", bytes(5)), ("9F0D" if result.reason == "Y3" else "9F0F", b"\xff" * 5)):
+        need(not bits & int.from_bytes(card.get(tag, default), "big"), "action code " + tag)
+    _verified(result, card.get("8E"), aip)
+
+
+def _verified(result: Any, rules: bytes | None, aip: bytes) -> None:
+    """The CVM results are those of a rule of the signed list, or say that none succeeded; a device that verifies its holder has no list."""
+    if rules is None or not aip[0] & 0x10 or (result.kernel == 2 and aip[0] & 0x02):
+        return
+    pairs = [rules[at : at + 2] for at in range(8, len(rules), 2)]
+    need(result.cvm_results[:2] in pairs or result.tvr[2] & 0x80 or not pairs, "CVM list")
 
 
 def _said(dol: bytes, sent: bytes) -> dict[str, bytes]:

@@ -28,6 +28,9 @@ DEVICE_ESTIMATE = 0xDF8305
 MEASURED = 0xDF8306
 RELAY_COUNTER = 0xDF8307
 
+# what an FCI's BF0C holds: log entry, application selection registered proprietary data, program identifier, data storage; nothing signs it
+_DISCRETIONARY = (0x9F4D, 0x9F0A, 0x9F5A, CAPABILITIES_INFORMATION, 0x9F5E, 0x9F5F, THIRD_PARTY)
+
 # DF811B, kernel configuration
 DEVICE_CVM_SUPPORTED = 0x20
 RELAY_SUPPORTED = 0x10
@@ -53,8 +56,7 @@ def prepare(s: "Session") -> None:
     s.relay = b""
     s.follow = False
     s.terminal[0x9F39] = b"\x07"  # point-of-service entry mode: contactless chip
-    for tag, value in tags.objects(s.card.get(DISCRETIONARY, b"")):
-        s.keep(tag, value)
+    s.admit(tags.objects(s.card.get(DISCRETIONARY, b"")), _DISCRETIONARY, "SELECT")
 
 
 def device_verifies(s: "Session") -> bool:

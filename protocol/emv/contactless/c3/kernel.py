@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from protocol.emv.state import Session, Steps
 
 _MANDATORY = (tags.AIP, tags.ATC, tags.IAD, tags.CRYPTOGRAM)
+# what the answer to GET PROCESSING OPTIONS may give, signed by nothing; expiry, usage, dates and countries are the records'
+_OPTIONS = (
+    tags.AIP, tags.AFL, tags.TRACK2, 0x5F20, tags.PSN, tags.IAD, tags.CRYPTOGRAM, tags.CID, tags.ATC, tags.SDAD, 0x9F5D,
+    tags.CARD_AUTHENTICATION, tags.CTQ, 0x9F6E, 0x9F7C,
+)  # fmt: skip
 _ONLINE_CRYPTOGRAM = 0x80
 _ODA_WHEN_ONLINE = 0x01
 _KINDS = (taa.AAC, taa.TC, taa.ARQC)
@@ -64,8 +69,7 @@ def _initiate(s: "Session", pdol: bytes) -> "Steps":
     if sw != 0x9000:
         raise EmvError("the card refused a command", "EMV-105", detail=f"GPO {sw:04X}")
     found = reading.unique(tags.objects(tags.only(data, 0x77)))
-    for tag in found:
-        s.keep(tag, found[tag])
+    s.admit(found.items(), _OPTIONS, "GPO")
     for tag in _MANDATORY:
         s.need(tag)
     s.afl = reading.parse_afl(found[tags.AFL]) if tags.AFL in found else []
