@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from protocol import pack, records
 from protocol.errors import CryptoError, FormatError
 from protocol.licence import curves, profile
-from protocol.licence.errors import LicenceError, TrustError, UnsupportedError
+from protocol.licence.errors import LicenceError, OtherContentError, TrustError, UnsupportedError
 from protocol.licence.trust import anchors, security_object, x509
 
 if TYPE_CHECKING:
@@ -70,6 +70,9 @@ def parse_sod(content: "bytes | bytearray", result: Judgement) -> "SecurityObjec
     """The parsed SOD, or None with the finding noted."""
     try:
         return security_object.parse(content)
+    except OtherContentError as cause:
+        result.tested = False
+        result.note("LIC-235", cause.detail)
     except UnsupportedError as cause:
         result.tested = False
         result.note("LIC-232", cause.detail)

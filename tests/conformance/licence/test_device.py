@@ -161,6 +161,12 @@ def test_chips_with_a_key_too_many_come_out_the_same_on_the_device(
     compare([(given, short, False, 0, chip) for given, chip in cases], tmp_path)
 
 
+@meets("LX-03", "LB-20")
+def test_other_kinds_of_signed_content_come_out_the_same_on_the_device(tmp_path: Path) -> None:
+    kinds = ("1.3.27.1.1.1", "1.2.528.1.1006.1.20.1", "1.2.3.4")
+    compare([({**profile("amina"), "sod": {"content_type": kind}}, (1,), False, 0) for kind in kinds], tmp_path)
+
+
 @meets("LX-03", "LB-10")
 def test_revocation_lists_are_read_the_same_on_the_device() -> None:
     pki, inputs = bench.pki(), []

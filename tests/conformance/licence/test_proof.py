@@ -191,6 +191,49 @@ def test_an_odd_offer_of_pace_in_group14_announces_nothing(monkeypatch: pytest.M
     assert (got.verdict, got.chip) == (records.VERDICT_DATA_GENUINE, "not offered")
 
 
+LONG = {"person": "amina", "portrait_bytes": 300, "agreement": {"domain": "RFC3526-2048", "suite": "AES-128"}}
+LONG_3DES = {**LONG, "agreement": {"domain": "RFC3526-2048", "suite": "3DES"}}
+
+
+@meets("LP-02", "LP-16")
+@pytest.mark.parametrize("given", [LONG, LONG_3DES])
+def test_a_key_of_2048_bits_proves_a_chip_that_has_extended_length(given: dict[str, Any]) -> None:
+    extended = {**given, "quirks": {"extended": True}}
+    assert (
+        bench.read(extended, room=ROOM).done.verdict == records.VERDICT_GENUINE
+    )  # though the card does not announce it
+    announced = {**extended, "announces_extended": True}
+    assert bench.read(announced, **EXTENDED).done.verdict == records.VERDICT_GENUINE
+    copy = bench.chip_of(announced)
+    copy.abilities.agreement.held = copy.abilities.agreement.group.random()
+    assert bench.read(announced, copy, **EXTENDED).done.verdict == records.VERDICT_CLONE
+
+
+@meets("LP-16")
+@pytest.mark.parametrize("room", [0, ROOM])
+@pytest.mark.parametrize("given", [LONG, LONG_3DES])
+def test_a_key_of_2048_bits_on_a_chip_without_extended_length_leaves_it_unproven(
+    given: dict[str, Any], room: int
+) -> None:
+    got = bench.read(given, room=room)
+    assert (got.done.verdict, got.done.findings, got.done.chip) == (
+        records.VERDICT_DATA_GENUINE,
+        ["LIC-244"],
+        "untested",
+    )
+    if not room:
+        assert max(len(command) for command in got.commands) <= 261
+
+
+@meets("LP-16")
+@pytest.mark.parametrize("given", [LONG, LONG_3DES])
+def test_a_card_that_announces_extended_length_and_refuses_it_in_a_proof_is_a_clone(given: dict[str, Any]) -> None:
+    announced = {**given, "announces_extended": True, "quirks": {"extended": True}}
+    chip = bench.chip_of(announced)
+    chip._chip_authentication = lambda apdu: (b"", 0x6700)
+    assert bench.read(announced, chip, **EXTENDED).done.verdict == records.VERDICT_CLONE
+
+
 @meets("LP-12")
 @pytest.mark.parametrize("pair", SEVERAL)
 def test_each_of_two_keys_goes_with_its_own_protocol(pair: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,18 @@ def test_where_no_signer_is_trusted_one_that_fails_says_altered() -> None:
     assert verdict_on(both) == (ALTERED, ["LIC-227"], [0])
 
 
+@meets("LB-20")
+def test_older_content_types_of_a_security_object_count_and_unknown_ones_are_not_verified() -> None:
+    for content_type in ("1.3.27.1.1.1", "1.2.528.1.1006.1.20.1"):
+        got = bench.read({**profile("amina"), "sod": {"content_type": content_type}}).done
+        assert (got.verdict, got.findings, got.altered_groups) == (DATA, [], [])
+        altered = {**profile("amina"), "sod": {"content_type": content_type}, "alter": {1: "category"}}
+        assert bench.read(altered).done.altered_groups == [1]
+    got = bench.read({**profile("amina"), "sod": {"content_type": "1.2.3.4"}}).done
+    assert (got.verdict, got.details) == (records.VERDICT_NOT_VERIFIED, [("LIC-235", "1.2.3.4")])
+    assert got.altered_groups == []
+
+
 @meets("LB-17")
 def test_a_sod_without_its_signers_certificate_is_of_an_unknown_issuer() -> None:
     assert verdict_on(several("dz", certificates=[])) == (UNKNOWN, ["LIC-234"], [])
