@@ -264,7 +264,7 @@ def verify_steps(
     value = digest(crypto, name, data)
     try:
         if kind == ECDSA:
-            raw = signature if algorithm.kind == PLAIN else _raw_signature(signature, (len(key.point) - 1) // 2)
+            raw = signature if algorithm.kind == PLAIN else raw_signature(signature, (len(key.point) - 1) // 2)
             return raw is not None and (yield from curves.verify(crypto, key.curve, key.point, value, raw))
         if len(signature) != len(key.modulus):
             return False
@@ -278,7 +278,7 @@ def verify_steps(
     return _pss_holds(crypto, algorithm, value, opened, key.modulus)
 
 
-def _raw_signature(signature: "Bytes", size: int) -> "bytes | None":
+def raw_signature(signature: "Bytes", size: int) -> "bytes | None":
     """r | s of a DER Ecdsa-Sig-Value, None if it is none (then the signature does not hold)."""
     try:
         outer = Der(signature)
