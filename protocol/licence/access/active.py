@@ -1,7 +1,7 @@
 """Active authentication: the chip signs a fresh challenge with a key that it never shows (ICAO Doc 9303-11 section 6.1).
 
-RSA with ISO/IEC 9796-2 scheme 1 (partial recovery) and ECDSA (plain r | s, from some chips the DER of both). The public key is DG13 of the licence, whose hash
-must have been compared before.
+RSA with ISO/IEC 9796-2 scheme 1 (partial recovery) and ECDSA (plain r | s, from some chips the DER of both). The public key is DG13
+of the licence, whose hash must have been compared before.
 """
 
 from typing import TYPE_CHECKING
@@ -56,8 +56,8 @@ def run(chip: "Chip", group13: "Bytes", group14: "Bytes | None") -> "Generator[t
 
 
 def _likely(size: int) -> "list[str]":
-    """Every hash that an ECDSA key may sign with where none is named, the one that fits `size` bytes of signature first: a copy can make
-    a signature hold under none of them."""
+    """Every hash that an ECDSA key may sign with where none is named, the one that fits `size` bytes of signature first. A copy can make a
+    signature hold under none of them."""
     first = 2 if size <= 64 else 1 if size <= 96 else 0
     return [HASHES[first]] + [name for name in HASHES if name != HASHES[first]]
 

@@ -45,7 +45,7 @@ class Signer:
         else:
             pair = fields.enter(SEQUENCE)
             self._issuer = pair.next(SEQUENCE)
-            self._serial = pair.integer_bytes()
+            self._serial = pair.serial()
             pair.finish()
         self.hash = algorithms.read_hash(fields)
         self._attributes = fields.next(0xA0)

@@ -61,6 +61,9 @@ REQUIREMENTS: dict[str, str] = {
     "LB-18": "An authority, or a key for other purposes only, signs no document (ICAO 9303-12 7.1, RFC 5280 4.2.1.12)",
     "LB-19": "Every state of ISO 3166-1 is known; a country that is not is said to be (LIC-217) (ICAO 9303-3 5)",
     "LB-20": "A security object under its older content types counts; another type is not verified, not altered (field)",
+    "LB-21": "A list may have a distribution point about signers; one in the authority's name that cannot be used is LIC-236 (RFC 5280 5.2.5)",
+    "LB-22": "A signer's certificate as states encode them is read; a malformed one is an unknown issuer, LIC-237, not altered (field)",
+    "LB-23": "A signer whose list of document types has no driving licence is the finding LIC-233 (ICAO 9303-12 7.1.1)",
     "LB-15": "A name or portrait that a believed SOD does not list is not shown as if it were signed (project)",
     "LB-14": "An absent SOD is unreadable, a malformed one altered (project)",
     # proof
