@@ -308,9 +308,9 @@ def test_a_signature_in_der_counts_as_well_and_proves_no_copy(key: str, monkeypa
 
 @meets("LP-17")
 def test_a_hash_that_the_signed_group_names_is_the_only_one() -> None:
-    chip = bench.chip_of("active-p256")
-    chip.abilities.active.hash_name = "sha1"
-    assert bench.read("active-p256", chip).done.verdict == records.VERDICT_CLONE
+    chip = bench.chip_of("active-brainpool-sha1")
+    chip.abilities.active.hash_name = "sha256"
+    assert bench.read("active-brainpool-sha1", chip).done.verdict == records.VERDICT_CLONE
 
 
 @meets("LP-01")
