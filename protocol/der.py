@@ -133,6 +133,14 @@ class Der:
             return bytes(self.data[item.body + 1 : item.end])
         return item.content()
 
+    def serial(self) -> bytes:
+        """The next INTEGER as a name of a certificate: its bytes without leading zeros, negative or longer than it must be, as some
+        states have issued them."""
+        item = self.next(INTEGER)
+        if item.body == item.end:
+            raise DerError("empty integer", detail=item.start)
+        return item.content().lstrip(b"\0") or b"\0"
+
     def integer(self, limit: int = 4) -> int:
         """The next non-negative INTEGER of at most `limit` bytes."""
         value = self.integer_bytes()
@@ -140,12 +148,12 @@ class Der:
             raise self.fail("integer too large here")
         return int.from_bytes(value, "big")
 
-    def boolean(self) -> bool:
-        """The next BOOLEAN, 00 or FF."""
+    def boolean(self, strict: bool = True) -> bool:
+        """The next BOOLEAN, 00 or FF; not `strict`: any byte, where only 00 is false (BER)."""
         value = self.next(BOOLEAN).content()
-        if value not in (b"\x00", b"\xff"):
+        if len(value) != 1 or (strict and value not in (b"\x00", b"\xff")):
             raise self.fail("boolean is neither 00 nor FF")
-        return value == b"\xff"
+        return value != b"\x00"
 
     def oid(self) -> bytes:
         """The content bytes of the next OBJECT IDENTIFIER."""
@@ -178,10 +186,12 @@ class Der:
             raise self.fail("named bits expected")
         return int.from_bytes((value[1:] + b"\0\0")[:2], "big")
 
-    def time(self) -> str:
-        """The next UTCTime or GeneralizedTime as text YYYYMMDDhhmmss, UTC (RFC 5280 4.1.2.5)."""
+    def time(self, strict: bool = True) -> str:
+        """The next UTCTime or GeneralizedTime as text YYYYMMDDhhmmss, UTC (RFC 5280 4.1.2.5); not `strict`: a UTCTime may lack its seconds."""
         item = self.next()
         raw = item.content()
+        if not strict and item.tag == UTC_TIME and len(raw) == 11:
+            raw = raw[:10] + b"00" + raw[10:]
         digits = 12 if item.tag == UTC_TIME else 14
         if item.tag not in (UTC_TIME, GENERALIZED_TIME) or len(raw) != digits + 1 or raw[-1] != 0x5A:
             raise DerError("time expected", detail=item.start)

@@ -9,6 +9,7 @@ LicenceError (protocol.errors)   LIC-001
 ├── GroupError                   LIC-050
 └── TrustError                   LIC-060
     └── UnsupportedError         LIC-061
+        └── OtherContentError
 """
 
 from protocol.errors import LicenceError
@@ -64,3 +65,7 @@ class UnsupportedError(TrustError):
     """An algorithm or curve that this terminal cannot verify; `detail` is the object identifier."""
 
     code = "LIC-061"
+
+
+class OtherContentError(UnsupportedError):
+    """Signed data whose content is of a kind that is not known here; `detail` is the object identifier."""

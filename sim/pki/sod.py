@@ -57,18 +57,19 @@ def build(
     hash_name: str = "",
     group_hash: str = "",
     signing_time: bool = True,
-    signed_type: str = LDS_SECURITY_OBJECT,
+    signed_type: str = "",
+    content_type: str = LDS_SECURITY_OBJECT,
 ) -> bytes:
     """The file EF.SOD (tag 77) over `groups`, signed by `signer`; `signed_at` is the signing-time attribute (if `signing_time`).
 
     `hash_name` of content and signature (default: the signer's own), `group_hash` of the groups (default: the same).
-    `signed_type`: the content type among the signed attributes, which must be that of what is signed (RFC 5652 11.1).
+    `content_type` of what is signed; `signed_type`: the one among the signed attributes, which must be the same (RFC 5652 11.1), as
+    it is by default.
     """
     hash_name = hash_name or signer.hash_name
     content = lds_security_object(groups, group_hash or hash_name)
-    return tlv(
-        0x77, _signed(content, LDS_SECURITY_OBJECT, signer, hash_name, signed_type, signed_at if signing_time else None)
-    )
+    time = signed_at if signing_time else None
+    return tlv(0x77, _signed(content, content_type, signer, hash_name, signed_type or content_type, time))
 
 
 def card_security(infos: bytes, signer: Holder, signed_at: dt.datetime, kind: str = SECURITY_OBJECT) -> bytes:

@@ -97,3 +97,16 @@ def test_a_length_of_three_bytes_is_written_and_measured():
     assert whole[:5] == h("0483010000")
     item = Der(whole).next()
     assert (item.body, item.end) == (5, 65541)
+
+
+def test_certificates_of_some_states_are_read_only_where_that_is_asked_for():
+    assert Der(b"\x02\x02\x8f\x11").serial() == b"\x8f\x11" and Der(b"\x02\x03\x00\x00\x05").serial() == b"\x05"
+    assert Der(b"\x02\x01\x00").serial() == b"\x00"
+    raises(DerError, Der(b"\x02\x00").serial)
+    assert Der(b"\x01\x01\x01").boolean(False) and not Der(b"\x01\x01\x00").boolean(False)
+    raises(DerError, Der(b"\x01\x01\x01").boolean)
+    raises(DerError, Der(b"\x01\x02\xff\xff").boolean, False)
+    short = b"\x17\x0b1801010203Z"
+    assert Der(short).time(False) == "20180101020300"
+    raises(DerError, Der(short).time)
+    raises(DerError, Der(b"\x18\x0b1801010203Z").time, False)

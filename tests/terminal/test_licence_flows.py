@@ -225,7 +225,8 @@ def test_the_category_driven_is_a_finding_when_missing_or_not_valid():
 def test_a_wanted_number_is_a_finding_whatever_was_read():
     terminal = Terminal()
     held = dg1(("B", "", ""))
-    assert licence.remarks(terminal, held, WANTED, "B") == []  # the chip's number counts where there is one
+    assert licence.remarks(terminal, held, "", "B") == []
+    assert licence.remarks(terminal, held, WANTED, "B") == ["LIC-205"]  # printed, whatever the chip says
     held["number"] = "A 12345678"
     assert licence.remarks(terminal, held, "", "B") == ["LIC-205"]
     assert licence.remarks(terminal, None, WANTED, "B") == ["LIC-205"]

@@ -51,6 +51,8 @@ def _note(reading: LicenceReading, announced: list[str]) -> str:
             return words.COUNTRY.format(country) if country else words.NO_COUNTRY
         if "LIC-234" in details:
             return words.NO_CERTIFICATE
+        if "LIC-237" in details:
+            return words.BAD_CERTIFICATE
         return words.NOT_FOR_DOCUMENTS if "LIC-233" in details and "LIC-228" not in details else ""
     if reading.verdict != records.VERDICT_DATA_GENUINE or reading.chip != passive.UNTESTED:
         return ""  # genuine data without a proof of the chip, though the SOD announces one

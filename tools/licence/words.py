@@ -23,7 +23,8 @@ NOTES = {
 }
 NO_COUNTRY = "the licence does not say which country it is from, so that no trust anchor can vouch for it"
 COUNTRY = "country {} is not known, so that no trust anchor can vouch for it"
-NO_CERTIFICATE = "the signer's certificate is not in the SOD, so that nothing can vouch for the signature"
+NO_CERTIFICATE = "the signer's certificate was not found in the SOD, so that nothing can vouch for the signature"
+BAD_CERTIFICATE = "the signer's certificate in the SOD cannot be used, so that nothing can vouch for the signature"
 NOT_FOR_DOCUMENTS = "the signer's certificate is not one for signing documents"
 ANNOUNCED = "the SOD announces that the chip can prove itself"
 NOT_IN_FILES = "which files cannot show: read the chip to tell it from a copy"

@@ -1,7 +1,7 @@
 """Active authentication: the chip signs a fresh challenge with a key that it never shows (ICAO Doc 9303-11 section 6.1).
 
-RSA with ISO/IEC 9796-2 scheme 1 (partial recovery) and ECDSA (plain r | s). The public key is DG13 of the licence, whose hash
-must have been compared before.
+RSA with ISO/IEC 9796-2 scheme 1 (partial recovery) and ECDSA (plain r | s, from some chips the DER of both). The public key is DG13
+of the licence, whose hash must have been compared before.
 """
 
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
 
 CHALLENGE_SIZE = 8
+HASHES = ("sha512", "sha384", "sha256", "sha224", "sha1")
 _AA_INFO = b"\x67\x81\x08\x01\x01\x05"  # 2.23.136.1.1.5
 _BSI_PLAIN = b"\x04\x00\x7f\x00\x07\x01\x01\x04\x01"
 
@@ -43,11 +44,22 @@ def run(chip: "Chip", group13: "Bytes", group14: "Bytes | None") -> "Generator[t
         return None if status in (0x6982, 0x6985) else False
     if key.kind == algorithms.RSA:
         return recovered(chip.crypto, key.modulus, key.exponent, signature, challenge)
-    name = signature_hash(group14) or (
-        "sha256" if len(key.point) <= 65 else "sha384" if len(key.point) <= 97 else "sha512"
-    )
-    value = algorithms.digest(chip.crypto, name, challenge)
-    return (yield from curves.verify(chip.crypto, key.curve, key.point, value, signature))
+    named = signature_hash(group14)
+    raw = signature if len(signature) == size else algorithms.raw_signature(signature, size // 2)
+    if raw is None:
+        return False
+    for name in (named,) if named else _likely(size):
+        value = algorithms.digest(chip.crypto, name, challenge)
+        if (yield from curves.verify(chip.crypto, key.curve, key.point, value, raw)):
+            return True
+    return False
+
+
+def _likely(size: int) -> "list[str]":
+    """Every hash that an ECDSA key may sign with where none is named, the one that fits `size` bytes of signature first. A copy can make a
+    signature hold under none of them."""
+    first = 2 if size <= 64 else 1 if size <= 96 else 0
+    return [HASHES[first]] + [name for name in HASHES if name != HASHES[first]]
 
 
 def _ask(chip: "Chip", size: int) -> "Generator[tuple, Any, tuple[bytes, bytes, int]]":

@@ -13,7 +13,7 @@ from protocol.errors import CryptoError
 from protocol.licence import curves, groups, profile
 from protocol.licence.access import keys, lengths
 from protocol.licence.access.messaging import SecureChannel
-from protocol.licence.errors import TrustError, UnsupportedError
+from protocol.licence.errors import MessagingError, TrustError, UnsupportedError
 from protocol.licence.trust import algorithms
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ _DH, _ECDH = 1, 2
 _X942 = b"\x2a\x86\x48\xce\x3e\x02\x01"  # 1.2.840.10046.2.1: p, g, q
 _PKCS3 = b"\x2a\x86\x48\x86\xf7\x0d\x01\x03\x01"  # 1.2.840.113549.1.3.1: p, g
 _PRIVATE = 32  # most bytes of a private exponent: enough for 2048 bits, whatever the group's order
+_AROUND = 6  # most bytes of tags and lengths around a public key in a short command
+_EXTENDED = "chip authentication with extended length"
 CIPHERS = (keys.DES3, keys.AES128, keys.AES192, keys.AES256)
 
 
@@ -190,18 +192,37 @@ def agree(
 def run(chip: "Chip", group14: "Bytes", confirm: bool = True) -> "Generator[tuple, Any, bool]":
     """Agree on new keys and go on under them; False if the chip refuses.
 
+    UnsupportedError if the key is too long for a short command and extended ones are not for this link, or were not announced by the
+    card and are refused for their length (commands are not chained here).
+
     `confirm`: talk once under them, MessagingError if the answer is not authentic; else the next command of the reading does
     that, see `Chip.proven`.
     """
     given = offer(group14)
     crypto = chip.crypto
-    public, shared = yield from agree(crypto, given.key, chip.random)
     reference = wrap(0x84, given.key_id) if given.key_id else b""
-    if given.cipher == keys.DES3:
-        accepted = yield from _set_key(chip, public, reference)
-    else:
-        accepted = yield from _authenticate(chip, given.oid, public, reference)
-    if not accepted:
+    size = given.key.size if isinstance(given.key, FieldKey) else len(given.key.point)
+    large = chip.channel is not None and size + len(reference) + _AROUND > chip.channel.short_room
+    if large and not chip.room:
+        raise algorithms.unsupported(_EXTENDED)
+    public, shared = yield from agree(crypto, given.key, chip.random)
+    try:
+        if given.cipher == keys.DES3:
+            status = yield from _set_key(chip, public, reference)
+        else:
+            status = yield from _authenticate(chip, given.oid, public, reference)
+    except MessagingError as cause:
+        if (
+            not large
+            or chip.announces_extended
+            or not isinstance(cause.detail, int)
+            or not lengths.refused(cause.detail)
+        ):
+            raise
+        status = cause.detail
+    if status != 0x9000:
+        if large and not chip.announces_extended and lengths.refused(status):
+            raise algorithms.unsupported(_EXTENDED)
         return False
     enc = keys.derive(crypto, shared, keys.ENC, given.cipher)
     mac = keys.derive(crypto, shared, keys.MAC, given.cipher)
@@ -211,15 +232,15 @@ def run(chip: "Chip", group14: "Bytes", confirm: bool = True) -> "Generator[tupl
     return True
 
 
-def _set_key(chip: "Chip", public: bytes, reference: bytes) -> "Generator[tuple, Any, bool]":
-    """MSE:Set KAT, the one command of the 3DES variant."""
+def _set_key(chip: "Chip", public: bytes, reference: bytes) -> "Generator[tuple, Any, int]":
+    """MSE:Set KAT, the one command of the 3DES variant; its status."""
     data = wrap(0x91, public) + reference
     _, status = yield from chip.send(_command(b"\x00\x22\x41\xa6", data))
-    return status == 0x9000
+    return status
 
 
-def _authenticate(chip: "Chip", oid: bytes, public: bytes, reference: bytes) -> "Generator[tuple, Any, bool]":
-    """MSE:Set AT and GENERAL AUTHENTICATE, the two commands of the AES variants; both again for another expected length."""
+def _authenticate(chip: "Chip", oid: bytes, public: bytes, reference: bytes) -> "Generator[tuple, Any, int]":
+    """MSE:Set AT and GENERAL AUTHENTICATE, the two commands of the AES variants; both again for another expected length. The last status."""
     setting = _command(b"\x00\x22\x41\xa4", wrap(0x80, oid) + reference)
     command = _command(b"\x00\x86\x00\x00", wrap(0x7C, wrap(0x80, public)))
 
@@ -229,7 +250,7 @@ def _authenticate(chip: "Chip", oid: bytes, public: bytes, reference: bytes) -> 
 
     # 7C 00 comes back, from some nothing
     forms = (lengths.ANY, b"\x02", b"") if command[4] else (lengths.WIDE, b"\x00\x02", b"")
-    return (yield from lengths.ask(chip, attempt, forms))[1] == 0x9000
+    return (yield from lengths.ask(chip, attempt, forms))[1]
 
 
 def _command(header: bytes, data: bytes) -> bytes:

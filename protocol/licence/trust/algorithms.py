@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
 
 RSA, PSS, ECDSA, PLAIN = "RSA", "PSS", "ECDSA", "ECDSA-plain"
+KEY = "key"  # detail of the TrustError about a public key that cannot be used
 
 _PKCS1 = b"\x2a\x86\x48\x86\xf7\x0d\x01\x01"  # 1.2.840.113549.1.1
 _X962_SIGNATURE = b"\x2a\x86\x48\xce\x3d\x04"  # 1.2.840.10045.4
@@ -264,7 +265,7 @@ def verify_steps(
     value = digest(crypto, name, data)
     try:
         if kind == ECDSA:
-            raw = signature if algorithm.kind == PLAIN else _raw_signature(signature, (len(key.point) - 1) // 2)
+            raw = signature if algorithm.kind == PLAIN else raw_signature(signature, (len(key.point) - 1) // 2)
             return raw is not None and (yield from curves.verify(crypto, key.curve, key.point, value, raw))
         if len(signature) != len(key.modulus):
             return False
@@ -272,13 +273,13 @@ def verify_steps(
             return False
         opened = crypto.rsa_public(key.modulus, key.exponent, signature)
     except KeyFormatError as cause:
-        raise TrustError("a public key cannot be used: " + cause.message, detail="key")
+        raise TrustError("a public key cannot be used: " + cause.message, detail=KEY)
     if algorithm.kind == RSA:
         return pack.ct_equal(opened, _pkcs1_block(name, value, len(opened)))
     return _pss_holds(crypto, algorithm, value, opened, key.modulus)
 
 
-def _raw_signature(signature: "Bytes", size: int) -> "bytes | None":
+def raw_signature(signature: "Bytes", size: int) -> "bytes | None":
     """r | s of a DER Ecdsa-Sig-Value, None if it is none (then the signature does not hold)."""
     try:
         outer = Der(signature)

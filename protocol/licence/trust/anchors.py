@@ -75,33 +75,40 @@ class TrustSet:
     def lists(
         self, crypto: "Crypto", issuer: x509.Certificate, country: str, purpose: str = LICENCE
     ) -> "list[crl.RevocationList]":
-        """`lists_steps`, with all work done here."""
-        return curves.alone(self.lists_steps(crypto, issuer, country, purpose))
+        """The lists of `lists_steps`, with all work done here."""
+        return curves.alone(self.lists_steps(crypto, issuer, country, purpose))[0]
 
     def lists_steps(
         self, crypto: "Crypto", issuer: x509.Certificate, country: str, purpose: str = LICENCE
-    ) -> "Generator[tuple, Any, list[crl.RevocationList]]":
-        """The revocation lists of the authority `issuer`; malformed and foreign ones are passed over. Yields the requests of `curves`.
+    ) -> "Generator[tuple, Any, tuple[list[crl.RevocationList], int]]":
+        """The revocation lists of the authority `issuer`, and how many more are in its name but cannot be used: malformed, of a scope not
+        supported, or signed by nobody trusted. Other authorities' lists are passed over. Yields the requests of `curves`.
 
         A list speaks of certificates by their issuer's name (RFC 5280 6.3.3), and is signed by the authority's present key, which after
         a change is another than the one that issued (Doc 9303-12 7.1.4): any trusted key of that name, `country` and `purpose` may have
         signed it.
         """
-        found = []
+        found, unusable = [], 0
         if not self._crls:
-            return found
+            return found, unusable
         from protocol.licence.trust import crl
 
         for der in self._crls:
             try:
-                item = crl.parse(der)
-                if not x509.same_name(item.issuer, issuer.subject):
+                if not x509.same_name(crl.issuer_of(der), issuer.subject):
                     continue
+            except FormatError:
+                continue  # nobody can say whose it is
+            try:
+                item = crl.parse(der)
             except (TrustError, FormatError):
+                unusable += 1
                 continue
             if (yield from self._vouched_steps(crypto, item, issuer, country, purpose)):
                 found.append(item)
-        return found
+            else:
+                unusable += 1
+        return found, unusable
 
     def _vouched_steps(
         self, crypto: "Crypto", item: "crl.RevocationList", issuer: x509.Certificate, country: str, purpose: str

@@ -1,7 +1,9 @@
 """Certificate revocation lists of the authorities that issue document signers (RFC 5280 section 5, ICAO Doc 9303-12 section 7.1.4).
 
-A list is read where it lies: only its head is parsed at once, entries are walked when one is asked for. Complete lists of one
-authority only: a list with a critical extension (delta, indirect, by distribution point) is UnsupportedError.
+A list is read where it lies: only its head is parsed at once, entries are walked when one is asked for. Lists of one authority
+over its own certificates: an issuing distribution point, which is critical, may name where the list is found and that it is about
+end entities (document signers are); one that is indirect, for some reasons, for authorities or attributes alone, and any other critical
+extension (delta lists) is UnsupportedError.
 """
 
 from typing import TYPE_CHECKING
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
 
 _AUTHORITY_KEY = b"\x55\x1d\x23"
+_DISTRIBUTION_POINT = b"\x55\x1d\x1c"
+_PLACE, _USERS_ONLY = 0xA0, 0x81
 
 
 class RevocationList:
@@ -58,6 +62,12 @@ class RevocationList:
             inner = value.enter(SEQUENCE)
             if inner.peek() == 0x80:
                 self.authority_key = inner.next().content()
+        elif oid == _DISTRIBUTION_POINT and critical:
+            scope = value.enter(SEQUENCE)
+            while scope.more():
+                item = scope.next()
+                if item.tag not in (_PLACE, _USERS_ONLY) and item.content() != b"\x00":  # 00: FALSE, written out
+                    raise algorithms.unsupported("scope of a revocation list", oid)
         elif critical:
             raise algorithms.unsupported("critical extension of a revocation list", oid)
 
@@ -81,9 +91,17 @@ class RevocationList:
         rows = self._entries.reader()
         while rows.more():
             row = rows.enter(SEQUENCE)
-            if row.integer_bytes() == serial:
+            if row.serial() == serial:
                 return row.time()
         return ""
+
+
+def issuer_of(der: "Bytes") -> "Element":
+    """In whose name a list is, whatever else it holds. DerError if that cannot be told."""
+    body = Der(der).enter(SEQUENCE).enter(SEQUENCE)
+    body.optional(0x02)
+    body.next(SEQUENCE)
+    return body.next(SEQUENCE)
 
 
 def parse(der: "Bytes") -> RevocationList:

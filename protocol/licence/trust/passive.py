@@ -7,10 +7,11 @@ chip proved itself. Findings are (code, detail) pairs; the codes are explained i
 from typing import TYPE_CHECKING
 
 from protocol import pack, records
+from protocol.crypto import KeyFormatError
 from protocol.errors import CryptoError, FormatError
 from protocol.licence import curves, profile
-from protocol.licence.errors import LicenceError, TrustError, UnsupportedError
-from protocol.licence.trust import anchors, security_object, x509
+from protocol.licence.errors import LicenceError, OtherContentError, TrustError, UnsupportedError
+from protocol.licence.trust import algorithms, anchors, security_object, x509
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -70,6 +71,9 @@ def parse_sod(content: "bytes | bytearray", result: Judgement) -> "SecurityObjec
     """The parsed SOD, or None with the finding noted."""
     try:
         return security_object.parse(content)
+    except OtherContentError as cause:
+        result.tested = False
+        result.note("LIC-235", cause.detail)
     except UnsupportedError as cause:
         result.tested = False
         result.note("LIC-232", cause.detail)
@@ -171,11 +175,26 @@ def _signer(
     today: str,
     result: Judgement,
 ) -> "Generator[tuple, Any, None]":
-    signer = named.certificate(sod.signed)
+    try:
+        signer = named.certificate(sod.signed)
+        if signer is not None and signer.key.kind == algorithms.ECDSA:
+            crypto.ec_check(signer.key.curve, signer.key.point)
+    except UnsupportedError:
+        raise
+    except (TrustError, FormatError, KeyFormatError) as cause:
+        result.note("LIC-237", cause.detail)  # whoever wrote it so: nothing was shown to be altered
+        return
     if signer is None:
         result.note("LIC-234")
         return
-    if not (yield from named.holds_steps(crypto, sod.signed, signer)):
+    try:
+        held = yield from named.holds_steps(crypto, sod.signed, signer)
+    except TrustError as cause:
+        if cause.detail != algorithms.KEY:
+            raise
+        result.note("LIC-237", cause.detail)
+        return
+    if not held:
         result.note("LIC-227")
         result.altered.append(SOD_ITSELF)
         return
@@ -185,6 +204,8 @@ def _signer(
     fit = signer.signs_documents()
     if not (fit and signer.may(x509.DIGITAL_SIGNATURE)):
         result.note("LIC-233", "signer")
+    if not signer.names_licences():
+        result.note("LIC-233", "document types")
     if fit is False:
         return
     found = yield from trust.issuers_steps(crypto, signer)
@@ -229,16 +250,20 @@ def _authority(
     if trust.revoked(authority, signer):
         result.note("LIC-224")
     newest = ""
-    for item in (yield from trust.lists_steps(crypto, authority, country)):
+    lists, unusable = yield from trust.lists_steps(crypto, authority, country)
+    for item in lists:
         newest = max(newest, item.next_update or "9")
         try:
             revoked = item.revoked_at(signer.serial)
         except FormatError:  # the list is at fault, not the licence: nothing can be concluded from it
             revoked = ""
+            unusable += 1
         if revoked:
             result.note("LIC-224", revoked[:8])
     if newest and newest[:8] < today:
         result.note("LIC-226", newest[:8])
+    if unusable:
+        result.note("LIC-236")
 
 
 def verdict(result: Judgement, chip: str) -> int:

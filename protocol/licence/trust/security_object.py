@@ -8,8 +8,8 @@ signer's own is opened: what else a state puts there does not matter.
 from typing import TYPE_CHECKING
 
 from protocol import pack
-from protocol.der import OCTET_STRING, SEQUENCE, SET, Der, DerError, Element
-from protocol.licence.errors import TrustError, UnsupportedError
+from protocol.der import OCTET_STRING, SEQUENCE, SET, Der, DerError, Element, oid_text
+from protocol.licence.errors import OtherContentError, TrustError, UnsupportedError
 from protocol.licence.files import file_length
 from protocol.licence.profile import LAST_GROUP, SOD_TAG
 from protocol.licence.trust import algorithms, x509
@@ -23,7 +23,11 @@ if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
 
 _SIGNED_DATA = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02"
-_LDS_OBJECT = b"\x67\x81\x08\x01\x01\x01"  # 2.23.136.1.1.1
+_LDS_OBJECTS = (
+    b"\x67\x81\x08\x01\x01\x01",
+    b"\x2b\x1b\x01\x01\x01",
+    b"\x2a\x84\x10\x01\x87\x6e\x01\x14\x01",
+)  # 2.23.136.1.1.1; 1.3.27.1.1.1 and 1.2.528.1.1006.1.20.1, which older documents in use have for the same content
 _ATTRIBUTE = b"\x2a\x86\x48\x86\xf7\x0d\x01\x09"  # 1.2.840.113549.1.9
 _CONTENT_TYPE, _MESSAGE_DIGEST, _SIGNING_TIME = 3, 4, 5
 MAX_SIGNERS = 4
@@ -41,7 +45,7 @@ class Signer:
         else:
             pair = fields.enter(SEQUENCE)
             self._issuer = pair.next(SEQUENCE)
-            self._serial = pair.integer_bytes()
+            self._serial = pair.serial()
             pair.finish()
         self.hash = algorithms.read_hash(fields)
         self._attributes = fields.next(0xA0)
@@ -157,8 +161,10 @@ class SecurityObject:
 
     def __init__(self, signed: SignedData) -> None:
         self.signed = signed
-        if signed.content_type != _LDS_OBJECT:
-            raise TrustError("the security object signs something else", detail="content type")
+        if signed.content_type not in _LDS_OBJECTS:
+            raise OtherContentError(
+                "the content signed is of a kind not known here", detail=oid_text(signed.content_type)
+            )
         outer = signed.content.reader()
         body = outer.enter(SEQUENCE)
         outer.finish()

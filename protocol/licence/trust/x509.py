@@ -1,7 +1,8 @@
 """Certificates of document signers and of the authorities above them (RFC 5280, ICAO Doc 9303-12 section 7).
 
 Parses what passive authentication needs; verifies one signature (`issued`). Builds no paths: the chain is signer → anchor.
-A critical extension that is not known here makes the certificate unusable (UnsupportedError).
+Read as states have issued them: a serial number may be negative or have zeros in front, BOOLEAN TRUE be another byte than FF, UTCTime
+lack its seconds. A critical extension that is not known here makes the certificate unusable (UnsupportedError).
 """
 
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ _OTHER_PURPOSES = (
     b"\x2b\x06\x01\x05\x05\x07\x03",
 )  # 2.23.136.1.1: master lists and other ICAO; 1.3.6.1.5.5.7.3: TLS
 _ICAO = b"\x67\x81\x08\x01\x01\x06"  # document type list, name change
+_DOCUMENT_TYPES = _ICAO + b"\x02"
 DIGITAL_SIGNATURE = 0x8000
 CERT_SIGN = 0x0400
 
@@ -38,7 +40,8 @@ class Certificate:
 
     `serial` bytes, `issuer` and `subject` (Element), `not_before`/`not_after` and `key_from`/`key_to` (YYYYMMDDhhmmss, "" if not
     limited), `key` PublicKey, `is_ca`, `usage` (bits as `Der.flags`, -1 if absent), `purposes` (extended key usage: object identifiers,
-    none if absent) and `purposes_bind` (it is critical), `subject_key`/`authority_key` (bytes, maybe empty).
+    none if absent) and `purposes_bind` (it is critical), `documents` (types of ICAO's list, none if absent),
+    `subject_key`/`authority_key` (bytes, maybe empty).
     """
 
     def __init__(self, der: "Bytes", start: int = 0, end: "int | None" = None) -> None:
@@ -55,19 +58,20 @@ class Certificate:
         self.usage = -1
         self.purposes: "list[bytes]" = []
         self.purposes_bind = False
+        self.documents: "list[str]" = []
         self.subject_key = self.authority_key = b""
         self._read(self._signed.reader())
 
     def _read(self, body: Der) -> None:
         if body.peek() != 0xA0 or body.enter(0xA0).integer(1) != 2:
             raise body.fail("certificate is not of version 3")
-        self.serial = body.integer_bytes()
+        self.serial = body.serial()
         inner = body.next(SEQUENCE)
         if inner.whole() != self._algorithm_bytes():
             raise DerError("the two algorithm identifiers differ", detail=inner.start)
         self.issuer = body.next(SEQUENCE)
         validity = body.enter(SEQUENCE)
-        self.not_before, self.not_after = validity.time(), validity.time()
+        self.not_before, self.not_after = validity.time(False), validity.time(False)
         validity.finish()
         self.subject = body.next(SEQUENCE)
         self.key = algorithms.read_public_key(body)
@@ -86,13 +90,13 @@ class Certificate:
 
     def _extension(self, fields: Der) -> None:
         oid = fields.oid()
-        critical = fields.boolean() if fields.peek() == 0x01 else False
+        critical = fields.boolean(False) if fields.peek() == 0x01 else False
         item = fields.next(OCTET_STRING)
         fields.finish()
         value = item.reader()
         kind = oid[2] if len(oid) == 3 and oid[:2] == _EXTENSION else -1
         if kind == _SUBJECT_KEY:
-            self.subject_key = value.octets()
+            self.subject_key = _key_identifier(item)
         elif kind == _AUTHORITY_KEY:
             inner = value.enter(SEQUENCE)
             if inner.peek() == 0x80:
@@ -101,7 +105,7 @@ class Certificate:
             self.usage = value.flags()
         elif kind == _CONSTRAINTS:
             inner = value.enter(SEQUENCE)
-            self.is_ca = inner.boolean() if inner.peek() == 0x01 else False
+            self.is_ca = inner.boolean(False) if inner.peek() == 0x01 else False
         elif kind == _PURPOSES:
             inner = value.enter(SEQUENCE)
             while inner.more():
@@ -109,6 +113,8 @@ class Certificate:
             self.purposes_bind = critical
         elif kind == _PRIVATE_PERIOD:
             self._private_period(value.enter(SEQUENCE))
+        elif oid == _DOCUMENT_TYPES:
+            self.documents = _document_types(item)
         elif critical and oid[:-1] != _ICAO and (kind < 0 or bytes((kind,)) not in _HARMLESS):
             raise algorithms.unsupported("critical extension", oid)
 
@@ -156,6 +162,10 @@ class Certificate:
         """Whether the key usage allows `bit` (or says nothing)."""
         return self.usage < 0 or self.usage & bit != 0
 
+    def names_licences(self) -> bool:
+        """Whether ICAO's list of document types, if there is one, has driving licences: a type that begins with D, as their lines do."""
+        return not self.documents or any([name[:1].upper() == "D" for name in self.documents])
+
     def signs_documents(self) -> "bool | None":
         """Whether its key may sign documents: False if it is an authority's or for other purposes only, None if nobody can say.
 
@@ -175,7 +185,7 @@ def identity(item: Element) -> "tuple[bytes, Element, bytes]":
     is none."""
     body = Der(item.data, item.start, item.end).enter(SEQUENCE).enter(SEQUENCE)
     body.optional(0xA0)
-    serial = body.integer_bytes()
+    serial = body.serial()
     body.next(SEQUENCE)
     issuer = body.next(SEQUENCE)
     for _ in range(3):  # validity, subject, key
@@ -188,8 +198,33 @@ def identity(item: Element) -> "tuple[bytes, Element, bytes]":
             fields = extensions.enter(SEQUENCE)
             if fields.oid() == _EXTENSION + bytes((_SUBJECT_KEY,)):
                 fields.optional(0x01)
-                return serial, issuer, fields.next(OCTET_STRING).reader().octets()
+                return serial, issuer, _key_identifier(fields.next(OCTET_STRING))
     return serial, issuer, b""
+
+
+def _key_identifier(value: Element) -> bytes:
+    """A subject key identifier; where an issuer left out its own OCTET STRING, what is there."""
+    try:
+        inner = value.reader()
+        found = inner.octets()
+        inner.finish()
+        return found
+    except DerError:
+        return value.content()
+
+
+def _document_types(value: Element) -> "list[str]":
+    """The types of a DocumentTypeList (Doc 9303-12 7.1.1.3): SEQUENCE of a version and a SET of texts; none where it is malformed."""
+    found = []
+    try:
+        fields = value.reader().enter(SEQUENCE)
+        fields.integer(1)
+        rows = fields.enter(SET)
+        while rows.more():
+            found.append(rows.next().content().decode())
+    except (DerError, UnicodeError):
+        return []
+    return found
 
 
 def within(moment: str, start: str, end: str) -> bool:

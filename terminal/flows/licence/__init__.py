@@ -76,7 +76,7 @@ def remarks(t, dg1, number: str, vehicle: str) -> list:  # noqa: ANN001
     """The findings that need more than the chip: LIC-202 the category driven, LIC-205 the signed list of wanted numbers.
 
     The list is `hot_licences` of the signed limits: the first eight bytes of SHA-256 over each number. It is read in storage, entry
-    by entry.
+    by entry; `number` as printed and the chip's are both looked for.
     """
     found = []
     if dg1:
@@ -88,10 +88,12 @@ def remarks(t, dg1, number: str, vehicle: str) -> list:  # noqa: ANN001
         )  # BE is B(E) on older cards
         if not (category_valid(dg1, vehicle, today) or category_valid(dg1, printed, today)):
             found.append("LIC-202")
-        number = dg1["number"] or number
-    mark = t.ports.crypto.sha256(number.replace(" ", "").upper().encode())[:8]
+    marks = []
+    for name in (number, dg1["number"] if dg1 else ""):
+        if name:
+            marks.append(t.ports.crypto.sha256(name.replace(" ", "").upper().encode())[:8])
     for entry in t.parameter("limits").items("hot_licences"):
-        if entry == mark:
+        if entry in marks:
             found.append("LIC-205")
             break
     return found

@@ -50,6 +50,18 @@ def with_infos(given: dict[str, Any], infos: tuple[Any, ...], monkeypatch: pytes
         return bench.chip_of(given)
 
 
+def without_group14(given: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The chip of a profile, made without DG14."""
+    inner = build._key_groups
+
+    def groups(named: Any, abilities: Any, offers: Any) -> Any:
+        return {number: data for number, data in inner(named, abilities, offers).items() if number != 14}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "_key_groups", groups)
+        return bench.chip_of(given)
+
+
 def two_keys(given: dict[str, Any], keys: tuple[AgreementKey, AgreementKey], monkeypatch: pytest.MonkeyPatch) -> Any:
     """The chip of a profile that holds two keys for chip authentication, both announced in DG14 and told apart by their numbers."""
     chip = with_infos(given, (*keys[0].infos(), *keys[1].infos()), monkeypatch)

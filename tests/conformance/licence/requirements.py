@@ -60,6 +60,10 @@ REQUIREMENTS: dict[str, str] = {
     "LB-17": "Of several signers one that is trusted suffices; a SOD in which nothing was shown to be altered is not altered (RFC 5652 5.3)",
     "LB-18": "An authority, or a key for other purposes only, signs no document (ICAO 9303-12 7.1, RFC 5280 4.2.1.12)",
     "LB-19": "Every state of ISO 3166-1 is known; a country that is not is said to be (LIC-217) (ICAO 9303-3 5)",
+    "LB-20": "A security object under its older content types counts; another type is not verified, not altered (field)",
+    "LB-21": "A list may have a distribution point about signers; one in the authority's name that cannot be used is LIC-236 (RFC 5280 5.2.5)",
+    "LB-22": "A signer's certificate as states encode them is read; a malformed one is an unknown issuer, LIC-237, not altered (field)",
+    "LB-23": "A signer whose list of document types has no driving licence is the finding LIC-233 (ICAO 9303-12 7.1.1)",
     "LB-15": "A name or portrait that a believed SOD does not list is not shown as if it were signed (project)",
     "LB-14": "An absent SOD is unreadable, a malformed one altered (project)",
     # proof
@@ -77,6 +81,8 @@ REQUIREMENTS: dict[str, str] = {
     "LP-13": "Where a chip finds fault with a length (6Cxx, 6700), its own is asked for before anything is concluded (field)",
     "LP-14": "The mapping's key is in DG14 or in a believed EF.CardSecurity; else chip authentication decides (ICAO 9303-11 9.2.11)",
     "LP-15": "A chip that refuses active authentication before chip authentication is asked again after it (project)",
+    "LP-16": "A key for chip authentication too long for a short command needs extended length; a card that lacks it is no clone (project)",
+    "LP-17": "Where no hash is named for ECDSA, each is tried; its signature may be r | s or DER (ICAO 9303-11 6.1, field)",
     "LP-10": "A channel lost during a proof is no clone; each challenge is fresh",
     # outside the process
     "LX-01": "Strangers reach the simulated chip through pcscd and decode its answers (opensc-tool, openssl)",

@@ -2,9 +2,12 @@
 
 import dataclasses
 import datetime as dt
+from typing import Any
 
 import pytest
 from asn1crypto import crl as asn1crl
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 from protocol import records
 from protocol.licence.errors import TrustError
@@ -132,7 +135,51 @@ def test_a_revoked_signer_is_found_in_its_authoritys_list() -> None:
 def test_a_list_that_the_authority_did_not_sign_counts_for_nothing(authority: str) -> None:
     pki = bench.pki()
     forged = revocation.crl(pki.authorities[authority], [pki.signers["dz"]], FROM, UNTIL)
-    assert bench.read("amina", trust=lists(forged)).done.findings == []
+    posing = ["LIC-236"] if authority == "csca-impostor" else []  # in the authority's name, which is told
+    assert bench.read("amina", trust=lists(forged)).done.findings == posing
+
+
+def scoped(**scope: bool) -> bytes:
+    """The authority's list of the revoked signer, with a critical issuing distribution point."""
+    pki, names = bench.pki(), ("user_certs", "ca_certs", "attribute_certs")
+    only: "dict[str, Any]" = {f"only_contains_{name}": scope.get(name, False) for name in names}
+    place = [x509.UniformResourceIdentifier("http://example.invalid/list.crl")] if scope.get("place") else None
+    point = x509.IssuingDistributionPoint(
+        full_name=place,
+        relative_name=None,
+        only_some_reasons=frozenset((x509.ReasonFlags.key_compromise,)) if scope.get("reasons") else None,
+        indirect_crl=scope.get("indirect", False),
+        **only,
+    )
+    entry = x509.RevokedCertificateBuilder().serial_number(pki.signers["revoked"].certificate.serial_number)
+    builder = x509.CertificateRevocationListBuilder().issuer_name(pki.csca.certificate.subject).last_update(FROM)
+    builder = builder.next_update(UNTIL).add_revoked_certificate(entry.revocation_date(FROM).build())
+    made = builder.add_extension(point, critical=True).sign(pki.csca.key, hashes.SHA512())
+    return made.public_bytes(serialization.Encoding.DER)
+
+
+@meets("LB-21")
+@pytest.mark.parametrize("scope", [("place",), ("user_certs",), ("place", "user_certs")])
+def test_a_list_with_an_issuing_distribution_point_for_signers_counts(scope: "tuple[str, ...]") -> None:
+    trust = lists(scoped(**dict.fromkeys(scope, True)))
+    assert bench.read("revoked-signer", trust=trust).done.findings == ["LIC-224"]
+    assert bench.read("amina", trust=trust).done.findings == []
+
+
+@meets("LB-21")
+@pytest.mark.parametrize("scope", [("ca_certs",), ("attribute_certs",), ("indirect",), ("place", "reasons")])
+def test_a_list_of_the_authority_that_cannot_be_used_is_told(scope: "tuple[str, ...]") -> None:
+    got = bench.read("revoked-signer", trust=lists(scoped(**dict.fromkeys(scope, True)))).done
+    assert (got.verdict, got.findings) == (DATA, ["LIC-236"])
+
+
+@meets("LB-21")
+def test_a_list_in_the_authoritys_name_whose_signature_fails_or_that_is_cut_is_told() -> None:
+    pki = bench.pki()
+    good = revocation.crl(pki.csca, [pki.signers["revoked"]], FROM, UNTIL)
+    for bad in (good[:-1] + bytes([good[-1] ^ 1]), good + b"\0"):
+        assert bench.read("revoked-signer", trust=lists(bad)).done.findings == ["LIC-236"]
+    assert bench.read({**profile("amina"), "signer": "foreign"}, trust=lists(good + b"\0")).done.findings == ["LIC-229"]
 
 
 @meets("LB-10")
@@ -150,9 +197,9 @@ def test_a_changed_or_malformed_list_counts_for_nothing_and_crashes_nothing() ->
 
 def _issuer():  # noqa: ANN202
     from protocol.crypto.native import NativeCrypto
-    from protocol.licence.trust import x509
+    from protocol.licence.trust import x509 as certificates
 
-    return NativeCrypto(), x509.parse(bench.pki().csca.der)
+    return NativeCrypto(), certificates.parse(bench.pki().csca.der)
 
 
 @meets("LB-10")

@@ -15,6 +15,7 @@ from sim.pki import revocation
 from sim.pki.states import AUTHORITIES
 from tests.conformance.licence import bench, odd_chips
 from tests.conformance.licence.requirements import meets
+from tests.conformance.licence.test_proof import der_of
 from tests.protocol.licence import judge, replay
 from tests.support import cross
 
@@ -159,6 +160,31 @@ def test_chips_with_a_key_too_many_come_out_the_same_on_the_device(
     short = (1, 11)
     cases = [(agreement, odd_chips.two_keys(agreement, keys, monkeypatch)), (mapped, mapping)]
     compare([(given, short, False, 0, chip) for given, chip in cases], tmp_path)
+
+
+@meets("LX-03", "LP-16", "LP-17")
+def test_proofs_that_must_be_tried_come_out_the_same_on_the_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hash that nobody names, a signature in DER; a key too long for a card without extended length."""
+    signs = {"person": "amina", "portrait_bytes": 300, "active": {"key": "P-256", "hash": "sha1"}}
+    coded = odd_chips.without_group14(signs, monkeypatch)
+    inner = coded.abilities.active.sign
+    coded.abilities.active.sign = lambda challenge: der_of(inner(challenge))
+    agrees = {
+        "person": "amina",
+        "portrait_bytes": 300,
+        "agreement": {"domain": "RFC3526-2048", "suite": "AES-128"},
+    }
+    cases = [(signs, 0, odd_chips.without_group14(signs, monkeypatch)), (signs, 0, coded), (agrees, 0, None)]
+    cases.append((agrees, 0x7000, None))
+    compare([(given, (1,), False, room, chip) for given, room, chip in cases], tmp_path)
+
+
+@meets("LX-03", "LB-20")
+def test_other_kinds_of_signed_content_come_out_the_same_on_the_device(tmp_path: Path) -> None:
+    kinds = ("1.3.27.1.1.1", "1.2.528.1.1006.1.20.1", "1.2.3.4")
+    compare([({**profile("amina"), "sod": {"content_type": kind}}, (1,), False, 0) for kind in kinds], tmp_path)
 
 
 @meets("LX-03", "LB-10")

@@ -30,7 +30,11 @@ CASES: dict[str, tuple[dict[str, Any], int, dict[str, int]]] = {
     "signer, P-384": ({**profile("amina"), "signer": "p384-sha384"}, r.VERDICT_DATA_GENUINE, {}),
     "altered": (profile("altered"), r.VERDICT_ALTERED, {"verify": 1}),
     "active authentication": (profile("active-p256"), r.VERDICT_GENUINE, {"verify": 2}),
-    "active authentication, clone": (profile("clone-active-p256"), r.VERDICT_CLONE, {"verify": 2}),
+    "active authentication, clone": (
+        profile("clone-active-p256"),
+        r.VERDICT_CLONE,
+        {"verify": 6},
+    ),  # no hash is named: five
     "chip authentication": (
         profile("agreement-standardised"),
         r.VERDICT_GENUINE,

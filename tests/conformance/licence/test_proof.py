@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import utils
 
 from protocol import records
 from sim.cards.licence import profile
-from sim.cards.licence.proof.keys import AgreementKey
+from sim.cards.licence.proof.keys import AgreementKey, generate
 from sim.cards.licence.proof.suite import Suite
 from sim.cards.tlv import tlv
 from tests.conformance.licence import bench, odd_chips
@@ -191,6 +192,49 @@ def test_an_odd_offer_of_pace_in_group14_announces_nothing(monkeypatch: pytest.M
     assert (got.verdict, got.chip) == (records.VERDICT_DATA_GENUINE, "not offered")
 
 
+LONG = {"person": "amina", "portrait_bytes": 300, "agreement": {"domain": "RFC3526-2048", "suite": "AES-128"}}
+LONG_3DES = {**LONG, "agreement": {"domain": "RFC3526-2048", "suite": "3DES"}}
+
+
+@meets("LP-02", "LP-16")
+@pytest.mark.parametrize("given", [LONG, LONG_3DES])
+def test_a_key_of_2048_bits_proves_a_chip_that_has_extended_length(given: dict[str, Any]) -> None:
+    extended = {**given, "quirks": {"extended": True}}
+    assert (
+        bench.read(extended, room=ROOM).done.verdict == records.VERDICT_GENUINE
+    )  # though the card does not announce it
+    announced = {**extended, "announces_extended": True}
+    assert bench.read(announced, **EXTENDED).done.verdict == records.VERDICT_GENUINE
+    copy = bench.chip_of(announced)
+    copy.abilities.agreement.held = copy.abilities.agreement.group.random()
+    assert bench.read(announced, copy, **EXTENDED).done.verdict == records.VERDICT_CLONE
+
+
+@meets("LP-16")
+@pytest.mark.parametrize("room", [0, ROOM])
+@pytest.mark.parametrize("given", [LONG, LONG_3DES])
+def test_a_key_of_2048_bits_on_a_chip_without_extended_length_leaves_it_unproven(
+    given: dict[str, Any], room: int
+) -> None:
+    got = bench.read(given, room=room)
+    assert (got.done.verdict, got.done.findings, got.done.chip) == (
+        records.VERDICT_DATA_GENUINE,
+        ["LIC-244"],
+        "untested",
+    )
+    if not room:
+        assert max(len(command) for command in got.commands) <= 261
+
+
+@meets("LP-16")
+@pytest.mark.parametrize("given", [LONG, LONG_3DES])
+def test_a_card_that_announces_extended_length_and_refuses_it_in_a_proof_is_a_clone(given: dict[str, Any]) -> None:
+    announced = {**given, "announces_extended": True, "quirks": {"extended": True}}
+    chip = bench.chip_of(announced)
+    chip._chip_authentication = lambda apdu: (b"", 0x6700)
+    assert bench.read(announced, chip, **EXTENDED).done.verdict == records.VERDICT_CLONE
+
+
 @meets("LP-12")
 @pytest.mark.parametrize("pair", SEVERAL)
 def test_each_of_two_keys_goes_with_its_own_protocol(pair: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,6 +262,55 @@ def test_the_mapping_is_proved_by_the_key_on_its_curve(first: str, monkeypatch: 
         key.held = key.group.random()
     copied = odd_chips.two_keys(given, (other, unfit), monkeypatch)
     assert bench.read(given, copied).done.verdict == records.VERDICT_CLONE  # it maps with a key that DG14 does not hold
+
+
+UNNAMED = [("P-256", "sha1"), ("P-256", "sha224"), ("P-256", "sha384"), ("P-256", "sha512"), ("brainpoolP256r1", "sha1"),
+           ("P-384", "sha256"), ("P-384", "sha512"), ("P-521", "sha1"), ("P-521", "sha256")]  # fmt: skip
+
+
+def unnamed(key: str, hash_name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """(profile, chip) with an ECDSA key and no DG14 to name the hash."""
+    given = {"person": "amina", "portrait_bytes": 300, "active": {"key": key, "hash": hash_name}}
+    return given, odd_chips.without_group14(given, monkeypatch)
+
+
+def der_of(signature: bytes) -> bytes:
+    """SEQUENCE of two INTEGERs, of plain r | s."""
+    half = len(signature) // 2
+    return utils.encode_dss_signature(int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big"))
+
+
+@meets("LP-17")
+@pytest.mark.parametrize(("key", "hash_name"), UNNAMED)
+def test_a_chip_whose_hash_nobody_names_is_proven_and_its_copy_is_not(
+    key: str, hash_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, chip = unnamed(key, hash_name, monkeypatch)
+    got = bench.read(given, chip).done
+    assert (got.verdict, got.findings, got.chip) == (records.VERDICT_GENUINE, [], "proven")
+    chip.abilities.active.private = generate(key)
+    chip.power_off()
+    assert bench.read(given, chip).done.verdict == records.VERDICT_CLONE
+
+
+@meets("LP-17")
+@pytest.mark.parametrize("key", ["P-256", "P-521"])
+def test_a_signature_in_der_counts_as_well_and_proves_no_copy(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, chip = unnamed(key, "sha256", monkeypatch)
+    inner = chip.abilities.active.sign
+    chip.abilities.active.sign = lambda challenge: der_of(inner(challenge))
+    assert bench.read(given, chip).done.verdict == records.VERDICT_GENUINE
+    for spoiled in (lambda made: made + b"\0", lambda made: made[:-1], lambda made: made[:-1] + bytes([made[-1] ^ 1])):
+        chip.power_off()
+        chip.abilities.active.sign = lambda challenge, spoiled=spoiled: spoiled(der_of(inner(challenge)))
+        assert bench.read(given, chip).done.verdict == records.VERDICT_CLONE
+
+
+@meets("LP-17")
+def test_a_hash_that_the_signed_group_names_is_the_only_one() -> None:
+    chip = bench.chip_of("active-brainpool-sha1")
+    chip.abilities.active.hash_name = "sha256"
+    assert bench.read("active-brainpool-sha1", chip).done.verdict == records.VERDICT_CLONE
 
 
 @meets("LP-01")

@@ -79,6 +79,18 @@ def test_where_no_signer_is_trusted_one_that_fails_says_altered() -> None:
     assert verdict_on(both) == (ALTERED, ["LIC-227"], [0])
 
 
+@meets("LB-20")
+def test_older_content_types_of_a_security_object_count_and_unknown_ones_are_not_verified() -> None:
+    for content_type in ("1.3.27.1.1.1", "1.2.528.1.1006.1.20.1"):
+        got = bench.read({**profile("amina"), "sod": {"content_type": content_type}}).done
+        assert (got.verdict, got.findings, got.altered_groups) == (DATA, [], [])
+        altered = {**profile("amina"), "sod": {"content_type": content_type}, "alter": {1: "category"}}
+        assert bench.read(altered).done.altered_groups == [1]
+    got = bench.read({**profile("amina"), "sod": {"content_type": "1.2.3.4"}}).done
+    assert (got.verdict, got.details) == (records.VERDICT_NOT_VERIFIED, [("LIC-235", "1.2.3.4")])
+    assert got.altered_groups == []
+
+
 @meets("LB-17")
 def test_a_sod_without_its_signers_certificate_is_of_an_unknown_issuer() -> None:
     assert verdict_on(several("dz", certificates=[])) == (UNKNOWN, ["LIC-234"], [])
@@ -171,7 +183,7 @@ def test_a_list_of_that_name_by_a_key_of_no_trust_or_of_another_binding_counts_f
     forged = revocation.crl(new, [pki.signers["dz"]], day(2025, 1), day(2025, 12))
     own = anchors(pki.csca)
     for extra in ([], anchors(new, country="FR"), anchors(new, purpose="mrtd")):
-        assert bench.read("amina", trust=TrustSet(own + extra, (), [forged])).done.findings == []
+        assert bench.read("amina", trust=TrustSet(own + extra, (), [forged])).done.findings == ["LIC-236"]
 
 
 def anchors(*holders: Holder, country: str = "DZ", purpose: str = "idl") -> "list[dict[str, Any]]":

@@ -101,7 +101,7 @@ def test_a_clone_is_suspected_on_the_device_too(pki: Pki) -> None:
     ("given", "verdict", "findings", "altered"),
     [
         ({"sod": {"signed_type": "data"}}, records.VERDICT_ALTERED, ["LIC-227"], [0]),
-        ({"signer": "two-algorithms"}, records.VERDICT_ALTERED, ["LIC-231"], [0]),
+        ({"signer": "two-algorithms"}, records.VERDICT_UNKNOWN_ISSUER, ["LIC-237"], []),
         ({"signer": "unknown-critical"}, records.VERDICT_NOT_VERIFIED, ["LIC-232"], []),
         ({"signer": "unknown-uncritical"}, records.VERDICT_DATA_GENUINE, [], []),
     ],

@@ -1,4 +1,4 @@
-"""Key agreement groups for the chip: elliptic curves over python-ecdsa, and the finite field of RFC 5114 section 2.1 with `pow`.
+"""Key agreement groups for the chip: elliptic curves over python-ecdsa, and the finite fields of RFC 5114 2.1 and RFC 3526 3 with `pow`.
 
 Standardised numbers as in ICAO Doc 9303-11 table 6. One interface for both: `public`, `agree`, `add`, `encode_field` (integrated
 mapping, Doc 9303-11 appendix B). Raises BadPoint for a key that no honest terminal sends.
@@ -144,10 +144,30 @@ class FieldGroup:
         return pow(value % self.prime, (self.prime - 1) // self.order, self.prime).to_bytes(self.size, "big")
 
 
+class LargeFieldGroup(FieldGroup):
+    """RFC 3526 section 3: 2048 bits, a safe prime; the base 4 is a square, so that its order is (p - 1) / 2."""
+
+    name = "RFC 3526 3"
+    prime = int(
+        "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DDEF9519B3"
+        "CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7EDEE386BFB5A899FA5"
+        "AE9F24117C4B1FE649286651ECE45B3DC2007CB8A163BF0598DA48361C55D39A69163FA8FD24CF5F83655D23DCA3AD961C62F356"
+        "208552BB9ED529077096966D670C354E4ABC9804F1746C08CA18217C32905E462E36CE3BE39E772C180E86039B2783A2EC07A28F"
+        "B5C55DF06F4C52C9DE2BCBF6955817183995497CEA956AE515D2261898FA051015728E5A8AACAA68FFFFFFFFFFFFFFFF",
+        16,
+    )
+    generator = 4
+    order = (prime - 1) // 2
+    size = 256
+    field_bits = 2048
+
+
 def group(name: str) -> Group:
-    """ "P-256", "P-384", "brainpoolP256r1", "brainpoolP384r1" or "RFC5114"."""
+    """ "P-256", "P-384", "brainpoolP256r1", "brainpoolP384r1", "RFC5114" or "RFC3526-2048"."""
     if name == "RFC5114":
         return FieldGroup()
+    if name == "RFC3526-2048":
+        return LargeFieldGroup()
     curves = {
         "P-256": ecdsa.NIST256p,
         "P-384": ecdsa.NIST384p,

@@ -110,8 +110,8 @@ class AgreementKey:
     def public_key_info(self) -> bytes:
         """The SubjectPublicKeyInfo."""
         public = self.group.multiply(self.scalar)
-        if self.finite:
-            return _field_key(int.from_bytes(public, "big"))
+        if isinstance(self.group, FieldGroup):
+            return _field_key(self.group, int.from_bytes(public, "big"))
         if self.standardised:
             named = tlv(0x30, tlv(0x06, bytes.fromhex("04007F00070102")), tlv(0x02, bytes([NUMBERS[self.domain]])))
             return tlv(0x30, named, tlv(0x03, b"\0" + public))
@@ -136,11 +136,10 @@ class AgreementKey:
         return self.suite.channel(self.group.secret(self.group.multiply(self.held, public)))
 
 
-def _field_key(value: int) -> bytes:
-    """An X9.42 key (RFC 3279 2.3.3) in the group of RFC 5114 2.1."""
-    parameters = core.SequenceOf(
-        [core.Integer(n) for n in (FieldGroup.prime, FieldGroup.generator, FieldGroup.order)], spec=core.Integer
-    ).dump()
+def _field_key(field: FieldGroup, value: int) -> bytes:
+    """An X9.42 key (RFC 3279 2.3.3) in a finite field."""
+    numbers = (field.prime, field.generator, field.order)
+    parameters = core.SequenceOf([core.Integer(n) for n in numbers], spec=core.Integer).dump()
     name = core.ObjectIdentifier("1.2.840.10046.2.1").dump()
     return tlv(0x30, tlv(0x30, name, parameters), tlv(0x03, b"\0" + core.Integer(value).dump()))
 
