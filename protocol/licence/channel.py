@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NOT_FOUND = (0x6A82, 0x6A83, 0x6A88, 0x6A81)
 MAX_REBUILDS = 6
+MAX_FORGIVEN = 24  # channels that may end over groups which the chip refuses in clear
 CHANNEL_LOST = (0x6882, 0x6987, 0x6988)  # words by which a chip ends a channel that it has lost
 CHUNK = 240  # bytes asked for at once without extended length: what works in the field
 SMALLEST_PART = 16  # bytes of an answer that goes on after GET RESPONSE; less would make a reading endless
@@ -133,7 +134,7 @@ class Chip:
         self._agreed: "SecureChannel | None" = None
         self._looked = self._at_master = False
         self._offer: "Offer | None" = None
-        self.rebuilds = self.reads = 0
+        self.rebuilds = self.reads = self._forgiven = 0
         self.room = room
         self.chunk = CHUNK
         self.announces_extended = room > 2 * CHUNK and extended_announced(atr)
@@ -223,8 +224,18 @@ class Chip:
         if self.rebuilds > MAX_REBUILDS:
             raise ReadError("the chip drops the secure channel again and again", detail=cause.detail)
 
-    def rebuild(self, cause: MessagingError) -> "Generator[tuple, Any, None]":
-        """Open the channel again after `cause`; ReadError LIC-031 when that happened too often."""
+    @property
+    def awaited(self) -> bool:
+        """Whether the first answer under the keys of chip authentication is still to come: the end of this channel may be about them."""
+        return self.channel is not None and self.channel is self._agreed and not self.proven
+
+    def rebuild(self, cause: MessagingError, forgiven: int = 0) -> "Generator[tuple, Any, None]":
+        """Open the channel again after `cause`; ReadError LIC-031 when that happened too often. `forgiven`: how many losses, this one
+        included, were over a group that is left alone from now on; they do not count against the others."""
+        self._forgiven += forgiven
+        self.rebuilds -= forgiven
+        if self._forgiven > MAX_FORGIVEN:
+            self.rebuilds = MAX_REBUILDS
         self._count_loss(cause)
         yield from self.open()
 

@@ -41,6 +41,7 @@ REQUIREMENTS: dict[str, str] = {
     "LR-15": "A length refused in clear ends the channel and is learnt from; announced extended length that does not work is given up",
     "LR-13": "A chip that gives its files in crumbs ends the reading (project)",
     "LR-16": "Latin text is UTF-8 or ISO 8859-1; one field that cannot be read loses no other, least of all the country (ISO 18013-2, EU)",
+    "LR-17": "A file that the chip refuses in whatever way is a finding; only EF.SOD and DG1 end a reading (project)",
     "LR-12": "Another chip after an interruption is LIC-033 (project)",
     # belief
     "LB-01": "RSA PKCS#1 v1.5, RSASSA-PSS and ECDSA (NIST, brainpool), SHA-224 to SHA-512, are verified (ICAO 9303-12 4.4)",
@@ -77,6 +78,7 @@ REQUIREMENTS: dict[str, str] = {
     "LP-13": "Where a chip finds fault with a length (6Cxx, 6700), its own is asked for before anything is concluded (field)",
     "LP-14": "The mapping's key is in DG14 or in a believed EF.CardSecurity; else chip authentication decides (ICAO 9303-11 9.2.11)",
     "LP-15": "A chip that refuses active authentication before chip authentication is asked again after it (project)",
+    "LP-16": "An announced DG13 or DG14 that the chip refuses, in the channel or in clear, is clone suspected (project)",
     "LP-10": "A channel lost during a proof is no clone; each challenge is fresh",
     # outside the process
     "LX-01": "Strangers reach the simulated chip through pcscd and decode its answers (opensc-tool, openssl)",
