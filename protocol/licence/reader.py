@@ -135,7 +135,7 @@ class _Reading:
         """The whole course."""
         yield from self.chip.open()
         self.result.access = self.chip.access
-        if self.chip.offers and self.chip.access == "BAC":
+        if self.chip.offers_pace and self.chip.access == "BAC":
             self.judged.note("LIC-245")
         wanted = self.order(wanted)
         present = yield from self.common()

@@ -156,6 +156,24 @@ def signing_late(chip: Any, status: int, ever: bool = True) -> Any:
     return chip
 
 
+def choosy(chip: Any, gives: Callable[[Any, bool], bool], status: int) -> Any:
+    """The chip, answering a READ BINARY in its master file with `status` unless `gives` says yes of the command and whether that file was
+    selected before."""
+    read_master, select = chip._read_master, chip._select
+    selected = [False]
+
+    def selecting(apdu: Any) -> Any:
+        if apdu.p1 == 0x02 and apdu.data == b"\x01\x1c" and not chip._selected:
+            chip._current = 0x1C
+            return b"", 0x9000
+        selected[0] = apdu.p1 == 0 or selected[0]
+        return select(apdu)
+
+    chip._select = selecting
+    chip._read_master = lambda apdu: read_master(apdu) if gives(apdu, selected[0]) else (b"", status)
+    return chip
+
+
 def refusing(chip: Any, file: int, status: int, in_clear: bool = False, beyond: int = 0, times: int = 0) -> Any:
     """The chip, answering each READ BINARY of a file at `beyond` bytes or after with `status`, by whichever way it is read.
 

@@ -158,7 +158,7 @@ class OpenChip:
         self.aid = profile.ISO_AID
         self.access, self.offers, self.pace_proof = "BAC", [], None
         self.chunk, self.room, self.channel = 240, 0, None
-        self.announces_extended = self.proven = self.awaited = False
+        self.offers_pace = self.announces_extended = self.proven = self.awaited = False
         self.rebuilds = self.reads = 0
 
     def open(self) -> Any:
