@@ -163,9 +163,6 @@ def choosy(chip: Any, gives: Callable[[Any, bool], bool], status: int) -> Any:
     selected = [False]
 
     def selecting(apdu: Any) -> Any:
-        if apdu.p1 == 0x02 and apdu.data == b"\x01\x1c" and not chip._selected:
-            chip._current = 0x1C
-            return b"", 0x9000
         selected[0] = apdu.p1 == 0 or selected[0]
         return select(apdu)
 
