@@ -24,11 +24,22 @@ if TYPE_CHECKING:
 
 NOT_FOUND = (0x6A82, 0x6A83, 0x6A88, 0x6A81)
 MAX_REBUILDS = 6
+MAX_FORGIVEN = 24  # channels that may end over groups which the chip refuses in clear
 CHANNEL_LOST = (0x6882, 0x6987, 0x6988)  # words by which a chip ends a channel that it has lost
 CHUNK = 240  # bytes asked for at once without extended length: what works in the field
 SMALLEST_PART = 16  # bytes of an answer that goes on after GET RESPONSE; less would make a reading endless
 MAX_READS = 1900  # READ BINARY commands of one reading: a portrait of 16 KB in pieces of 16 bytes takes 1,024
+_MOST_ACCESS = 1024  # bytes of EF.CardAccess that are read; a longer one is malformed
+HEAD = 4  # bytes that tell a file's length
 _MASTER_FILE = b"\x00\xa4\x00\x0c\x02\x3f\x00"
+_SELECT_CARD_ACCESS = b"\x00\xa4\x02\x0c\x02\x01\x1c"
+_NOT_THERE = (
+    0x6A82,
+    0x6A83,
+    0x6A88,
+    0x6D00,
+    0x6E00,
+)  # by which EF.CardAccess is known to be absent: no other way is tried
 SM_OVERHEAD = 48  # most bytes that secure messaging adds to an answer's data
 
 
@@ -49,22 +60,55 @@ def exchange(command: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
     raise ReadError("the chip's answer never ends", detail="61xx")
 
 
-def _master_file(file: int) -> "Generator[tuple, Any, bytes]":
-    """A small file of the master file by short identifier, in clear, as far as it can be read; empty if it is not there."""
-    data, want, total = b"", CHUNK, 0
+def _master_file(file: int, first: int = CHUNK, short: bool = True) -> "Generator[tuple, Any, tuple[bytes, int, bool]]":
+    """A small file of the master file, in clear: (what can be read of it, last status, whether it is whole).
+
+    By short identifier, or (`short` False) as the one that is selected; `first` bytes are asked for at first.
+    """
+    data, want, total, status = b"", first, 0, 0
     for _ in range(64):
-        piece, status = yield from exchange(bytes((0, 0xB0, 0x80 | file, len(data), want)))
-        if status >> 8 == 0x6C and status & 255 and status & 255 != want:
+        at = len(data)
+        p1, p2 = (0x80 | file, at) if short and at < 256 else (at >> 8, at & 255)
+        piece, status = yield from exchange(bytes((0, 0xB0, p1, p2, want)))
+        if status >> 8 == 0x6C and 0 < status & 255 < want:
             want = status & 255  # first the largest chunk, then what is left
             continue
         if status not in (0x9000, 0x6282) or not piece:
-            break
+            if not data or want <= SMALLEST_PART:
+                break
+            want >>= 1
+            continue
         data += piece
         total = total or _announced_length(data)
-        if len(data) >= total or len(data) > 255:
-            return data
+        if len(data) >= min(total, _MOST_ACCESS):
+            return data, status, True
+        if want == HEAD:
+            want = CHUNK
         want = min(want, total - len(data))
-    return data
+    return data, status, False
+
+
+def _card_access() -> "Generator[tuple, Any, bytes]":
+    """EF.CardAccess as far as it can be read, empty if it is not there: by short identifier in one command, as most chips give it.
+
+    Where that is refused otherwise than as not found, in the ways that `files` has too: no more than is there, by SELECT EF, and both after
+    SELECT MF. A chip that offers PACE must not be taken for one that has none.
+    """
+    best, status, whole = yield from _master_file(profile.CARD_ACCESS)
+    if whole or (not best and status in _NOT_THERE):
+        return best
+    for master in (False, True):
+        if master and (yield from exchange(_MASTER_FILE))[1] != 0x9000:
+            break
+        for short in (True, False):
+            if not short and (yield from exchange(_SELECT_CARD_ACCESS))[1] != 0x9000:
+                continue
+            data, status, whole = yield from _master_file(profile.CARD_ACCESS, HEAD, short)
+            if len(data) > len(best):
+                best = data
+            if whole or (short and not best and status in _NOT_THERE):
+                return best
+    return best
 
 
 def _announced_length(data: bytes) -> int:
@@ -113,10 +157,10 @@ def answer_size(atr_info: bytes, room: int) -> int:
 
 class Chip:
     """One licence chip: `aid` once selected, `channel` once open, `access` "BAC" or "PACE", `offers` of PACE in EF.CardAccess,
-    `pace_proof` (data, key) of the chip-authentication mapping or None, `proven` whether an answer came under the keys of chip
-    authentication, `rebuilds` how often the channel was lost, `reads` of files so far, `chunk` how many bytes a READ BINARY asks
-    for (found out once, kept for all files), `room` for the data of an extended answer (0: none), `announces_extended` whether card and link have
-    extended length."""
+    `offers_pace` whether there is any, in whatever form, `pace_proof` (data, key) of the chip-authentication mapping or None, `proven`
+    whether an answer came under the keys of chip authentication, `rebuilds` how often the channel was lost, `reads` of files so far,
+    `chunk` how many bytes a READ BINARY asks for (found out once, kept for all files), `room` for the data of an extended answer
+    (0: none), `announces_extended` whether card and link have extended length."""
 
     def __init__(
         self, crypto: "Crypto", mrz: "Mrz", rnd: "Callable[[int], bytes]", atr: bytes = b"", room: int = 0
@@ -128,12 +172,13 @@ class Chip:
         self.access = ""
         self.channel: "SecureChannel | None" = None
         self.offers: "list[Offer]" = []
+        self.offers_pace = False
         self.pace_proof: "tuple[bytes, bytes] | None" = None
         self.proven = False
         self._agreed: "SecureChannel | None" = None
         self._looked = self._at_master = False
         self._offer: "Offer | None" = None
-        self.rebuilds = self.reads = 0
+        self.rebuilds = self.reads = self._forgiven = 0
         self.room = room
         self.chunk = CHUNK
         self.announces_extended = room > 2 * CHUNK and extended_announced(atr)
@@ -160,13 +205,14 @@ class Chip:
             return
         self._looked = True
         if self.announces_extended:
-            self.chunk = answer_size((yield from _master_file(profile.ATR_INFO)), self.room)
-        data = yield from _master_file(profile.CARD_ACCESS)
+            self.chunk = answer_size((yield from _master_file(profile.ATR_INFO))[0], self.room)
+        data = yield from _card_access()
         if not data:
             return
         from protocol.licence.access import offers, pace
 
         self.offers = offers.offers(data)
+        self.offers_pace = offers.named(data)
         self._offer = pace.choose(self.crypto, self.offers)
 
     def select(self) -> "Generator[tuple, Any, None]":
@@ -223,8 +269,18 @@ class Chip:
         if self.rebuilds > MAX_REBUILDS:
             raise ReadError("the chip drops the secure channel again and again", detail=cause.detail)
 
-    def rebuild(self, cause: MessagingError) -> "Generator[tuple, Any, None]":
-        """Open the channel again after `cause`; ReadError LIC-031 when that happened too often."""
+    @property
+    def awaited(self) -> bool:
+        """Whether the first answer under the keys of chip authentication is still to come: the end of this channel may be about them."""
+        return self.channel is not None and self.channel is self._agreed and not self.proven
+
+    def rebuild(self, cause: MessagingError, forgiven: int = 0) -> "Generator[tuple, Any, None]":
+        """Open the channel again after `cause`; ReadError LIC-031 when that happened too often. `forgiven`: how many losses, this one
+        included, were over a group that is left alone from now on; they do not count against the others."""
+        self._forgiven += forgiven
+        self.rebuilds -= forgiven
+        if self._forgiven > MAX_FORGIVEN:
+            self.rebuilds = MAX_REBUILDS
         self._count_loss(cause)
         yield from self.open()
 

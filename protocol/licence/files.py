@@ -6,13 +6,16 @@ once for all files (`Chip.chunk`): extended where the card announces it, else 24
 
 Quirks survived: 6Cxx (ask for xx), 6700 (smaller chunks), 6282 (end of file), 6985/6986 after SELECT EF or where short
 identifiers are not known (the other way of selecting is tried), 6987, 6882, 6988 and any answer in clear (channel rebuilt).
+
+A file that the chip refuses all the same is `denied` and costs the reading nothing else, in clear too: the channel that ended there is
+rebuilt and the file left alone. EF.SOD and DG1, without which there is nothing to judge, end the reading.
 """
 
 from typing import TYPE_CHECKING
 
 from protocol import pack
 from protocol.licence import profile
-from protocol.licence.channel import CHANNEL_LOST, MAX_READS, NOT_FOUND
+from protocol.licence.channel import CHANNEL_LOST, MAX_READS, MAX_REBUILDS, NOT_FOUND
 from protocol.licence.errors import MessagingError, ReadError
 
 if TYPE_CHECKING:
@@ -35,11 +38,14 @@ OTHER_WAY = (0x6985, 0x6986, 0x6981, 0x6A86, 0x6D00, 0x6B00)
 SHORT_STEPS = (240, 231, 223, 128, 64, 16)  # where each costs a channel
 END_REACHED = (0x6B00, 0x6282, 0x9000)
 BY_SHORT_ID, BY_SELECT = 0, 1
+NEEDED = (profile.SOD, 1)  # what ends a reading if it is refused
+KEYS = (profile.AA_GROUP, profile.CA_GROUP)  # whose refusal accuses the chip
+SAYS_NO = NOT_FOUND + (0x6982,)  # words that, said in clear, speak of the file and not of the channel
 TOO_LARGE = "size"  # detail of LIC-032: the file may be right, but is larger than this terminal reads
 
 
 class FileRead:
-    """One file: `file` (short identifier), `total` bytes once known, `done` so far, `absent`, `denied` (status word or 0).
+    """One file: `file` (short identifier), `total` bytes once known, `done` so far, `absent`, `denied` (the status word that refused it, or 0).
 
     `sha256` and `digest` (by `algorithm`, the SOD's) are there when complete; `content` if the file is kept.
     """
@@ -142,8 +148,8 @@ def read(chip: "Chip", state: FileRead) -> "Generator[tuple, bytes, None]":
         try:
             yield from reader.step()
         except MessagingError as cause:
-            yield from chip.rebuild(cause)
             reader.lost(cause.detail)
+            yield from chip.rebuild(cause, reader.losses if state.denied and state.file <= profile.LAST_GROUP else 0)
         else:
             if state.total:
                 yield ("progress", profile.name_of(state.file), state.done, state.total)
@@ -160,21 +166,49 @@ class _Reader:
         self.tried_both = False
         self.selected = False
         self.want = 0  # bytes that the last READ BINARY asked for
+        self.chunk = chip.chunk  # what worked for the files before
+        self.first = 0  # the status that made the other way be tried
+        self.losses = 0  # channels that ended during this file
+        self.asked, self.stood = 0, 0  # how often in vain, at which place
 
     def lost(self, why: object) -> None:
-        """The channel was rebuilt: no file is selected any more. `why` is the status that ended it, if the chip, or the reader between, said one.
+        """The channel ended: no file is selected any more. `why` is the status that ended it, if the chip, or the reader between, said one.
 
         What was asked for may have been the reason: an extended length on any word but those of a lost channel, a short one on 6700 and
-        6Cxx. Each try costs a channel, so that the steps are wide.
+        6Cxx. Each try costs a channel, so that the steps are wide. What is said again and again is a refusal.
         """
         self.selected = False
+        self.losses += 1
+        if self.stood != self.state.done:
+            self.stood, self.asked = self.state.done, 0
         if not isinstance(why, int):
             return
-        if self.want >= 256:
-            if why not in CHANNEL_LOST:
-                self.chip.chunk = SHORT_STEPS[0]
-        elif (why == 0x6700 or why >> 8 == 0x6C) and self.want > SHORT_STEPS[-1]:
+        if self.want >= 256 and why not in CHANNEL_LOST:
+            self.chip.chunk = SHORT_STEPS[0]
+        elif (why == 0x6700 or why >> 8 == 0x6C) and SHORT_STEPS[-1] < self.want < 256:
             self.chip.chunk = [size for size in SHORT_STEPS if size < self.want][0]
+        else:
+            self.asked += 1
+            if self.asked >= self.patience(why):
+                self.give_up(why)
+
+    def patience(self, why: int) -> int:
+        """How often a channel may end with `why` at one place of the file before that counts as the file's refusal."""
+        state = self.state
+        if state.file in NEEDED:
+            return MAX_REBUILDS + 1
+        if why in CHANNEL_LOST:  # no word about the file, but a clone must not go free by it either
+            return MAX_REBUILDS + 1 if state.done and state.file in KEYS else 3
+        if self.want and (why == 0x6700 or why >> 8 == 0x6C):
+            return 1  # all sizes were tried
+        return 1 if why in SAYS_NO and not (state.done or state.file in KEYS or self.chip.awaited) else 2
+
+    def give_up(self, status: int) -> None:
+        """The chip refuses the file; ReadError LIC-031 for one that is needed."""
+        if self.state.file in NEEDED:
+            raise ReadError("the chip does not give the file", detail=status)
+        self.chip.chunk = self.chunk
+        self.state.denied = status or 0xFFFF
 
     def step(self) -> "Generator[tuple, bytes, None]":
         """One READ BINARY, or what must go before it."""
@@ -238,8 +272,8 @@ class _Reader:
         elif state.done and status in END_REACHED:
             raise ReadError("the file ends before its announced length", "LIC-032", detail=profile.name_of(state.file))
         elif status in OTHER_WAY and not self.tried_both:
-            self.tried_both = True
+            self.tried_both, self.first = True, status
             self.way = BY_SELECT if self.way == BY_SHORT_ID else BY_SHORT_ID
             self.selected = False
         else:
-            raise ReadError("the chip does not give the file", detail=status)
+            self.give_up(self.first or status)

@@ -135,7 +135,7 @@ class _Reading:
         """The whole course."""
         yield from self.chip.open()
         self.result.access = self.chip.access
-        if self.chip.offers and self.chip.access == "BAC":
+        if self.chip.offers_pace and self.chip.access == "BAC":
             self.judged.note("LIC-245")
         wanted = self.order(wanted)
         present = yield from self.common()
@@ -253,14 +253,20 @@ class _Reading:
             if state.complete:
                 self.result.files[state.tag] = state.sha256
                 self.keep(state)
-            elif state.denied or (state.absent and announced):
-                self.judged.note("LIC-213", group)
+            elif announced or (state.denied and (present is not None or self.sod is None or state.denied == 0x6982)):
+                self.not_had(state)
+
+    def not_had(self, state: "FileRead") -> None:
+        """Note a group that the chip does not have or does not give, with the status."""
+        name = profile.name_of(state.file)
+        self.judged.note("LIC-213", name + f" {state.denied:04X}" if state.denied else state.file)
 
     def need_first(self) -> None:
         """Without DG1 there is nothing to judge."""
         first = self.resume.reads.get(1)
         if first is None or not (first.complete or 1 in self.judged.altered):
-            self.judged.note("LIC-213", 1)
+            if first is None or not first.denied:
+                self.judged.note("LIC-213", 1)
             self.judged.readable = False
 
     def decode(self, reads: "dict[int, FileRead]") -> None:

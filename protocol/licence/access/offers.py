@@ -43,3 +43,13 @@ def offers(card_access: "Bytes") -> "list[Offer]":
     except FormatError as cause:
         raise AccessError("EF.CardAccess is malformed", "LIC-024", detail=cause.detail)
     return found
+
+
+def named(card_access: "Bytes") -> bool:
+    """Whether a well-formed EF.CardAccess offers PACE in any form, one that `offers` leaves out too: without a standardised domain, of another
+    version, with an unknown mapping."""
+    infos = Der(card_access).enter(SET)
+    while infos.more():
+        if infos.enter(SEQUENCE).oid()[:8] == PACE:
+            return True
+    return False

@@ -103,21 +103,28 @@ class Chip(LicenceCard):
                 self._forget()
             self._selected, self._current = False, None
             return b"", base.OK
+        if apdu.p1 == 0x02 and not self._selected and len(apdu.data) == 2:
+            file = apdu.data[1]
+            if apdu.data[0] != 1 or not self._of_master().get(file):
+                return b"", base.NOT_FOUND
+            self._current = file
+            return b"", base.OK
         channel, by_pace = self._channel, self._by_pace
         answer = super()._select(apdu)
         if apdu.p1 == 0x04 and by_pace and answer[1] == base.OK:
             self._channel, self._by_pace = channel, True
         return answer
 
-    def _read_master(self, apdu: Apdu) -> tuple[bytes, int]:
-        abilities = self.abilities
-        file, offset = (apdu.p1 & 0x1F, apdu.p2) if apdu.p1 & 0x80 else (self._current, apdu.p1 << 8 | apdu.p2)
-        held = {
+    def _of_master(self) -> dict[int, bytes | None]:
+        return {
             CARD_ACCESS: self.content.files.get(CARD_ACCESS),
-            ATR_INFO: abilities.atr_info,
-            CARD_SECURITY: abilities.card_security,
+            ATR_INFO: self.abilities.atr_info,
+            CARD_SECURITY: self.abilities.card_security,
         }
-        content = held.get(file) if file is not None else None
+
+    def _read_master(self, apdu: Apdu) -> tuple[bytes, int]:
+        file, offset = (apdu.p1 & 0x1F, apdu.p2) if apdu.p1 & 0x80 else (self._current, apdu.p1 << 8 | apdu.p2)
+        content = self._of_master().get(file) if file is not None else None
         if not content:
             return b"", base.NOT_FOUND
         if file == CARD_SECURITY and not self._secured:

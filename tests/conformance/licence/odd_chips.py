@@ -166,3 +166,50 @@ def signing_late(chip: Any, status: int, ever: bool = True) -> Any:
     chip._agree = noted
     chip._internal_authenticate = lambda apdu: sign(apdu) if agreed and ever else (b"", status)
     return chip
+
+
+def choosy(chip: Any, gives: Callable[[Any, bool], bool], status: int) -> Any:
+    """The chip, answering a READ BINARY in its master file with `status` unless `gives` says yes of the command and whether that file was
+    selected before."""
+    read_master, select = chip._read_master, chip._select
+    selected = [False]
+
+    def selecting(apdu: Any) -> Any:
+        selected[0] = apdu.p1 == 0 or selected[0]
+        return select(apdu)
+
+    chip._select = selecting
+    chip._read_master = lambda apdu: read_master(apdu) if gives(apdu, selected[0]) else (b"", status)
+    return chip
+
+
+def refusing(chip: Any, file: int, status: int, in_clear: bool = False, beyond: int = 0, times: int = 0) -> Any:
+    """The chip, answering each READ BINARY of a file at `beyond` bytes or after with `status`, by whichever way it is read.
+
+    `in_clear`: outside the channel, which ends by it. `chip.refused` counts; after `times` (0: never) the chip gives the file.
+    """
+    plain, respond = chip._plain, chip.respond
+    ended: "list[bool]" = []
+    chip.refused = 0
+
+    def inner(apdu: Any) -> Any:
+        if chip._channel is None or apdu.ins != 0xB0 or not chip._selected:
+            return plain(apdu)
+        short = apdu.p1 & 0x80
+        asked, at = (apdu.p1 & 0x1F, apdu.p2) if short else (chip._current, apdu.p1 << 8 | apdu.p2)
+        if asked != file or at < beyond or chip.refused == (times or -1):
+            return plain(apdu)
+        chip.refused += 1
+        ended.append(in_clear)
+        return b"", status
+
+    def outer(command: bytes) -> bytes:
+        ended.clear()
+        answer = respond(command)
+        if not any(ended):
+            return answer
+        chip._channel = None
+        return status.to_bytes(2, "big")
+
+    chip._plain, chip.respond = inner, outer
+    return chip

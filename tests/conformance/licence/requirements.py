@@ -24,6 +24,7 @@ REQUIREMENTS: dict[str, str] = {
     "LA-10": "An EU licence opens by its AID and one-line MRZ (EU annex I, ISO 18013-3 annex B)",
     "LA-11": "After access no command goes in clear; a lost channel is opened with new random numbers (ICAO 9303-11 9.8)",
     "LA-12": "A wrong password of PACE is LIC-021, without BAC (ICAO 9303-11 4.4)",
+    "LA-14": "EF.CardAccess is read in every way that other files are: no more than is there, SELECT EF, SELECT MF (ISO 7816-4, field)",
     "LA-13": "Channels are rebuilt a bounded number of times, each with fresh randomness; then the reading ends (project)",
     # reading
     "LR-01": "Files are read by short identifier, then READ BINARY; neither SELECT EF nor instruction B1 is needed (field)",
@@ -41,6 +42,7 @@ REQUIREMENTS: dict[str, str] = {
     "LR-15": "A length refused in clear ends the channel and is learnt from; announced extended length that does not work is given up",
     "LR-13": "A chip that gives its files in crumbs ends the reading (project)",
     "LR-16": "Latin text is UTF-8 or ISO 8859-1; one field that cannot be read loses no other, least of all the country (ISO 18013-2, EU)",
+    "LR-17": "A file that the chip refuses in whatever way is a finding; only EF.SOD and DG1 end a reading (project)",
     "LR-12": "Another chip after an interruption is LIC-033 (project)",
     # belief
     "LB-01": "RSA PKCS#1 v1.5, RSASSA-PSS and ECDSA (NIST, brainpool), SHA-224 to SHA-512, are verified (ICAO 9303-12 4.4)",
@@ -83,6 +85,7 @@ REQUIREMENTS: dict[str, str] = {
     "LP-15": "A chip that refuses active authentication before chip authentication is asked again after it (project)",
     "LP-16": "A key for chip authentication too long for a short command needs extended length; a card that lacks it is no clone (project)",
     "LP-17": "Where no hash is named for ECDSA, each is tried; its signature may be r | s or DER (ICAO 9303-11 6.1, field)",
+    "LP-18": "An announced DG13 or DG14 that the chip refuses, in the channel or in clear, is clone suspected (project)",
     "LP-10": "A channel lost during a proof is no clone; each challenge is fresh",
     # outside the process
     "LX-01": "Strangers reach the simulated chip through pcscd and decode its answers (opensc-tool, openssl)",

@@ -158,7 +158,7 @@ class OpenChip:
         self.aid = profile.ISO_AID
         self.access, self.offers, self.pace_proof = "BAC", [], None
         self.chunk, self.room, self.channel = 240, 0, None
-        self.announces_extended = self.proven = False
+        self.offers_pace = self.announces_extended = self.proven = self.awaited = False
         self.rebuilds = self.reads = 0
 
     def open(self) -> Any:
@@ -173,7 +173,7 @@ class OpenChip:
     def replace(self, other: Any) -> None:
         other.close()
 
-    def rebuild(self, cause: Any) -> Any:
+    def rebuild(self, cause: Any, forgiven: int = 0) -> Any:
         yield ("progress", "rebuild", 1, 1)
 
     def send(self, command: bytes) -> Any:

@@ -16,7 +16,7 @@ class Chip:
     def __init__(self, first, later, lose_at, only_select=False):
         self.held, self.later, self.lose_at = first, later, lose_at
         self.only_select = only_select
-        self.chunk, self.reads = 240, 0
+        self.chunk, self.reads, self.awaited = 240, 0, False
         self.sent = []
         self.current = None
 
@@ -27,7 +27,7 @@ class Chip:
         answer = yield ("apdu", command)
         return answer
 
-    def rebuild(self, cause):
+    def rebuild(self, cause, forgiven=0):
         self.held, self.current = self.later, None
         yield ("apdu", b"open again")
 
