@@ -65,7 +65,7 @@ def test_qr_code_is_read_from_the_picture_and_says_what_it_means(kind: str) -> N
     signer = Signer()
     facts = sample.facts(kind, signer.sign(sample.claim_parts(kind)[2]))
     driver, strip = asyncio.run(printed(kind, facts, 3))
-    codes = zxingcpp.read_barcodes(strip.image())
+    codes = zxingcpp.read_barcodes(strip.image(), formats=zxingcpp.BarcodeFormat.QRCode)  # letters may look like bars
     assert [code.text for code in codes] == [facts["qr"]]
     claim = claim_verify(NativeCrypto(), codes[0].text, signer.public)
     assert (claim.meaning, claim.amount, claim.pv) == (MEANINGS[kind], 500000, sample.PV)
