@@ -19,7 +19,7 @@ from tests.conformance.licence.test_proof import der_of
 from tests.protocol.licence import judge, replay
 from tests.support import cross
 
-HEAP = "224k"  # the application's: several readings in one process, whose modules nobody drops in between
+HEAP = "256k"  # the application's 224k, and what nobody drops between the phases of a reading here
 SAMPLE = (
     "active-p256", "active-rsa-2048", "agreement-aes256", "agreement-dh", "agreement-dh-aes", "agreement-standardised",
     "altered-name", "clone-active-stripped", "clone-agreement-3des", "clone-cam", "eu", "eu-pace", "foreign-issuer-posing",
