@@ -26,6 +26,7 @@ from sim.pki import Pki, make_pki
 from sim.worlds.fleet import emv_body
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
+from tests.support import emv_machine
 
 A = 700_000
 DONE, FIRST_FAILED = bytes.fromhex("2000000001"), bytes.fromhex("1100000001")
@@ -70,17 +71,9 @@ class Counter:
         txn = {"amount": A, "currency": 12, "country": 12, "date": "261122", "time": "093000", "type": 0, "counter": 1}
         self.card.power_off()
         machine = transact(txn, self.parameters, NativeCrypto(), bytes.fromhex("A1B2C3D4"))
-        answer: Any = None
-        while True:
-            try:
-                request = machine.send(answer)
-            except StopIteration as stop:
-                return stop.value
-            answer = self._answer(request)
+        return emv_machine.run(machine, self.card.respond, self._answer)
 
     def _answer(self, request: tuple[Any, ...]) -> Any:
-        if request[0] == "apdu":
-            return self.card.respond(bytes(request[1]))
         if request[0] == "identified":
             self.facts = request[1]
             return None

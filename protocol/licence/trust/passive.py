@@ -74,13 +74,19 @@ def parse_sod(content: "bytes | bytearray", result: Judgement) -> "SecurityObjec
     except OtherContentError as cause:
         result.tested = False
         result.note("LIC-235", cause.detail)
-    except UnsupportedError as cause:
+    except (LicenceError, FormatError) as cause:
+        _fault(result, cause)
+    return None
+
+
+def _fault(result: Judgement, cause: "LicenceError | FormatError") -> None:
+    """Note that the SOD cannot be judged here, or that it is malformed."""
+    if isinstance(cause, UnsupportedError):
         result.tested = False
         result.note("LIC-232", cause.detail)
-    except (LicenceError, FormatError) as cause:
+    else:
         result.altered.append(SOD_ITSELF)
         result.note("LIC-231", cause.detail)
-    return None
 
 
 def compare(
@@ -144,12 +150,8 @@ def judge_signer_steps(
         one = Judgement()
         try:
             yield from _signer(crypto, sod, signer, trust, state, issued, today, one)
-        except UnsupportedError as cause:
-            one.tested = False
-            one.note("LIC-232", cause.detail)
         except (TrustError, FormatError) as cause:
-            one.altered.append(SOD_ITSELF)
-            one.note("LIC-231", cause.detail)
+            _fault(one, cause)
         except CryptoError as cause:
             one.tested = False
             one.note("LIC-232", cause.code)

@@ -101,12 +101,27 @@ def ends_the_channel(chip: Any, most: int, status: int) -> Any:
     return chip
 
 
+def _ending(chip: Any, ended: "list[bool]", status: int) -> Callable[[bytes], bytes]:
+    """The chip's `respond`, but a command after which `ended` holds a True is answered with `status` in clear, and the channel is gone."""
+    respond = chip.respond
+
+    def outer(command: bytes) -> bytes:
+        ended.clear()
+        answer = respond(command)
+        if not any(ended):
+            return answer
+        chip._channel = None
+        return status.to_bytes(2, "big")
+
+    return outer
+
+
 def by_length(chip: Any, ins: int, takes: Callable[[int | None, bytes], bool], status: int, clear: bool = False) -> Any:
     """The chip, answering instruction `ins` with `status` (xx: the answer's own length) unless `takes` says yes to Le and answer.
 
     `clear`: the status comes in clear and ends the channel. What a refused command would have changed on the chip is undone.
     """
-    plain, respond, step = chip._plain, chip.respond, chip._pace_step
+    plain, step = chip._plain, chip._pace_step
     ended: "list[bool]" = []
 
     def said(data: bytes) -> int:
@@ -132,15 +147,7 @@ def by_length(chip: Any, ins: int, takes: Callable[[int | None, bytes], bool], s
         chip._server, chip._channel, chip._by_pace = kept, None, False
         return b"", said(answer[0])
 
-    def outer(command: bytes) -> bytes:
-        ended.clear()
-        answer = respond(command)
-        if not any(ended):
-            return answer
-        chip._channel = None
-        return said(b"").to_bytes(2, "big")
-
-    chip._plain, chip.respond, chip._pace_step = inner, outer, paced
+    chip._plain, chip.respond, chip._pace_step = inner, _ending(chip, ended, said(b"")), paced
     return chip
 
 
@@ -188,7 +195,7 @@ def refusing(chip: Any, file: int, status: int, in_clear: bool = False, beyond: 
 
     `in_clear`: outside the channel, which ends by it. `chip.refused` counts; after `times` (0: never) the chip gives the file.
     """
-    plain, respond = chip._plain, chip.respond
+    plain = chip._plain
     ended: "list[bool]" = []
     chip.refused = 0
 
@@ -203,13 +210,5 @@ def refusing(chip: Any, file: int, status: int, in_clear: bool = False, beyond: 
         ended.append(in_clear)
         return b"", status
 
-    def outer(command: bytes) -> bytes:
-        ended.clear()
-        answer = respond(command)
-        if not any(ended):
-            return answer
-        chip._channel = None
-        return status.to_bytes(2, "big")
-
-    chip._plain, chip.respond = inner, outer
+    chip._plain, chip.respond = inner, _ending(chip, ended, status)
     return chip

@@ -18,6 +18,7 @@ from sim.cards.emv import build, profile
 from sim.links.slot_server import LinkSlot
 from sim.pki import Pki, make_pki
 from sim.worlds.fleet import emv_body
+from tests.support import emv_machine
 from tools.emv import explain, record, replay
 from tools.house.paths import ROOT
 
@@ -191,16 +192,8 @@ def _explained(pki: Pki, name: str, pin: bytes | None, amount: int, online: Any)
     card = build(profile(name), pki)
     txn = {"amount": amount, "currency": 12, "country": 12, "date": "261122", "time": "093000", "type": 0, "counter": 1}
     machine = transact(txn, EmvParams(emv_body(pki)), NativeCrypto(), bytes(4))
-    answer: Any = None
-    while True:
-        try:
-            request = machine.send(answer)
-        except StopIteration as stop:
-            return stop.value
-        if request[0] == "apdu":
-            answer = card.respond(bytes(request[1]))
-        else:
-            answer = {"pin": pin, "choose": 0, "online": online, "random": bytes(4)}.get(request[0])
+    answers = {"pin": pin, "choose": 0, "online": online, "random": bytes(4)}
+    return emv_machine.run(machine, card.respond, lambda request: answers.get(request[0]))
 
 
 @pytest.mark.parametrize(

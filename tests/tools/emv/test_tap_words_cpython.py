@@ -17,6 +17,7 @@ from sim.cards.emv.contactless.profiles import PROFILES
 from sim.pki import Pki, make_pki
 from sim.worlds.fleet import emv_body
 from tests.protocol.emv import test_xda_cpython as xda
+from tests.support import emv_machine
 from tools.emv import explain
 
 TXN = {"amount": 90_000, "currency": 12, "country": 12, "date": "261128", "time": "093000", "type": 0, "counter": 1}
@@ -30,18 +31,11 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 
 
 def _drive(machine: Any, card: Any, answers: dict[str, Any]) -> Result:
-    answer: Any = None
-    while True:
-        try:
-            request = machine.send(answer)
-        except StopIteration as stop:
-            return stop.value
-        if request[0] == "apdu":
-            answer = card.respond(bytes(request[1]))
-        elif request[0] == "timed_apdu":
-            answer = (card.respond(bytes(request[1])), 20)
-        else:
-            answer = secrets.token_bytes(request[1]) if request[0] == "random" else answers.get(request[0])
+    return emv_machine.run(
+        machine,
+        card.respond,
+        lambda request: secrets.token_bytes(request[1]) if request[0] == "random" else answers.get(request[0]),
+    )
 
 
 def tap(pki: Pki, card: dict[str, Any], amount: int = 90_000, **answers: Any) -> Result:
