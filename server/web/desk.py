@@ -38,19 +38,30 @@ class Desk:
         try:
             reply = await self.writer.say(checked)
             if isinstance(reply, Asked):
-                reply = await self._ask(reply)
+                reply = await self.ask(reply)
         except SQLAlchemyError as error:
-            _log.error("%s a message was not written: %s", codes.NOT_WRITTEN, type(error).__name__)
-            raise codes.RefusedError(codes.NOT_WRITTEN, "the database did not take it") from error
-        if self.worker is not None and isinstance(checked, Batch):
-            self.worker.nudge()
+            raise codes.RefusedError(self.not_written(error), "the database did not take it") from error
+        if isinstance(checked, Batch):
+            self.nudge()
         return reply
+
+    def not_written(self, error: Exception) -> str:
+        """Log why a message was not written; the code that is told instead of an answer."""
+        if isinstance(error, codes.RefusedError):
+            return error.code
+        _log.error("%s a message was not written: %s", codes.NOT_WRITTEN, type(error).__name__)
+        return codes.NOT_WRITTEN
+
+    def nudge(self) -> None:
+        """There may be something new for the acquirer."""
+        if self.worker is not None:
+            self.worker.nudge()
 
     async def counts(self) -> dict[str, int]:
         """What the writer has done so far."""
         return {"commits": self.writer.commits, "operations": self.writer.operations}
 
-    async def _ask(self, asked: Asked) -> Reply:
+    async def ask(self, asked: Asked) -> Reply:
         """Put a payment to its issuer while the card waits, between two transactions."""
         answer: Answer | None = None
         unsent = self.link is None
@@ -64,6 +75,5 @@ class Desk:
             finally:
                 await link.close()
         reply = await self.writer.write(lambda c: self.service.answered(c, asked, answer, unsent, self.clock()))
-        if self.worker is not None:
-            self.worker.nudge()
+        self.nudge()
         return reply

@@ -6,6 +6,7 @@ questions go out as (number, what, value) and come back as (number, reply, code)
 
 import asyncio
 import itertools
+import pickle
 import socket
 import sys
 from typing import Any
@@ -13,45 +14,41 @@ from typing import Any
 from server import codes
 from server.ingest.dispatch import Reply
 from server.web import app, fronts, serve
-from server.web.pipes import Pipe, read
+from server.web.pipes import Line, frame, read
 
 
-class Remote:
+class Remote(Line):
     """The desk, in another process. What is asked and not answered when that ends is answered "later"."""
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
+    def __init__(self) -> None:
+        super().__init__()
         self._numbers = itertools.count()
         self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self._pipe: Pipe | None = None
-        self._gone = False
 
-    async def run(self) -> None:
-        """Take answers until the other process ends."""
-        reader, writer = await asyncio.open_connection(sock=self._socket, limit=1 << 20)
-        self._pipe = Pipe(reader, writer)
-        try:
-            while True:
-                for number, reply, code in await self._pipe.heard():
-                    future = self._waiting.pop(number)
-                    if future.done():
-                        continue
-                    if code is None:
-                        future.set_result(reply)
-                    else:
-                        future.set_exception(codes.RefusedError(code, "not now"))
-        except EOFError:
-            self._gone = True
-            for future in self._waiting.values():
-                if not future.done():
-                    future.set_exception(codes.RefusedError(codes.NOT_WRITTEN, "the server is ending"))
+    def heard(self, data: bytes) -> None:
+        """Answers: [(number, reply, code) …]."""
+        for number, reply, code in pickle.loads(data):
+            future = self._waiting.pop(number)
+            if future.done():
+                continue
+            if code is None:
+                future.set_result(reply)
+            else:
+                future.set_exception(codes.RefusedError(code, "not now"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The other process ends."""
+        super().connection_lost(exc)
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(codes.RefusedError(codes.NOT_WRITTEN, "the server is ending"))
 
     async def _ask(self, what: str, value: Any) -> Any:
-        if self._pipe is None or self._gone:
+        if self.ended.is_set():
             raise codes.RefusedError(codes.NOT_WRITTEN, "the server is ending")
         number = next(self._numbers)
         self._waiting[number] = future = asyncio.get_running_loop().create_future()
-        self._pipe.say_now((number, what, value))
+        self.send(frame((number, what, value)))
         return await future
 
     async def answer(self, checked: Any) -> Reply:
@@ -64,8 +61,9 @@ class Remote:
 
 
 async def _run(sock: socket.socket, config: Any, listening: socket.socket) -> None:
-    remote = Remote(sock)
-    listener = asyncio.create_task(remote.run())
+    remote = Remote()
+    await asyncio.get_running_loop().create_connection(lambda: remote, sock=sock)
+    listener = asyncio.create_task(remote.ended.wait())
     server = serve.runner(app.build_front(config, remote.answer, remote.counts))
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     await asyncio.wait((listener, serving), return_when=asyncio.FIRST_COMPLETED)

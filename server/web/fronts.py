@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -19,10 +20,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from server import codes
 from server.config import Config
+from server.ingest.dispatch import Asked
+from server.messages import Batch
 from server.web.desk import Desk
-from server.web.pipes import Pipe, frame
+from server.web.pipes import Line, frame
+from server.web.writer import Told
 
 ROOT = Path(__file__).resolve().parents[2]
 AGAIN_S = 1.0  # before a front that ended by itself is started again
@@ -34,7 +40,6 @@ class Fronts:
 
     def __init__(self, desk: Desk, config: Config, listening: socket.socket) -> None:
         self._desk, self._config, self._listening = desk, config, listening
-        self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self.pids: set[int] = set()
 
@@ -71,34 +76,71 @@ class Fronts:
             env={**os.environ, "PYTHONPATH": path},
         )
         theirs.close()
-        reader, writer = await asyncio.open_connection(sock=ours, limit=1 << 20)
-        writer.write(frame((replace(self._config, devices=()), self._listening.fileno())))
-        pipe = Pipe(reader, writer)
+        line = _FrontLine(self._desk)
+        await asyncio.get_running_loop().create_connection(lambda: line, sock=ours)
+        line.send(frame((replace(self._config, devices=()), self._listening.fileno())))
         self.pids.add(process.pid)
         try:
-            while True:
-                for number, what, value in await pipe.heard():
-                    self._begin(self._answer(pipe, number, what, value))
-        except EOFError:
-            pass  # the front has ended
+            await line.ended.wait()  # the front has ended
         finally:
-            pipe.close()
+            line.close()
             self.pids.discard(process.pid)
             await asyncio.shield(asyncio.to_thread(process.wait))
 
-    def _begin(self, work: Any) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+
+class _FrontLine(Line):
+    """The line to one front. Its messages go to the writer as they came; the event loop is asked only for what is not written."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self._desk = desk
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def heard(self, data: bytes) -> None:
+        """A question."""
+        self._desk.writer.post(data, self)
+
+    def opened(self, letter: bytes) -> list[tuple[Any, Any]]:
+        """Of `server.web.writer.Asker`: the message of a question, if it is one."""
+        number, what, value = pickle.loads(letter)
+        if what == "say":
+            return [((number, isinstance(value, Batch)), value)]
+        self._loop.call_soon_threadsafe(self._begin, number, self._desk.counts())
+        return []
+
+    def told(self, results: list[Told]) -> None:
+        """Of `server.web.writer.Asker`: the answers to several questions."""
+        answers: list[tuple[int, Any, str | None]] = []
+        batches = False
+        for (number, is_batch), result, error in results:
+            batches |= is_batch
+            if error is not None:
+                answers.append((number, None, self._desk.not_written(error)))
+            elif isinstance(result, Asked):
+                self._loop.call_soon_threadsafe(self._begin, number, self._desk.ask(result))
+            else:
+                answers.append((number, result, None))
+        self._loop.call_soon_threadsafe(self._deliver, frame(answers), batches)
+
+    def _deliver(self, framed: bytes, batches: bool) -> None:
+        self.send(framed)
+        if batches:
+            self._desk.nudge()
+
+    def _begin(self, number: int, work: Coroutine[Any, Any, Any]) -> None:
+        task = self._loop.create_task(self._answer(number, work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, pipe: Pipe, number: int, what: str, value: Any) -> None:
-        """One question of a front: (number, reply, None) or (number, None, code)."""
+    async def _answer(self, number: int, work: Coroutine[Any, Any, Any]) -> None:
+        """Answer what takes more than the writer: (number, reply, None) or (number, None, code)."""
         try:
-            reply = await self._desk.counts() if what == "counts" else await self._desk.answer(value)
+            self.send(frame([(number, await work, None)]))
         except codes.RefusedError as error:
-            pipe.say((number, None, error.code))
-            return
-        pipe.say((number, reply, None))
+            self.send(frame([(number, None, error.code)]))
+        except SQLAlchemyError as error:
+            self.send(frame([(number, None, self._desk.not_written(error))]))
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

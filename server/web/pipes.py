@@ -1,58 +1,69 @@
 """Frames between the server's own processes: four bytes of length, then a pickle. Both ends are this program.
 
-A `Pipe` gathers what is said while the event loop turns once and sends it as one frame, a list; what comes in is a list too.
+Questions go one by one to the desk's process, (number, what, value); answers come back in lists, those of a commit together.
 """
 
 import asyncio
 import pickle
 from typing import Any, BinaryIO
 
+LENGTH = 4
+
 
 def frame(value: object) -> bytes:
     """A value as it crosses a pipe."""
     data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
-    return len(data).to_bytes(4, "big") + data
+    return len(data).to_bytes(LENGTH, "big") + data
 
 
 def read(stream: BinaryIO) -> Any:
     """The next value of a blocking stream; EOFError at its end."""
-    size = stream.read(4)
-    if len(size) < 4:
+    size = stream.read(LENGTH)
+    if len(size) < LENGTH:
         raise EOFError
     return pickle.loads(stream.read(int.from_bytes(size, "big")))
 
 
-class Pipe:
-    """One end of a two-way connection."""
+class Line(asyncio.Protocol):
+    """One end of a two-way connection: `heard` gets what is in each frame, unopened."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader, self._writer = reader, writer
-        self._gathered: list[Any] = []
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._transport: Any = None
+        self.ended = asyncio.Event()
 
-    def say_now(self, item: Any) -> None:
-        """Send an item at once: the other end begins with it while more is prepared here."""
-        if not self._writer.is_closing():
-            self._writer.write(frame([item]))
+    def heard(self, data: bytes) -> None:
+        """A frame's pickle has come."""
+        raise NotImplementedError
 
-    def say(self, item: Any) -> None:
-        """Send an item, with others of this moment."""
-        if not self._gathered:
-            asyncio.get_running_loop().call_soon(self._send)
-        self._gathered.append(item)
-
-    def _send(self) -> None:
-        gathered, self._gathered = self._gathered, []
-        if not self._writer.is_closing():
-            self._writer.write(frame(gathered))
-
-    async def heard(self) -> list[Any]:
-        """The next items. EOFError when the other end is gone."""
-        try:
-            size = await self._reader.readexactly(4)
-            return pickle.loads(await self._reader.readexactly(int.from_bytes(size, "big")))
-        except (asyncio.IncompleteReadError, ConnectionError) as error:
-            raise EOFError from error
+    def send(self, framed: bytes) -> None:
+        """Send a frame; nothing happens if the other end is gone."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(framed)
 
     def close(self) -> None:
         """Close this end: the other one hears of it."""
-        self._writer.close()
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Of asyncio."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Of asyncio."""
+        buffer = self._buffer
+        buffer += data
+        at = 0
+        while len(buffer) - at >= LENGTH:
+            end = at + LENGTH + int.from_bytes(buffer[at : at + LENGTH], "big")
+            if end > len(buffer):
+                break
+            self.heard(bytes(buffer[at + LENGTH : end]))
+            at = end
+        if at:
+            del buffer[:at]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Of asyncio."""
+        self.ended.set()

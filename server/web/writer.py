@@ -4,6 +4,10 @@ The thread takes all that waits (at most GROUP), hands the messages among it to 
 functions `(connection) -> result`, commits, and only then hands out the results, all at once. If anything raises, the transaction
 is rolled back and each is done again in a transaction of its own, so that a failure hurts nobody else. Whatever runs here must
 therefore be free of effects outside the database. Bounded: refuses when full.
+
+Letters are messages that came from another process (`server.web.fronts`): they are opened in this thread, so that the event loop
+has nothing to do with them but to pass on bytes, and the two do not fight over the interpreter's lock. How many wait is bounded by
+what a front takes in hand.
 """
 
 import asyncio
@@ -11,8 +15,8 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine
 
@@ -22,26 +26,48 @@ GROUP = 64
 WAITING = 512
 Operation = Callable[[Connection], Any]
 ApplyAll = Callable[[Connection, list[Any]], list[Any]]
+Told = tuple[
+    Any, Any, Exception | None
+]  # what was asked for is known to the asker as this, its result, or what it raised
 
 
-@dataclass
+class Asker(Protocol):
+    """Somebody who waits for results."""
+
+    def told(self, results: list[Told]) -> None:
+        """Results of one commit. Called by the writer's thread, which goes on only after it."""
+        ...
+
+    def opened(self, letter: bytes) -> list[tuple[Any, Any]]:
+        """(token, message) of each message in a letter that this one has posted. Called by the writer's thread."""
+        ...
+
+
+@dataclass(slots=True)
 class _Item:
     """Something that waits to be written: an operation, or a message for `apply_all`."""
 
     operation: Operation | None
-    message: Any = None
-    future: "Future[Any]" = field(default_factory=Future)
-    loop: asyncio.AbstractEventLoop | None = None  # whose `waiter` is told instead of the future
-    waiter: "asyncio.Future[Any] | None" = None
+    message: Any
+    asker: Asker
+    token: Any
+
+
+@dataclass(slots=True)
+class _Letter:
+    """Messages that nobody has looked at yet."""
+
+    data: bytes
+    asker: Asker
 
 
 class Writer:
-    """The writer of one engine. `start`, then `say`, `submit` or `write`, then `stop`."""
+    """The writer of one engine. `start`, then `say`, `submit`, `write` or `post`, then `stop`."""
 
     def __init__(self, engine: Engine, apply_all: ApplyAll) -> None:
         self._engine = engine
         self._apply_all = apply_all
-        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Item | _Letter | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="tasdid-writer", daemon=True)
         self.commits = 0
         self.operations = 0
@@ -62,34 +88,42 @@ class Writer:
 
     def submit(self, operation: Operation) -> "Future[Any]":
         """Queue an operation; the future resolves after its commit. RefusedError BUSY when too much waits."""
-        item = _Item(operation)
-        self._put(item)
-        return item.future
+        future: Future[Any] = Future()
+        self._put(_Item(operation, None, _FUTURES, future))
+        return future
 
     async def write(self, operation: Operation) -> Any:
         """`submit` for coroutines."""
-        return await self._wait(_Item(operation))
+        return await self._wait(operation, None)
 
     async def say(self, message: Any) -> Any:
         """What `apply_all` says to a message, after its commit. RefusedError BUSY when too much waits."""
-        return await self._wait(_Item(None, message))
+        return await self._wait(None, message)
 
-    async def _wait(self, item: _Item) -> Any:
-        item.loop = asyncio.get_running_loop()
-        item.waiter = item.loop.create_future()
-        self._put(item)
-        return await item.waiter
+    def post(self, letter: bytes, asker: Asker) -> None:
+        """Queue the messages of a letter; their results go to the asker."""
+        self._queue.put(_Letter(letter, asker))
+
+    async def _wait(self, operation: Operation | None, message: Any) -> Any:
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        self._put(_Item(operation, message, _Loop(loop), waiter))
+        return await waiter
 
     def _take(self) -> tuple[list[_Item], bool]:
         """What waits, and whether to go on afterwards."""
         group: list[_Item] = []
-        item = self._queue.get()
-        while item is not None:
-            group.append(item)
-            if len(group) == GROUP:
+        found = self._queue.get()
+        while found is not None:
+            if isinstance(found, _Letter):
+                asker = found.asker
+                group += [_Item(None, message, asker, token) for token, message in asker.opened(found.data)]
+            elif found.asker is not _FUTURES or found.token.set_running_or_notify_cancel():
+                group.append(found)
+            if len(group) >= GROUP:
                 return group, True
             try:
-                item = self._queue.get_nowait()
+                found = self._queue.get_nowait()
             except queue.Empty:
                 return group, True
         return group, False
@@ -98,15 +132,14 @@ class Writer:
         go_on = True
         while go_on:
             group, go_on = self._take()
-            live = [item for item in group if item.waiter is not None or item.future.set_running_or_notify_cancel()]
-            if not live:
+            if not group:
                 continue
-            results = self._together(live)
+            results = self._together(group)
             if results is None:
-                for item in live:
+                for item in group:
                     _tell([(item, *self._alone(item))])
             else:
-                _tell([(item, result, None) for item, result in zip(live, results, strict=True)])
+                _tell([(item, result, None) for item, result in zip(group, results, strict=True)])
 
     def _together(self, group: list[_Item]) -> list[Any] | None:
         """Do a group in one transaction: the results. None, with nothing done, if anything in it failed."""
@@ -137,21 +170,42 @@ class Writer:
 
 
 def _tell(results: list[tuple[_Item, Any, Exception | None]]) -> None:
-    """Hand out results; each event loop is woken once."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[Any, Any, Exception | None]]] = {}
+    """Hand out results, to each asker once."""
+    by_asker: dict[Asker, list[Told]] = {}
     for item, result, error in results:
-        if item.loop is not None:
-            by_loop.setdefault(item.loop, []).append((item.waiter, result, error))
-        else:
-            _resolve(item.future, result, error)
-    for loop, told in by_loop.items():
+        by_asker.setdefault(item.asker, []).append((item.token, result, error))
+    for asker, told in by_asker.items():
+        asker.told(told)
+
+
+class _Direct:
+    """Those who wait at a `concurrent.futures.Future`, which is the token."""
+
+    def told(self, results: list[Told]) -> None:
+        for future, result, error in results:
+            _resolve(future, result, error)
+
+    def opened(self, letter: bytes) -> list[tuple[Any, Any]]:
+        raise NotImplementedError
+
+
+_FUTURES = _Direct()
+
+
+@dataclass(frozen=True)
+class _Loop(_Direct):
+    """Those who wait in an event loop at a future of its, which is the token: the loop is woken once."""
+
+    loop: asyncio.AbstractEventLoop
+
+    def told(self, results: list[Told]) -> None:
         try:
-            loop.call_soon_threadsafe(_resolve_all, told)
+            self.loop.call_soon_threadsafe(_resolve_all, results)
         except RuntimeError:  # the loop is closed: nobody waits any more
-            continue
+            return
 
 
-def _resolve_all(told: list[tuple[Any, Any, Exception | None]]) -> None:
+def _resolve_all(told: list[Told]) -> None:
     for waiter, result, error in told:
         if not waiter.done():  # cancelled: the connection is gone
             _resolve(waiter, result, error)
