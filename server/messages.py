@@ -240,9 +240,9 @@ def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[
     restorer = restoring.Restorer(head, payload, marks)
     entries = []
     for index, item in enumerate(records):
-        entry = _restore(device, restorer, index, item, signatures.get(index), sealed.get(index), private.get(index))
-        entries.append(entry)
-        restorer.advance(entry.hash)
+        entries.append(
+            _restore(device, restorer, index, item, signatures.get(index), sealed.get(index), private.get(index))
+        )
     return Batch(
         device, p[s.NONCE], p[s.EPOCH], p[s.FIRST_SEQ], p[s.PREV_HASH], p[s.CUM_COUNT], p[s.CUM_TOTAL],
         tuple(entries), p.get(s.GAP, 0),
@@ -258,37 +258,49 @@ def _restore(
     sealed: bytes | None,
     private: bytes | None,
 ) -> Entry:
-    _need(isinstance(item, dict), "record")
+    _need(type(item) is dict, "record")
+    digests: dict[int, bytes] = {}
+    if sealed is not None:
+        digests[r.SEALED] = hashlib.sha256(sealed).digest()
+    if private is not None:
+        digests[r.PRIVATE] = hashlib.sha256(private).digest()
     try:
-        item = restorer.whole_body(index, item, _digests(item, sealed, private))
-        _need(schema.restorable(item), "record")
-        record, data = restorer.restore(item)
+        item = restorer.whole_body(index, item, digests)
+        followed = restorer.follow(item)
+        if followed is None:
+            _need(schema.restorable(item), "record")
+            record, data = restorer.restore(item)
+        else:
+            record, data = followed
     except FormatError as error:
         what = f"record {index + 1} of the batch cannot be restored ({error.code})"
         raise codes.RefusedError(codes.MALFORMED, what) from error
-    rejected = _judge(device, record, data, signature)
+    rejected = _judge(device, item if followed is not None and restorer.sound else None, record, data, signature)
     notice = None
-    if sealed is not None and hashlib.sha256(sealed).digest() != record.get(r.SEALED):
+    if sealed is not None and digests[r.SEALED] != record.get(r.SEALED):
         sealed, notice = None, codes.SEALED_DIFFERS
-    if private is not None and hashlib.sha256(private).digest() != record.get(r.PRIVATE):
+    if private is not None and digests[r.PRIVATE] != record.get(r.PRIVATE):
         private, notice = None, codes.SEALED_DIFFERS
     digest = hashlib.sha256(data).digest()
+    restorer.advance(digest)
     return Entry(record[r.SEQ], record, data, digest, signature, rejected, notice, sealed, private)
 
 
-def _digests(item: dict[int, Any], sealed: bytes | None, private: bytes | None) -> dict[int, bytes]:
-    """The digests that a record leaves out because their blobs travel beside it."""
-    blobs = ((r.SEALED, sealed), (r.PRIVATE, private))
-    return {key: hashlib.sha256(blob).digest() for key, blob in blobs if blob is not None and key not in item}
-
-
-def _judge(device: Device, record: dict[int, Any], data: bytes, signature: bytes | None) -> str | None:
-    """What is wrong with a record by itself."""
-    if not schema.known(record):
+def _judge(
+    device: Device, item: dict[int, Any] | None, record: dict[int, Any], data: bytes, signature: bytes | None
+) -> str | None:
+    """What is wrong with a record by itself. `item` is its wire map if its common keys are sound."""
+    kind = record[r.KIND]
+    if item is not None:
+        if kind not in schema.REQUIRED:
+            return codes.UNKNOWN_KIND
+        if schema.body_problem(item) is not None:
+            return codes.BAD_RECORD
+    elif not schema.known(record):
         return codes.UNKNOWN_KIND
-    if schema.problem(record) is not None:
+    elif schema.problem(record) is not None:
         return codes.BAD_RECORD
-    if record[r.KIND] in (r.PAYMENT_OUTCOME, r.VOID):  # money: signed one by one
+    if kind == r.PAYMENT_OUTCOME or kind == r.VOID:  # money: signed one by one
         header = envelope.protected_header(s.TYPE_OUTCOME, device.device.encode())
         if signature is None or not envelope.holds(device.public_key, header, data, signature):
             return codes.BAD_OUTCOME_SIGNATURE

@@ -12,7 +12,7 @@ from typing import Any
 
 from protocol import records as r
 from protocol import wire
-from server import envelope, strict
+from server import envelope, schema, strict
 
 BODY = 20  # body keys begin here, see `protocol.records`
 _COMMON = 13  # keys that a restored record has before them: 1 to 13
@@ -100,6 +100,8 @@ class Restorer:
         self._marks = marks
         self._previous: dict[int, Any] | None = None
         self._usual = False  # whether the previous record is
+        self._fixed = (b"", b"", b"")  # what a usual record and those that follow it have in common, as CBOR
+        self.sound = False  # whether the record restored last has `schema.sound` common keys
         self._body: Body | None = None  # of the record in hand
         self._carried: dict[int, Any] = {}  # what the records before may have left unsaid
         self._said: list[dict[int, Any]] = []  # those that are not yet in there: most batches never need it
@@ -118,20 +120,66 @@ class Restorer:
         self._body = gathered(expanded)
         return expanded
 
-    def restore(self, item: dict[int, Any]) -> tuple[dict[int, Any], bytes]:
-        """(record, its CBOR) of what `whole_body` gave. FormatError as `protocol.wire.restore`."""
+    def follow(self, item: dict[int, Any]) -> tuple[dict[int, Any], bytes] | None:
+        """(record, its CBOR) of what `whole_body` gave, the short way, checked as `schema.restorable` does.
+
+        None, with nothing done, where its common keys do not simply follow from a usual record before it.
+        """
         body, before = self._body, self._previous
         if body is None or before is None or not self._usual:
-            return self._whole(item, body)
-        shared = len(item) - body[0]  # keys below the body: the kind, and the time if it went on
-        if shared > 2 or (shared == 2 and r.UTC not in item) or len(item) > 40:
-            return self._whole(item, body)
-        return self._follow(before, item, body)
+            return None
+        kind, step = item.get(r.KIND), item.get(r.UTC)
+        many, bytes_ = body
+        if type(kind) is not int or not 0 < kind < 256 or many > 40:
+            return None
+        utc = before[r.UTC]
+        if step is not None:
+            if type(step) is not int or not -schema.FAR < step < schema.FAR or utc + step < 0:
+                return None
+            utc += step
+        if len(item) - many != (1 if step is None else 2):
+            return None
+        head = self._head
+        count, total = head[r.CUM_COUNT], head[r.CUM_TOTAL]
+        if kind in _APPROVING:
+            outcome, amount = item.get(r.OUTCOME), item.get(r.AMOUNT)
+            if type(outcome) is not int or type(amount) is not int or not 0 <= amount <= schema.MAX_AMOUNT:
+                return None
+            if not 1 <= outcome <= r.OUTCOME_INTERRUPTED:
+                return None
+            if outcome == r.OUTCOME_APPROVED:
+                count, total = count + 1, total + amount
+        seq, previous, counter = head[r.SEQ], head[r.PREV], before[r.COUNTER] + 1
+        record = {
+            **item, r.V: before[r.V], r.DEVICE: head[r.DEVICE], r.EPOCH: head[r.EPOCH], r.SEQ: seq, r.PREV: previous,
+            r.COUNTER: counter, r.CUM_COUNT: count, r.CUM_TOTAL: total, r.UTC: utc, r.CLOCK: before[r.CLOCK],
+            r.OFFICER: before[r.OFFICER], r.UNIT: before[r.UNIT],
+        }  # fmt: skip
+        self._previous = record
+        self.sound = (
+            self.sound
+            and seq <= schema.U32
+            and counter <= schema.U32
+            and count <= schema.U32
+            and total <= schema.MAX_TOTAL
+            and utc <= schema.MAX_UTC
+        )
+        begin, clock, end = self._fixed
+        uint, small = strict.uint, strict.SMALL
+        data = b"".join((
+            _MAP[_COMMON + many], begin, uint(seq), b"\x05\x58\x20", previous, b"\x06", uint(counter), b"\x07", uint(count),
+            b"\x08", uint(total), b"\x09", uint(utc), clock, small[kind], end, bytes_,
+        ))  # fmt: skip
+        return record, data
+
+    def restore(self, item: dict[int, Any]) -> tuple[dict[int, Any], bytes]:
+        """(record, its CBOR) of what `whole_body` gave, whatever it is, if only `schema.restorable`. FormatError as `protocol.wire.restore`."""
+        return self.follow(item) or self._whole(item, self._body)
 
     def advance(self, digest: bytes) -> None:
         """Go on after a record of this hash."""
-        assert self._previous is not None
         head, previous = self._head, self._previous
+        assert previous is not None
         self._said.append(previous)
         head[r.SEQ], head[r.PREV] = previous[r.SEQ] + 1, digest
         head[r.CUM_COUNT], head[r.CUM_TOTAL] = previous[r.CUM_COUNT], previous[r.CUM_TOTAL]
@@ -139,28 +187,9 @@ class Restorer:
     def _whole(self, item: dict[int, Any], body: Body | None) -> tuple[dict[int, Any], bytes]:
         record = wire.restore(item, self._previous, self._head)
         self._previous, self._usual = record, _usual(record)
+        self.sound = schema.sound(record)
+        if self._usual:
+            begin = _begin(record[r.V], record[r.DEVICE], record[r.EPOCH])
+            clock = b"\x0a" + strict.uint(record[r.CLOCK]) + b"\x0b"
+            self._fixed = begin, clock, _end(record[r.OFFICER], record[r.UNIT])
         return record, encode(record, body)
-
-    def _follow(self, before: dict[int, Any], item: dict[int, Any], body: Body) -> tuple[dict[int, Any], bytes]:
-        """What `wire.restore` and `encode` do, for a record whose common keys follow from a usual one before it."""
-        head = self._head
-        count, total, kind = head[r.CUM_COUNT], head[r.CUM_TOTAL], item[r.KIND]
-        if kind in _APPROVING and item[r.OUTCOME] == r.OUTCOME_APPROVED:
-            count, total = count + 1, total + item[r.AMOUNT]
-        seq, previous, counter = head[r.SEQ], head[r.PREV], before[r.COUNTER] + 1
-        version, clock, officer, unit = before[r.V], before[r.CLOCK], before[r.OFFICER], before[r.UNIT]
-        utc = before[r.UTC] + item.get(r.UTC, 0)
-        if utc < 0:
-            return self._whole(item, body)
-        device, epoch = head[r.DEVICE], head[r.EPOCH]
-        record = {
-            **item, r.V: version, r.DEVICE: device, r.EPOCH: epoch, r.SEQ: seq, r.PREV: previous, r.COUNTER: counter,
-            r.CUM_COUNT: count, r.CUM_TOTAL: total, r.UTC: utc, r.CLOCK: clock, r.OFFICER: officer, r.UNIT: unit,
-        }  # fmt: skip
-        self._previous = record
-        uint = strict.uint
-        data = b"%b%b%b\x05\x58\x20%b\x06%b\x07%b\x08%b\x09%b\x0a%b\x0b%b%b%b" % (
-            _MAP[_COMMON + body[0]], _begin(version, device, epoch), uint(seq), previous, uint(counter), uint(count),
-            uint(total), uint(utc), uint(clock), uint(kind), _end(officer, unit), body[1],
-        )  # fmt: skip
-        return record, data

@@ -6,13 +6,15 @@ never in the way of those after it. Keys and kinds: `protocol.records`. Does not
 `server.ingest`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from protocol import records as r
 
 U32 = 0xFFFFFFFF
-_FAR = 1 << 40
+MAX_TOTAL = 10**15  # centimes; also records
+MAX_UTC = 1 << 40
+FAR = 1 << 40  # no step of time or counter is as long
 MAX_AMOUNT = 10**12  # centimes; ten thousand million dinars is no fine
 Check = Callable[[Any], bool]
 
@@ -65,8 +67,8 @@ FIELDS: dict[int, Check] = {
     r.PREV: _bytes(32),
     r.COUNTER: _uint(),
     r.CUM_COUNT: _uint(),
-    r.CUM_TOTAL: _uint(0, 10**15),
-    r.UTC: _uint(0, 1 << 40),
+    r.CUM_TOTAL: _uint(0, MAX_TOTAL),
+    r.UTC: _uint(0, MAX_UTC),
     r.CLOCK: _uint(0, 2),
     r.KIND: _uint(1, 255),
     r.OFFICER: _uint(),
@@ -148,6 +150,11 @@ REQUIRED: dict[int, tuple[int, ...]] = {
 }
 
 _PLAIN = {key: (check.kind, check.low, check.high) for key, check in FIELDS.items() if isinstance(check, _Range)}
+_NEEDED = {kind: frozenset(keys) for kind, keys in REQUIRED.items()}
+_MORE = (r.VOID, r.CASE_CLOSED, r.PAYMENT_OUTCOME)  # kinds of which more is asked
+COMMON = (
+    r.V, r.DEVICE, r.EPOCH, r.SEQ, r.PREV, r.COUNTER, r.CUM_COUNT, r.CUM_TOTAL, r.UTC, r.CLOCK, r.KIND, r.OFFICER, r.UNIT
+)  # fmt: skip
 _INT = {int}
 _CARD_USED = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
 
@@ -157,9 +164,9 @@ def known(record: dict[int, Any]) -> bool:
     return record.get(r.V) == r.SCHEMA and record.get(r.KIND) in REQUIRED
 
 
-def problem(record: dict[int, Any]) -> int | None:
-    """The first key that is missing, unknown or out of range in a whole record; None if the record is in order."""
-    for key, value in record.items():
+def _misfit(fields: Iterable[tuple[int, Any]]) -> int | None:
+    """The first key that is unknown or out of range."""
+    for key, value in fields:
         plain = _PLAIN.get(key)
         if plain is not None:
             kind, low, high = plain
@@ -169,17 +176,44 @@ def problem(record: dict[int, Any]) -> int | None:
         check = FIELDS.get(key)
         if check is None or not check(value):
             return key
-    for key in REQUIRED[record[r.KIND]]:
-        if key not in record:
-            return key
-    if record[r.KIND] == r.VOID and record[r.VOID_STATE] == r.VOID_ASKED:
-        return next((key for key in (r.SECOND_OFFICER, r.CARD_TOKEN) if key not in record), None)
-    if record[r.KIND] == r.CASE_CLOSED:  # a verdict that came to no notice has no case number: only abandoning ends it
-        abandoned = record[r.CLOSURE] == r.CLOSURE_ABANDONED
+    return None
+
+
+def sound(record: dict[int, Any]) -> bool:
+    """Whether the keys that all records have are there and in range, and of this schema version."""
+    return (
+        record.get(r.V) == r.SCHEMA
+        and all(key in record for key in COMMON)
+        and _misfit((key, record[key]) for key in COMMON) is None
+    )
+
+
+def problem(record: dict[int, Any]) -> int | None:
+    """The first key that is missing, unknown or out of range in a whole record; None if the record is in order."""
+    found = _misfit(record.items())
+    return found if found is not None else _lacks(record[r.KIND], record)
+
+
+def body_problem(item: dict[int, Any]) -> int | None:
+    """As `problem`, for a record whose common keys are known to be `sound`: `item` has them or not."""
+    found = _misfit(item.items())
+    return found if found is not None else _lacks(item[r.KIND], item)
+
+
+def _lacks(kind: int, body: dict[int, Any]) -> int | None:
+    """The first key that a record of this kind lacks, all its keys being in range."""
+    if not _NEEDED[kind] <= body.keys():
+        return next(key for key in REQUIRED[kind] if key not in body)
+    if kind not in _MORE:
+        return None
+    if kind == r.VOID and body[r.VOID_STATE] == r.VOID_ASKED:
+        return next((key for key in (r.SECOND_OFFICER, r.CARD_TOKEN) if key not in body), None)
+    if kind == r.CASE_CLOSED:  # a verdict that came to no notice has no case number: only abandoning ends it
+        abandoned = body[r.CLOSURE] == r.CLOSURE_ABANDONED
         needed = r.REASON if abandoned else r.CASE
-        return None if needed in record else needed
-    if record[r.KIND] == r.PAYMENT_OUTCOME and record[r.OUTCOME] in _CARD_USED and r.SEALED not in record:
-        return None if approved_online(record) else r.SEALED
+        return None if needed in body else needed
+    if kind == r.PAYMENT_OUTCOME and body[r.OUTCOME] in _CARD_USED and r.SEALED not in body:
+        return None if approved_online(body) else r.SEALED
     return None
 
 
@@ -198,7 +232,7 @@ def restorable(wire: Any) -> bool:
     if type(kind) is not int or not 1 <= kind <= 255:
         return False
     for value in (wire.get(r.UTC, 0), wire.get(r.COUNTER, 0)):
-        if type(value) is not int or not -_FAR < value < _FAR:
+        if type(value) is not int or not -FAR < value < FAR:
             return False
     if kind in (r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT):
         return (

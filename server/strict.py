@@ -177,13 +177,13 @@ def _item(data: bytes, at: int, depth: int) -> tuple[Any, int]:
     return items, at
 
 
-_SMALL = [bytes((n,)) if n < 24 else bytes((24, n)) for n in range(256)]
+SMALL = [bytes((n,)) if n < 24 else bytes((24, n)) for n in range(256)]
 
 
 def uint(value: int) -> bytes:
     """An unsigned integer below 2**64 in the shortest form."""
     if value < 0x100:
-        return _SMALL[value]
+        return SMALL[value]
     if value < 0x10000:
         return b"\x19" + value.to_bytes(2, "big")
     if value < 0x100000000:
