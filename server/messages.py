@@ -9,12 +9,13 @@ so the shell runs it outside the writer's thread. What needs history (nonce, epo
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from protocol import records as r
 from protocol import sync as s
 from protocol.errors import FormatError
 from server import codes, envelope, restoring, schema, strict
+from server.batches import Batch, Entry
 from server.store.devices import Device
 
 MAX_RECORDS = 256
@@ -40,35 +41,6 @@ class Hello:
     health: dict[str, int]
     trouble: str = ""  # the code because of which it cannot go on
     approval: bytes = b""  # of its epoch, COSE_Sign1
-
-
-class Entry(NamedTuple):
-    """One restored record of a batch."""
-
-    seq: int
-    record: dict[int, Any]
-    data: bytes  # its deterministic CBOR
-    hash: bytes
-    signature: bytes | None
-    rejected: str | None  # code of what is wrong with the record by itself: it is kept, not posted
-    notice: str | None  # code of what is wrong beside it: it is posted
-    sealed: bytes | None
-    private: bytes | None
-
-
-@dataclass(frozen=True)
-class Batch:
-    """BATCH; `cum_count` and `cum_total` are the running totals *before* its first record."""
-
-    device: Device
-    nonce: bytes
-    epoch: int
-    first_seq: int
-    prev_hash: bytes
-    cum_count: int
-    cum_total: int
-    entries: tuple[Entry, ...]
-    gap: int = 0  # records from this one to `first_seq` - 1 are lost; 0: none
 
 
 @dataclass(frozen=True)

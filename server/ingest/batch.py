@@ -9,6 +9,7 @@ statement per table. `batch` is the same for one alone.
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select, update
@@ -17,15 +18,16 @@ from protocol import records as r
 from protocol import sync as s
 from server import codes
 from server.acquirer import outbox
+from server.batches import Batch, Draft, Entry, Span, span
 from server.ingest import forks, gaps, results, sessions
+from server.ingest.flush import Sheaf
 from server.ingest.history import History
-from server.ingest.work import Work, flush
-from server.messages import Batch, Entry
+from server.ingest.work import Work
 from server.store import audit, devices
 from server.store import tables as t
 
 Payload = dict[int, Any]
-_MOVES = ("seq", "hash", "cum_count", "cum_total", "counter", "utc", "last_contact")
+_MOVES = ("seq", "hash", "cum_count", "cum_total", "counter", "utc", "last_case", "last_contact")
 _ADVANCE = (
     update(t.heads).where(t.heads.c.device == bindparam("b_device")).values({name: bindparam(name) for name in _MOVES})
 )
@@ -39,10 +41,29 @@ class _Intake:
     head: Row[Any]
     duplicates: list[Entry] = field(default_factory=list)
     new: list[Entry] = field(default_factory=list)
+    whole: bool = False  # all records of the message are new, whatever `new` says
+    draft: Draft | None = None  # the message's, if it holds: then nobody looks at the records
     branch: list[Entry] = field(default_factory=list)
     wanted: list[list[int]] = field(default_factory=list)
     rejected: list[list[Any]] = field(default_factory=list)  # [[seq, code] …]
     unposted: list[list[Any]] = field(default_factory=list)  # those of `rejected` that are new and kept only
+    case: int = 0  # the highest case number begun
+
+    @property
+    def count(self) -> int:
+        """How many records are new."""
+        return len(self.message.raw) if self.whole else len(self.new)
+
+    @property
+    def erases(self) -> bool:
+        """Whether a new record says that card data were erased."""
+        kinds = (raw[1] for raw in self.message.raw) if self.whole else (entry.record[r.KIND] for entry in self.new)
+        return r.CARD_DATA_ERASED in kinds
+
+    @cached_property
+    def ends(self) -> Span:
+        """The ends of what is new."""
+        return self.message.ends if self.whole else span(self.new)
 
 
 def batch(connection: Connection, message: Batch, now: int) -> Payload:
@@ -67,12 +88,15 @@ def batches(connection: Connection, messages: list[Batch], now: int) -> list[Pay
             found.append(error)
     intakes = [intake for intake in found if isinstance(intake, _Intake)]
     for intake in intakes:
-        intake.rejected += [[e.seq, e.notice] for e in intake.duplicates + intake.new if e.notice]
+        if intake.whole:
+            intake.rejected += intake.message.notices
+        else:
+            intake.rejected += [[e.seq, e.notice] for e in intake.duplicates + intake.new if e.notice]
         if intake.branch:
             forks.keep(connection, intake.message, intake.branch, now)
             intake.rejected += [[entry.seq, codes.FORK] for entry in intake.branch]
         _reattach(connection, intake.message, intake.duplicates, now)
-    _append(connection, [intake for intake in intakes if intake.new], now)
+    _append(connection, [intake for intake in intakes if intake.count], now)
     return [item if isinstance(item, codes.RefusedError) else _ack(connection, item, now) for item in found]
 
 
@@ -89,7 +113,11 @@ def _sort(connection: Connection, message: Batch, head: Row[Any], now: int) -> _
     if continues and (message.cum_count, message.cum_total) != (head.cum_count, head.cum_total):
         raise codes.RefusedError(codes.WRONG_TOTALS, "running totals do not continue those on record")
     if continues:
-        intake.new = list(message.entries)
+        intake.whole = True
+        if _holds(message.draft, message, head):
+            intake.draft = message.draft
+        else:
+            intake.new = list(message.entries)
         return intake
     known = _known_hashes(connection, message, head.seq)
     late = gaps.late(connection, message, known) if message.first_seq <= head.seq else set()
@@ -124,48 +152,78 @@ def _known_hashes(connection: Connection, message: Batch, acked: int) -> dict[in
     return {row.seq: bytes(row.hash) for row in found}
 
 
+def _holds(draft: Draft | None, message: Batch, head: Row[Any]) -> bool:
+    """Whether a draft holds as far as the head tells: new cases have numbers above those on record, and nothing is doubtful."""
+    if draft is None or head.forks or head.doubtful_seq >= message.first_seq:
+        return False
+    return draft.cases is None or draft.cases[0] > head.last_case
+
+
 def _append(connection: Connection, intakes: list[_Intake], now: int) -> None:
     """Add new records to their chains, and move the heads."""
     if not intakes:
         return
-    history = History(connection, [(i.message.device.device, i.message.epoch, i.new) for i in intakes])
-    works = []
+    history = _history(connection, intakes)
+    sheaf = Sheaf(now)
     for intake in intakes:
         message, head = intake.message, intake.head
-        work = Work(connection, message.device, message.epoch, history, head.doubtful_seq, now)
-        intake.unposted = [[entry.seq, code] for entry in intake.new if (code := work.take(entry))]
+        if intake.draft is not None:
+            intake.unposted = [[seq, code] for seq, _, _, _, _, code in message.raw if code]
+            sheaf.add_draft(message, intake.draft)
+        else:
+            work = Work(connection, message.device, message.epoch, history, head.doubtful_seq, now)
+            intake.unposted = [[entry.seq, code] for entry in intake.new if (code := work.take(entry))]
+            intake.case = max(work.cases, default=0)
+            sheaf.add_work(message, work)
         intake.rejected += intake.unposted
-        works.append(work)
-    flush(connection, works)
+    sheaf.write(connection)
     for intake in intakes:
         name = intake.message.device.device
         if intake.head.forks:
             forks.hold_known(connection, intake.message, intake.new, now)
-        _watch(connection, name, intake.head, intake.new, now)
+        _watch(connection, name, intake, now)
         for seq, code in intake.unposted:
             audit.alarm(connection, name, code, f"record {seq} is kept but not posted", now)
     connection.execute(_ADVANCE, [_moved(intake, now) for intake in intakes])
 
 
+def _history(connection: Connection, intakes: list[_Intake]) -> History:
+    """What the new records refer to. A draft that does not hold is dropped."""
+    drafted = {
+        (i.message.device.device, i.message.epoch, intent): i for i in intakes if i.draft for intent in i.draft.unasked
+    }
+    if drafted:
+        asked = History(connection, [], drafted).asked
+        for key, intake in drafted.items():
+            if asked(key) is not None:
+                intake.draft, intake.new = None, list(intake.message.entries)
+    return History(connection, [(i.message.device.device, i.message.epoch, i.new) for i in intakes if i.draft is None])
+
+
 def _moved(intake: _Intake, now: int) -> dict[str, Any]:
     """Where the head stands after the new records."""
-    last = intake.new[-1]
+    ends, draft = intake.ends, intake.draft
+    case = draft.cases[1] if draft is not None and draft.cases is not None else intake.case
     return {
         "b_device": intake.message.device.device,
-        "seq": last.seq,
-        "hash": last.hash,
-        "cum_count": last.record[r.CUM_COUNT],
-        "cum_total": last.record[r.CUM_TOTAL],
-        "counter": last.record[r.COUNTER],
-        "utc": last.record[r.UTC],
+        "seq": ends.seq,
+        "hash": ends.hash,
+        "cum_count": ends.cum_count,
+        "cum_total": ends.cum_total,
+        "counter": ends.counter,
+        "utc": ends.utc,
+        "last_case": max(intake.head.last_case, case),
         "last_contact": now,
     }
 
 
-def _watch(connection: Connection, name: str, head: Row[Any], new: list[Entry], now: int) -> None:
+def _watch(connection: Connection, name: str, intake: _Intake, now: int) -> None:
     """Alarms about time and counter: they stop nothing, since the records are signed and chained."""
-    counter, utc = head.counter, head.utc
-    for entry in new:
+    counter, utc = intake.head.counter, intake.head.utc
+    ends = intake.ends
+    if ends.steady and ends.first_counter > counter and ends.first_utc >= utc:
+        return
+    for entry in intake.new or intake.message.entries:
         if entry.record[r.COUNTER] <= counter:
             audit.alarm(connection, name, codes.COUNTER_BACK, f"record {entry.seq}: counter did not advance", now)
         if entry.record[r.UTC] < utc:
@@ -199,7 +257,8 @@ def _ack(connection: Connection, intake: _Intake, now: int) -> Payload:
     """
     message, head = intake.message, intake.head
     name = message.device.device
-    seq, digest = (intake.new[-1].seq, intake.new[-1].hash) if intake.new else (head.seq, bytes(head.hash))
+    count = intake.count
+    seq, digest = (intake.ends.seq, intake.ends.hash) if count else (head.seq, bytes(head.hash))
     reply: Payload = {
         s.NONCE: message.nonce,
         s.EPOCH: message.epoch,
@@ -207,7 +266,7 @@ def _ack(connection: Connection, intake: _Intake, now: int) -> Payload:
         s.ACKED_SEQ: seq,
         s.ACKED_HASH: digest,
         s.SERVER_UTC: now,
-        s.NEW: len(intake.new),
+        s.NEW: count,
         s.DUPLICATES: len(intake.duplicates),
     }
     if intake.rejected:
@@ -219,7 +278,7 @@ def _ack(connection: Connection, intake: _Intake, now: int) -> Payload:
     pending = results.pending(connection, name, message.epoch)
     if pending:
         reply[s.RESULTS] = pending
-    if any(entry.record[r.KIND] == r.CARD_DATA_ERASED for entry in intake.new):
+    if intake.erases:
         return reply  # a terminal erases once a session: the rest is for the next WELCOME
     cleared = results.cleared(connection, name, message.epoch)
     if cleared:

@@ -21,11 +21,13 @@ from protocol import sync as s
 from server import codes, envelope, epochs
 from server.acquirer import online
 from server.acquirer.iso import Answer, Request
+from server.batches import Batch
+from server.ingest import drafts
 from server.ingest.batch import batch, batches
 from server.ingest.close import close
 from server.ingest.hello import hello
 from server.keys import Keys
-from server.messages import Authorise, Batch, Hello, Message, Refusal, check
+from server.messages import Authorise, Hello, Message, Refusal, check
 from server.sets import Shelf
 from server.store import audit, devices
 from server.store import tables as t
@@ -56,8 +58,11 @@ class Service:
         self._register = devices.Register(self.engine)
 
     def check(self, body: bytes) -> Message | Refusal:
-        """Parse and verify a message; never raises for anything that a device or a stranger may send."""
-        return check(body, self._register.find)
+        """Parse and verify a message, and draft what a batch writes; never raises for anything that a device or a stranger may send."""
+        checked = check(body, self._register.find)
+        if isinstance(checked, Batch):
+            checked.draft = drafts.draft(checked)
+        return checked
 
     def apply(self, connection: Connection, checked: Message | Refusal, now: int) -> Reply | Asked:
         """(content type, payload) of the reply, or what to ask the acquirer first; the writes are in the caller's transaction."""

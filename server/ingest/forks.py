@@ -11,8 +11,8 @@ from sqlalchemy import Connection, insert, select, update
 from protocol import cbor
 from protocol import records as r
 from server import codes
+from server.batches import Batch, Entry
 from server.ledger import accounts, posting
-from server.messages import Batch, Entry
 from server.store import audit
 from server.store import tables as t
 

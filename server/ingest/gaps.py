@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from protocol import records as r
 from server import codes
+from server.batches import Batch, Entry
 from server.ingest import sessions
 from server.ledger import accounts, posting
-from server.messages import Batch, Entry
 from server.store import audit
 from server.store import tables as t
 from server.store.devices import Device

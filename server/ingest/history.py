@@ -11,10 +11,9 @@ from sqlalchemy import Connection, bindparam, select, tuple_
 
 from protocol import records as r
 from server import schema
-from server.messages import Entry
+from server.batches import Entry, Row
 from server.store import tables as t
 
-Row = dict[str, Any]
 Key = tuple[str, int, int]  # device, epoch, intent or case number
 Wanted = tuple[str, int, list[Entry]]  # device, epoch, new records
 
@@ -49,10 +48,11 @@ def _rows(connection: Connection, statement: Any, keys: Iterable[Any]) -> list[A
 class History:
     """Payments, questions put to issuers and cases, as far as they are on record."""
 
-    def __init__(self, connection: Connection, batches: list[Wanted]) -> None:
+    def __init__(self, connection: Connection, batches: list[Wanted], unasked: Iterable[Key] = ()) -> None:
+        """What `batches` refer to, and whether the payments `unasked` were put to their issuer all the same."""
         self._connection = connection
         intents: set[Key] = set()
-        asked: set[Key] = set()
+        asked: set[Key] = set(unasked)
         cases: set[Key] = set()
         for device, epoch, entries in batches:
             here = {entry.seq for entry in entries if entry.record[r.KIND] == r.PAYMENT_INTENT}
@@ -65,7 +65,7 @@ class History:
                     continue
                 if intent not in here:
                     _note(intents, device, epoch, intent)
-                if not _needs_no_issuer(record):
+                if not schema.needs_no_issuer(record):
                     _note(asked, device, epoch, intent)
         self._cases = {(row.device, row.epoch, row.case_no) for row in _rows(connection, _CASES, cases)}
         self._asked = {(row.device, row.epoch, row.intent): row for row in _rows(connection, _ASKED, asked)}
@@ -107,12 +107,3 @@ def _note(keys: set[Key], device: str, epoch: int, number: Any) -> None:
     """A number out of range is of a record that is not posted."""
     if type(number) is int and 0 < number <= schema.U32:
         keys.add((device, epoch, number))
-
-
-def _needs_no_issuer(record: dict[int, Any]) -> bool:
-    """Whether it does not matter for a record if its payment was put to the issuer: an outcome approved by the card."""
-    return (
-        record[r.KIND] == r.PAYMENT_OUTCOME
-        and record.get(r.OUTCOME) == r.OUTCOME_APPROVED
-        and not schema.approved_online(record)
-    )

@@ -71,6 +71,7 @@ heads = Table(  # where a device's chain stands, and what it last said about its
     Column("sets", Text, nullable=True),  # JSON {kind: version}
     _int("forks"),
     Column("doubtful_seq", BigInteger, nullable=False, server_default="0"),  # see server.store.restore
+    Column("last_case", BigInteger, nullable=False, server_default="0"),  # the highest case number on record
     PrimaryKeyConstraint("device"),
 )
 

@@ -15,8 +15,8 @@ from server import codes
 from server.acquirer.iso import Answer
 from server.acquirer.link import AcquirerLink
 from server.acquirer.worker import Worker
+from server.batches import Batch
 from server.ingest.dispatch import Asked, Reply, Service
-from server.messages import Batch
 from server.web.writer import Writer
 
 _log = logging.getLogger("tasdid.server")

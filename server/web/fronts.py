@@ -23,9 +23,9 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from server import codes
+from server.batches import Batch
 from server.config import Config
 from server.ingest.dispatch import Asked
-from server.messages import Batch
 from server.web.desk import Desk
 from server.web.pipes import Line, frame
 from server.web.writer import Told

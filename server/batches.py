@@ -1,0 +1,133 @@
+"""A checked BATCH: its restored records, and what a writer needs to know of them without looking at each.
+
+Between processes a batch goes packed, without the records' fields: they are read from the records' own bytes if they are asked for.
+A batch that continues its chain and refers to nothing outside it, as most do, has a `draft` (`server.ingest.drafts`), and its records
+are looked at no more.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from protocol import records as r
+from server import strict
+from server.store.devices import Device
+
+Row = dict[str, Any]
+RawRow = tuple[int, int, bytes, bytes, bytes | None, str | None]  # seq, kind, hash, record, signature, rejected
+
+
+class Entry(NamedTuple):
+    """One restored record of a batch."""
+
+    seq: int
+    record: dict[int, Any]
+    data: bytes  # its deterministic CBOR
+    hash: bytes
+    signature: bytes | None
+    rejected: str | None  # code of what is wrong with the record by itself: it is kept, not posted
+    notice: str | None  # code of what is wrong beside it: it is posted
+    sealed: bytes | None
+    private: bytes | None
+
+    def raw(self, code: str | None) -> RawRow:
+        """What `raw` keeps of it beside its key; `code` says why it is not posted."""
+        return (self.seq, self.record[r.KIND], self.hash, self.data, self.signature, code)
+
+
+class Draft(NamedTuple):
+    """What a batch writes if its chain is continued by it, without the columns that tell when (`server.ingest.drafts`)."""
+
+    rows: dict[str, list[Row]]
+    closures: list[Row]  # cases of earlier batches that are over
+    cases: tuple[int, int] | None  # the lowest and the highest case number begun; none may be on record
+    unasked: list[int]  # intents that must not have been put to their issuer
+
+
+class Span(NamedTuple):
+    """The ends of a batch."""
+
+    first_counter: int
+    first_utc: int
+    steady: bool  # whether counters go up and times do not go back between its records
+    seq: int  # of the last record, as all that follow
+    hash: bytes
+    cum_count: int
+    cum_total: int
+    counter: int
+    utc: int
+
+
+def span(entries: Sequence[Entry]) -> Span:
+    """The ends of these records."""
+    first, last = entries[0].record, entries[-1]
+    counter, utc, steady = first[r.COUNTER], first[r.UTC], True
+    for entry in entries[1:]:
+        record = entry.record
+        if record[r.COUNTER] <= counter or record[r.UTC] < utc:
+            steady = False
+            break
+        counter, utc = record[r.COUNTER], record[r.UTC]
+    end = last.record
+    return Span(
+        first[r.COUNTER], first[r.UTC], steady,
+        last.seq, last.hash, end[r.CUM_COUNT], end[r.CUM_TOTAL], end[r.COUNTER], end[r.UTC],
+    )  # fmt: skip
+
+
+class Batch:
+    """BATCH; `cum_count` and `cum_total` are the running totals *before* its first record."""
+
+    def __init__(
+        self,
+        device: Device,
+        nonce: bytes,
+        epoch: int,
+        first_seq: int,
+        prev_hash: bytes,
+        cum_count: int,
+        cum_total: int,
+        entries: tuple[Entry, ...],
+        gap: int = 0,
+    ) -> None:
+        self.device, self.nonce, self.epoch = device, nonce, epoch
+        self.first_seq, self.prev_hash = first_seq, prev_hash
+        self.cum_count, self.cum_total = cum_count, cum_total
+        self.gap = gap  # records from this one to `first_seq` - 1 are lost; 0: none
+        self.notices = [[entry.seq, entry.notice] for entry in entries if entry.notice]
+        self.raw: list[RawRow] = [entry.raw(entry.rejected) for entry in entries]
+        self.draft: Draft | None = None
+        self._beside: dict[int, tuple[str | None, bytes | None, bytes | None]] = {
+            entry.seq: (entry.notice, entry.sealed, entry.private)
+            for entry in entries
+            if entry.sealed is not None or entry.private is not None or entry.notice
+        }
+        self._entries: tuple[Entry, ...] | None = entries
+        self.ends = span(entries)
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Its records."""
+        if self._entries is None:
+            found = []
+            for seq, _, digest, data, signature, code in self.raw:
+                notice, sealed, private = self._beside.get(seq, (None, None, None))
+                found.append(Entry(seq, strict.decode(data), data, digest, signature, code, notice, sealed, private))
+            self._entries = tuple(found)
+        return self._entries
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        """For another process."""
+        return (
+            self.device, self.nonce, self.epoch, self.first_seq, self.prev_hash, self.cum_count, self.cum_total, self.gap,
+            self.notices, self.raw, self.draft and tuple(self.draft), self._beside, tuple(self.ends),
+        )  # fmt: skip
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """From another process."""
+        (
+            self.device, self.nonce, self.epoch, self.first_seq, self.prev_hash, self.cum_count, self.cum_total, self.gap,
+            self.notices, self.raw, draft, self._beside, ends,
+        ) = state  # fmt: skip
+        self.draft = None if draft is None else Draft(*draft)
+        self.ends = Span(*ends)
+        self._entries = None

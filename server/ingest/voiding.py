@@ -1,0 +1,102 @@
+"""VOID records of a batch (`server.acquirer.voids` says what a void is): two officers want a payment back, or the terminal has
+written down what became of that.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select, update
+
+from protocol import records as r
+from server import codes
+from server.acquirer import outbox, voids
+from server.batches import Entry, Row
+from server.store import audit
+from server.store import tables as t
+
+if TYPE_CHECKING:
+    from server.ingest.work import Work
+
+
+class Voiding:
+    """The voids of one batch's work."""
+
+    def __init__(self, work: "Work") -> None:
+        self._work = work
+        self._reversals: list[Row] = []  # payments whose void is asked
+
+    def take(self, entry: Entry) -> str | None:
+        """Two officers want a payment back, or the terminal has written down what became of that (`server.acquirer.voids`)."""
+        record = entry.record
+        payment = self._work.payment(record[r.INTENT])
+        if payment is not None and payment["epoch"] != self._work.epoch:
+            payment = None
+        if record[r.VOID_STATE] != r.VOID_ASKED:
+            return self._ended(entry)
+        code = voids.problem(record, payment, self._outcome_record(payment))
+        if code is None and payment is not None and self._voided(payment):
+            code = codes.VOID_UNEXPECTED
+        state = r.VOID_REFUSED if code else r.VOID_ASKED
+        row = self._work.key(
+            seq=entry.seq, intent=record[r.INTENT], amount=record[r.AMOUNT], state=state, reason=code or ""
+        )
+        self._work.add(
+            "voids", {**row, "asked": self._work.now, "answered": self._work.now if code else None, "result_seq": None}
+        )
+        if code is None and payment is not None:
+            self._reversals.append(payment)
+        return code
+
+    def _outcome_record(self, payment: Row | None) -> dict[int, Any] | None:
+        """The outcome of a payment as it was signed, of this batch or on file."""
+        if payment is None or payment["outcome_seq"] is None:
+            return None
+        for entry in self._work.entries:
+            if entry.seq == payment["outcome_seq"]:
+                return entry.record
+        return voids.outcome_record(self._work.connection, payment)
+
+    def _voided(self, payment: Row) -> bool:
+        """Whether the payment is being taken back already, by whomever."""
+        identity = (payment["device"], payment["epoch"], payment["intent"])
+        return (
+            any(payment is row for row in self._reversals)
+            or voids.of(self._work.connection, identity) is not None
+            or outbox.reversal_asked(self._work.connection, identity)
+        )
+
+    def _ended(self, entry: Entry) -> str | None:
+        """The terminal's word about a void's end moves no money: the acquirer's answer has, or will."""
+        record = entry.record
+        for row in reversed(self._work.insert.get("voids", ())):
+            if row["intent"] == record[r.INTENT] and row["result_seq"] is None:
+                if row["state"] not in (r.VOID_ASKED, record[r.VOID_STATE]):
+                    return codes.RESULT_DIFFERS
+                row["result_seq"] = entry.seq
+                break
+        else:
+            c = t.voids.c
+            mine = (c.device == self._work.device.device, c.epoch == self._work.epoch, c.intent == record[r.INTENT])
+            found = select(t.voids).where(*mine, c.result_seq.is_(None)).order_by(c.seq)
+            known = self._work.connection.execute(found).first()
+            if known is None:
+                return codes.VOID_UNEXPECTED
+            if known.state not in (r.VOID_ASKED, record[r.VOID_STATE]):
+                return codes.RESULT_DIFFERS
+            same = (*mine, c.seq == known.seq)
+            self._work.connection.execute(update(t.voids).where(*same).values(result_seq=entry.seq))
+        if record[r.VOID_STATE] == r.VOID_DONE:
+            self._work.closed(entry)  # without CLOSURE: the case is open again
+        return None
+
+    def reverse(self) -> None:
+        """Once all is written: have the payments reversed whose void was asked for."""
+        for row in self._reversals:
+            identity = (row["device"], row["epoch"], row["intent"])
+            outbox.hold_clearing(self._work.connection, identity)
+            amount, utc = row["amount"], row["utc"]
+            outbox.enqueue(
+                self._work.connection, identity, t.STEP_REVERSE, t.STATE_NEW, amount, utc, None, self._work.now
+            )
+            audit.write(
+                self._work.connection, identity[0], t.LEVEL_NOTE, "VOID", f"payment {identity[2]}", self._work.now
+            )
