@@ -13,7 +13,7 @@ approved stands; records between the database's head and the approved one are lo
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from protocol import cbor
 from protocol import sync as s
@@ -132,10 +132,12 @@ def trouble(connection: Connection, message: Hello, now: int) -> None:
         audit.alarm(connection, message.device.device, "EPOCH", what, now)
 
 
+_APPROVED = select(t.epochs).where(t.epochs.c.device == bindparam("b_device"), t.epochs.c.state == t.EPOCH_APPROVED)
+
+
 def commands(connection: Connection, device: str, head: Row[Any], now: int) -> list[dict[int, Any]]:
     """The command that WELCOME carries: {1: device, 2: id, 3: expires, 4: "epoch", 5: {what the approval signs}}."""
-    c = t.epochs.c
-    row = connection.execute(select(t.epochs).where(c.device == device, c.state == t.EPOCH_APPROVED)).first()
+    row = connection.execute(_APPROVED, {"b_device": device}).first()
     if row is None:
         return []
     if row.expires < now or not _stands(head, row):

@@ -13,7 +13,7 @@ REFUSED at once. Synchronous functions on a connection; `server.ingest.work` gat
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 
 from protocol import cbor
 from protocol import records as r
@@ -24,6 +24,18 @@ from server.ledger.posting import Identity
 from server.store import tables as t
 
 MAX_PENDING = 8  # ends in one reply; the rest follow
+_WAITING = (
+    select(t.voids)
+    .where(
+        t.voids.c.device == bindparam("b_device"),
+        t.voids.c.epoch == bindparam("b_epoch"),
+        t.voids.c.state != r.VOID_ASKED,
+        t.voids.c.result_seq.is_(None),
+    )
+    .order_by(t.voids.c.epoch, t.voids.c.seq)
+    .limit(MAX_PENDING)
+)
+"""Made once: making a statement costs more than running it."""
 
 
 def of(connection: Connection, identity: Identity) -> Any:
@@ -63,9 +75,7 @@ def end(connection: Connection, identity: Identity, state: int, reason: str, now
 
 def pending(connection: Connection, device: str, epoch: int) -> list[dict[int, Any]]:
     """Ends of voids of its present epoch that the device has not yet written as records, oldest first."""
-    c = t.voids.c
-    waiting = (c.device == device, c.epoch == epoch, c.state != r.VOID_ASKED, c.result_seq.is_(None))
-    found = connection.execute(select(t.voids).where(*waiting).order_by(c.epoch, c.seq).limit(MAX_PENDING))
+    found = connection.execute(_WAITING, {"b_device": device, "b_epoch": epoch})
     return [
         {
             s.RESULT_EPOCH: row.epoch,

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from protocol import sync as s
 from server import codes, epochs
@@ -16,6 +16,14 @@ from server.store import audit, devices, restore
 from server.store import tables as t
 
 SETS_ROOM = 16384  # bytes of parameter sets in one WELCOME: the terminal takes replies of 32 KiB
+_SAID = ("epoch", "nonce", "doubtful_seq", "last_contact", "claimed_seq", "firmware", "health", "sets")
+_HEARD = (
+    update(t.heads).where(t.heads.c.device == bindparam("b_device")).values({name: bindparam(name) for name in _SAID})
+)
+_HASH = select(t.raw.c.hash).where(
+    t.raw.c.device == bindparam("b_device"), t.raw.c.epoch == bindparam("b_epoch"), t.raw.c.seq == bindparam("b_seq")
+)
+"""Statements made once: making one costs more than running it."""
 
 
 def hello(connection: Connection, message: Hello, now: int, shelf: Shelf, keys: Keys | None = None) -> dict[int, Any]:
@@ -30,20 +38,17 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf, keys: 
         return _help(connection, message, head, now)
     if message.epoch != (head.epoch or 1):
         head = epochs.begin(connection, message, head, keys, now)
-    connection.execute(
-        update(t.heads)
-        .where(t.heads.c.device == name)
-        .values(
-            epoch=message.epoch,
-            nonce=message.nonce,
-            doubtful_seq=restore.heard(connection, head, message.head_seq, now),
-            last_contact=now,
-            claimed_seq=message.head_seq,
-            firmware=message.firmware,
-            health=json.dumps(message.health, sort_keys=True),
-            sets=json.dumps(message.sets, sort_keys=True),
-        )
-    )
+    said = {
+        "epoch": message.epoch,
+        "nonce": message.nonce,
+        "doubtful_seq": restore.heard(connection, head, message.head_seq, now),
+        "last_contact": now,
+        "claimed_seq": message.head_seq,
+        "firmware": message.firmware,
+        "health": json.dumps(message.health, sort_keys=True),
+        "sets": json.dumps(message.sets, sort_keys=True),
+    }
+    connection.execute(_HEARD, {"b_device": name, **said})
     _compare_heads(connection, message, head.seq, now)
     wanted = [[head.seq + 1, message.head_seq]] if message.head_seq > head.seq else []
     if wanted and message.first_retained > head.seq + 1:
@@ -101,11 +106,8 @@ def _compare_heads(connection: Connection, message: Hello, acked: int, now: int)
     if message.head_seq < acked:
         audit.alarm(connection, name, codes.ROLLED_BACK, f"head {message.head_seq} behind acknowledged {acked}", now)
     if 0 < message.head_seq <= acked:
-        known = connection.execute(
-            select(t.raw.c.hash).where(
-                t.raw.c.device == name, t.raw.c.epoch == message.epoch, t.raw.c.seq == message.head_seq
-            )
-        ).scalar()
+        key = {"b_device": name, "b_epoch": message.epoch, "b_seq": message.head_seq}
+        known = connection.execute(_HASH, key).scalar()
         if known is not None and bytes(known) != message.head_hash:
             audit.alarm(
                 connection, name, codes.FORK, f"head {message.head_seq} is another record than the one on file", now

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from server import codes
 from server.messages import Message
@@ -11,6 +11,11 @@ from server.store import tables as t
 
 KEPT = 1000  # nonces remembered per device
 NONCE_SECONDS = 90 * 86400
+_MINE = t.nonces.c.device == bindparam("b_device")
+_SEEN = select(t.nonces.c.at).where(_MINE, t.nonces.c.nonce == bindparam("b_nonce"))
+_NOTE = insert(t.nonces)
+_FORGET = delete(t.nonces).where(_MINE, t.nonces.c.at < bindparam("b_before"))
+"""Statements made once: making one costs more than running it."""
 
 
 def begin(connection: Connection, device: str, nonce: bytes, current: bytes | None, now: int) -> None:
@@ -20,11 +25,10 @@ def begin(connection: Connection, device: str, nonce: bytes, current: bytes | No
     """
     if nonce == current:
         return
-    seen = select(t.nonces.c.at).where(t.nonces.c.device == device, t.nonces.c.nonce == nonce)
-    if connection.execute(seen).first() is not None:
+    if connection.execute(_SEEN, {"b_device": device, "b_nonce": nonce}).first() is not None:
         raise codes.RefusedError(codes.NONCE_REUSED, "this HELLO was seen before")
-    connection.execute(insert(t.nonces).values(device=device, nonce=nonce, at=now))
-    connection.execute(delete(t.nonces).where(t.nonces.c.device == device, t.nonces.c.at < now - NONCE_SECONDS))
+    connection.execute(_NOTE, {"device": device, "nonce": nonce, "at": now})
+    connection.execute(_FORGET, {"b_device": device, "b_before": now - NONCE_SECONDS})
 
 
 def bound_head(connection: Connection, message: Message) -> Row[Any]:
