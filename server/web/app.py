@@ -39,7 +39,8 @@ from server.store import devices
 from server.store import tables as t
 from server.store.engine import open_engine, reading
 from server.web.desk import Desk
-from server.web.sync import Answer, Sync
+from server.web.door import Ask, Door
+from server.web.sync import Answer, Limit, Sync
 from server.web.writer import Writer
 
 Counts = Callable[[], Awaitable[dict[str, int]]]
@@ -78,8 +79,10 @@ def build(config: Config, clock: Callable[[], int] = utc_now) -> Starlette:
     return app
 
 
-def build_front(config: Config, answer: Answer, counts: Counts, clock: Callable[[], int] = utc_now) -> Starlette:
-    """The application of a front: `answer` and `counts` are the desk's. ConfigError."""
+def build_front(
+    config: Config, answer: Answer, ask: Ask, counts: Counts, clock: Callable[[], int] = utc_now
+) -> Starlette:
+    """The application of a front: `answer`, `ask` (the same, for callbacks) and `counts` are the desk's. ConfigError."""
     engine = open_engine(config.db, migrate=False)
     service = Service(engine, keys.load(config.keys))
 
@@ -91,13 +94,17 @@ def build_front(config: Config, answer: Answer, counts: Counts, clock: Callable[
         yield
         engine.dispose()
 
-    return _application(Sync(check, answer, service.seal), Pages(engine, clock, counts), lifespan)
+    limit = Limit()
+    app = _application(Sync(check, answer, service.seal, limit), Pages(engine, clock, counts), lifespan)
+    app.door = Door(limit, service.check, ask, service.seal)
+    return app
 
 
 class Application(Starlette):
     """Starlette, with the sync endpoint before its middleware: on the way to it there is nothing to be found."""
 
     sync: Sync
+    door: Door  # of a front
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Any request."""

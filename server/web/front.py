@@ -6,6 +6,7 @@ questions go out as (number, what, value) and come back as (number, reply, code)
 
 import asyncio
 import itertools
+import os
 import pickle
 import socket
 import sys
@@ -14,41 +15,66 @@ from typing import Any
 from server import codes
 from server.ingest.dispatch import Reply
 from server.web import app, fronts, serve
+from server.web.door import DoorProtocol, Told
 from server.web.pipes import Line, frame, read
 
 
 class Remote(Line):
     """The desk, in another process. What is asked and not answered when that ends is answered "later"."""
 
-    def __init__(self) -> None:
+    def __init__(self, fd: int) -> None:
         super().__init__()
+        self._fd = fd
         self._numbers = itertools.count()
-        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._waiting: dict[int, Told] = {}
 
     def heard(self, data: bytes) -> None:
         """Answers: [(number, reply, code) …]."""
         for number, reply, code in pickle.loads(data):
-            future = self._waiting.pop(number)
+            self._waiting.pop(number)(reply, code)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The other process ends."""
+        super().connection_lost(exc)
+        waiting, self._waiting = self._waiting, {}
+        for told in waiting.values():
+            told(None, codes.NOT_WRITTEN)
+
+    def _put(self, what: str, value: Any, told: Told) -> None:
+        if self.ended.is_set():
+            told(None, codes.NOT_WRITTEN)
+            return
+        number = next(self._numbers)
+        self._waiting[number] = told
+        self._send_now(frame((number, what, value)))
+
+    def _send_now(self, framed: bytes) -> None:
+        """Send at once, not when the event loop comes round: the writer begins with it while more is checked here."""
+        sent = 0
+        if self.is_idle():
+            try:
+                sent = os.write(self._fd, framed)
+            except OSError:  # full, or the other end is gone: the transport finds out
+                sent = 0
+        if sent < len(framed):
+            self.send(framed[sent:])
+
+    def ask(self, checked: Any, told: Told) -> None:
+        """As `Desk.answer`, for callbacks."""
+        self._put("say", checked, told)
+
+    async def _ask(self, what: str, value: Any) -> Any:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        def told(reply: Any, code: str | None) -> None:
             if future.done():
-                continue
+                return
             if code is None:
                 future.set_result(reply)
             else:
                 future.set_exception(codes.RefusedError(code, "not now"))
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The other process ends."""
-        super().connection_lost(exc)
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(codes.RefusedError(codes.NOT_WRITTEN, "the server is ending"))
-
-    async def _ask(self, what: str, value: Any) -> Any:
-        if self.ended.is_set():
-            raise codes.RefusedError(codes.NOT_WRITTEN, "the server is ending")
-        number = next(self._numbers)
-        self._waiting[number] = future = asyncio.get_running_loop().create_future()
-        self.send(frame((number, what, value)))
+        self._put(what, value, told)
         return await future
 
     async def answer(self, checked: Any) -> Reply:
@@ -61,10 +87,11 @@ class Remote(Line):
 
 
 async def _run(sock: socket.socket, config: Any, listening: socket.socket) -> None:
-    remote = Remote()
+    remote = Remote(sock.fileno())
     await asyncio.get_running_loop().create_connection(lambda: remote, sock=sock)
     listener = asyncio.create_task(remote.ended.wait())
-    server = serve.runner(app.build_front(config, remote.answer, remote.counts))
+    front = app.build_front(config, remote.answer, remote.ask, remote.counts)
+    server = serve.runner(front, DoorProtocol)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     await asyncio.wait((listener, serving), return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True

@@ -41,6 +41,14 @@ class Line(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(framed)
 
+    def is_idle(self) -> bool:
+        """Whether everything that was to be sent is sent."""
+        return (
+            self._transport is not None
+            and not self._transport.is_closing()
+            and not self._transport.get_write_buffer_size()
+        )
+
     def close(self) -> None:
         """Close this end: the other one hears of it."""
         if self._transport is not None:

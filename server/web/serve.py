@@ -4,6 +4,7 @@ with Serving(build(config)) as server:
     … server.url …                       stops by itself at the end of the block
 """
 
+import asyncio
 import gc
 import socket
 import threading
@@ -33,11 +34,12 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def runner(app: Starlette) -> uvicorn.Server:
-    """The uvicorn server of an application, quiet, with bounded keep-alive."""
+def runner(app: Starlette, protocol: type[asyncio.Protocol] | None = None) -> uvicorn.Server:
+    """The uvicorn server of an application, quiet, with bounded keep-alive; `protocol` speaks HTTP, by default uvicorn's own."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
+            http=protocol or "auto",
             log_level="warning",
             access_log=False,
             timeout_keep_alive=30,

@@ -22,12 +22,30 @@ Answer = Callable[[Any], Awaitable[Reply]]
 Seal = Callable[[Reply], bytes]
 
 
+class Limit:
+    """How many messages are in hand, at most MAX_IN_HAND."""
+
+    def __init__(self) -> None:
+        self._in_hand = 0
+
+    def enter(self) -> bool:
+        """Take one more in hand; False if there are too many."""
+        if self._in_hand >= MAX_IN_HAND:
+            return False
+        self._in_hand += 1
+        return True
+
+    def leave(self) -> None:
+        """One of them is done with."""
+        self._in_hand -= 1
+
+
 class Sync:
     """The endpoint: `check` a body, have it answered, `seal` the reply."""
 
-    def __init__(self, check: Check, answer: Answer, seal: Seal) -> None:
+    def __init__(self, check: Check, answer: Answer, seal: Seal, limit: Limit | None = None) -> None:
         self._check, self._answer, self._seal = check, answer, seal
-        self._in_hand = 0
+        self._limit = limit or Limit()
 
     async def __call__(self, _scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """One request."""
@@ -35,18 +53,17 @@ class Sync:
         if body is None:
             await _say(send, 413, codes.TOO_LARGE)
             return
-        if self._in_hand >= MAX_IN_HAND:
+        if not self._limit.enter():
             # what is taken in is answered before the terminal gives up; the rest comes later
             await _say(send, 503, codes.BUSY)
             return
-        self._in_hand += 1
         try:
             reply = await self._answer(await self._check(body))
         except codes.RefusedError as error:
             await _say(send, 503, error.code)
             return
         finally:
-            self._in_hand -= 1
+            self._limit.leave()
         await _respond(send, 200, CBOR, self._seal(reply))
 
 

@@ -11,6 +11,7 @@ what a front takes in hand.
 """
 
 import asyncio
+import contextlib
 import queue
 import threading
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from server import codes
 
@@ -69,6 +71,7 @@ class Writer:
         self._apply_all = apply_all
         self._queue: queue.SimpleQueue[_Item | _Letter | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="tasdid-writer", daemon=True)
+        self._connection: Connection | None = None  # kept from commit to commit, since taking one costs statements
         self.commits = 0
         self.operations = 0
 
@@ -130,25 +133,42 @@ class Writer:
 
     def _run(self) -> None:
         go_on = True
-        while go_on:
-            group, go_on = self._take()
-            if not group:
-                continue
-            results = self._together(group)
-            if results is None:
-                for item in group:
-                    _tell([(item, *self._alone(item))])
-            else:
-                _tell([(item, result, None) for item, result in zip(group, results, strict=True)])
+        try:
+            while go_on:
+                go_on = self._turn()
+        finally:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Give the connection back; the next group takes one that works."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(SQLAlchemyError):
+                connection.close()
+
+    def _turn(self) -> bool:
+        """Do what waits; whether to go on."""
+        group, go_on = self._take()
+        if not group:
+            return go_on
+        results = self._together(group)
+        if results is None:
+            for item in group:
+                _tell([(item, *self._alone(item))])
+        else:
+            _tell([(item, result, None) for item, result in zip(group, results, strict=True)])
+        return go_on
 
     def _together(self, group: list[_Item]) -> list[Any] | None:
         """Do a group in one transaction: the results. None, with nothing done, if anything in it failed."""
         try:
-            with self._engine.begin() as connection:
+            connection = self._connection = self._connection or self._engine.connect()
+            with connection.begin():
                 messages = [item.message for item in group if item.operation is None]
                 replies = iter(self._apply_all(connection, messages) if messages else ())
                 results = [next(replies) if item.operation is None else item.operation(connection) for item in group]
         except Exception:  # noqa: BLE001 - whatever it was, it comes up again, alone, in `_alone`
+            self._drop()
             return None
         self.commits += 1
         self.operations += len(group)
