@@ -6,6 +6,8 @@ are looked at no more.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from protocol import records as r
@@ -14,6 +16,16 @@ from server.store.devices import Device
 
 Row = dict[str, Any]
 RawRow = tuple[int, int, bytes, bytes, bytes | None, str | None]  # seq, kind, hash, record, signature, rejected
+
+
+Beside = tuple[str | None, bytes | None, bytes | None]  # notice, sealed, private of an Entry
+NOTHING: Beside = (None, None, None)
+TELLING = frozenset(
+    (
+        r.NOTICE, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.CASE_CLOSED, r.CARD_DATA_ERASED, r.VOID, r.GAP,
+    )
+)  # fmt: skip
+"""Kinds of records that bring more than themselves (`server.ingest.work`)."""
 
 
 class Entry(NamedTuple):
@@ -74,60 +86,54 @@ def span(entries: Sequence[Entry]) -> Span:
     )  # fmt: skip
 
 
+@dataclass
 class Batch:
     """BATCH; `cum_count` and `cum_total` are the running totals *before* its first record."""
 
-    def __init__(
-        self,
-        device: Device,
-        nonce: bytes,
-        epoch: int,
-        first_seq: int,
-        prev_hash: bytes,
-        cum_count: int,
-        cum_total: int,
-        entries: tuple[Entry, ...],
-        gap: int = 0,
-    ) -> None:
-        self.device, self.nonce, self.epoch = device, nonce, epoch
-        self.first_seq, self.prev_hash = first_seq, prev_hash
-        self.cum_count, self.cum_total = cum_count, cum_total
-        self.gap = gap  # records from this one to `first_seq` - 1 are lost; 0: none
-        self.notices = [[entry.seq, entry.notice] for entry in entries if entry.notice]
-        self.raw: list[RawRow] = [entry.raw(entry.rejected) for entry in entries]
-        self.draft: Draft | None = None
-        self._beside: dict[int, tuple[str | None, bytes | None, bytes | None]] = {
-            entry.seq: (entry.notice, entry.sealed, entry.private)
-            for entry in entries
-            if entry.sealed is not None or entry.private is not None or entry.notice
-        }
-        self._entries: tuple[Entry, ...] | None = entries
-        self.ends = span(entries)
+    device: Device
+    nonce: bytes
+    epoch: int
+    first_seq: int
+    prev_hash: bytes
+    cum_count: int
+    cum_total: int
+    raw: list[RawRow]  # with what is wrong with a record by itself
+    beside: dict[int, Beside]  # by sequence, where there is anything
+    ends: Span
+    gap: int = 0  # records from this one to `first_seq` - 1 are lost; 0: none
+    records: dict[int, dict[int, Any]] = field(default_factory=dict)  # those that were needed before, by sequence
+    draft: Draft | None = None
 
-    @property
+    @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """Its records."""
-        if self._entries is None:
-            found = []
-            for seq, _, digest, data, signature, code in self.raw:
-                notice, sealed, private = self._beside.get(seq, (None, None, None))
-                found.append(Entry(seq, strict.decode(data), data, digest, signature, code, notice, sealed, private))
-            self._entries = tuple(found)
-        return self._entries
+        return tuple(map(self.entry, self.raw))
+
+    def entry(self, row: RawRow) -> Entry:
+        """One of its records."""
+        seq, _, digest, data, signature, code = row
+        record = self.records.get(seq) or strict.decode(data)
+        notice, sealed, private = self.beside.get(seq, NOTHING)
+        return Entry(seq, record, data, digest, signature, code, notice, sealed, private)
+
+    @property
+    def notices(self) -> list[list[Any]]:
+        """[[sequence, code] …] of what is wrong beside records."""
+        return [[seq, notice] for seq, (notice, _, _) in self.beside.items() if notice]
 
     def __getstate__(self) -> tuple[Any, ...]:
         """For another process."""
         return (
-            self.device, self.nonce, self.epoch, self.first_seq, self.prev_hash, self.cum_count, self.cum_total, self.gap,
-            self.notices, self.raw, self.draft and tuple(self.draft), self._beside, tuple(self.ends),
+            self.device, self.nonce, self.epoch, self.first_seq, self.prev_hash, self.cum_count, self.cum_total, self.raw,
+            self.beside, tuple(self.ends), self.gap, self.draft and tuple(self.draft),
         )  # fmt: skip
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         """From another process."""
         (
-            self.device, self.nonce, self.epoch, self.first_seq, self.prev_hash, self.cum_count, self.cum_total, self.gap,
-            self.notices, self.raw, draft, self._beside, ends,
+            self.device, self.nonce, self.epoch, self.first_seq, self.prev_hash, self.cum_count, self.cum_total, self.raw,
+            self.beside, ends, self.gap, draft,
         ) = state  # fmt: skip
-        self.draft = None if draft is None else Draft(*draft)
         self.ends = Span(*ends)
-        self._entries = None
+        self.draft = None if draft is None else Draft(*draft)
+        self.records = {}

@@ -15,13 +15,14 @@ from protocol import records as r
 from protocol import sync as s
 from protocol.errors import FormatError
 from server import codes, envelope, restoring, schema, strict
-from server.batches import Batch, Entry
+from server.batches import TELLING, Batch, Beside, RawRow, Span
 from server.store.devices import Device
 
 MAX_RECORDS = 256
 MAX_SEALED = 999  # bytes: one LLLVAR field of ISO 8583
 MAX_PRIVATE = 4096
 Find = Callable[[str], Device | None]
+_NONE: dict[int, bytes] = {}
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[
     records = p.get(s.RECORDS)
     _need(isinstance(records, list) and 1 <= len(records) <= MAX_RECORDS, "records")
     assert isinstance(records, list)
-    first = p.get(s.FIRST_SEQ)
+    first: Any = p.get(s.FIRST_SEQ)
     _need(_is_uint(first) and first != 0, "first sequence")
     _need(isinstance(p.get(s.PREV_HASH), bytes) and len(p[s.PREV_HASH]) == 32, "previous hash")
     _need(_is_uint(p.get(s.GAP, 0)) and p.get(s.GAP, 0) < first, "gap")
@@ -210,52 +211,80 @@ def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[
         r.CUM_TOTAL: p[s.CUM_TOTAL],
     }
     restorer = restoring.Restorer(head, payload, marks)
-    entries = []
+    reading = _Reading(device, restorer)
     for index, item in enumerate(records):
-        entries.append(
-            _restore(device, restorer, index, item, signatures.get(index), sealed.get(index), private.get(index))
-        )
+        reading.take(index, item, signatures.get(index), sealed.get(index), private.get(index))
+    first_counter, first_utc = reading.first
+    ends = Span(
+        first_counter, first_utc, restorer.steady,
+        restorer.seq - 1, reading.raw[-1][2], restorer.cum_count, restorer.cum_total, restorer.counter, restorer.utc,
+    )  # fmt: skip
     return Batch(
-        device, p[s.NONCE], p[s.EPOCH], p[s.FIRST_SEQ], p[s.PREV_HASH], p[s.CUM_COUNT], p[s.CUM_TOTAL],
-        tuple(entries), p.get(s.GAP, 0),
+        device, p[s.NONCE], p[s.EPOCH], first, p[s.PREV_HASH], p[s.CUM_COUNT], p[s.CUM_TOTAL],
+        reading.raw, reading.beside, ends, p.get(s.GAP, 0), reading.records,
     )  # fmt: skip
 
 
-def _restore(
-    device: Device,
-    restorer: restoring.Restorer,
-    index: int,
-    item: Any,
-    signature: bytes | None,
-    sealed: bytes | None,
-    private: bytes | None,
-) -> Entry:
-    _need(type(item) is dict, "record")
-    digests: dict[int, bytes] = {}
+class _Reading:
+    """The records of a batch, restored and judged one after the other."""
+
+    def __init__(self, device: Device, restorer: restoring.Restorer) -> None:
+        self._device, self._restorer = device, restorer
+        self.raw: list[RawRow] = []
+        self.beside: dict[int, Beside] = {}
+        self.records: dict[int, dict[int, Any]] = {}
+        self.first = (0, 0)  # counter and time of the first record
+
+    def take(self, index: int, item: Any, signature: bytes | None, sealed: bytes | None, private: bytes | None) -> None:
+        """One record, with what travels beside it. RefusedError MALFORMED."""
+        restorer = self._restorer
+        _need(type(item) is dict, "record")
+        digests = _NONE if sealed is None and private is None else _digests(sealed, private)
+        record = None
+        try:
+            item = restorer.whole_body(index, item, digests)
+            data = restorer.follow(item)
+            followed = data is not None
+            if data is None:
+                _need(schema.restorable(item), "record")
+                record, data = restorer.restore(item)
+        except FormatError as error:
+            what = f"record {index + 1} of the batch cannot be restored ({error.code})"
+            raise codes.RefusedError(codes.MALFORMED, what) from error
+        kind, seq = item[r.KIND], restorer.seq
+        if record is None and (kind in TELLING or not restorer.sound):
+            record = restorer.record()
+        rejected = _judge(self._device, item if followed and restorer.sound else None, record or item, data, signature)
+        digest = hashlib.sha256(data).digest()
+        self.raw.append((seq, kind, digest, data, signature, rejected))
+        if record is not None:
+            self.records[seq] = record
+        if digests:
+            self._attach(seq, item, digests, sealed, private)
+        if not index:
+            self.first = (restorer.counter, restorer.utc)
+        restorer.advance(digest)
+
+    def _attach(
+        self, seq: int, item: dict[int, Any], digests: dict[int, bytes], sealed: bytes | None, private: bytes | None
+    ) -> None:
+        """The blobs beside a record, if they are what it says."""
+        notice = None
+        if sealed is not None and digests[r.SEALED] != item.get(r.SEALED):
+            sealed, notice = None, codes.SEALED_DIFFERS
+        if private is not None and digests[r.PRIVATE] != item.get(r.PRIVATE):
+            private, notice = None, codes.SEALED_DIFFERS
+        self.beside[seq] = (notice, sealed, private)
+
+
+def _digests(sealed: bytes | None, private: bytes | None) -> dict[int, bytes]:
+    """Digests of the blobs beside a record."""
+    found = {}
     if sealed is not None:
-        digests[r.SEALED] = hashlib.sha256(sealed).digest()
+        found[r.SEALED] = hashlib.sha256(sealed).digest()
     if private is not None:
-        digests[r.PRIVATE] = hashlib.sha256(private).digest()
-    try:
-        item = restorer.whole_body(index, item, digests)
-        followed = restorer.follow(item)
-        if followed is None:
-            _need(schema.restorable(item), "record")
-            record, data = restorer.restore(item)
-        else:
-            record, data = followed
-    except FormatError as error:
-        what = f"record {index + 1} of the batch cannot be restored ({error.code})"
-        raise codes.RefusedError(codes.MALFORMED, what) from error
-    rejected = _judge(device, item if followed is not None and restorer.sound else None, record, data, signature)
-    notice = None
-    if sealed is not None and digests[r.SEALED] != record.get(r.SEALED):
-        sealed, notice = None, codes.SEALED_DIFFERS
-    if private is not None and digests[r.PRIVATE] != record.get(r.PRIVATE):
-        private, notice = None, codes.SEALED_DIFFERS
-    digest = hashlib.sha256(data).digest()
-    restorer.advance(digest)
-    return Entry(record[r.SEQ], record, data, digest, signature, rejected, notice, sealed, private)
+        found[r.PRIVATE] = hashlib.sha256(private).digest()
+    return found
 
 
 def _judge(

@@ -14,7 +14,7 @@ from protocol import records as r
 from protocol import wire
 from server import envelope, schema, strict
 
-BODY = 20  # body keys begin here, see `protocol.records`
+BODY = schema.BODY
 _COMMON = 13  # keys that a restored record has before them: 1 to 13
 _U64 = 1 << 64
 _NUMBERS = (r.V, r.EPOCH, r.SEQ, r.COUNTER, r.CUM_COUNT, r.CUM_TOTAL, r.UTC, r.CLOCK, r.KIND, r.OFFICER)
@@ -92,104 +92,148 @@ def _usual(record: dict[int, Any]) -> bool:
 
 
 class Restorer:
-    """The records of one batch, from its first to its last. `head` is the batch's, as `protocol.wire.restore` wants it."""
+    """The records of one batch, from its first to its last. `head` is the batch's, as `protocol.wire.restore` wants it.
+
+    For each record: `whole_body`, then `follow` or, where that gives nothing, `restore`, then `advance`.
+    """
 
     def __init__(self, head: dict[int, Any], payload: bytes, marks: list[strict.Mark] | None) -> None:
-        self._head = head
+        self._device, self._epoch = head[r.DEVICE], head[r.EPOCH]
         self._payload = payload
         self._marks = marks
-        self._previous: dict[int, Any] | None = None
-        self._usual = False  # whether the previous record is
-        self._fixed = (b"", b"", b"")  # what a usual record and those that follow it have in common, as CBOR
+        self.seq, self._prev = head[r.SEQ], head[r.PREV]  # of the record in hand
+        self.cum_count, self.cum_total = head[r.CUM_COUNT], head[r.CUM_TOTAL]  # up to the record in hand, it included
+        self.counter = self.utc = 0  # of the record restored last
+        self.steady = True  # whether counters went up and times did not go back so far
         self.sound = False  # whether the record restored last has `schema.sound` common keys
+        self._version = self._clock = self._officer = 0
+        self._unit = ""
+        self._begun = False  # whether there is a record before
+        self._usual = False  # whether the record before is
+        self._fixed = (b"", b"", b"")  # what a usual record and those that follow it have in common, as CBOR
+        self._totals = b""  # the running totals as CBOR, with their keys
         self._body: Body | None = None  # of the record in hand
+        self._item: dict[int, Any] = {}  # the record in hand
         self._carried: dict[int, Any] = {}  # what the records before may have left unsaid
-        self._said: list[dict[int, Any]] = []  # those that are not yet in there: most batches never need it
+        self._said: list[tuple[int, dict[int, Any]]] = []  # those that are not yet in there: some batches never need it
 
     def whole_body(self, index: int, item: dict[int, Any], digests: dict[int, bytes]) -> dict[int, Any]:
         """Wire map `index` with what earlier records of the batch and the blobs beside it say. FormatError as `protocol.wire.expand`."""
-        self._body = sliced(self._payload, self._marks[index]) if self._marks else None
+        marks = self._marks
+        if marks is None:
+            self._body = None
+        else:
+            begin, end, many = marks[index]
+            self._body = many, self._payload[begin:end]
         left = wire.CARRIED in item
         if left:
-            for record in self._said:
-                wire.remember(self._carried, record)
+            for seq, said in self._said:
+                wire.remember(self._carried, {**said, r.SEQ: seq})
             self._said = []
         if not left and (not digests or all(key in item for key in digests)):
             return item
-        expanded = wire.expand(item, self._carried, digests, self._head[r.DEVICE])
+        expanded = wire.expand(item, self._carried, digests, self._device)
         self._body = gathered(expanded)
         return expanded
 
-    def follow(self, item: dict[int, Any]) -> tuple[dict[int, Any], bytes] | None:
-        """(record, its CBOR) of what `whole_body` gave, the short way, checked as `schema.restorable` does.
+    def follow(self, item: dict[int, Any]) -> bytes | None:
+        """The CBOR of the record of what `whole_body` gave, the short way, checked as `schema.restorable` does.
 
         None, with nothing done, where its common keys do not simply follow from a usual record before it.
         """
-        body, before = self._body, self._previous
-        if body is None or before is None or not self._usual:
+        body = self._body
+        if body is None or not self._usual:
             return None
         kind, step = item.get(r.KIND), item.get(r.UTC)
-        many, bytes_ = body
+        many = body[0]
         if type(kind) is not int or not 0 < kind < 256 or many > 40:
             return None
-        utc = before[r.UTC]
-        if step is not None:
-            if type(step) is not int or not -schema.FAR < step < schema.FAR or utc + step < 0:
+        utc = self.utc
+        if step is None:
+            if len(item) - many != 1:
                 return None
+        elif type(step) is int and len(item) - many == 2 and -schema.FAR < step < schema.FAR and utc + step >= 0:
             utc += step
-        if len(item) - many != (1 if step is None else 2):
+            self.steady &= step >= 0
+        else:
             return None
-        head = self._head
-        count, total = head[r.CUM_COUNT], head[r.CUM_TOTAL]
-        if kind in _APPROVING:
-            outcome, amount = item.get(r.OUTCOME), item.get(r.AMOUNT)
-            if type(outcome) is not int or type(amount) is not int or not 0 <= amount <= schema.MAX_AMOUNT:
-                return None
-            if not 1 <= outcome <= r.OUTCOME_INTERRUPTED:
-                return None
-            if outcome == r.OUTCOME_APPROVED:
-                count, total = count + 1, total + amount
-        seq, previous, counter = head[r.SEQ], head[r.PREV], before[r.COUNTER] + 1
-        record = {
-            **item, r.V: before[r.V], r.DEVICE: head[r.DEVICE], r.EPOCH: head[r.EPOCH], r.SEQ: seq, r.PREV: previous,
-            r.COUNTER: counter, r.CUM_COUNT: count, r.CUM_TOTAL: total, r.UTC: utc, r.CLOCK: before[r.CLOCK],
-            r.OFFICER: before[r.OFFICER], r.UNIT: before[r.UNIT],
-        }  # fmt: skip
-        self._previous = record
-        self.sound = (
-            self.sound
-            and seq <= schema.U32
-            and counter <= schema.U32
-            and count <= schema.U32
-            and total <= schema.MAX_TOTAL
-            and utc <= schema.MAX_UTC
-        )
+        if kind in _APPROVING and not self._add_up(item):
+            return None
+        self.utc, self._item = utc, item
+        self.counter = counter = self.counter + 1
+        seq = self.seq
+        if seq > schema.U32 or counter > schema.U32 or utc > schema.MAX_UTC:
+            self.sound = False
         begin, clock, end = self._fixed
-        uint, small = strict.uint, strict.SMALL
-        data = b"".join((
-            _MAP[_COMMON + many], begin, uint(seq), b"\x05\x58\x20", previous, b"\x06", uint(counter), b"\x07", uint(count),
-            b"\x08", uint(total), b"\x09", uint(utc), clock, small[kind], end, bytes_,
+        uint = strict.uint
+        return b"".join((
+            _MAP[_COMMON + many], begin, uint(seq), b"\x05\x58\x20", self._prev, b"\x06", uint(counter), self._totals, b"\x09",
+            uint(utc), clock, strict.SMALL[kind], end, body[1],
         ))  # fmt: skip
-        return record, data
+
+    def _add_up(self, item: dict[int, Any]) -> bool:
+        """Take an outcome into the running totals; False, with nothing done, if it is not usual."""
+        outcome, amount = item.get(r.OUTCOME), item.get(r.AMOUNT)
+        if type(outcome) is not int or type(amount) is not int:
+            return False
+        if not 1 <= outcome <= r.OUTCOME_INTERRUPTED or not 0 <= amount <= schema.MAX_AMOUNT:
+            return False
+        if outcome == r.OUTCOME_APPROVED:
+            self._set_totals(self.cum_count + 1, self.cum_total + amount)
+        return True
+
+    def _set_totals(self, count: int, total: int) -> None:
+        self.cum_count, self.cum_total = count, total
+        self._totals = b"\x07" + strict.uint(count) + b"\x08" + strict.uint(total)
+        if count > schema.U32 or total > schema.MAX_TOTAL:
+            self.sound = False
+
+    def record(self) -> dict[int, Any]:
+        """The whole record that was followed to last."""
+        return {
+            **self._item, r.V: self._version, r.DEVICE: self._device, r.EPOCH: self._epoch, r.SEQ: self.seq, r.PREV: self._prev,
+            r.COUNTER: self.counter, r.CUM_COUNT: self.cum_count, r.CUM_TOTAL: self.cum_total, r.UTC: self.utc, r.CLOCK: self._clock,
+            r.OFFICER: self._officer, r.UNIT: self._unit,
+        }  # fmt: skip
 
     def restore(self, item: dict[int, Any]) -> tuple[dict[int, Any], bytes]:
         """(record, its CBOR) of what `whole_body` gave, whatever it is, if only `schema.restorable`. FormatError as `protocol.wire.restore`."""
-        return self.follow(item) or self._whole(item, self._body)
+        data = self.follow(item)
+        if data is not None:
+            return self.record(), data
+        head = {
+            r.DEVICE: self._device, r.EPOCH: self._epoch, r.SEQ: self.seq, r.PREV: self._prev, r.CUM_COUNT: self.cum_count,
+            r.CUM_TOTAL: self.cum_total,
+        }  # fmt: skip
+        before = None
+        if self._begun:
+            before = {
+                r.V: self._version, r.CLOCK: self._clock, r.OFFICER: self._officer, r.UNIT: self._unit, r.COUNTER: self.counter,
+                r.UTC: self.utc,
+            }  # fmt: skip
+        record = wire.restore(item, before, head)
+        self._begin_with(record)
+        self._item = item
+        return record, encode(record, self._body)
 
-    def advance(self, digest: bytes) -> None:
-        """Go on after a record of this hash."""
-        head, previous = self._head, self._previous
-        assert previous is not None
-        self._said.append(previous)
-        head[r.SEQ], head[r.PREV] = previous[r.SEQ] + 1, digest
-        head[r.CUM_COUNT], head[r.CUM_TOTAL] = previous[r.CUM_COUNT], previous[r.CUM_TOTAL]
-
-    def _whole(self, item: dict[int, Any], body: Body | None) -> tuple[dict[int, Any], bytes]:
-        record = wire.restore(item, self._previous, self._head)
-        self._previous, self._usual = record, _usual(record)
-        self.sound = schema.sound(record)
+    def _begin_with(self, record: dict[int, Any]) -> None:
+        """Go on from a record that did not follow."""
+        if self._begun and (record[r.COUNTER] <= self.counter or record[r.UTC] < self.utc):
+            self.steady = False
+        self._begun = True
+        self._version, self._clock = record[r.V], record[r.CLOCK]
+        self._officer, self._unit = record[r.OFFICER], record[r.UNIT]
+        self.counter, self.utc = record[r.COUNTER], record[r.UTC]
+        self.cum_count, self.cum_total = record[r.CUM_COUNT], record[r.CUM_TOTAL]
+        self.sound, self._usual = schema.sound(record), _usual(record)
         if self._usual:
+            self._set_totals(self.cum_count, self.cum_total)
             begin = _begin(record[r.V], record[r.DEVICE], record[r.EPOCH])
             clock = b"\x0a" + strict.uint(record[r.CLOCK]) + b"\x0b"
             self._fixed = begin, clock, _end(record[r.OFFICER], record[r.UNIT])
-        return record, encode(record, body)
+
+    def advance(self, digest: bytes) -> None:
+        """Go on after a record of this hash."""
+        self._said.append((self.seq, self._item))
+        self.seq += 1
+        self._prev = digest

@@ -6,7 +6,7 @@ never in the way of those after it. Keys and kinds: `protocol.records`. Does not
 `server.ingest`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from protocol import records as r
@@ -15,6 +15,7 @@ U32 = 0xFFFFFFFF
 MAX_TOTAL = 10**15  # centimes; also records
 MAX_UTC = 1 << 40
 FAR = 1 << 40  # no step of time or counter is as long
+BODY = 20  # body keys begin here, see `protocol.records`
 MAX_AMOUNT = 10**12  # centimes; ten thousand million dinars is no fine
 Check = Callable[[Any], bool]
 
@@ -164,13 +165,15 @@ def known(record: dict[int, Any]) -> bool:
     return record.get(r.V) == r.SCHEMA and record.get(r.KIND) in REQUIRED
 
 
-def _misfit(fields: Iterable[tuple[int, Any]]) -> int | None:
-    """The first key that is unknown or out of range."""
-    for key, value in fields:
+def _misfit(record: dict[int, Any], low: int = 0) -> int | None:
+    """The first key from `low` on that is unknown or out of range."""
+    for key, value in record.items():
+        if key < low:
+            continue
         plain = _PLAIN.get(key)
         if plain is not None:
-            kind, low, high = plain
-            if type(value) is kind and low <= (value if kind is int else len(value)) <= high:
+            kind, least, most = plain
+            if type(value) is kind and least <= (value if kind is int else len(value)) <= most:
                 continue
             return key
         check = FIELDS.get(key)
@@ -184,19 +187,19 @@ def sound(record: dict[int, Any]) -> bool:
     return (
         record.get(r.V) == r.SCHEMA
         and all(key in record for key in COMMON)
-        and _misfit((key, record[key]) for key in COMMON) is None
+        and _misfit({key: record[key] for key in COMMON}) is None
     )
 
 
 def problem(record: dict[int, Any]) -> int | None:
     """The first key that is missing, unknown or out of range in a whole record; None if the record is in order."""
-    found = _misfit(record.items())
+    found = _misfit(record)
     return found if found is not None else _lacks(record[r.KIND], record)
 
 
 def body_problem(item: dict[int, Any]) -> int | None:
-    """As `problem`, for a record whose common keys are known to be `sound`: `item` has them or not."""
-    found = _misfit(item.items())
+    """As `problem`, for a record whose common keys are known to be `sound`; `item` may be its wire map, where the time is a step."""
+    found = _misfit(item, BODY)
     return found if found is not None else _lacks(item[r.KIND], item)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, cast
 from sqlalchemy import Connection
 
 from protocol import records as r
-from server.batches import Batch, Draft, Row
+from server.batches import TELLING, Batch, Draft, Row
 from server.ingest.history import History, Key
 from server.ingest.work import Work
 
@@ -65,9 +65,11 @@ def draft(batch: Batch) -> Draft | None:
     blank = _Blank()
     work = _Drafting(cast(Connection, _NoDatabase()), batch.device, batch.epoch, cast(History, blank), 0, 0)
     try:
-        for entry in batch.entries:
-            if work.take(entry) != entry.rejected:
-                return None
+        for row in batch.raw:
+            if (row[1] in TELLING and row[5] is None) or row[0] in batch.beside:
+                entry = batch.entry(row)
+                if work.enter(entry) != entry.rejected:
+                    return None
     except _NeededError:
         return None
     cases = (min(work.cases), max(work.cases)) if work.cases else None

@@ -47,7 +47,7 @@ class Work:
         self._payments: dict[int, Row] = {}  # looked at by this batch, by intent
         self._begun: set[int] = set()  # intents that came with this batch
         self.cases: dict[int, Row] = {}  # begun by this batch
-        self._handlers: dict[int, Handler] = {
+        self._handlers: dict[int, Handler] = {  # the kinds of `server.batches.TELLING`
             r.NOTICE: self._notice,
             r.PAYMENT_INTENT: self._intent,
             r.PAYMENT_OUTCOME: self._outcome,
@@ -74,11 +74,16 @@ class Work:
         return {"device": self.device.device, "epoch": self.epoch, **rest}
 
     def take(self, entry: Entry) -> str | None:
-        """Enter one new record; the code of what keeps it from being posted, if anything."""
-        handler = self._handlers.get(entry.record[r.KIND])
+        """Take one new record; the code of what keeps it from being posted, if anything."""
         self.entries.append(entry)
-        code = entry.rejected or (handler(entry) if handler else None)
+        code = self.enter(entry)
         self.raw.append(entry.raw(code))
+        return code
+
+    def enter(self, entry: Entry) -> str | None:
+        """`take` without the record itself: what it brings beside."""
+        handler = self._handlers.get(entry.record[r.KIND])
+        code = entry.rejected or (handler(entry) if handler else None)
         if entry.private is not None:
             self.add("private", self.key(seq=entry.seq, blob=entry.private))
         return code
