@@ -17,6 +17,7 @@ from server import envelope, schema, strict
 BODY = schema.BODY
 _COMMON = 13  # keys that a restored record has before them: 1 to 13
 _U64 = 1 << 64
+_uint, _SMALL, _SHORT = strict.uint, strict.SMALL, strict.SHORT
 _NUMBERS = (r.V, r.EPOCH, r.SEQ, r.COUNTER, r.CUM_COUNT, r.CUM_TOTAL, r.UTC, r.CLOCK, r.KIND, r.OFFICER)
 _APPROVING = (r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT)
 _MAP = [bytes((0xA0 | size,)) if size < 24 else bytes((0xB8, size)) for size in range(64)]
@@ -165,10 +166,10 @@ class Restorer:
         if seq > schema.U32 or counter > schema.U32 or utc > schema.MAX_UTC:
             self.sound = False
         begin, clock, end = self._fixed
-        uint = strict.uint
         return b"".join((
-            _MAP[_COMMON + many], begin, uint(seq), b"\x05\x58\x20", self._prev, b"\x06", uint(counter), self._totals, b"\x09",
-            uint(utc), clock, strict.SMALL[kind], end, body[1],
+            _MAP[_COMMON + many], begin, _SMALL[seq] if seq < _SHORT else _uint(seq), b"\x05\x58\x20", self._prev, b"\x06",
+            _SMALL[counter] if counter < _SHORT else _uint(counter), self._totals, b"\x09",
+            _uint(utc), clock, _SMALL[kind], end, body[1],
         ))  # fmt: skip
 
     def _add_up(self, item: dict[int, Any]) -> bool:

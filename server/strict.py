@@ -109,6 +109,7 @@ def _map(
 ) -> tuple[dict[int, Any], int]:
     """The pairs of a map; the commonest keys and values are read in place, since a call costs more than they do."""
     result: dict[int, Any] = {}
+    from_bytes = int.from_bytes
     last, body, inside = -1, -1, 0
     for number in range(pairs):
         start = at
@@ -139,6 +140,17 @@ def _map(
             end = at + lead - 0x5F
             result[key] = data[at + 1 : end].decode()
             at = end
+        elif lead == 0x1A and data[at + 1] | data[at + 2]:  # over 65,535: an amount
+            end = at + 5
+            result[key] = from_bytes(data[at + 1 : end], "big")
+            at = end
+        elif lead == 0x58 and data[at + 1] >= 24:  # a digest
+            end = at + 2 + data[at + 1]
+            result[key] = data[at + 2 : end]
+            at = end
+        elif lead == 0x18 and data[at + 1] >= 24:
+            result[key] = data[at + 1]
+            at += 2
         else:
             result[key], at = _item(data, at, depth)
     if at > len(data):
@@ -177,12 +189,15 @@ def _item(data: bytes, at: int, depth: int) -> tuple[Any, int]:
     return items, at
 
 
+SHORT = 0x4000
 SMALL = [bytes((n,)) if n < 24 else bytes((24, n)) for n in range(256)]
+SMALL += [b"\x19" + n.to_bytes(2, "big") for n in range(256, SHORT)]
+"""Unsigned integers below SHORT, ready made: sequences, counters, counts."""
 
 
 def uint(value: int) -> bytes:
     """An unsigned integer below 2**64 in the shortest form."""
-    if value < 0x100:
+    if value < SHORT:
         return SMALL[value]
     if value < 0x10000:
         return b"\x19" + value.to_bytes(2, "big")

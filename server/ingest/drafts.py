@@ -60,15 +60,12 @@ class _Drafting(Work):
 
 def draft(batch: Batch) -> Draft | None:
     """What the batch writes if it continues its chain; None if that takes the database."""
-    if any(kind in _ELSEWHERE for _, kind, *_ in batch.raw):
-        return None
     blank = _Blank()
     work = _Drafting(cast(Connection, _NoDatabase()), batch.device, batch.epoch, cast(History, blank), 0, 0)
     try:
         for row in batch.raw:
-            if (row[1] in TELLING and row[5] is None) or row[0] in batch.beside:
-                entry = batch.entry(row)
-                if work.enter(entry) != entry.rejected:
+            if row[1] in TELLING or row[0] in batch.beside:
+                if row[1] in _ELSEWHERE or work.enter(batch.entry(row)) != row[5]:
                     return None
     except _NeededError:
         return None

@@ -22,6 +22,7 @@ from server.store import audit
 from server.store import tables as t
 from server.store.devices import Device
 
+_STEPS = {r.OUTCOME_APPROVED: t.STEP_CLEAR, r.OUTCOME_PROVISIONAL: t.STEP_AUTHORISE}
 Handler = Callable[[Entry], str | None]
 """Enters what a record of one kind brings; the code of what keeps it from being posted, if anything."""
 
@@ -97,14 +98,10 @@ class Work:
         number = record[r.CASE]
         if number in self.cases or self._history.has_case((self.device.device, self.epoch, number)):
             return codes.SECOND_NOTICE
-        self.cases[number] = self.key(
-            case_no=number,
-            pv=record[r.PV],
-            offence=record[r.OFFENCE],
-            amount=record[r.AMOUNT],
-            utc=record[r.UTC],
-            closure=None,
-        )
+        self.cases[number] = {
+            "device": self.device.device, "epoch": self.epoch, "case_no": number, "pv": record[r.PV], "offence": record[r.OFFENCE],
+            "amount": record[r.AMOUNT], "utc": record[r.UTC], "closure": None,
+        }  # fmt: skip
         self.add("cases", self.cases[number])
         return None
 
@@ -124,22 +121,12 @@ class Work:
 
     def _intent(self, entry: Entry) -> None:
         record = entry.record
-        row = self.key(
-            intent=entry.seq,
-            case_no=record[r.CASE],
-            amount=record[r.AMOUNT],
-            utc=record[r.UTC],
-            unit=record[r.UNIT],
-            force=record.get(r.FORCE, self.device.force),
-            wilaya=record.get(r.WILAYA, self.device.wilaya),
-            outcome=None,
-            outcome_seq=None,
-            scheme=None,
-            last4=None,
-            result_seq=None,
-            held=0,
-            script_results=None,
-        )
+        row = {
+            "device": self.device.device, "epoch": self.epoch, "intent": entry.seq, "case_no": record[r.CASE], "amount": record[r.AMOUNT],
+            "utc": record[r.UTC], "unit": record[r.UNIT], "force": record.get(r.FORCE, self.device.force),
+            "wilaya": record.get(r.WILAYA, self.device.wilaya), "outcome": None, "outcome_seq": None, "scheme": None, "last4": None,
+            "result_seq": None, "held": 0, "script_results": None,
+        }  # fmt: skip
         self._payments[entry.seq] = row
         self._begun.add(entry.seq)
         self.add("payments", row)
@@ -223,7 +210,7 @@ class Work:
             if online.stands(asked) or online.lost(entry.record, asked, self._doubtful_seq):
                 identity = (payment["device"], payment["epoch"], payment["intent"])
                 outbox.reverse(self.connection, identity, payment["amount"], payment["utc"], self.now)
-        step = {r.OUTCOME_APPROVED: t.STEP_CLEAR, r.OUTCOME_PROVISIONAL: t.STEP_AUTHORISE}.get(payment["outcome"])
+        step = _STEPS.get(payment["outcome"])
         if step is None:
             return
         key = {"device": payment["device"], "epoch": payment["epoch"], "intent": payment["intent"]}

@@ -12,15 +12,15 @@ Debit is positive, credit negative; the legs of a posting add up to zero. Accoun
 Pure functions: nothing here knows the database.
 """
 
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from protocol import records as r
 
 Leg = tuple[str, int]
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Whom a payment belongs to."""
 
     scheme: str
@@ -29,21 +29,25 @@ class Place:
     unit: str
 
 
+@lru_cache(maxsize=4096)
 def receivable(place: Place) -> str:
     """The acquirer's debt, by card scheme."""
     return f"receivable:{place.scheme or '?'}"
 
 
+@lru_cache(maxsize=4096)
 def treasury(place: Place) -> str:
     """The Treasury's income, by wilaya, force and unit."""
     return f"treasury:{place.wilaya}:{place.force}:{place.unit}"
 
 
+@lru_cache(maxsize=4096)
 def provisional(place: Place) -> str:
     """Awaited authorisations, by card scheme."""
     return f"provisional:{place.scheme or '?'}"
 
 
+@lru_cache(maxsize=4096)
 def awaited(place: Place) -> str:
     """The other side of awaited authorisations, by wilaya, force and unit."""
     return f"awaited:{place.wilaya}:{place.force}:{place.unit}"
