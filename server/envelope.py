@@ -13,7 +13,7 @@ import cbor2
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from protocol.errors import FormatError
 from server import codes, strict
@@ -83,16 +83,31 @@ def canonical(value: object) -> bytes:
 
 def signed_bytes(protected: bytes, payload: bytes) -> bytes:
     """The Sig_structure of RFC 9052 §4.4 with an empty external_aad."""
-    return b"\x84\x6aSignature1" + strict.string(protected) + b"\x40" + strict.string(payload)
+    begin = _begin if len(protected) <= _COMMON_HEADER else _begin.__wrapped__
+    return begin(protected) + strict.string(payload)
+
+
+@lru_cache(maxsize=16384)
+def _begin(protected: bytes) -> bytes:
+    return b"\x84\x6aSignature1" + strict.string(protected) + b"\x40"
+
+
+def _der(signature: bytes) -> bytes:
+    """r || s as DER, which is what `cryptography` takes (ECDSA-Sig-Value, RFC 3279 §2.2.3)."""
+    r, s = signature[:32].lstrip(b"\0"), signature[32:].lstrip(b"\0")
+    if not r or r[0] & 0x80:
+        r = b"\0" + r
+    if not s or s[0] & 0x80:
+        s = b"\0" + s
+    return b"\x30%c\x02%c%b\x02%c%b" % (4 + len(r) + len(s), len(r), r, len(s), s)
 
 
 def holds(public_key: bytes, protected: bytes, payload: bytes, signature: bytes) -> bool:
     """Whether `signature` (r || s, 64 bytes) is `public_key`'s (65 bytes) over header and payload."""
     if len(signature) != 64:
         return False
-    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
     try:
-        load_point(public_key).verify(encode_dss_signature(r, s), signed_bytes(protected, payload), _ES256)
+        load_point(public_key).verify(_der(signature), signed_bytes(protected, payload), _ES256)
     except (InvalidSignature, ValueError):
         return False
     return True

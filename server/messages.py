@@ -244,7 +244,6 @@ class _Reading:
         try:
             item = restorer.whole_body(index, item, digests)
             data = restorer.follow(item)
-            followed = data is not None
             if data is None:
                 _need(schema.restorable(item), "record")
                 record, data = restorer.restore(item)
@@ -254,7 +253,7 @@ class _Reading:
         kind, seq = item[r.KIND], restorer.seq
         if record is None and (kind in TELLING or not restorer.sound):
             record = restorer.record()
-        rejected = _judge(self._device, item if followed and restorer.sound else None, record or item, data, signature)
+        rejected = _judge(self._device, item if restorer.sound else None, record or item, data, signature)
         digest = hashlib.sha256(data).digest()
         self.raw.append((seq, kind, digest, data, signature, rejected))
         if record is not None:

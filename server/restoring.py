@@ -226,7 +226,8 @@ class Restorer:
         self._officer, self._unit = record[r.OFFICER], record[r.UNIT]
         self.counter, self.utc = record[r.COUNTER], record[r.UTC]
         self.cum_count, self.cum_total = record[r.CUM_COUNT], record[r.CUM_TOTAL]
-        self.sound, self._usual = schema.sound(record), _usual(record)
+        self.sound = schema.sound(record)
+        self._usual = self.sound or _usual(record)
         if self._usual:
             self._set_totals(self.cum_count, self.cum_total)
             begin = _begin(record[r.V], record[r.DEVICE], record[r.EPOCH])

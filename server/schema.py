@@ -153,8 +153,8 @@ REQUIRED: dict[int, tuple[int, ...]] = {
 _PLAIN = {key: (check.kind, check.low, check.high) for key, check in FIELDS.items() if isinstance(check, _Range)}
 _NEEDED = {kind: frozenset(keys) for kind, keys in REQUIRED.items()}
 _MORE = (r.VOID, r.CASE_CLOSED, r.PAYMENT_OUTCOME)  # kinds of which more is asked
-COMMON = (
-    r.V, r.DEVICE, r.EPOCH, r.SEQ, r.PREV, r.COUNTER, r.CUM_COUNT, r.CUM_TOTAL, r.UTC, r.CLOCK, r.KIND, r.OFFICER, r.UNIT
+COMMON = frozenset(
+    (r.V, r.DEVICE, r.EPOCH, r.SEQ, r.PREV, r.COUNTER, r.CUM_COUNT, r.CUM_TOTAL, r.UTC, r.CLOCK, r.KIND, r.OFFICER, r.UNIT)
 )  # fmt: skip
 _INT = {int}
 _CARD_USED = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
@@ -183,12 +183,19 @@ def _misfit(record: dict[int, Any], low: int = 0) -> int | None:
 
 
 def sound(record: dict[int, Any]) -> bool:
-    """Whether the keys that all records have are there and in range, and of this schema version."""
-    return (
-        record.get(r.V) == r.SCHEMA
-        and all(key in record for key in COMMON)
-        and _misfit({key: record[key] for key in COMMON}) is None
-    )
+    """Whether the keys that all records have are there and in range, and of this schema version, and nothing else is beside the body."""
+    if record.get(r.V) != r.SCHEMA:
+        return False
+    low = 0
+    for key, value in record.items():
+        if key < BODY:
+            plain = _PLAIN.get(key) if key in COMMON else None
+            if plain is None or type(value) is not plain[0]:
+                return False
+            if not plain[1] <= (value if plain[0] is int else len(value)) <= plain[2]:
+                return False
+            low += 1
+    return low == len(COMMON)
 
 
 def problem(record: dict[int, Any]) -> int | None:

@@ -1,7 +1,7 @@
 """A front: HTTP, checks and signatures in a process of its own, before the desk of `server.web.fronts`, which starts it.
 
 `python -m server.web.front FD`: FD is a socket to that process. The first frame on it is (configuration, listening socket); after that
-questions go out as (number, what, value) and come back as (number, reply, code). Ends with the socket.
+questions go out as [(number, what, value) …] and come back as [(number, reply, code) …]. Ends with the socket.
 """
 
 import asyncio
@@ -13,10 +13,14 @@ import sys
 from typing import Any
 
 from server import codes
+from server.batches import Batch
 from server.ingest.dispatch import Reply
 from server.web import app, fronts, serve
 from server.web.door import DoorProtocol, Told
 from server.web.pipes import Line, frame, read
+
+TOGETHER = 192
+"""Records that go to the writer in one frame while there are more to be checked: a commit costs it as much as writing some 100."""
 
 
 class Remote(Line):
@@ -27,6 +31,8 @@ class Remote(Line):
         self._fd = fd
         self._numbers = itertools.count()
         self._waiting: dict[int, Told] = {}
+        self._questions: list[tuple[int, str, Any]] = []
+        self._records = 0  # in them
 
     def heard(self, data: bytes) -> None:
         """Answers: [(number, reply, code) …]."""
@@ -46,7 +52,18 @@ class Remote(Line):
             return
         number = next(self._numbers)
         self._waiting[number] = told
-        self._send_now(frame((number, what, value)))
+        if not self._questions:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._questions.append((number, what, value))
+        self._records += len(value.raw) if isinstance(value, Batch) else 1
+        if self._records >= TOGETHER:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Ask what has gathered: when the event loop comes round, or as soon as it is worth a commit."""
+        questions, self._questions, self._records = self._questions, [], 0
+        if questions:
+            self._send_now(frame(questions))
 
     def _send_now(self, framed: bytes) -> None:
         """Send at once, not when the event loop comes round: the writer begins with it while more is checked here."""

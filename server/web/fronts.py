@@ -98,16 +98,18 @@ class _FrontLine(Line):
         self._tasks: set[asyncio.Task[None]] = set()
 
     def heard(self, data: bytes) -> None:
-        """A question."""
+        """Some questions."""
         self._desk.writer.post(data, self)
 
     def opened(self, letter: bytes) -> list[tuple[Any, Any]]:
-        """Of `server.web.writer.Asker`: the message of a question, if it is one."""
-        number, what, value = pickle.loads(letter)
-        if what == "say":
-            return [((number, isinstance(value, Batch)), value)]
-        self._loop.call_soon_threadsafe(self._begin, number, self._desk.counts())
-        return []
+        """Of `server.web.writer.Asker`: the messages among some questions."""
+        found = []
+        for number, what, value in pickle.loads(letter):
+            if what == "say":
+                found.append(((number, isinstance(value, Batch)), value))
+            else:
+                self._loop.call_soon_threadsafe(self._begin, number, self._desk.counts())
+        return found
 
     def told(self, results: list[Told]) -> None:
         """Of `server.web.writer.Asker`: the answers to several questions."""

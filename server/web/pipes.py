@@ -1,6 +1,6 @@
 """Frames between the server's own processes: four bytes of length, then a pickle. Both ends are this program.
 
-Questions go one by one to the desk's process, (number, what, value); answers come back in lists, those of a commit together.
+Questions go to the desk's process in lists, those of a moment together, and answers come back in lists, those of a commit together.
 """
 
 import asyncio
