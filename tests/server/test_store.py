@@ -6,7 +6,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
@@ -15,6 +17,7 @@ from protocol.errors import ServerError
 from server import codes
 from server.ledger import posting
 from server.store import audit
+from server.store import engine as engine_module
 from server.store import tables as t
 from server.store.engine import open_engine, reading, upgrade
 from server.web import writer as writer_module
@@ -26,6 +29,26 @@ def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) ->
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), t.metadata) == []
     upgrade(engine)  # again: nothing to do
+
+
+def test_a_database_of_before_knows_its_highest_case_numbers(tmp_path: Path) -> None:
+    """Migration 0008: as if every case had been counted."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(engine_module.MIGRATIONS))
+    engine = open_engine(f"sqlite:///{tmp_path / 'a.db'}", migrate=False)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0007")
+        for device in ("TSD-000001", "TSD-000002"):
+            head = "INSERT INTO heads (device, seq, hash, cum_count, cum_total, counter, utc, forks) VALUES (:device, 0, x'', 0, 0, 0, 0, 0)"
+            connection.execute(text(head), {"device": device})
+        for epoch, number in ((1, 3), (1, 9), (2, 4)):
+            case = "INSERT INTO cases (device, epoch, case_no, pv, offence, amount, utc) VALUES ('TSD-000001', :epoch, :number, '', '', 1, 1)"
+            connection.execute(text(case), {"epoch": epoch, "number": number})
+    upgrade(engine)
+    with reading(engine) as connection:
+        found = connection.execute(select(t.heads.c.device, t.heads.c.last_case).order_by(t.heads.c.device)).all()
+    assert [tuple(row) for row in found] == [("TSD-000001", 9), ("TSD-000002", 0)]
 
 
 def test_sqlite_is_in_wal_mode_and_syncs_fully(tmp_path: Path) -> None:
