@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,3 +33,19 @@ def test_both_encoders_give_the_same_bytes(value: Any) -> None:
 def test_the_encoder_of_replies_and_sets_gives_them_too(value: Any) -> None:
     """Text keys included, as parameter sets have them: in the order of their bytes, the shorter first."""
     assert strict.encode(value) == cbor.encode(value)
+
+
+def test_numbers_that_are_ready_made_are_the_others() -> None:
+    for value in (
+        *range(strict.SHORT + 300),
+        *(1 << bit for bit in range(64)),
+        *((1 << bit) - 1 for bit in range(1, 65)),
+    ):
+        assert strict.uint(value) == cbor.encode(value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(INTS.filter(lambda n: n >= 0), st.integers(0, 2**256 - 1)), st.integers(0, 2**256 - 1))
+def test_a_signature_s_two_numbers_are_der_as_the_library_writes_it(first: int, second: int) -> None:
+    raw = first.to_bytes(32, "big") + second.to_bytes(32, "big")
+    assert envelope._der(raw) == encode_dss_signature(first, second)
