@@ -258,6 +258,8 @@ def _gap_accepted() -> Any:
 
     def sort(connection: Any, message: Any, head: Any, now: int) -> Any:
         intake = plain(connection, message, head, now)
+        if intake.whole:
+            intake.whole, intake.draft, intake.new = False, None, list(message.entries)
         intake.new = intake.new[1:] or intake.new
         return intake
 
