@@ -20,6 +20,7 @@ _U64 = 1 << 64
 _uint, _SMALL, _SHORT = strict.uint, strict.SMALL, strict.SHORT
 _NUMBERS = (r.V, r.EPOCH, r.SEQ, r.COUNTER, r.CUM_COUNT, r.CUM_TOTAL, r.UTC, r.CLOCK, r.KIND, r.OFFICER)
 _APPROVING = (r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT)
+_PLAIN = (int, str, bytes, bool)  # types of values that are carried on
 _MAP = [bytes((0xA0 | size,)) if size < 24 else bytes((0xB8, size)) for size in range(64)]
 
 
@@ -45,8 +46,9 @@ def sliced(payload: bytes, mark: strict.Mark) -> Body:
 def gathered(item: dict[int, Any]) -> Body | None:
     """The body of an expanded wire map; None if it holds what no body does."""
     try:
-        keys = sorted(key for key in item if key >= BODY)
-        return len(keys), b"".join([strict.uint(key) + strict.encode(item[key]) for key in keys])
+        keys = sorted([key for key in item if key >= BODY])
+        encode, uint = strict.encode, strict.uint
+        return len(keys), b"".join([uint(key) + encode(item[key]) for key in keys])
     except (TypeError, OverflowError, UnicodeEncodeError):
         return None
 
@@ -128,14 +130,23 @@ class Restorer:
             self._body = many, self._payload[begin:end]
         left = wire.CARRIED in item
         if left:
-            for seq, said in self._said:
-                wire.remember(self._carried, {**said, r.SEQ: seq})
-            self._said = []
+            self._remember()
         if not left and (not digests or all(key in item for key in digests)):
             return item
         expanded = wire.expand(item, self._carried, digests, self._device)
         self._body = gathered(expanded)
         return expanded
+
+    def _remember(self) -> None:
+        """`protocol.wire.remember` of the records that are not yet in there."""
+        carried = self._carried
+        for seq, said in self._said:
+            for key, value in said.items():
+                if key >= BODY and type(value) in _PLAIN:
+                    carried[key] = value
+            if said[r.KIND] == r.PAYMENT_INTENT:
+                carried[r.INTENT] = seq
+        self._said.clear()
 
     def follow(self, item: dict[int, Any]) -> bytes | None:
         """The CBOR of the record of what `whole_body` gave, the short way, checked as `schema.restorable` does.
