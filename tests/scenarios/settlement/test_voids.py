@@ -12,7 +12,7 @@ import pytest
 
 from protocol import sync as m
 from server.acquirer import outbox, voids
-from server.ingest.work import Work
+from server.ingest.voiding import Voiding
 from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.parts import HOW
@@ -164,6 +164,7 @@ def test_a_build_that_gives_back_without_an_opposite_entry_is_caught() -> None:
 def test_a_build_that_forgets_the_reversal_is_caught() -> None:
     def reverse(self: Any) -> None:
         for row in self._reversals:
-            voids.end(self._connection, (row["device"], row["epoch"], row["intent"]), 2, "00", self._now)
+            identity = (row["device"], row["epoch"], row["intent"])
+            voids.end(self._work.connection, identity, 2, "00", self._work.now)
 
-    assert _broken(mock.patch.object(Work, "reverse", reverse))
+    assert _broken(mock.patch.object(Voiding, "reverse", reverse))
