@@ -222,3 +222,16 @@ def test_a_check_that_fails_is_one_request_s_trouble(front: Front, monkeypatch: 
         sock.sendall(request())
         assert response(stream)[0] == 200
     assert front.in_hand() == 0
+
+
+def test_a_front_that_is_told_to_end_answers_what_is_in_hand(front: Front) -> None:
+    front.desk.at_once = False
+    with front.connect() as sock, sock.makefile("rb") as stream:
+        sock.sendall(request())
+        wait_for(lambda: front.desk.waiting)
+        front.server.should_exit = True
+        wait_for(lambda: not any(server.is_serving() for server in front.server.servers))
+        front.desk.release()
+        status, headers, _ = response(stream)
+        assert (status, headers.get("connection")) == (200, "close")
+        assert response(stream)[0] == 0
