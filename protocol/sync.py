@@ -81,13 +81,15 @@ RESULT_REF = 6  # acquirer's reference
 # BATCH
 FIRST_SEQ = 40
 PREV_HASH = 41
-RECORDS = 42  # [wire map …], see protocol.wire
-SIGNATURES = 43  # {index: bstr 64} of payment outcomes
+RECORDS = 42  # bstr, see protocol.batch; release 0.1.0: [wire map …], see protocol.wire
+SIGNATURES = (
+    43  # bstr: those of payment outcomes and voids in a row, 64 bytes each; {index: bstr 64} where one has none
+)
 SEALED = 44  # {index: bstr} sealed card data (COSE_Encrypt0)
 PRIVATE = 45  # {index: bstr} encrypted personal data of reports
 CUM_COUNT = 46  # running totals before the batch's first record
 CUM_TOTAL = 47
-SHARED = 49  # {SEALED: bstr, PRIVATE: bstr}: what each of those blobs begins with, left out there
+SHARED = 49  # {SEALED: frame, PRIVATE: frame}: what those blobs share and leave out, see protocol.wire
 GAP = 48  # uint: the records from this one to the one before FIRST_SEQ are lost for good; a gap record (kind 20) says so too
 
 # CLOSE and RECON

@@ -1,114 +1,55 @@
-"""Records as they cross the wire: without what the receiver recomputes (design §3, §4).
+"""Records and blobs as they cross the wire: without what the receiver recomputes or was told already (design §3, §4).
 
-`shrink(record, previous, carried, attached)` leaves out device, epoch, sequence, previous hash and running totals always; schema
-version, officer, unit and clock quality when they equal the previous record's; the secure element's counter when it is the previous
-one's plus one; the time is sent as the difference to the previous record's. `restore` is its exact inverse: the hash is over the
-restored record, so a receiver that restores wrongly notices at once. `previous` is None for the first record of a batch: everything
-but what the batch's header says is then sent.
+Left out of a record are always device, epoch, sequence, previous hash and running totals; schema version, officer, unit and clock
+quality when they equal the previous record's; the secure element's counter when it is the previous one's plus one; the time is said as
+the difference to the previous record's. `restore` puts them back: the hash is over the restored record, so a receiver that
+restores wrongly notices at once. The first record of a batch has no previous one: everything but what the batch's header says is then
+said. How the rest of a record is told: `protocol.batch`.
 
-Of the body it leaves out the digest of a blob that travels beside the record (`attached`), and what an earlier record of the
-batch said last under the same key (`carried`): the numbers of those keys stand in one byte string under the wire key 0. There a
-report's number follows from device and case, and a payment's identity from the last intent. `expand` puts all that back, before
-`restore`. A batch of release 0.1.0 uses none of it and is read all the same.
+Blobs of one kind resemble each other: `frame` finds what they all begin with and what they all have a few bytes further on, `unframe`
+puts it back.
 """
-
-from typing import TYPE_CHECKING
 
 from protocol import records as r
 from protocol.errors import FormatError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 _DROPPED = (r.DEVICE, r.EPOCH, r.SEQ, r.PREV, r.CUM_COUNT, r.CUM_TOTAL)
 _SAME = (r.V, r.CLOCK, r.OFFICER, r.UNIT)
+_WIDEST = 8  # bytes between what blobs begin with and what else they share
 
 
-CARRIED = 0  # bstr: keys whose values are those of earlier records
-_BODY = 20
+def _alike(blobs: "list[bytes]", start: int) -> bytes:
+    """What all blobs have from `start` on."""
+    first = blobs[0]
+    end = min([len(blob) for blob in blobs])
+    size = start
+    while size < end and all([blob[size] == first[size] for blob in blobs]):
+        size += 1
+    return first[start:size]
 
 
-def _report(device: str, case: object) -> "str | None":
-    """The number that the terminal gives a case's report."""
-    return device[-6:] + "-%05d" % case if isinstance(case, int) else None
+def frame(blobs: "list[bytes]") -> list:
+    """[beginning, gap, middle] that two blobs or more share: `middle` follows `gap` bytes after `beginning`. Of fewer, nothing."""
+    if len(blobs) < 2:
+        return []
+    begin = _alike(blobs, 0)
+    best = [begin, 0, b""]
+    for gap in range(1, _WIDEST + 1):
+        middle = _alike(blobs, len(begin) + gap)
+        if len(middle) > len(best[2]):
+            best = [begin, gap, middle]
+    return best
 
 
-def remember(carried: dict, record: dict) -> None:
-    """Take over what later records of the batch may leave out."""
-    for key in record:
-        if key >= _BODY and isinstance(record[key], (int, str, bytes)):
-            carried[key] = record[key]
-    if record[r.KIND] == r.PAYMENT_INTENT:
-        carried[r.INTENT] = record[r.SEQ]
+def strip(frame: list, blob: bytes) -> bytes:
+    """`blob` without what `frame` says."""
+    at = len(frame[0])
+    return blob[at : at + frame[1]] + blob[at + frame[1] + len(frame[2]) :]
 
 
-def shrink(record: dict, previous: "dict | None", carried: "dict | None" = None, attached: "list | tuple" = ()) -> dict:
-    """The wire map of `record`; with `carried` (empty before a batch's first record) it is brought up to date."""
-    out = {}
-    left = []
-    for key in record:
-        if key in _DROPPED or key in attached:
-            continue
-        if carried is not None and key >= _BODY:
-            known = _report(record[r.DEVICE], record.get(r.CASE)) if key == r.PV else carried.get(key)
-            if known is not None and known == record[key] and isinstance(record[key], (int, str, bytes)):
-                left.append(key)
-                continue
-        if previous is not None:
-            if key in _SAME and previous[key] == record[key]:
-                continue
-            if key == r.COUNTER and record[key] == previous[key] + 1:
-                continue
-            if key == r.UTC:
-                if record[key] != previous[key]:
-                    out[key] = record[key] - previous[key]
-                continue
-        out[key] = record[key]
-    if carried is not None:
-        remember(carried, record)
-        if left:
-            out[CARRIED] = bytes(sorted(left))
-    return out
-
-
-def expand(wire: dict, carried: dict, digests: dict, device: str) -> dict:
-    """A wire map with the body whole again. `digests` {key: SHA-256} of the blobs beside it. Raises FormatError (FMT-080)."""
-    left = wire.get(CARRIED, b"")
-    if not left and not digests:
-        return wire
-    out = dict(wire)
-    out.pop(CARRIED, None)
-    if not isinstance(left, bytes):
-        raise FormatError("wire record's list of carried keys is none", "FMT-080")
-    for key in left:
-        if key in out or key < _BODY or (key != r.PV and key not in carried):
-            raise FormatError("wire record carries on what was not said", "FMT-080", detail=key)
-        if key != r.PV:
-            out[key] = carried[key]
-    if r.PV in left:
-        number = _report(device, out.get(r.CASE))
-        if number is None:
-            raise FormatError("wire record leaves out a report's number without a case", "FMT-080")
-        out[r.PV] = number
-    for key in digests:
-        if key not in out:
-            out[key] = digests[key]
-    return out
-
-
-def shared(blobs: "Iterable[bytes]") -> bytes:
-    """What two blobs or more all begin with; of one alone nothing."""
-    found: "bytes | None" = None
-    count = 0
-    for blob in blobs:
-        count += 1
-        if found is None:
-            found = blob
-        size = 0
-        while size < len(found) and size < len(blob) and found[size] == blob[size]:
-            size += 1
-        found = found[:size]
-    return b"" if found is None or count < 2 else found
+def unframe(frame: list, rest: bytes) -> bytes:
+    """The blob of which `strip` left `rest`."""
+    return frame[0] + rest[: frame[1]] + frame[2] + rest[frame[1] :]
 
 
 def restore(wire: dict, previous: "dict | None", head: dict) -> dict:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from protocol import batch, wire
 from protocol import records as r
 from protocol import sync as s
 from protocol.errors import FormatError
@@ -20,6 +21,8 @@ from server.store.devices import Device
 MAX_RECORDS = 256
 MAX_SEALED = 999  # bytes: one LLLVAR field of ISO 8583
 MAX_PRIVATE = 4096
+MAX_RESTORED = 1 << 19  # bytes of a batch's records: what is told in a few may be long
+SIGNED = (r.PAYMENT_OUTCOME, r.VOID)  # money: signed one by one
 Find = Callable[[str], Device | None]
 
 
@@ -200,35 +203,35 @@ def _hello(device: Device, p: dict[int, Any]) -> Hello:
     )
 
 
-def _attachments(p: dict[int, Any], key: int, count: int, high: int, low: int = 1) -> dict[int, bytes]:
+Blobs = dict[int, bytes]
+
+
+def _attachments(p: dict[int, Any], key: int, high: int) -> Blobs:
     """The blobs under `key` by record, each whole again."""
     found = p.get(key, {})
-    _need(isinstance(found, dict), "attachments")
-    begin = p.get(s.SHARED, {}).get(key, b"")
-    if begin:
-        _need(all(isinstance(blob, bytes) for blob in found.values()) and len(begin) <= high, "attachment")
-        found = {index: begin + blob for index, blob in found.items()}
+    _need(isinstance(found, dict) and all(isinstance(blob, bytes) for blob in found.values()), "attachments")
+    frame = p.get(s.SHARED, {}).get(key)
+    if frame is not None:
+        kinds = [type(part) for part in frame] if isinstance(frame, list) else []
+        _need(kinds == [bytes, int, bytes] and 0 <= frame[1] <= high, "what attachments share")
+        _need(len(frame[0]) + len(frame[2]) <= high, "what attachments share")
+        found = {index: wire.unframe(frame, blob) for index, blob in found.items()}
     for index, blob in found.items():
-        _need(_is_uint(index) and index < count and isinstance(blob, bytes) and low <= len(blob) <= high, "attachment")
+        _need(_is_uint(index) and index < MAX_RECORDS and 1 <= len(blob) <= high, "attachment")
     return found
 
 
 def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[strict.Mark] | None = None) -> Batch:
     """`marks` say where the records' bodies stand in `payload`, see `server.restoring`."""
-    records = p.get(s.RECORDS)
-    _need(isinstance(records, list) and 1 <= len(records) <= MAX_RECORDS, "records")
-    assert isinstance(records, list)
     first = p.get(s.FIRST_SEQ)
     _need(_is_uint(first) and first != 0, "first sequence")
     _need(isinstance(p.get(s.PREV_HASH), bytes) and len(p[s.PREV_HASH]) == 32, "previous hash")
     _need(_is_uint(p.get(s.GAP, 0)) and p.get(s.GAP, 0) < first, "gap")
     _need(_is_uint(p.get(s.CUM_COUNT)) and _is_uint(p.get(s.CUM_TOTAL), 10**15), "running totals")
     shared = p.get(s.SHARED, {})
-    _need(isinstance(shared, dict) and shared.keys() <= {s.SEALED, s.PRIVATE}, "shared beginnings")
-    _need(all(isinstance(value, bytes) for value in shared.values()), "shared beginnings")
-    signatures = _attachments(p, s.SIGNATURES, len(records), 64, 64)
-    sealed = _attachments(p, s.SEALED, len(records), MAX_SEALED)
-    private = _attachments(p, s.PRIVATE, len(records), MAX_PRIVATE)
+    _need(isinstance(shared, dict) and shared.keys() <= {s.SEALED, s.PRIVATE}, "what attachments share")
+    sealed = _attachments(p, s.SEALED, MAX_SEALED)
+    private = _attachments(p, s.PRIVATE, MAX_PRIVATE)
     head = {
         r.DEVICE: device.device,
         r.EPOCH: p[s.EPOCH],
@@ -237,49 +240,99 @@ def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[
         r.CUM_COUNT: p[s.CUM_COUNT],
         r.CUM_TOTAL: p[s.CUM_TOTAL],
     }
-    restorer = restoring.Restorer(head, payload, marks)
-    entries = []
-    for index, item in enumerate(records):
-        entry = _restore(device, restorer, index, item, signatures.get(index), sealed.get(index), private.get(index))
-        entries.append(entry)
-        restorer.advance(entry.hash)
+    records = p.get(s.RECORDS)
+    if isinstance(records, bytes):
+        restored = _told(restoring.Restorer(head, payload, None), records, sealed, private)
+    else:
+        restored = _mapped(restoring.Restorer(head, payload, marks), records)
+    signatures = _signatures(p.get(s.SIGNATURES, {}), [record for record, _, _ in restored])
+    _need(max([*signatures, *sealed, *private], default=0) < len(restored), "attachments")
+    entries = [
+        _entry(device, *found, signatures.get(index), sealed.get(index), private.get(index))
+        for index, found in enumerate(restored)
+    ]
     return Batch(
         device, p[s.NONCE], p[s.EPOCH], p[s.FIRST_SEQ], p[s.PREV_HASH], p[s.CUM_COUNT], p[s.CUM_TOTAL],
         tuple(entries), p.get(s.GAP, 0),
     )  # fmt: skip
 
 
-def _restore(
+Restored = tuple[dict[int, Any], bytes, bytes]
+"""A record, its CBOR, its hash."""
+
+
+def _mapped(restorer: restoring.Restorer, records: Any) -> list[Restored]:
+    """The records of a batch of release 0.1.0: a list of wire maps."""
+    _need(isinstance(records, list) and 1 <= len(records) <= MAX_RECORDS, "records")
+    found = []
+    for index, item in enumerate(records):
+        _need(isinstance(item, dict) and schema.restorable(item), "record")
+        try:
+            found.append(restorer.next(item, restorer.sliced(index)))
+        except FormatError as error:
+            raise _beyond(index, error) from error
+    return found
+
+
+def _told(restorer: restoring.Restorer, data: bytes, sealed: Blobs, private: Blobs) -> list[Restored]:
+    """The records of a batch as `protocol.batch` tells them."""
+    course = batch.Course(restorer.device)
+    found: list[Restored] = []
+    at = size = 0
+    while at < len(data):
+        index = len(found)
+        digests = _digests(sealed.get(index), private.get(index))
+        try:
+            told = batch.hear(course, data, at, digests, strict.decode_prefix)
+            _need(schema.restorable(told.item), "record")
+            found.append(restorer.next(told.item, restoring.gathered(told.item)))
+        except FormatError as error:
+            raise _beyond(index, error) from error
+        course.go_on(found[-1][0], told.at, told.beside)
+        at, size = told.end, size + len(found[-1][1])
+        _need(len(found) <= MAX_RECORDS and size <= MAX_RESTORED, "records")
+    _need(bool(found), "records")
+    return found
+
+
+def _beyond(index: int, error: FormatError) -> codes.RefusedError:
+    return codes.RefusedError(codes.MALFORMED, f"record {index + 1} of the batch cannot be restored ({error.code})")
+
+
+def _digests(sealed: bytes | None, private: bytes | None) -> dict[int, bytes]:
+    """The digests that are not told because their blobs travel beside the record."""
+    blobs = ((r.SEALED, sealed), (r.PRIVATE, private))
+    return {key: hashlib.sha256(blob).digest() for key, blob in blobs if blob is not None}
+
+
+def _signatures(found: Any, records: list[dict[int, Any]]) -> Blobs:
+    """Signatures by record; in a row they are those of the records that need one."""
+    if isinstance(found, bytes):
+        money = [index for index, record in enumerate(records) if record[r.KIND] in SIGNED]
+        _need(len(found) == 64 * len(money), "signatures")
+        return {index: found[64 * n : 64 * n + 64] for n, index in enumerate(money)}
+    _need(isinstance(found, dict), "signatures")
+    for index, value in found.items():
+        _need(_is_uint(index) and isinstance(value, bytes) and len(value) == 64, "signatures")
+    return found
+
+
+def _entry(
     device: Device,
-    restorer: restoring.Restorer,
-    index: int,
-    item: Any,
+    record: dict[int, Any],
+    data: bytes,
+    digest: bytes,
     signature: bytes | None,
     sealed: bytes | None,
     private: bytes | None,
 ) -> Entry:
-    _need(isinstance(item, dict), "record")
-    try:
-        item = restorer.whole_body(index, item, _digests(item, sealed, private))
-        _need(schema.restorable(item), "record")
-        record, data = restorer.restore(item)
-    except FormatError as error:
-        what = f"record {index + 1} of the batch cannot be restored ({error.code})"
-        raise codes.RefusedError(codes.MALFORMED, what) from error
     rejected = _judge(device, record, data, signature)
     notice = None
     if sealed is not None and hashlib.sha256(sealed).digest() != record.get(r.SEALED):
         sealed, notice = None, codes.SEALED_DIFFERS
     if private is not None and hashlib.sha256(private).digest() != record.get(r.PRIVATE):
         private, notice = None, codes.SEALED_DIFFERS
-    digest = hashlib.sha256(data).digest()
     return Entry(record[r.SEQ], record, data, digest, signature, rejected, notice, sealed, private)
-
-
-def _digests(item: dict[int, Any], sealed: bytes | None, private: bytes | None) -> dict[int, bytes]:
-    """The digests that a record leaves out because their blobs travel beside it."""
-    blobs = ((r.SEALED, sealed), (r.PRIVATE, private))
-    return {key: hashlib.sha256(blob).digest() for key, blob in blobs if blob is not None and key not in item}
 
 
 def _judge(device: Device, record: dict[int, Any], data: bytes, signature: bytes | None) -> str | None:
@@ -288,7 +341,7 @@ def _judge(device: Device, record: dict[int, Any], data: bytes, signature: bytes
         return codes.UNKNOWN_KIND
     if schema.problem(record) is not None:
         return codes.BAD_RECORD
-    if record[r.KIND] in (r.PAYMENT_OUTCOME, r.VOID):  # money: signed one by one
+    if record[r.KIND] in SIGNED:
         header = envelope.protected_header(s.TYPE_OUTCOME, device.device.encode())
         if signature is None or not envelope.holds(device.public_key, header, data, signature):
             return codes.BAD_OUTCOME_SIGNATURE

@@ -1,12 +1,13 @@
 """Records of a batch restored in a row, and their CBOR put together from what was received instead of being encoded anew.
 
-`protocol.wire.restore` adds the keys below 20 that the wire leaves out; the body, from key 20 on, stands in the message as it stands
-in the record, because both are deterministic and sorted, unless `protocol.wire.expand` adds to it: then it is put together key by key.
+`protocol.wire.restore` adds the keys below 20 that the wire leaves out. The body, from key 20 on, stands in a wire map of release 0.1.0 as
+it stands in the record, because both are deterministic and sorted; that of a record told by `protocol.batch` is put together key by key.
 So a record's CBOR is: head of the map, common keys, the body's bytes. A record whose common keys follow from the one before, as most
 do, takes the short way; any other goes through `wire.restore` and, if it is in any way unusual, is encoded as a whole. A test compares
 both ways with `wire.restore` and `protocol.cbor.encode`.
 """
 
+import hashlib
 from functools import lru_cache
 from typing import Any
 
@@ -42,7 +43,7 @@ def sliced(payload: bytes, mark: strict.Mark) -> Body:
 
 
 def gathered(item: dict[int, Any]) -> Body | None:
-    """The body of an expanded wire map; None if it holds what no body does."""
+    """The body of a record that was told; None if it holds what no body does."""
     try:
         keys = sorted(key for key in item if key >= BODY)
         return len(keys), b"".join([strict.uint(key) + strict.encode(item[key]) for key in keys])
@@ -100,41 +101,33 @@ class Restorer:
         self._marks = marks
         self._previous: dict[int, Any] | None = None
         self._usual = False  # whether the previous record is
-        self._body: Body | None = None  # of the record in hand
-        self._carried: dict[int, Any] = {}  # what the records before may have left unsaid
-        self._said: list[dict[int, Any]] = []  # those that are not yet in there: most batches never need it
 
-    def whole_body(self, index: int, item: dict[int, Any], digests: dict[int, bytes]) -> dict[int, Any]:
-        """Wire map `index` with what earlier records of the batch and the blobs beside it say. FormatError as `protocol.wire.expand`."""
-        self._body = sliced(self._payload, self._marks[index]) if self._marks else None
-        left = wire.CARRIED in item
-        if left:
-            for record in self._said:
-                wire.remember(self._carried, record)
-            self._said = []
-        if not left and (not digests or all(key in item for key in digests)):
-            return item
-        expanded = wire.expand(item, self._carried, digests, self._head[r.DEVICE])
-        self._body = gathered(expanded)
-        return expanded
+    @property
+    def device(self) -> str:
+        """Whose records these are."""
+        return self._head[r.DEVICE]
 
-    def restore(self, item: dict[int, Any]) -> tuple[dict[int, Any], bytes]:
-        """(record, its CBOR) of what `whole_body` gave. FormatError as `protocol.wire.restore`."""
-        body, before = self._body, self._previous
+    def sliced(self, index: int) -> Body | None:
+        """The body of wire map `index` where it stands in the message."""
+        return sliced(self._payload, self._marks[index]) if self._marks else None
+
+    def next(self, item: dict[int, Any], body: Body | None) -> tuple[dict[int, Any], bytes, bytes]:
+        """(record, its CBOR, its hash) of the next wire map. FormatError as `protocol.wire.restore`."""
+        record, data = self._restore(item, body)
+        digest = hashlib.sha256(data).digest()
+        head = self._head
+        head[r.SEQ], head[r.PREV] = record[r.SEQ] + 1, digest
+        head[r.CUM_COUNT], head[r.CUM_TOTAL] = record[r.CUM_COUNT], record[r.CUM_TOTAL]
+        return record, data, digest
+
+    def _restore(self, item: dict[int, Any], body: Body | None) -> tuple[dict[int, Any], bytes]:
+        before = self._previous
         if body is None or before is None or not self._usual:
             return self._whole(item, body)
         shared = len(item) - body[0]  # keys below the body: the kind, and the time if it went on
         if shared > 2 or (shared == 2 and r.UTC not in item) or len(item) > 40:
             return self._whole(item, body)
         return self._follow(before, item, body)
-
-    def advance(self, digest: bytes) -> None:
-        """Go on after a record of this hash."""
-        assert self._previous is not None
-        head, previous = self._head, self._previous
-        self._said.append(previous)
-        head[r.SEQ], head[r.PREV] = previous[r.SEQ] + 1, digest
-        head[r.CUM_COUNT], head[r.CUM_TOTAL] = previous[r.CUM_COUNT], previous[r.CUM_TOTAL]
 
     def _whole(self, item: dict[int, Any], body: Body | None) -> tuple[dict[int, Any], bytes]:
         record = wire.restore(item, self._previous, self._head)

@@ -12,6 +12,7 @@ base64.
 """
 
 import base64
+import hashlib
 import json
 from collections import Counter
 from typing import Any
@@ -26,6 +27,7 @@ from sim.worlds.simulation.device import BATCH_BYTES
 from sim.worlds.simulation.factory import DRIVERS, device_name, factory
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.run import Plan, Simulation
+from tests.support import told
 
 FINES = 40
 SYNC_EVERY = 10  # the limits of what may be stored offline demand it
@@ -71,10 +73,12 @@ class _Tap:
                 size = len(cbor2.dumps(said[key])) + 2 if key in said else 0
                 self.parts[name] += size
                 rest -= size
-            for record in said[s.RECORDS]:
-                size = len(cbor2.dumps(record))
+            told_in = told.pieces(said, device_name(0), _sha256)
+            for record, size in told_in:
                 self.parts["record " + _kind(record)] += size
                 rest -= size
+            said = {**said, s.RECORDS: [_plain(record) for record, _ in told_in]}
+            self.payloads[-1] = (kind, said)
         for key, name in ((s.CLEARED, "receipts of erasure"), (s.RESULTS, "results")):
             if key in said:
                 size = len(cbor2.dumps(said[key])) + 2
@@ -85,6 +89,16 @@ class _Tap:
 
 _ORDER = list(vars(r))
 _KINDS = {vars(r)[name]: name for name in _ORDER[_ORDER.index("PROVISIONED") : _ORDER.index("CARD_DATA_ERASED") + 1]}
+
+
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def _plain(record: dict[int, Any]) -> dict[int, Any]:
+    """A record as JSON would have it: without what stands in the batch's head, or beside it."""
+    left_out = (r.DEVICE, r.EPOCH, r.SEQ, r.PREV, r.CUM_COUNT, r.CUM_TOTAL, r.SEALED, r.PRIVATE)
+    return {key: value for key, value in record.items() if key not in left_out}
 
 
 def _kind(record: dict[int, Any]) -> str:
