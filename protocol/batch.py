@@ -1,7 +1,7 @@
 """The records of a batch as one byte string: of each is told only how it differs from what the ones before let one expect.
 
 Both sides keep a `Course` of the batch. It remembers, by kind, the two records used last as a base, and the last case, payment and
-amount spoken of. A record is then
+amount spoken of. Of the commonest kinds there is a base from the beginning, which has keys and no values (`_KEYS`). A record is then
 
     head     1 byte: bits 0-4 the kind (0: it is among the own fields), bit 5 time, bit 6 differences, bit 7 own fields
     time     seconds since the record before, not 0: CBOR integer
@@ -34,6 +34,23 @@ _SAME = (r.V, r.CLOCK, r.OFFICER, r.UNIT)
 _DIGESTS = (r.SEALED, r.PRIVATE)
 _SPOKEN_OF = (r.CASE, r.INTENT, r.AMOUNT)
 _BASES = 2
+_KEYS = {
+    r.LICENCE_READ: (r.VERDICT, r.LICENCE_TOKEN, r.FINDINGS),
+    r.NOTICE: (r.CASE, r.PV, r.OFFENCE, r.TARIFF, r.AMOUNT, r.POINTS, r.PLACE),
+    r.ACKNOWLEDGED: (r.CASE,),
+    r.PAYMENT_INTENT: (r.CASE, r.AMOUNT),
+    r.PAYMENT_OUTCOME: (
+        r.CASE, r.AMOUNT, r.OUTCOME, r.REASON, r.INTENT, r.AID, r.LAST4, r.SCHEME, r.TVR, r.CID, r.CRYPTOGRAM, r.ATC, r.CARD_TOKEN,
+        r.HOLDER,
+    ),
+    r.AUTHORISATION_RESULT: (r.CASE, r.PV, r.AMOUNT, r.OUTCOME, r.REASON, r.INTENT, r.AUTH_CODE),
+    r.LICENCE_DISPOSITION: (r.CASE, r.DISPOSITION),
+    r.RECEIPT_PRINTED: (r.CASE, r.COPY),
+    r.CASE_CLOSED: (r.CASE, r.CLOSURE),
+    r.CARD_DATA_ERASED: (r.INTENTS, r.RECEIPT),
+}  # fmt: skip
+"""Part of the protocol: another list is another form of batch."""
+
 _MANY = 6  # with more differences than these a record is another sort of its kind
 _MOST = 1 << 32
 _NOTHING = object()  # expected
@@ -58,6 +75,8 @@ class Course:
 
     def bases(self, kind: int) -> "list[dict]":
         """Records that one of this kind may be told by, the one used last first."""
+        if kind not in self._bases and kind in _KEYS:
+            self._bases[kind] = [dict([(key, _NOTHING) for key in _KEYS[kind]])]
         return self._bases.get(kind, [])
 
     def expected(self, kind: int, base: dict, key: int, case: object) -> object:

@@ -48,12 +48,17 @@ HEAD_SEQ = 4
 HEAD_HASH = 5
 FIRST_RETAINED = 6
 FIRMWARE = 7
-SETS = 8  # {kind: version}
+SETS = 8  # {place of the kind in SET_KINDS, or its name: version}
 UTC = 9
 CLOCK = 10
 HEALTH = 11  # {text: uint}
 TROUBLE = 12  # text: the code because of which the terminal cannot go on; it asks for a new epoch
 APPROVAL = 13  # bstr: the approval of its epoch, shown to a server that does not know the epoch (any more)
+FORM = 14  # uint: in which form it takes what the server says; absent: 1, that of release 0.1.0
+SHORT_FORM = (
+    2  # RESULTS without epoch (the session's) and reference (it derives from the payment), CLEARED of payments alone
+)
+SET_KINDS = ("tariff", "emv", "trust", "officers", "limits")  # of parameter sets
 
 # WELCOME and ACK
 ACKED_SEQ = 20
@@ -68,7 +73,7 @@ NEW = 28
 DUPLICATES = 29
 REJECTED = 30  # [[seq, code] …]
 VOIDS = 38  # [{RESULT_*} …] ends of voids not yet seen back as a record; RESULT_OUTCOME is records.VOID_DONE or VOID_REFUSED
-CLEARED = 31  # bstr COSE_Sign1: payload {DEVICE, EPOCH, SERVER_UTC, CLEARED: [[intent, acquirer's reference] …]}
+CLEARED = 31  # bstr COSE_Sign1: payload {DEVICE, EPOCH, SERVER_UTC, CLEARED: [intent …]}; form 1: [[intent, acquirer's reference] …]
 
 # a result
 RESULT_EPOCH = 1

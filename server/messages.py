@@ -43,6 +43,7 @@ class Hello:
     health: dict[str, int]
     trouble: str = ""  # the code because of which it cannot go on
     approval: bytes = b""  # of its epoch, COSE_Sign1
+    form: int = 1  # in which it takes the reply
 
 
 class Entry(NamedTuple):
@@ -72,6 +73,7 @@ class Batch:
     cum_total: int
     entries: tuple[Entry, ...]
     gap: int = 0  # records from this one to `first_seq` - 1 are lost; 0: none
+    form: int = 1  # in which its terminal takes the reply
 
 
 @dataclass(frozen=True)
@@ -179,13 +181,15 @@ def _hello(device: Device, p: dict[int, Any]) -> Hello:
     _need(_is_uint(p.get(s.FIRST_RETAINED)), "first retained")
     _need(isinstance(p.get(s.FIRMWARE), str) and len(p[s.FIRMWARE]) <= 64, "firmware")
     _need(_is_uint(p.get(s.UTC), 1 << 40) and _is_uint(p.get(s.CLOCK), 2), "clock")
-    sets, health = p.get(s.SETS, {}), p.get(s.HEALTH, {})
+    sets, health = _named(p.get(s.SETS, {})), p.get(s.HEALTH, {})
     for value, what in ((sets, "sets"), (health, "health")):
         _need(isinstance(value, dict) and len(value) <= 32, what)
         _need(all(isinstance(k, str) and len(k) <= 32 and _is_uint(v) for k, v in value.items()), what)
     trouble, approval = p.get(s.TROUBLE, ""), p.get(s.APPROVAL, b"")
     _need(isinstance(trouble, str) and len(trouble) <= 8, "trouble")
     _need(isinstance(approval, bytes) and len(approval) <= 512, "approval")
+    form = p.get(s.FORM, 1)
+    _need(_is_uint(form) and form > 0, "form")
     return Hello(
         device,
         p[s.NONCE],
@@ -200,7 +204,16 @@ def _hello(device: Device, p: dict[int, Any]) -> Hello:
         health,
         trouble,
         approval,
+        form,
     )
+
+
+def _named(sets: Any) -> Any:
+    """Versions by the kinds' names."""
+    if not isinstance(sets, dict):
+        return sets
+    kinds = s.SET_KINDS
+    return {kinds[key] if _is_uint(key) and key < len(kinds) else key: version for key, version in sets.items()}
 
 
 Blobs = dict[int, bytes]
@@ -253,7 +266,7 @@ def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[
     ]
     return Batch(
         device, p[s.NONCE], p[s.EPOCH], p[s.FIRST_SEQ], p[s.PREV_HASH], p[s.CUM_COUNT], p[s.CUM_TOTAL],
-        tuple(entries), p.get(s.GAP, 0),
+        tuple(entries), p.get(s.GAP, 0), s.SHORT_FORM if isinstance(records, bytes) else 1,
     )  # fmt: skip
 
 

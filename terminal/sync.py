@@ -135,7 +135,7 @@ class Sync:
         journal = self._journal
         for result in message.get(m.RESULTS, ()):
             intent = result[m.RESULT_INTENT]
-            if result[m.RESULT_EPOCH] != journal.epoch or intent not in journal.view.provisional:
+            if result.get(m.RESULT_EPOCH, journal.epoch) != journal.epoch or intent not in journal.view.provisional:
                 continue
             case, amount, pv = journal.view.provisional[intent]
             body = {r.CASE: case, r.INTENT: intent, r.AMOUNT: amount, r.OUTCOME: result[m.RESULT_OUTCOME]}
@@ -202,7 +202,7 @@ class Sync:
             cose.sign1_verify(t.ports.crypto, sign1, t.identity.key("ack"), expected_content_type=m.TYPE_CLEARED)
             body = cbor.decode(sign1.payload or b"")
             if body[m.DEVICE] == t.identity.device and body[m.EPOCH] == self._journal.epoch:
-                return [pair[0] for pair in body[m.CLEARED]]
+                return [item if isinstance(item, int) else item[0] for item in body[m.CLEARED]]
         except (FormatError, CryptoError, KeyError, TypeError, IndexError):
             t.note("error", code="SRV-073")  # not a receipt of the server: nothing is erased
         return []

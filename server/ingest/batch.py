@@ -216,12 +216,6 @@ def _ack(connection: Connection, intake: _Intake, now: int) -> Payload:
         reply[s.WANTED] = intake.wanted
     if seq < (head.claimed_seq or 0):
         return reply
-    pending = results.pending(connection, name, message.epoch)
-    if pending:
-        reply[s.RESULTS] = pending
-    if any(entry.record[r.KIND] == r.CARD_DATA_ERASED for entry in intake.new):
-        return reply  # a terminal erases once a session: the rest is for the next WELCOME
-    cleared = results.cleared(connection, name, message.epoch)
-    if cleared:
-        reply[s.CLEARED] = cleared
+    erased = any(entry.record[r.KIND] == r.CARD_DATA_ERASED for entry in intake.new)
+    results.tell(connection, reply, name, message.epoch, message.form, not erased)  # a terminal erases once a session
     return reply

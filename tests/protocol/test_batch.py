@@ -201,7 +201,7 @@ def test_what_is_no_told_record_is_refused():
     for time in (b"\x00", b"\x41x", b"\xf5"):
         assert _refused(bytes((r.LOGIN | batch.TIME,)) + time, login) == "FMT-081"
     assert _refused(lead + b"\x01", notice) == "FMT-081"  # no second base
-    assert _refused(lead + b"\x00") == "FMT-081"  # no base at all
+    assert _refused(bytes((r.LOGIN | batch.DIFFERENCES, 0))) == "FMT-081"  # no base at all
     for said in (b"\x20", b"\x40", b"\xf5"):
         assert _refused(lead + said, notice) == "FMT-081"
     assert _refused(lead + b"\x18\x20\x01", notice) == "FMT-081"  # a fourth key
@@ -211,7 +211,7 @@ def test_what_is_no_told_record_is_refused():
         b"\x05",
         b"\xa1\x00\x05",
         b"\xa1\x0b\x06",
-        b"\xa1\x18\x14\x01",
+        b"\xa1\x14\x01",
     ):  # no map, no list, a kind, a case twice
         assert _refused(own + said, notice) == "FMT-081", said
     for absent in (b"\x0b", b"\x15\x15", bytes((r.AMOUNT,))):
