@@ -224,7 +224,7 @@ class _Session:
 
     async def _token(self, pan: str) -> bytes:
         mac = await self._t.ports.se.hmac(SLOT_TOKEN_HMAC, b"card" + pan.encode())
-        return mac[:16]
+        return r.keyed(mac)
 
     async def _choose(self, labels):  # noqa: ANN001, ANN202 - index or None
         return await ask.choose(self._t, labels)
