@@ -18,7 +18,7 @@ def spent(view, token: bytes) -> int:  # noqa: ANN001 - View
     """Centimes taken offline with one card (`token`) since the last synchronisation."""
     stored = 0
     for item in view.exposure:
-        if item[3] == token:
+        if r.same_token(item[3], token):
             stored += item[1]
     return stored
 

@@ -41,7 +41,7 @@ def problem(record: dict[int, Any], payment: dict[str, Any] | None, outcome: dic
         return codes.AMOUNT_DIFFERS
     if record[r.SECOND_OFFICER] == record[r.OFFICER]:
         return codes.VOID_ONE_OFFICER
-    if outcome.get(r.CARD_TOKEN) != record[r.CARD_TOKEN]:
+    if not r.same_token(outcome.get(r.CARD_TOKEN), record[r.CARD_TOKEN]):
         return codes.VOID_ANOTHER_CARD
     return None
 

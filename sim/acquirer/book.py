@@ -46,6 +46,7 @@ class Demand:
     amount: int
     blob: bytes | None
     script_results: bytes = b""
+    clear: sealed.Clear = sealed.NOTHING_CLEAR  # what field 55 says of the chip data that are not in the blob
 
 
 @dataclass
@@ -134,7 +135,7 @@ class Book:
             return "25"
         try:
             card = sealed.open_blob(
-                self._keys.bdk, demand.blob, demand.device, demand.epoch, demand.intent, demand.amount
+                self._keys.bdk, demand.blob, demand.device, demand.epoch, demand.intent, demand.amount, demand.clear
             )
         except sealed.SealedError:
             return "63"

@@ -184,7 +184,7 @@ class Fine:
 
         driver = self.driver or {}
         token = await self.t.ports.se.hmac(SLOT_TOKEN_HMAC, b"licence" + number.encode())
-        body = {r.VERDICT: driver["verdict"], r.FINDINGS: driver["findings"], r.LICENCE_TOKEN: token[:16]}
+        body = {r.VERDICT: driver["verdict"], r.FINDINGS: driver["findings"], r.LICENCE_TOKEN: r.keyed(token)}
         if "reason" in driver:
             body[r.REASON] = driver["reason"]
         self.mrz = None

@@ -200,7 +200,7 @@ class _Session:
             body[r.LAST4] = pan[-4:]
             body[r.CARD_TOKEN] = await self._token(pan)
             if result.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL) and r.ONLINE not in body:
-                sealed = await self._seal(bytes(result.de55))
+                sealed = await self._seal(bytes(result.de55), body)
         self._facts = {}
         self._frozen = (b"", b"")
         result.forget()
@@ -212,17 +212,19 @@ class _Session:
             return None
         return r.ONLINE_ANSWERED if result.arc and not result.reversal else r.ONLINE_DOUBTFUL
 
-    async def _seal(self, de55: bytes) -> bytes:
-        """Card data and DE55 for the acquirer: never tag 57. The same data under the same key are sealed once."""
+    async def _seal(self, de55: bytes, record: "dict | None" = None) -> bytes:
+        """Card data and DE55 for the acquirer: never tag 57. What was sealed while the card waited is not sealed again."""
         if self._frozen[0] != de55:
             pin, self._pin_block = self._pin_block, (0, b"")
-            blob = await sealing.seal_card(self._t, self._intent[r.SEQ], self._case.amount, self._facts, de55, pin)
+            blob = await sealing.seal_card(
+                self._t, self._intent[r.SEQ], self._case.amount, self._facts, de55, pin, record
+            )
             self._frozen = (de55, blob)
         return self._frozen[1]
 
     async def _token(self, pan: str) -> bytes:
         mac = await self._t.ports.se.hmac(SLOT_TOKEN_HMAC, b"card" + pan.encode())
-        return mac[:16]
+        return r.keyed(mac)
 
     async def _choose(self, labels):  # noqa: ANN001, ANN202 - index or None
         return await ask.choose(self._t, labels)

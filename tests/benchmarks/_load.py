@@ -34,7 +34,7 @@ Script = list[bytes]  # one terminal's messages: HELLO, then batches
 
 def fine(handheld: Handheld, amount: int) -> None:
     """The eight records of one fine paid by card."""
-    handheld.write(r.LICENCE_READ, verdict=2, findings=[], licence_token=bytes(16))
+    handheld.write(r.LICENCE_READ, verdict=2, findings=[], licence_token=bytes(8))
     intent = handheld.pay(r.OUTCOME_APPROVED, amount, blob=b"sealed card data, about as long as it is in truth " * 3)
     assert intent
     handheld.write(r.RECEIPT_PRINTED, case=handheld.cases, copy=1)

@@ -145,6 +145,18 @@ class Handheld:
         ciphertext = AESCCM(key, tag_length=16).encrypt(nonce, dumps(content), aad)
         return dumps(cbor2.CBORTag(16, [protected, {5: nonce}, ciphertext]))
 
+    def seal_short(
+        self, bdk: bytes, intent: int, amount: int, content: list[Any], clear: list[bytes | None] | None, algorithm: int
+    ) -> bytes:
+        """The form of terminals since: algorithm 10 (`clear` bound beside an outcome record, None while the card waits), or 30 before that."""
+        self.counter += 1
+        ksn = self.key_id + self.counter.to_bytes(4, "big")
+        protected, outer = dumps({1: algorithm, 4: ksn}), {} if algorithm == 10 else {6: b"\0"}
+        bound = [self.name, self.epoch, intent, amount, *(clear or [])]
+        cipher = AESCCM(dukpt.working_key(bdk, ksn), tag_length=8 if algorithm == 10 else 16)
+        ciphertext = cipher.encrypt(bytes(13), dumps(content), dumps(["Encrypt0", protected, dumps(bound)]))
+        return dumps(cbor2.CBORTag(16, [protected, outer, ciphertext]))
+
     def message(self, content_type: str, payload: dict[int, Any]) -> bytes:
         """A signed message."""
         protected, body = dumps({1: -7, 3: content_type, 4: self.name.encode()}), dumps(payload)
