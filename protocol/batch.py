@@ -1,19 +1,20 @@
 """The records of a batch as one byte string: of each is told only how it differs from what the ones before let one expect.
 
-Both sides keep a `Course` of the batch. It remembers, by kind, the two records used last as a base, and the last case, payment and
+Both sides keep a `Course` of the batch. It remembers, by kind, up to four records used last as a base, and the last case, payment and
 amount spoken of. Of the commonest kinds there is a base from the beginning, which has keys and no values (`_KEYS`). A record is then
 
     head     1 byte: bits 0-4 the kind (0: it is among the own fields), bit 5 time, bit 6 differences, bit 7 own fields
     time     seconds since the record before, not 0: CBOR integer
     differences
-             CBOR unsigned: bit 0 which base, 0 the one used last; bit 1 keep that base beside the new record, which otherwise
-             takes its place; bit 2 + n: the nth body key of the base, in ascending order, has another value than the expected
+             CBOR unsigned: bits 0-1 which base, 0 the one used last; bit 2 keep that base beside the new record, which otherwise
+             takes its place; bit 3 + n: the nth body key of the base, in ascending order, has another value than the expected
              one. Then those values, CBOR, in the order of the keys
     own      CBOR map: common keys (below 20) that do not follow from the record before, body keys that the base lacks, and
              under 0 a byte string of the body keys that the base has and the record has not
 
 The expected value of a body key is the base's, except: the case is the last one spoken of, one more in a notice; the report's number
-follows from device and case; a payment's identity is the last intent's; the amount is the last one. Digests of blobs that travel
+follows from device and case; a payment's identity is the last intent's; the amount is the last one, but in a
+notice the base's. Digests of blobs that travel
 beside the record are never told. Common keys follow as in `protocol.wire.restore`, which puts them back: a batch of release 0.1.0 is
 a list of maps that goes there directly. Hashes cover the restored record, so whoever expects something else notices at once.
 
@@ -33,7 +34,9 @@ _BODY = 20
 _SAME = (r.V, r.CLOCK, r.OFFICER, r.UNIT)
 _DIGESTS = (r.SEALED, r.PRIVATE)
 _SPOKEN_OF = (r.CASE, r.INTENT, r.AMOUNT)
-_BASES = 2
+_BASES = 4
+_BESIDE = 4
+_FIRST_KEY = 3  # bits before those of the keys
 _KEYS = {
     r.LICENCE_READ: (r.VERDICT, r.LICENCE_TOKEN, r.FINDINGS),
     r.NOTICE: (r.CASE, r.PV, r.OFFENCE, r.TARIFF, r.AMOUNT, r.POINTS, r.PLACE),
@@ -51,7 +54,7 @@ _KEYS = {
 }  # fmt: skip
 """Part of the protocol: another list is another form of batch."""
 
-_MANY = 6  # with more differences than these a record is another sort of its kind
+_MANY = 6  # with more differences than these, or another offence, a record is another sort of its kind
 _MOST = 1 << 32
 _NOTHING = object()  # expected
 
@@ -84,7 +87,7 @@ class Course:
         if key == r.PV:
             number = _number(case)
             return _NOTHING if number is None else self._device[-6:] + "-%05d" % number
-        if key not in _SPOKEN_OF:
+        if key not in _SPOKEN_OF or (key == r.AMOUNT and kind == r.NOTICE):
             return base[key]
         last = self._last.get(key, _NOTHING)
         return last + 1 if key == r.CASE and kind == r.NOTICE and last is not _NOTHING else last
@@ -154,8 +157,10 @@ def _parts(
             count += 1
     if removed:
         own[_REMOVED] = bytes(removed)
-    beside = base is not None and count + len(removed) > _MANY
-    said = bits << 2 | (2 if beside else 0) | at
+    beside = base is not None and (
+        count + len(removed) > _MANY or not _same(base.get(r.OFFENCE), record.get(r.OFFENCE))
+    )
+    said = bits << _FIRST_KEY | (_BESIDE if beside else 0) | at
     return cbor.encode(said) + values if said else b"", cbor.encode(own) if own else b"", beside
 
 
@@ -209,19 +214,19 @@ def hear(course: Course, data: bytes, start: int, digests: dict, take=cbor.decod
         said, end = take(data, end)
         if not _number(said) or said < 0:
             raise FormatError("told record's differences are none", "FMT-081")
-        at = said & 1
+        at = said & (_BASES - 1)
         if at >= len(bases):
             raise FormatError("told record differs from none that was told", "FMT-081")
     own: dict = {}
     if bases:
-        end = _differ(course, item, bases[at], said >> 2, data, end, take)
+        end = _differ(course, item, bases[at], said >> _FIRST_KEY, data, end, take)
     if lead & OWN:
         own, end = take(data, end)
     _add(item, own)
     for key in digests:
         if key not in item:
             item[key] = digests[key]
-    return Told(item, at, bool(said & 2), end)
+    return Told(item, at, bool(said & _BESIDE), end)
 
 
 def _differ(course: Course, item: dict, base: dict, bits: int, data: bytes, end: int, take) -> int:  # noqa: ANN001

@@ -30,7 +30,7 @@ class Ports:
         contactless_reader=None,
         indicator=None,
         curves_in_element=False,
-        batch_bytes=2048,
+        batch_bytes=6144,
     ) -> None:  # noqa: ANN001, E501 - contracts; duck-typed on MicroPython
         self.storage = storage
         self.se = se

@@ -15,6 +15,7 @@ from protocol.errors import CryptoError, FormatError, ParameterError, ServerErro
 from terminal import batches, session
 
 TESTIMONY_BATCHES = 4
+_LEAST_ROOM = 512
 
 
 class Sync:
@@ -26,6 +27,7 @@ class Sync:
         self._progress = progress
         self._driver_waits = driver_waits  # whether the driver of a void that was asked for is still there
         self._nonce = b""
+        self._room = t.ports.batch_bytes
         self._resumed = False  # whether HELLO was said again because the server lost this session to another one
         self._held = (
             0  # up to where the server holds our records; below `acked_seq` after it was restored from a backup
@@ -230,11 +232,19 @@ class Sync:
         self._held = seq
 
     async def _batch(self) -> None:
-        """Send the next records after the acknowledged one, as many as a batch holds."""
-        payload, _ = self._fill(self._held + 1)
-        if m.GAP in payload:
-            await self._declare(payload)
-        ack = await self._exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
+        """Send the next records after the acknowledged one, as many as a batch holds; fewer where memory is short."""
+        ack = None
+        while ack is None:
+            try:
+                payload, _ = self._fill(self._held + 1)
+                if m.GAP in payload:
+                    await self._declare(payload)
+                ack = await self._exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
+            except MemoryError:
+                if self._room <= _LEAST_ROOM:
+                    raise
+                payload = None
+                self._room //= 2
         self._acknowledge(ack)
         await self._take_results(ack)
         await self._erase(ack)
@@ -253,7 +263,7 @@ class Sync:
         self._t.note("gap", first=first, last=last)
 
     def _fill(self, first: int) -> "tuple[dict, int]":
-        return batches.fill(self._journal, first, self._t.ports.batch_bytes)
+        return batches.fill(self._journal, first, self._room)
 
 
 def t_hash(t, data: bytes) -> bytes:  # noqa: ANN001

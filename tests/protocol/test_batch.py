@@ -200,12 +200,12 @@ def test_what_is_no_told_record_is_refused():
     assert _refused(bytes((r.LOGIN | batch.TIME, 5))) == "FMT-081"  # a difference to no record
     for time in (b"\x00", b"\x41x", b"\xf5"):
         assert _refused(bytes((r.LOGIN | batch.TIME,)) + time, login) == "FMT-081"
-    assert _refused(lead + b"\x01", notice) == "FMT-081"  # no second base
+    assert _refused(lead + b"\x02", notice) == "FMT-081"  # no third base: the second has the usual keys
     assert _refused(bytes((r.LOGIN | batch.DIFFERENCES, 0))) == "FMT-081"  # no base at all
     for said in (b"\x20", b"\x40", b"\xf5"):
         assert _refused(lead + said, notice) == "FMT-081"
-    assert _refused(lead + b"\x18\x20\x01", notice) == "FMT-081"  # a fourth key
-    assert _refused(lead + b"\x04", notice) == "FMT-020"  # without the value
+    assert _refused(lead + b"\x18\x40\x01", notice) == "FMT-081"  # a fourth key
+    assert _refused(lead + b"\x08", notice) == "FMT-020"  # without the value
     own = bytes((r.NOTICE | batch.OWN,))
     for said in (
         b"\x05",
