@@ -32,7 +32,7 @@ TARIFF = 23  # uint, version of the tariff applied
 AMOUNT = 24  # uint, centimes of DZD
 POINTS = 25
 VERDICT = 26  # VERDICT_*
-LICENCE_TOKEN = 27  # bytes 8 (`keyed`), keyed hash of the licence number
+LICENCE_TOKEN = 27  # bytes 8 (`protocol.tokens`), keyed hash of the licence number
 FINDINGS = 28  # list of text codes (LIC-2xx)
 OUTCOME = 29  # OUTCOME_*
 REASON = 30  # text: an error or reason code
@@ -51,7 +51,7 @@ DISPOSITION = 42  # DISPOSITION_*
 COPY = 43  # COPY_*
 WILAYA = 45  # 1..69
 FORCE = 46  # FORCE_*
-CARD_TOKEN = 47  # bytes 8 (`keyed`), keyed hash of the PAN
+CARD_TOKEN = 47  # bytes 8 (`protocol.tokens`), keyed hash of the PAN
 ACQUIRER_REF = 48  # text
 SET_KIND = 49  # text: "tariff", "emv", "trust", "officers", "limits"
 SET_VERSION = 50
@@ -154,17 +154,6 @@ FORCE_POLICE = 1
 FORCE_GENDARMERIE = 2
 
 ZERO_HASH = b"\0" * 32
-
-
-def keyed(mac: bytes) -> bytes:
-    """The token that a record keeps of a secure element's HMAC-SHA-256: 8 bytes; release 0.1.0 kept 16."""
-    return mac[:8]
-
-
-def same_token(one: "bytes | None", other: "bytes | None") -> bool:
-    """Whether two tokens are there and of one number; one may be of 16 bytes, from before an update."""
-    size = min(len(one), len(other)) if one and other else 0
-    return size > 0 and one[:size] == other[:size]  # type: ignore[index] - neither is None here
 
 
 def approved_step(record: dict) -> "tuple[int, int]":

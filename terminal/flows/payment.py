@@ -7,6 +7,7 @@ have approved by then is reversed by the server. With a network the issuer is as
 
 from drivers.contracts.secure_element import SLOT_TOKEN_HMAC
 from protocol import records as r
+from protocol import tokens
 from protocol.emv import explain, holder, kernel
 from protocol.emv.params import EmvParams
 from protocol.errors import CardError, EmvError
@@ -224,7 +225,7 @@ class _Session:
 
     async def _token(self, pan: str) -> bytes:
         mac = await self._t.ports.se.hmac(SLOT_TOKEN_HMAC, b"card" + pan.encode())
-        return r.keyed(mac)
+        return tokens.keyed(mac)
 
     async def _choose(self, labels):  # noqa: ANN001, ANN202 - index or None
         return await ask.choose(self._t, labels)

@@ -1,6 +1,7 @@
 """Tokens of cards: 8 bytes of a keyed hash, 16 in what release 0.1.0 wrote; an update in between makes no other card of one."""
 
 from protocol import records as r
+from protocol import tokens
 from protocol.crypto.pure import PureCrypto
 from protocol.errors import RiskError
 from terminal import risk
@@ -19,18 +20,18 @@ async def test_a_card_that_paid_before_an_update_is_the_same_card_after_it():
     await journal.append(r.PAYMENT_OUTCOME, body, sealed=b"blob")  # as release 0.1.0 wrote it
     again = Journal(storage, element, HandClock(), PureCrypto(), "TSD-000001")
     await again.open()
-    body[r.CARD_TOKEN] = r.keyed(mac)
+    body[r.CARD_TOKEN] = tokens.keyed(mac)
     await again.append(r.PAYMENT_OUTCOME, body, sealed=b"blob")
-    assert len(r.keyed(mac)) == 8 and r.keyed(mac) != mac[8:16]
-    for token in (r.keyed(mac), mac[:16]):
+    assert len(tokens.keyed(mac)) == 8 and tokens.keyed(mac) != mac[8:16]
+    for token in (tokens.keyed(mac), mac[:16]):
         assert risk.spent(again.view, token) == 600000
     assert risk.spent(again.view, mac[8:16]) == 0
-    assert risk.spent(again.view, r.keyed(mac) + mac[:8]) == 300000  # another old token with the same beginning
+    assert risk.spent(again.view, tokens.keyed(mac) + mac[:8]) == 300000  # another old token with the same beginning
     limits = {"card_offline_max": 700000}
-    assert risk.check_card(again.view, limits, r.keyed(mac), 100000) == ""
-    assert risk.check_card(again.view, limits, r.keyed(mac), 100001) == "RSK-008"
+    assert risk.check_card(again.view, limits, tokens.keyed(mac), 100000) == ""
+    assert risk.check_card(again.view, limits, tokens.keyed(mac), 100001) == "RSK-008"
     for one, other in ((b"", b""), (None, None), (b"", mac[:8]), (mac[:8], None)):
-        assert not r.same_token(one, other)
+        assert not tokens.same(one, other)
 
 
 async def test_a_payment_from_before_an_update_is_voided_with_its_card_only():
@@ -38,7 +39,7 @@ async def test_a_payment_from_before_an_update_is_voided_with_its_card_only():
     for kept in (mac[:16], mac[:8]):
         paid = Case({r.CASE: 1, r.PV: "p", r.OFFENCE: "o", r.TARIFF: 1, r.AMOUNT: 1, r.POINTS: 1, r.SEQ: 1})
         paid.outcome_record = {r.CARD_TOKEN: kept}
-        assert await _voided(paid, r.keyed(mac)) == [r.keyed(mac)]
+        assert await _voided(paid, tokens.keyed(mac)) == [tokens.keyed(mac)]
         for other in (mac[8:16], b""):
             try:
                 await _voided(paid, other)
