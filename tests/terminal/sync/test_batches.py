@@ -9,7 +9,7 @@ from tests.support.centre import Handheld, quiet
 from tests.support.dual import record
 
 FINES = 20
-DEVICE_HEAP = "288k"  # the flash is in it
+DEVICE_HEAP = "512k"  # flash, server and what it hears are in it
 
 
 class _Server:
