@@ -15,28 +15,31 @@ amount spoken of. Of the commonest kinds there is a base from the beginning, whi
 The expected value of a body key is the base's, except: the case is the last one spoken of, one more in a notice; the report's number
 follows from device and case; a payment's identity is the last intent's; the amount is the last one, but in a
 notice the base's. Digests of blobs that travel
-beside the record are never told. Common keys follow as in `protocol.wire.restore`, which puts them back: a batch of release 0.1.0 is
-a list of maps that goes there directly. Hashes cover the restored record, so whoever expects something else notices at once.
+beside the record are never told. Device, epoch, sequence, previous hash and running totals never are; schema version, officer, unit and
+clock quality follow from the record before, the secure element's counter is the next. Hashes cover the restored record, so whoever
+expects something else notices at once.
 
-Errors are FormatError FMT-081, and those of `protocol.cbor`. Holds no keys and does no I/O.
+Blobs of one kind resemble each other: `frame` finds what they all begin with and what they all have a few bytes further on.
+
+The other end is `protocol.wire`. Holds no keys and does no I/O.
 """
 
 from protocol import cbor
 from protocol import records as r
-from protocol.errors import FormatError
 
 TIME = 0x20
 DIFFERENCES = 0x40
 OWN = 0x80
-_KINDS = 0x20
-_REMOVED = 0  # own key
-_BODY = 20
+KINDS = 0x20
+REMOVED = 0  # own key
+BODY = 20
 _SAME = (r.V, r.CLOCK, r.OFFICER, r.UNIT)
 _DIGESTS = (r.SEALED, r.PRIVATE)
 _SPOKEN_OF = (r.CASE, r.INTENT, r.AMOUNT)
-_BASES = 4
-_BESIDE = 4
-_FIRST_KEY = 3  # bits before those of the keys
+BASES = 4
+_WIDEST = 8  # bytes between what blobs begin with and what else they share
+BESIDE = 4
+FIRST_KEY = 3  # bits before those of the keys
 _KEYS = {
     r.LICENCE_READ: (r.VERDICT, r.LICENCE_TOKEN, r.FINDINGS),
     r.NOTICE: (r.CASE, r.PV, r.OFFENCE, r.TARIFF, r.AMOUNT, r.POINTS, r.PLACE),
@@ -56,15 +59,15 @@ _KEYS = {
 
 _MANY = 6  # with more differences than these, or another offence, a record is another sort of its kind
 _MOST = 1 << 32
-_NOTHING = object()  # expected
+NOTHING = object()  # expected
 
 
-def _number(value: object) -> "int | None":
+def number_of(value: object) -> "int | None":
     return value if isinstance(value, int) and not isinstance(value, bool) and -_MOST < value < _MOST else None
 
 
-def _body_keys(record: dict) -> "list[int]":
-    return sorted([key for key in record if key >= _BODY and key not in _DIGESTS])
+def body_keys(record: dict) -> "list[int]":
+    return sorted([key for key in record if key >= BODY and key not in _DIGESTS])
 
 
 class Course:
@@ -79,18 +82,20 @@ class Course:
     def bases(self, kind: int) -> "list[dict]":
         """Records that one of this kind may be told by, the one used last first."""
         if kind not in self._bases and kind in _KEYS:
-            self._bases[kind] = [dict([(key, _NOTHING) for key in _KEYS[kind]])]
+            self._bases[kind] = [dict([(key, NOTHING) for key in _KEYS[kind]])]
         return self._bases.get(kind, [])
 
     def expected(self, kind: int, base: dict, key: int, case: object) -> object:
         """What body key `key` is expected to be, if anything. `case` is the record's, once it is known."""
         if key == r.PV:
-            number = _number(case)
-            return _NOTHING if number is None else self._device[-6:] + "-%05d" % number
+            number = number_of(case)
+            return NOTHING if number is None else self._device[-6:] + "-%05d" % number
         if key not in _SPOKEN_OF or (key == r.AMOUNT and kind == r.NOTICE):
             return base[key]
-        last = self._last.get(key, _NOTHING)
-        return last + 1 if key == r.CASE and kind == r.NOTICE and last is not _NOTHING else last
+        last = self._last.get(key)
+        if last is None:
+            return NOTHING
+        return last + 1 if key == r.CASE and kind == r.NOTICE else last
 
     def go_on(self, record: dict, at: int, beside: bool) -> None:
         """Go on after a restored record, which was told by base `at`; `beside` keeps that one too."""
@@ -99,9 +104,10 @@ class Course:
         if found and not beside:
             del found[at]
         found.insert(0, record)
-        del found[_BASES:]
+        if len(found) > BASES:
+            found.pop()
         for key in _SPOKEN_OF:
-            number = _number(record.get(key))
+            number = number_of(record.get(key))
             if number is not None:
                 self._last[key] = number
         if kind == r.PAYMENT_INTENT:
@@ -116,7 +122,7 @@ def _same(one: object, other: object) -> bool:
 def _header(record: dict, previous: "dict | None") -> dict:
     """The common keys that do not follow from the record before; the time of the first record only."""
     own = {}
-    if not 0 < record[r.KIND] < _KINDS:
+    if not 0 < record[r.KIND] < KINDS:
         own[r.KIND] = record[r.KIND]
     for key in _SAME:
         if previous is None or previous[key] != record[key]:
@@ -134,7 +140,7 @@ def _by_base(course: Course, record: dict, base: dict) -> "tuple[int, int, bytes
     values = bytearray()
     removed = []
     place = 1
-    for key in _body_keys(base):
+    for key in body_keys(base):
         if key not in record:
             removed.append(key)
         elif not _same(course.expected(record[r.KIND], base, key, record.get(r.CASE)), record[key]):
@@ -152,15 +158,15 @@ def _parts(
     own = _header(record, course.previous)
     bits, count, values, removed = (0, 0, b"", []) if base is None else _by_base(course, record, base)
     for key in record:
-        if key >= _BODY and key not in attached and (base is None or key in _DIGESTS or key not in base):
+        if key >= BODY and key not in attached and (base is None or key in _DIGESTS or key not in base):
             own[key] = record[key]
             count += 1
     if removed:
-        own[_REMOVED] = bytes(removed)
+        own[REMOVED] = bytes(removed)
     beside = base is not None and (
         count + len(removed) > _MANY or not _same(base.get(r.OFFENCE), record.get(r.OFFENCE))
     )
-    said = bits << _FIRST_KEY | (_BESIDE if beside else 0) | at
+    said = bits << FIRST_KEY | (BESIDE if beside else 0) | at
     return cbor.encode(said) + values if said else b"", cbor.encode(own) if own else b"", beside
 
 
@@ -169,7 +175,7 @@ def tell(course: Course, record: dict, attached: "list | tuple" = ()) -> bytes:
     travel beside it.
     """
     kind = record[r.KIND]
-    plain = 0 < kind < _KINDS
+    plain = 0 < kind < KINDS
     bases = course.bases(kind) if plain else []
     told = None
     chosen = (0, False)
@@ -187,78 +193,30 @@ def tell(course: Course, record: dict, attached: "list | tuple" = ()) -> bytes:
     return bytes((lead,)) + time + differences + own
 
 
-class Told:
-    """One record as it was heard: `item` for `protocol.wire.restore`; `at` and `beside` for `Course.go_on`; `end` the offset after it."""
-
-    def __init__(self, item: dict, at: int, beside: bool, end: int) -> None:
-        self.item = item
-        self.at = at
-        self.beside = beside
-        self.end = end
-
-
-def hear(course: Course, data: bytes, start: int, digests: dict, take=cbor.decode_prefix) -> Told:  # noqa: ANN001 - (data, offset) -> (value, offset)
-    """The record that begins at `start`. `digests` {key: SHA-256} of the blobs beside it. Raises FormatError."""
-    lead = data[start]
-    kind, end = lead & (_KINDS - 1), start + 1
-    item: dict = {}
-    at = said = 0
-    if kind:
-        item[r.KIND] = kind
-    if lead & TIME:
-        item[r.UTC], end = take(data, end)
-        if not isinstance(item[r.UTC], int) or not item[r.UTC] or item[r.UTC] is True or course.previous is None:
-            raise FormatError("told record's time is none", "FMT-081")
-    bases = course.bases(kind)
-    if lead & DIFFERENCES:
-        said, end = take(data, end)
-        if not _number(said) or said < 0:
-            raise FormatError("told record's differences are none", "FMT-081")
-        at = said & (_BASES - 1)
-        if at >= len(bases):
-            raise FormatError("told record differs from none that was told", "FMT-081")
-    own: dict = {}
-    if bases:
-        end = _differ(course, item, bases[at], said >> _FIRST_KEY, data, end, take)
-    if lead & OWN:
-        own, end = take(data, end)
-    _add(item, own)
-    for key in digests:
-        if key not in item:
-            item[key] = digests[key]
-    return Told(item, at, bool(said & _BESIDE), end)
+def _alike(blobs: "list[bytes]", start: int) -> bytes:
+    """What all blobs have from `start` on."""
+    first = blobs[0]
+    end = min([len(blob) for blob in blobs])
+    size = start
+    while size < end and all([blob[size] == first[size] for blob in blobs]):
+        size += 1
+    return first[start:size]
 
 
-def _differ(course: Course, item: dict, base: dict, bits: int, data: bytes, end: int, take) -> int:  # noqa: ANN001
-    """Put the base's keys into `item`, those of `bits` with their told values; the offset after those."""
-    kind = item[r.KIND]
-    for key in _body_keys(base):
-        if bits & 1:
-            item[key], end = take(data, end)
-        else:
-            item[key] = course.expected(kind, base, key, item.get(r.CASE))
-        bits >>= 1
-    if bits:
-        raise FormatError("told record differs in a key that its base has not", "FMT-081")
-    return end
+def frame(blobs: "list[bytes]") -> list:
+    """[beginning, gap, middle] that two blobs or more share: `middle` follows `gap` bytes after `beginning`. Of fewer, nothing."""
+    if len(blobs) < 2:
+        return []
+    begin = _alike(blobs, 0)
+    best = [begin, 0, b""]
+    for gap in range(1, _WIDEST + 1):
+        middle = _alike(blobs, len(begin) + gap)
+        if len(middle) > len(best[2]):
+            best = [begin, gap, middle]
+    return best
 
 
-def _add(item: dict, own: object) -> None:
-    """Put a record's own fields into `item`, and take those away that it lacks."""
-    if not isinstance(own, dict):
-        raise FormatError("told record's own fields are none", "FMT-081")
-    removed = own.pop(_REMOVED, b"")
-    if not isinstance(removed, bytes):
-        raise FormatError("told record's list of absent keys is none", "FMT-081")
-    for key in removed:
-        if key < _BODY or item.pop(key, removed) is removed:
-            raise FormatError("told record lacks what its base has not", "FMT-081", detail=key)
-    for key in own:
-        if key in item:
-            raise FormatError("told record says a field twice", "FMT-081", detail=key)
-        item[key] = own[key]
-    for key in item:
-        if item[key] is _NOTHING:
-            raise FormatError("told record leaves out what was not said", "FMT-081", detail=key)
-    if _number(item.get(r.KIND)) is None:
-        raise FormatError("told record has no kind", "FMT-081")
+def strip(shared: list, blob: bytes) -> bytes:
+    """`blob` without what it has in common with the others, as `frame` found it."""
+    at = len(shared[0])
+    return blob[at : at + shared[1]] + blob[at + shared[1] + len(shared[2]) :]

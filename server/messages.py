@@ -296,7 +296,7 @@ def _told(restorer: restoring.Restorer, data: bytes, sealed: Blobs, private: Blo
         index = len(found)
         digests = _digests(sealed.get(index), private.get(index))
         try:
-            told = batch.hear(course, data, at, digests, strict.decode_prefix)
+            told = wire.hear(course, data, at, digests, strict.decode_prefix)
             _need(schema.restorable(told.item), "record")
             found.append(restorer.next(told.item, restoring.gathered(told.item)))
         except FormatError as error:

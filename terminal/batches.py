@@ -3,7 +3,7 @@
 Knows the journal and nothing of a session.
 """
 
-from protocol import batch, wire
+from protocol import batch
 from protocol import records as r
 from protocol import sync as m
 
@@ -65,8 +65,8 @@ def _attach(payload: dict, key: int, blobs: "dict[int, bytes]") -> None:
     """Put blobs beside the records, without what they share."""
     if not blobs:
         return
-    frame = wire.frame(list(blobs.values()))
-    if frame:
-        payload.setdefault(m.SHARED, {})[key] = frame
-        blobs = {index: wire.strip(frame, blobs[index]) for index in blobs}
+    shared = batch.frame(list(blobs.values()))
+    if shared:
+        payload.setdefault(m.SHARED, {})[key] = shared
+        blobs = {index: batch.strip(shared, blobs[index]) for index in blobs}
     payload[key] = blobs

@@ -1,6 +1,6 @@
 """The records of a batch are told in few bytes and heard as they were, whatever they hold."""
 
-from protocol import batch, cbor
+from protocol import batch, cbor, wire
 from protocol import records as r
 from protocol.errors import FormatError
 from tests.support import told
@@ -187,8 +187,8 @@ def _refused(data, before=()):
     course = batch.Course(DEVICE)
     for one in before:
         batch.tell(course, one)
-    error = raises(FormatError, batch.hear, course, data, 0, {})
-    assert error.code == "FMT-081" or error.code.startswith("FMT-02"), error.code
+    error = raises(FormatError, wire.hear, course, data, 0, {})
+    assert error.code == "FMT-082" or error.code.startswith("FMT-02"), error.code
     return error.code
 
 
@@ -196,15 +196,15 @@ def test_what_is_no_told_record_is_refused():
     login = _chain([(r.LOGIN, {}, {})])
     notice = _chain([(r.NOTICE, {r.CASE: 1, r.PV: "000001-00001", r.POINTS: 4}, {})])
     lead = bytes((r.NOTICE | batch.DIFFERENCES,))
-    assert _refused(b"\x00") == "FMT-081"  # no kind
-    assert _refused(bytes((r.LOGIN | batch.TIME, 5))) == "FMT-081"  # a difference to no record
+    assert _refused(b"\x00") == "FMT-082"  # no kind
+    assert _refused(bytes((r.LOGIN | batch.TIME, 5))) == "FMT-082"  # a difference to no record
     for time in (b"\x00", b"\x41x", b"\xf5"):
-        assert _refused(bytes((r.LOGIN | batch.TIME,)) + time, login) == "FMT-081"
-    assert _refused(lead + b"\x02", notice) == "FMT-081"  # no third base: the second has the usual keys
-    assert _refused(bytes((r.LOGIN | batch.DIFFERENCES, 0))) == "FMT-081"  # no base at all
+        assert _refused(bytes((r.LOGIN | batch.TIME,)) + time, login) == "FMT-082"
+    assert _refused(lead + b"\x02", notice) == "FMT-082"  # no third base: the second has the usual keys
+    assert _refused(bytes((r.LOGIN | batch.DIFFERENCES, 0))) == "FMT-082"  # no base at all
     for said in (b"\x20", b"\x40", b"\xf5"):
-        assert _refused(lead + said, notice) == "FMT-081"
-    assert _refused(lead + b"\x18\x40\x01", notice) == "FMT-081"  # a fourth key
+        assert _refused(lead + said, notice) == "FMT-082"
+    assert _refused(lead + b"\x18\x40\x01", notice) == "FMT-082"  # a fourth key
     assert _refused(lead + b"\x08", notice) == "FMT-020"  # without the value
     own = bytes((r.NOTICE | batch.OWN,))
     for said in (
@@ -213,14 +213,14 @@ def test_what_is_no_told_record_is_refused():
         b"\xa1\x0b\x06",
         b"\xa1\x14\x01",
     ):  # no map, no list, a kind, a case twice
-        assert _refused(own + said, notice) == "FMT-081", said
+        assert _refused(own + said, notice) == "FMT-082", said
     for absent in (b"\x0b", b"\x15\x15", bytes((r.AMOUNT,))):
-        assert _refused(own + b"\xa1\x00" + bytes((0x40 + len(absent),)) + absent, notice) == "FMT-081"
-    assert _refused(own + b"\xa1\x00\x41\x14") == "FMT-081"  # absent from no base
+        assert _refused(own + b"\xa1\x00" + bytes((0x40 + len(absent),)) + absent, notice) == "FMT-082"
+    assert _refused(own + b"\xa1\x00\x41\x14") == "FMT-082"  # absent from no base
 
 
 def test_what_was_never_said_cannot_be_expected():
     """A base of which an amount is a text: nothing was spoken of that could be expected."""
     course = batch.Course(DEVICE)
     course.go_on({r.KIND: r.PAYMENT_INTENT, r.SEQ: 4, r.AMOUNT: "5"}, 0, False)
-    assert raises(FormatError, batch.hear, course, bytes((r.PAYMENT_INTENT,)), 0, {}).code == "FMT-081"
+    assert raises(FormatError, wire.hear, course, bytes((r.PAYMENT_INTENT,)), 0, {}).code == "FMT-082"

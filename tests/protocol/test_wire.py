@@ -1,6 +1,6 @@
 """What the receiver recomputes is put back; what blobs share is said once."""
 
-from protocol import cbor, wire
+from protocol import batch, cbor, wire
 from protocol import records as r
 from protocol.errors import FormatError
 from tests.support.dual import raises
@@ -44,10 +44,10 @@ def test_a_missing_field_is_refused():
 
 def test_what_blobs_share_is_said_once():
     blobs = [b"begin\x01middle one", b"begin\x02middle three", b"begin\x03middle two"]
-    frame = wire.frame(blobs)
+    frame = batch.frame(blobs)
     assert frame == [b"begin", 1, b"middle "]
-    assert [wire.strip(frame, blob) for blob in blobs] == [b"\x01one", b"\x02three", b"\x03two"]
-    assert [wire.unframe(frame, wire.strip(frame, blob)) for blob in blobs] == blobs
+    assert [batch.strip(frame, blob) for blob in blobs] == [b"\x01one", b"\x02three", b"\x03two"]
+    assert [wire.unframe(frame, batch.strip(frame, blob)) for blob in blobs] == blobs
 
 
 def test_blobs_that_share_little():
@@ -60,8 +60,8 @@ def test_blobs_that_share_little():
         [b"a1b", b"a2"],
         [b"0123456789tail", b"9876543210tail"],
     ):
-        frame = wire.frame(blobs)
+        frame = batch.frame(blobs)
         for blob in blobs:
-            assert wire.unframe(frame, wire.strip(frame, blob)) == blob
-    assert wire.frame([]) == wire.frame([b"alone"]) == []
-    assert wire.frame([b"abcd", b"abx", b"abc"])[0] == b"ab"
+            assert wire.unframe(frame, batch.strip(frame, blob)) == blob
+    assert batch.frame([]) == batch.frame([b"alone"]) == []
+    assert batch.frame([b"abcd", b"abx", b"abc"])[0] == b"ab"

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
+from protocol import batch
 from protocol import records as r
 from protocol import sync as s
-from protocol import wire
 from server import codes, sets
 from server.store import tables as t
 from tests.server.centre import Centre
@@ -333,10 +333,10 @@ def test_what_sealed_blobs_share_may_be_said_once(centre: Centre, handheld: Hand
     first = handheld.pay(r.OUTCOME_APPROVED, blob=b"opaque 1 and more") + 1
     handheld.pay(r.OUTCOME_APPROVED, blob=b"opaque 2 and most")
     blobs = {seq - 1: blob for seq, blob in handheld.attached[s.SEALED].items()}
-    frame = wire.frame(list(blobs.values()))
+    frame = batch.frame(list(blobs.values()))
     assert frame == [b"opaque ", 1, b" and mo"]
     centre.hello(handheld)
-    short = {index: wire.strip(frame, blob) for index, blob in blobs.items()}
+    short = {index: batch.strip(frame, blob) for index, blob in blobs.items()}
     ack = centre.say(handheld.batch(1, sealed=short, shared={s.SEALED: frame}))[1]
     assert s.REJECTED not in ack and centre.count("sealed") == 2
     other = [b"Opaque ", 1, b" and mo"]

@@ -38,7 +38,7 @@ def heard(data, head, blobs, sha256):
 def _heard(data, head, blobs, sha256):
     course, out, at = batch.Course(head[r.DEVICE]), [], 0
     while at < len(data):
-        told = batch.hear(course, data, at, blobs.get(len(out), {}))
+        told = wire.hear(course, data, at, blobs.get(len(out), {}))
         record = wire.restore(told.item, course.previous, head)
         course.go_on(record, told.at, told.beside)
         out.append((record, told.end - at))
