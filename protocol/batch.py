@@ -1,7 +1,7 @@
 """The records of a batch as one byte string: of each is told only how it differs from what the ones before let one expect.
 
 Both sides keep a `Course` of the batch. It remembers, by kind, up to four records used last as a base, and the last case, payment and
-amount spoken of. Of the commonest kinds there is a base from the beginning, which has keys and no values (`_KEYS`). A record is then
+amount spoken of. Of the commonest kinds there is a base from the beginning, which has keys and no values (`KEYS`). A record is then
 
     head     1 byte: bits 0-4 the kind (0: it is among the own fields), bit 5 time, bit 6 differences, bit 7 own fields
     time     seconds since the record before, not 0: CBOR integer
@@ -40,7 +40,7 @@ BASES = 4
 _WIDEST = 8  # bytes between what blobs begin with and what else they share
 BESIDE = 4
 FIRST_KEY = 3  # bits before those of the keys
-_KEYS = {
+KEYS = {
     r.LICENCE_READ: (r.VERDICT, r.LICENCE_TOKEN, r.FINDINGS),
     r.NOTICE: (r.CASE, r.PV, r.OFFENCE, r.TARIFF, r.AMOUNT, r.POINTS, r.PLACE),
     r.ACKNOWLEDGED: (r.CASE,),
@@ -81,8 +81,8 @@ class Course:
 
     def bases(self, kind: int) -> "list[dict]":
         """Records that one of this kind may be told by, the one used last first."""
-        if kind not in self._bases and kind in _KEYS:
-            self._bases[kind] = [dict([(key, NOTHING) for key in _KEYS[kind]])]
+        if kind not in self._bases and kind in KEYS:
+            self._bases[kind] = [dict([(key, NOTHING) for key in KEYS[kind]])]
         return self._bases.get(kind, [])
 
     def expected(self, kind: int, base: dict, key: int, case: object) -> object:
