@@ -133,12 +133,25 @@ class Proofs:
         """Run one mechanism; a channel that the chip dropped is rebuilt and the mechanism repeated, once."""
         if not self._pending:
             try:
-                return (yield from _run(self._chip, group, self._reads, confirm))
+                return (yield from self._ask(group, confirm))
             except MessagingError as cause:
                 yield from self._chip.rebuild(cause)
         elif self._chip.channel is None:
             yield from self._chip.open()
-        return (yield from _run(self._chip, group, self._reads, True))
+        return (yield from self._ask(group, True))
+
+    def _ask(self, group: int, confirm: bool) -> "Generator[tuple, Any, bool | None]":
+        """Run one mechanism. Nothing that the SOD does not list counts: an unsigned DG14, left by a reading before, could name any hash."""
+        content = self._reads[group].content
+        if group == profile.AA_GROUP:
+            from protocol.licence.access import active
+
+            infos = self._reads.get(profile.CA_GROUP)
+            signed = infos is not None and infos.complete and passive.listed(self._sod, profile.CA_GROUP, infos)
+            return (yield from active.run(self._chip, content, infos.content if infos is not None and signed else None))
+        from protocol.licence.access import chip_authentication
+
+        return (yield from chip_authentication.run(self._chip, content, confirm))
 
 
 def _announces(chip: "Chip", group14: "bytes | bytearray", judged: "Judgement") -> bool:
@@ -158,15 +171,3 @@ def _announces(chip: "Chip", group14: "bytes | bytearray", judged: "Judgement") 
     except (LicenceError, FormatError):
         pass  # an offer of PACE that nobody can read was hidden from nobody
     return announced
-
-
-def _run(chip: "Chip", group: int, reads: "dict[int, FileRead]", confirm: bool) -> "Generator[tuple, Any, bool | None]":
-    if group == profile.AA_GROUP:
-        from protocol.licence.access import active
-
-        security_infos = reads.get(profile.CA_GROUP)
-        extra = security_infos.content if security_infos is not None and security_infos.complete else None
-        return (yield from active.run(chip, reads[group].content, extra))
-    from protocol.licence.access import chip_authentication
-
-    return (yield from chip_authentication.run(chip, reads[group].content, confirm))
