@@ -59,6 +59,9 @@ class Proofs:
                 self._outcomes.append(passive.FAILED)
             elif not passive.listed(self._sod, group, state):
                 self._outcomes.append(passive.FAILED)  # the key itself was altered; LIC-214 says so
+            elif not state.keep:
+                self._judged.note("LIC-238", group)
+                self._outcomes.append(passive.UNTESTED)
             elif group == profile.AA_GROUP:
                 yield from self._run(group, not going_on, profile.CA_GROUP in announced)
             else:
@@ -147,8 +150,11 @@ class Proofs:
             from protocol.licence.access import active
 
             infos = self._reads.get(profile.CA_GROUP)
-            signed = infos is not None and infos.complete and passive.listed(self._sod, profile.CA_GROUP, infos)
-            return (yield from active.run(self._chip, content, infos.content if infos is not None and signed else None))
+            if infos is not None and not (
+                infos.complete and infos.keep and passive.listed(self._sod, infos.file, infos)
+            ):
+                infos = None
+            return (yield from active.run(self._chip, content, None if infos is None else infos.content))
         from protocol.licence.access import chip_authentication
 
         return (yield from chip_authentication.run(self._chip, content, confirm))

@@ -40,6 +40,7 @@ REQUIREMENTS: dict[str, str] = {
     "LR-11": "A card pulled at any command leaves no session; the next reading authenticates and reads nothing twice",
     "LR-14": "The portrait is decoded as it comes and shown; a kind that the terminal cannot decode is said to be not shown (project)",
     "LR-15": "A length refused in clear ends the channel and is learnt from; announced extended length that does not work is given up",
+    "LR-18": "Files of any size up to 256 KB are read, by instruction B1 beyond 32 KB; one that cannot be read or kept accuses nobody (ISO 7816-4)",
     "LR-13": "A chip that gives its files in crumbs ends the reading (project)",
     "LR-16": "Latin text is UTF-8 or ISO 8859-1; one field that cannot be read loses no other, least of all the country (ISO 18013-2, EU)",
     "LR-17": "A file that the chip refuses in whatever way is a finding; only EF.SOD and DG1 end a reading (project)",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from protocol import records
-from protocol.licence.profile import COM
+from protocol.licence.profile import COM, SOD
 from sim.cards.licence import content
 from sim.cards.tlv import tlv
 from tests.conformance.licence import bench, test_device
@@ -68,6 +68,20 @@ def test_every_verdict_is_that_of_the_unbroken_reading(name: str) -> None:
     whole = bench.read(wanted, card, groups=ALL, portrait=True)
     for at in range(3, len(whole.commands) + 1, 9):
         assert torn(wanted, card, at, groups=ALL, portrait=True).summary() == whole.summary(), at
+
+
+@meets("LR-12")
+@pytest.mark.parametrize("first", [True, False])
+def test_a_chip_that_shows_a_security_object_only_now_or_no_more_is_another_one(first: bool) -> None:
+    """Groups hashed without a SOD, by whichever algorithm, are not compared with one that comes later."""
+    wanted = {**bench.profile("amina"), "portrait_bytes": 600, "sod": {"group_hash": "sha512"}}
+    resume, whole, bare = bench.Resume(), bench.chip_of(wanted), bench.chip_of({**wanted, "damage": {SOD: "gone"}})
+    chips = (bare, whole) if first else (whole, bare)
+    last = len(bench.read(wanted, chips[0]).commands)
+    chips[0].power_off()
+    bench.read(wanted, chips[0], pull_at=last, resume=resume)
+    assert resume.reads
+    assert bench.read(wanted, chips[1], resume=resume).code == "LIC-033" and not resume.reads
 
 
 @meets("LP-19", "LX-03")

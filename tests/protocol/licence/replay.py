@@ -30,7 +30,7 @@ def printed(text):
     return mrz.from_can(text[4:]) if text.startswith("CAN ") else mrz.parse(text)
 
 
-def run(path, mrz_text, anchor, today, groups, portrait=False, atr=b"", room=0):
+def run(path, mrz_text, anchor, today, groups, portrait=False, atr=b"", room=0, hold=0):
     """Read with the answers in `path` (lines of command and answer in hex); the outcome as a map of plain values. An answer "gone" is a card
     that was pulled: the next line begins the reading that goes on.
 
@@ -42,7 +42,17 @@ def run(path, mrz_text, anchor, today, groups, portrait=False, atr=b"", room=0):
 
     def begin():
         return read_licence(
-            PureCrypto(), printed(mrz_text), rnd, trust, today, groups, portrait, resume=resume, atr=atr, room=room
+            PureCrypto(),
+            printed(mrz_text),
+            rnd,
+            trust,
+            today,
+            groups,
+            portrait,
+            resume=resume,
+            atr=atr,
+            room=room,
+            hold=hold,
         )
 
     machine = begin()
