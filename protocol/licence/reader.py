@@ -309,7 +309,8 @@ class _Reading:
         if dg1["issue"] and dg1["issue"] > today:
             self.judged.note("LIC-203")
         for key, printed in (("number", mrz.number), ("birth", mrz.birth), ("expiry", mrz.expiry)):
-            if mrz.birth and not _agrees(key, printed, dg1[key]):
+            known = mrz.birth or (key == "number" and mrz.tells_number)
+            if known and not _agrees(key, printed, dg1[key], mrz.kind == "EU"):
                 self.judged.note("LIC-204", key)
 
     def conclude(self) -> None:
@@ -326,10 +327,12 @@ class _Reading:
                 result.altered_groups.append(group)
 
 
-def _agrees(key: str, printed: str, chip: str) -> bool:
-    """Whether a printed field equals the chip's: numbers wholly, dates in what both of them say."""
+def _agrees(key: str, printed: str, chip: str, open_end: bool) -> bool:
+    """Whether a printed field equals the chip's: numbers in their letters and digits, dates in what both of them say. `open_end`: where a
+    state's one line goes on behind the number is not known."""
     if key == "number":
-        return printed == chip.replace(" ", "").upper()
+        own = "".join([char for char in chip.upper() if "0" <= char <= "9" or "A" <= char <= "Z"])
+        return printed == own or (open_end and own != "" and printed[: len(own)] == own)
     if not chip:
         return True
     return all([printed[i] in ("<", chip[2 + i]) for i in range(6)])
