@@ -20,6 +20,8 @@ from sim.pki import revocation
 from sim.pki.signers import SIGNERS
 from tests.conformance.licence import bench
 from tests.conformance.licence.requirements import meets
+from tests.protocol.licence import judge
+from tests.support import cross
 
 GENUINE, DATA, ALTERED = records.VERDICT_GENUINE, records.VERDICT_DATA_GENUINE, records.VERDICT_ALTERED
 FINDINGS = {
@@ -221,6 +223,18 @@ def test_a_chip_that_differs_from_the_print_is_a_finding() -> None:
     assert outcome.done.findings == ["LIC-204"] and outcome.done.verdict == DATA
     future = dataclasses.replace(PEOPLE["amina"], issue="20260101")
     assert bench.read({"person": future}).done.findings == ["LIC-203"]
+
+
+@meets("LB-10")
+def test_a_list_that_names_another_key_than_signed_it_is_not_consulted() -> None:
+    pki = bench.pki()
+    other = pki.authorities["csca-impostor"].key.public_key()
+    made = revocation.crl(pki.csca, [pki.signers["revoked"]], FROM, UNTIL, named=other)
+    assert bench.read("revoked-signer", trust=lists(made)).done.findings == ["LIC-236"]
+    rows = [(pki.csca.der, made, []), (pki.csca.der, revocation.crl(pki.csca, [], FROM, UNTIL), [])]
+    found = cross.on_host(judge.revoked, rows)
+    assert [row[0] for row in found] == [False, True]
+    assert cross.run_on_device("tests.protocol.licence.judge", "revoked", rows) == found
 
 
 OTHERS_NUMBER = dataclasses.replace(PEOPLE["claire"], number="99ZZ99999", surname="AUTRE")

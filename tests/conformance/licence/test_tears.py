@@ -8,6 +8,7 @@ import pytest
 from protocol import records
 from protocol.licence.profile import COM, SOD
 from sim.cards.licence import content
+from sim.cards.licence.proof.keys import ActiveKey, generate
 from sim.cards.tlv import tlv
 from tests.conformance.licence import bench, test_device
 from tests.conformance.licence.requirements import meets
@@ -104,6 +105,30 @@ def test_an_unsigned_group_of_keys_has_no_say_on_the_device_either(held: str, tm
     assert expected["verdict"] == VERDICTS[held] and replay.run(*case) == expected
     found = cross.run_on_device("tests.protocol.licence.replay", "run", [case], test_device.HEAP)
     assert found == cross.on_host(lambda wanted: wanted, [(expected,)])
+
+
+def exchanged(name: str, group: int) -> "tuple[dict[str, Any], Any]":
+    """A copy with keys of its own in a group that the SOD lists with another hash: whatever is asked of it holds under them."""
+    wanted = {**bench.profile(name), "portrait_bytes": 600}
+    copy, original = bench.chip_of(wanted), bench.chip_of(wanted)
+    if group == 13:
+        key = generate(wanted["active"]["key"])
+        copy.abilities.active = ActiveKey(key.public_key(), key, "sha256")
+        copy.content.files[13] = copy.abilities.active.group13()
+    assert copy.content.files[group] != original.content.files[group]
+    copy.content.files[SOD] = original.content.files[SOD]
+    return wanted, copy
+
+
+@meets("LP-06", "LX-03")
+@pytest.mark.parametrize(("name", "group", "ins"), [("active-p256", 13, 0x88), ("agreement-aes128", 14, 0x86)])
+def test_a_key_that_was_exchanged_is_not_even_asked(name: str, group: int, ins: int, tmp_path: Path) -> None:
+    wanted, copy = exchanged(name, group)
+    got = bench.read(wanted, copy)
+    assert (got.done.verdict, got.done.altered_groups, got.done.chip) == (records.VERDICT_ALTERED, [group], "failed")
+    assert not [command for command in got.commands if command[:2] == bytes((0x0C, ins))]
+    copy.power_off()
+    test_device.compare([(wanted, (1, 11), False, 0, copy)], tmp_path)
 
 
 def _rows(outcome: Any) -> "list[str]":
