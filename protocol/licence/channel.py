@@ -182,6 +182,7 @@ class Chip:
         self.offers_pace = False
         self.pace_proof: "tuple[bytes, bytes] | None" = None
         self.proven = False
+        self.lost_beyond = False  # whether a channel was lost at a command longer than the card announced
         self._agreed: "SecureChannel | None" = None
         self._looked = self._at_master = False
         self._offer: "Offer | None" = None

@@ -9,7 +9,7 @@ Quirks survived: 6Cxx (ask for xx), 6700 (smaller chunks), 6282 (end of file), 6
 identifiers are not known (the other way of selecting is tried), 6987, 6882, 6988 and any answer in clear (channel rebuilt).
 
 A file that the chip refuses all the same is `denied` and costs the reading nothing else, in clear too: the channel that ended there is
-rebuilt and the file left alone. EF.SOD and DG1, without which there is nothing to judge, end the reading.
+rebuilt and the file left alone. EF.SOD and DG1, without which there is nothing to judge, are asked for more often.
 """
 
 from typing import TYPE_CHECKING
@@ -40,7 +40,7 @@ OTHER_WAY = (0x6985, 0x6986, 0x6981, 0x6A86, 0x6D00, 0x6B00)
 SHORT_STEPS = (240, 231, 223, 128, 64, 16)  # where each costs a channel
 END_REACHED = (0x6B00, 0x6282, 0x9000)
 BY_SHORT_ID, BY_SELECT = 0, 1
-NEEDED = (profile.SOD, 1)  # what ends a reading if it is refused
+NEEDED = (profile.SOD, 1)  # without which there is nothing to judge
 KEYS = (profile.AA_GROUP, profile.CA_GROUP)  # whose refusal accuses the chip
 FULL_PART = 128  # bytes of an answer that is no crumb
 SAYS_NO = NOT_FOUND + (0x6982,)  # words that, said in clear, speak of the file and not of the channel
@@ -187,6 +187,7 @@ class _Reader:
         self.first = 0  # the status that made the other way be tried
         self.losses = 0  # channels that ended during this file
         self.asked, self.stood = 0, 0  # how often in vain, at which place
+        self.again = False  # whether a needed file is asked for again
 
     def lost(self, why: object) -> None:
         """The channel ended: no file is selected any more. `why` is the status that ended it, if the chip, or the reader between, said one.
@@ -212,18 +213,19 @@ class _Reader:
     def patience(self, why: int) -> int:
         """How often a channel may end with `why` at one place of the file before that counts as the file's refusal."""
         state = self.state
-        if state.file in NEEDED:
-            return MAX_REBUILDS + 1
         if why in CHANNEL_LOST:  # no word about the file, but a clone must not go free by it either
-            return MAX_REBUILDS + 1 if state.done and state.file in KEYS else 3
+            return MAX_REBUILDS + 2 if state.file in NEEDED or (state.done and state.file in KEYS) else 3
         if self.want and (why == 0x6700 or why >> 8 == 0x6C):
             return 1  # all sizes were tried
+        if state.file in NEEDED:
+            return 3
         return 1 if why in SAYS_NO and not (state.done or state.file in KEYS or self.chip.awaited) else 2
 
     def give_up(self, status: int) -> None:
-        """The chip refuses the file; ReadError LIC-031 for one that is needed."""
-        if self.state.file in NEEDED:
-            raise ReadError("the chip does not give the file", detail=status)
+        """The chip refuses the file; one that is needed is asked for once more."""
+        if self.state.file in NEEDED and self.losses == 0 and not self.again:
+            self.again, self.tried_both, self.way, self.selected = True, False, BY_SHORT_ID, False
+            return
         self.chip.chunk = self.chunk
         self.state.denied = status or 0xFFFF
 

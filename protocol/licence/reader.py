@@ -210,6 +210,8 @@ class _Reading:
             self.judged.note("LIC-231", cause.detail)
             self.judged.altered.append(passive.SOD_ITSELF)
             return
+        if state.denied and self.resume.sod_sha256:
+            raise ReadError("the chip does not give the file", detail=state.denied)  # it did before: gone on with later
         if (self.resume.sod_sha256 or self.resume.reads) and self.resume.sod_sha256 != state.sha256:
             self.resume.clear()
             raise ReadError("another chip answers than before the interruption", "LIC-033", "read this licence afresh")
