@@ -20,7 +20,7 @@ def crl(
 ) -> bytes:
     """A CRL in DER: the serial numbers of `revoked`, and `fill` others that belong to nobody; `named`: the public key that it says it was
     signed with (the authority's)."""
-    public = named or authority.certificate.public_key()
+    public: Any = named or authority.certificate.public_key()
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(authority.certificate.subject)

@@ -178,14 +178,14 @@ def show(file: Annotated[Path, typer.Argument(help="a signed set (.cose)")], as_
     if as_json:
         print(plain.as_json({**facts, "body": sets.printable(found.body)}))
         return
+    anchors = sets.trust_body(found.body)[0] if found.kind == "trust" else []
     print(
         f"{facts['kind']} version {facts['version']}, valid {facts['valid_from']} to {facts['valid_to']}, issued {facts['issued']}"
     )
     print("signature not checked here")
     for name, value in found.body.items():
         print(plain.line(f"  {name}: {f'{len(value)} entries' if isinstance(value, list) else value}"))
-    if found.kind == "trust":
-        _tell_anchors(sets.trust_body(found.body)[0])
+    _tell_anchors(anchors)
 
 
 def _tell_anchors(anchors: list[dict[str, Any]]) -> None:
