@@ -300,7 +300,7 @@ class _Reader:
             self.exact = exact
         elif status in (0x6700, 0x6C00) and want > SMALLER[-1]:
             self.chip.chunk = [size for size in SMALLER if size < want][0]
-        elif state.done >= profile.PLAIN_REACH:
+        elif want and state.done >= profile.PLAIN_REACH:
             self.give_up(status)  # a card that knows no B1 cannot be read any further: that accuses nobody
         elif status in NOT_FOUND and not state.done:
             state.absent = True

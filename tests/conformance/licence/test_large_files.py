@@ -115,6 +115,48 @@ def test_a_portrait_beyond_32_kilobytes_is_read_by_the_odd_instruction(
         assert 4 in got.covered and got.findings == [] and bytes(got.portrait or b"") == data
 
 
+@meets("LR-18", "LR-04")
+@pytest.mark.parametrize("room", [1100, 0x7000])
+@pytest.mark.parametrize("given", [SMALL, AES])
+def test_extended_length_serves_beyond_32_kilobytes_too(given: "dict[str, Any]", room: int) -> None:
+    quirks = {**KNOWS_ODD, "chunk": 0, "extended": True, "strict": True, "over_read": "short"}
+    wanted = {**given, "announces_extended": True, "quirks": quirks}
+    data = sized(4, 0x12345)
+    chip = signed_anew(bench.chip_of(wanted), DG4=data)
+    outcome = bench.read(wanted, chip, portrait=True, atr=chip.atr, room=room)
+    assert outcome.done.findings == [] and bytes(outcome.done.portrait or b"") == data
+    assert max(len(answer) for answer in outcome.answers) > room - 100
+    assert [command for command in outcome.commands if command[1] == 0xB1]
+
+
+@meets("LR-18", "LR-03", "LR-11")
+@pytest.mark.parametrize("select_only", [False, True])
+def test_a_card_pulled_or_a_channel_lost_beyond_32_kilobytes_is_gone_on_with(select_only: bool) -> None:
+    given = {**SMALL, "quirks": {**KNOWS_ODD, "select_then_read_fails": False}}
+    chip = signed_anew(bench.chip_of(given), DG5=sized(5, 36000))
+    if select_only:
+        inner = chip._read_binary
+        chip._read_binary = lambda apdu: (b"", 0x6A86) if apdu.p1 & 0x80 else inner(apdu)
+    whole = bench.read(given, chip, groups=(1, 5), hold=STREAM_LIMIT)
+    assert whole.done.covered == [1, 5] and whole.done.findings == []
+    count = len(whole.commands)
+    for back in (1, 3, 9, 16):
+        resume = bench.Resume()
+        chip.power_off()
+        assert (
+            bench.read(given, chip, groups=(1, 5), hold=STREAM_LIMIT, resume=resume, pull_at=count - back).code
+            == "CRD-003"
+        )
+        chip.power_off()
+        again = bench.read(given, chip, groups=(1, 5), hold=STREAM_LIMIT, resume=resume)
+        assert again.summary() == whole.summary() and len(again.commands) < 60
+        chip.power_off()
+        chip.quirks.lose_channel_at = count - back - 4
+        lost = bench.read(given, chip, groups=(1, 5), hold=STREAM_LIMIT)
+        chip.quirks.lose_channel_at = 0
+        assert lost.summary() == whole.summary() and len(lost.commands) > count
+
+
 @meets("LR-18")
 def test_a_length_in_more_bytes_than_it_needs_is_no_alteration() -> None:
     chip = bench.chip_of(SMALL)
