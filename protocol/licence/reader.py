@@ -312,7 +312,7 @@ class _Reading:
             self.judged.note("LIC-203")
         for key, printed in (("number", mrz.number), ("birth", mrz.birth), ("expiry", mrz.expiry)):
             known = mrz.birth or (key == "number" and mrz.tells_number)
-            if known and not _agrees(key, printed, dg1[key], mrz.kind == "EU"):
+            if known and not _agrees(key, printed, dg1[key], mrz):
                 self.judged.note("LIC-204", key)
 
     def conclude(self) -> None:
@@ -329,12 +329,14 @@ class _Reading:
                 result.altered_groups.append(group)
 
 
-def _agrees(key: str, printed: str, chip: str, open_end: bool) -> bool:
-    """Whether a printed field equals the chip's: numbers in their letters and digits, dates in what both of them say. `open_end`: where a
-    state's one line goes on behind the number is not known."""
+def _agrees(key: str, printed: str, chip: str, mrz: "Mrz") -> bool:
+    """Whether a printed field equals the chip's: numbers in their letters and digits, dates in what both of them say. In a state's one line
+    the number may be anywhere."""
     if key == "number":
         own = "".join([char for char in chip.upper() if "0" <= char <= "9" or "A" <= char <= "Z"])
-        return printed == own or (open_end and own != "" and printed[: len(own)] == own)
+        if mrz.kind == "EU":
+            return own != "" and own in mrz.bac_key_input.decode().replace("<", "")
+        return printed == own
     if not chip:
         return True
     return all([printed[i] in ("<", chip[2 + i]) for i in range(6)])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from sim.pki import revocation
 from sim.pki.signers import SIGNERS
 from tests.conformance.licence import bench
 from tests.conformance.licence.requirements import meets
+from tests.conformance.licence.test_device import compare
 from tests.protocol.licence import judge
 from tests.support import cross
 
@@ -251,6 +253,13 @@ def test_a_chip_of_another_number_than_the_line_or_number_that_opens_it_is_a_fin
     assert got.details == [("LIC-204", "number")] and got.access == "PACE"
     got = bench.read({**paced, "can": "123456"}, printed=mrz.from_can("123456")).done
     assert got.findings == [], "six digits are no licence's number"
+
+
+@meets("LB-12", "LX-03")
+def test_a_chip_of_another_number_is_told_on_the_device_too(tmp_path: Path) -> None:
+    given = {**profile("eu"), "portrait_bytes": 300}
+    other = bench.chip_of({**given, "person": OTHERS_NUMBER, "mrz": "claire"})
+    compare([(given, (1,), False, 0, other), (given, (1,), False, 0, None)], tmp_path)
 
 
 @meets("LB-12")
