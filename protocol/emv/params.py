@@ -80,7 +80,7 @@ def _in_calendar(date: str) -> bool:
 
 def _expiry(entry: dict, index: int) -> str:
     expiry = str(entry.get("expiry", ""))
-    if len(expiry) != 8 or not expiry.isdigit() or not _in_calendar(expiry):
+    if len(expiry) != 8 or not all([c in "0123456789" for c in expiry]) or not _in_calendar(expiry):
         raise ParameterError("a CA key needs an expiry date YYYYMMDD", "PRM-122", detail=index)
     return expiry
 
