@@ -14,6 +14,7 @@ from protocol.emv import tags
 from protocol.emv.contactless import entry
 from protocol.emv.contactless.torn import TornLog
 from protocol.emv.kernel import Result, transact
+from protocol.emv.steps.selection import MOST_DIGITS
 from protocol.errors import CardError, CardRemovedError, EmvError, FormatError
 from tools.emv import issuer, record
 from tools.emv import params as parameters
@@ -30,6 +31,7 @@ SECRET = (
     "9F0B",
     "5F53",
 )  # what identifies card or holder: its length is shown, never its value
+_NAMES = ("50", "9F12")
 _DEFAULTS = {
     0x9F02: "000000000000",
     0x9A: "260101",
@@ -263,6 +265,11 @@ def _data_difference(sent: bytes, kept: bytes) -> str:
     return f"data differ at byte {', '.join(str(i) for i in places[:8])} of {len(ours)} (recorded {mark})"
 
 
+def _numbered(name: bytes | memoryview) -> bool:
+    """Whether an application's name may be the card's number."""
+    return sum(0x30 <= c <= 0x39 for c in name) >= MOST_DIGITS
+
+
 def data_read(steps: list[tuple[bytes, bytes]]) -> list[tuple[str, str, str]]:
     """(tag, name, value or its length) of what the card gave, in order; what identifies card or holder is not shown."""
     found: list[tuple[str, str, str]] = []
@@ -271,7 +278,8 @@ def data_read(steps: list[tuple[bytes, bytes]]) -> list[tuple[str, str, str]]:
             for _, tag, value in tlv.walk(response[:-2]):
                 if not tlv.is_constructed(tag):
                     name = tags.name(tag)
-                    shown = f"{len(value)} bytes" if name in SECRET or len(value) > 32 else bytes(value).hex().upper()
+                    hidden = name in SECRET or len(value) > 32 or (name in _NAMES and _numbered(value))
+                    shown = f"{len(value)} bytes" if hidden else bytes(value).hex().upper()
                     found.append((name, NAMES.get(name, ""), shown))
         except FormatError:
             continue  # not TLV: format 1, or nothing
