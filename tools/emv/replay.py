@@ -204,6 +204,9 @@ class Replay:
         for name in ("outcome", "reason", "detail", "interface", "kernel"):
             if name in self._recording and self._recording[name] != getattr(result, name):
                 self.differences.append(f"{name} {getattr(result, name)}, recorded {self._recording[name]}")
+        number = self._recording["terminal"].get(0x9F37)
+        if "random" in self._recording and number is not None and number != result.un:
+            self.differences.append(f"terminal 9F37 {result.un.hex().upper()}, recorded {number.hex().upper()}")
         self._compare_lines([list(pair) for pair in result.explain])
 
     def _compare_torn(self, tapped: bool) -> None:

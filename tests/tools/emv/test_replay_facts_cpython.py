@@ -132,6 +132,11 @@ def test_a_changed_fact_is_named(pki: Pki, recording: dict[str, Any], tmp_path: 
     assert difference.lower().startswith("explanation, line 1:" if field == "explain" else field)
 
 
+def test_a_changed_unpredictable_number_is_named(pki: Pki, recording: dict[str, Any], tmp_path: Path) -> None:
+    other = {**recording, "terminal": {**recording["terminal"], "9F37": "00000001"}}
+    assert differences(pki, tmp_path, other) == ["terminal 9F37 A1B2C3D4, recorded 00000001"]
+
+
 def test_a_line_changed_added_or_left_out_is_named_with_its_number(
     pki: Pki, recording: dict[str, Any], tmp_path: Path
 ) -> None:
