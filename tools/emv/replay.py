@@ -268,7 +268,7 @@ def _data_difference(sent: bytes, kept: bytes) -> str:
     return f"data differ at byte {', '.join(str(i) for i in places[:8])} of {len(ours)} (recorded {mark})"
 
 
-def _numbered(name: bytes | memoryview) -> bool:
+def _numbered(name: bytes) -> bool:
     """Whether an application's name may be the card's number."""
     return sum(0x30 <= c <= 0x39 for c in name) >= MOST_DIGITS
 
@@ -281,7 +281,7 @@ def data_read(steps: list[tuple[bytes, bytes]]) -> list[tuple[str, str, str]]:
             for _, tag, value in tlv.walk(response[:-2]):
                 if not tlv.is_constructed(tag):
                     name = tags.name(tag)
-                    hidden = name in SECRET or len(value) > 32 or (name in _NAMES and _numbered(value))
+                    hidden = name in SECRET or len(value) > 32 or (name in _NAMES and _numbered(bytes(value)))
                     shown = f"{len(value)} bytes" if hidden else bytes(value).hex().upper()
                     found.append((name, NAMES.get(name, ""), shown))
         except FormatError:
