@@ -40,17 +40,24 @@ _NOT_THERE = (
     0x6D00,
     0x6E00,
 )  # by which EF.CardAccess is known to be absent: no other way is tried
+_MOST_SHORT = (
+    1024  # bytes of an answer that was not asked for at extended length: 256, and what some chips add in a second piece
+)
+_MOST_EXTENDED = 65536
 SM_OVERHEAD = 48  # most bytes that secure messaging adds to an answer's data
 
 
 def exchange(command: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
-    """Send one command as it is; (data, status) of the answer, 61xx followed. ReadError if the answer is no APDU."""
+    """Send one command as it is; (data, status) of the answer, 61xx followed. ReadError if the answer is no APDU, or too long."""
     answer = yield ("apdu", command)
     data = b""
+    most = _MOST_EXTENDED if len(command) > 6 and not command[4] else _MOST_SHORT
     for part in range(64):
         if len(answer) < 2:
             raise ReadError("the chip's answer is cut short", detail="length")
         status = pack.rd16(answer, len(answer) - 2)
+        if len(data) + len(answer) - 2 > most:
+            break
         data = data + bytes(answer[:-2]) if data else bytes(answer[:-2])
         if status >> 8 != 0x61:
             return data, status

@@ -16,7 +16,7 @@ is there both, so what does not fit is the script results.
 
 What an answer means rests on fields 39 and 4 together. Approving are 00, 08, 10 and 11 (`protocol.sync.APPROVED`), for every step. Field 4 is the
 amount that the host speaks of; left out, it is the amount asked. A fine is paid whole or not at all, so an answer of another amount (a partial
-approval, or 00 that grants less) is no answer to what was asked, and an alarm (SRV-052):
+approval, 00 that grants less, any amount of another currency in field 49) is no answer to what was asked, and an alarm (SRV-052):
 
     0110 while the card waits   in doubt, as if none had come: declined, and reversed once
     0110 of a deferred payment  declined, and reversed once
@@ -43,6 +43,9 @@ from server.store import tables as t
 
 SCRIPT_RESULTS = 0x9F5B
 CURRENCY = "012"  # DZD, ISO 4217
+OTHER_CURRENCY = (
+    -1
+)  # stands for whatever amount an answer in another currency (field 49) speaks of: never the one asked
 _FIRST = {t.STEP_AUTHORISE: "0100", t.STEP_CLEAR: "0220", t.STEP_REVERSE: "0400"}
 _STEP_OF_ANSWER = {"0110": t.STEP_AUTHORISE, "0230": t.STEP_CLEAR, "0410": t.STEP_REVERSE}
 
@@ -83,6 +86,11 @@ class Answer:
     def about(self, amount: int) -> bool:
         """Whether it answers a question about this amount."""
         return self.amount in (None, amount)
+
+    @property
+    def spoken_of(self) -> str:
+        """The amount, for an alarm."""
+        return "another currency" if self.amount == OTHER_CURRENCY else str(self.amount)
 
     def approves(self, amount: int) -> bool:
         """Whether it approves just this amount."""
@@ -144,8 +152,10 @@ def encode(request: Request, now: int) -> bytes:
     return bytes(iso8583.encode(fields, SPEC)[0])
 
 
-def _amount(field: str | None) -> int | None:
-    """Field 4. ValueError if it is not twelve digits."""
+def _amount(field: str | None, currency: str | None) -> int | None:
+    """Field 4, or OTHER_CURRENCY where field 49 is there and says so. ValueError if it is not twelve digits."""
+    if currency not in (None, CURRENCY):
+        return OTHER_CURRENCY
     if field is None:
         return None
     if len(field) != 12 or not (field.isascii() and field.isdigit()):
@@ -162,7 +172,9 @@ def decode(message: bytes) -> Answer:
         step = _STEP_OF_ANSWER[fields["t"]]
         issuer_data = bytes.fromhex(fields.get("55", ""))
         code, own = fields.get("38", "").strip(), fields["37"].strip()
-        answer = Answer(identity, step, fields["39"], code, own, issuer_data, _amount(fields.get("4")))
+        answer = Answer(
+            identity, step, fields["39"], code, own, issuer_data, _amount(fields.get("4"), fields.get("49"))
+        )
     except (iso8583.DecodeError, KeyError, ValueError) as error:
         raise codes.AcquirerError("the acquirer's answer cannot be read", codes.ACQUIRER_NONSENSE) from error
     if answer.reference != reference(identity):

@@ -160,7 +160,7 @@ def another_amount(connection: Connection, answer: Answer, amount: int, now: int
     """The alarm about an answer that speaks of another amount than was asked."""
     what = (
         f"step {answer.step} of payment {answer.identity[2]}: asked about {amount} centimes,"
-        f" the acquirer answered {answer.response} about {answer.amount}"
+        f" the acquirer answered {answer.response} about {answer.spoken_of}"
     )
     audit.alarm(connection, answer.identity[0], codes.OTHER_AMOUNT, what, now)
 

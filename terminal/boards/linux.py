@@ -61,7 +61,7 @@ def card_reader(value: str, antennas: "dict | None" = None, rate: int = config.P
         return reader
     kind, rest = config.kind(value)
     if kind == "pcsc":
-        return PcscReader(int(rest) if rest.isdigit() else rest)
+        return PcscReader(int(rest) if rest.isascii() and rest.isdigit() else rest)
     if kind == "link":
         return LinkReader(*config.address(value))
     raise ConfigError(

@@ -19,8 +19,8 @@ def _tlv(tag: str, value: bytes) -> bytes:
     return bytes.fromhex(tag) + bytes([len(value)]) + value
 
 
-def de55(amount: int, kind: int, pan: str = PAN, atc: int = 1, master: bytes = MASTER) -> bytes:
-    """The frozen data of one cryptogram."""
+def de55(amount: int, kind: int, pan: str = PAN, atc: int = 1, master: bytes = MASTER, holder: bytes = b"") -> bytes:
+    """The frozen data of one cryptogram; `holder`: CVM results beside it."""
     values = {
         "9F02": bytes.fromhex(f"{amount:012d}"), "9F03": bytes(6), "9F1A": b"\x00\x12", "95": bytes.fromhex("0000048000"),
         "5F2A": b"\x00\x12", "9A": bytes.fromhex("270115"), "9C": b"\x00", "9F37": secrets.token_bytes(4),
@@ -32,6 +32,7 @@ def de55(amount: int, kind: int, pan: str = PAN, atc: int = 1, master: bytes = M
         b"".join(_tlv(tag, value) for tag, value in values.items())
         + _tlv("9F27", bytes([kind]))
         + _tlv("9F26", cryptogram)
+        + (_tlv("9F34", holder) if holder else b"")
     )
 
 

@@ -7,6 +7,8 @@ import json
 import cbor2
 import pytest
 
+from protocol import pinblock
+from protocol.crypto.native import NativeCrypto
 from sim.acquirer import dukpt, emv, pin
 from sim.acquirer.book import (
     APPROVE,
@@ -88,6 +90,43 @@ def test_a_genuine_arqc_is_approved_and_then_captured_once(book: Book, handheld:
     (capture,) = book.captures()
     assert (capture.identity, capture.amount) == ((handheld.name, 1, 7), A)
     assert capture.auth_code == auth_code("REF000000007")
+
+
+ONLINE_PIN = bytes.fromhex("020000")
+
+
+def with_pin(handheld: Handheld, digits: str | None, beyond: int = 0, holder: bytes = ONLINE_PIN) -> bytes:
+    """Sealed data with the block of a PIN under the key of the counter that seals them, or of one `beyond`; None: without a block."""
+    data = content(A, ARQC, holder=holder)
+    serial = handheld.key_id + (handheld.counter + 1 + beyond).to_bytes(4, "big")
+    if digits is not None:
+        key = dukpt.working_key(KEYS.bdk, serial, dukpt.PIN_ENCRYPT)
+        data[5] = bytes(pinblock.encipher_iso4(NativeCrypto(), key, digits.encode(), PAN.encode(), bytes(8)))
+    return handheld.seal(KEYS.bdk, 7, A, data)
+
+
+@pytest.mark.parametrize(
+    ("digits", "beyond", "code"),
+    [("1234", 0, "00"), ("1235", 0, "55"), ("12345", 0, "55"), ("1234", 1, "55"), ("1234", -1, "55"), (None, 0, "55")],
+)
+def test_only_the_right_pin_under_the_key_of_the_same_counter_is_approved(
+    handheld: Handheld, digits: str | None, beyond: int, code: str
+) -> None:
+    handheld.counter = 4
+    book = Book(KEYS, {}, {PAN: "1234"})
+    asked = demand(handheld, blob=with_pin(handheld, digits, beyond))
+    assert book.answer(asked) == code and book.captures() == []
+    assert (book.answer(demand(handheld, "clear")) == "00") == (code == "00")
+
+
+@pytest.mark.parametrize("holder", [b"", bytes.fromhex("1F0000"), bytes.fromhex("020001"), bytes.fromhex("010002")])
+def test_no_pin_is_missed_where_the_results_name_none_that_was_entered_for_the_issuer(
+    handheld: Handheld, holder: bytes
+) -> None:
+    book = Book(KEYS, {}, {PAN: "1234"})
+    assert book.answer(demand(handheld, blob=with_pin(handheld, None, holder=holder))) == "00"
+    other = Book(KEYS, {}, {PAN: "1234"})  # a block that is there is looked at all the same
+    assert other.answer(demand(handheld, blob=with_pin(handheld, "9999", holder=holder))) == "55"
 
 
 def test_a_genuine_tc_is_captured_without_being_asked_before(book: Book, handheld: Handheld) -> None:
