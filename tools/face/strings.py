@@ -93,11 +93,11 @@ def build() -> bytes:
         return places[data].to_bytes(2, "big") + len(data).to_bytes(1, "big")
 
     entries = bytearray()
-    try:
-        for key in keys:
+    for key in keys:
+        try:
             entries += place(key.encode()) + b"".join(place(rows[source[key][language]]) for language in LANGUAGES)
-    except OverflowError:
-        raise ValueError(f"{key}: a text too long for the catalogue, or the catalogue too large") from None
+        except OverflowError:
+            raise ValueError(f"{key}: a text too long for the catalogue, or the catalogue too large") from None
     head = b"TFS2" + len(keys).to_bytes(2, "big") + len(spelt).to_bytes(2, "big")
     return head + bytes(entries) + table + b"".join(spelt) + bytes(pool)
 
