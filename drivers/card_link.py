@@ -8,7 +8,7 @@ answer would be taken for the next one.
 
 import asyncio
 
-from drivers.contracts.card_reader import CardReader
+from drivers.contracts.card_reader import CardReader, most_answer
 from protocol.errors import CardError, CardRemovedError, CardSilentError, NoCardError
 from protocol.pack import rd16, u16be
 
@@ -139,6 +139,9 @@ class LinkReader(CardReader):
         length = rd16(head)
         if not length:
             return b""
+        if length > most_answer(payload):
+            self._drop()
+            raise CardError("the card's answer is longer than asked for", "CRD-007")
         self._quickack()
         return await reader.readexactly(length)
 

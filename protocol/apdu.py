@@ -141,10 +141,12 @@ def parse_command(raw: "Bytes") -> Command:
     return Command(head[0], head[1], head[2], head[3], data, le, True)
 
 
-def parse_response(raw: "Bytes") -> Response:
-    """Split data and status word; ApduError FMT-041 unless there are 2 to 65,538 bytes and SW1 is 6x or 9x."""
+def parse_response(raw: "Bytes", most: int = MAX_RESPONSE) -> Response:
+    """Split data and status word; ApduError FMT-041 unless there are 2 to 65,538 bytes and SW1 is 6x or 9x, FMT-042 over `most` bytes of data."""
     if not 2 <= len(raw) <= MAX_RESPONSE:
         raise ApduError("a response has a status word of two bytes", "FMT-041")
+    if len(raw) - 2 > most:
+        raise ApduError("the response is longer than allowed", "FMT-042")
     sw = raw[-2] << 8 | raw[-1]
     if sw >> 12 not in (6, 9) or sw >> 8 == 0x60:
         raise ApduError("not a status word", "FMT-041", detail=sw)
@@ -185,7 +187,7 @@ def exchange(
     collected = bytearray()
     corrected = False
     for _ in range(_MAX_ROUNDS):
-        answer = parse_response((yield raw))
+        answer = parse_response((yield raw), limit - len(collected))
         if not follow:
             return answer
         sw1, sw2 = answer.sw >> 8, answer.sw & 255
@@ -194,8 +196,6 @@ def exchange(
             raw = _with_le(raw, sw2)
             continue
         collected.extend(answer.data)
-        if len(collected) > limit:
-            raise ApduError("the response is longer than allowed", "FMT-042")
         if sw1 != 0x61:
             return Response(bytes(collected), answer.sw)
         raw = bytes((parsed.cla & 0x03 if parsed.cla & 0x80 == 0 else 0, 0xC0, 0, 0, sw2))

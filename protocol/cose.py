@@ -1,6 +1,7 @@
-"""COSE_Sign1 with ES256 and COSE_Encrypt0 with AES-CCM-16-128-128 (RFC 9052 sections 4.2 and 5.2, RFC 9053 2.1 and 4.2).
+"""COSE_Sign1 with ES256 and COSE_Encrypt0 with AES-CCM-16-64-128 or AES-CCM-16-128-128 (RFC 9052 sections 4.2 and 5.2, RFC 9053
+2.1 and 4.2): the first has a tag of 8 bytes, the second one of 16.
 
-Strict: everything is deterministic CBOR (`protocol.cbor`), the protected header is a map that names the one algorithm allowed
+Strict: everything is deterministic CBOR (`protocol.cbor`), the protected header is a map that names an algorithm allowed
 here, a label stands in one of the two headers only, and `crit` is refused because no critical header is understood. Signing is
 in two steps, because the secure element signs a digest asynchronously and a secret key is never in Python's hands:
 
@@ -37,12 +38,13 @@ IV = 5
 PARTIAL_IV = 6
 
 ES256 = -7
+AES_CCM_16_64_128 = 10
 AES_CCM_16_128_128 = 30
 
 TAG_ENCRYPT0 = 16
 TAG_SIGN1 = 18
 
-TAG_BYTES = 16
+TAG_BYTES = {AES_CCM_16_64_128: 8, AES_CCM_16_128_128: 16}
 NONCE_BYTES = 13
 
 
@@ -237,32 +239,45 @@ def enc_structure(protected_bytes: bytes, external_aad: bytes) -> bytes:
     return cbor.encode(["Encrypt0", protected_bytes, external_aad])
 
 
+def _tag_bytes(protected: "Headers") -> int:
+    """Length of the tag by the algorithm named; 0 if it is none of this profile."""
+    algorithm = protected.get(ALG)
+    return TAG_BYTES.get(algorithm, 0) if isinstance(algorithm, int) else 0
+
+
 def encrypt0(
     crypto: "Crypto",
     key: bytes,
-    nonce: bytes,
+    nonce: "bytes | None",
     protected: "Headers",
     plaintext: bytes,
     external_aad: bytes = b"",
     unprotected: "Headers | None" = None,
     tagged: bool = True,
 ) -> bytes:
-    """Seal `plaintext` under a 16-byte key with AES-CCM-16-128-128; the 13-byte nonce goes into the unprotected header, one that
-    begins with zeros without them as a Partial IV (RFC 9052 section 3.1; the context's IV is zero).
+    """Seal `plaintext` under a 16-byte key; the 13-byte nonce goes into the unprotected header, one that begins with zeros without
+    them as a Partial IV (RFC 9052 section 3.1; the context's IV is zero). `nonce` None: zero, known from the context, not said.
 
-    The caller guarantees that a nonce is never used twice with one key. `protected` must name algorithm 30.
+    The caller guarantees that a nonce is never used twice with one key. `protected` must name algorithm 10 or 30.
     """
-    if protected.get(ALG) != AES_CCM_16_128_128:
-        raise CoseError("the protected header must name AES-CCM-16-128-128")
+    size = _tag_bytes(protected)
+    if not size:
+        raise CoseError("the protected header must name AES-CCM-16-64-128 or AES-CCM-16-128-128")
+    outer: "Headers" = {}
+    if nonce is None:
+        nonce = bytes(NONCE_BYTES)
+    elif nonce[:1] == b"\0":
+        outer[PARTIAL_IV] = bytes(nonce).lstrip(b"\0") or b"\0"
+    else:
+        outer[IV] = bytes(nonce)
     if len(key) != 16 or len(nonce) != NONCE_BYTES:
-        raise CoseError("AES-CCM-16-128-128 takes a key of 16 and a nonce of 13 bytes")
-    outer: "Headers" = {IV: bytes(nonce)} if nonce[0] else {PARTIAL_IV: bytes(nonce).lstrip(b"\0") or b"\0"}
+        raise CoseError("AES-CCM-16 takes a key of 16 and a nonce of 13 bytes")
     if unprotected is not None:
         outer.update(unprotected)
     _headers(protected, outer)
     protected_bytes = cbor.encode(protected)
     aad = enc_structure(protected_bytes, external_aad)
-    sealed = crypto.aes_ccm_encrypt(key, nonce, aad, plaintext, TAG_BYTES)
+    sealed = crypto.aes_ccm_encrypt(key, nonce, aad, plaintext, size)
     parts = [protected_bytes, outer, sealed]
     return cbor.encode(cbor.Tag(TAG_ENCRYPT0, parts) if tagged else parts, tags=True)
 
@@ -295,11 +310,12 @@ def encrypt0_parse(data: "Bytes", tagged: "bool | None" = None) -> Encrypt0:
 def decrypt0(
     crypto: "Crypto", key: bytes, data: "Bytes", external_aad: bytes = b"", tagged: "bool | None" = None
 ) -> "tuple[Encrypt0, bytes]":
-    """Open a COSE_Encrypt0: (parsed message, plaintext). AuthenticationError if it was changed or the key is another;
-    CoseVerifyError CRY-011 if it names another algorithm."""
+    """Open a COSE_Encrypt0 that says its nonce: (parsed message, plaintext). AuthenticationError if it was changed or the key is
+    another; CoseVerifyError CRY-011 if it names another algorithm than 10 or 30."""
     message = encrypt0_parse(data, tagged)
-    if message.protected.get(ALG) != AES_CCM_16_128_128:
-        raise CoseVerifyError("sealed with another algorithm than AES-CCM-16-128-128", "CRY-011")
+    size = _tag_bytes(message.protected)
+    if not size:
+        raise CoseVerifyError("sealed with another algorithm than AES-CCM-16-64-128 or AES-CCM-16-128-128", "CRY-011")
     nonce = message.protected.get(IV, message.unprotected.get(IV))
     partial = message.unprotected.get(PARTIAL_IV)
     if nonce is not None and partial is not None:
@@ -309,6 +325,6 @@ def decrypt0(
     if not isinstance(nonce, bytes) or len(nonce) != NONCE_BYTES:
         raise CoseError("the nonce has to be 13 bytes")
     if len(key) != 16:
-        raise CoseError("AES-CCM-16-128-128 takes a key of 16 bytes")
+        raise CoseError("AES-CCM-16 takes a key of 16 bytes")
     aad = enc_structure(message.protected_bytes, external_aad)
-    return message, crypto.aes_ccm_decrypt(key, nonce, aad, message.ciphertext, TAG_BYTES)
+    return message, crypto.aes_ccm_decrypt(key, nonce, aad, message.ciphertext, size)

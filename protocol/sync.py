@@ -48,12 +48,17 @@ HEAD_SEQ = 4
 HEAD_HASH = 5
 FIRST_RETAINED = 6
 FIRMWARE = 7
-SETS = 8  # {kind: version}
+SETS = 8  # {place of the kind in SET_KINDS, or its name: version}
 UTC = 9
 CLOCK = 10
 HEALTH = 11  # {text: uint}
 TROUBLE = 12  # text: the code because of which the terminal cannot go on; it asks for a new epoch
 APPROVAL = 13  # bstr: the approval of its epoch, shown to a server that does not know the epoch (any more)
+FORM = 14  # uint: in which form it takes what the server says; absent: 1, that of release 0.1.0
+SHORT_FORM = (
+    2  # RESULTS without epoch (the session's) and reference (it derives from the payment), CLEARED of payments alone
+)
+SET_KINDS = ("tariff", "emv", "trust", "officers", "limits")  # of parameter sets
 
 # WELCOME and ACK
 ACKED_SEQ = 20
@@ -68,7 +73,7 @@ NEW = 28
 DUPLICATES = 29
 REJECTED = 30  # [[seq, code] …]
 VOIDS = 38  # [{RESULT_*} …] ends of voids not yet seen back as a record; RESULT_OUTCOME is records.VOID_DONE or VOID_REFUSED
-CLEARED = 31  # bstr COSE_Sign1: payload {DEVICE, EPOCH, SERVER_UTC, CLEARED: [[intent, acquirer's reference] …]}
+CLEARED = 31  # bstr COSE_Sign1: payload {DEVICE, EPOCH, SERVER_UTC, CLEARED: [intent …]}; form 1: [[intent, acquirer's reference] …]
 
 # a result
 RESULT_EPOCH = 1
@@ -81,13 +86,15 @@ RESULT_REF = 6  # acquirer's reference
 # BATCH
 FIRST_SEQ = 40
 PREV_HASH = 41
-RECORDS = 42  # [wire map …], see protocol.wire
-SIGNATURES = 43  # {index: bstr 64} of payment outcomes
+RECORDS = 42  # bstr, see protocol.batch; release 0.1.0: [wire map …], see protocol.wire
+SIGNATURES = (
+    43  # bstr: those of payment outcomes and voids in a row, 64 bytes each; {index: bstr 64} where one has none
+)
 SEALED = 44  # {index: bstr} sealed card data (COSE_Encrypt0)
 PRIVATE = 45  # {index: bstr} encrypted personal data of reports
 CUM_COUNT = 46  # running totals before the batch's first record
 CUM_TOTAL = 47
-SHARED = 49  # {SEALED: bstr, PRIVATE: bstr}: what each of those blobs begins with, left out there
+SHARED = 49  # {SEALED: frame, PRIVATE: frame}: what those blobs share and leave out, see protocol.wire
 GAP = 48  # uint: the records from this one to the one before FIRST_SEQ are lost for good; a gap record (kind 20) says so too
 
 # CLOSE and RECON

@@ -1,8 +1,9 @@
 """BER-TLV as chip cards use it (ISO/IEC 7816-4 section 5.2.2, EMV Book 3 annex B) and data object lists (EMV Book 3 section 5.4).
 
 Tags are integers of their bytes (0x9F02, 0x5F2D), of at most three bytes; lengths are definite, of at most three bytes after
-81, 82, 83. Values come out as the type that went in: a memoryview is not copied. One level at a time, except `walk`. Bytes
-00 or FF between objects are filling unless `strict`, which refuses 00, reads FF as a tag and wants lengths in their shortest form.
+81, 82, 83 (after 84, unless `strict`, a zero and three bytes). Values come out as the type that went in: a memoryview is not copied. One level at a
+time, except `walk`. Bytes 00 or FF between objects are filling unless `strict`, which refuses 00, reads FF as a tag and wants
+lengths in their shortest form.
 
 Errors are TlvError (a FormatError) with the offset in `detail`: FMT-030 malformed, FMT-031 runs over the end, FMT-032 the same
 tag twice, FMT-033 nested too deeply, FMT-034 a data object list. For certificates there is `protocol.der`.
@@ -66,7 +67,7 @@ def read_length(data: "Bytes", offset: int, strict: bool = True) -> "tuple[int, 
     count = first & 0x7F
     if count == 0:
         raise _bad("an indefinite length", offset)
-    if count > 3:
+    if count > 3 and (strict or count > 4 or (offset + 1 < len(data) and data[offset + 1])):
         raise _bad("a length of more than three bytes", offset)
     end = offset + 1 + count
     if end > len(data):

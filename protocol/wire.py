@@ -1,114 +1,96 @@
-"""Records as they cross the wire: without what the receiver recomputes (design §3, §4).
+"""The centre's end of `protocol.batch`: records and blobs whole again, as they stand in the journal.
 
-`shrink(record, previous, carried, attached)` leaves out device, epoch, sequence, previous hash and running totals always; schema
-version, officer, unit and clock quality when they equal the previous record's; the secure element's counter when it is the previous
-one's plus one; the time is sent as the difference to the previous record's. `restore` is its exact inverse: the hash is over the
-restored record, so a receiver that restores wrongly notices at once. `previous` is None for the first record of a batch: everything
-but what the batch's header says is then sent.
+`hear` takes a record apart that was told, `restore` adds what follows from the batch's head and from the record before. A batch of release
+0.1.0 is a list of maps, which go to `restore` directly: they leave out device, epoch, sequence, previous hash and running totals
+always; schema version, officer, unit and clock quality when they equal the previous record's; the secure element's counter when it is the
+previous one's plus one; the time is said as the difference to the previous record's.
 
-Of the body it leaves out the digest of a blob that travels beside the record (`attached`), and what an earlier record of the
-batch said last under the same key (`carried`): the numbers of those keys stand in one byte string under the wire key 0. There a
-report's number follows from device and case, and a payment's identity from the last intent. `expand` puts all that back, before
-`restore`. A batch of release 0.1.0 uses none of it and is read all the same.
+Errors are FormatError FMT-080 and FMT-082, and those of `protocol.cbor`. The terminal's image leaves this module out.
 """
 
-from typing import TYPE_CHECKING
-
+from protocol import batch, cbor
 from protocol import records as r
 from protocol.errors import FormatError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _DROPPED = (r.DEVICE, r.EPOCH, r.SEQ, r.PREV, r.CUM_COUNT, r.CUM_TOTAL)
 _SAME = (r.V, r.CLOCK, r.OFFICER, r.UNIT)
 
 
-CARRIED = 0  # bstr: keys whose values are those of earlier records
-_BODY = 20
+class Told:
+    """One record as it was heard: `item` for `protocol.wire.restore`; `at` and `beside` for `Course.go_on`; `end` the offset after it."""
+
+    def __init__(self, item: dict, at: int, beside: bool, end: int) -> None:
+        self.item = item
+        self.at = at
+        self.beside = beside
+        self.end = end
 
 
-def _report(device: str, case: object) -> "str | None":
-    """The number that the terminal gives a case's report."""
-    return device[-6:] + "-%05d" % case if isinstance(case, int) else None
-
-
-def remember(carried: dict, record: dict) -> None:
-    """Take over what later records of the batch may leave out."""
-    for key in record:
-        if key >= _BODY and isinstance(record[key], (int, str, bytes)):
-            carried[key] = record[key]
-    if record[r.KIND] == r.PAYMENT_INTENT:
-        carried[r.INTENT] = record[r.SEQ]
-
-
-def shrink(record: dict, previous: "dict | None", carried: "dict | None" = None, attached: "list | tuple" = ()) -> dict:
-    """The wire map of `record`; with `carried` (empty before a batch's first record) it is brought up to date."""
-    out = {}
-    left = []
-    for key in record:
-        if key in _DROPPED or key in attached:
-            continue
-        if carried is not None and key >= _BODY:
-            known = _report(record[r.DEVICE], record.get(r.CASE)) if key == r.PV else carried.get(key)
-            if known is not None and known == record[key] and isinstance(record[key], (int, str, bytes)):
-                left.append(key)
-                continue
-        if previous is not None:
-            if key in _SAME and previous[key] == record[key]:
-                continue
-            if key == r.COUNTER and record[key] == previous[key] + 1:
-                continue
-            if key == r.UTC:
-                if record[key] != previous[key]:
-                    out[key] = record[key] - previous[key]
-                continue
-        out[key] = record[key]
-    if carried is not None:
-        remember(carried, record)
-        if left:
-            out[CARRIED] = bytes(sorted(left))
-    return out
-
-
-def expand(wire: dict, carried: dict, digests: dict, device: str) -> dict:
-    """A wire map with the body whole again. `digests` {key: SHA-256} of the blobs beside it. Raises FormatError (FMT-080)."""
-    left = wire.get(CARRIED, b"")
-    if not left and not digests:
-        return wire
-    out = dict(wire)
-    out.pop(CARRIED, None)
-    if not isinstance(left, bytes):
-        raise FormatError("wire record's list of carried keys is none", "FMT-080")
-    for key in left:
-        if key in out or key < _BODY or (key != r.PV and key not in carried):
-            raise FormatError("wire record carries on what was not said", "FMT-080", detail=key)
-        if key != r.PV:
-            out[key] = carried[key]
-    if r.PV in left:
-        number = _report(device, out.get(r.CASE))
-        if number is None:
-            raise FormatError("wire record leaves out a report's number without a case", "FMT-080")
-        out[r.PV] = number
+def hear(course: batch.Course, data: bytes, start: int, digests: dict, take=cbor.decode_prefix) -> Told:  # noqa: ANN001 - (data, offset) -> (value, offset)
+    """The record that begins at `start`. `digests` {key: SHA-256} of the blobs beside it. Raises FormatError."""
+    lead = data[start]
+    kind, end = lead & (batch.KINDS - 1), start + 1
+    item: dict = {}
+    at = said = 0
+    if kind:
+        item[r.KIND] = kind
+    if lead & batch.TIME:
+        item[r.UTC], end = take(data, end)
+        if not isinstance(item[r.UTC], int) or not item[r.UTC] or item[r.UTC] is True or course.previous is None:
+            raise FormatError("told record's time is none", "FMT-082")
+    bases = course.bases(kind)
+    if lead & batch.DIFFERENCES:
+        said, end = take(data, end)
+        if not batch.number_of(said) or said < 0:
+            raise FormatError("told record's differences are none", "FMT-082")
+        at = said & (batch.BASES - 1)
+        if at >= len(bases):
+            raise FormatError("told record differs from none that was told", "FMT-082")
+    own: dict = {}
+    if bases:
+        end = _differ(course, item, bases[at], said >> batch.FIRST_KEY, data, end, take)
+    if lead & batch.OWN:
+        own, end = take(data, end)
+    _add(item, own)
     for key in digests:
-        if key not in out:
-            out[key] = digests[key]
-    return out
+        if key not in item:
+            item[key] = digests[key]
+    return Told(item, at, bool(said & batch.BESIDE), end)
 
 
-def shared(blobs: "Iterable[bytes]") -> bytes:
-    """What two blobs or more all begin with; of one alone nothing."""
-    found: "bytes | None" = None
-    count = 0
-    for blob in blobs:
-        count += 1
-        if found is None:
-            found = blob
-        size = 0
-        while size < len(found) and size < len(blob) and found[size] == blob[size]:
-            size += 1
-        found = found[:size]
-    return b"" if found is None or count < 2 else found
+def _differ(course: batch.Course, item: dict, base: dict, bits: int, data: bytes, end: int, take) -> int:  # noqa: ANN001
+    """Put the base's keys into `item`, those of `bits` with their told values; the offset after those."""
+    kind = item[r.KIND]
+    for key in batch.body_keys(base):
+        if bits & 1:
+            item[key], end = take(data, end)
+        else:
+            item[key] = course.expected(kind, base, key, item.get(r.CASE))
+        bits >>= 1
+    if bits:
+        raise FormatError("told record differs in a key that its base has not", "FMT-082")
+    return end
+
+
+def _add(item: dict, own: object) -> None:
+    """Put a record's own fields into `item`, and take those away that it lacks."""
+    if not isinstance(own, dict):
+        raise FormatError("told record's own fields are none", "FMT-082")
+    removed = own.pop(batch.REMOVED, b"")
+    if not isinstance(removed, bytes):
+        raise FormatError("told record's list of absent keys is none", "FMT-082")
+    for key in removed:
+        if key < batch.BODY or item.pop(key, removed) is removed:
+            raise FormatError("told record lacks what its base has not", "FMT-082", detail=key)
+    for key in own:
+        if key in item:
+            raise FormatError("told record says a field twice", "FMT-082", detail=key)
+        item[key] = own[key]
+    for key in item:
+        if item[key] is batch.NOTHING:
+            raise FormatError("told record leaves out what was not said", "FMT-082", detail=key)
+    if batch.number_of(item.get(r.KIND)) is None:
+        raise FormatError("told record has no kind", "FMT-082")
 
 
 def restore(wire: dict, previous: "dict | None", head: dict) -> dict:
@@ -137,3 +119,8 @@ def restore(wire: dict, previous: "dict | None", head: dict) -> dict:
     out[r.CUM_COUNT] = head[r.CUM_COUNT] + count
     out[r.CUM_TOTAL] = head[r.CUM_TOTAL] + total
     return out
+
+
+def unframe(shared: list, rest: bytes) -> bytes:
+    """The blob of which `protocol.batch.strip` left `rest`."""
+    return shared[0] + rest[: shared[1]] + shared[2] + rest[shared[1] :]

@@ -103,6 +103,7 @@ class Batch:
     gap: int = 0  # records from this one to `first_seq` - 1 are lost; 0: none
     records: dict[int, dict[int, Any]] = field(default_factory=dict)  # those that were needed before, by sequence
     draft: Draft | None = None
+    form: int = 1  # in which its terminal takes the reply
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
@@ -125,14 +126,14 @@ class Batch:
         """For another process."""
         return (
             self.device, self.nonce, self.epoch, self.first_seq, self.prev_hash, self.cum_count, self.cum_total, self.raw,
-            self.beside, tuple(self.ends), self.gap, self.draft and tuple(self.draft),
+            self.beside, tuple(self.ends), self.gap, self.draft and tuple(self.draft), self.form,
         )  # fmt: skip
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         """From another process."""
         (
             self.device, self.nonce, self.epoch, self.first_seq, self.prev_hash, self.cum_count, self.cum_total, self.raw,
-            self.beside, ends, self.gap, draft,
+            self.beside, ends, self.gap, draft, self.form,
         ) = state  # fmt: skip
         self.ends = Span(*ends)
         self.draft = None if draft is None else Draft(*draft)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from protocol import batch, wire
 from protocol import records as r
 from protocol import sync as s
 from protocol.errors import FormatError
@@ -21,8 +22,10 @@ from server.store.devices import Device
 MAX_RECORDS = 256
 MAX_SEALED = 999  # bytes: one LLLVAR field of ISO 8583
 MAX_PRIVATE = 4096
+MAX_RESTORED = 1 << 19  # bytes of a batch's records: what is told in a few may be long
+SIGNED = (r.PAYMENT_OUTCOME, r.VOID)  # money: signed one by one
 Find = Callable[[str], Device | None]
-_NONE: dict[int, bytes] = {}
+Blobs = dict[int, bytes]
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Hello:
     health: dict[str, int]
     trouble: str = ""  # the code because of which it cannot go on
     approval: bytes = b""  # of its epoch, COSE_Sign1
+    form: int = 1  # in which it takes the reply
 
 
 @dataclass(frozen=True)
@@ -149,13 +153,15 @@ def _hello(device: Device, p: dict[int, Any]) -> Hello:
     _need(_is_uint(p.get(s.FIRST_RETAINED)), "first retained")
     _need(isinstance(p.get(s.FIRMWARE), str) and len(p[s.FIRMWARE]) <= 64, "firmware")
     _need(_is_uint(p.get(s.UTC), 1 << 40) and _is_uint(p.get(s.CLOCK), 2), "clock")
-    sets, health = p.get(s.SETS, {}), p.get(s.HEALTH, {})
+    sets, health = _named(p.get(s.SETS, {})), p.get(s.HEALTH, {})
     for value, what in ((sets, "sets"), (health, "health")):
         _need(isinstance(value, dict) and len(value) <= 32, what)
         _need(all(isinstance(k, str) and len(k) <= 32 and _is_uint(v) for k, v in value.items()), what)
     trouble, approval = p.get(s.TROUBLE, ""), p.get(s.APPROVAL, b"")
     _need(isinstance(trouble, str) and len(trouble) <= 8, "trouble")
     _need(isinstance(approval, bytes) and len(approval) <= 512, "approval")
+    form = p.get(s.FORM, 1)
+    _need(_is_uint(form) and form > 0, "form")
     return Hello(
         device,
         p[s.NONCE],
@@ -170,38 +176,42 @@ def _hello(device: Device, p: dict[int, Any]) -> Hello:
         health,
         trouble,
         approval,
+        form,
     )
 
 
-def _attachments(p: dict[int, Any], key: int, count: int, high: int, low: int = 1) -> dict[int, bytes]:
+def _named(sets: Any) -> Any:
+    """Versions by the kinds' names."""
+    if not isinstance(sets, dict):
+        return sets
+    kinds = s.SET_KINDS
+    return {kinds[key] if _is_uint(key) and key < len(kinds) else key: version for key, version in sets.items()}
+
+
+def _attachments(p: dict[int, Any], key: int, high: int) -> Blobs:
     """The blobs under `key` by record, each whole again."""
     found = p.get(key, {})
-    _need(isinstance(found, dict), "attachments")
-    begin = p.get(s.SHARED, {}).get(key, b"")
-    if begin:
-        _need(all(isinstance(blob, bytes) for blob in found.values()) and len(begin) <= high, "attachment")
-        found = {index: begin + blob for index, blob in found.items()}
+    _need(isinstance(found, dict) and all(isinstance(blob, bytes) for blob in found.values()), "attachments")
+    shared = p.get(s.SHARED, {}).get(key)
+    if shared is not None:
+        kinds = [type(part) for part in shared] if isinstance(shared, list) else []
+        _need(kinds == [bytes, int, bytes] and 0 <= shared[1] <= high, "what attachments share")
+        _need(len(shared[0]) + len(shared[2]) <= high, "what attachments share")
+        found = {index: wire.unframe(shared, blob) for index, blob in found.items()}
     for index, blob in found.items():
-        _need(_is_uint(index) and index < count and isinstance(blob, bytes) and low <= len(blob) <= high, "attachment")
+        _need(_is_uint(index) and index < MAX_RECORDS and 1 <= len(blob) <= high, "attachment")
     return found
 
 
 def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[strict.Mark] | None = None) -> Batch:
-    """`marks` say where the records' bodies stand in `payload`, see `server.restoring`."""
-    records = p.get(s.RECORDS)
-    _need(isinstance(records, list) and 1 <= len(records) <= MAX_RECORDS, "records")
-    assert isinstance(records, list)
+    """`marks` say where the bodies of listed records stand in `payload`, see `server.restoring`."""
     first: Any = p.get(s.FIRST_SEQ)
     _need(_is_uint(first) and first != 0, "first sequence")
     _need(isinstance(p.get(s.PREV_HASH), bytes) and len(p[s.PREV_HASH]) == 32, "previous hash")
     _need(_is_uint(p.get(s.GAP, 0)) and p.get(s.GAP, 0) < first, "gap")
     _need(_is_uint(p.get(s.CUM_COUNT)) and _is_uint(p.get(s.CUM_TOTAL), 10**15), "running totals")
     shared = p.get(s.SHARED, {})
-    _need(isinstance(shared, dict) and shared.keys() <= {s.SEALED, s.PRIVATE}, "shared beginnings")
-    _need(all(isinstance(value, bytes) for value in shared.values()), "shared beginnings")
-    signatures = _attachments(p, s.SIGNATURES, len(records), 64, 64)
-    sealed = _attachments(p, s.SEALED, len(records), MAX_SEALED)
-    private = _attachments(p, s.PRIVATE, len(records), MAX_PRIVATE)
+    _need(isinstance(shared, dict) and shared.keys() <= {s.SEALED, s.PRIVATE}, "what attachments share")
     head = {
         r.DEVICE: device.device,
         r.EPOCH: p[s.EPOCH],
@@ -211,9 +221,14 @@ def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[
         r.CUM_TOTAL: p[s.CUM_TOTAL],
     }
     restorer = restoring.Restorer(head, payload, marks)
-    reading = _Reading(device, restorer)
-    for index, item in enumerate(records):
-        reading.take(index, item, signatures.get(index), sealed.get(index), private.get(index))
+    reading = _Reading(device, restorer, _attachments(p, s.SEALED, MAX_SEALED), _attachments(p, s.PRIVATE, MAX_PRIVATE))
+    records, form = p.get(s.RECORDS), 1
+    if isinstance(records, bytes):
+        form = s.SHORT_FORM
+        reading.hear(records, p.get(s.SIGNATURES, {}))
+    else:
+        reading.listed(records, p.get(s.SIGNATURES, {}))
+    reading.end()
     first_counter, first_utc = reading.first
     ends = Span(
         first_counter, first_utc, restorer.steady,
@@ -221,35 +236,84 @@ def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[
     )  # fmt: skip
     return Batch(
         device, p[s.NONCE], p[s.EPOCH], first, p[s.PREV_HASH], p[s.CUM_COUNT], p[s.CUM_TOTAL],
-        reading.raw, reading.beside, ends, p.get(s.GAP, 0), reading.records,
+        reading.raw, reading.beside, ends, p.get(s.GAP, 0), reading.records, form=form,
     )  # fmt: skip
 
 
-class _Reading:
-    """The records of a batch, restored and judged one after the other."""
+def _signatures(found: Any) -> Blobs:
+    """Signatures by record."""
+    _need(isinstance(found, dict), "signatures")
+    for index, value in found.items():
+        _need(_is_uint(index) and isinstance(value, bytes) and len(value) == 64, "signatures")
+    return found
 
-    def __init__(self, device: Device, restorer: restoring.Restorer) -> None:
+
+class _Reading:
+    """The records of a batch, restored and judged one after the other; `sealed` and `private` travel beside them."""
+
+    def __init__(self, device: Device, restorer: restoring.Restorer, sealed: Blobs, private: Blobs) -> None:
         self._device, self._restorer = device, restorer
+        self._sealed, self._private, self._signed = sealed, private, {}
         self.raw: list[RawRow] = []
         self.beside: dict[int, Beside] = {}
         self.records: dict[int, dict[int, Any]] = {}
         self.first = (0, 0)  # counter and time of the first record
 
-    def take(self, index: int, item: Any, signature: bytes | None, sealed: bytes | None, private: bytes | None) -> None:
-        """One record, with what travels beside it. RefusedError MALFORMED."""
-        restorer = self._restorer
-        _need(type(item) is dict, "record")
-        digests = _NONE if sealed is None and private is None else _digests(sealed, private)
+    def listed(self, records: Any, signatures: Any) -> None:
+        """All records of a batch of release 0.1.0, a list of wire maps. RefusedError MALFORMED, as all of these."""
+        _need(isinstance(records, list) and 1 <= len(records) <= MAX_RECORDS, "records")
+        self._signed = _signatures(signatures)
+        for index, item in enumerate(records):
+            _need(type(item) is dict, "record")
+            self._restorer.listed(index)
+            self._take(item, self._signed.get(index), self._digests(index))
+
+    def hear(self, data: bytes, signatures: Any) -> None:
+        """All records of a batch, as `protocol.batch` tells them; signatures in a row are those of the records that need one."""
+        row = signatures if isinstance(signatures, bytes) else None
+        self._signed = {} if row is not None else _signatures(signatures)
+        course, restorer = batch.Course(self._device.device), self._restorer
+        at = size = used = index = 0
+        while at < len(data):
+            digests = self._digests(index)
+            try:
+                told = wire.hear(course, data, at, digests, strict.decode_prefix)
+            except FormatError as error:
+                raise _beyond(index, error) from error
+            signature, seq = self._signed.get(index), restorer.seq
+            if row is not None and told.item[r.KIND] in SIGNED:
+                signature, used = row[used : used + 64], used + 64
+            restorer.told(told.item)
+            self._take(told.item, signature, digests)
+            course.go_on(told.item, seq, told.at, told.beside)
+            at, index, size = told.end, index + 1, size + len(self.raw[-1][3])
+            _need(index <= MAX_RECORDS and size <= MAX_RESTORED, "records")
+        _need(row is None or used == len(row), "signatures")
+
+    def end(self) -> None:
+        """There are records, and nothing lies beside one that is not there."""
+        _need(bool(self.raw), "records")
+        _need(max([*self._signed, *self._sealed, *self._private], default=0) < len(self.raw), "attachments")
+
+    def _digests(self, index: int) -> dict[int, bytes]:
+        """Digests of the blobs beside record `index`."""
+        found = {}
+        for key, blobs in ((r.SEALED, self._sealed), (r.PRIVATE, self._private)):
+            if index in blobs:
+                found[key] = hashlib.sha256(blobs[index]).digest()
+        return found
+
+    def _take(self, item: dict[int, Any], signature: bytes | None, digests: dict[int, bytes]) -> None:
+        """The record in hand, with what travels beside it."""
+        restorer, index = self._restorer, len(self.raw)
         record = None
         try:
-            item = restorer.whole_body(index, item, digests)
             data = restorer.follow(item)
             if data is None:
                 _need(schema.restorable(item), "record")
                 record, data = restorer.restore(item)
         except FormatError as error:
-            what = f"record {index + 1} of the batch cannot be restored ({error.code})"
-            raise codes.RefusedError(codes.MALFORMED, what) from error
+            raise _beyond(index, error) from error
         kind, seq = item[r.KIND], restorer.seq
         if record is None and (kind in TELLING or not restorer.sound):
             record = restorer.record()
@@ -259,7 +323,7 @@ class _Reading:
         if record is not None:
             self.records[seq] = record
         if digests:
-            self._attach(seq, item, digests, sealed, private)
+            self._attach(seq, item, digests, self._sealed.get(index), self._private.get(index))
         if not index:
             self.first = (restorer.counter, restorer.utc)
         restorer.advance(digest)
@@ -276,14 +340,8 @@ class _Reading:
         self.beside[seq] = (notice, sealed, private)
 
 
-def _digests(sealed: bytes | None, private: bytes | None) -> dict[int, bytes]:
-    """Digests of the blobs beside a record."""
-    found = {}
-    if sealed is not None:
-        found[r.SEALED] = hashlib.sha256(sealed).digest()
-    if private is not None:
-        found[r.PRIVATE] = hashlib.sha256(private).digest()
-    return found
+def _beyond(index: int, error: FormatError) -> codes.RefusedError:
+    return codes.RefusedError(codes.MALFORMED, f"record {index + 1} of the batch cannot be restored ({error.code})")
 
 
 def _judge(
@@ -300,7 +358,7 @@ def _judge(
         return codes.UNKNOWN_KIND
     elif schema.problem(record) is not None:
         return codes.BAD_RECORD
-    if kind == r.PAYMENT_OUTCOME or kind == r.VOID:  # money: signed one by one
+    if kind in SIGNED:
         header = envelope.protected_header(s.TYPE_OUTCOME, device.device.encode())
         if signature is None or not envelope.holds(device.public_key, header, data, signature):
             return codes.BAD_OUTCOME_SIGNATURE

@@ -1,7 +1,7 @@
 """Records of a batch restored in a row, and their CBOR put together from what was received instead of being encoded anew.
 
-`protocol.wire.restore` adds the keys below 20 that the wire leaves out; the body, from key 20 on, stands in the message as it stands
-in the record, because both are deterministic and sorted, unless `protocol.wire.expand` adds to it: then it is put together key by key.
+`protocol.wire.restore` adds the keys below 20 that the wire leaves out. The body, from key 20 on, stands in a wire map of release 0.1.0 as
+it stands in the record, because both are deterministic and sorted; that of a record told by `protocol.batch` is put together key by key.
 So a record's CBOR is: head of the map, common keys, the body's bytes. A record whose common keys follow from the one before, as most
 do, takes the short way; any other goes through `wire.restore` and, if it is in any way unusual, is encoded as a whole. A test compares
 both ways with `wire.restore` and `protocol.cbor.encode`.
@@ -20,7 +20,6 @@ _U64 = 1 << 64
 _uint, _SMALL, _SHORT = strict.uint, strict.SMALL, strict.SHORT
 _NUMBERS = (r.V, r.EPOCH, r.SEQ, r.COUNTER, r.CUM_COUNT, r.CUM_TOTAL, r.UTC, r.CLOCK, r.KIND, r.OFFICER)
 _APPROVING = (r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT)
-_PLAIN = (int, str, bytes, bool)  # types of values that are carried on
 _MAP = [bytes((0xA0 | size,)) if size < 24 else bytes((0xB8, size)) for size in range(64)]
 
 
@@ -44,7 +43,7 @@ def sliced(payload: bytes, mark: strict.Mark) -> Body:
 
 
 def gathered(item: dict[int, Any]) -> Body | None:
-    """The body of an expanded wire map; None if it holds what no body does."""
+    """The body of a record that was told; None if it holds what no body does."""
     try:
         keys = sorted([key for key in item if key >= BODY])
         encode, uint = strict.encode, strict.uint
@@ -97,7 +96,7 @@ def _usual(record: dict[int, Any]) -> bool:
 class Restorer:
     """The records of one batch, from its first to its last. `head` is the batch's, as `protocol.wire.restore` wants it.
 
-    For each record: `whole_body`, then `follow` or, where that gives nothing, `restore`, then `advance`.
+    For each record: `listed` or `told`, then `follow` or, where that gives nothing, `restore`, then `advance`.
     """
 
     def __init__(self, head: dict[int, Any], payload: bytes, marks: list[strict.Mark] | None) -> None:
@@ -117,39 +116,20 @@ class Restorer:
         self._totals = b""  # the running totals as CBOR, with their keys
         self._body: Body | None = None  # of the record in hand
         self._item: dict[int, Any] = {}  # the record in hand
-        self._carried: dict[int, Any] = {}  # what the records before may have left unsaid
-        self._said: list[tuple[int, dict[int, Any]]] = []  # those that are not yet in there: some batches never need it
 
-    def whole_body(self, index: int, item: dict[int, Any], digests: dict[int, bytes]) -> dict[int, Any]:
-        """Wire map `index` with what earlier records of the batch and the blobs beside it say. FormatError as `protocol.wire.expand`."""
-        marks = self._marks
-        if marks is None:
+    def listed(self, index: int) -> None:
+        """The record in hand is wire map `index` of the message, its body the bytes that stand there."""
+        if self._marks is None:
             self._body = None
         else:
-            begin, end, many = marks[index]
-            self._body = many, self._payload[begin:end]
-        left = wire.CARRIED in item
-        if left:
-            self._remember()
-        if not left and (not digests or all(key in item for key in digests)):
-            return item
-        expanded = wire.expand(item, self._carried, digests, self._device)
-        self._body = gathered(expanded)
-        return expanded
+            self._body = sliced(self._payload, self._marks[index])
 
-    def _remember(self) -> None:
-        """`protocol.wire.remember` of the records that are not yet in there."""
-        carried = self._carried
-        for seq, said in self._said:
-            for key, value in said.items():
-                if key >= BODY and type(value) in _PLAIN:
-                    carried[key] = value
-            if said[r.KIND] == r.PAYMENT_INTENT:
-                carried[r.INTENT] = seq
-        self._said.clear()
+    def told(self, item: dict[int, Any]) -> None:
+        """The record in hand was told: `item` is all of it."""
+        self._body = gathered(item)
 
     def follow(self, item: dict[int, Any]) -> bytes | None:
-        """The CBOR of the record of what `whole_body` gave, the short way, checked as `schema.restorable` does.
+        """The CBOR of the record of the record in hand, the short way, checked as `schema.restorable` does.
 
         None, with nothing done, where its common keys do not simply follow from a usual record before it.
         """
@@ -209,7 +189,7 @@ class Restorer:
         }  # fmt: skip
 
     def restore(self, item: dict[int, Any]) -> tuple[dict[int, Any], bytes]:
-        """(record, its CBOR) of what `whole_body` gave, whatever it is, if only `schema.restorable`. FormatError as `protocol.wire.restore`."""
+        """(record, its CBOR) of the record in hand, whatever it is, if only `schema.restorable`. FormatError as `protocol.wire.restore`."""
         data = self.follow(item)
         if data is not None:
             return self.record(), data
@@ -247,6 +227,5 @@ class Restorer:
 
     def advance(self, digest: bytes) -> None:
         """Go on after a record of this hash."""
-        self._said.append((self.seq, self._item))
         self.seq += 1
         self._prev = digest

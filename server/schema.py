@@ -46,6 +46,11 @@ def _codes(v: Any) -> bool:
     return isinstance(v, list) and len(v) <= 32 and all(isinstance(code, str) and len(code) <= 16 for code in v)
 
 
+def _token(v: Any) -> bool:
+    """A keyed hash: 8 bytes, or 16 from a terminal that was not updated."""
+    return type(v) is bytes and len(v) in (8, 16)
+
+
 def _totals(v: Any) -> bool:
     return (
         isinstance(v, dict)
@@ -81,7 +86,7 @@ FIELDS: dict[int, Check] = {
     r.AMOUNT: _uint(0, MAX_AMOUNT),
     r.POINTS: _uint(0, 99),
     r.VERDICT: _uint(1, 7),
-    r.LICENCE_TOKEN: _bytes(16),
+    r.LICENCE_TOKEN: _token,
     r.FINDINGS: _codes,
     r.OUTCOME: _uint(1, 4),
     r.REASON: _text(64),
@@ -100,7 +105,7 @@ FIELDS: dict[int, Check] = {
     r.COPY: _uint(1, 3),
     r.WILAYA: _uint(1, 69),
     r.FORCE: _uint(1, 2),
-    r.CARD_TOKEN: _bytes(16),
+    r.CARD_TOKEN: _token,
     r.ACQUIRER_REF: _text(16),
     r.SET_KIND: _text(16, 1),
     r.SET_VERSION: _uint(),

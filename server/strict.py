@@ -35,6 +35,17 @@ def decode(data: bytes) -> Any:
     return cbor.decode(data)
 
 
+def decode_prefix(data: bytes, at: int) -> tuple[Any, int]:
+    """The item that begins at `at`, and the offset after it; CborError as `protocol.cbor.decode_prefix`."""
+    try:
+        value, end = _item(data, at, cbor.MAX_DEPTH)
+        if end <= len(data):
+            return value, end
+    except (_OddError, IndexError, UnicodeDecodeError):
+        pass
+    return cbor.decode_prefix(data, at)
+
+
 def decode_marked(data: bytes, key: int, low: int) -> tuple[Any, list[Mark] | None]:
     """As `decode`; beside it a mark for each map of the array under `key`, None where the fast path was left or there are none.
 

@@ -8,10 +8,10 @@ PRM-002 signature, PRM-003 content, PRM-004 older version, PRM-005 expired, PRM-
 
 from protocol import cose
 from protocol.errors import CryptoError, FormatError, ParameterError
-from protocol.sync import TYPE_SET
+from protocol.sync import SET_KINDS, TYPE_SET
 from terminal.setfile import SetFile
 
-KINDS = ("tariff", "emv", "trust", "officers", "limits")
+KINDS = SET_KINDS
 _HINT = "synchronise to get a good one; selling goes on only with a valid set"
 
 

@@ -76,7 +76,7 @@ TAP = (
 PAPER = ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers")
 SLIP = ("terminal.receipts", "terminal.flows.signature")
 """Within PAYMENT, after the card: what a cardholder signs."""
-NETWORK = ("protocol.wire", "terminal.session", "terminal.sync", "terminal.flows.shift")
+NETWORK = ("protocol.batch", "terminal.session", "terminal.batches", "terminal.sync", "terminal.flows.shift")
 FINE = ("terminal.personal", "terminal.flows.offence", "terminal.flows.fine")
 
 _DROPPED = {
@@ -103,7 +103,14 @@ _DROPPED = {
     TAP: ("protocol.emv", "terminal.face.lights", "terminal.flows.tap", "drivers.pn532"),
     PAPER: ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers"),
     SLIP: ("terminal.receipts", "terminal.flows.signature"),
-    NETWORK: ("protocol.wire", "terminal.session", "terminal.renewal", "terminal.sync", "terminal.flows.shift"),
+    NETWORK: (
+        "protocol.batch",
+        "terminal.session",
+        "terminal.batches",
+        "terminal.renewal",
+        "terminal.sync",
+        "terminal.flows.shift",
+    ),
     FINE: (
         "terminal.personal",
         "terminal.flows.offence",

@@ -9,6 +9,7 @@ offline_count_max, offline_age_max (seconds), card_offline_max and, where the se
 
 from protocol import records as r
 from protocol.errors import RiskError
+from protocol.tokens import same
 
 FLASH_RESERVE = 131072  # bytes that must stay free before a sale starts
 _SYNC = "synchronise before the next payment"
@@ -18,7 +19,7 @@ def spent(view, token: bytes) -> int:  # noqa: ANN001 - View
     """Centimes taken offline with one card (`token`) since the last synchronisation."""
     stored = 0
     for item in view.exposure:
-        if item[3] == token:
+        if same(item[3], token):
             stored += item[1]
     return stored
 

@@ -58,11 +58,20 @@ async def hello(t, extra: "dict | None" = None, timeout_ms: int = TIMEOUT_MS) ->
         m.HEAD_HASH: journal.head_hash,
         m.FIRST_RETAINED: journal.first_retained,
         m.FIRMWARE: FIRMWARE,
-        m.SETS: t.parameters.versions(),
+        m.SETS: _numbered(t.parameters.versions()),
         m.UTC: utc,
         m.CLOCK: quality,
         m.HEALTH: {},
+        m.FORM: m.SHORT_FORM,
     }
     if extra:
         payload.update(extra)
     return await exchange(t, m.TYPE_HELLO, payload, m.TYPE_WELCOME, timeout_ms)
+
+
+def _numbered(versions: "dict[str, int]") -> dict:
+    """{place in SET_KINDS, or the name of a kind that is not there: version}."""
+    out = {}
+    for kind in versions:
+        out[m.SET_KINDS.index(kind) if kind in m.SET_KINDS else kind] = versions[kind]
+    return out

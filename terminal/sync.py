@@ -8,14 +8,14 @@ SRV-072 the server acknowledges another chain; the others are `terminal.session`
 """
 
 from drivers.contracts.small import CLOCK_SERVER
-from protocol import cbor, cose, wire
+from protocol import cbor, cose
 from protocol import records as r
 from protocol import sync as m
 from protocol.errors import CryptoError, FormatError, ParameterError, ServerError
-from terminal import session
+from terminal import batches, session
 
-BATCH_RECORDS = 200
 TESTIMONY_BATCHES = 4
+_LEAST_ROOM = 512
 
 
 class Sync:
@@ -27,6 +27,7 @@ class Sync:
         self._progress = progress
         self._driver_waits = driver_waits  # whether the driver of a void that was asked for is still there
         self._nonce = b""
+        self._room = t.ports.batch_bytes
         self._resumed = False  # whether HELLO was said again because the server lost this session to another one
         self._held = (
             0  # up to where the server holds our records; below `acked_seq` after it was restored from a backup
@@ -95,9 +96,9 @@ class Sync:
         for _ in range(TESTIMONY_BATCHES):
             if at >= self._journal.head_seq:
                 return
-            payload = self._fill(at + 1)
+            payload, count = self._fill(at + 1)
             await self._exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
-            at += len(payload[m.RECORDS])
+            at += count
 
     async def close_shift(self, first: int, last: int, totals: dict) -> dict:
         """CLOSE → RECON for a shift's records. Call after `run`."""
@@ -136,7 +137,7 @@ class Sync:
         journal = self._journal
         for result in message.get(m.RESULTS, ()):
             intent = result[m.RESULT_INTENT]
-            if result[m.RESULT_EPOCH] != journal.epoch or intent not in journal.view.provisional:
+            if result.get(m.RESULT_EPOCH, journal.epoch) != journal.epoch or intent not in journal.view.provisional:
                 continue
             case, amount, pv = journal.view.provisional[intent]
             body = {r.CASE: case, r.INTENT: intent, r.AMOUNT: amount, r.OUTCOME: result[m.RESULT_OUTCOME]}
@@ -203,7 +204,7 @@ class Sync:
             cose.sign1_verify(t.ports.crypto, sign1, t.identity.key("ack"), expected_content_type=m.TYPE_CLEARED)
             body = cbor.decode(sign1.payload or b"")
             if body[m.DEVICE] == t.identity.device and body[m.EPOCH] == self._journal.epoch:
-                return [pair[0] for pair in body[m.CLEARED]]
+                return [item if isinstance(item, int) else item[0] for item in body[m.CLEARED]]
         except (FormatError, CryptoError, KeyError, TypeError, IndexError):
             t.note("error", code="SRV-073")  # not a receipt of the server: nothing is erased
         return []
@@ -231,11 +232,19 @@ class Sync:
         self._held = seq
 
     async def _batch(self) -> None:
-        """Send the next records after the acknowledged one; at most the board's `batch_bytes` or BATCH_RECORDS."""
-        payload = self._fill(self._held + 1)
-        if m.GAP in payload:
-            await self._declare(payload)
-        ack = await self._exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
+        """Send the next records after the acknowledged one, as many as a batch holds; fewer where memory is short."""
+        ack = None
+        while ack is None:
+            try:
+                payload, _ = self._fill(self._held + 1)
+                if m.GAP in payload:
+                    await self._declare(payload)
+                ack = await self._exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
+            except MemoryError:
+                if self._room <= _LEAST_ROOM:
+                    raise
+                payload = None
+                self._room //= 2
         self._acknowledge(ack)
         await self._take_results(ack)
         await self._erase(ack)
@@ -253,54 +262,8 @@ class Sync:
         await self._journal.append(r.GAP, body)
         self._t.note("gap", first=first, last=last)
 
-    def _fill(self, first: int) -> dict:
-        """The next batch from record `first` on; it ends where records are missing, and says so if it begins there."""
-        journal = self._journal
-        payload = {m.EPOCH: journal.epoch, m.FIRST_SEQ: first}
-        wires: list = []
-        signatures: dict = {}
-        blobs: dict = {m.SEALED: {}, m.PRIVATE: {}}
-        carried: dict = {}
-        size = 0
-        previous = None
-        for record, _, signature in journal.entries(first):
-            if previous is None:
-                if record[r.SEQ] > first:
-                    payload[m.FIRST_SEQ], payload[m.GAP] = record[r.SEQ], first
-                count, total = r.approved_step(record)
-                payload[m.PREV_HASH] = record[r.PREV]
-                payload[m.CUM_COUNT] = record[r.CUM_COUNT] - count
-                payload[m.CUM_TOTAL] = record[r.CUM_TOTAL] - total
-            elif record[r.SEQ] != previous[r.SEQ] + 1:
-                break
-            index = len(wires)
-            attached = []
-            for key, folder, digest in ((m.SEALED, "sealed", r.SEALED), (m.PRIVATE, "private", r.PRIVATE)):
-                blob = journal.blob(folder, record[r.SEQ]) if digest in record else None
-                if blob is not None:
-                    blobs[key][index] = blob
-                    size += len(blob)
-                    attached.append(digest)
-            sent = wire.shrink(record, previous, carried, attached)
-            size += len(cbor.encode(sent)) + (66 if signature is not None else 0)
-            if wires and (size > self._t.ports.batch_bytes or index >= BATCH_RECORDS):
-                blobs[m.SEALED].pop(index, None)
-                blobs[m.PRIVATE].pop(index, None)
-                break
-            wires.append(sent)
-            if signature is not None:
-                signatures[index] = signature
-            previous = record
-        for key in (m.SEALED, m.PRIVATE):
-            shared = wire.shared(blobs[key].values())
-            if shared:
-                payload.setdefault(m.SHARED, {})[key] = shared
-                blobs[key] = {index: blobs[key][index][len(shared) :] for index in blobs[key]}
-        payload[m.RECORDS] = wires
-        for key, value in ((m.SIGNATURES, signatures), (m.SEALED, blobs[m.SEALED]), (m.PRIVATE, blobs[m.PRIVATE])):
-            if value:
-                payload[key] = value
-        return payload
+    def _fill(self, first: int) -> "tuple[dict, int]":
+        return batches.fill(self._journal, first, self._room)
 
 
 def t_hash(t, data: bytes) -> bytes:  # noqa: ANN001

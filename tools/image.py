@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tools.house.errors import HouseError
 from tools.house.inline import inline
-from tools.house.laws.runtimes import SHARED, only_runtime
+from tools.house.laws.runtimes import SHARED, for_host, only_runtime
 from tools.house.paths import HOUSE, ROOT, cache_dir
 from tools.house.shorten import shorten, usage_of
 from tools.house.toolchain import DEFAULT_HEAP, micropython_command, mpy_cross
@@ -61,11 +61,13 @@ def build_image(
 ) -> ImageReport:
     """Build a ROMFS image of `packages` and `extra_dirs` (folders under `root`, kept at their relative path) into `out`.
 
-    `optimise` is mpy-cross's level: 2 strips asserts and keeps line numbers, and private names are shortened (`tools.house.shorten`); 0 keeps
-    asserts and names (tests). `exclude`: globs of
+    `optimise` is mpy-cross's level: 2 strips asserts and keeps line numbers, private names are shortened (`tools.house.shorten`), and what only
+    a host uses stays out; 0 keeps all that (tests). `exclude`: globs of
     relative paths. With `strict`, a file that does not compile raises ImageError; otherwise it is left out and reported.
     """
     sources = _sources(root, [root / package for package in packages] + list(extra_dirs), exclude)
+    if optimise:
+        sources = {name: path for name, path in sources.items() if not for_host(name)}
     contents, errors = _compile_all(root, sources, optimise)
     if errors and strict:
         name, text = next(iter(errors.items()))

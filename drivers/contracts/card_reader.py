@@ -4,6 +4,23 @@ A reader owns one session at a time. Status bytes are *not* interpreted here: 61
 A session is bound to a card by cryptography, never by this handle: a card swapped quickly may keep the handle working.
 """
 
+_SHORT = 1024
+
+
+def most_answer(command: "bytes | memoryview") -> int:
+    """Most bytes that a reader takes as the answer to this command: as many as an extended Le asks for, 1,024 after a short one.
+
+    Chips put more than 256 into one answer under secure messaging. A limit of memory; what an answer may be is its reader's question.
+    """
+    if len(command) < 7 or command[4]:
+        return _SHORT
+    data = command[5] << 8 | command[6]
+    if len(command) == 7:
+        return (data or 65536) + 2
+    if len(command) != 9 + data:
+        return _SHORT
+    return (command[-2] << 8 | command[-1] or 65536) + 2
+
 
 class CardReader:
     """One slot or one field."""

@@ -7,7 +7,7 @@ of them is talked to.
 
 import asyncio
 
-from drivers.contracts.card_reader import CardReader
+from drivers.contracts.card_reader import CardReader, most_answer
 from drivers.pn532 import cards
 from drivers.pn532.link import UNREACHABLE, Link
 from protocol.errors import CardCollisionError, CardError, CardRemovedError, CardSilentError, NoCardError
@@ -184,6 +184,7 @@ class Pn532Reader(CardReader):
     async def _exchange(self, command: memoryview) -> bytes:
         """The APDU in pieces of `CHUNK`, the answer likewise (UM0701-02, 7.3.8: the bit "more information" both ways)."""
         body = self._link.parser.body
+        most = most_answer(command)
         at = 0
         while len(command) - at > CHUNK:
             await self._piece(self._target | _MORE, command[at : at + CHUNK])
@@ -192,8 +193,12 @@ class Pn532Reader(CardReader):
         if not body[2] & _MORE:
             return bytes(memoryview(body)[3:count])
         pieces = [bytes(memoryview(body)[3:count])]
+        left = most - count + 3
         while body[2] & _MORE:
             count = await self._piece(self._target, b"")
+            left -= count - 3 or 1  # empty pieces come to an end too
+            if left < 0:
+                raise CardError("the card's answer is longer than asked for", "CRD-007")
             pieces.append(bytes(memoryview(body)[3:count]))
         return b"".join(pieces)
 

@@ -32,6 +32,20 @@ def lines(explain: "list[tuple[str, str]]", prefix: str) -> "list[str]":
     return [why for what, why in explain if what.startswith(prefix)]
 
 
+_LASTING = ("COMBINATION", "PPSE", "TORN", "PHONE", "LIMIT", "FORMAT", "GPO")
+
+
+def lasting(explain: "list[tuple[str, str]]") -> "list[tuple[str, str]]":
+    """What stays true of a presentation or combination that was given up: how it ended. Bits, rules, cryptograms and methods were its alone."""
+    return [pair for pair in explain if pair[0] in _LASTING and not pair[1].startswith("card gave ")]
+
+
+def continued(earlier: "list[tuple[str, str]]", now: "list[tuple[str, str]]") -> "list[tuple[str, str]]":
+    """The lines of a presentation whose cryptogram was recovered: all of `earlier`, when it was asked for, and what happened since."""
+    known, since = lasting(earlier), lasting(now)
+    return earlier + (since[len(known) :] if since[: len(known)] == known else since)
+
+
 def decisive(explain: "list[tuple[str, str]]") -> "tuple[str, str]":
     """The one line that matters to the officer: the last action code or rule that matched, else the last line.
 

@@ -45,6 +45,14 @@ def _uint(entry: dict, name: str, high: int, default: "int | None" = None) -> in
     return value
 
 
+def _label(entry: dict) -> str:
+    """Printable ASCII: it is shown, printed and recorded where the card has no name of its own."""
+    value = entry.get("label", "")
+    if not isinstance(value, str) or not all([" " <= c <= "~" for c in value]):
+        raise ParameterError("EMV parameter is no text of ASCII characters", "PRM-120", detail="label")
+    return value
+
+
 def _flag(entry: dict, name: str, default: bool) -> bool:
     value = entry.get(name, default)
     if value is not True and value is not False:
@@ -80,7 +88,7 @@ def _in_calendar(date: str) -> bool:
 
 def _expiry(entry: dict, index: int) -> str:
     expiry = str(entry.get("expiry", ""))
-    if len(expiry) != 8 or not expiry.isdigit() or not _in_calendar(expiry):
+    if len(expiry) != 8 or not all([c in "0123456789" for c in expiry]) or not _in_calendar(expiry):
         raise ParameterError("a CA key needs an expiry date YYYYMMDD", "PRM-122", detail=index)
     return expiry
 
@@ -91,7 +99,7 @@ class AidParams:
     def __init__(self, entry: dict) -> None:
         self.aid = _bytes(entry, "aid", 5, 16)
         self.partial = _flag(entry, "partial", True)
-        self.label = str(entry.get("label", ""))
+        self.label = _label(entry)
         self.tac_denial = _bytes(entry, "tac_denial", 5, 5)
         self.tac_online = _bytes(entry, "tac_online", 5, 5)
         self.tac_default = _bytes(entry, "tac_default", 5, 5)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     Steps = Generator[tuple, Any, Any]
 
+MOST_ANSWER = 256  # bytes of data (Book 1, 9.4.2), over however many GET RESPONSE
+
 ODA_NOT_PERFORMED = 0x0180
 SDA_FAILED = 0x0140
 ICC_DATA_MISSING = 0x0120
@@ -200,8 +202,8 @@ class Session:
     # --- the card
 
     def exchange(self, command: bytes) -> "Steps":
-        """Send one command, 61xx and 6Cxx followed (Book 1, 9.3) unless `follow` is off; returns (data, SW)."""
-        machine = apdu.exchange(command, follow=self.follow)
+        """Send one command, 61xx and 6Cxx followed (Book 1, 9.3) unless `follow` is off; returns (data, SW). FormatError FMT-042: too much data."""
+        machine = apdu.exchange(command, 0, MOST_ANSWER, self.follow)
         answer: Any = None
         while True:
             try:

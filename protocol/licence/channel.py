@@ -28,7 +28,7 @@ MAX_FORGIVEN = 24  # channels that may end over groups which the chip refuses in
 CHANNEL_LOST = (0x6882, 0x6987, 0x6988)  # words by which a chip ends a channel that it has lost
 CHUNK = 240  # bytes asked for at once without extended length: what works in the field
 SMALLEST_PART = 16  # bytes of an answer that goes on after GET RESPONSE; less would make a reading endless
-MAX_READS = 1900  # READ BINARY commands of one reading: a portrait of 16 KB in pieces of 16 bytes takes 1,024
+MAX_READS = 1900  # READ BINARY commands of one reading with little in their answers: a portrait of 16 KB in pieces of 16 bytes takes 1,024
 _MOST_ACCESS = 1024  # bytes of EF.CardAccess that are read; a longer one is malformed
 HEAD = 4  # bytes that tell a file's length
 _MASTER_FILE = b"\x00\xa4\x00\x0c\x02\x3f\x00"
@@ -40,17 +40,24 @@ _NOT_THERE = (
     0x6D00,
     0x6E00,
 )  # by which EF.CardAccess is known to be absent: no other way is tried
+_MOST_SHORT = (
+    1024  # bytes of an answer that was not asked for at extended length: 256, and what some chips add in a second piece
+)
+_MOST_EXTENDED = 65536
 SM_OVERHEAD = 48  # most bytes that secure messaging adds to an answer's data
 
 
 def exchange(command: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
-    """Send one command as it is; (data, status) of the answer, 61xx followed. ReadError if the answer is no APDU."""
+    """Send one command as it is; (data, status) of the answer, 61xx followed. ReadError if the answer is no APDU, or too long."""
     answer = yield ("apdu", command)
     data = b""
+    most = _MOST_EXTENDED if len(command) > 6 and not command[4] else _MOST_SHORT
     for part in range(64):
         if len(answer) < 2:
             raise ReadError("the chip's answer is cut short", detail="length")
         status = pack.rd16(answer, len(answer) - 2)
+        if len(data) + len(answer) - 2 > most:
+            break
         data = data + bytes(answer[:-2]) if data else bytes(answer[:-2])
         if status >> 8 != 0x61:
             return data, status
@@ -158,12 +165,19 @@ def answer_size(atr_info: bytes, room: int) -> int:
 class Chip:
     """One licence chip: `aid` once selected, `channel` once open, `access` "BAC" or "PACE", `offers` of PACE in EF.CardAccess,
     `offers_pace` whether there is any, in whatever form, `pace_proof` (data, key) of the chip-authentication mapping or None, `proven`
-    whether an answer came under the keys of chip authentication, `rebuilds` how often the channel was lost, `reads` of files so far,
-    `chunk` how many bytes a READ BINARY asks for (found out once, kept for all files), `room` for the data of an extended answer
-    (0: none), `announces_extended` whether card and link have extended length."""
+    whether an answer came under the keys of chip authentication, `rebuilds` how often the channel was lost, `reads` of files so
+    far that brought little, `chunk` how many bytes a READ BINARY asks for (found out once, kept for all files), `room`
+    for the data of an extended answer (0: none), `hold` the largest file that is kept, `announces_extended` whether card and link
+    have extended length."""
 
     def __init__(
-        self, crypto: "Crypto", mrz: "Mrz", rnd: "Callable[[int], bytes]", atr: bytes = b"", room: int = 0
+        self,
+        crypto: "Crypto",
+        mrz: "Mrz",
+        rnd: "Callable[[int], bytes]",
+        atr: bytes = b"",
+        room: int = 0,
+        hold: int = 0,
     ) -> None:
         self.crypto = crypto
         self._mrz = mrz
@@ -175,11 +189,13 @@ class Chip:
         self.offers_pace = False
         self.pace_proof: "tuple[bytes, bytes] | None" = None
         self.proven = False
+        self.lost_beyond = False  # whether a channel was lost at a command longer than the card announced
         self._agreed: "SecureChannel | None" = None
         self._looked = self._at_master = False
         self._offer: "Offer | None" = None
         self.rebuilds = self.reads = self._forgiven = 0
         self.room = room
+        self.hold = hold or profile.HOLD_LIMIT
         self.chunk = CHUNK
         self.announces_extended = room > 2 * CHUNK and extended_announced(atr)
 

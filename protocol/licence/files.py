@@ -1,19 +1,21 @@
 """Reading one file of the chip: short identifier first, then plain READ BINARY, in chunks; resumes where it was interrupted.
 
 A `FileRead` is the state of one file: it survives a rebuilt channel and, kept by the caller, a card that was pulled out. The
-content is hashed as it comes and kept only if asked for. ISO/IEC 7816-4 sections 7.2.2 and 7.2.3. The chunk that works is learnt
+content is hashed as it comes and kept only if asked for. ISO/IEC 7816-4 sections 7.2.2 and 7.2.3. What lies beyond 32 KB is asked
+for with the odd instruction B1, whose offset is a data object; a card that does not know it refuses the file. The chunk that works is learnt
 once for all files (`Chip.chunk`): extended where the card announces it, else 240, else what fits an answer of 256 bytes.
 
 Quirks survived: 6Cxx (ask for xx), 6700 (smaller chunks), 6282 (end of file), 6985/6986 after SELECT EF or where short
 identifiers are not known (the other way of selecting is tried), 6987, 6882, 6988 and any answer in clear (channel rebuilt).
 
 A file that the chip refuses all the same is `denied` and costs the reading nothing else, in clear too: the channel that ended there is
-rebuilt and the file left alone. EF.SOD and DG1, without which there is nothing to judge, end the reading.
+rebuilt and the file left alone. EF.SOD and DG1, without which there is nothing to judge, are asked for more often.
 """
 
 from typing import TYPE_CHECKING
 
-from protocol import pack
+from protocol import pack, tlv
+from protocol.errors import FormatError
 from protocol.licence import profile
 from protocol.licence.channel import CHANNEL_LOST, MAX_READS, MAX_REBUILDS, NOT_FOUND
 from protocol.licence.errors import MessagingError, ReadError
@@ -38,8 +40,9 @@ OTHER_WAY = (0x6985, 0x6986, 0x6981, 0x6A86, 0x6D00, 0x6B00)
 SHORT_STEPS = (240, 231, 223, 128, 64, 16)  # where each costs a channel
 END_REACHED = (0x6B00, 0x6282, 0x9000)
 BY_SHORT_ID, BY_SELECT = 0, 1
-NEEDED = (profile.SOD, 1)  # what ends a reading if it is refused
+NEEDED = (profile.SOD, 1)  # without which there is nothing to judge
 KEYS = (profile.AA_GROUP, profile.CA_GROUP)  # whose refusal accuses the chip
+FULL_PART = 128  # bytes of an answer that is no crumb
 SAYS_NO = NOT_FOUND + (0x6982,)  # words that, said in clear, speak of the file and not of the channel
 TOO_LARGE = "size"  # detail of LIC-032: the file may be right, but is larger than this terminal reads
 
@@ -56,11 +59,11 @@ class FileRead:
         file: int,
         algorithm: str = "sha256",
         keep: bool = True,
-        large: bool = False,
+        most: int = profile.HOLD_LIMIT,
         picture: "Taker | None" = None,
     ) -> None:
-        """`keep` the content; `large`: up to what can be read at all, else a group above profile.HOLD_LIMIT is hashed, not kept;
-        `picture` is fed with the content as it comes."""
+        """`keep` the content, if it has no more than `most` bytes: a larger group is hashed, not kept; `picture` is fed
+        with the content as it comes."""
         self.file = file
         self.tag = profile.tag_of(file)
         self.total = 0
@@ -68,7 +71,7 @@ class FileRead:
         self.absent = False
         self.denied = 0
         self.keep = keep
-        self._large = large
+        self._most = most
         self._picture = picture
         self.head = b""
         self.sha256 = b""
@@ -114,12 +117,12 @@ class FileRead:
 
     def _begin(self, data: bytes) -> None:
         total = file_length(data, self.tag)
-        hold = self._large or total <= profile.HOLD_LIMIT
+        hold = total <= self._most
         if total > profile.STREAM_LIMIT or (not hold and self.file > profile.LAST_GROUP):
             raise ReadError("the file is larger than this terminal reads", "LIC-032", detail=TOO_LARGE)
         self.total = total
         self.keep = self.keep and hold
-        self.head = data[:4]
+        self.head = data[: 4 if data[1] < 0x83 else 6]
         if self.keep:
             self._parts = bytearray(self.total)
 
@@ -132,7 +135,7 @@ def file_length(head: bytes, tag: int) -> int:
     length, at = head[1], 2
     if length >= 0x80:
         count = length & 0x7F
-        if not 1 <= count <= 3 or len(head) < 2 + count:
+        if not 1 <= count <= 4 or len(head) < 2 + count:
             raise wrong
         length, at = int.from_bytes(head[2 : 2 + count], "big"), 2 + count
     return at + length
@@ -155,6 +158,20 @@ def read(chip: "Chip", state: FileRead) -> "Generator[tuple, bytes, None]":
                 yield ("progress", profile.name_of(state.file), state.done, state.total)
 
 
+def _around(count: int) -> int:
+    """Bytes of tag and length around `count` bytes in the answer to B1."""
+    return 2 if count < 0x80 else 3 if count < 0x100 else 4
+
+
+def _inside(data: bytes) -> bytes:
+    """What is in the data object 53 of an answer to B1; empty if it is none."""
+    try:
+        tag, start, end = tlv.read(data, 0, False)
+    except FormatError:
+        return b""
+    return data[start:end] if tag == 0x53 else b""
+
+
 class _Reader:
     """The ways and sizes tried for one file."""
 
@@ -170,6 +187,7 @@ class _Reader:
         self.first = 0  # the status that made the other way be tried
         self.losses = 0  # channels that ended during this file
         self.asked, self.stood = 0, 0  # how often in vain, at which place
+        self.again = False  # whether a needed file is asked for again
 
     def lost(self, why: object) -> None:
         """The channel ended: no file is selected any more. `why` is the status that ended it, if the chip, or the reader between, said one.
@@ -195,48 +213,65 @@ class _Reader:
     def patience(self, why: int) -> int:
         """How often a channel may end with `why` at one place of the file before that counts as the file's refusal."""
         state = self.state
-        if state.file in NEEDED:
-            return MAX_REBUILDS + 1
         if why in CHANNEL_LOST:  # no word about the file, but a clone must not go free by it either
-            return MAX_REBUILDS + 1 if state.done and state.file in KEYS else 3
+            return MAX_REBUILDS + 2 if state.file in NEEDED or (state.done and state.file in KEYS) else 3
         if self.want and (why == 0x6700 or why >> 8 == 0x6C):
             return 1  # all sizes were tried
+        if state.file in NEEDED:
+            return 3
         return 1 if why in SAYS_NO and not (state.done or state.file in KEYS or self.chip.awaited) else 2
 
     def give_up(self, status: int) -> None:
-        """The chip refuses the file; ReadError LIC-031 for one that is needed."""
-        if self.state.file in NEEDED:
-            raise ReadError("the chip does not give the file", detail=status)
+        """The chip refuses the file; one that is needed is asked for once more."""
+        if self.state.file in NEEDED and self.losses == 0 and not self.again:
+            self.again, self.tried_both, self.way, self.selected = True, False, BY_SHORT_ID, False
+            return
         self.chip.chunk = self.chunk
         self.state.denied = status or 0xFFFF
 
     def step(self) -> "Generator[tuple, bytes, None]":
         """One READ BINARY, or what must go before it."""
         state = self.state
+        far = state.done >= profile.PLAIN_REACH
         short = self.way == BY_SHORT_ID and state.done < 256
         if not short and not self.selected:
             yield from self.make_current()
             return
         chunk = self.chip.chunk
         exact = self.exact
-        want = exact or (min(chunk, state.total - state.done) if state.total else chunk)
-        p1, p2 = (0x80 | state.file, state.done) if short else (state.done >> 8, state.done & 255)
+        left = state.total - state.done
+        want = exact or (min(chunk, left + _around(left) if far else left) if state.total else chunk)
         self.chip.reads += 1
         if self.chip.reads > MAX_READS:
             raise ReadError("the chip gives its files in crumbs", detail=profile.name_of(state.file))
         self.want = want
-        size = bytes((want,)) if want < 256 else b"\0" + pack.u16be(want)
-        data, status = yield from self.chip.send(bytes((0, 0xB0, p1, p2)) + size)
+        data, status = yield from self.chip.send(self.command(short, want))
         self.exact = 0
         if status in (0x9000, 0x6282) and data:
             if len(data) > want:
                 raise ReadError("the chip sent more than was asked for", "LIC-032", detail=profile.name_of(state.file))
             self.selected = True
-            state.take(data)
+            piece = _inside(data) if far else data
+            if not piece:
+                self.give_up(0)
+                return
+            state.take(piece)
             if exact and not state.complete and len(data) == exact:
                 self.chip.chunk = exact  # 6Cxx named the largest chunk, not the file's end
+            if len(data) >= FULL_PART:
+                self.chip.reads -= 1
         else:
             self.refused(status, want)
+
+    def command(self, short: bool, want: int) -> bytes:
+        """READ BINARY for `want` bytes of answer: by `short` identifier, of the current file, or beyond what that reaches."""
+        at, file = self.state.done, self.state.file
+        size = bytes((want,)) if want < 256 else b"\0" + pack.u16be(want)
+        if at < profile.PLAIN_REACH:
+            return bytes((0, 0xB0, 0x80 | file if short else at >> 8, at & 255)) + size
+        place = pack.be(at, 2 if at < 0x10000 else 3)
+        count = bytes((2 + len(place),)) if want < 256 else b"\0" + pack.u16be(2 + len(place))
+        return b"\x00\xb1\x00\x00" + count + bytes((0x54, len(place))) + place + size[-2:]
 
     def make_current(self) -> "Generator[tuple, bytes, None]":
         """Select the file again before a plain READ BINARY, and see that it still begins as it did."""
@@ -265,6 +300,8 @@ class _Reader:
             self.exact = exact
         elif status in (0x6700, 0x6C00) and want > SMALLER[-1]:
             self.chip.chunk = [size for size in SMALLER if size < want][0]
+        elif want and state.done >= profile.PLAIN_REACH:
+            self.give_up(status)  # a card that knows no B1 cannot be read any further: that accuses nobody
         elif status in NOT_FOUND and not state.done:
             state.absent = True
         elif status == 0x6982 and not state.done:

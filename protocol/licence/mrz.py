@@ -16,13 +16,17 @@ NUMBER, BIRTH, EXPIRY, COMPOSITE = "number", "birth", "expiry", "composite"
 
 class Mrz:
     """What is needed of an MRZ: `kind` ("TD1", "TD2", "EU", "keyed" or "CAN"), `country` (three letters or ""), `number` (without
-    fillers), `birth` and `expiry` (YYMMDD, "" in a one-line MRZ), `bac_key_input` (the bytes that access keys are made of)."""
+    fillers), `tells_number` whether that is the licence's own, `birth` and `expiry` (YYMMDD, "" in a one-line MRZ), `bac_key_input` (the
+    bytes that access keys are made of)."""
 
     def __init__(self, kind: str, country: str, number: str, birth: str, expiry: str, bac_key_input: bytes) -> None:
         self.kind = kind
         self.country = country
         self.number = number
         self.birth = birth
+        self.tells_number = (
+            kind != "CAN" or len(number) != 6 or not number.isdigit()
+        )  # those may be an access number only
         self.expiry = expiry
         self.bac_key_input = bac_key_input
 

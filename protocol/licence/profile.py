@@ -14,14 +14,14 @@ CARD_SECURITY = (
     0x9D  # EF.CardSecurity there: 1D with the bit that READ BINARY sets, since the application's 1D is EF.SOD
 )
 LAST_GROUP = 14
-PICTURES = (4, 5, 6, 7, 8, 9)  # groups that may be of any size
 TAGS = b"\x61\x6b\x6c\x65\x67\x75\x63\x76\x70\x62\x6d\x71\x6f\x6e"  # of DG1 … DG14
 COM_TAG, SOD_TAG, CARD_SECURITY_TAG = 0x60, 0x77, 0x30
 
 ARABIC_SURNAME, ARABIC_GIVEN_NAMES, BLOOD_GROUP = 0x5F50, 0x5F51, 0x5F52  # (?)
 
-HOLD_LIMIT = 8192  # largest file kept whole
-STREAM_LIMIT = 0x8000  # largest file hashed as it comes: plain READ BINARY reaches 32 KB
+HOLD_LIMIT = 8192  # largest file kept whole where there is not the memory for more
+STREAM_LIMIT = 0x40000  # largest file hashed as it comes
+PLAIN_REACH = 0x8000  # bytes of a file that READ BINARY B0 reaches: 15 bits of offset (ISO/IEC 7816-4 section 7.2.2)
 
 
 def tag_of(file: int) -> int:

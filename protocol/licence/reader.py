@@ -94,6 +94,7 @@ def read_licence(
     archive: "dict[int, bytes] | None" = None,
     atr: bytes = b"",
     room: int = 0,
+    hold: int = 0,
 ) -> "Generator[tuple, Any, LicenceReading]":
     """Read and judge one licence.
 
@@ -101,11 +102,12 @@ def read_licence(
     the group numbers wanted; the portrait's group (DG4; DG6 of an EU licence), if wanted or `portrait`, comes last, is hashed as it
     comes, given to `resume.picture` if there is one, and kept only with `portrait`. `archive`, if given, gets {short identifier:
     content} of every file that was read whole and kept. `atr` of the card and `room` in bytes for one answer's data (0: this link
-    carries no extended length) let large files be read in few commands where the card announces that.
+    carries no extended length) let large files be read in few commands where the card announces that. `hold`: the largest file but the
+    portrait that is kept, at most profile.STREAM_LIMIT (0: profile.HOLD_LIMIT).
     """
     if len(today) != 8:
         raise ValueError("today is YYYYMMDD")
-    chip = Chip(crypto, mrz, rnd, atr, room)
+    chip = Chip(crypto, mrz, rnd, atr, room, hold)
     try:
         reading = _Reading(crypto, chip, resume or Resume(), portrait, archive)
         return (yield from reading.run(list(groups), mrz, trust, today))
@@ -193,24 +195,30 @@ class _Reading:
         return None
 
     def security_object(self) -> "Generator[tuple, Any, None]":
-        """Read and parse EF.SOD; after an interruption it must be the same as before (ReadError LIC-033)."""
-        state = files.FileRead(self.crypto, profile.SOD)
+        """Read and parse EF.SOD; after an interruption it must be the same as before (ReadError LIC-033). One that is too large to be kept
+        here leaves everything unverified."""
+        state = files.FileRead(self.crypto, profile.SOD, most=self.chip.hold)
         try:
             yield from files.read(self.chip, state)
         except ReadError as cause:
             if cause.code != BAD_LENGTH:
                 raise
+            if cause.detail == files.TOO_LARGE:
+                self.judged.note("LIC-238", profile.name_of(profile.SOD))
+                self.judged.tested = False
+                return
             self.judged.note("LIC-231", cause.detail)
             self.judged.altered.append(passive.SOD_ITSELF)
             return
+        if state.denied and self.resume.sod_sha256:
+            raise ReadError("the chip does not give the file", detail=state.denied)  # it did before: gone on with later
+        if (self.resume.sod_sha256 or self.resume.reads) and self.resume.sod_sha256 != state.sha256:
+            self.resume.clear()
+            raise ReadError("another chip answers than before the interruption", "LIC-033", "read this licence afresh")
         if not state.complete:
             self.judged.note("LIC-230", state.denied or None)
             self.judged.readable = False
             return
-        before = self.resume.sod_sha256
-        if before and before != state.sha256:
-            self.resume.clear()
-            raise ReadError("another chip answers than before the interruption", "LIC-033", "read this licence afresh")
         self.resume.sod_sha256 = self.result.sod_sha256 = state.sha256
         self.result.files[profile.SOD_TAG] = state.sha256
         self.keep(state)
@@ -239,7 +247,8 @@ class _Reading:
                 algorithm = "sha256" if self.sod is None else self.sod.algorithm
                 large = group == self.picture
                 taker = self.resume.picture if large else None
-                state = files.FileRead(self.crypto, group, algorithm, self.portrait or not large, large, taker)
+                most = profile.STREAM_LIMIT if large else self.chip.hold
+                state = files.FileRead(self.crypto, group, algorithm, self.portrait or not large, most, taker)
                 reads[group] = state
             try:
                 yield from files.read(self.chip, state)
@@ -247,7 +256,7 @@ class _Reading:
                 if cause.code != BAD_LENGTH:
                     raise
                 self.judged.note("LIC-213", group)
-                if announced and not (cause.detail == files.TOO_LARGE and group in profile.PICTURES):
+                if announced and cause.detail != files.TOO_LARGE:
                     self.judged.note("LIC-214", group)
                     self.judged.altered.append(group)
             if state.complete:
@@ -277,6 +286,8 @@ class _Reading:
                 continue
             if group == self.picture:
                 self.result.portrait = state.content if self.portrait else None
+            elif not state.keep:
+                self.judged.note("LIC-238", group)
             else:
                 try:
                     fields = self.result.data[group] = groups.decode(group, state.content)
@@ -300,7 +311,8 @@ class _Reading:
         if dg1["issue"] and dg1["issue"] > today:
             self.judged.note("LIC-203")
         for key, printed in (("number", mrz.number), ("birth", mrz.birth), ("expiry", mrz.expiry)):
-            if mrz.birth and not _agrees(key, printed, dg1[key]):
+            known = mrz.birth or (key == "number" and mrz.tells_number)
+            if known and not _agrees(key, printed, dg1[key], mrz):
                 self.judged.note("LIC-204", key)
 
     def conclude(self) -> None:
@@ -317,10 +329,14 @@ class _Reading:
                 result.altered_groups.append(group)
 
 
-def _agrees(key: str, printed: str, chip: str) -> bool:
-    """Whether a printed field equals the chip's: numbers wholly, dates in what both of them say."""
+def _agrees(key: str, printed: str, chip: str, mrz: "Mrz") -> bool:
+    """Whether a printed field equals the chip's: numbers in their letters and digits, dates in what both of them say. In a state's one line
+    the number may be anywhere."""
     if key == "number":
-        return printed == chip.replace(" ", "").upper()
+        own = "".join([char for char in chip.upper() if "0" <= char <= "9" or "A" <= char <= "Z"])
+        if mrz.kind == "EU":
+            return own != "" and own in mrz.bac_key_input.decode().replace("<", "")
+        return printed == own
     if not chip:
         return True
     return all([printed[i] in ("<", chip[2 + i]) for i in range(6)])

@@ -8,12 +8,15 @@
 A request that may have been received is sent again as a *repeat*, with the same references, never as new. Field 37
 (retrieval reference) and 11 (trace number) derive from the payment's identity, field 60 carries the identity itself:
 device, epoch, sequence of the intent. The card's data are sealed for the host in field 48, with DE55 inside; the server
-cannot open them, so a request has no field 2 or 35. An answer's field 55 is for the card: 91, 71, 72. A clearing's or reversal's
-field 55 holds nothing but 9F5B, the issuer script results (EMV 4.4 Book 4, annex A5: five bytes a script), if there were scripts.
+cannot open them, so a request has no field 2 or 35. An answer's field 55 is for the card: 91, 71, 72. Beside card data of an outcome record,
+field 55 of 0100 and 0220 (and their repeats) says of the chip data what the record says in clear, as it says it: 9F26, 9F27, 9F36, 95, 84; the
+sealed data leave them out where they are the same, and do not open with others. A clearing's or reversal's field 55 has 9F5B, the issuer
+script results (EMV 4.4 Book 4, annex A5: five bytes a script), if there were scripts; only for card data that came with no issuer's answer
+is there both, so what does not fit is the script results.
 
 What an answer means rests on fields 39 and 4 together. Approving are 00, 08, 10 and 11 (`protocol.sync.APPROVED`), for every step. Field 4 is the
 amount that the host speaks of; left out, it is the amount asked. A fine is paid whole or not at all, so an answer of another amount (a partial
-approval, or 00 that grants less) is no answer to what was asked, and an alarm (SRV-052):
+approval, 00 that grants less, any amount of another currency in field 49) is no answer to what was asked, and an alarm (SRV-052):
 
     0110 while the card waits   in doubt, as if none had come: declined, and reversed once
     0110 of a deferred payment  declined, and reversed once
@@ -33,12 +36,16 @@ from iso8583.specs import default_ascii
 
 from protocol import sync as s
 from protocol import tlv
+from protocol.emv import chip_data
 from server import codes
 from server.ledger.posting import Identity
 from server.store import tables as t
 
 SCRIPT_RESULTS = 0x9F5B
 CURRENCY = "012"  # DZD, ISO 4217
+OTHER_CURRENCY = (
+    -1
+)  # stands for whatever amount an answer in another currency (field 49) speaks of: never the one asked
 _FIRST = {t.STEP_AUTHORISE: "0100", t.STEP_CLEAR: "0220", t.STEP_REVERSE: "0400"}
 _STEP_OF_ANSWER = {"0110": t.STEP_AUTHORISE, "0230": t.STEP_CLEAR, "0410": t.STEP_REVERSE}
 
@@ -61,6 +68,7 @@ class Request:
     sealed: bytes | None
     wilaya: int
     script_results: bytes = b""  # at most records.MOST_SCRIPT_RESULTS
+    clear: bytes = b""  # BER-TLV of what the outcome record says of the sealed chip data
 
 
 @dataclass(frozen=True)
@@ -79,6 +87,11 @@ class Answer:
         """Whether it answers a question about this amount."""
         return self.amount in (None, amount)
 
+    @property
+    def spoken_of(self) -> str:
+        """The amount, for an alarm."""
+        return "another currency" if self.amount == OTHER_CURRENCY else str(self.amount)
+
     def approves(self, amount: int) -> bool:
         """Whether it approves just this amount."""
         return self.response in s.APPROVED and self.about(amount)
@@ -92,6 +105,22 @@ def reference(identity: Identity) -> str:
 
 def _identity_text(identity: Identity) -> str:
     return f"{identity[0]}/{identity[1]}/{identity[2]}"
+
+
+def in_clear(record: dict[int, Any]) -> bytes:
+    """BER-TLV of what an outcome record says of its chip data, for the acquirer."""
+    values = zip(chip_data.CLEAR, chip_data.clear(record), strict=True)
+    return b"".join(tlv.encode(tag, value) for tag, value in values if value is not None)
+
+
+def _chip_data(request: Request) -> bytes:
+    """Field 55."""
+    beside = request.sealed is not None and request.step in (t.STEP_AUTHORISE, t.STEP_CLEAR)
+    data = request.clear if beside else b""
+    if request.script_results and request.step in (t.STEP_CLEAR, t.STEP_REVERSE):
+        scripts = tlv.encode(SCRIPT_RESULTS, request.script_results)
+        data += scripts if len(data) + len(scripts) <= SPEC["55"]["max_len"] else b""
+    return data
 
 
 def encode(request: Request, now: int) -> bytes:
@@ -117,13 +146,16 @@ def encode(request: Request, now: int) -> bytes:
         fields["38"] = request.auth_code[:6].ljust(6)
     if request.sealed is not None:
         fields["48"] = request.sealed.hex().upper()
-    if request.script_results and request.step in (t.STEP_CLEAR, t.STEP_REVERSE):
-        fields["55"] = tlv.encode(SCRIPT_RESULTS, request.script_results).hex().upper()
+    chip = _chip_data(request)
+    if chip:
+        fields["55"] = chip.hex().upper()
     return bytes(iso8583.encode(fields, SPEC)[0])
 
 
-def _amount(field: str | None) -> int | None:
-    """Field 4. ValueError if it is not twelve digits."""
+def _amount(field: str | None, currency: str | None) -> int | None:
+    """Field 4, or OTHER_CURRENCY where field 49 is there and says so. ValueError if it is not twelve digits."""
+    if currency not in (None, CURRENCY):
+        return OTHER_CURRENCY
     if field is None:
         return None
     if len(field) != 12 or not (field.isascii() and field.isdigit()):
@@ -140,7 +172,9 @@ def decode(message: bytes) -> Answer:
         step = _STEP_OF_ANSWER[fields["t"]]
         issuer_data = bytes.fromhex(fields.get("55", ""))
         code, own = fields.get("38", "").strip(), fields["37"].strip()
-        answer = Answer(identity, step, fields["39"], code, own, issuer_data, _amount(fields.get("4")))
+        answer = Answer(
+            identity, step, fields["39"], code, own, issuer_data, _amount(fields.get("4"), fields.get("49"))
+        )
     except (iso8583.DecodeError, KeyError, ValueError) as error:
         raise codes.AcquirerError("the acquirer's answer cannot be read", codes.ACQUIRER_NONSENSE) from error
     if answer.reference != reference(identity):

@@ -16,12 +16,13 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, exists, insert, or_, select, update
 
+from protocol import cbor
 from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ServerError
 from server import codes
 from server.acquirer import voids
-from server.acquirer.iso import Answer, Request
+from server.acquirer.iso import Answer, Request, in_clear
 from server.ingest import results
 from server.ledger import accounts, posting
 from server.ledger.posting import Identity
@@ -53,10 +54,12 @@ def claim(connection: Connection, now: int, limit: int = 16) -> list[Request]:
     c = t.outbox.c
     same = and_(c.device == t.sealed.c.device, c.epoch == t.sealed.c.epoch, c.intent == t.sealed.c.intent)
     pay = and_(c.device == t.payments.c.device, c.epoch == t.payments.c.epoch, c.intent == t.payments.c.intent)
+    said = and_(c.device == t.raw.c.device, c.epoch == t.raw.c.epoch, t.payments.c.outcome_seq == t.raw.c.seq)
     due = connection.execute(
-        select(t.outbox, t.sealed.c.blob, t.payments.c.wilaya, t.payments.c.script_results)
+        select(t.outbox, t.sealed.c.blob, t.payments.c.wilaya, t.payments.c.script_results, t.raw.c.record)
         .join(t.payments, pay)
         .outerjoin(t.sealed, same)
+        .outerjoin(t.raw, and_(said, t.sealed.c.blob.is_not(None)))
         .where(c.state.in_((t.STATE_NEW, t.STATE_DOUBTFUL)), c.next_at <= now, _in_turn())
         .order_by(c.next_at, c.device, c.epoch, c.intent, c.step)
         .limit(limit)
@@ -73,12 +76,19 @@ def claim(connection: Connection, now: int, limit: int = 16) -> list[Request]:
             continue  # another process was faster
         blob = None if row.blob is None else bytes(row.blob)
         repeat = row.state == t.STATE_DOUBTFUL
-        scripts = bytes(row.script_results or b"")
+        scripts, clear = bytes(row.script_results or b""), _in_clear(row)
         request = Request(
-            identity, row.step, repeat, row.amount, row.utc, row.auth_code or "", blob, row.wilaya, scripts
+            identity, row.step, repeat, row.amount, row.utc, row.auth_code or "", blob, row.wilaya, scripts, clear
         )
         taken.append(request)
     return taken
+
+
+def _in_clear(row: Any) -> bytes:
+    """What the outcome record, which is of its intent's epoch where there are sealed data, says of their chip data."""
+    record = {} if row.record is None else cbor.decode(bytes(row.record))
+    mine = record.get(r.KIND) == r.PAYMENT_OUTCOME and record.get(r.INTENT) == row.intent
+    return in_clear(record) if mine else b""
 
 
 def _in_turn() -> Any:
@@ -150,7 +160,7 @@ def another_amount(connection: Connection, answer: Answer, amount: int, now: int
     """The alarm about an answer that speaks of another amount than was asked."""
     what = (
         f"step {answer.step} of payment {answer.identity[2]}: asked about {amount} centimes,"
-        f" the acquirer answered {answer.response} about {answer.amount}"
+        f" the acquirer answered {answer.response} about {answer.spoken_of}"
     )
     audit.alarm(connection, answer.identity[0], codes.OTHER_AMOUNT, what, now)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, select, update
 
-from protocol import cbor
+from protocol import cbor, tokens
 from protocol import records as r
 from protocol import sync as s
 from server import codes
@@ -53,7 +53,7 @@ def problem(record: dict[int, Any], payment: dict[str, Any] | None, outcome: dic
         return codes.AMOUNT_DIFFERS
     if record[r.SECOND_OFFICER] == record[r.OFFICER]:
         return codes.VOID_ONE_OFFICER
-    if outcome.get(r.CARD_TOKEN) != record[r.CARD_TOKEN]:
+    if not tokens.same(outcome.get(r.CARD_TOKEN), record[r.CARD_TOKEN]):
         return codes.VOID_ANOTHER_CARD
     return None
 

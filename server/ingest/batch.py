@@ -275,12 +275,6 @@ def _ack(connection: Connection, intake: _Intake, now: int) -> Payload:
         reply[s.WANTED] = intake.wanted
     if seq < (head.claimed_seq or 0):
         return reply
-    pending = results.pending(connection, name, message.epoch)
-    if pending:
-        reply[s.RESULTS] = pending
-    if intake.erases:
-        return reply  # a terminal erases once a session: the rest is for the next WELCOME
-    cleared = results.cleared(connection, name, message.epoch)
-    if cleared:
-        reply[s.CLEARED] = cleared
+    # a terminal erases once a session: the rest is for the next WELCOME
+    results.tell(connection, reply, name, message.epoch, message.form, not intake.erases)
     return reply

@@ -69,15 +69,10 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf, keys: 
     new_sets = shelf.newer(message.sets, SETS_ROOM)
     if new_sets:
         reply[s.NEW_SETS] = new_sets
-    pending = results.pending(connection, name, message.epoch)
-    if pending:
-        reply[s.RESULTS] = pending
     ended = voids.pending(connection, name, message.epoch)
     if ended:
         reply[s.VOIDS] = ended
-    cleared = results.cleared(connection, name, message.epoch)
-    if cleared:
-        reply[s.CLEARED] = cleared
+    results.tell(connection, reply, name, message.epoch, message.form)
     return reply
 
 

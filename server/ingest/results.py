@@ -17,32 +17,41 @@ MAX_CLEARED = 48  # payments in one receipt; the rest follow
 MAX_PENDING = 16  # results in one reply; the rest follow when these have come back as records
 
 
-def pending(connection: Connection, device: str, epoch: int) -> list[dict[int, Any]]:
-    """Results that the device has not yet written as AUTHORISATION_RESULT records, oldest payment first.
+def tell(connection: Connection, reply: dict[int, Any], device: str, epoch: int, form: int, erase: bool = True) -> None:
+    """Put into a WELCOME or ACK, in the form that its terminal takes, what it has not written down yet: results (RESULTS) and, unless
+    not `erase`, the payments whose sealed card data have served (CLEARED).
 
-    Those of an epoch that is over stay in the ledger and the report: the terminal has no record left to add them to.
+    Those are a TC's when its clearing was accepted or it was reversed, an ARQC's when the terminal writes the final result down, with
+    this very message or before. Results of an epoch that is over stay in the ledger and the report: the terminal has no record left to
+    add them to.
     """
-    found = connection.execute(_PENDING, {"device": device, "epoch": epoch})
-    return [
-        {
-            s.RESULT_EPOCH: row.epoch,
-            s.RESULT_INTENT: row.intent,
-            s.RESULT_OUTCOME: row.outcome,
-            s.RESULT_AUTH_CODE: row.auth_code,
-            s.RESULT_REASON: row.reason,
-            s.RESULT_REF: row.reference,
-        }
-        for row in found
-    ]
+    short = form >= s.SHORT_FORM
+    found = connection.execute(_PENDING, {"device": device, "epoch": epoch}).all()
+    if found:
+        reply[s.RESULTS] = [_result(row, short) for row in found]
+    told = {row.intent for row in found} if short else set()
+    served = _served(connection, device, epoch, told) if erase else []
+    if served:
+        identity = (device, epoch)
+        reply[s.CLEARED] = served if short else [[n, iso.reference((*identity, n))] for n in served]
 
 
-def cleared(connection: Connection, device: str, epoch: int) -> list[list[Any]]:
-    """[[intent, acquirer's reference] …] of payments whose sealed card data have served and are not yet erased on the terminal.
+def _result(row: Any, short: bool) -> dict[int, Any]:
+    """A result; its reference derives from the payment."""
+    said = {
+        s.RESULT_INTENT: row.intent,
+        s.RESULT_OUTCOME: row.outcome,
+        s.RESULT_AUTH_CODE: row.auth_code,
+        s.RESULT_REASON: row.reason,
+    }
+    return said if short else {**said, s.RESULT_EPOCH: row.epoch, s.RESULT_REF: row.reference}
 
-    A TC's when its clearing was accepted or it was reversed, an ARQC's when the terminal has written the final result down.
-    """
+
+def _served(connection: Connection, device: str, epoch: int, told: set[int]) -> list[int]:
+    """Payments whose sealed card data have served and are not yet erased on the terminal, which hears the results of `told` now."""
     found = connection.execute(_CLEARED, {"device": device, "epoch": epoch})
-    return [[row.intent, iso.reference((device, epoch, row.intent))] for row in found]
+    served = [row.intent for row in found if row.written or row.intent in told]
+    return served[:MAX_CLEARED]
 
 
 def _pending_statement() -> Any:
@@ -70,7 +79,7 @@ def _cleared_statement() -> Any:
     served = or_(
         and_(p.outcome == r.OUTCOME_APPROVED, o.step == t.STEP_CLEAR, o.response.in_(s.APPROVED)),
         and_(p.outcome == r.OUTCOME_APPROVED, o.step == t.STEP_REVERSE),
-        and_(p.outcome == r.OUTCOME_PROVISIONAL, o.step == t.STEP_AUTHORISE, p.result_seq.is_not(None)),
+        and_(p.outcome == r.OUTCOME_PROVISIONAL, o.step == t.STEP_AUTHORISE),
     )
 
     def absent(table: Table) -> Any:
@@ -82,12 +91,12 @@ def _cleared_statement() -> Any:
     )  # approved online: nothing was sealed for later
     mine = (p.device == bindparam("device"), p.epoch == bindparam("epoch"), o.state == t.STATE_DONE)
     return (
-        select(p.intent)
+        select(p.intent, or_(p.outcome == r.OUTCOME_APPROVED, p.result_seq.is_not(None)).label("written"))
         .distinct()
         .join(t.outbox, same)
         .where(*mine, served, kept_none, absent(t.erasures))
         .order_by(p.intent)
-        .limit(MAX_CLEARED)
+        .limit(MAX_CLEARED + MAX_PENDING)
     )
 
 

@@ -4,10 +4,11 @@ cards' profiles.
 One reference (field 37) is one payment. The same request sent again as a *repeat* gets the same answer and changes
 nothing; sent again as *new* it is answered 94 and counted in `doubles`, which a correct server never causes. Response
 codes (ISO 8583 field 39): 00 approved, 05 refused, 10 approved in part (half), 11 approved (VIP), 12 not possible now,
-25 nothing known and no card data, 51 insufficient funds, 55 wrong PIN, 63 card data do not open or their key served
-before, 82 cryptogram wrong, 91 issuer unavailable, 94 duplicate. A card may also be answered 68 (late), 09 (in progress)
-or 96 (malfunction) at first: the issuer has approved all the same, and a repeat is told so. A card that is granted less
-may be answered 00 as well; field 4 of the answer says how much, and a clearing captures no more.
+25 nothing known and no card data, 51 insufficient funds, 55 wrong PIN, or none where the CVM results say that one was
+entered, 63 card data do not open or their key served before, 82 cryptogram wrong, 91 issuer unavailable, 94 duplicate.
+A card may also be answered 68 (late), 09 (in progress) or 96 (malfunction) at first: the issuer has approved all the
+same, and a repeat is told so. A card that is granted less may be answered 00 as well; field 4 of the answer says how
+much, and a clearing captures no more.
 """
 
 import hashlib
@@ -46,6 +47,7 @@ class Demand:
     amount: int
     blob: bytes | None
     script_results: bytes = b""
+    clear: sealed.Clear = sealed.NOTHING_CLEAR  # what field 55 says of the chip data that are not in the blob
 
 
 @dataclass
@@ -72,6 +74,12 @@ class Capture:
     identity: tuple[str, int, int]
     amount: int
     auth_code: str
+
+
+def _online_pin(tags: dict[int, bytes]) -> bool:
+    """Whether the CVM results (9F34) say that a PIN was entered for the issuer; byte 3 is 01 where the method failed."""
+    results = tags.get(0x9F34, b"")
+    return len(results) == 3 and results[0] & 0x3F == 0x02 and results[2] != 0x01
 
 
 class Book:
@@ -134,7 +142,7 @@ class Book:
             return "25"
         try:
             card = sealed.open_blob(
-                self._keys.bdk, demand.blob, demand.device, demand.epoch, demand.intent, demand.amount
+                self._keys.bdk, demand.blob, demand.device, demand.epoch, demand.intent, demand.amount, demand.clear
             )
         except sealed.SealedError:
             return "63"
@@ -152,7 +160,7 @@ class Book:
             return "82"
         profile = self.profiles.get(card.pan, self.usual)
         code = _PROFILE_CODE.get(profile, "00")
-        if card.pin_block and not self._pin_right(card):
+        if (card.pin_block or _online_pin(tags)) and not self._pin_right(card):
             code = "55"
         if kind == emv.TYPE_ARQC and code != "91":
             script = self.scripts.get(card.pan, "")

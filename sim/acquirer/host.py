@@ -1,7 +1,8 @@
 """The host's wire: a TCP server for ISO 8583 messages behind a two-byte length, one `Book` behind all connections.
 
 Its specification of the fields is its own (ISO 8583:1987, ASCII): 48 sealed card data and 55 the issuer's data for the
-card (91, 71, 72), or in a request what became of them (9F5B) (LLLVAR, binary), 60 payment identity
+card (91, 71, 72), or in a request what became of them (9F5B) and, beside field 48, the chip data that the outcome record said in clear (9F26,
+9F27, 9F36, 95, 84), which are put together with what is sealed (LLLVAR, binary), 60 payment identity
 "device/epoch/intent". Faults for tests: `silent` messages are acted upon but not answered, `deaf` ones are dropped
 unread, each closing the connection; `delay` seconds pass before every answer; the answers to `echoed` messages come twice.
 """
@@ -109,6 +110,7 @@ class Host:
 def _demand(fields: dict[str, str]) -> Demand:
     device, epoch, intent = fields["60"].split("/")
     blob = bytes.fromhex(fields["48"]) if "48" in fields else None
+    said = emv.parse(bytes.fromhex(fields.get("55", "")))
     return Demand(
         _KINDS[fields["t"][:2]],
         fields["t"][3] == "1",
@@ -118,5 +120,6 @@ def _demand(fields: dict[str, str]) -> Demand:
         int(intent),
         int(fields["4"]),
         blob,
-        emv.parse(bytes.fromhex(fields.get("55", ""))).get(emv.SCRIPT_RESULTS, b""),
+        said.get(emv.SCRIPT_RESULTS, b""),
+        tuple(said.get(tag) for tag in emv.IN_CLEAR),
     )

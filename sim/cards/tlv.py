@@ -8,12 +8,14 @@ from collections.abc import Iterator
 
 
 def length(count: int) -> bytes:
-    """A definite length field in its shortest form, up to 65 535."""
+    """A definite length field in its shortest form, up to 16 MB."""
     if count < 0x80:
         return bytes([count])
     if count < 0x100:
         return bytes([0x81, count])
-    return bytes([0x82, count >> 8, count & 0xFF])
+    if count < 0x10000:
+        return bytes([0x82, count >> 8, count & 0xFF])
+    return b"\x83" + count.to_bytes(3, "big")
 
 
 def tlv(tag: int | str, *parts: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -9,16 +10,24 @@ from cryptography.hazmat.primitives import serialization
 from sim.pki.states import HASHES, PSS, Holder, pss_padding
 
 
-def crl(authority: Holder, revoked: Sequence[Holder], issued: dt.datetime, until: dt.datetime, fill: int = 0) -> bytes:
-    """A CRL in DER: the serial numbers of `revoked`, and `fill` others that belong to nobody."""
-    public = authority.certificate.public_key()
+def crl(
+    authority: Holder,
+    revoked: Sequence[Holder],
+    issued: dt.datetime,
+    until: dt.datetime,
+    fill: int = 0,
+    named: Any = None,
+) -> bytes:
+    """A CRL in DER: the serial numbers of `revoked`, and `fill` others that belong to nobody; `named`: the public key that it says it was
+    signed with (the authority's)."""
+    public: Any = named or authority.certificate.public_key()
     builder = (
         x509.CertificateRevocationListBuilder()
         .issuer_name(authority.certificate.subject)
         .last_update(issued)
         .next_update(until)
         .add_extension(x509.CRLNumber(7), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)  # type: ignore[arg-type]
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public), critical=False)
     )
     serials = [holder.certificate.serial_number for holder in revoked] + [1000 + n for n in range(fill)]
     for at, serial in enumerate(serials):

@@ -71,7 +71,7 @@ def secured(wiring: dict, tls):  # noqa: ANN001, ANN201 - the board's Tls class;
 def address(value: str) -> "tuple[str, int]":
     """(host, port) of "tcp:host:port", "tls:host:port" or "link:host:port". Raises ConfigError CFG-042."""
     parts = value.split(":")
-    if len(parts) != 3 or not parts[2].isdigit() or not 0 < int(parts[2]) < 65536:
+    if len(parts) != 3 or not all([c in "0123456789" for c in parts[2] or "-"]) or not 0 < int(parts[2]) < 65536:
         raise ConfigError("not a host and a port: " + value, "CFG-042", "write tcp:host:port")
     return parts[1], int(parts[2])
 

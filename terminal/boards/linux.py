@@ -28,6 +28,7 @@ from drivers.uart_link import LinkUart
 from drivers.uart_serial import SerialUart
 from protocol.crypto.native import NativeCrypto
 from protocol.errors import ConfigError
+from protocol.licence.profile import STREAM_LIMIT
 from terminal import app
 from terminal.boards import config
 from terminal.face.atlas import open_blob
@@ -60,7 +61,7 @@ def card_reader(value: str, antennas: "dict | None" = None, rate: int = config.P
         return reader
     kind, rest = config.kind(value)
     if kind == "pcsc":
-        return PcscReader(int(rest) if rest.isdigit() else rest)
+        return PcscReader(int(rest) if rest.isascii() and rest.isdigit() else rest)
     if kind == "link":
         return LinkReader(*config.address(value))
     raise ConfigError(
@@ -102,6 +103,7 @@ def ports(wiring: dict) -> Ports:
         strings=open_blob(str(_FACE / "strings.bin")),
         pictures=PillowPictures(),
         answer_room=_ANSWER_ROOM,
+        file_room=STREAM_LIMIT,
         batch_bytes=_BATCH_BYTES,
     )
 

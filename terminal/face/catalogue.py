@@ -2,9 +2,12 @@
 
 Made from `strings.yaml` by `tools.face.strings`. All numbers big-endian:
 
-    "TFS1"  u16 keys  u16 zero
-    per key, 19 bytes, ascending by key: u24 key at  u8 key length  then for ar, fr, en: u24 text at  u16 text length
-    keys (ASCII) and texts (UTF-8)
+    "TFS2"  u16 keys  u16 codes
+    per key, 12 bytes, ascending by key: u16 key at  u8 key length  then for ar, fr, en: u16 text at  u8 text length
+    per code, and once more for the end: u16 its piece at
+    pieces (UTF-8), keys (ASCII) and texts
+
+A text is a row of codes, a byte each; a code is a piece of text, a character or what often occurs together.
 
 Fields are written `{name}`; what fills one is set between U+2068 and U+2069, so that it keeps its own direction in any
 sentence. No plurals, no nesting.
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
 
 LANGUAGES = ("ar", "fr", "en")
-_ENTRY = 19
+_ENTRY = 12
 
 
 def is_rtl(lang: str) -> bool:
@@ -40,24 +43,34 @@ class Catalogue:
     """Reader of a catalogue; `blob` is a bytes-like object. Raises ConfigError CFG-052 on other bytes."""
 
     def __init__(self, blob: "Bytes") -> None:
-        if len(blob) < 8 or bytes(blob[:4]) != b"TFS1":
+        if len(blob) < 8 or bytes(blob[:4]) != b"TFS2":
             raise ConfigError("the catalogue of words is not one", "CFG-052", "install the terminal's image again")
         self.blob = blob
 
-    def _u24(self, at: int) -> int:
+    def _u16(self, at: int) -> int:
+        return (self.blob[at] << 8) | self.blob[at + 1]
+
+    def _spelt(self, at: int, length: int) -> str:
+        """The text of a row of codes."""
+        table = 8 + _ENTRY * self._u16(4)
         blob = self.blob
-        return (blob[at] << 16) | (blob[at + 1] << 8) | blob[at + 2]
+        out = bytearray()
+        for place in range(at, at + length):
+            entry = table + 2 * blob[place]
+            for piece in range(self._u16(entry), self._u16(entry + 2)):
+                out.append(blob[piece])  # a byte at a time: slices would leave hundreds of objects on the heap
+        return str(out, "utf-8")
 
     def _find(self, key: str) -> int:
         """Offset of the key's entry, -1 if there is none."""
         wanted = key.encode()
         low = 0
-        high = (self.blob[4] << 8) | self.blob[5]
+        high = self._u16(4)
         while low < high:
             middle = (low + high) >> 1
             entry = 8 + _ENTRY * middle
-            at = self._u24(entry)
-            here = bytes(self.blob[at : at + self.blob[entry + 3]])
+            at = self._u16(entry)
+            here = bytes(self.blob[at : at + self.blob[entry + 2]])
             if here == wanted:
                 return entry
             if here < wanted:
@@ -75,10 +88,8 @@ class Catalogue:
         entry = self._find(key)
         if entry < 0 or lang not in LANGUAGES:
             raise ConfigError("no such text: " + key + " in " + lang, "CFG-053", "report it", key)
-        entry += 4 + 5 * LANGUAGES.index(lang)
-        at = self._u24(entry)
-        length = (self.blob[entry + 3] << 8) | self.blob[entry + 4]
-        text = str(bytes(self.blob[at : at + length]), "utf-8")
+        entry += 3 + 3 * LANGUAGES.index(lang)
+        text = self._spelt(self._u16(entry), self.blob[entry + 2])
         for name in fields:
             text = text.replace("{" + name + "}", isolated(str(fields[name])))
         return text

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from drivers.contracts.secure_element import SLOT_TOKEN_HMAC
 from protocol import records as r
+from protocol import tokens
 from protocol.errors import CardError, LicenceError, MrzError, RiskError
 from terminal import personal, phases
 from terminal.flows import ask, offence
@@ -183,8 +184,8 @@ class Fine:
         from terminal.flows import licence
 
         driver = self.driver or {}
-        token = await self.t.ports.se.hmac(SLOT_TOKEN_HMAC, b"licence" + number.encode())
-        body = {r.VERDICT: driver["verdict"], r.FINDINGS: driver["findings"], r.LICENCE_TOKEN: token[:16]}
+        mac = await self.t.ports.se.hmac(SLOT_TOKEN_HMAC, b"licence" + number.encode())
+        body = {r.VERDICT: driver["verdict"], r.FINDINGS: driver["findings"], r.LICENCE_TOKEN: tokens.keyed(mac)}
         if "reason" in driver:
             body[r.REASON] = driver["reason"]
         self.mrz = None

@@ -7,6 +7,7 @@ have approved by then is reversed by the server. With a network the issuer is as
 
 from drivers.contracts.secure_element import SLOT_TOKEN_HMAC
 from protocol import records as r
+from protocol import tokens
 from protocol.emv import explain, holder, kernel
 from protocol.emv.params import EmvParams
 from protocol.errors import CardError, EmvError
@@ -117,7 +118,35 @@ class _Session:
         self.signs = False  # whether the payment stands only with the cardholder's signature
 
     async def run(self, reader, params) -> "tuple[dict, bytes | None]":  # noqa: ANN001
-        """(body of the outcome record, sealed card data or None)."""
+        """(body of the outcome record, sealed card data or None). What a card's answers leave no memory for is *interrupted* too."""
+        try:
+            return await self._run(reader, params)
+        except MemoryError:
+            self._pin_block, self._frozen = (0, b""), (b"", b"")
+            self.why, self.signs = "", False
+            scrub.free_memory()
+            error = CardError("no memory is left for what the card answers", "CRD-019", "pay with another card")
+            self._t.note_error(error)
+            return self._interrupted(error.code), None
+
+    def _body(self) -> dict:
+        body = {r.CASE: self._case.number, r.INTENT: self._intent[r.SEQ], r.AMOUNT: self._case.amount}
+        if self._tapped is not None:
+            body[r.INTERFACE] = r.INTERFACE_CONTACTLESS
+        return body
+
+    def _interrupted(self, code: str) -> dict:
+        """The record of a payment that was cut short; what the issuer may know of is in doubt."""
+        self._facts = {}
+        body = self._body()
+        body[r.OUTCOME] = r.OUTCOME_INTERRUPTED
+        body[r.REASON] = code
+        if self._asked is not None and self._asked.sent:
+            body[r.ONLINE] = r.ONLINE_DOUBTFUL
+        return body
+
+    async def _run(self, reader, params) -> "tuple[dict, bytes | None]":  # noqa: ANN001
+        """The kernel against the card, and its result as a record."""
         t = self._t
         if self._tapped is None:
             await t.face.show("card_busy")
@@ -142,19 +171,13 @@ class _Session:
             "first_gac": self._first_gac,
             "progress": self._progress,
         }
-        body = {r.CASE: self._case.number, r.INTENT: self._intent[r.SEQ], r.AMOUNT: self._case.amount}
+        body = self._body()
         if self._tapped is not None:
             handlers.update(self._tapped.handlers())
-            body[r.INTERFACE] = r.INTERFACE_CONTACTLESS
         try:
             result = await drive(reader, machine, handlers)
         except CardError as error:
-            self._facts = {}
-            body[r.OUTCOME] = r.OUTCOME_INTERRUPTED
-            body[r.REASON] = error.code
-            if self._asked is not None and self._asked.sent:
-                body[r.ONLINE] = r.ONLINE_DOUBTFUL
-            return body, None
+            return self._interrupted(error.code), None
         except EmvError as error:
             body[r.OUTCOME] = r.OUTCOME_DECLINED
             body[r.REASON] = error.code
@@ -200,7 +223,7 @@ class _Session:
             body[r.LAST4] = pan[-4:]
             body[r.CARD_TOKEN] = await self._token(pan)
             if result.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL) and r.ONLINE not in body:
-                sealed = await self._seal(bytes(result.de55))
+                sealed = await self._seal(bytes(result.de55), body)
         self._facts = {}
         self._frozen = (b"", b"")
         result.forget()
@@ -212,17 +235,19 @@ class _Session:
             return None
         return r.ONLINE_ANSWERED if result.arc and not result.reversal else r.ONLINE_DOUBTFUL
 
-    async def _seal(self, de55: bytes) -> bytes:
-        """Card data and DE55 for the acquirer: never tag 57. The same data under the same key are sealed once."""
+    async def _seal(self, de55: bytes, record: "dict | None" = None) -> bytes:
+        """Card data and DE55 for the acquirer: never tag 57. What was sealed while the card waited is not sealed again."""
         if self._frozen[0] != de55:
             pin, self._pin_block = self._pin_block, (0, b"")
-            blob = await sealing.seal_card(self._t, self._intent[r.SEQ], self._case.amount, self._facts, de55, pin)
+            blob = await sealing.seal_card(
+                self._t, self._intent[r.SEQ], self._case.amount, self._facts, de55, pin, record
+            )
             self._frozen = (de55, blob)
         return self._frozen[1]
 
     async def _token(self, pan: str) -> bytes:
         mac = await self._t.ports.se.hmac(SLOT_TOKEN_HMAC, b"card" + pan.encode())
-        return mac[:16]
+        return tokens.keyed(mac)
 
     async def _choose(self, labels):  # noqa: ANN001, ANN202 - index or None
         return await ask.choose(self._t, labels)
@@ -243,6 +268,7 @@ class _Session:
         async def seal() -> bytes:
             return await self._seal(frozen)
 
+        self._asked = online.Asked({"sent": True})  # until it is known: memory may end on the way
         self._asked = await online.authorise(self._t, self._intent[r.SEQ], self._case.amount, seal)
         return self._asked.reply
 

@@ -9,6 +9,7 @@ RSK-010 nothing to void here, RSK-011 a void waits for its answer already, RSK-0
 
 from drivers.contracts.secure_element import SLOT_TOKEN_HMAC
 from protocol import records as r
+from protocol import tokens
 from protocol.errors import NetworkError, RiskError, ServerError
 from terminal import localtime, phases
 from terminal.flows import ask, login
@@ -35,7 +36,7 @@ async def void(t) -> None:  # noqa: ANN001 - Terminal
     if not second:
         return
     token = await _card(t, case.amount)
-    if token != paid.get(r.CARD_TOKEN):
+    if not tokens.same(token, paid.get(r.CARD_TOKEN)):
         raise RiskError("this is not the card that paid", "RSK-012", "the same card, or " + _CENTRE)
     await _ask(t, case, second, token)
     await _tell(t, case)
@@ -67,7 +68,7 @@ async def _token(t, reader, amount: int) -> bytes:  # noqa: ANN001
 
     async def identified(facts):  # noqa: ANN001, ANN202
         mac = await t.ports.se.hmac(SLOT_TOKEN_HMAC, b"card" + bytes(facts["pan"]))
-        found[0] = mac[:16]
+        found[0] = tokens.keyed(mac)
         return "VOID"  # the kernel stops here
 
     async def choose(labels):  # noqa: ANN001, ANN202

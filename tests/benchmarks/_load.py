@@ -23,6 +23,8 @@ from typing import Any
 import httpx
 
 from protocol import records as r
+from protocol import sync as s
+from protocol.batch import Course, tell
 from server import keys
 from tests.server.handheld import Handheld
 
@@ -34,7 +36,7 @@ Script = list[bytes]  # one terminal's messages: HELLO, then batches
 
 def fine(handheld: Handheld, amount: int) -> None:
     """The eight records of one fine paid by card."""
-    handheld.write(r.LICENCE_READ, verdict=2, findings=[], licence_token=bytes(16))
+    handheld.write(r.LICENCE_READ, verdict=2, findings=[], licence_token=bytes(8))
     intent = handheld.pay(r.OUTCOME_APPROVED, amount, blob=b"sealed card data, about as long as it is in truth " * 3)
     assert intent
     handheld.write(r.RECEIPT_PRINTED, case=handheld.cases, copy=1)
@@ -49,8 +51,17 @@ def script(handheld: Handheld, fines: int, batch: int) -> Script:
         fine(handheld, 200_000 + 100 * number)
     messages = [handheld.hello()]
     for first in range(1, len(handheld.records) + 1, batch):
-        messages.append(handheld.batch(first, min(first + batch - 1, len(handheld.records))))
+        messages.append(_batch(handheld, first, min(first + batch - 1, len(handheld.records))))
     return messages
+
+
+def _batch(handheld: Handheld, first: int, last: int) -> bytes:
+    """A batch told as terminals tell it."""
+    course, blobs = Course(handheld.name), handheld.attached[s.SEALED]
+    records = handheld.records[first - 1 : last]
+    told = b"".join([tell(course, record, (r.SEALED,) if record[r.SEQ] in blobs else ()) for record in records])
+    _, signatures = handheld.wire(first, last)
+    return handheld.batch(first, last, records=told, signatures=b"".join(signatures.values()))
 
 
 def scripts(count: int, fines: int, first: int = 1, batch: int = 24) -> tuple[list[Handheld], list[Script]]:

@@ -2,9 +2,10 @@
 
 The whole-system simulation plays the shift with the real terminal and the real server: every record kind of a shift, outcome
 signatures, sealed card data, personal data of the reports, receipts of erasure, results, both directions, until nothing
-waits and the shift is closed. Three of four cards approve offline, one asks its issuer. Measured with the network only while
-the officer synchronises, after every tenth fine, on a board of each kind (they differ in how much a batch may hold), and with
-the network all day (then one payment in four asks its issuer while the card waits).
+waits and the shift is closed. Three of four cards approve offline, one asks its issuer; cards have different counters, fines different
+offences and amounts, two drivers alternate. Measured with the network only while the officer synchronises: after every twentieth fine,
+which is as seldom as the sample limits of what may be stored allow with these amounts, on a board of each kind (they differ in how much
+a batch may hold), and after every tenth; and with the network all day (then one payment in four asks its issuer while the card waits).
 
 Beside it the same facts otherwise: each payment as an ISO 8583:1987 advice 0220 with DE55 (with its 0230), which
 carries neither reports, nor licences, nor a signature; and the same messages as JSON (RFC 8259), names in words, bytes in
@@ -12,6 +13,7 @@ base64.
 """
 
 import base64
+import hashlib
 import json
 from collections import Counter
 from typing import Any
@@ -26,10 +28,11 @@ from sim.worlds.simulation.device import BATCH_BYTES
 from sim.worlds.simulation.factory import DRIVERS, device_name, factory
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.run import Plan, Simulation
+from tests.support import told
 
 FINES = 40
-SYNC_EVERY = 10  # the limits of what may be stored offline demand it
-OFFENCE = 1  # line of the tariff's first page
+SYNC_EVERY = 20
+OFFENCES = (5, 4, 5, 2)  # lines of the tariff's first page
 TARGET = 350
 BOARDS = ("mcu", "linux")
 WORK_MS = 40 * 600 * 1000
@@ -71,10 +74,12 @@ class _Tap:
                 size = len(cbor2.dumps(said[key])) + 2 if key in said else 0
                 self.parts[name] += size
                 rest -= size
-            for record in said[s.RECORDS]:
-                size = len(cbor2.dumps(record))
+            told_in = told.pieces(said, device_name(0), _sha256)
+            for record, size in told_in:
                 self.parts["record " + _kind(record)] += size
                 rest -= size
+            said = {**said, s.RECORDS: [_plain(record) for record, _ in told_in]}
+            self.payloads[-1] = (kind, said)
         for key, name in ((s.CLEARED, "receipts of erasure"), (s.RESULTS, "results")):
             if key in said:
                 size = len(cbor2.dumps(said[key])) + 2
@@ -87,18 +92,29 @@ _ORDER = list(vars(r))
 _KINDS = {vars(r)[name]: name for name in _ORDER[_ORDER.index("PROVISIONED") : _ORDER.index("CARD_DATA_ERASED") + 1]}
 
 
+def _sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def _plain(record: dict[int, Any]) -> dict[int, Any]:
+    """A record as JSON would have it: without what stands in the batch's head, or beside it."""
+    left_out = (r.DEVICE, r.EPOCH, r.SEQ, r.PREV, r.CUM_COUNT, r.CUM_TOTAL, r.SEALED, r.PRIVATE)
+    return {key: value for key, value in record.items() if key not in left_out}
+
+
 def _kind(record: dict[int, Any]) -> str:
     return _KINDS.get(record[r.KIND], str(record[r.KIND]))
 
 
-def shift(online: bool, board: str = "linux") -> "tuple[_Tap, Simulation]":
-    """One shift until nothing waits and it is closed."""
+def shift(online: bool, board: str = "linux", every: int = SYNC_EVERY) -> "tuple[_Tap, Simulation]":
+    """One shift until nothing waits and it is closed; the officer synchronises after so many fines."""
     tasks, made = [], factory()
     for n in range(FINES):
         scheme, risk = ("edahabia", "online") if n % 4 == 3 else ("cib", "approve")
         made.issue(f"bench-{n}", {"scheme": scheme, "number": 100 + n, "risk": risk}, 3)
-        tasks.append(Task("fine", DRIVERS[n % 2], f"bench-{n}", False, OFFENCE))
-        if n % SYNC_EVERY == SYNC_EVERY - 1:
+        made.used(f"bench-{n}", 29 + 17 * n)
+        tasks.append(Task("fine", DRIVERS[n % 2], f"bench-{n}", False, OFFENCES[n % len(OFFENCES)]))
+        if n % every == every - 1:
             tasks.append(Task("sync"))
     simulation = Simulation(Plan(1, [tasks], []))
     device = simulation.devices[0]
@@ -148,13 +164,13 @@ def _in_iso8583(payments: int) -> int:
     return payments * sum(len(iso8583.encode(dict(message), spec)[0]) for message in (advice, reply))
 
 
-def measure(online: bool, board: str) -> dict[str, Any]:
+def measure(online: bool, board: str, every: int = SYNC_EVERY) -> dict[str, Any]:
     """The figures of one shift."""
-    tap, simulation = shift(online, board)
+    tap, simulation = shift(online, board, every)
     settled = len(simulation.centre.book.captures())
     total = sum(tap.bytes.values())
     return {
-        "bench": "wire", "board": board, "network": "all day" if online else "while synchronising", "fines": FINES, "settled": settled,
+        "bench": "wire", "board": board, "network": "all day" if online else f"after every {every} fines", "fines": FINES, "settled": settled,
         "device": device_name(0), "bytes": total, "bytes_per_settled_payment": round(total / settled, 1), "target": TARGET,
         "messages": {kind: [tap.messages[kind], tap.bytes[kind]] for kind in sorted(tap.messages)},
         "parts_per_payment": {name: round(size / settled, 1) for name, size in tap.parts.most_common()},
@@ -164,9 +180,9 @@ def measure(online: bool, board: str) -> dict[str, Any]:
 
 
 def main(arguments: "list[str] | None" = None) -> int:
-    """Print the figures; 1 if a shift without a network takes more than the target."""
+    """Print the figures; 1 if a shift with the network twice takes more than the target."""
     as_json = "--json" in (arguments or [])
-    found = [measure(False, "linux"), measure(False, "mcu"), measure(True, "linux")]
+    found = [measure(False, "linux"), measure(False, "mcu"), measure(False, "linux", 10), measure(True, "linux")]
     for figures in found:
         if as_json:
             print(json.dumps(figures))

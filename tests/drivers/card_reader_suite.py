@@ -75,6 +75,18 @@ async def goes_silent(reader) -> None:
     await reader.disconnect()
 
 
+async def says_too_much(reader) -> None:
+    """An answer of 16 KB to a short command is not taken into memory; the session is over, the next one works."""
+    await reader.wait_for_card(3000)
+    await reader.connect()
+    assert (await araises(CardError, reader.transceive(SIZE + b"\x40\x00\x00"))).code == "CRD-007"
+    assert (await araises(CardError, reader.transceive(COUNT))).code == "CRD-006"
+    await reader.disconnect()
+    await reader.connect()
+    assert await reader.transceive(COUNT) == b"\x01\x90\x00"
+    await reader.disconnect()
+
+
 async def empty(reader) -> None:
     """No card at all: said by every operation, within the time given."""
     assert not await reader.card_present()

@@ -19,6 +19,7 @@ from tests.sim.cards.echo import EchoCard
 from tests.support import cross, strict
 
 PARTS = ("exchange", "reset_by_connect", "leaves", "goes_silent")
+OWN_LIMIT = (*PARTS, "says_too_much")  # of drivers that hold the answer themselves
 
 
 def pcsc_or_skip() -> None:
@@ -39,7 +40,7 @@ async def run_link(part: str, with_card: bool = True) -> None:
     await slot.close()
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", OWN_LIMIT)
 def test_link_reader_keeps_the_contract(part):
     asyncio.run(run_link(part))
 
@@ -48,7 +49,7 @@ def test_link_reader_without_a_card():
     asyncio.run(run_link("empty", with_card=False))
 
 
-@pytest.mark.parametrize("part", [*PARTS, "empty"])
+@pytest.mark.parametrize("part", [*OWN_LIMIT, "empty"])
 def test_link_reader_on_the_device_keeps_the_contract(part):
     async def run() -> None:
         slot = LinkSlot()

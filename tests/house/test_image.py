@@ -9,7 +9,7 @@ from tests.support import needs
 from tools import image
 from tools.house.laws.runtimes import SHARED
 
-CEILING = 464 * 1024  # what the image holds today; the figure to reach is 256 KiB
+CEILING = 448 * 1024  # what the image holds today; the figure to reach is 256 KiB
 """Bytes that the image may never pass. The design's figure is 256 KB, not reached yet: lower this as the image shrinks."""
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from pyemv import ac, kd
 
+from sim.acquirer import emv
 from sim.acquirer.keys import HostKeys
 
 MASTER = bytes.fromhex("0123456789ABCDEFFEDCBA9876543210")
@@ -18,8 +19,8 @@ def _tlv(tag: str, value: bytes) -> bytes:
     return bytes.fromhex(tag) + bytes([len(value)]) + value
 
 
-def de55(amount: int, kind: int, pan: str = PAN, atc: int = 1, master: bytes = MASTER) -> bytes:
-    """The frozen data of one cryptogram."""
+def de55(amount: int, kind: int, pan: str = PAN, atc: int = 1, master: bytes = MASTER, holder: bytes = b"") -> bytes:
+    """The frozen data of one cryptogram; `holder`: CVM results beside it."""
     values = {
         "9F02": bytes.fromhex(f"{amount:012d}"), "9F03": bytes(6), "9F1A": b"\x00\x12", "95": bytes.fromhex("0000048000"),
         "5F2A": b"\x00\x12", "9A": bytes.fromhex("270115"), "9C": b"\x00", "9F37": secrets.token_bytes(4),
@@ -31,7 +32,16 @@ def de55(amount: int, kind: int, pan: str = PAN, atc: int = 1, master: bytes = M
         b"".join(_tlv(tag, value) for tag, value in values.items())
         + _tlv("9F27", bytes([kind]))
         + _tlv("9F26", cryptogram)
+        + (_tlv("9F34", holder) if holder else b"")
     )
+
+
+def short(de55_: bytes, told: tuple[int, ...] = ()) -> list[Any]:
+    """What is sealed since: chip data of form 1, here with nothing in its places but what is `told` (bits 0, 1, 4, 5: 9F26, 9F27, 9F36, 95)."""
+    rest = b"".join(_tlv(f"{tag:X}", value) for tag, value in emv.parse(de55_).items() if tag not in told)
+    places = {0x9F26: 0, 0x9F27: 1, 0x9F36: 4, 0x95: 5}
+    implied = sum(1 << places[tag] for tag in told)
+    return [bytes.fromhex(PAN), 1, b"\x29\x12", b"\x01" + bytes(3) + implied.to_bytes(3, "big") + rest]
 
 
 def content(amount: int, kind: int, pan: str = PAN, **more: Any) -> dict[int, Any]:

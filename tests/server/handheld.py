@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
 from protocol import records as r
 from protocol import sync as s
+from protocol.batch import KEYS
 from sim.acquirer import dukpt
 
 ES256 = ec.ECDSA(hashes.SHA256())
@@ -57,6 +58,9 @@ class Handheld:
         self.utc = START
         self.key_id = hashlib.sha256(name.encode()).digest()[:8]
         self.counter = 0
+        self.tells = (
+            False  # whether its batches are told as `protocol.batch` says, instead of listed as release 0.1.0 does
+        )
 
     def public(self) -> bytes:
         """65 bytes."""
@@ -145,6 +149,18 @@ class Handheld:
         ciphertext = AESCCM(key, tag_length=16).encrypt(nonce, dumps(content), aad)
         return dumps(cbor2.CBORTag(16, [protected, {5: nonce}, ciphertext]))
 
+    def seal_short(
+        self, bdk: bytes, intent: int, amount: int, content: list[Any], clear: list[bytes | None] | None, algorithm: int
+    ) -> bytes:
+        """The form of terminals since: algorithm 10 (`clear` bound beside an outcome record, None while the card waits), or 30 before that."""
+        self.counter += 1
+        ksn = self.key_id + self.counter.to_bytes(4, "big")
+        protected, outer = dumps({1: algorithm, 4: ksn}), {} if algorithm == 10 else {6: b"\0"}
+        bound = [self.name, self.epoch, intent, amount, *(clear or [])]
+        cipher = AESCCM(dukpt.working_key(bdk, ksn), tag_length=8 if algorithm == 10 else 16)
+        ciphertext = cipher.encrypt(bytes(13), dumps(content), dumps(["Encrypt0", protected, dumps(bound)]))
+        return dumps(cbor2.CBORTag(16, [protected, outer, ciphertext]))
+
     def message(self, content_type: str, payload: dict[int, Any]) -> bytes:
         """A signed message."""
         protected, body = dumps({1: -7, 3: content_type, 4: self.name.encode()}), dumps(payload)
@@ -184,6 +200,29 @@ class Handheld:
                 signatures[index] = sign(self.key, protected, dumps(record))
         return maps, signatures
 
+    def told(self, first: int, last: int) -> bytes:
+        """Records `first`..`last` told without skill: every value that the last record of the same kind has a key for, and all others."""
+        out, before, bases = b"", {}, {kind: list(keys) for kind, keys in KEYS.items()}
+        for record in self.records[first - 1 : last]:
+            left_out = {*DROPPED, r.KIND, *((r.UTC,) if before else ())}
+            if before:
+                left_out |= {k for k in (r.V, r.CLOCK, r.OFFICER, r.UNIT) if before[k] == record[k]} | {r.COUNTER}
+            beside = {r.SEALED: s.SEALED, r.PRIVATE: s.PRIVATE}
+            left_out |= {k for k, blobs in beside.items() if record[r.SEQ] in self.attached[blobs]}
+            base = bases.get(record[r.KIND], [])
+            told = [key for key in base if key in record]
+            own: dict[int, Any] = {k: v for k, v in record.items() if k not in left_out and k not in told}
+            if len(told) < len(base):
+                own[0] = bytes(key for key in base if key not in record)
+            step = record[r.UTC] - before[r.UTC] if before else 0
+            bits = sum(8 << at for at, key in enumerate(base) if key in record)
+            out += bytes((record[r.KIND] | (0x20 if step else 0) | (0x40 if bits else 0) | (0x80 if own else 0),))
+            out += (dumps(step) if step else b"") + (dumps(bits) if bits else b"")
+            out += b"".join(dumps(record[key]) for key in told) + (dumps(own) if own else b"")
+            bases[record[r.KIND]] = sorted(k for k in record if k >= 20 and k not in beside)
+            before = record
+        return out
+
     def batch(self, first: int, last: int | None = None, **change: Any) -> bytes:
         """BATCH of records `first`..`last` (default: the head)."""
         last = last or len(self.records)
@@ -204,6 +243,8 @@ class Handheld:
             inside = {seq - first: blob for seq, blob in blobs.items() if first <= seq <= last}
             if inside:
                 payload[key] = inside
+        if self.tells:
+            payload[s.RECORDS], payload[s.SIGNATURES] = self.told(first, last), b"".join(signatures.values())
         payload.update({getattr(s, name.upper()): value for name, value in change.items()})
         return self.message(s.TYPE_BATCH, payload)
 

@@ -5,17 +5,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import iso8583
 import pytest
-from sqlalchemy import Connection
+from cbor2 import loads
+from sqlalchemy import Connection, select, update
 
 from protocol import records as r
 from protocol import sync as s
 from server import codes
+from server.acquirer import iso
 from server.acquirer.iso import Request
 from server.acquirer.link import AcquirerLink
 from server.acquirer.worker import Worker
 from server.store import restore
 from server.store import tables as t
+from sim.acquirer import emv
 from sim.acquirer.book import (
     APPROVE,
     IN_PROGRESS,
@@ -29,11 +33,13 @@ from sim.acquirer.book import (
     Book,
 )
 from sim.acquirer.host import Host
-from tests.server.cards import ARQC, KEYS, PAN, TC, content
+from tests.server.cards import ARQC, KEYS, PAN, TC, content, de55, short
 from tests.server.centre import Centre
-from tests.server.handheld import Handheld
+from tests.server.handheld import START, Handheld, dumps
 
 A = 200_000
+AID = bytes.fromhex("A000000003")
+TOLD = (0x9F26, 0x9F27, 0x9F36, 0x95)
 pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 
 
@@ -51,6 +57,25 @@ class Patrol:
         intent = handheld.write(r.PAYMENT_INTENT, case=case, amount=amount)
         handheld.finish(intent, outcome, amount, handheld.seal(KEYS.bdk, intent, amount, content(amount, kind, **card)))
         return intent
+
+    def pay_short(self, outcome: int, kind: int, amount: int = A) -> int:
+        """Today's form: the record says in clear what the sealed data leave out; the sequence of its outcome."""
+        handheld, data = self.handheld, de55(amount, kind)
+        said = emv.parse(data)
+        intent = handheld.write(r.PAYMENT_INTENT, case=handheld.notice(amount), amount=amount)
+        clear = [*(said[tag] for tag in TOLD), AID]
+        blob = handheld.seal_short(KEYS.bdk, intent, amount, short(data, TOLD), clear, 10)
+        seq = handheld.finish(intent, outcome, amount, blob)
+        more = {r.CRYPTOGRAM: clear[0], r.CID: clear[1][0], r.ATC: 1, r.TVR: clear[3], r.AID: AID}
+        handheld.records[seq - 1].update(more)
+        return seq
+
+    def alter(self, seq: int, key: int, value: Any) -> None:
+        """What the server's database holds of a record is changed behind its back."""
+        with self.centre.engine.begin() as connection:
+            where = t.raw.c.seq == seq
+            record = loads(connection.execute(select(t.raw.c.record).where(where)).scalar())
+            connection.execute(update(t.raw).where(where).values(record=dumps({**record, key: value})))
 
     def sync(self) -> dict[int, Any]:
         centre, handheld = self.centre, self.handheld
@@ -107,6 +132,56 @@ def test_a_shift_is_authorised_cleared_and_agrees_with_the_capture_list(patrol: 
     assert patrol.centre.count("sealed") == 0
     results = patrol.centre.hello(patrol.handheld)[s.RESULTS]
     assert [(x[s.RESULT_OUTCOME], x[s.RESULT_REASON]) for x in results] == [(1, "00"), (3, "05")]
+
+
+def test_what_the_outcome_record_says_in_clear_goes_beside_the_sealed_data(patrol: Patrol) -> None:
+    patrol.pay_short(r.OUTCOME_APPROVED, TC)
+    patrol.pay_short(r.OUTCOME_PROVISIONAL, ARQC, 300_000)
+    patrol.sync()
+    for request in patrol.centre.claim():
+        fields, _ = iso8583.decode(iso.encode(request, START), iso.SPEC)
+        (record,) = [x for x in patrol.handheld.records if x.get(r.INTENT) == request.identity[2]]
+        said = emv.parse(bytes.fromhex(fields["55"]))
+        assert list(said) == [*TOLD, 0x84] and said[0x9F26] == record[r.CRYPTOGRAM] and said[0x9F36] == b"\0\1"
+
+    async def story() -> None:
+        assert await patrol.settle(2) == 3
+
+    run(patrol, story)
+    assert sorted(capture.amount for capture in patrol.host.book.captures()) == [A, 300_000]
+    assert patrol.centre.count("sealed") == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [(r.CRYPTOGRAM, bytes(8)), (r.CID, 0x80), (r.ATC, 2), (r.TVR, bytes(5)), (r.AID, AID + b"\0"), (r.KIND, r.VOID)],
+)
+def test_what_was_altered_on_its_way_to_the_acquirer_is_not_captured(patrol: Patrol, key: int, value: Any) -> None:
+    seq = patrol.pay_short(r.OUTCOME_APPROVED, TC)
+    patrol.sync()
+    patrol.alter(seq, key, value)
+    run(patrol, lambda: patrol.settle(2))
+    assert patrol.host.types == ["0220"] and patrol.host.book.captures() == []
+    assert [entry.captured for entry in patrol.host.book.entries.values()] == ["63"]
+    assert patrol.centre.alarms() == ["ACQUIRER"]
+
+
+def test_a_reversal_says_nothing_of_the_card_and_script_results_yield_to_what_opens_the_data() -> None:
+    clear = iso.in_clear({r.CRYPTOGRAM: bytes(8), r.CID: 0x40, r.AID: AID})
+    assert clear.hex() == "9f2608" + "00" * 8 + "9f270140" + "8405" + AID.hex()
+    for step, scripts, expected in (
+        (t.STEP_REVERSE, b"", None),
+        (t.STEP_AUTHORISE, bytes(5), clear),
+        (t.STEP_CLEAR, b"", clear),
+        (t.STEP_CLEAR, bytes(5), clear + bytes.fromhex("9f5b05") + bytes(5)),
+        (t.STEP_CLEAR, bytes(250), clear),
+        (t.STEP_REVERSE, bytes(5), bytes.fromhex("9f5b05") + bytes(5)),
+    ):
+        request = Request(("TSD-000001", 1, 3), step, False, A, START, "", b"sealed", 16, scripts, clear)
+        fields, _ = iso8583.decode(iso.encode(request, START), iso.SPEC)
+        assert fields.get("55", "").lower() == (expected or b"").hex()
+    without = Request(("TSD-000001", 1, 3), t.STEP_CLEAR, False, A, START, "", None, 16, b"", clear)
+    assert "55" not in iso8583.decode(iso.encode(without, START), iso.SPEC)[0]
 
 
 def test_a_forged_cryptogram_is_declined(patrol: Patrol) -> None:

@@ -21,7 +21,7 @@ from tests.server.test_voids import paid, void
 
 LESS = 100_000
 PAID = {"receivable:CIB TEST": A, "treasury:16:1:BMP-16-01": -A}
-OTHER = [("10", LESS), ("00", LESS), ("08", LESS), ("11", A + 1), ("00", 0), ("51", 0)]
+OTHER = [("10", LESS), ("00", LESS), ("08", LESS), ("11", A + 1), ("00", 0), ("51", 0), ("00", iso.OTHER_CURRENCY)]
 
 
 @pytest.fixture
@@ -60,6 +60,15 @@ def test_the_amount_of_an_answer_is_read(field: str, amount: int | None, about: 
         answer = iso.decode(message(REQUEST, kind, "10", **{"4": field}))
         assert (answer.step, answer.amount, answer.about(A), answer.approves(A)) == (step, amount, about, about)
     assert not iso.decode(message(REQUEST, "0110", "51", **{"4": field})).approves(A)
+
+
+@pytest.mark.parametrize(("currency", "about"), [("012", True), ("", True), ("978", False), ("840", False)])
+def test_an_answer_in_another_currency_is_about_another_amount(currency: str, about: bool) -> None:
+    for kind in ("0110", "0230", "0410"):
+        for amount in ("000000500000", ""):
+            answer = iso.decode(message(REQUEST, kind, "00", **{"4": amount, "49": currency}))
+            assert answer.about(A) == answer.approves(A) == about
+            assert about or answer.spoken_of == "another currency"
 
 
 @pytest.mark.parametrize("field", ["00000050000x", "-00000500000", "+00000500000", " 00000500000", "0000_0500000"])

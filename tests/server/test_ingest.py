@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
+from protocol import batch
 from protocol import records as r
 from protocol import sync as s
-from protocol import wire
 from server import codes, sets
 from server.store import tables as t
 from tests.server.centre import Centre
@@ -329,19 +329,29 @@ def test_sealed_data_other_than_the_record_names_are_left_out_and_named(centre: 
     assert centre.books()["receivable:CIB TEST"] == A  # the outcome itself is signed and true
 
 
-def test_what_sealed_blobs_begin_with_may_be_said_once(centre: Centre, handheld: Handheld) -> None:
-    first = handheld.pay(r.OUTCOME_APPROVED) + 1
-    handheld.pay(r.OUTCOME_APPROVED)
+def test_what_sealed_blobs_share_may_be_said_once(centre: Centre, handheld: Handheld) -> None:
+    first = handheld.pay(r.OUTCOME_APPROVED, blob=b"opaque 1 and more") + 1
+    handheld.pay(r.OUTCOME_APPROVED, blob=b"opaque 2 and most")
     blobs = {seq - 1: blob for seq, blob in handheld.attached[s.SEALED].items()}
-    assert len(blobs) == 2 and wire.shared(blobs.values()) == b"opaque"
-    begin = b"opa"
+    frame = batch.frame(list(blobs.values()))
+    assert frame == [b"opaque ", 1, b" and mo"]
     centre.hello(handheld)
-    short = {index: blob[len(begin) :] for index, blob in blobs.items()}
-    ack = centre.say(handheld.batch(1, sealed=short, shared={s.SEALED: begin}))[1]
+    short = {index: batch.strip(frame, blob) for index, blob in blobs.items()}
+    ack = centre.say(handheld.batch(1, sealed=short, shared={s.SEALED: frame}))[1]
     assert s.REJECTED not in ack and centre.count("sealed") == 2
-    assert centre.say(handheld.batch(1, sealed=short, shared={s.SEALED: b"!" + begin}))[1][s.REJECTED][0] == [
+    other = [b"Opaque ", 1, b" and mo"]
+    assert centre.say(handheld.batch(1, sealed=short, shared={s.SEALED: other}))[1][s.REJECTED][0] == [
         first, codes.SEALED_DIFFERS,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "frame", [b"opaque", [], [b"a", 1], [b"a", True, b"b"], [b"a", -1, b"b"], [b"a", 1, "b"], [b"x" * 999, 1, b"y"]]
+)
+def test_what_blobs_share_is_checked(centre: Centre, handheld: Handheld, frame: object) -> None:
+    handheld.pay(r.OUTCOME_APPROVED)
+    centre.hello(handheld)
+    assert centre.say(handheld.batch(1, shared={s.SEALED: frame}))[1][s.CODE] == codes.MALFORMED
 
 
 def test_two_devices_do_not_meet(tmp_path: Path, handheld: Handheld) -> None:

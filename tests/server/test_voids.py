@@ -16,7 +16,8 @@ from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 
 A = 200_000
-CARD = b"\x11" * 16
+CARD = b"\x11" * 8
+OLD_CARD = CARD + b"\x22" * 8  # the same card's token as release 0.1.0 kept it
 PAID = {"receivable:CIB TEST": A, "treasury:16:1:BMP-16-01": -A}
 
 
@@ -143,6 +144,7 @@ def test_a_reversal_that_the_acquirer_refuses_leaves_the_payment_and_raises_an_a
 @pytest.mark.parametrize(
     ("change", "code"),
     [
+        ({"card_token": b"\x22" * 8}, codes.VOID_ANOTHER_CARD),
         ({"card_token": b"\x22" * 16}, codes.VOID_ANOTHER_CARD),
         ({"second_officer": 1207}, codes.VOID_ONE_OFFICER),
         ({"amount": A - 1}, codes.AMOUNT_DIFFERS),
@@ -158,6 +160,36 @@ def test_a_void_that_may_not_be_is_kept_asks_nobody_and_ends_refused(
     (end,) = centre.hello(handheld)[s.VOIDS]
     assert (end[s.RESULT_OUTCOME], end[s.RESULT_REASON]) == (r.VOID_REFUSED, code)
     assert code in centre.alarms() and centre.books() == PAID
+
+
+@pytest.mark.parametrize(
+    ("kept", "presented", "same"),
+    [
+        (OLD_CARD, CARD, True),  # the terminal was updated in between
+        (CARD, OLD_CARD, True),
+        (OLD_CARD, OLD_CARD, True),
+        (OLD_CARD, CARD + b"\x23" * 8, False),
+        (OLD_CARD, b"\x22" * 8, False),
+    ],
+)
+def test_tokens_from_before_and_after_an_update_are_compared_by_what_both_have(
+    centre: Centre, handheld: Handheld, kept: bytes, presented: bytes, same: bool
+) -> None:
+    intent = paid(handheld)
+    (outcome,) = [record for record in handheld.records if record[r.KIND] == r.PAYMENT_OUTCOME]
+    outcome[r.CARD_TOKEN] = kept
+    handheld.records[-1][r.PREV] = handheld.hash(outcome[r.SEQ])
+    seq = void(handheld, intent, card_token=presented)
+    refused = centre.send(handheld).get(s.REJECTED, [])
+    assert refused == ([] if same else [[seq, codes.VOID_ANOTHER_CARD]])
+    assert steps(centre.claim()) == [(t.STEP_REVERSE if same else t.STEP_CLEAR, False)]
+
+
+@pytest.mark.parametrize("size", [0, 7, 9, 15, 17, 32])
+def test_a_token_of_another_length_is_none(centre: Centre, handheld: Handheld, size: int) -> None:
+    seq = void(handheld, paid(handheld), card_token=bytes(size))
+    read = handheld.write(r.LICENCE_READ, verdict=1, licence_token=bytes(size))
+    assert [entry[0] for entry in centre.send(handheld)[s.REJECTED]] == [seq, read]
 
 
 def test_a_void_of_no_payment_and_an_end_of_no_void_are_set_aside(centre: Centre, handheld: Handheld) -> None:

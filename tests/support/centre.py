@@ -52,7 +52,7 @@ class Handheld:
 
     def __init__(self, answer, storage=None, element=None):
         self.ports = self
-        self.batch_bytes = 2048
+        self.batch_bytes = 6144
         self.storage = storage or MemoryStorage()
         self.se = element or CountingElement()
         self.crypto = TrustingCrypto()

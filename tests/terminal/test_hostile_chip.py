@@ -22,7 +22,7 @@ class AtAChip(Terminal):
     def __init__(self, reader, *pressed):
         super().__init__(*pressed)
         ports = self.ports
-        ports.licence_reader, ports.answer_room, ports.curves_in_element = reader, 0, False
+        ports.licence_reader, ports.answer_room, ports.file_room, ports.curves_in_element = reader, 0, 0, False
 
     def parameter(self, kind):
         return Set() if kind == "trust" else super().parameter(kind)

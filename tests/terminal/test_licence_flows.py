@@ -141,7 +141,7 @@ async def test_a_paper_licence_is_recorded_as_not_verified_before_it_is_shown():
     kind, body, shown = terminal.journal.records[0]
     assert kind == r.LICENCE_READ and len(terminal.journal.records) == 1
     assert (body[r.VERDICT], body[r.FINDINGS], body[r.REASON]) == (r.VERDICT_NOT_VERIFIED, [], "paper")
-    assert len(body[r.LICENCE_TOKEN]) == 16 and "licence_verdict" not in shown
+    assert len(body[r.LICENCE_TOKEN]) == 8 and "licence_verdict" not in shown
     fields = terminal.face.shown[-1][1]
     assert (fields["verdict"], fields["number"], fields["portrait"]) == (7, "1234", False)
     assert fine.driver["report"] == {"number": "1234", "document": "paper"}

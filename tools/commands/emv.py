@@ -12,6 +12,7 @@ A PIN is asked for on the console, or read from standard input with --pin-stdin;
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -202,11 +203,22 @@ def _pin_from_console(tries: int | None, last: bool) -> str:
     import getpass
 
     note = " (last try)" if last else f" ({tries} left)" if tries is not None else ""
-    return getpass.getpass(f"PIN{note}, empty to pass: ")
+    return _typed(lambda: getpass.getpass(f"PIN{note}, empty to pass: "))
 
 
 def _pin_from_stdin(_tries: int | None, _last: bool) -> str:
-    return sys.stdin.readline().strip()
+    return _typed(lambda: sys.stdin.readline().strip())
+
+
+def _typed(read: Callable[[], str]) -> str:
+    """What was typed. CFG-095, without a word of it, if it is no text of ASCII characters."""
+    try:
+        text = read()
+    except UnicodeDecodeError:
+        text = "\udcff"
+    if not text.isascii():
+        raise ConfigError("what was given as PIN is no line of digits", "CFG-095", "4 to 12 digits, or an empty line")
+    return text
 
 
 def _tell(found: dict[str, Any], as_json: bool) -> None:

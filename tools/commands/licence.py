@@ -101,6 +101,8 @@ def verify(
     files = dump.load(folder)
     anchors, remarks = load.anchors(trust, trust_key)
     _remark(remarks)
+    _remark(offline.padding(files))
+    files = offline.trimmed(files)
     reading = offline.judge(NativeCrypto(), files, anchors, _day(today))
     found = report.of(reading, files)
     _tell(found, as_json)

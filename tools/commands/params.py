@@ -53,10 +53,13 @@ def import_masterlist(
 ) -> None:
     """Verify a master list under an out-of-band anchor, show what it holds, and make a signed trust set of one country."""
     from protocol.crypto.native import NativeCrypto
+    from protocol.licence.trust.anchors import LICENCE
     from tools.trust import certificates, masterlist, sets
 
     if country and not (len(country) == 2 and country.isascii() and country.isalpha()):
         raise ConfigError("--country takes two letters", "CFG-088", "Algeria is DZ, not DZA")
+    if purpose != LICENCE:
+        raise ConfigError("--purpose takes idl only", "CFG-088", "no terminal asks an anchor for anything else")
     if out is not None and (key is None or not country):
         raise ConfigError("--out needs --key and --country", "CFG-088", "a trust set binds one country's anchors")
     ders = certificates.load(anchor)
@@ -175,14 +178,14 @@ def show(file: Annotated[Path, typer.Argument(help="a signed set (.cose)")], as_
     if as_json:
         print(plain.as_json({**facts, "body": sets.printable(found.body)}))
         return
+    anchors = sets.trust_body(found.body)[0] if found.kind == "trust" else []
     print(
         f"{facts['kind']} version {facts['version']}, valid {facts['valid_from']} to {facts['valid_to']}, issued {facts['issued']}"
     )
     print("signature not checked here")
     for name, value in found.body.items():
         print(plain.line(f"  {name}: {f'{len(value)} entries' if isinstance(value, list) else value}"))
-    if found.kind == "trust":
-        _tell_anchors(found.body.get("anchors", []))
+    _tell_anchors(anchors)
 
 
 def _tell_anchors(anchors: list[dict[str, Any]]) -> None:
@@ -221,10 +224,10 @@ def check(
     now = int(time.time())
     state = "signature does not hold"
     if sets.holds(found, sets.public_point(key)):
-        state = "not valid yet" if now < found.valid_from else "expired" if now > found.valid_to else "in force"
+        state = sets.state(found, now)
     report = {**_facts(found), "state": state}
     print(json.dumps(report) if as_json else f"{found.kind} version {found.version}: {state}")
-    if state != "in force":
+    if state != sets.IN_FORCE:
         raise typer.Exit(1)
 
 
@@ -237,11 +240,14 @@ def sign(
     version: Version = 0,
     days: Days = 366,
 ) -> None:
-    """Sign a parameter set. What the body says is the editor's responsibility."""
+    """Sign a parameter set. What the body says is the editor's responsibility; anchors must at least be laid out as such."""
     from tools.trust import sets
 
     now = int(time.time())
     number = version or int(dt.datetime.now(dt.UTC).strftime("%Y%m%d"))
-    message = sets.sign(sets.private_key(key), kind, number, now, days, now, sets.body_from(body))
+    given = sets.body_from(body)
+    if kind == "trust":
+        sets.trust_body(given)
+    message = sets.sign(sets.private_key(key), kind, number, now, days, now, given)
     _write(out, message)
     print(f"{out.name}: {kind} version {number}, {len(message)} bytes")

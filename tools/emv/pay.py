@@ -21,6 +21,8 @@ from terminal.flows.drive import drive
 from tools.emv.record import Recorder
 
 WAIT_MS = 60000
+_PUBLIC = 4  # bytes of numbers that a card or anybody may see; what pads a PIN is longer, and kept nowhere
+_MASTER = 16  # bytes of an issuer's master key
 AskPin = Callable[[int | None, bool], str]
 Online = Callable[[bytes, Any, int], dict[str, Any] | None]
 
@@ -45,8 +47,15 @@ class TestIssuer:
         for prefix, name in keys.ISSUER_BINS.items():
             path = folder / f"issuer-{name}.master.json"
             if path.exists():
-                stored = json.loads(path.read_text())
-                masters[prefix], scripts[prefix] = bytes.fromhex(stored["ac"]), bytes.fromhex(stored["smi"])
+                try:
+                    stored = json.loads(path.read_text())
+                    masters[prefix], scripts[prefix] = bytes.fromhex(stored["ac"]), bytes.fromhex(stored["smi"])
+                    whole = len(masters[prefix]) == len(scripts[prefix]) == _MASTER
+                except (OSError, ValueError, KeyError, TypeError, RecursionError):
+                    whole = False
+                if not whole:
+                    hint = "--world names the folder of a simulated world; `make reset` makes it anew"
+                    raise ConfigError(f"{path.name} holds no issuer's keys", "CFG-097", hint)
         return keys.HostKeys(bytes(16), masters, scripts)
 
     def answer(self, de55: bytes, facts: dict[str, Any], amount: int) -> dict[str, Any]:
@@ -145,8 +154,10 @@ class Payment:
         self._say("the card wants an online PIN: bypassed, there is no PIN pad here")
 
     async def _random(self, count: int) -> bytes:
-        self.numbers.append(secrets.token_bytes(count))
-        return self.numbers[-1]
+        drawn = secrets.token_bytes(count)
+        if count <= _PUBLIC:
+            self.numbers.append(drawn)
+        return drawn
 
     async def _online(self, de55: bytes) -> dict[str, Any] | None:
         self.online_reply = None if self._issuer is None else self._issuer.answer(bytes(de55), self._facts, self.amount)

@@ -14,9 +14,10 @@ from protocol.emv import tags
 from protocol.emv.contactless import entry
 from protocol.emv.contactless.torn import TornLog
 from protocol.emv.kernel import Result, transact
+from protocol.emv.steps.selection import MOST_DIGITS
 from protocol.errors import CardError, CardRemovedError, EmvError, FormatError
+from tools.emv import issuer, record
 from tools.emv import params as parameters
-from tools.emv import record
 from tools.emv.explain import NAMES
 
 SECRET = (
@@ -30,6 +31,7 @@ SECRET = (
     "9F0B",
     "5F53",
 )  # what identifies card or holder: its length is shown, never its value
+_NAMES = ("50", "9F12")
 _DEFAULTS = {
     0x9F02: "000000000000",
     0x9A: "260101",
@@ -84,7 +86,9 @@ class Replay:
             result: Result = stop.value
         except CardError as error:
             self.interrupted = self._recording.get("outcome") == 4 and lost is not None and self._at == len(self._steps)
-            if not self.interrupted:
+            if self.interrupted:
+                self._compare_torn(tapped)
+            else:
                 self.differences.append(str(error.message))
             return None
         for step in self._steps[self._at :]:
@@ -131,6 +135,8 @@ class Replay:
             return True if self._recording.get("cvm_results", "")[:2] == "02" else None
         if request[0] == "online":
             reply = self._recording.get("online")
+            if "online" not in self._recording:
+                reply = issuer.answer(self._steps, self._at)
             if not isinstance(reply, dict):
                 return None
             return {**reply, "data": bytes.fromhex(reply.get("data", ""))}
@@ -138,7 +144,7 @@ class Replay:
 
     def _next_number(self, count: int) -> bytes:
         """A kernel's own unpredictable number: as recorded, or as the next relay resistance exchange sent it, or the terminal's."""
-        if self._numbers:
+        if self._numbers and len(self._numbers[0]) == count:
             return self._numbers.pop(0)
         upcoming = [record.parsed(c) for c, _ in self._steps[self._at : self._at + 1]]
         for header, data in upcoming:
@@ -189,15 +195,40 @@ class Replay:
         return parameters.recorded(self.terminal, aids, {"pse": directory, **(self._known or {})})
 
     def _compare(self, result: Result) -> None:
-        """Registers and decision, where the recording has them."""
-        for name in ("tvr", "tsi", "cvm_results"):
+        """Every fact of the result that the recording has."""
+        for name in ("tvr", "tsi", "cvm_results", "aid"):
             said = self._recording.get(name)
             here = getattr(result, name).hex().upper()
-            if isinstance(said, str) and said.upper() != here:
+            if said is not None and said.upper() != here:
                 self.differences.append(f"{name.upper()} {here}, recorded {said.upper()}")
-        for name in ("outcome", "reason"):
+        for name in ("outcome", "reason", "detail", "interface", "kernel"):
             if name in self._recording and self._recording[name] != getattr(result, name):
                 self.differences.append(f"{name} {getattr(result, name)}, recorded {self._recording[name]}")
+        number = self._recording["terminal"].get(0x9F37)
+        if "random" in self._recording and number is not None and number != result.un:
+            self.differences.append(f"terminal 9F37 {result.un.hex().upper()}, recorded {number.hex().upper()}")
+        self._compare_lines([list(pair) for pair in result.explain])
+
+    def _compare_torn(self, tapped: bool) -> None:
+        """What a recording that was cut short says of itself: the code of the link is all that the kernel cannot know."""
+        facts = {
+            "interface": "contactless" if tapped else "contact", "aid": record.selected(self._steps).hex().upper(),
+            "detail": torn_in(self._steps),
+        }  # fmt: skip
+        for name, here in facts.items():
+            said = self._recording.get(name, here)
+            if (said.upper() if name == "aid" else said) != here:
+                self.differences.append(f"{name} {here}, recorded {said}")
+        self._compare_lines([["OUTCOME", self._recording.get("reason", "")]])
+
+    def _compare_lines(self, here: list[list[str]]) -> None:
+        said = self._recording.get("explain")
+        if said is None or said == here:
+            return
+        at = next((i for i, pair in enumerate(here) if said[i : i + 1] != [pair]), len(here))
+        what = " ".join(here[at]) if at < len(here) else "nothing more"
+        recorded = " ".join(said[at]) if at < len(said) else "nothing more"
+        self.differences.append(f"explanation, line {at + 1}: {what}, recorded {recorded}")
 
 
 def _same(sent: bytes, kept: bytes) -> bool:
@@ -219,6 +250,12 @@ def named(command: bytes) -> str:
     return f"{known} {command[2:4].hex(' ').upper()}"
 
 
+def torn_in(steps: list[tuple[bytes, bytes]]) -> str:
+    """The last command that asked something; GET RESPONSE only fetches the answer to the one before."""
+    asked = [command for command, _ in steps if command[1:2] != b"\xc0"]
+    return named((asked or [steps[-1][0]])[-1])
+
+
 def _data_difference(sent: bytes, kept: bytes) -> str:
     """Where two commands of one header differ, by offset; values only as hashes, since data may be anything."""
     ours, theirs = record.parsed(sent)[1], record.parsed(kept)[1]
@@ -231,6 +268,11 @@ def _data_difference(sent: bytes, kept: bytes) -> str:
     return f"data differ at byte {', '.join(str(i) for i in places[:8])} of {len(ours)} (recorded {mark})"
 
 
+def _numbered(name: bytes) -> bool:
+    """Whether an application's name may be the card's number."""
+    return sum(0x30 <= c <= 0x39 for c in name) >= MOST_DIGITS
+
+
 def data_read(steps: list[tuple[bytes, bytes]]) -> list[tuple[str, str, str]]:
     """(tag, name, value or its length) of what the card gave, in order; what identifies card or holder is not shown."""
     found: list[tuple[str, str, str]] = []
@@ -239,7 +281,8 @@ def data_read(steps: list[tuple[bytes, bytes]]) -> list[tuple[str, str, str]]:
             for _, tag, value in tlv.walk(response[:-2]):
                 if not tlv.is_constructed(tag):
                     name = tags.name(tag)
-                    shown = f"{len(value)} bytes" if name in SECRET or len(value) > 32 else bytes(value).hex().upper()
+                    hidden = name in SECRET or len(value) > 32 or (name in _NAMES and _numbered(bytes(value)))
+                    shown = f"{len(value)} bytes" if hidden else bytes(value).hex().upper()
                     found.append((name, NAMES.get(name, ""), shown))
         except FormatError:
             continue  # not TLV: format 1, or nothing

@@ -8,7 +8,7 @@ from protocol.emv import holder
 from protocol.emv.kernel import Result
 from protocol.errors import CardError, ConfigError
 from protocol.records import OUTCOME_APPROVED, OUTCOME_PROVISIONAL
-from tools.emv import explain, record, replay
+from tools.emv import explain, record, replay, shapes
 
 HOLDERS = {1: "none", 2: "pin", 3: "online-pin", 4: "signature", 5: "pin-and-signature", 6: "device"}
 OUTCOMES = {1: "approved", 2: "provisional", 3: "declined", 4: "interrupted"}
@@ -40,7 +40,7 @@ def _holder(result: Result) -> str:
 
 def interrupted(error: CardError, payment: Any, lang: str) -> dict[str, Any]:
     """A payment that the card or its link cut short: nothing is paid; what was sent online is to be reversed."""
-    pairs, detail = [("OUTCOME", error.code)], _torn_in(payment.steps)
+    pairs, detail = [("OUTCOME", error.code)], replay.torn_in(payment.steps)
     return {
         "interface": _interface(payment), "outcome": OUTCOMES[4], "reason": error.code, "detail": detail,
         "aid": record.selected(payment.steps).hex().upper(), "commands": len(payment.steps),
@@ -48,12 +48,6 @@ def interrupted(error: CardError, payment: Any, lang: str) -> dict[str, Any]:
         "explanation": explain.lines(pairs, lang, detail), "decisive": explain.decisive(pairs, lang, detail),
         "error": {"code": error.code, "message": error.message, "hint": error.hint},
     }  # fmt: skip
-
-
-def _torn_in(steps: list[tuple[bytes, bytes]]) -> str:
-    """The last command that asked something; GET RESPONSE only fetches the answer to the one before."""
-    asked = [command for command, _ in steps if command[1:2] != b"\xc0"]
-    return replay.named((asked or [steps[-1][0]])[-1])
 
 
 def _interface(payment: Any) -> str:
@@ -65,7 +59,7 @@ def trace_interrupted(error: CardError, payment: Any) -> dict[str, Any]:
     return {
         **_exchange(payment, record.selected(payment.steps)), "interface": _interface(payment),
         "aid": record.selected(payment.steps).hex().upper(), "outcome": 4, "reason": error.code,
-        "detail": _torn_in(payment.steps), "explain": [["OUTCOME", error.code]],
+        "detail": replay.torn_in(payment.steps), "explain": [["OUTCOME", error.code]],
     }  # fmt: skip
 
 
@@ -91,7 +85,8 @@ def _exchange(payment: Any, aid: bytes) -> dict[str, Any]:
         },
         **({"online": {**reply, "data": bytes(reply.get("data", b"")).hex().upper()}} if test and reply else {}),
         **({"choices": payment.choices} if payment.choices else {}),
-        **({"random": [number.hex().upper() for number in payment.numbers], "elapsed": payment.elapsed} if payment.contactless else {}),
+        "random": [number.hex().upper() for number in payment.numbers],
+        **({"elapsed": payment.elapsed} if payment.contactless else {}),
     }  # fmt: skip
 
 
@@ -113,6 +108,8 @@ def explanations(path: Path) -> list[dict[str, Any]]:
             "CFG-094",
             "write one with `tasdid emv pay --trace`, or ask the board for it",
         )
+    for entry in found:
+        shapes.registers(entry, path.name)
     return found
 
 

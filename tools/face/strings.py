@@ -6,6 +6,8 @@ Run: `python -m tools.face.strings` writes it, `--check` says whether it is curr
 
 import re
 import sys
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
@@ -14,6 +16,8 @@ FACE = Path(__file__).resolve().parents[2] / "terminal" / "face"
 SOURCES = (FACE / "strings.yaml", FACE / "errors.yaml")
 TARGET = FACE / "strings.bin"
 LANGUAGES = ("ar", "fr", "en")
+CODES = 256
+WORTH = 4  # a pair that occurs more seldom is not worth its piece
 
 
 def load() -> "dict[str, dict[str, str]]":
@@ -39,28 +43,63 @@ def load() -> "dict[str, dict[str, str]]":
     return source
 
 
+def codes_of(texts: "list[str]") -> "tuple[list[str], dict[str, bytes]]":
+    """(pieces by code, text → its codes): a piece for each character, then for the pair of codes that occurs most, again and again, while
+    there are codes (byte pair encoding).
+    """
+    pieces = sorted({character for text in texts for character in text})
+    number = {character: code for code, character in enumerate(pieces)}
+    rows = {text: [number[character] for character in text] for text in sorted(set(texts))}
+    while len(pieces) < CODES:
+        counts = Counter(pair for row in rows.values() for pair in pairwise(row))
+        pair, count = min(counts.items(), key=lambda item: (-item[1], item[0]))
+        if count < WORTH:
+            break
+        code = len(pieces)
+        pieces.append(pieces[pair[0]] + pieces[pair[1]])
+        rows = {text: _joined(row, pair, code) for text, row in rows.items()}
+    return pieces, {text: bytes(row) for text, row in rows.items()}
+
+
+def _joined(row: "list[int]", pair: "tuple[int, int]", code: int) -> "list[int]":
+    out: "list[int]" = []
+    at = 0
+    while at < len(row):
+        if tuple(row[at : at + 2]) == pair:
+            out.append(code)
+            at += 2
+        else:
+            out.append(row[at])
+            at += 1
+    return out
+
+
 def build() -> bytes:
-    """The catalogue in the run-time's format."""
+    """The catalogue in the run-time's format. ValueError for a text that is too long for it."""
     source = load()
     keys = sorted(source)
+    pieces, rows = codes_of([text for texts in source.values() for text in texts.values()])
+    spelt = [piece.encode() for piece in pieces]
+    at = 8 + 12 * len(keys) + 2 * (len(spelt) + 1)
+    table = b"".join((at + sum(map(len, spelt[:code]))).to_bytes(2, "big") for code in range(len(spelt) + 1))
+    start = at + sum(map(len, spelt))
     pool = bytearray()
     places: "dict[bytes, int]" = {}
-    start = 8 + 19 * len(keys)
-    entries = bytearray()
 
     def place(data: bytes) -> bytes:
         if data not in places:
             places[data] = start + len(pool)
             pool.extend(data)
-        return places[data].to_bytes(3, "big")
+        return places[data].to_bytes(2, "big") + len(data).to_bytes(1, "big")
 
+    entries = bytearray()
     for key in keys:
-        name = key.encode()
-        entries += place(name) + bytes((len(name),))
-        for language in LANGUAGES:
-            text = source[key][language].encode()
-            entries += place(text) + len(text).to_bytes(2, "big")
-    return b"TFS1" + len(keys).to_bytes(2, "big") + b"\0\0" + bytes(entries) + bytes(pool)
+        try:
+            entries += place(key.encode()) + b"".join(place(rows[source[key][language]]) for language in LANGUAGES)
+        except OverflowError:
+            raise ValueError(f"{key}: a text too long for the catalogue, or the catalogue too large") from None
+    head = b"TFS2" + len(keys).to_bytes(2, "big") + len(spelt).to_bytes(2, "big")
+    return head + bytes(entries) + table + b"".join(spelt) + bytes(pool)
 
 
 def main() -> int:

@@ -3,8 +3,11 @@
 The same judgement as the reader's (`protocol.licence.trust.passive`), over files instead of a conversation. Groups are hashed whole,
 whatever their size (`dump.MAX_FILE` bounds it) or layout: altered is what has another hash. DG13 and DG14 are hashed but no chip is here
 to prove itself: `chip` stays "untested" where the SOD announces a proof (`announced`). One that neither files nor EF.COM have is told as
-the chip's failing (LIC-241, LIC-243), but is no proof of a clone: files may have been left out of a dump.
+the chip's failing (LIC-241, LIC-243), but is no proof of a clone: files may have been left out of a dump. What lies behind a file's outermost
+object (many tools dump the whole elementary file, filling and all) belongs to nobody: `trimmed` cuts it off, as a reading does not ask for it.
 """
+
+import hashlib
 
 from protocol import records
 from protocol.crypto import Crypto
@@ -12,6 +15,7 @@ from protocol.errors import FormatError
 from protocol.licence import groups
 from protocol.licence.access import chip_authentication
 from protocol.licence.errors import GroupError, LicenceError
+from protocol.licence.files import file_length
 from protocol.licence.profile import AA_GROUP, CA_GROUP, COM, SOD, SOD_TAG, name_of, tag_of
 from protocol.licence.reader import LicenceReading
 from protocol.licence.trust import passive, security_object
@@ -25,6 +29,7 @@ KEYS = (AA_GROUP, CA_GROUP)  # groups of the chip's keys, not of the holder
 def judge(crypto: Crypto, files: dict[int, bytes], trust: TrustSet, today: str) -> LicenceReading:
     """The judgement over `files` {short identifier: content} on `today` (YYYYMMDD). Never raises for what the files hold."""
     result, judged = LicenceReading(), passive.Judgement()
+    files = trimmed(files)
     result.access = ACCESS
     present = _present(files, judged)
     sod = _security_object(crypto, files, result, judged)
@@ -50,12 +55,47 @@ def judge(crypto: Crypto, files: dict[int, bytes], trust: TrustSet, today: str) 
     return result
 
 
+def trimmed(files: dict[int, bytes]) -> dict[int, bytes]:
+    """The files without what lies behind their outermost objects; a group whose hash the SOD lists with it stays whole."""
+    kept = {file: content[: _end(file, content)] for file, content in files.items()}
+    sod = _parsed(kept)
+    for group in set(kept) & set(sod.hashes if sod is not None else ()):
+        if sod is not None and hashlib.new(sod.algorithm, files[group]).digest() == sod.hashes[group]:
+            kept[group] = files[group]
+    return kept
+
+
+def padding(files: dict[int, bytes]) -> list[str]:
+    """A remark for each file that `trimmed` cuts."""
+    kept = trimmed(files)
+    return [
+        f"{name_of(file)}: {len(files[file]) - len(kept[file])} bytes behind its end are not looked at"
+        for file in files
+        if len(kept[file]) < len(files[file])
+    ]
+
+
+def _end(file: int, content: bytes) -> int:
+    """Where a file's outermost object ends; the file's own end if nobody can say."""
+    try:
+        return file_length(content[:6], tag_of(file))
+    except LicenceError:
+        return len(content)
+
+
+def _parsed(files: dict[int, bytes]) -> "SecurityObject | None":
+    """The security object, if it can be parsed."""
+    try:
+        return security_object.parse(files.get(SOD, b""))
+    except (LicenceError, FormatError):
+        return None
+
+
 def announced(files: dict[int, bytes]) -> list[int]:
     """The groups (13, 14) by which the SOD announces that the chip can prove itself; a DG14 that holds no key for that does not count."""
-    try:
-        listed = security_object.parse(files.get(SOD, b"")).hashes
-    except (LicenceError, FormatError):
-        return []
+    files = trimmed(files)
+    sod = _parsed(files)
+    listed = {} if sod is None else sod.hashes
     return [group for group in KEYS if group in listed and (group != CA_GROUP or _holds_key(files.get(group)))]
 
 

@@ -7,6 +7,7 @@ from drivers.contracts.card_reader import CardReader
 from protocol.crypto import Crypto
 from protocol.errors import CardRemovedError, CardSilentError, LicenceError
 from protocol.licence.mrz import Mrz, other_password
+from protocol.licence.profile import STREAM_LIMIT
 from protocol.licence.reader import LicenceReading, Resume, read_licence
 from protocol.licence.trust.anchors import TrustSet
 from terminal.flows.drive import drive
@@ -42,7 +43,7 @@ async def read(
         atr = await reader.connect()
         machine = read_licence(
             crypto, mrz, secrets.token_bytes, trust, today, ALL_GROUPS, portrait=True, resume=resume, archive=files,
-            atr=atr, room=EXTENDED_ROOM if reader.extended_length else 0,
+            atr=atr, room=EXTENDED_ROOM if reader.extended_length else 0, hold=STREAM_LIMIT,
         )  # fmt: skip
         try:
             curves = Curves(None)  # here `cryptography` is faster than any part

@@ -15,6 +15,7 @@ COMMANDS = {
     0x88: "INTERNAL AUTHENTICATE", 0x86: "GENERAL AUTHENTICATE", 0x22: "MSE", 0xC0: "GET RESPONSE",
 }  # fmt: skip
 OBJECTS = {0x85: "data", 0x87: "data", 0x97: "Le", 0x99: "status", 0x8E: "MAC"}
+SHOWN = {0x97: (1, 2), 0x99: (2,)}  # lengths of what may be shown
 STATUS = {
     0x9000: "ok", 0x6282: "end of file", 0x6300: "authentication failed", 0x63CF: "authentication failed", 0x6700: "wrong length",
     0x6882: "no secure messaging", 0x6982: "security status", 0x6985: "conditions not met", 0x6986: "no file selected",
@@ -62,7 +63,7 @@ def _place(ins: int, p1: int, p2: int) -> str:
 
 
 def _objects(data: bytes) -> str:
-    """Names of the data objects; only Le and status are shown by value."""
+    """Names of the data objects; only Le and status are shown by value, and only as long as those are."""
     parts, at = [], 0
     while at + 2 <= len(data):
         tag, length, start = data[at], data[at + 1], at + 2
@@ -71,7 +72,11 @@ def _objects(data: bytes) -> str:
             length = int.from_bytes(data[at + 2 : start], "big")
         value = data[start : start + length]
         name = OBJECTS.get(tag, f"{tag:02X}")
-        parts.append(f"{name} {value.hex().upper()}" if tag in (0x97, 0x99) else f"{name} ‹{length} bytes›")
+        parts.append(
+            f"{name} {value.hex().upper()}"
+            if len(value) == length in SHOWN.get(tag, ())
+            else f"{name} ‹{length} bytes›"
+        )
         at = start + length
     return ", ".join(parts)
 

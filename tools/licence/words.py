@@ -62,7 +62,7 @@ def verdict(number: int, altered: list[int]) -> str:
 def _detail(code: str, detail: object) -> object:
     if isinstance(detail, bool) or not isinstance(detail, int):
         return detail if isinstance(detail, str) else None
-    if code in ("LIC-210", "LIC-211", "LIC-213", "LIC-214", "LIC-215"):
+    if code in ("LIC-210", "LIC-211", "LIC-213", "LIC-214", "LIC-215", "LIC-238"):
         return group_name(detail)
     return f"{detail:04X}"
 

@@ -4,6 +4,7 @@ Whoever names a certificate vouches for it: it becomes an anchor for licences of
 where its key is given, and said to be unchecked where it is not.
 """
 
+import time
 from pathlib import Path
 
 from protocol.errors import ConfigError, ParameterError
@@ -14,7 +15,8 @@ ENDINGS = (".der", ".cer", ".crt", ".pem", ".cose", ".crl")
 
 
 def anchors(source: "Path | None", key: "Path | None" = None) -> "tuple[TrustSet, list[str]]":
-    """(trust, remarks). ConfigError CFG-083, CFG-085, CFG-086 (nothing there); ParameterError PRM-011."""
+    """(trust, remarks). ConfigError CFG-083, CFG-085, CFG-086 (nothing there); ParameterError PRM-011, and PRM-005 or PRM-007 for a set that
+    is not in force now, whatever day a licence is judged for: no terminal would use it."""
     if source is None:
         return TrustSet([]), ["no --trust given: the issuer will be unknown"]
     try:
@@ -61,10 +63,7 @@ def _set(path: Path, key: "Path | None", remarks: list[str], lists: list[bytes])
         remarks.append(f"{path.name}: signature not checked (no --trust-key)")
     elif not sets.holds(opened, sets.public_point(key)):
         raise ParameterError("signature of the parameter set does not hold", "PRM-011", "get the set again", "trust")
-    try:
-        lists += [bytes(der) for der in opened.body.get("crls", ())]
-        return TrustSet(opened.body["anchors"]).anchors
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ParameterError(
-            "the set of trust anchors is malformed", "PRM-011", "get the set again", "trust"
-        ) from error
+    sets.must_be_in_force(opened, int(time.time()))
+    anchors, revoked = sets.trust_body(opened.body)
+    lists += revoked
+    return TrustSet(anchors).anchors

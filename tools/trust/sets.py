@@ -2,7 +2,8 @@
 
 ConfigError    CFG-084  a key file is no P-256 key
 ConfigError    CFG-085  a body cannot be read
-ParameterError PRM-010  unknown kind; PRM-011 no signed set, or its signature does not hold; PRM-012 too large
+ParameterError PRM-010  unknown kind; PRM-011 no signed set, its signature does not hold, or its anchors are malformed; PRM-012 too large
+ParameterError PRM-005  expired; PRM-007 not valid yet (a terminal's words)
 """
 
 import json
@@ -23,6 +24,8 @@ from server.keys import Keys, point
 from server.sets import KINDS, sign_set
 
 DAY = 86400
+LAST_TIME = 253402300799  # the end of the year 9999
+NOT_YET, EXPIRED, IN_FORCE = "not valid yet", "expired", "in force"
 
 
 @dataclass(frozen=True)
@@ -96,11 +99,47 @@ def open_set(message: bytes) -> OpenedSet:
         payload = cbor.decode(opened.payload)
         kind, version, start, end, issued, body = (payload[number] for number in range(1, 7))
         right = kind in KINDS and opened.content_type == f"{TYPE_SET}/{kind}" and isinstance(body, dict)
+        right = right and type(version) is int and all(_is_time(item) for item in (start, end, issued))
     except (FormatError, codes.RefusedError, KeyError, TypeError) as error:
         raise ParameterError("not a signed parameter set", "PRM-011", "give a .cose file") from error
     if not right or opened.key_id != f"set-{kind}".encode():
         raise ParameterError("not a signed parameter set", "PRM-011", "its header and its content name different kinds")
     return OpenedSet(kind, version, start, end, issued, body, opened)
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= LAST_TIME
+
+
+def state(found: OpenedSet, now: int) -> str:
+    """NOT_YET, EXPIRED or IN_FORCE at `now` (seconds UTC), as a terminal reckons."""
+    return NOT_YET if now < found.valid_from else EXPIRED if now > found.valid_to else IN_FORCE
+
+
+def must_be_in_force(found: OpenedSet, now: int) -> None:
+    """ParameterError PRM-005 or PRM-007, as on a terminal, unless the set is in force."""
+    told = state(found, now)
+    if told != IN_FORCE:
+        code = "PRM-005" if told == EXPIRED else "PRM-007"
+        raise ParameterError(f"the parameter set is {told}", code, "get the set that is in force", found.kind)
+
+
+def trust_body(body: dict[str, Any]) -> "tuple[list[dict[str, Any]], list[bytes]]":
+    """(anchors, revocation lists) of a set "trust". ParameterError PRM-011 if its body is laid out otherwise."""
+    anchors, lists = body.get("anchors"), body.get("crls", [])
+    if (
+        not isinstance(anchors, list)
+        or not isinstance(lists, list)
+        or not all(isinstance(der, bytes) for der in lists)
+        or not all(isinstance(entry, dict) and _is_anchor(entry) for entry in anchors)
+    ):
+        raise ParameterError("the set of trust anchors is malformed", "PRM-011", "get the set again", "trust")
+    return anchors, lists
+
+
+def _is_anchor(entry: dict[str, Any]) -> bool:
+    texts = isinstance(entry.get("country"), str) and isinstance(entry.get("purpose"), str)
+    return texts and isinstance(entry.get("cert"), bytes)
 
 
 def holds(found: OpenedSet, public: bytes) -> bool:

@@ -8,7 +8,7 @@ after Select Next. Starts A and D (new amount; issuer update) are not used. Kern
 from typing import TYPE_CHECKING
 
 from protocol import apdu, records
-from protocol.emv import state, tags
+from protocol.emv import explain, state, tags
 from protocol.emv.contactless import common, directory, finish, preprocess, ui
 from protocol.emv.contactless import outcome as o
 from protocol.emv.kernel import Result
@@ -50,9 +50,9 @@ def transact(txn: dict, params: "ContactlessParams", crypto: "Crypto", un: bytes
                 raise lost or CardRemovedError("the card left")
             finish.decline(result, "EMV-141", EmvError("the holder's device is to be unlocked", "EMV-141"))
             break
-        explain = s.explain
+        stays = explain.lasting(s.explain)
         s = _session(txn, params, crypto, (yield ("random", 4)))
-        s.explain = explain
+        s.explain = stays
     else:
         finish.decline(result, "EMV-142", EmvError("the card never comes to an end", "EMV-142"))
     torn.clear()
@@ -129,12 +129,14 @@ def _kernel(number: int) -> "Callable[[Session, TornLog], Steps]":
 
 
 def _forget(s: "Session") -> None:
-    """Nothing of a combination that was given up stays."""
+    """Nothing of a combination that was given up stays, but why it was."""
+    s.explain[:] = explain.lasting(s.explain)
     s.card = {}
     s.terminal = {}
     s.static, s.static_ok = [], True
     s.tvr[:], s.tsi[:], s.cvm[:] = bytes(5), bytes(2), b"\x3f\0\0"
     s.pan, s.pdol_data, s.cdol_data, s.oda = b"", b"", b"", "none"
+    s.relay, s.afl = b"", []
     s.issuer_key = s.icc_key = None
 
 

@@ -4,15 +4,17 @@
 class TornRecord:
     """What is needed to recover the answer of a GENERATE AC: `pan` (digits) and `psn` (int or None) find it again, the rest is the kernel's.
 
-    `data`: {tag: value} of the data objects that were sent or decided; `drdol`, `cdol`: the bytes of RECOVER AC and of GENERATE AC.
+    `data`: {tag: value} of the data objects that were sent or decided; `drdol`, `cdol`: the bytes of RECOVER AC and of GENERATE AC; `explain`:
+    why what was sent was as it was.
     """
 
-    def __init__(self, pan: bytes, psn: "int | None", data: dict, drdol: bytes, cdol: bytes) -> None:
+    def __init__(self, pan: bytes, psn: "int | None", data: dict, drdol: bytes, cdol: bytes, explain: list) -> None:
         self.pan = pan
         self.psn = psn
         self.data = data
         self.drdol = drdol
         self.cdol = cdol
+        self.explain = explain
 
 
 class TornLog:

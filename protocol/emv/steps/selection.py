@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PSE = b"1PAY.SYS.DDF01"
 _MAX_RECORDS = 20  # of a payment system directory
+MOST_DIGITS = 8  # a label has fewer: a PAN has as many at least
 _MAX_NEXT = 10  # applications under one partial name
 _FCI = (tags.APPLICATION_LABEL, tags.PRIORITY, tags.PDOL, 0x5F2D, 0x9F11, 0x9F12, 0xBF0C)
 
@@ -34,12 +35,15 @@ class Candidate:
 
 
 def label_of(inner: "dict[int, bytes]", aid: "AidParams") -> str:
-    """What the cardholder reads (Book 1, 12.4): preferred name if in code table 1, else label, else the parameters' one."""
+    """What the cardholder reads (Book 1, 12.4): preferred name if in code table 1, else label, else the parameters' one.
+
+    A name with eight digits or more is none: nothing that may be a card's number, whole or not, gets onto screen, record and receipt.
+    """
     for tag in (0x9F12, tags.APPLICATION_LABEL):
         if tag == 0x9F12 and inner.get(0x9F11) != b"\x01":
             continue
         text = "".join([chr(c) for c in inner.get(tag, b"")[:16] if 0x20 <= c < 0x7F]).strip()
-        if text:
+        if text and len([c for c in text if "0" <= c <= "9"]) < MOST_DIGITS:
             return text
     return aid.label or aid.aid.hex().upper()
 

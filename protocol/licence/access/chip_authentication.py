@@ -13,6 +13,7 @@ from protocol.errors import CryptoError
 from protocol.licence import curves, groups, profile
 from protocol.licence.access import keys, lengths
 from protocol.licence.access.messaging import SecureChannel
+from protocol.licence.channel import CHANNEL_LOST
 from protocol.licence.errors import MessagingError, TrustError, UnsupportedError
 from protocol.licence.trust import algorithms
 
@@ -193,7 +194,7 @@ def run(chip: "Chip", group14: "Bytes", confirm: bool = True) -> "Generator[tupl
     """Agree on new keys and go on under them; False if the chip refuses.
 
     UnsupportedError if the key is too long for a short command and extended ones are not for this link, or were not announced by the
-    card and are refused for their length (commands are not chained here).
+    card and are refused, with whatever word (commands are not chained here). A word of a lost channel counts the second time.
 
     `confirm`: talk once under them, MessagingError if the answer is not authentic; else the next command of the reading does
     that, see `Chip.proven`.
@@ -206,22 +207,20 @@ def run(chip: "Chip", group14: "Bytes", confirm: bool = True) -> "Generator[tupl
     if large and not chip.room:
         raise algorithms.unsupported(_EXTENDED)
     public, shared = yield from agree(crypto, given.key, chip.random)
+    beyond = large and not chip.announces_extended  # sent in a form that the card did not announce
+    reached = [given.cipher == keys.DES3]  # whether it is the long command that was answered
     try:
         if given.cipher == keys.DES3:
             status = yield from _set_key(chip, public, reference)
         else:
-            status = yield from _authenticate(chip, given.oid, public, reference)
+            status = yield from _authenticate(chip, given.oid, public, reference, reached)
     except MessagingError as cause:
-        if (
-            not large
-            or chip.announces_extended
-            or not isinstance(cause.detail, int)
-            or not lengths.refused(cause.detail)
-        ):
+        status, beyond = cause.detail, beyond and reached[0]
+        if not beyond or not isinstance(status, int) or (status in CHANNEL_LOST and not chip.lost_beyond):
+            chip.lost_beyond = beyond
             raise
-        status = cause.detail
     if status != 0x9000:
-        if large and not chip.announces_extended and lengths.refused(status):
+        if beyond and reached[0]:
             raise algorithms.unsupported(_EXTENDED)
         return False
     enc = keys.derive(crypto, shared, keys.ENC, given.cipher)
@@ -239,14 +238,19 @@ def _set_key(chip: "Chip", public: bytes, reference: bytes) -> "Generator[tuple,
     return status
 
 
-def _authenticate(chip: "Chip", oid: bytes, public: bytes, reference: bytes) -> "Generator[tuple, Any, int]":
-    """MSE:Set AT and GENERAL AUTHENTICATE, the two commands of the AES variants; both again for another expected length. The last status."""
+def _authenticate(
+    chip: "Chip", oid: bytes, public: bytes, reference: bytes, reached: "list[bool]"
+) -> "Generator[tuple, Any, int]":
+    """MSE:Set AT and GENERAL AUTHENTICATE, the two commands of the AES variants; both again for another expected length. The last status,
+    and in `reached` whether it is the second command's."""
     setting = _command(b"\x00\x22\x41\xa4", wrap(0x80, oid) + reference)
     command = _command(b"\x00\x86\x00\x00", wrap(0x7C, wrap(0x80, public)))
 
     def attempt(le: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
+        reached[0] = False
         answer = yield from chip.send(setting)
-        return (yield from chip.send(command + le)) if answer[1] == 0x9000 else answer
+        reached[0] = answer[1] == 0x9000
+        return (yield from chip.send(command + le)) if reached[0] else answer
 
     # 7C 00 comes back, from some nothing
     forms = (lengths.ANY, b"\x02", b"") if command[4] else (lengths.WIDE, b"\x00\x02", b"")

@@ -81,7 +81,7 @@ def announced(group14: "Bytes") -> bool:
 def _read(chip: "Chip") -> "Generator[tuple, Any, bytes | bytearray | None]":
     """EF.CardSecurity, None if the chip does not give it whole; the application is selected again afterwards."""
     yield from chip.master_file()
-    state = files.FileRead(chip.crypto, profile.CARD_SECURITY)
+    state = files.FileRead(chip.crypto, profile.CARD_SECURITY, most=chip.hold)
     try:
         yield from files.read(chip, state)
         content = state.content if state.complete else None

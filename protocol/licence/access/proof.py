@@ -59,6 +59,9 @@ class Proofs:
                 self._outcomes.append(passive.FAILED)
             elif not passive.listed(self._sod, group, state):
                 self._outcomes.append(passive.FAILED)  # the key itself was altered; LIC-214 says so
+            elif not state.keep:
+                self._judged.note("LIC-238", group)
+                self._outcomes.append(passive.UNTESTED)
             elif group == profile.AA_GROUP:
                 yield from self._run(group, not going_on, profile.CA_GROUP in announced)
             else:
@@ -133,12 +136,28 @@ class Proofs:
         """Run one mechanism; a channel that the chip dropped is rebuilt and the mechanism repeated, once."""
         if not self._pending:
             try:
-                return (yield from _run(self._chip, group, self._reads, confirm))
+                return (yield from self._ask(group, confirm))
             except MessagingError as cause:
                 yield from self._chip.rebuild(cause)
         elif self._chip.channel is None:
             yield from self._chip.open()
-        return (yield from _run(self._chip, group, self._reads, True))
+        return (yield from self._ask(group, True))
+
+    def _ask(self, group: int, confirm: bool) -> "Generator[tuple, Any, bool | None]":
+        """Run one mechanism. Nothing that the SOD does not list counts: an unsigned DG14, left by a reading before, could name any hash."""
+        content = self._reads[group].content
+        if group == profile.AA_GROUP:
+            from protocol.licence.access import active
+
+            infos = self._reads.get(profile.CA_GROUP)
+            if infos is not None and not (
+                infos.complete and infos.keep and passive.listed(self._sod, infos.file, infos)
+            ):
+                infos = None
+            return (yield from active.run(self._chip, content, None if infos is None else infos.content))
+        from protocol.licence.access import chip_authentication
+
+        return (yield from chip_authentication.run(self._chip, content, confirm))
 
 
 def _announces(chip: "Chip", group14: "bytes | bytearray", judged: "Judgement") -> bool:
@@ -158,15 +177,3 @@ def _announces(chip: "Chip", group14: "bytes | bytearray", judged: "Judgement") 
     except (LicenceError, FormatError):
         pass  # an offer of PACE that nobody can read was hidden from nobody
     return announced
-
-
-def _run(chip: "Chip", group: int, reads: "dict[int, FileRead]", confirm: bool) -> "Generator[tuple, Any, bool | None]":
-    if group == profile.AA_GROUP:
-        from protocol.licence.access import active
-
-        security_infos = reads.get(profile.CA_GROUP)
-        extra = security_infos.content if security_infos is not None and security_infos.complete else None
-        return (yield from active.run(chip, reads[group].content, extra))
-    from protocol.licence.access import chip_authentication
-
-    return (yield from chip_authentication.run(chip, reads[group].content, confirm))

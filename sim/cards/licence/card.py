@@ -12,6 +12,7 @@ from sim.cards import base
 from sim.cards.base import Apdu, Card, sw
 from sim.cards.licence import cipher
 from sim.cards.licence.messaging import MISSING_OBJECTS, Channel, MessagingFault
+from sim.cards.tlv import read, tlv
 
 AID = bytes.fromhex("A0000002480200")
 CARD_ACCESS = 0x1C
@@ -137,6 +138,8 @@ class LicenceCard(Card):
             return self._external_authenticate(apdu)
         if apdu.ins == 0xB0:
             return self._read_binary(apdu)
+        if apdu.ins == 0xB1:
+            return self._read_far(apdu)
         return b"", base.BAD_INS
 
     def _select(self, apdu: Apdu) -> tuple[bytes, int]:
@@ -201,6 +204,24 @@ class LicenceCard(Card):
             return b"", base.SECURITY
         self._current, self._by_select = file, self._by_select and not apdu.p1 & 0x80
         return self._piece(self.content.files[file], offset, apdu.le or 0)
+
+    def _read_far(self, apdu: Apdu) -> tuple[bytes, int]:
+        """READ BINARY B1 of the current file: the offset comes in data object 54, the data go in 53 (ISO/IEC 7816-4 section 7.2.2)."""
+        if apdu.p1 or apdu.p2 or self._current is None:
+            return b"", base.WRONG_P1P2 if apdu.p1 or apdu.p2 else base.NO_EF
+        try:
+            offset = int.from_bytes(dict(read(apdu.data))[0x54], "big")
+        except (ValueError, IndexError, KeyError):
+            return b"", base.WRONG_DATA
+        content, wanted = self.content.files[self._current], apdu.le or 0
+        if offset >= len(content):
+            return b"", base.OUTSIDE_EF
+        if self.quirks.chunk and wanted > self.quirks.chunk:
+            return b"", 0x6C00 | self.quirks.chunk
+        piece = content[offset : offset + wanted]
+        while piece and len(tlv(0x53, piece)) > wanted:
+            piece = piece[:-1]
+        return tlv(0x53, piece), base.OK
 
     def _piece(self, content: bytes, offset: int, wanted: int) -> tuple[bytes, int]:
         quirks = self.quirks

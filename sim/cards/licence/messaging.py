@@ -1,6 +1,6 @@
 """The chip's end of secure messaging with 3DES (ICAO Doc 9303-11 section 9.8): unwrap commands, wrap responses.
 
-Knows DO 87, 97, 8E and 99; no DO 85 (odd instructions), no AES.
+Knows DO 87 (85 of odd instructions), 97, 8E and 99; no AES.
 """
 
 from sim.cards.base import Apdu, sw
@@ -29,6 +29,7 @@ class Channel:
         self._mac = k_mac
         self._ssc = int.from_bytes(ssc, "big")
         self.commands = 0
+        self._odd = False
 
     def _next(self) -> bytes:
         self._ssc = (self._ssc + 1) % (1 << 64)
@@ -43,11 +44,14 @@ class Channel:
             raise MessagingFault(WRONG_OBJECTS) from None
         if 0x8E not in objects:
             raise MessagingFault(MISSING_OBJECTS)
-        covered = b"".join(tlv(tag, objects[tag]) for tag in (0x87, 0x97) if tag in objects)
+        covered = b"".join(tlv(tag, objects[tag]) for tag in (0x85, 0x87, 0x97) if tag in objects)
         message = self._next() + cipher.pad(apdu.header) + covered
         if cipher.mac(self._mac, message if covered else message[:-8] + apdu.header) != objects[0x8E]:
             raise MessagingFault(WRONG_OBJECTS)
         data = b""
+        self._odd = apdu.ins & 1 == 1
+        if self._odd and 0x85 in objects:  # the same without a padding indicator
+            objects[0x87] = b"\x01" + objects[0x85]
         if 0x87 in objects:
             sealed = objects[0x87]
             if sealed[:1] != b"\x01" or len(sealed) % 8 != 1 or len(sealed) < 9:
@@ -64,6 +68,7 @@ class Channel:
         """The protected response."""
         body = b""
         if data:
-            body = tlv(0x87, b"\x01", cipher.encrypt(self._enc, cipher.pad(data)))
+            sealed = cipher.encrypt(self._enc, cipher.pad(data))
+            body = tlv(0x85, sealed) if self._odd else tlv(0x87, b"\x01", sealed)
         body += tlv(0x99, sw(status))
         return body + tlv(0x8E, cipher.mac(self._mac, self._next() + body)) + sw(status)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sim.worlds.simulation.oracle import Oracle
 
 REBOOT_MS = 8000
-BATCH_BYTES = (0x800, 0x4000)  # as the boards of `mcu` and `linux` grant, in turn
+BATCH_BYTES = (0x1800, 0x4000)  # as the boards of `mcu` and `linux` grant, in turn
 _FACE = Path(app.__file__).parent / "face"
 
 

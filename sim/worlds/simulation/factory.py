@@ -152,6 +152,10 @@ class Factory:
         tapped = {**profile, "kernel": kernel, "tap": profile["risk"], "verify": verify}
         self._air[name] = contactless.build(tapped, self.pki).application
 
+    def used(self, name: str, times: int) -> None:
+        """A card that has been used so often, the last time with its issuer."""
+        self._cards[name].application.state.update(atc=times, last_online_atc=times)
+
     def on_air(self, name: str, contact: emv.EmvCard, rng: random.Random) -> contactless.ContactlessCard:
         """The antenna of a card: it counts in the same memory as its contacts."""
         made, memory = copy.copy(self._air[name]), contact.application

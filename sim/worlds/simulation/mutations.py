@@ -239,8 +239,8 @@ def _ack_not_checked() -> Any:
     plain = terminal_sync.Sync._batch
 
     async def batch(self: Any) -> None:
-        payload = self._fill(self._held + 1)
-        last = payload[s.FIRST_SEQ] + len(payload[s.RECORDS]) - 1
+        payload, count = self._fill(self._held + 1)
+        last = payload[s.FIRST_SEQ] + count - 1
         try:
             await plain(self)
         except terminal_sync.ServerError:

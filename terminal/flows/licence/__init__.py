@@ -49,7 +49,7 @@ async def read(t, mrz, resume, vehicle: str, with_portrait: bool = True):  # noq
 
     machine = licence_reader.read_licence(
         t.ports.crypto, mrz, stock.take, trust, localtime.yyyymmdd(t.now()), groups=(1, 11) if pictures is None else (1, 11, PORTRAIT_GROUP),
-        resume=resume, atr=atr, room=t.ports.answer_room if reader.extended_length else 0,
+        resume=resume, atr=atr, room=t.ports.answer_room if reader.extended_length else 0, hold=t.ports.file_room,
     )  # fmt: skip
     curves = Curves(t.ports.se if t.ports.curves_in_element else None)
     curves.handlers["progress"] = progress

@@ -39,7 +39,7 @@ def make(folder: Path) -> tuple[bytes, bytes]:
         body = {r.CASE: 2, r.INTENT: 5, r.AMOUNT: 500000, r.OUTCOME: 1}
         await journal.append(r.AUTHORISATION_RESULT, body)
         body = {r.CASE: 1, r.INTENT: 3, r.AMOUNT: 500000}
-        asked = {r.VOID_STATE: r.VOID_ASKED, r.SECOND_OFFICER: 1012, r.CARD_TOKEN: bytes(16)}
+        asked = {r.VOID_STATE: r.VOID_ASKED, r.SECOND_OFFICER: 1012, r.CARD_TOKEN: bytes(8)}
         await journal.append(r.VOID, {**body, **asked})
         await journal.append(r.VOID, {**body, r.VOID_STATE: r.VOID_DONE, r.REASON: "00"})
         await journal.append(r.SHIFT_CLOSED, {r.SHIFT: 1, r.FIRST: 2, r.TOTALS: journal.view.totals})

@@ -51,6 +51,11 @@ class Outcome:
         return self.error.code if self.error is not None else ""
 
     @property
+    def torn(self) -> bool:
+        """Whether the last command has no answer."""
+        return len(self.commands) > len(self.answers)
+
+    @property
     def done(self) -> LicenceReading:
         """The reading; raises the error if it came to one."""
         if self.error is not None:
@@ -148,6 +153,7 @@ __all__ = [
     "machine",
     "pki",
     "print_of",
+    "profile",
     "read",
     "trust",
 ]

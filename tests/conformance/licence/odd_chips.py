@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sim.cards.base import parse
 from sim.cards.licence.proof.keys import AgreementKey, security_infos
 from sim.cards.tlv import read, tlv
 from tests.conformance.licence import bench
@@ -148,6 +149,28 @@ def by_length(chip: Any, ins: int, takes: Callable[[int | None, bytes], bool], s
         return b"", said(answer[0])
 
     chip._plain, chip.respond, chip._pace_step = inner, _ending(chip, ended, said(b"")), paced
+    return chip
+
+
+def refusing_long(chip: Any, status: int, clear: bool, ins: int = 0, times: int = 0) -> Any:
+    """The chip, answering each protected command of chip authentication in extended form (or with the instruction `ins`) with `status`, in clear
+    or not; `times` (0: always)."""
+    respond = chip.respond
+    seen: "list[bytes]" = []
+
+    def outer(command: bytes) -> bytes:
+        wanted = command[1] == ins if ins else command[1] in (0x22, 0x86) and command[4] == 0
+        if not (command[0] & 0x0C and wanted) or (times and len(seen) >= times):
+            return respond(command)
+        seen.append(command)
+        channel = chip._channel
+        if clear or channel is None:
+            chip._channel = None
+            return status.to_bytes(2, "big")
+        channel.unwrap(parse(command))
+        return channel.wrap(b"", status)
+
+    chip.respond = outer
     return chip
 
 

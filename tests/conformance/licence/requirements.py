@@ -40,9 +40,10 @@ REQUIREMENTS: dict[str, str] = {
     "LR-11": "A card pulled at any command leaves no session; the next reading authenticates and reads nothing twice",
     "LR-14": "The portrait is decoded as it comes and shown; a kind that the terminal cannot decode is said to be not shown (project)",
     "LR-15": "A length refused in clear ends the channel and is learnt from; announced extended length that does not work is given up",
+    "LR-18": "Files of any size up to 256 KB are read, by instruction B1 beyond 32 KB; one that cannot be read or kept accuses nobody (ISO 7816-4)",
     "LR-13": "A chip that gives its files in crumbs ends the reading (project)",
     "LR-16": "Latin text is UTF-8 or ISO 8859-1; one field that cannot be read loses no other, least of all the country (ISO 18013-2, EU)",
-    "LR-17": "A file that the chip refuses in whatever way is a finding; only EF.SOD and DG1 end a reading (project)",
+    "LR-17": "A file that the chip refuses in whatever way is a finding; without EF.SOD or DG1 the chip is unreadable (project)",
     "LR-12": "Another chip after an interruption is LIC-033 (project)",
     # belief
     "LB-01": "RSA PKCS#1 v1.5, RSASSA-PSS and ECDSA (NIST, brainpool), SHA-224 to SHA-512, are verified (ICAO 9303-12 4.4)",
@@ -86,6 +87,7 @@ REQUIREMENTS: dict[str, str] = {
     "LP-16": "A key for chip authentication too long for a short command needs extended length; a card that lacks it is no clone (project)",
     "LP-17": "Where no hash is named for ECDSA, each is tried; its signature may be r | s or DER (ICAO 9303-11 6.1, field)",
     "LP-18": "An announced DG13 or DG14 that the chip refuses, in the channel or in clear, is clone suspected (project)",
+    "LP-19": "Nothing that the SOD does not list has a say in a proof, and no verdict depends on where a card was pulled (project)",
     "LP-10": "A channel lost during a proof is no clone; each challenge is fresh",
     # outside the process
     "LX-01": "Strangers reach the simulated chip through pcscd and decode its answers (opensc-tool, openssl)",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 
 from protocol import records
+from protocol.licence import mrz
 from protocol.licence.errors import TrustError
 from protocol.licence.trust import crl
 from protocol.licence.trust.anchors import TrustSet
@@ -19,6 +21,9 @@ from sim.pki import revocation
 from sim.pki.signers import SIGNERS
 from tests.conformance.licence import bench
 from tests.conformance.licence.requirements import meets
+from tests.conformance.licence.test_device import compare
+from tests.protocol.licence import judge
+from tests.support import cross
 
 GENUINE, DATA, ALTERED = records.VERDICT_GENUINE, records.VERDICT_DATA_GENUINE, records.VERDICT_ALTERED
 FINDINGS = {
@@ -220,6 +225,49 @@ def test_a_chip_that_differs_from_the_print_is_a_finding() -> None:
     assert outcome.done.findings == ["LIC-204"] and outcome.done.verdict == DATA
     future = dataclasses.replace(PEOPLE["amina"], issue="20260101")
     assert bench.read({"person": future}).done.findings == ["LIC-203"]
+
+
+@meets("LB-10")
+def test_a_list_that_names_another_key_than_signed_it_is_not_consulted() -> None:
+    pki = bench.pki()
+    other = pki.authorities["csca-impostor"].key.public_key()
+    made = revocation.crl(pki.csca, [pki.signers["revoked"]], FROM, UNTIL, named=other)
+    assert bench.read("revoked-signer", trust=lists(made)).done.findings == ["LIC-236"]
+    rows = [(pki.csca.der, made, []), (pki.csca.der, revocation.crl(pki.csca, [], FROM, UNTIL), [])]
+    found = cross.on_host(judge.revoked, rows)
+    assert [row[0] for row in found] == [False, True]
+    assert cross.run_on_device("tests.protocol.licence.judge", "revoked", rows) == found
+
+
+OTHERS_NUMBER = dataclasses.replace(PEOPLE["claire"], number="99ZZ99999", surname="AUTRE")
+
+
+@meets("LB-12", "LA-10")
+def test_a_chip_of_another_number_than_the_line_or_number_that_opens_it_is_a_finding() -> None:
+    line = bench.print_of(profile("eu"))
+    given = {**profile("eu"), "person": OTHERS_NUMBER, "mrz": "claire"}
+    got = bench.read(given, printed=line).done
+    assert got.details == [("LIC-204", "number")] and got.verdict == DATA
+    paced = {**profile("eu-pace"), "person": OTHERS_NUMBER}
+    got = bench.read(paced, printed=mrz.from_can("99XX00042")).done
+    assert got.details == [("LIC-204", "number")] and got.access == "PACE"
+    got = bench.read({**paced, "can": "123456"}, printed=mrz.from_can("123456")).done
+    assert got.findings == [], "six digits are no licence's number"
+
+
+@meets("LB-12", "LX-03")
+def test_a_chip_of_another_number_is_told_on_the_device_too(tmp_path: Path) -> None:
+    given = {**profile("eu"), "portrait_bytes": 300}
+    other = bench.chip_of({**given, "person": OTHERS_NUMBER, "mrz": "claire"})
+    compare([(given, (1,), False, 0, other), (given, (1,), False, 0, None)], tmp_path)
+
+
+@meets("LB-12")
+@pytest.mark.parametrize("number", ["99XX00042", "99 xx-00042", "99XX/0004", "99XX00042 "])
+def test_a_number_with_signs_of_its_own_or_more_behind_it_is_the_same(number: str) -> None:
+    person = dataclasses.replace(PEOPLE["claire"], number=number)
+    given = {**profile("eu"), "person": person, "mrz": "claire"}
+    assert bench.read(given, printed=bench.print_of(profile("eu"))).done.findings == []
 
 
 @meets("LB-13")

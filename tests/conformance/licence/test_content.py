@@ -75,6 +75,6 @@ def test_an_empty_group_that_is_signed_so_is_read_and_not_altered(signed: Any) -
 
 @meets("LR-09")
 def test_a_portrait_larger_than_can_be_read_is_not_read_and_not_altered(signed: Any) -> None:
-    large = tlv(0x65, tlv(2, b"\1"), tlv(0xA2, tlv(0x89, b"\3"), tlv(0x5F40, b"\xff\xd8\xff\xe0" + bytes(40_000))))
+    large = tlv(0x65, tlv(2, b"\1"), tlv(0xA2, tlv(0x89, b"\3"), tlv(0x5F40, b"\xff\xd8\xff\xe0" + bytes(300_000))))
     got = signed("amina", 4, lambda _: large)
     assert (got.verdict, got.details) == (DATA, [("LIC-213", 4)])

@@ -58,7 +58,7 @@ class AtAChip(Terminal):
         super().__init__(*["ok"] * 20)
         ports: Any = self.ports
         ports.licence_reader, ports.crypto = reader, NativeCrypto()
-        ports.answer_room, ports.curves_in_element = 0, False
+        ports.answer_room, ports.file_room, ports.curves_in_element = 0, 0, False
 
     def parameter(self, kind: str) -> Any:
         return Trust() if kind == "trust" else super().parameter(kind)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from asn1crypto import cms
+from cryptography import x509
 
 from protocol import records
 from sim.cards.tlv import read, tlv
@@ -104,3 +105,19 @@ def test_odd_certificates_are_judged_the_same_on_the_device(tmp_path: Path) -> N
     made.append(signer(lambda body: body, types(b"P")))
     given = {"person": "amina"}
     compare([(given, (1,), False, 0, chip_signed_by(by)) for by in made], tmp_path)
+
+
+def of_another_key() -> Any:
+    """A chip whose signer says that another key of the authority issued it than the one that did."""
+    own = x509.SubjectKeyIdentifier.from_public_key(bench.pki().csca.key.public_key()).digest
+    return chip_signed_by(signer(lambda body: swapped(body, own, own[::-1])))
+
+
+@meets("LB-05")
+def test_an_anchor_vouches_only_for_a_signer_that_names_its_key() -> None:
+    assert summary(of_another_key()) == (UNKNOWN, ["LIC-228"], [])
+
+
+@meets("LB-05", "LX-03")
+def test_a_signer_that_names_another_key_has_no_issuer_on_the_device_either(tmp_path: Path) -> None:
+    compare([({**bench.profile("amina"), "portrait_bytes": 300}, (1, 11), False, 0, of_another_key())], tmp_path)

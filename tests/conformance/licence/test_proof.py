@@ -227,6 +227,36 @@ def test_a_key_of_2048_bits_on_a_chip_without_extended_length_leaves_it_unproven
 
 
 @meets("LP-16")
+@pytest.mark.parametrize("status", [0x6700, 0x6C00, 0x6A80, 0x6D00, 0x6E00, 0x6F00, 0x6883, 0x6987, 0x6988, 0x6982])
+@pytest.mark.parametrize("clear", [False, True])
+@pytest.mark.parametrize("given", [LONG, LONG_3DES])
+def test_no_word_by_which_a_card_refuses_a_length_that_it_did_not_announce_accuses_it(
+    given: dict[str, Any], clear: bool, status: int
+) -> None:
+    chip = odd_chips.refusing_long(bench.chip_of(given), status, clear)
+    got = bench.read(given, chip, room=ROOM).done
+    assert (got.verdict, got.findings) == (records.VERDICT_DATA_GENUINE, ["LIC-244"])
+    announced = {**given, "announces_extended": True, "quirks": {"extended": True}}
+    chip = odd_chips.refusing_long(bench.chip_of(announced), status, clear)
+    got = bench.read(announced, chip, **EXTENDED).done
+    assert (got.verdict, got.chip) == (records.VERDICT_CLONE, "failed")
+
+
+@meets("LP-16")
+@pytest.mark.parametrize("clear", [False, True])
+def test_a_short_command_that_is_refused_before_the_long_one_is_no_excuse(clear: bool) -> None:
+    chip = odd_chips.refusing_long(bench.chip_of(LONG), 0x6A80, clear, ins=0x22)
+    assert bench.read(LONG, chip, room=ROOM).done.verdict == records.VERDICT_CLONE
+
+
+@meets("LP-16", "LP-10")
+def test_a_channel_lost_once_at_the_long_command_is_no_refusal() -> None:
+    given = {**LONG, "quirks": {"extended": True}}
+    chip = odd_chips.refusing_long(bench.chip_of(given), 0x6988, True, times=1)
+    assert bench.read(given, chip, room=ROOM).done.verdict == records.VERDICT_GENUINE
+
+
+@meets("LP-16")
 @pytest.mark.parametrize("given", [LONG, LONG_3DES])
 def test_a_card_that_announces_extended_length_and_refuses_it_in_a_proof_is_a_clone(given: dict[str, Any]) -> None:
     announced = {**given, "announces_extended": True, "quirks": {"extended": True}}

@@ -211,6 +211,10 @@ def test_damaged_files_never_look_genuine(file: int, how: str, over: str) -> Non
     elif how == "gone":
         missing = {1: records.VERDICT_UNREADABLE, 0x1D: records.VERDICT_UNREADABLE, 11: records.VERDICT_DATA_GENUINE}
         assert got.verdict == missing[file] and ("LIC-230" if file == 0x1D else "LIC-213") in got.findings
+    elif how == "huge":  # larger than a terminal reads: nothing was compared
+        unread = {1: records.VERDICT_UNREADABLE, 0x1D: records.VERDICT_NOT_VERIFIED, 11: records.VERDICT_DATA_GENUINE}
+        assert got.verdict == unread[file] and ("LIC-238" if file == 0x1D else "LIC-213") in got.findings
+        assert got.altered_groups == [] and (file != 11 or got.dg11 is None)
     else:
         assert got.verdict == records.VERDICT_ALTERED
         assert got.altered_groups == [0 if file == 0x1D else file]

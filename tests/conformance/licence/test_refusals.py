@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from protocol import records
-from protocol.licence.channel import MAX_REBUILDS
+from protocol.licence.channel import CHANNEL_LOST, MAX_REBUILDS
 from sim.cards.licence import profile
 from tests.conformance.licence import bench, odd_chips
 from tests.conformance.licence.requirements import meets
@@ -83,14 +83,40 @@ def test_a_refused_list_of_groups_leaves_that_of_the_security_object(in_clear: b
 def test_without_security_object_or_first_group_there_is_nothing_to_judge() -> None:
     for file, missing in ((0x1D, "LIC-230"), (1, "LIC-213")):
         for status in WORDS:
-            outcome = read(RICH, file, status)[0]
-            if outcome.reading is None:
-                assert outcome.code == "LIC-031"
-            else:
-                assert outcome.done.verdict == records.VERDICT_UNREADABLE and missing in outcome.done.findings
+            got = read(RICH, file, status)[0].done
+            assert got.verdict == records.VERDICT_UNREADABLE and missing in got.findings, hex(status)
+            if status not in (0x6A82, 0x6A88):
+                told = status or 0xFFFF
+                assert (missing, told if file == 0x1D else f"DG1 {told:04X}") in got.details
         for status in IN_CLEAR:
             outcome = read(RICH, file, status, True)[0]
-            assert outcome.code == "LIC-031" and opened(outcome) == MAX_REBUILDS + 1
+            if status in CHANNEL_LOST:
+                assert outcome.code == "LIC-031" and opened(outcome) == MAX_REBUILDS + 1
+            else:
+                assert outcome.done.verdict == records.VERDICT_UNREADABLE and missing in outcome.done.findings
+                assert opened(outcome) <= MAX_REBUILDS + 1
+
+
+@meets("LR-17")
+@pytest.mark.parametrize("in_clear", [False, True])
+@pytest.mark.parametrize("file", [0x1D, 1])
+def test_a_needed_file_refused_once_is_asked_for_again(file: int, in_clear: bool) -> None:
+    for status in (0x6F00, 0x6985, 0x6581):
+        chip = odd_chips.refusing(bench.chip_of(RICH), file, status, in_clear, times=1)
+        got = bench.read(RICH, chip, groups=SOME).done
+        assert chip.refused == 1 and (got.verdict, got.findings) == (records.VERDICT_DATA_GENUINE, [])
+
+
+@meets("LR-17", "LR-11")
+def test_a_security_object_refused_after_the_card_was_pulled_is_asked_for_at_the_next_try() -> None:
+    resume, chip = bench.Resume(), bench.chip_of(RICH)
+    assert bench.read(RICH, chip, groups=SOME, pull_at=20, resume=resume).code == "CRD-003" and resume.reads
+    chip.power_off()
+    refusing = odd_chips.refusing(bench.chip_of(RICH), 0x1D, 0x6F00)
+    refusing.content = chip.content
+    assert bench.read(RICH, refusing, groups=SOME, resume=resume).code == "LIC-031" and resume.reads
+    got = bench.read(RICH, chip, groups=SOME, resume=resume).done
+    assert (got.verdict, got.findings) == (records.VERDICT_DATA_GENUINE, [])
 
 
 @meets("LR-17", "LB-13")

@@ -13,7 +13,7 @@ from tests.drivers import card_reader_suite as suite
 from tests.sim.cards.echo import EchoCard
 from tests.support import cross
 
-PARTS = ("exchange", "reset_by_connect", "leaves", "goes_silent", "empty")
+PARTS = ("exchange", "reset_by_connect", "leaves", "goes_silent", "says_too_much", "empty")
 LINES = ("pty", "tcp")
 
 

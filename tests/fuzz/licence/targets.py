@@ -160,6 +160,7 @@ class OpenChip:
         self.chunk, self.room, self.channel = 240, 0, None
         self.offers_pace = self.announces_extended = self.proven = self.awaited = False
         self.rebuilds = self.reads = 0
+        self.hold, self.lost_beyond = profile.HOLD_LIMIT, False
 
     def open(self) -> Any:
         yield ("progress", "open", 1, 1)

@@ -1,4 +1,4 @@
-"""COSE_Encrypt0 with AES-CCM-16-128-128 against the cose-wg examples; the other CCM variants check the primitive."""
+"""COSE_Encrypt0 with AES-CCM-16-64-128 and AES-CCM-16-128-128 against the cose-wg examples; the other CCM variants check the primitive."""
 
 from protocol import cbor, cose
 from protocol.cose import CoseError, CoseVerifyError
@@ -31,19 +31,20 @@ def test_all_sixteen_ccm_examples_open():
             assert crypto.aes_ccm_encrypt(key, parts[1][cose.IV], aad, CONTENT, size) == parts[2]
 
 
-def test_the_one_algorithm_of_this_profile_opens_and_seals():
+def test_the_two_algorithms_of_this_profile_open_and_seal():
     crypto = PureCrypto()
-    data, aad, key = _load("aes-ccm-examples/aes-ccm-enc-02")
-    message, plaintext = cose.decrypt0(crypto, key, data)
-    assert plaintext == CONTENT
-    assert cose.enc_structure(message.protected_bytes, b"") == aad
-    again = cose.encrypt0(crypto, key, message.unprotected[cose.IV], message.protected, CONTENT)
-    assert again == data
-    record("sealed", again)
+    for name, algorithm in (("01", cose.AES_CCM_16_64_128), ("02", cose.AES_CCM_16_128_128)):
+        data, aad, key = _load("aes-ccm-examples/aes-ccm-enc-" + name)
+        message, plaintext = cose.decrypt0(crypto, key, data)
+        assert plaintext == CONTENT and message.protected == {cose.ALG: algorithm}
+        assert cose.enc_structure(message.protected_bytes, b"") == aad
+        again = cose.encrypt0(crypto, key, message.unprotected[cose.IV], message.protected, CONTENT)
+        assert again == data
+        record("sealed", again)
 
 
 def test_other_algorithms_are_refused_by_name():
-    for i in (1, 3, 4, 5, 6, 7, 8):
+    for i in (3, 4, 5, 6, 7, 8):
         data, _, key = _load("aes-ccm-examples/aes-ccm-enc-0" + str(i))
         assert raises(CoseVerifyError, cose.decrypt0, PureCrypto(), key, data).code == "CRY-011"
     for name in (
@@ -63,9 +64,14 @@ def test_other_algorithms_are_refused_by_name():
 
 
 def test_whatever_is_changed_does_not_open():
+    for algorithm in (10, 30):
+        _changed(algorithm)
+
+
+def _changed(algorithm):
     crypto = PureCrypto()
     key, nonce = bytes(range(16)), bytes(range(13))
-    data = cose.encrypt0(crypto, key, nonce, {1: 30}, b"secret", b"bound", {4: b"k"})
+    data = cose.encrypt0(crypto, key, nonce, {1: algorithm}, b"secret", b"bound", {4: b"k"})
     message, plaintext = cose.decrypt0(crypto, key, data, b"bound")
     assert plaintext == b"secret"
     assert message.kid == b"k"
@@ -98,12 +104,24 @@ def test_a_nonce_that_begins_with_zeros_crosses_as_a_partial_iv():
     assert cbor.decode(full)[1] == {cose.IV: b"thirteen byte"}
 
 
+def test_a_nonce_that_the_context_knows_is_zero_and_not_sent():
+    crypto, key = PureCrypto(), bytes(range(16))
+    data = cose.encrypt0(crypto, key, None, {1: 10}, b"secret", b"bound")
+    protected, outer, sealed = cbor.decode(data, tags=True).value
+    assert data[:2] == b"\xd0\x83" and outer == {} and len(sealed) == len(b"secret") + 8
+    assert crypto.aes_ccm_decrypt(key, bytes(13), cose.enc_structure(protected, b"bound"), sealed, 8) == b"secret"
+    raises(CoseError, cose.decrypt0, crypto, key, data, b"bound")
+    record("sealed", data)
+
+
 def test_what_does_not_fit_is_refused():
     crypto = PureCrypto()
     key, nonce = bytes(16), bytes(13)
     raises(CoseError, cose.encrypt0, crypto, key, bytes(12), {1: 30}, b"")
     raises(CoseError, cose.encrypt0, crypto, bytes(32), nonce, {1: 30}, b"")
-    raises(CoseError, cose.encrypt0, crypto, key, nonce, {1: 10}, b"")
+    raises(CoseError, cose.encrypt0, crypto, key, nonce, {1: 31}, b"")
+    raises(CoseError, cose.encrypt0, crypto, key, b"", {1: 30}, b"")
+    raises(CoseError, cose.encrypt0, crypto, bytes(32), None, {1: 10}, b"")
     data = cose.encrypt0(crypto, key, nonce, {1: 30}, b"", tagged=False)
     assert cose.decrypt0(crypto, key, data)[1] == b""
     raises(CoseError, cose.decrypt0, crypto, key, data, b"", True)

@@ -4,6 +4,7 @@ from protocol.crypto.pure import PureCrypto
 from protocol.emv.kernel import transact
 from protocol.emv.params import EmvParams
 from protocol.emv.steps import pin
+from protocol.errors import CardRemovedError
 from tests.protocol.emv import scripted
 from tests.protocol.emv.scripted import APPROVED, DECLINED, OFFLINE_PIN, UN, Card, aid_entry, body, h, pay, txn
 from tests.support.dual import record
@@ -176,3 +177,36 @@ def test_pin_is_wiped_when_the_card_leaves_during_verify():
     except CardRemovedError:
         pass
     assert bytes(command) == bytes(13)
+
+
+def test_every_buffer_that_held_the_pin_is_zero_afterwards():
+    """Entry, plain block, command and what was enciphered: whatever the card says, and if it leaves."""
+    kept, made = pin.block, []
+
+    def block(digits):
+        made.append(kept(digits))
+        return made[-1]
+
+    class Leaves(Card):
+        def _verify(self, data):
+            raise CardRemovedError("the card left")
+
+    pin.block = block
+    try:
+        for fields, replies, make in (
+            (PLAIN, {}, Card), (PLAIN, {"VERIFY": h("63C2")}, Card), (PLAIN, {"VERIFY": h("6983")}, Card), (PLAIN, {}, Leaves),
+            (ENCIPHERED, {"CHALLENGE": h("6985")}, Card), (ENCIPHERED, {"CHALLENGE": h("11223344556677889000"), "VERIFY": h("9000")}, Card),
+        ):  # fmt: skip
+            entered = [bytearray(b"1234"), bytearray(b"1234"), bytearray(b"1234")]
+            before = len(made)
+            try:
+                pay(make(fields=fields, replies=replies), _params(), pins=list(entered))
+            except CardRemovedError:
+                assert make is Leaves
+            assert len(made) > before
+            for each in made[before:]:
+                assert len(each) == 8 and each == bytes(8), each
+            for each in entered[: len(made) - before]:
+                assert each == bytes(4)
+    finally:
+        pin.block = kept

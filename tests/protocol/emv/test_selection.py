@@ -1,6 +1,18 @@
 """Application selection: list of AIDs, PSE and its failures, partial names, priority, choice, refusals."""
 
-from tests.protocol.emv.scripted import AID, APPROVED, DECLINED, OTHER_AID, Card, aid_entry, body, h, pay, tlv
+from tests.protocol.emv.scripted import (
+    AID,
+    APPROVED,
+    DECLINED,
+    OTHER_AID,
+    PAN_DIGITS,
+    Card,
+    aid_entry,
+    body,
+    h,
+    pay,
+    tlv,
+)
 
 PSE = "SELECT 315041592E5359532E4444463031"
 FIRST, SECOND = "SELECT F00000544401", "SELECT F00000544402"
@@ -268,3 +280,17 @@ def test_status_61_and_6c_are_followed():
     result, _ = pay(card)
     assert result.outcome == APPROVED
     assert card.names.count("INS c0") == 2
+
+
+def test_a_label_that_may_be_the_cards_number_is_passed_over():
+    """Eight digits or more, in one run or not, whole or in part: the other name counts, or the parameters' one."""
+    number = PAN_DIGITS
+    for name, preferred, label in (
+        (number, None, "CIB TEST"), (number[:8], None, "CIB TEST"), (number[-8:], None, "CIB TEST"), (b"9999 9900 0000 0", None, "CIB TEST"),
+        (b"A" + number[:15], None, "CIB TEST"), (b"99999900x0000018", None, "CIB TEST"), (b"CIB", number, "CIB"), (number, b"OR", "OR"),
+        (number, number, "CIB TEST"), (b"CARD 2026", None, "CARD 2026"),
+    ):  # fmt: skip
+        inner = tlv("50", name) + (tlv("9F11", b"\x01") + tlv("9F12", preferred) if preferred else b"")
+        fci = tlv("6F", tlv("84", AID) + tlv("A5", inner)) + h("9000")
+        result, _ = pay(Card(pdol="", replies={FIRST: fci}))
+        assert (result.label, result.outcome) == (label, APPROVED), name

@@ -14,6 +14,14 @@ def verify(spki, algorithm, open_hash, data, signature):
     return algorithms.verify(PureCrypto(), key, algorithms.read_algorithm(Der(algorithm)), open_hash, data, signature)
 
 
+def curve(spki):
+    """The name of a key's curve, or the code of the refusal."""
+    try:
+        return algorithms.read_public_key(Der(spki)).curve
+    except TasdidError as error:
+        return error.code
+
+
 def revoked(authority, listed, serials):
     """[whether the authority signed the list, next update, when each serial number was revoked]."""
     issuer, found = x509.parse(authority), crl.parse(listed)

@@ -3,10 +3,12 @@
 import hashlib
 
 from protocol.crypto.pure import PureCrypto
-from protocol.errors import TasdidError
+from protocol.errors import CardRemovedError, TasdidError
 from protocol.licence import mrz
-from protocol.licence.reader import read_licence
+from protocol.licence.reader import Resume, read_licence
 from protocol.licence.trust.anchors import TrustSet
+
+GONE = "gone"
 
 
 def random_bytes():
@@ -28,16 +30,32 @@ def printed(text):
     return mrz.from_can(text[4:]) if text.startswith("CAN ") else mrz.parse(text)
 
 
-def run(path, mrz_text, anchor, today, groups, portrait=False, atr=b"", room=0):
-    """Read with the answers in `path` (lines of command and answer in hex); the outcome as a map of plain values.
+def run(path, mrz_text, anchor, today, groups, portrait=False, atr=b"", room=0, hold=0):
+    """Read with the answers in `path` (lines of command and answer in hex); the outcome as a map of plain values. An answer "gone" is a card
+    that was pulled: the next line begins the reading that goes on.
 
     `anchor`: the DER of Algeria's, or [(country, DER)]. AssertionError if a command differs from the recorded one.
     """
     several = [("DZ", anchor)] if isinstance(anchor, bytes) else anchor
     trust = TrustSet([{"country": country, "purpose": "idl", "cert": der} for country, der in several])
-    machine = read_licence(
-        PureCrypto(), printed(mrz_text), random_bytes(), trust, today, groups, portrait, atr=atr, room=room
-    )
+    rnd, resume = random_bytes(), Resume()
+
+    def begin():
+        return read_licence(
+            PureCrypto(),
+            printed(mrz_text),
+            rnd,
+            trust,
+            today,
+            groups,
+            portrait,
+            resume=resume,
+            atr=atr,
+            room=room,
+            hold=hold,
+        )
+
+    machine = begin()
     answer = None
     stream = open(path)  # noqa: SIM115  closed below; MicroPython has no contextlib either
     try:
@@ -52,9 +70,21 @@ def run(path, mrz_text, anchor, today, groups, portrait=False, atr=b"", room=0):
             if request[0] == "apdu":
                 command, recorded = stream.readline().split()
                 assert request[1] == bytes.fromhex(command), "another command than was recorded"
-                answer = bytes.fromhex(recorded)
+                if recorded == GONE:
+                    machine = torn(machine, begin)
+                else:
+                    answer = bytes.fromhex(recorded)
     finally:
         stream.close()
+
+
+def torn(machine, begin):
+    """The machine that goes on after the card was pulled from under `machine`."""
+    try:
+        machine.throw(CardRemovedError("the card left"))
+    except CardRemovedError:
+        return begin()
+    raise AssertionError("the machine kept the error")
 
 
 def outcome(reading):

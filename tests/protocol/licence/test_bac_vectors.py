@@ -2,7 +2,7 @@
 
 from protocol import pack
 from protocol.crypto.pure import PureCrypto
-from protocol.licence import mrz
+from protocol.licence import channel, mrz
 from protocol.licence.access import bac, keys
 from protocol.licence.access.messaging import SecureChannel
 from protocol.licence.errors import AccessError, ChannelEnded, MessagingError, WrongMrzError
@@ -78,6 +78,52 @@ def test_steps_of_mutual_authentication():
     assert plain == h(case["s"]) == crypto.des3_cbc_decrypt(h(k["k_enc"]), bytes(8), sent[:32])
     assert crypto.des3_cbc_decrypt(h(k["k_enc"]), bytes(8), h(case["e_ic"])) == h(case["r"])
     assert crypto.retail_mac(h(k["k_mac"]), keys.pad(h(case["e_ic"]), 8)) == h(case["m_ic"])
+
+
+def test_an_answer_that_does_not_bring_both_challenges_back_is_not_authentic():
+    """The MAC may be right: whoever has the keys of the MRZ could play an older answer."""
+    data, crypto = load(), PureCrypto()
+    case, k = data["mutual_auth"], data["basic_access_keys"]
+    enc, mac, rnd_ifd, rnd_ic = h(k["k_enc"]), h(k["k_mac"]), h(case["rnd_ifd"]), h(case["rnd_ic"])
+    for at in (None, 0, 7, 8, 15, 16):
+        plain = bytearray(h(case["r"]))
+        if at is not None:
+            plain[at] ^= 1
+        cipher = crypto.des3_cbc_encrypt(enc, bytes(8), bytes(plain))
+        answer = cipher + crypto.retail_mac(mac, keys.pad(cipher, 8))
+        if at in (None, 16):  # the chip's own part may be anything
+            assert bac.chip_key(crypto, enc, mac, answer, rnd_ifd, rnd_ic) == bytes(plain[16:])
+        else:
+            error = raises(AccessError, bac.chip_key, crypto, enc, mac, answer, rnd_ifd, rnd_ic)
+            assert error.code == "LIC-022", at
+
+
+class Plain:
+    """A channel that protects nothing."""
+
+    def wrap(self, command):
+        return command
+
+    def unwrap(self, answer):
+        return answer[:-2], 0x9000
+
+    def close(self):
+        pass
+
+
+def test_each_new_channel_of_chip_authentication_has_to_prove_itself():
+    chip = channel.Chip(PureCrypto(), None, None)
+    for _ in range(2):
+        chip.replace(Plain())
+        assert not chip.proven and chip.awaited
+        finish(send(chip), b"\x90\x00")
+        assert chip.proven and not chip.awaited
+
+
+def send(chip):
+    machine = chip.send(b"\x00\xb0\x9e\x00\x04")
+    next(machine)
+    return machine
 
 
 def test_secure_messaging_as_published():

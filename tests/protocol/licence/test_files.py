@@ -1,7 +1,7 @@
 """A file that is gone on with after the channel was lost must still be the same file."""
 
 from protocol.crypto.pure import PureCrypto
-from protocol.licence import files
+from protocol.licence import channel, files
 from protocol.licence.errors import MessagingError, ReadError
 from tests.support.dual import raises, record
 
@@ -86,3 +86,26 @@ def test_a_chip_that_knows_no_short_identifiers_is_selected_again_by_name():
     chip = Chip({DG5: ONE}, {DG5: ONE}, 5, only_select=True)
     assert read(chip).content == ONE
     assert [command for command in chip.sent if command[1:2] == b"\xa4"] == [b"\x00\xa4\x02\x0c\x02\x00\x05"] * 2
+
+
+def _fetch(command, part):
+    """What `channel.exchange` makes of a chip that always announces more, in pieces of `part` bytes: (error, bytes it gave)."""
+    machine = channel.exchange(command)
+    given = [0]
+
+    def run():
+        next(machine)
+        while True:
+            given[0] += part
+            machine.send(bytes(part) + b"\x61\x00")
+
+    return raises(ReadError, run), given[0]
+
+
+def test_an_answer_that_always_goes_on_ends_where_the_command_asked_for_no_more():
+    error, given = _fetch(b"\x00\xb0\x81\x00\xf0", 256)
+    assert error.detail == "61xx" and given == 1024 + 256
+    error, given = _fetch(b"\x00\xb0\x81\x00\xf0", 15)
+    assert given == 30  # pieces too small for a reading that ends
+    error, given = _fetch(b"\x00\xb0\x81\x00\x00\x40\x00", 256)
+    assert given == 65 * 256

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 from asn1crypto import algos
+from asn1crypto import keys as asn1_keys
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from protocol.licence.errors import TrustError
+from sim.pki import signers
 from tests.protocol.licence import judge
 from tests.support import cross
 
@@ -79,11 +81,11 @@ def pss(name: str, mask: str, salt: int) -> bytes:
     return algos.SignedDigestAlgorithm({"algorithm": "rsassa_pss", "parameters": parameters}).dump()
 
 
-def encoded(message: bytes, salt: bytes, bits: int) -> bytes:
-    """EMSA-PSS with SHA-256 (RFC 8017 9.1.1) for a modulus of one bit more."""
+def encoded(message: bytes, salt: bytes, bits: int, separator: bytes = b"\x01", filling: int = 0) -> bytes:
+    """EMSA-PSS with SHA-256 (RFC 8017 9.1.1) for a modulus of one bit more; what goes before the salt may be wrong."""
     size = (bits + 7) // 8
     digest = hashlib.sha256(bytes(8) + hashlib.sha256(message).digest() + salt).digest()
-    block = bytes(size - len(salt) - 34) + b"\x01" + salt
+    block = bytes(size - len(salt) - 35) + bytes((filling,)) + separator + salt
     mask = b"".join(hashlib.sha256(digest + count.to_bytes(4, "big")).digest() for count in range(size // 32 + 1))
     masked = bytearray(a ^ b for a, b in zip(block, mask, strict=False))
     masked[0] &= 0xFF >> (8 * size - bits)
@@ -110,6 +112,36 @@ def test_pss_bits_above_the_block_must_be_zero(bits: int) -> None:
     assert len(rows) == 2
     check(rows[:1], True)
     check(rows[1:], False)
+
+
+def test_pss_wants_zeros_and_a_one_before_the_salt() -> None:
+    key = rsa.generate_private_key(65537, 1024)
+    numbers = key.private_numbers()
+
+    def row(**wrong: Any) -> "tuple[Any, ...]":
+        block = encoded(DATA, bytes(32), 1023, **wrong)
+        signature = pow(int.from_bytes(block, "big"), numbers.d, numbers.public_numbers.n).to_bytes(128, "big")
+        return public(key), pss("sha256", "sha256", 32), "", DATA, signature
+
+    check([row()], True)
+    check([row(separator=bytes((byte,))) for byte in (0, 2, 3, 0x81, 0xFF)] + [row(filling=1)], False)
+
+
+def with_cofactor(cofactor: "int | None") -> bytes:
+    """A key on P-256 whose parameters are written out, with this cofactor or none."""
+    domain = signers.parameters("equal")
+    domain["cofactor"] = cofactor
+    named = asn1_keys.PublicKeyInfo.load(public(ec.generate_private_key(ec.SECP256R1())))
+    parameters = asn1_keys.ECDomainParameters(name="specified", value=domain)
+    algorithm = {"algorithm": "ec", "parameters": parameters}
+    return asn1_keys.PublicKeyInfo({"algorithm": algorithm, "public_key": named["public_key"]}).dump()
+
+
+def test_a_curve_that_is_written_out_has_no_cofactor_but_one() -> None:
+    rows: "list[tuple]" = [(with_cofactor(cofactor),) for cofactor in (1, None, 0, 2, 4, 1 << 40)]
+    expected = ["P-256", "P-256"] + ["LIC-061"] * 3 + ["FMT-080"]
+    assert cross.on_host(judge.curve, rows) == expected
+    assert cross.run_on_device("tests.protocol.licence.judge", "curve", rows) == expected
 
 
 def test_pss_may_mask_with_another_hash() -> None:

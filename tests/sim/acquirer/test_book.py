@@ -7,6 +7,8 @@ import json
 import cbor2
 import pytest
 
+from protocol import pinblock
+from protocol.crypto.native import NativeCrypto
 from sim.acquirer import dukpt, emv, pin
 from sim.acquirer.book import (
     APPROVE,
@@ -23,7 +25,7 @@ from sim.acquirer.book import (
     Demand,
     auth_code,
 )
-from tests.server.cards import ARQC, KEYS, MASTER, PAN, TC, content
+from tests.server.cards import ARQC, KEYS, MASTER, PAN, TC, content, de55, short
 from tests.server.handheld import Handheld
 from tests.support import needs
 
@@ -88,6 +90,43 @@ def test_a_genuine_arqc_is_approved_and_then_captured_once(book: Book, handheld:
     (capture,) = book.captures()
     assert (capture.identity, capture.amount) == ((handheld.name, 1, 7), A)
     assert capture.auth_code == auth_code("REF000000007")
+
+
+ONLINE_PIN = bytes.fromhex("020000")
+
+
+def with_pin(handheld: Handheld, digits: str | None, beyond: int = 0, holder: bytes = ONLINE_PIN) -> bytes:
+    """Sealed data with the block of a PIN under the key of the counter that seals them, or of one `beyond`; None: without a block."""
+    data = content(A, ARQC, holder=holder)
+    serial = handheld.key_id + (handheld.counter + 1 + beyond).to_bytes(4, "big")
+    if digits is not None:
+        key = dukpt.working_key(KEYS.bdk, serial, dukpt.PIN_ENCRYPT)
+        data[5] = bytes(pinblock.encipher_iso4(NativeCrypto(), key, digits.encode(), PAN.encode(), bytes(8)))
+    return handheld.seal(KEYS.bdk, 7, A, data)
+
+
+@pytest.mark.parametrize(
+    ("digits", "beyond", "code"),
+    [("1234", 0, "00"), ("1235", 0, "55"), ("12345", 0, "55"), ("1234", 1, "55"), ("1234", -1, "55"), (None, 0, "55")],
+)
+def test_only_the_right_pin_under_the_key_of_the_same_counter_is_approved(
+    handheld: Handheld, digits: str | None, beyond: int, code: str
+) -> None:
+    handheld.counter = 4
+    book = Book(KEYS, {}, {PAN: "1234"})
+    asked = demand(handheld, blob=with_pin(handheld, digits, beyond))
+    assert book.answer(asked) == code and book.captures() == []
+    assert (book.answer(demand(handheld, "clear")) == "00") == (code == "00")
+
+
+@pytest.mark.parametrize("holder", [b"", bytes.fromhex("1F0000"), bytes.fromhex("020001"), bytes.fromhex("010002")])
+def test_no_pin_is_missed_where_the_results_name_none_that_was_entered_for_the_issuer(
+    handheld: Handheld, holder: bytes
+) -> None:
+    book = Book(KEYS, {}, {PAN: "1234"})
+    assert book.answer(demand(handheld, blob=with_pin(handheld, None, holder=holder))) == "00"
+    other = Book(KEYS, {}, {PAN: "1234"})  # a block that is there is looked at all the same
+    assert other.answer(demand(handheld, blob=with_pin(handheld, "9999", holder=holder))) == "55"
 
 
 def test_a_genuine_tc_is_captured_without_being_asked_before(book: Book, handheld: Handheld) -> None:
@@ -177,6 +216,52 @@ def test_card_data_open_only_for_their_payment_and_amount(
     assert book.answer(demand(handheld, blob=sealed(handheld), **change)) == "63"  # type: ignore[arg-type]
 
 
+TOLD = (0x9F26, 0x9F27, 0x9F36, 0x95)
+
+
+def beside(handheld: Handheld, kind: int = TC, intent: int = 7) -> tuple[bytes, tuple[bytes | None, ...]]:
+    """Card data sealed beside an outcome record, and what that says in clear; it has no AID."""
+    data = de55(A, kind)
+    clear = [*(emv.parse(data)[tag] for tag in TOLD), None]
+    return handheld.seal_short(KEYS.bdk, intent, A, short(data, TOLD), clear, 10), tuple(clear)
+
+
+def clearing(handheld: Handheld, blob: bytes, clear: tuple[bytes | None, ...], kind: str = "clear") -> Demand:
+    return Demand(kind, False, "REF000000007", handheld.name, 1, 7, A, blob, b"", clear)
+
+
+def test_what_a_message_says_in_clear_is_put_to_what_is_sealed(handheld: Handheld) -> None:
+    for kind, cryptogram in (("clear", TC), ("authorise", ARQC)):
+        blob, clear = beside(handheld, cryptogram)
+        assert Book(KEYS).answer(clearing(handheld, blob, clear, kind)) == "00"
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_value_in_clear_that_was_altered_on_the_way_is_answered_63(handheld: Handheld, place: int) -> None:
+    blob, clear = beside(handheld)
+    for value in (b"\x07", bytes(8), None if place < 4 else b"\xa0\0\0\0\3"):
+        book = Book(KEYS)
+        assert book.answer(clearing(handheld, blob, (*clear[:place], value, *clear[place + 1 :]))) == "63"
+        assert book.captures() == []
+
+
+def test_what_was_sealed_while_the_card_waited_needs_nothing_in_clear(handheld: Handheld) -> None:
+    blob = handheld.seal_short(KEYS.bdk, 7, A, short(de55(A, ARQC)), None, 10)
+    other = (bytes(8), b"\x40", bytes(2), bytes(5), bytes(7))
+    for clear in (other, (None,) * 5):
+        assert Book(KEYS).answer(clearing(handheld, blob, clear, "authorise")) == "00"
+
+
+def test_both_forms_of_terminals_that_were_not_updated_are_opened(handheld: Handheld) -> None:
+    other = (bytes(8), b"\x40", bytes(2), bytes(5), bytes(7))  # the server says it beside old blobs too
+    release_0_1_0 = sealed(handheld, TC)
+    since = handheld.seal_short(KEYS.bdk, 7, A, short(de55(A, TC)), None, 30)
+    for blob in (release_0_1_0, since):
+        assert Book(KEYS).answer(clearing(handheld, blob, other)) == "00"
+    bound = handheld.seal_short(KEYS.bdk, 7, A, short(de55(A, TC)), list(other), 30)
+    assert Book(KEYS).answer(clearing(handheld, bound, other)) == "63"  # nobody ever sealed like this
+
+
 @pytest.mark.parametrize(
     "blob", [b"", b"\xa0", b"\x83\x40\xa0\x40", cbor2.dumps(cbor2.CBORTag(18, [])), cbor2.dumps([b"", {}, 5])]
 )
@@ -185,10 +270,10 @@ def test_what_is_no_sealed_data_is_answered_63(book: Book, handheld: Handheld, b
 
 
 def test_every_flipped_byte_of_a_blob_is_noticed(handheld: Handheld) -> None:
-    blob = sealed(handheld)
-    for at in range(len(blob)):
-        spoilt = blob[:at] + bytes([blob[at] ^ 0x80]) + blob[at + 1 :]
-        assert Book(KEYS).answer(demand(handheld, blob=spoilt)) == "63"
+    for blob, clear in ((sealed(handheld, TC), (None,) * 5), beside(handheld)):
+        for at in range(len(blob)):
+            spoilt = blob[:at] + bytes([blob[at] ^ 0x80]) + blob[at + 1 :]
+            assert Book(KEYS).answer(clearing(handheld, spoilt, clear)) == "63"
 
 
 def test_a_key_serial_number_serves_one_payment(book: Book, handheld: Handheld) -> None:

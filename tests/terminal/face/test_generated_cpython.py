@@ -171,3 +171,21 @@ def test_words_differ_between_languages_where_they_should(texts):
     same = [key for key, text in texts.items() if text["ar"] == text["fr"] or text["ar"] == text["en"]]
     assert same == ["outcome.card"]
     assert Path(strings_tool.TARGET).stat().st_size < 65536
+
+
+def test_every_text_comes_back_out_of_its_codes():
+    catalogue = Catalogue(strings_tool.TARGET.read_bytes())
+    source = strings_tool.load()
+    for key, texts in source.items():
+        for lang, text in texts.items():
+            assert catalogue.text(key, lang) == text
+    pieces, _ = strings_tool.codes_of([text for texts in source.values() for text in texts.values()])
+    assert len(pieces) == strings_tool.CODES and max(map(len, pieces)) > 2
+
+
+def test_a_text_too_long_for_the_catalogue_is_named(monkeypatch: pytest.MonkeyPatch):
+    noise = "".join(chr(0x21 + (n * n * 7 + n * 31) % 90) for n in range(700)).replace("{", "(").replace("}", ")")
+    monkeypatch.setattr(strings_tool, "load", lambda: {"a.b": {lang: noise + lang for lang in ("ar", "fr", "en")}})
+    monkeypatch.setattr(strings_tool, "CODES", 1)  # nothing is joined
+    with pytest.raises(ValueError, match=r"a\.b: a text too long"):
+        strings_tool.build()

@@ -1,7 +1,8 @@
 """The contactless half of a payment as the officer lives it: what is shown, lit, asked and durable, with cards of both kernel families."""
 
 from protocol import records as r
-from tests.terminal.payment.tap_bench import AAC, ARQC, Bench, card2, card3
+from tests.protocol.emv.scripted import AID, tlv
+from tests.terminal.payment.tap_bench import AAC, ARQC, Bench, ContactCard, card2, card3
 
 READ = (15, 0, ((1500, 500),))
 OFF = (0, 0, ())
@@ -69,3 +70,14 @@ async def test_declined_by_the_card_says_what_decided():
     assert await bench.pay() == DECLINED
     assert (_last(bench)[r.REASON], _last(bench)[r.INTERFACE]) == ("Z1", r.INTERFACE_CONTACTLESS)
     assert r.SEALED not in _last(bench) and bench.indicator.seen[-1] == ALERT
+
+
+async def test_a_label_that_is_the_cards_number_is_on_no_screen_and_in_no_record():
+    number = b"9999990000000018"
+    entry = tlv("61", tlv("4F", AID) + tlv("50", number) + tlv("87", b"\x01"))
+    inserted = ContactCard()
+    inserted.aids = [(AID, number.decode(), 1)]
+    for bench in (Bench(card3(directory=entry)), Bench(slot=[inserted])):
+        assert await bench.pay() == APPROVED
+        assert _last(bench)[r.SCHEME] == "CIB TEST" and _last(bench)[r.LAST4] == "0018"
+        assert number.decode() not in str(bench.face.shown)

@@ -1,11 +1,12 @@
 """A contactless payment torn at every command: presented again, gone, or cancelled."""
 
 from protocol import records as r
-from tests.terminal.payment.tap_bench import Bench, card3
+from tests.protocol.emv.scripted import h
+from tests.terminal.payment.tap_bench import ARQC, TC, Bench, card2, card3
 from tests.terminal.payment.tap_judge import CARDS, INTERRUPTED, judge
 
 APPROVED = r.OUTCOME_APPROVED
-DEVICE_HEAP = "224k"  # the application's: journal, flow and both kernels are in memory together
+DEVICE_HEAP = "256k"  # the application has 224k; here are asserts, whole names, cards and judge as well
 
 
 async def _torn(make, at, heard, comes_back):
@@ -40,3 +41,13 @@ async def test_cancel_while_a_torn_card_is_waited_for_is_interrupted_and_a_retry
     assert await bench.again() == APPROVED
     assert [bench.ends()[intent][0] for intent in sorted(bench.ends())] == [INTERRUPTED, APPROVED]
     judge(bench, "retry")
+
+
+async def test_what_a_card_was_that_left_is_not_said_of_the_one_that_paid():
+    for at in (7, 8):
+        expired = card2(TC, fields={"5F24": h("260131"), "5F25": h("210201")})
+        bench = Bench(expired, None, card2(ARQC, fields={"5F34": h("02")}))
+        bench.contactless_reader.tear_at = at
+        assert await bench.pay() == r.OUTCOME_PROVISIONAL
+        assert bench.records(r.PAYMENT_OUTCOME)[-1][r.TVR] == h("0000000002")
+        assert [fields["why"] for screen, fields in bench.face.shown if screen == "outcome"] == [""], at

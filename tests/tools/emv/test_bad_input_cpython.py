@@ -56,6 +56,7 @@ def test_without_a_mistake_the_reader_is_what_is_missing(world: Path, capsys: py
         ("trace", "/", "CFG-095"),
         ("params", "/nonexistent/x", "CFG-093"),
         ("reader", "link:127.0.0.1:99999", "CFG-042"),
+        ("reader", "link:127.0.0.1:²", "CFG-042"),
         ("reader", "pn532:tty:/nonexistent/x", "CFG-045"),
     ],
 )
@@ -98,6 +99,31 @@ def test_parameters_of_the_wrong_shape_are_named(
     ended, words = said(capsys, *_pay(world, params=str(changed)))
     assert ended == 2 and "CFG-093" in words and field in words
     assert said(capsys, "replay", str(world / "good.json"), "--params", str(changed))[0] == 2
+
+
+@pytest.mark.parametrize("label", ["\ud800", "A\nB", "بطاقة", 5, None, ["A"]])
+@pytest.mark.parametrize("part", ["aids", "contactless"])
+def test_a_label_that_is_no_ascii_text_is_refused(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], part: str, label: Any
+) -> None:
+    body = json.loads((world / "emv.json").read_text())
+    body[part][0]["label"] = label
+    changed = tmp_path / "changed.json"
+    changed.write_text(json.dumps(body))
+    ended, words = said(capsys, *_pay(world, params=str(changed)))
+    assert ended == 2 and "PRM-120" in words and "label" in words
+
+
+@pytest.mark.parametrize("date", ["2030123١", "٢٠٣٠١٢٣١", "203012³1", "20301\ud80031", "2030 231", "20301331", ""])
+def test_a_ca_key_with_a_date_that_is_none_is_refused(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], date: str
+) -> None:
+    body = json.loads((world / "emv.json").read_text())
+    body["ca_keys"][0]["expiry"] = date
+    changed = tmp_path / "changed.json"
+    changed.write_text(json.dumps(body))
+    ended, words = said(capsys, *_pay(world, params=str(changed)))
+    assert ended == 2 and "PRM-122" in words and "YYYYMMDD" in words
 
 
 def test_a_ca_key_with_a_wrong_check_sum_is_refused_when_it_is_loaded(

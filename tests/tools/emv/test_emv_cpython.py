@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 
 from protocol.emv.kernel import transact
+from protocol.errors import ConfigError
 from sim.cards.emv import build, profile
 from sim.links.slot_server import LinkSlot
 from sim.pki import Pki, make_pki
 from sim.worlds.fleet import emv_body
 from tests.support import emv_machine
 from tools.emv import explain, record, replay
+from tools.emv.pay import TestIssuer
 from tools.house.paths import ROOT
 
 PAN_CIB, PIN = "9999990100000013", "1234"
@@ -110,6 +112,29 @@ def test_online_the_issuers_answer_reaches_the_card(world: Path, tmp_path: Path)
     assert (code, found["outcome"], found["reason"]) == (0, "provisional", "DEFERRED")
     code, found = pay(world, "cib-decline", stdin="3456\n")
     assert (code, found["outcome"]) == (1, "declined")
+
+
+@pytest.mark.parametrize("typed", [b"\xff\xfe\n", "١٢٣٤\n".encode()])
+@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
+def test_a_pin_that_is_no_text_is_a_coded_error(world: Path, typed: bytes, locale: str) -> None:
+    with reader(build(profile("cib-approve"), make_pki(world / "pki"))) as link:
+        words = ("--reader", link, "--amount", "5000", "--params", str(world / "emv.json"), "--pin-stdin")
+        done = subprocess.run(
+            [sys.executable, "-m", "tools.cli", "emv", "pay", *words], input=typed, capture_output=True, timeout=60, cwd=ROOT,
+            env={**os.environ, "LC_ALL": locale}, check=False,
+        )  # fmt: skip
+    said = done.stderr.decode()
+    assert done.returncode == 2 and "CFG-095" in said and "PIN" in said and "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[]", '{"ac": "zz", "smi": ""}', '{"ac": "00", "smi": "00"}', "[" * 100_000, "\udcff"]
+)
+def test_a_worlds_damaged_issuer_keys_are_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "issuer-cib.master.json").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ConfigError) as refused:
+        TestIssuer(tmp_path)
+    assert refused.value.code == "CFG-097" and "issuer-cib.master.json" in refused.value.message
 
 
 def test_a_card_that_wants_a_signature_says_so(world: Path, tmp_path: Path) -> None:

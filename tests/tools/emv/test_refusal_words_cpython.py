@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from protocol.emv import tags
+from protocol.emv import state, tags
 from tests.protocol.emv.scripted import Card, aid_entry, body, pay
 from tests.tools.emv.test_emv_cpython import tasdid
 from tools.emv import explain, report
@@ -41,6 +41,18 @@ def test_the_officers_screen_has_a_line_for_every_reason_and_response_code() -> 
     codes = reasons() | {code for code in explain.texts()["outcomes"] if re.fullmatch(r"\d\d", code)}
     for code in codes - {"00", "08", "10", "11"}:  # these approve
         assert f"reason.{code}" in known or f"err.{code}" in known, code
+
+
+def test_the_officers_screen_has_a_line_for_every_bit_and_rule_that_can_decide() -> None:
+    known = strings.load()
+    source = "".join(path.read_text() for path in (ROOT / "protocol" / "emv").rglob("*.py"))
+    rules = set(re.findall(r'note\("RULE", "([a-z-]+)', source)) - {"deferral", "card-gone"}  # which decide nothing
+    bits = {bit for bit in explain.texts()["bits"] if re.fullmatch(r"B\db\dx?", bit)}
+    set_somewhere = set(re.findall(r"set_tvr\(state\.([A-Z_]+)", source))
+    named = {state.bit_name(getattr(state, name)) for name in set_somewhere}
+    assert len(rules) > 6 and len(named) > 20 and named <= bits
+    for word in rules | bits:
+        assert f"why.{word}" in known, word
 
 
 def test_a_missing_data_object_is_named_in_explanation_and_trace(tmp_path: Path) -> None:

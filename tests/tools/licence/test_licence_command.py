@@ -17,6 +17,7 @@ from sim.links.vpcd import VpcdSlot
 from sim.pki import Pki, make_pki
 from tests.support import needs
 from tools import cli
+from tools.licence import trace
 
 DAY = ("--today", "20250611")
 
@@ -112,6 +113,24 @@ def test_the_trace_is_decoded_and_holds_nothing_personal(pki: Pki, anchor: Path)
         assert secret.upper() not in trace.upper()
     authenticate = next(line for line in lines if "EXTERNAL AUTHENTICATE" in line)
     assert authenticate == "→ 00 82 00 00  EXTERNAL AUTHENTICATE  ‹40 bytes›"
+
+
+PERSONAL = b"BENALI<AMINA 19870614 A10203047"
+
+
+@pytest.mark.parametrize("tag", [0x97, 0x99, 0x85, 0x87, 0x5F])
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 31])
+def test_the_trace_shows_no_object_that_is_longer_than_a_length_or_a_status(tag: int, size: int) -> None:
+    value = PERSONAL[:size]
+    for said in (
+        trace.response(bytes((tag, size)) + value + b"\x90\x00", True),
+        trace.response(bytes((tag, 0x81, size)) + value + b"\x90\x00", True),
+        trace.command(b"\x0c\xb0\x81\x00" + bytes((2 + size, tag, size)) + value),
+    ):
+        shown = value.hex().upper() in said and size > 0
+        assert shown == ((tag, size) in ((0x97, 1), (0x97, 2), (0x99, 2))), said
+    cut = trace.response(bytes((0x99, 2)) + PERSONAL[:1] + b"\x90\x00", True)
+    assert "42" not in cut
 
 
 @pytest.mark.parametrize(

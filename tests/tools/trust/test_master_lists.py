@@ -33,16 +33,21 @@ class Maker:
     """An authority and its list signer; every argument departs from a good list in one way."""
 
     def __init__(
-        self, country: str = "UT", usage: str = masterlist.MAY_SIGN_LISTS, signer_country: str = "", years: int = 5
+        self,
+        country: str = "UT",
+        usage: str = masterlist.MAY_SIGN_LISTS,
+        signer_country: str = "",
+        years: int = 5,
+        ca: bool = True,
     ) -> None:
         self.key, self.signer_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-        self.authority = self._certificate(country, country, self.key, self.key, True, "", years)
+        self.authority = self._certificate(country, country, self.key, self.key, True, "", years, ca)
         self.signer = self._certificate(
             signer_country or country, country, self.signer_key, self.key, False, usage, years
         )
 
     def _certificate(
-        self, own: str, issuer: str, key: Any, by: Any, ca: bool, usage: str, years: int
+        self, own: str, issuer: str, key: Any, by: Any, ca: bool, usage: str, years: int, rights: bool = True
     ) -> x509.Certificate:
         def name(code: str, common: str) -> x509.Name:
             return x509.Name(
@@ -58,7 +63,7 @@ class Maker:
             .serial_number(x509.random_serial_number())
             .not_valid_before(begin)
             .not_valid_after(begin + dt.timedelta(days=365 * years))
-            .add_extension(x509.BasicConstraints(ca, None), True)
+            .add_extension(x509.BasicConstraints(ca and rights, None), True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
         )
         if usage:
@@ -173,6 +178,8 @@ def test_an_anchor_that_is_no_authority_or_of_another_country_is_refused() -> No
     maker = Maker()
     signer = maker.signer.public_bytes(serialization.Encoding.DER)
     refused(lambda: masterlist.load(maker.make([maker.anchor]), signer), "PRM-021")
+    powerless = Maker(ca=False)  # it issued the signer, but may not
+    refused(lambda: masterlist.load(powerless.make([powerless.anchor]), powerless.anchor), "PRM-021")
     stray = Maker(signer_country="XX")
     refused(lambda: masterlist.load(stray.make([stray.anchor]), stray.anchor), "PRM-021")
 

@@ -7,12 +7,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 LIST = Path(__file__).with_name("exceptions.txt")
+_RUNTIMES = ("cpython", "micropython")
+_HOST = "host"
 SHARED = ("protocol", "drivers", "terminal")
 """The packages that run on both runtimes, in the order in which they may import one another."""
 
 
 def exceptions() -> "list[tuple[str, str]]":
-    """The listed exceptions: (glob of a path relative to the project root, "cpython", "micropython" or "+module")."""
+    """The listed exceptions: (glob of a path relative to the project root, "cpython", "micropython", "host" or "+module")."""
     rows = []
     for line in LIST.read_text().splitlines():
         words = line.split(None, 2)
@@ -25,9 +27,14 @@ def exceptions() -> "list[tuple[str, str]]":
 def only_runtime(path: str) -> str:
     """ "cpython" or "micropython" if the file (relative, with slashes) is listed for that runtime only, else ""."""
     for pattern, what in exceptions():
-        if not what.startswith("+") and fnmatchcase(path, pattern):
+        if what in _RUNTIMES and fnmatchcase(path, pattern):
             return what
     return ""
+
+
+def for_host(path: str) -> bool:
+    """Whether only a host uses the file: it runs on both runtimes, and is not in the terminal's image."""
+    return any(what == _HOST and fnmatchcase(path, pattern) for pattern, what in exceptions())
 
 
 def extra_imports(path: str) -> "set[str]":

@@ -179,7 +179,7 @@ class Rig:
         self.journal.server_utc = self.clock.utc  # heard a moment ago: what is old enough may go
         outcome = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL, r.OUTCOME_APPROVED, r.OUTCOME_DECLINED)[number % 4]
         noise = hashlib.sha512(str(number).encode()).digest()
-        self.append(r.LICENCE_READ, {r.VERDICT: 2, r.LICENCE_TOKEN: noise[:16], r.FINDINGS: []})
+        self.append(r.LICENCE_READ, {r.VERDICT: 2, r.LICENCE_TOKEN: noise[:8], r.FINDINGS: []})
         notice = {
             r.CASE: number,
             r.PV: f"000001-{number:05}",

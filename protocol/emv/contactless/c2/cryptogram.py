@@ -8,12 +8,11 @@ often the card was torn away.
 from typing import TYPE_CHECKING
 
 from protocol import apdu
-from protocol.emv import tags
+from protocol.emv import explain, tags
 from protocol.emv.contactless.c2 import data, relay
 from protocol.emv.contactless.torn import TornRecord
 from protocol.emv.oda import authenticate, certificates
 from protocol.emv.oda.certificates import CertificateError
-from protocol.emv.state import bit_name
 from protocol.emv.steps import gac, taa
 from protocol.errors import CardError, EmvError, FormatError
 
@@ -115,7 +114,7 @@ def _remember(s: "Session", torn: "TornLog | None") -> None:
     except EmvError:
         s.note("TORN", "malformed-drdol 9F51")
         return
-    torn.add(TornRecord(s.pan, _psn(s), kept, related, s.cdol_data))
+    torn.add(TornRecord(s.pan, _psn(s), kept, related, s.cdol_data, list(s.explain)))
     s.note("TORN", "remembered 9F51")
 
 
@@ -159,19 +158,4 @@ def _put_back(s: "Session", record: TornRecord) -> None:
     s.cdol_data = record.cdol
     s.un = s.terminal[tags.UN]
     relay.restore(s)
-    _explain(s)
-
-
-def _explain(s: "Session") -> None:
-    """Lines for the bits that are set now, and for no others: those of this presentation have not been sent to anybody."""
-    standing = []
-    for byte in range(1, 6):
-        for position in range(8):
-            bit = byte << 8 | 1 << position
-            if s.has_tvr(bit):
-                standing.append("TVR " + bit_name(bit))
-    s.explain[:] = [pair for pair in s.explain if not pair[0].startswith("TVR ") or pair[0] in standing]
-    told = [what for what, _ in s.explain]
-    for what in standing:
-        if what not in told:
-            s.note(what, "torn-transaction")
+    s.explain[:] = explain.continued(record.explain, s.explain)

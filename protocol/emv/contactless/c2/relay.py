@@ -48,7 +48,7 @@ def _exchange(s: "Session", before: int) -> "Steps":
     s.terminal[tags.UN] = s.terminal[data.TERMINAL_ENTROPY] = s.un
     s.terminal[data.RELAY_COUNTER] = bytes([before])
     raw, elapsed = yield ("timed_apdu", apdu.command(0x80, 0xEA, 0, 0, s.un, 256))
-    response = apdu.parse_response(raw)
+    response = apdu.parse_response(raw, state.MOST_ANSWER)
     if response.sw != 0x9000:
         raise EmvError("relay resistance failed", "EMV-144", detail=f"{response.sw:04X}")
     found = tags.objects(response.data)

@@ -92,6 +92,7 @@ class AesChannel:
         self._mac = k_mac
         self._ssc = 0
         self.commands = 0
+        self._odd = False
 
     def _next(self) -> bytes:
         self._ssc = (self._ssc + 1) % (1 << 128)
@@ -111,6 +112,9 @@ class AesChannel:
         if cmac8(self._mac, pad16(counter + pad16(apdu.header) + covered)) != objects[0x8E]:
             raise MessagingFault(WRONG_OBJECTS)
         data = b""
+        self._odd = apdu.ins & 1 == 1
+        if self._odd and 0x85 in objects:  # the same without a padding indicator
+            objects[0x87] = b"\x01" + objects[0x85]
         sealed = objects.get(0x87)
         if sealed is not None:
             if sealed[:1] != b"\x01" or len(sealed) % 16 != 1 or len(sealed) < 17:
@@ -126,6 +130,7 @@ class AesChannel:
     def wrap(self, data: bytes, status: int) -> bytes:
         """The protected response."""
         counter = self._next()
-        body = tlv(0x87, b"\x01", aes_cbc(self._enc, aes_block(self._enc, counter), pad16(data))) if data else b""
+        sealed = aes_cbc(self._enc, aes_block(self._enc, counter), pad16(data)) if data else b""
+        body = (tlv(0x85, sealed) if self._odd else tlv(0x87, b"\x01", sealed)) if data else b""
         body += tlv(0x99, sw(status))
         return body + tlv(0x8E, cmac8(self._mac, pad16(counter + body))) + sw(status)

@@ -115,17 +115,24 @@ class Tap:
 
     def _second(self):
         issuer, rest = scripted.issuer_certificate()
-        return tlv("8F", b"\xe1") + tlv("90", issuer) + tlv("92", rest) + tlv("9F32", b"\x03")
+        items = [("9F47", b"\x03"), ("9F48", scripted.icc_certificate(self._record() + self.aip)[1])]
+        return (
+            tlv("8F", b"\xe1")
+            + tlv("90", issuer)
+            + tlv("92", rest)
+            + tlv("9F32", b"\x03")
+            + _changed(items, self.fields)
+        )
 
     def _third(self):
-        certificate, rest = scripted.icc_certificate(self._record() + self.aip)
+        certificate, _ = scripted.icc_certificate(self._record() + self.aip)
         ctq = self.ctq if self.signed_ctq is None else self.signed_ctq
         related = bytes([self.version]) + CARD_UN + (ctq or b"\0\0")
         amount, currency, number = self.asked[4:10], self.asked[23:25], self.asked[29:33]
         over = self.sign_over if self.sign_over is not None else number + amount + currency + related
         head = scripted.padded(h("0501") + bytes([3]) + b"\x02" + bytes([self.atc >> 8, self.atc & 255]), 74)
         items = [
-            ("9F46", certificate), ("9F47", b"\x03"), ("9F48", rest), ("9F69", related), ("9F4B", scripted.sign_icc(head, over)),
+            ("9F46", certificate), ("9F69", related), ("9F4B", scripted.sign_icc(head, over)),
         ]  # fmt: skip
         return _changed(items, self.fields)
 
@@ -149,19 +156,31 @@ def txn(amount=90000, **changes):
     return scripted.txn(amount=amount, **changes)
 
 
-def tap(card, parameters=None, transaction=None, online=None, identified=None, again=(), online_pin=None, crypto=None):
-    """Drive the entry point. `again`: the cards presented again, in order (None: nobody does)."""
+def tap(
+    card,
+    parameters=None,
+    transaction=None,
+    online=None,
+    identified=None,
+    again=(),
+    online_pin=None,
+    crypto=None,
+    elapsed=(),
+):
+    """Drive the entry point. `again`: the cards presented again, in order (None: nobody does); `elapsed`: of each relay resistance exchange."""
     params = ContactlessParams(parameters or body())
     machine = entry.transact(transaction or txn(), params, crypto or PureCrypto(), UN, TornLog())
     trace = Trace()
-    cards = list(again)
+    cards, times = list(again), list(elapsed)
     try:
         request = next(machine)
         while True:
             word = request[0]
-            if word == "apdu":
+            if word in ("apdu", "timed_apdu"):
                 try:
                     answer = card.transmit(request[1])
+                    if word == "timed_apdu":
+                        answer = (answer, times.pop(0))
                 except CardRemovedError as error:
                     request = machine.throw(error)
                     continue

@@ -12,7 +12,7 @@ from tests.protocol.emv.contactless.scripted_c2 import (
     combination,
     tap,
 )  # fmt: skip
-from tests.protocol.emv.scripted import h, tlv, txn
+from tests.protocol.emv.scripted import PAN_DIGITS, body, h, sha256, tlv, txn
 from tests.support.dual import record
 
 READS = ["READ 1 1", "READ 2 1", "READ 2 2"]
@@ -228,6 +228,17 @@ def test_floor_limit_and_lists_are_told_to_the_card():
     assert s.tvr[3] == 0x80
     _, s, _ = tap(Card2(), identified={"exception": True, "online": True})
     assert s.tvr[0] == 0x10 and s.tvr[3] == 0x08
+
+
+def test_a_card_on_the_exception_file_meets_the_action_codes():
+    for denial, asked in ("0010000004", ARQC), ("1010000004", AAC):
+        entry = combination(tac_denial=h(denial))
+        card = Card2()
+        _, s, _ = tap(card, parameters=body(contactless=[entry], exceptions=[bytes(32), sha256(PAN_DIGITS)]))
+        assert s.tvr[0] == 0x10 and ("TVR B1b5", "exception-file 5A") in s.explain
+        assert card.asked[0] & 0xC0 == asked
+    _, s, _ = tap(Card2(), parameters=body(contactless=[combination()], exceptions=[bytes(32)]))
+    assert s.tvr[0] == 0
 
 
 def test_the_caller_stops_before_any_cryptogram():

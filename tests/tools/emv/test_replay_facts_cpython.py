@@ -1,0 +1,197 @@
+"""A replay names every recorded fact that it does not find again, and needs no more than the commands to know what an issuer had answered."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol import tlv
+from protocol.crypto.native import NativeCrypto
+from protocol.emv.kernel import Result, transact
+from protocol.emv.params import EmvParams
+from sim.cards.emv import build, profile
+from sim.pki import Pki, make_pki
+from sim.worlds.fleet import emv_body
+from tests.support import emv_machine
+from tools import cli
+from tools.emv import record, report
+from tools.emv.replay import Replay
+
+AMOUNT = 500_000
+TERMINAL = {
+    0x9F02: f"{AMOUNT:012d}", 0x5F2A: "0012", 0x9F1A: "0012", 0x9A: "261122", 0x9F21: "093000", 0x9C: "00", 0x9F41: "00000001",
+    0x9F37: "A1B2C3D4",
+}  # fmt: skip
+SCRIPT = tlv.encode(0x86, bytes.fromhex("00DA9F4F02AABB"))
+PROOF = tlv.encode(0x91, bytes.fromhex("1122334455667788"))
+REPLIES: list[dict[str, Any] | None] = [
+    None,
+    {"arc": "00", "data": PROOF},
+    {"arc": "00", "data": b""},
+    {"arc": "05", "data": PROOF},
+    {"arc": "51", "data": b""},
+    {"arc": "00", "data": PROOF + tlv.encode(0x71, SCRIPT) + tlv.encode(0x72, SCRIPT + SCRIPT)},
+    {"arc": "05", "data": tlv.encode(0x72, SCRIPT)},
+]
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return make_pki(tmp_path_factory.mktemp("pki"))
+
+
+def exchange(pki: Pki, name: str, pin: bytes, reply: dict[str, Any] | None) -> tuple[Result, list[tuple[bytes, bytes]]]:
+    """A contact payment's result and the commands that passed."""
+    card, steps = build(profile(name), pki), []
+    card.power_off()
+
+    def respond(command: bytes) -> bytes:
+        answer = card.respond(command)
+        steps.append((record.masked(command), answer))
+        return answer
+
+    txn = {
+        "amount": AMOUNT,
+        "currency": 12,
+        "country": 12,
+        "date": "261122",
+        "time": "093000",
+        "type": 0,
+        "counter": 1,
+    }
+    machine = transact(txn, EmvParams(emv_body(pki)), NativeCrypto(), bytes.fromhex("A1B2C3D4"))
+    answers = {"pin": bytearray(pin), "choose": 0, "online": reply, "random": bytes(1)}
+    return emv_machine.run(machine, respond, lambda request: answers.get(request[0])), steps
+
+
+@pytest.mark.parametrize("reply", REPLIES, ids=lambda r: r["arc"] if r else "unable")
+@pytest.mark.parametrize(("name", "pin"), [("edahabia-online", b"5432"), ("cib-online", b"2345")])
+def test_a_bare_exchange_replays_as_it_went(pki: Pki, name: str, pin: bytes, reply: dict[str, Any] | None) -> None:
+    result, steps = exchange(pki, name, pin, reply)
+    terminal = {tag: bytes.fromhex(value) for tag, value in TERMINAL.items()}
+    played = Replay({"steps": steps, "terminal": terminal}, emv_body(pki))
+    again = played.run()
+    assert again is not None and played.differences == []
+    same = ("outcome", "tvr", "tsi", "cvm_results", "arc", "script_results", "cryptogram", "oda")
+    for field in same:
+        assert getattr(again, field) == getattr(result, field), field
+
+
+@pytest.fixture(scope="module")
+def recording(pki: Pki) -> dict[str, Any]:
+    """What `--trace` writes of a payment approved online."""
+    reply = {"arc": "00", "data": PROOF, "auth_code": "123456"}
+    result, steps = exchange(pki, "edahabia-online", b"5432", reply)
+
+    class Paid:
+        txn = {
+            "amount": AMOUNT,
+            "currency": 12,
+            "country": 12,
+            "date": "261122",
+            "time": "093000",
+            "type": 0,
+            "counter": 1,
+        }
+        un, numbers, choices, contactless = result.un, [result.un, bytes(1)], (), False
+        online_reply = reply
+
+    Paid.steps = steps  # type: ignore[attr-defined]
+    return json.loads(json.dumps(report.trace(result, Paid)))
+
+
+def differences(pki: Pki, tmp_path: Path, data: dict[str, Any]) -> list[str]:
+    file = tmp_path / "trace.json"
+    file.write_text(json.dumps(data))
+    played = Replay(record.load(file), emv_body(pki))
+    played.run()
+    return played.differences
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tvr", "0000000000"),
+        ("tsi", "0000"),
+        ("cvm_results", "000000"),
+        ("outcome", 2),
+        ("reason", "05"),
+        ("aid", "F000005444FF"),
+        ("aid", ""),
+        ("kernel", 2),
+        ("interface", "contactless"),
+        ("detail", "x"),
+        ("explain", []),
+        ("explain", [["TVR B1b1", "floor"]]),
+    ],
+)
+def test_a_changed_fact_is_named(pki: Pki, recording: dict[str, Any], tmp_path: Path, field: str, value: Any) -> None:
+    assert differences(pki, tmp_path, recording) == []
+    (difference,) = differences(pki, tmp_path, {**recording, field: value})
+    assert difference.lower().startswith("explanation, line 1:" if field == "explain" else field)
+
+
+def test_a_changed_unpredictable_number_is_named(pki: Pki, recording: dict[str, Any], tmp_path: Path) -> None:
+    other = {**recording, "terminal": {**recording["terminal"], "9F37": "00000001"}}
+    assert differences(pki, tmp_path, other) == ["terminal 9F37 A1B2C3D4, recorded 00000001"]
+
+
+def test_a_line_changed_added_or_left_out_is_named_with_its_number(
+    pki: Pki, recording: dict[str, Any], tmp_path: Path
+) -> None:
+    lines = recording["explain"]
+    for at in range(len(lines)):
+        changed = [*lines[:at], [lines[at][0], "x"], *lines[at + 1 :]]
+        for said in (changed, lines[:at], [*lines[:at], *lines[at + 1 :]]):
+            (difference,) = differences(pki, tmp_path, {**recording, "explain": said})
+            assert difference.startswith(f"explanation, line {at + 1}: {lines[at][0]}")
+    (difference,) = differences(pki, tmp_path, {**recording, "explain": [*lines, ["TVR B1b1", "x"]]})
+    assert difference == f"explanation, line {len(lines) + 1}: nothing more, recorded TVR B1b1 x"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("reason", "\ud800"),
+        ("detail", "\n"),
+        ("aid", "zz"),
+        ("aid", 5),
+        ("interface", "air"),
+        ("kernel", "2"),
+        ("kernel", None),
+        ("explain", [["TVR B1b1", "\ud800"]]),
+        ("explain", [["TVR B1b1"]]),
+        ("online", {"arc": "\ud800", "data": ""}),
+        ("online", {"arc": "00", "auth_code": "\ud800"}),
+        ("online", {"arc": "00", "auth_code": 5}),
+        ("online", {"data": ""}),
+    ],
+)
+def test_what_no_trace_says_is_refused(
+    recording: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], field: str, value: Any
+) -> None:
+    file = tmp_path / "trace.json"
+    file.write_text(json.dumps({**recording, field: value}))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["emv", "replay", str(file)])
+    words = capsys.readouterr().err
+    assert ended.value.code == 2 and "CFG-094" in words and field in words
+
+
+@pytest.mark.parametrize("value", ["\ud800", "00\nTVR 0000000000", "zz", "00", "00" * 6, 5, None])
+@pytest.mark.parametrize("field", ["tvr", "tsi"])
+def test_explain_takes_registers_in_hexadecimal_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], field: str, value: Any
+) -> None:
+    file = tmp_path / "trace.json"
+    file.write_text(json.dumps({"explain": [["OUTCOME", "Z1"]], field: value}))
+    for words in ([], ["--json"]):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(["emv", "explain", str(file), *words])
+        said = capsys.readouterr()
+        assert ended.value.code == 2 and "CFG-094" in said.err and field in said.err and not said.out
+    file.write_text(json.dumps({"explain": [["OUTCOME", "Z1"]], "tvr": "00000000aB", "tsi": ""}))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["emv", "explain", str(file)])
+    assert ended.value.code == 0 and "TVR 00000000AB TSI" in capsys.readouterr().out
