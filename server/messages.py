@@ -199,7 +199,7 @@ def _attachments(p: dict[int, Any], key: int, high: int) -> Blobs:
         _need(len(shared[0]) + len(shared[2]) <= high, "what attachments share")
         found = {index: wire.unframe(shared, blob) for index, blob in found.items()}
     for index, blob in found.items():
-        _need(_is_uint(index) and index < MAX_RECORDS and 1 <= len(blob) <= high, "attachment")
+        _need(_is_uint(index) and index < MAX_RECORDS and blob != b"", "attachment")
     return found
 
 
@@ -337,6 +337,10 @@ class _Reading:
             sealed, notice = None, codes.SEALED_DIFFERS
         if private is not None and digests[r.PRIVATE] != item.get(r.PRIVATE):
             private, notice = None, codes.SEALED_DIFFERS
+        if sealed is not None and len(sealed) > MAX_SEALED:
+            sealed, notice = None, codes.SEALED_TOO_LARGE
+        if private is not None and len(private) > MAX_PRIVATE:
+            private, notice = None, codes.SEALED_TOO_LARGE
         self.beside[seq] = (notice, sealed, private)
 
 
@@ -376,7 +380,7 @@ def _close(device: Device, p: dict[int, Any]) -> Close:
 def _authorise(device: Device, p: dict[int, Any]) -> Authorise:
     _need(_is_uint(p.get(s.INTENT)) and p[s.INTENT] != 0, "intent")
     _need(schema.FIELDS[r.AMOUNT](p.get(s.AMOUNT)), "amount")
-    _need(_is_uint(p.get(s.UTC), 1 << 40), "time")
+    _need(schema.FIELDS[r.UTC](p.get(s.UTC)), "time")
     data = p.get(s.CARD_DATA)
     _need(isinstance(data, bytes) and 1 <= len(data) <= MAX_SEALED, "card data")
     return Authorise(device, p[s.NONCE], p[s.EPOCH], p[s.INTENT], p[s.AMOUNT], p[s.UTC], p[s.CARD_DATA])

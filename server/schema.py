@@ -13,10 +13,10 @@ from protocol import records as r
 
 U32 = 0xFFFFFFFF
 MAX_TOTAL = 10**15  # centimes; also records
-MAX_UTC = 1 << 40
+MAX_UTC = 253_402_300_799  # the last second of the year 9999
 FAR = 1 << 40  # no step of time or counter is as long
 BODY = 20  # body keys begin here, see `protocol.records`
-MAX_AMOUNT = 10**12  # centimes; ten thousand million dinars is no fine
+MAX_AMOUNT = 10**12 - 1  # centimes: the twelve digits of an ISO 8583 amount
 Check = Callable[[Any], bool]
 
 
@@ -44,6 +44,11 @@ def _bytes(low: int, high: int = 0) -> Check:
 
 def _codes(v: Any) -> bool:
     return isinstance(v, list) and len(v) <= 32 and all(isinstance(code, str) and len(code) <= 16 for code in v)
+
+
+def _auth_code(v: Any) -> bool:
+    """An issuer's approval code: ISO 8583 field 38 holds printable ASCII."""
+    return isinstance(v, str) and len(v) <= 8 and v.isascii() and (v.isprintable() or not v)
 
 
 def _token(v: Any) -> bool:
@@ -98,7 +103,7 @@ FIELDS: dict[int, Check] = {
     r.CID: _uint(0, 255),
     r.CRYPTOGRAM: _bytes(8),
     r.ATC: _uint(0, 65535),
-    r.AUTH_CODE: _text(8),
+    r.AUTH_CODE: _auth_code,
     r.SEALED: _bytes(32),
     r.TOKEN: _bytes(8),
     r.DISPOSITION: _uint(1, 3),
@@ -258,8 +263,6 @@ def restorable(wire: Any) -> bool:
     for value in (wire.get(r.UTC, 0), wire.get(r.COUNTER, 0)):
         if type(value) is not int or not -FAR < value < FAR:
             return False
-    if kind in (r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT):
-        return (
-            r.AMOUNT in wire and FIELDS[r.AMOUNT](amount) and r.OUTCOME in wire and FIELDS[r.OUTCOME](wire[r.OUTCOME])
-        )
+    if kind in (r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT):  # what is too much is a bad record, and no bad batch
+        return type(wire.get(r.OUTCOME)) is int and type(wire.get(r.AMOUNT)) is int and 0 <= amount <= MAX_TOTAL
     return True

@@ -124,7 +124,16 @@ def _chip_data(request: Request) -> bytes:
 
 
 def encode(request: Request, now: int) -> bytes:
-    """The message of a request; `now` is the time of transmission."""
+    """The message of a request; `now` is the time of transmission. AcquirerError SRV-053, unsent, if it cannot be written."""
+    try:
+        return _encoded(request, now)
+    except (iso8583.EncodeError, ValueError, OverflowError, OSError) as error:
+        unsendable = codes.AcquirerError("the request cannot be written as ISO 8583", codes.UNSENDABLE)
+        unsendable.unsent = True
+        raise unsendable from error
+
+
+def _encoded(request: Request, now: int) -> bytes:
     mti = _FIRST[request.step]
     used, sent = datetime.fromtimestamp(request.utc, UTC), datetime.fromtimestamp(now, UTC)
     fields: dict[str, str] = {

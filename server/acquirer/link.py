@@ -24,11 +24,13 @@ class AcquirerLink:
     async def exchange(self, request: Request, now: int) -> Answer:
         """Send `request` and wait for its answer.
 
-        AcquirerError SRV-050 without one (it may have been received), SRV-051 for nonsense.
+        AcquirerError SRV-050 without one (it may have been received), SRV-051 for nonsense, SRV-053 for a request that cannot be
+        written: nothing was sent.
         """
+        message = encode(request, now)
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._exchange(request, now)
+                return await self._exchange(request, message)
         except (OSError, EOFError, TimeoutError) as error:
             unsent = self._writer is None
             await self.close()
@@ -39,10 +41,9 @@ class AcquirerLink:
             await self.close()
             raise
 
-    async def _exchange(self, request: Request, now: int) -> Answer:
+    async def _exchange(self, request: Request, message: bytes) -> Answer:
         if self._writer is None or self._reader is None:
             self._reader, self._writer = await asyncio.open_connection(*self._address)
-        message = encode(request, now)
         self._writer.write(len(message).to_bytes(2, "big") + message)
         await self._writer.drain()
         while True:

@@ -108,6 +108,17 @@ def postpone(connection: Connection, request: Request, now: int) -> None:
         connection.execute(update(t.outbox).where(where).values(next_at=now + wait))
 
 
+def unsendable(connection: Connection, request: Request, now: int) -> None:
+    """A request that cannot be written was never sent and never will be: the row is FAILED, and a person must look."""
+    where = and_(_where(t.outbox, request.identity, request.step), t.outbox.c.state == t.STATE_DOUBTFUL)
+    done = connection.execute(update(t.outbox).where(where).values(state=t.STATE_FAILED, answered=now))
+    if done.rowcount:
+        what = f"step {request.step} of payment {request.identity[2]}: the request cannot be written"
+        audit.alarm(connection, request.identity[0], codes.UNSENDABLE, what, now)
+        if request.step == t.STEP_REVERSE:
+            voids.end(connection, request.identity, r.VOID_REFUSED, codes.UNSENDABLE, now)
+
+
 def settle(connection: Connection, answer: Answer, now: int) -> bool:
     """Take note of an answer. False if the row was settled before (a late or repeated answer changes nothing)."""
     where = _where(t.outbox, answer.identity, answer.step)

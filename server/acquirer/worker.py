@@ -42,14 +42,27 @@ class Worker:
         requests: list[Request] = await self._write(lambda connection: outbox.claim(connection, self._clock()))
         for request in requests:
             try:
-                answer = await self._link.exchange(request, self._clock())
-            except codes.AcquirerError as error:
-                _log.warning("payment stays doubtful: %s", error)
+                settled += await self._ask(request)
+            except (SQLAlchemyError, codes.RefusedError):
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one request must not stop the others
+                _log.error("a request failed: %s", type(error).__name__)
                 await self._write(lambda connection, asked=request: outbox.postpone(connection, asked, self._clock()))
-                continue
-            if await self._write(lambda connection, said=answer: outbox.settle(connection, said, self._clock())):
-                settled += 1
         return settled
+
+    async def _ask(self, request: Request) -> bool:
+        """Ask about one payment; whether that settled it."""
+        try:
+            answer = await self._link.exchange(request, self._clock())
+        except codes.AcquirerError as error:
+            if error.code == codes.UNSENDABLE:
+                _log.error("%s a request cannot be written", error.code)
+                await self._write(lambda connection: outbox.unsendable(connection, request, self._clock()))
+                return True
+            _log.warning("payment stays doubtful: %s", error)
+            await self._write(lambda connection: outbox.postpone(connection, request, self._clock()))
+            return False
+        return await self._write(lambda connection: outbox.settle(connection, answer, self._clock()))
 
     async def run(self) -> None:
         """Work until cancelled."""

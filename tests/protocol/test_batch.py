@@ -131,6 +131,12 @@ def test_a_report_of_another_number_and_a_case_of_another_sort():
     _told(_chain([(r.NOTICE, body, {}) for body in bodies]))
 
 
+def test_a_case_that_the_base_has_not_lets_no_report_follow():
+    """The report's number is told before the case is heard."""
+    bodies = [{r.PV: "x", r.OUTCOME: 3, r.AMOUNT: 5}, {r.CASE: 7, r.PV: "000001-00007", r.OUTCOME: 3, r.AMOUNT: 5}]
+    _told(_chain([(r.AUTHORISATION_RESULT, body, {}) for body in bodies]))
+
+
 def test_true_is_not_one():
     bodies = [{r.POINTS: 1}, {r.POINTS: True}, {r.POINTS: 1}, {r.POINTS: False}, {r.POINTS: 0}, {r.POINTS: None}]
     _told(_chain([(r.NOTICE, body, {}) for body in bodies]))

@@ -219,7 +219,7 @@ def test_an_oversized_message_is_refused(centre: Centre, handheld: Handheld) -> 
     "change",
     [
         {"records": []}, {"records": [{11: 3}]}, {"records": ["x"]}, {"records": None}, {"first_seq": 0}, {"prev_hash": b"short"},
-        {"signatures": {5: bytes(64)}}, {"signatures": {0: bytes(63)}}, {"sealed": {0: bytes(1000)}}, {"cum_total": -1},
+        {"signatures": {5: bytes(64)}}, {"signatures": {0: bytes(63)}}, {"sealed": {0: b""}}, {"cum_total": -1},
         {"nonce": b"x"}, {"epoch": "1"}, {"records": [{1: 1, 6: 1, 9: 5, 10: 1, 11: 9, 12: 0, 13: "U"}]},
         {"records": [{1: 1, 6: 1, 9: 5, 10: 1, 11: 9, 12: 0, 13: "U", 24: "much", 29: 1}]},
         {"records": [{1: 1, 4: 9, 6: 1, 9: 5, 10: 1, 11: 3, 12: 0, 13: "U"}]},
