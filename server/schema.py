@@ -61,10 +61,7 @@ def _totals(v: Any) -> bool:
         isinstance(v, dict)
         and len(v) <= 8
         and all(
-            isinstance(key, int)
-            and isinstance(pair, list)
-            and len(pair) == 2
-            and all(_uint(0, 10**15)(n) for n in pair)
+            _uint()(key) and isinstance(pair, list) and len(pair) == 2 and all(_uint(0, 10**15)(n) for n in pair)
             for key, pair in v.items()
         )
     )

@@ -235,7 +235,7 @@ def text(value: str) -> bytes:
 
 
 def encode(value: Any) -> bytes:
-    """Deterministic CBOR of what the server says: keys all unsigned, or all text; the same bytes as `protocol.cbor.encode` (a test compares them)."""
+    """Deterministic CBOR of what the server says and of what it was told: the same bytes as `protocol.cbor.encode` (a test compares them)."""
     kind = type(value)
     if kind is int:
         return uint(value) if value >= 0 else head(1, -1 - value)
@@ -246,7 +246,9 @@ def encode(value: Any) -> bytes:
     if kind is list:
         return head(4, len(value)) + b"".join([encode(item) for item in value])
     if kind is dict:
-        keys = sorted(value, key=encode) if any(type(key) is str for key in value) else sorted(value)  # by their bytes
+        keys = (
+            sorted(value) if all(type(key) is int and key >= 0 for key in value) else sorted(value, key=encode)
+        )  # by their bytes
         return head(5, len(value)) + b"".join([encode(key) + encode(value[key]) for key in keys])
     if kind is bool:
         return b"\xf5" if value else b"\xf4"

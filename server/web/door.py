@@ -52,11 +52,11 @@ class Exchange:
         if self.response_complete:
             return
         self.response_complete = True
-        if self.disconnected:
+        transport = self._protocol.transport
+        if self.disconnected or transport.is_closing():  # the latter alone for one before the last of a connection
             return
         end = b"\r\n" if self.keep_alive else b"connection: close\r\n\r\n"
         head = b"%bcontent-type: %b\r\ncontent-length: %d\r\n%b%b" % (_STATUS[status], kind, len(body), more, end)
-        transport = self._protocol.transport
         transport.write(head + body)
         if not self.keep_alive:
             transport.close()
@@ -84,11 +84,11 @@ class Door:
 
         def told(reply: Reply | None, code: str | None) -> None:
             self._limit.leave()
-            if reply is None:
-                exchange.say(503, code or codes.NOT_WRITTEN)
-                return
             try:
-                exchange.respond(200, sync.CBOR, self._seal(reply))
+                if reply is None:
+                    exchange.say(503, code or codes.NOT_WRITTEN)
+                else:
+                    exchange.respond(200, sync.CBOR, self._seal(reply))
             except Exception:  # noqa: BLE001 - as uvicorn does: one request's failure is its own
                 _log.exception("a reply was not sent")
                 exchange.say(500, codes.NOT_WRITTEN)

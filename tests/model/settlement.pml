@@ -211,7 +211,7 @@ active proctype server() {
                    if
                    /* a second branch: kept, not posted, alarm @ server/ingest/forks.py:keep */
                    :: br == 1 && i <= s_seq && i > kept -> forked = true
-                   /* new: raw record, posting, request in one transaction @ server/ingest/flush.py:flush */
+                   /* new: raw record, posting, request in one transaction @ server/ingest/flush.py:write */
                    :: i > s_seq -> posted[i]++; s_seq = i
 #ifdef NO_DEDUP
                    :: br == 0 && i <= s_seq -> posted[i]++

@@ -235,3 +235,31 @@ def test_a_front_that_is_told_to_end_answers_what_is_in_hand(front: Front) -> No
         status, headers, _ = response(stream)
         assert (status, headers.get("connection")) == (200, "close")
         assert response(stream)[0] == 0
+
+
+@pytest.mark.parametrize("told", [(None, codes.NOT_WRITTEN), ((s.TYPE_REFUSED, REPLY), None)], ids=["later", "reply"])
+def test_a_request_before_the_last_of_a_connection_that_ended_troubles_nobody(front: Front, told: Any) -> None:
+    """The second request is read, the garbage behind it ends the connection, and only then the first is answered."""
+    front.desk.at_once = False
+    with front.connect() as sock:
+        sock.sendall(request() * 2 + b"\0garbage\r\n\r\n")
+        wait_for(lambda: front.desk.waiting)
+        assert sock.recv(999).startswith(b"HTTP/1.1 400")
+    failed: list[BaseException] = []
+
+    def tell(first: Told) -> None:
+        try:
+            first(told[0] and (told[0][0], dict(told[0][1])), told[1])
+        except BaseException as error:  # noqa: BLE001 - a front dies of it
+            failed.append(error)
+
+    waiting, front.desk.waiting = front.desk.waiting, []
+    assert front.desk.loop is not None
+    for first in waiting:
+        front.desk.loop.call_soon_threadsafe(tell, first)
+    wait_for(lambda: front.in_hand() == 0)
+    assert failed == []
+    front.desk.at_once = True
+    with front.connect() as sock, sock.makefile("rb") as stream:
+        sock.sendall(request())
+        assert response(stream)[0] == 200

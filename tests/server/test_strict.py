@@ -211,6 +211,9 @@ def test_replies_are_encoded_as_the_strict_encoder_does() -> None:
         63: [], 82: None, 300: {3: [1, -1], 1: [0, -(2**33)]},
     }  # fmt: skip
     assert strict.encode(value) == cbor.encode(value) == dumps(value)
+    for keys in ((-1, 1), (0, -1, 30, -300), ("a", -1, 5), (-1, "b", 300)):
+        odd = dict.fromkeys(keys, 0)
+        assert strict.encode(odd) == cbor.encode(odd)  # by their bytes; cbor2 has the shorter ones first
     with pytest.raises(TypeError):
         strict.encode({1: 1.5})
 

@@ -123,6 +123,19 @@ def test_kinds_of_sets_by_number(centre: Centre, handheld: Handheld) -> None:
         assert centre.refused(handheld.hello(form=form)) == codes.MALFORMED
 
 
+@pytest.mark.parametrize("totals", [{-1: [0, 0], 1: [0, 0]}, {-3: [0, 0], 2: [1, 5], -1: [0, 0]}])
+def test_keys_below_zero_stand_where_the_terminal_has_them(centre: Centre, handheld: Handheld, totals: Any) -> None:
+    """No terminal writes them; whatever one writes is kept byte by byte, and is no trouble when it comes again."""
+    handheld.write(r.LOGIN)
+    seq = handheld.write(r.SHIFT_CLOSED, shift=1, totals=totals, private=hashlib.sha256(b"beside").digest())
+    handheld.pay(r.OUTCOME_APPROVED)
+    handheld.attached[s.PRIVATE][seq] = b"beside"
+    _welcome(centre, handheld)
+    assert [seq, codes.BAD_RECORD] in centre.send(handheld)[s.REJECTED]
+    assert _kept(centre) == [dumps(record) for record in handheld.records]
+    assert centre.send(handheld)[s.DUPLICATES] == 5 and centre.ledger() and centre.books()["receivable:CIB TEST"] == A
+
+
 def test_what_is_told_in_few_bytes_has_a_limit(centre: Centre, handheld: Handheld) -> None:
     """One long record, and hundreds that are told to be like it."""
     handheld.write(r.HEALTH_EVENT, health="x" * 20_000)

@@ -103,3 +103,21 @@ async def test_room_is_kept_to():
         beside = [len(blob) for key in (m.SEALED, m.PRIVATE) for blob in told.attached(payload, key).values()]
         assert count >= 1 and (count == 1 or len(payload[m.RECORDS]) + sum(beside) <= room)
     assert count == 28
+
+
+async def test_a_signature_that_is_lost_is_told_by_place():
+    """In a row the signatures after it would be taken for those of other payments."""
+    server = _Server()
+    t = await _backlog(server, 3)
+    plain = t.journal.entries
+
+    def entries(first):
+        for one, data, signature in plain(first):
+            yield one, data, None if one[r.SEQ] == 5 else signature
+
+    t.journal.entries = entries
+    payload, count = batches.fill(t.journal, 1, 6144)
+    assert count == 21 and sorted(payload[m.SIGNATURES]) == [11, 18]
+    t.journal.entries = plain
+    payload, _ = batches.fill(t.journal, 1, 6144)
+    assert len(payload[m.SIGNATURES]) == 3 * 64
