@@ -99,10 +99,25 @@ def test_a_signer_for_other_documents_is_told(names: "tuple[bytes, ...]", findin
     assert summary(chip_signed_by(signer(lambda body: body, types(*names)))) == (DATA, findings, [])
 
 
+USAGE = b"\x55\x1d\x0f\x01\x01\xff\x04\x04\x03\x02"
+USES = {"lists": b"\x01\x02", "certificates": b"\x02\x04", "encryption": b"\x05\x20", "commitment": b"\x06\x40"}
+
+
+def used_for(use: str) -> Any:
+    """A signer whose key usage names one use alone, which is no signing of documents."""
+    return signer(lambda body: swapped(body, USAGE + b"\x07\x80", USAGE + USES[use]))
+
+
+@meets("LB-18")
+@pytest.mark.parametrize("use", USES)
+def test_a_key_that_is_for_other_uses_signs_no_licence(use: str) -> None:
+    assert summary(chip_signed_by(used_for(use))) == (UNKNOWN, ["LIC-233"], [])
+
+
 @meets("LX-03", "LB-22", "LB-23")
 def test_odd_certificates_are_judged_the_same_on_the_device(tmp_path: Path) -> None:
     made = [signer(change) for change in (*TOLERATED.values(), *MALFORMED.values())]
-    made.append(signer(lambda body: body, types(b"P")))
+    made += [signer(lambda body: body, types(b"P")), used_for("lists")]
     given = {"person": "amina"}
     compare([(given, (1,), False, 0, chip_signed_by(by)) for by in made], tmp_path)
 

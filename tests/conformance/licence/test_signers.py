@@ -132,7 +132,7 @@ def test_a_signer_named_by_its_key_is_found_behind_others() -> None:
 
 
 @meets("LB-18")
-@pytest.mark.parametrize("signer", ["list-signer", "list-signer-uncritical", "server", "authority-itself"])
+@pytest.mark.parametrize("signer", ["list-signer", "list-signer-uncritical", "server", "authority-itself", "no-usage"])
 def test_signers_that_are_not_for_documents_do_not_count(signer: str) -> None:
     got = bench.read({**profile("amina"), "signer": signer}).done
     assert (got.verdict, got.findings, got.altered_groups) == (UNKNOWN, ["LIC-233"], [])
