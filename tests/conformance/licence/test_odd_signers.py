@@ -136,3 +136,29 @@ def test_an_anchor_vouches_only_for_a_signer_that_names_its_key() -> None:
 @meets("LB-05", "LX-03")
 def test_a_signer_that_names_another_key_has_no_issuer_on_the_device_either(tmp_path: Path) -> None:
     compare([({**bench.profile("amina"), "portrait_bytes": 300}, (1, 11), False, 0, of_another_key())], tmp_path)
+
+
+@meets("LB-03")
+def test_a_licence_signed_outside_its_signers_validity_is_told() -> None:
+    for late in (b"\x17\x0d230101000000Z", b"\x17\x0d220311000000Z"):
+        by = signer(lambda body, late=late: swapped(body, b"\x17\x0d180101000000Z", late))
+        assert summary(chip_signed_by(by)) == (DATA, ["LIC-221"], [])
+    by = signer(lambda body: swapped(body, b"\x17\x0d180101000000Z", b"\x17\x0d220310000000Z"))
+    assert summary(chip_signed_by(by)) == (DATA, [], []), "on its first day"
+
+
+@meets("LB-14")
+@pytest.mark.parametrize("doubled", ["content_type", "message_digest", "signing_time"])
+def test_a_signed_attribute_that_is_there_twice_is_malformed_whatever_signs_it(doubled: str) -> None:
+    by = signer(lambda body: body)
+
+    def reopen(made: bytes) -> bytes:
+        ((_, body),) = read(made)
+        data = cms.ContentInfo.load(body)["content"]
+        info = data["signer_infos"][0]
+        rows = [row for row in info["signed_attrs"] for _ in range(2 if row["type"].native == doubled else 1)]
+        attributes = cms.CMSAttributes([cms.CMSAttribute.load(row.dump()) for row in rows])
+        info["signed_attrs"], info["signature"] = attributes, by.sign(attributes.dump(), "sha256")
+        return tlv(0x77, cms.ContentInfo({"content_type": "signed_data", "content": data}).dump())
+
+    assert summary(chip_signed_by(by, reopen)) == (records.VERDICT_ALTERED, ["LIC-231"], [0])
