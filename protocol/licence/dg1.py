@@ -6,7 +6,8 @@ EU adds birthplace and nationality. BCD dates come as yyyyMMdd or ddMMyyyy: no d
 months.
 
 What can be read is read: a field that cannot is "" and named in `unread`, which is there only then. A category whose date cannot be
-read is left out, since without a date it would be valid for ever.
+read is left out, since without a date it would be valid for ever; `left_out`, there only then, names it, so that a row of restrictions
+beside it does not grant it either.
 """
 
 from typing import TYPE_CHECKING
@@ -45,13 +46,14 @@ def parse(content: "Bytes") -> dict:
     found = None
     unread: "list[str]" = []
     categories: "list[dict]" = []
+    left_out: "list[str]" = []
     for tag, value in rows:
         if tag == _NAMES and found is None:
             found = _compact(value)
         elif tag == _EU_FIELDS and found is None:
             found = _eu(value, unread)
         elif tag == _CATEGORIES:
-            categories = _categories(value, unread)
+            categories, left_out = _categories(value, unread)
     if found is None:
         raise _wrong("holds no personal data in a known layout")
     for key in _DATES:
@@ -61,6 +63,8 @@ def parse(content: "Bytes") -> dict:
             found[key] = ""
             unread.append(key)
     found["categories"] = categories
+    if left_out:
+        found["left_out"] = left_out
     if unread:
         found["unread"] = unread
     return found
@@ -113,23 +117,27 @@ def _eu(value: "Bytes", unread: "list[str]") -> dict:
     return found
 
 
-def _categories(value: "Bytes", unread: "list[str]") -> "list[dict]":
-    """The rows 87 under 7F63 that can be read; if they are not all, or not as many as its 02 says, "categories" is unread."""
-    count, seen, found = -1, 0, []
+def _categories(value: "Bytes", unread: "list[str]") -> "tuple[list[dict], list[str]]":
+    """The rows 87 under 7F63 that can be read, and the categories of the others; if there are any, or not as many as its 02 says,
+    "categories" is unread."""
+    count, seen, found, left_out = -1, 0, [], []
     try:
         for tag, piece in groups.objects(value, NAME):
             if tag == 0x02 and len(piece) == 1:
                 count = piece[0]
-            elif tag == 0x87 and seen < MAX_CATEGORIES:
+            elif tag == 0x87:
                 seen += 1
-                row = _category(bytes(piece).split(b";"))
+                parts = bytes(piece).split(b";")
+                row = _category(parts) if seen <= MAX_CATEGORIES else None
                 if row is not None:
                     found.append(row)
+                elif parts[0]:
+                    left_out.append(_key(groups.text(parts[0])))
     except GroupError:
         pass  # nothing of it can be read: the number does not agree
     if count != seen or len(found) != seen:
         unread.append("categories")
-    return found
+    return found, left_out
 
 
 def _category(parts: "list[bytes]") -> "dict | None":
@@ -166,12 +174,17 @@ def date_text(raw: "Bytes") -> str:
     raise _wrong("a date is none")
 
 
+def _key(category: str) -> str:
+    return category.replace(" ", "").upper()
+
+
 def category_valid(fields: dict, category: str, today: str) -> bool:
     """Whether a parsed DG1 grants `category` (letters and case as printed, blanks ignored) on `today` (YYYYMMDD)."""
-    wanted = category.replace(" ", "").upper()
-    rows = [row for row in fields["categories"] if row["category"].replace(" ", "").upper() == wanted]
+    wanted = _key(category)
+    rows = [row for row in fields["categories"] if _key(row["category"]) == wanted]
     dated = [row for row in rows if row["issue"] or row["expiry"]]
     for row in dated:
         if (not row["issue"] or row["issue"] <= today) and (not row["expiry"] or today <= row["expiry"]):
             return True
-    return bool(rows) and not dated  # beside rows with dates, one without is a restriction and grants nothing
+    # beside rows with dates, readable or not, one without is a restriction and grants nothing
+    return bool(rows) and not dated and wanted not in fields.get("left_out", ())

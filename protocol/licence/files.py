@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 SMALLER = (2048, 1024, 512, 240, 231, 223, 192, 128, 64, 16)  # 231 and 223: an answer of 256 bytes with 3DES, with AES
 OTHER_WAY = (0x6985, 0x6986, 0x6981, 0x6A86, 0x6D00, 0x6B00)
 SHORT_STEPS = (240, 231, 223, 128, 64, 16)  # where each costs a channel
-END_REACHED = (0x6B00, 0x6282, 0x9000)
+END_REACHED = (0x6B00, 0x6282)
 BY_SHORT_ID, BY_SELECT = 0, 1
 NEEDED = (profile.SOD, 1)  # without which there is nothing to judge
 KEYS = (profile.AA_GROUP, profile.CA_GROUP)  # whose refusal accuses the chip
@@ -74,6 +74,7 @@ class FileRead:
         self._most = most
         self._picture = picture
         self.head = b""
+        self._early = b""  # what came of a file whose length cannot be told yet
         self.sha256 = b""
         self.digest = b""
         self.algorithm = algorithm
@@ -98,8 +99,13 @@ class FileRead:
         self._parts = None
 
     def take(self, data: bytes) -> None:
-        """The next bytes of the file; the first piece must hold the file's tag and length."""
+        """The next bytes of the file; those before its tag and length are whole wait for the rest."""
         if not self.total:
+            data = self._early + data
+            self.done = 0
+            if not length_told(data, self.tag):
+                self._early, self.done = data, len(data)
+                return
             self._begin(data)
         if self.done + len(data) > self.total:
             data = data[: self.total - self.done]
@@ -125,6 +131,14 @@ class FileRead:
         self.head = data[: 4 if data[1] < 0x83 else 6]
         if self.keep:
             self._parts = bytearray(self.total)
+
+
+def length_told(head: bytes, tag: int) -> bool:
+    """Whether the first bytes of a file are enough for `file_length` to find its length, or its fault."""
+    if len(head) < 2:
+        return head[:1] not in (b"", bytes((tag,)))
+    count = head[1] & 0x7F if head[1] >= 0x80 else 0
+    return head[0] != tag or count > 4 or len(head) >= 2 + count
 
 
 def file_length(head: bytes, tag: int) -> int:
@@ -188,6 +202,8 @@ class _Reader:
         self.losses = 0  # channels that ended during this file
         self.asked, self.stood = 0, 0  # how often in vain, at which place
         self.again = False  # whether a needed file is asked for again
+        self.shrunk = -1  # where a smaller size was tried because of a channel that ended
+        self.empty_at = -1  # where the chip said 9000 and gave nothing
 
     def lost(self, why: object) -> None:
         """The channel ended: no file is selected any more. `why` is the status that ended it, if the chip, or the reader between, said one.
@@ -205,6 +221,7 @@ class _Reader:
             self.chip.chunk = SHORT_STEPS[0]
         elif (why == 0x6700 or why >> 8 == 0x6C) and SHORT_STEPS[-1] < self.want < 256:
             self.chip.chunk = [size for size in SHORT_STEPS if size < self.want][0]
+            self.shrunk = self.state.done
         else:
             self.asked += 1
             if self.asked >= self.patience(why):
@@ -215,8 +232,12 @@ class _Reader:
         state = self.state
         if why in CHANNEL_LOST:  # no word about the file, but a clone must not go free by it either
             return MAX_REBUILDS + 2 if state.file in NEEDED or (state.done and state.file in KEYS) else 3
-        if self.want and (why == 0x6700 or why >> 8 == 0x6C):
-            return 1  # all sizes were tried
+        if (
+            self.want
+            and (why == 0x6700 or why >> 8 == 0x6C)
+            and (state.file not in NEEDED or self.shrunk == state.done)
+        ):
+            return 1 if self.shrunk == state.done else 2  # all sizes were tried, or there was no smaller one to try
         if state.file in NEEDED:
             return 3
         return 1 if why in SAYS_NO and not (state.done or state.file in KEYS or self.chip.awaited) else 2
@@ -306,8 +327,10 @@ class _Reader:
             state.absent = True
         elif status == 0x6982 and not state.done:
             state.denied = status
-        elif state.done and status in END_REACHED:
+        elif state.total and status in END_REACHED:
             raise ReadError("the file ends before its announced length", "LIC-032", detail=profile.name_of(state.file))
+        elif want and state.done and status == 0x9000 and self.empty_at != state.done:
+            self.empty_at = state.done  # a fault of the reading: asked for once more, then it is a refusal
         elif status in OTHER_WAY and not self.tried_both:
             self.tried_both, self.first = True, status
             self.way = BY_SELECT if self.way == BY_SHORT_ID else BY_SHORT_ID

@@ -11,6 +11,7 @@ from protocol.errors import LicenceError, MrzError
 
 LICENCES = "D"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+MAX_CAN = 16  # the longest licence number of an EU state
 NUMBER, BIRTH, EXPIRY, COMPOSITE = "number", "birth", "expiry", "composite"
 
 
@@ -104,11 +105,24 @@ def from_fields(number: str, number_check: str, birth: str, birth_check: str, ex
     return _build("keyed", "", number, number_check, birth, birth_check, expiry, expiry_check)
 
 
+def _trimmed(text: str) -> str:
+    """`text` without what scanners put around it: blanks, tabs, STX and ETX, a byte order mark, empty lines."""
+    if text[:1] == "\ufeff":
+        text = text[1:]
+    return text.strip(" \t\r\n\x02\x03")
+
+
 def from_can(text: str) -> Mrz:
     """A card access number (digits printed on the card, or an EU licence's document number) in place of an MRZ: PACE only."""
-    text = text.replace(" ", "").upper()
-    if not 6 <= len(text) <= 30:
+    text = _trimmed(text).replace(" ", "").upper()
+    if len(text) < 6:
         raise _wrong(NUMBER, "needs six characters or more")
+    if len(text) > MAX_CAN:
+        raise _wrong(NUMBER, "has more than sixteen characters")
+    return _access_number(text)
+
+
+def _access_number(text: str) -> Mrz:
     for char in text:
         if char not in _ALPHABET:
             raise _wrong(NUMBER, "holds a character that no access number has")
@@ -180,15 +194,16 @@ def other_password(mrz: Mrz, error: LicenceError) -> "Mrz | None":
     """
     if error.code != "LIC-023" or error.detail != 0x6A88 or mrz.kind != "EU" or len(mrz.number) < 6:
         return None
-    return from_can(mrz.number)
+    return _access_number(mrz.number)
 
 
 def parse(text: str, kinds: str = LICENCES) -> Mrz:
-    """The MRZ in `text`: lines separated by line ends, or run together (90, 72 or 30 characters).
+    """The MRZ in `text`: lines separated by line ends, or run together (90, 72 or 30 characters); what scanners put around it
+    is trimmed.
 
     `kinds`: first letters of the documents wanted, "" for any; MrzError LIC-011 for another one of three or two lines.
     """
-    lines = [line for line in text.replace("\r", "\n").split("\n") if line.strip()]
+    lines = [line.strip() for line in _trimmed(text).replace("\r", "\n").split("\n") if line.strip()]
     if len(lines) == 1:
         joined = lines[0].replace(" ", "")
         if len(joined) == 90:

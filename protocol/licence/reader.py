@@ -178,6 +178,23 @@ class _Reading:
         others = [group for group in wanted if group != self.picture]
         return others + [self.picture] if self.portrait or len(others) != len(wanted) else others
 
+    def same_chip(self, sha256: bytes) -> None:
+        """After an interruption: what was read before is gone on with only beside the same whole SOD (ReadError LIC-033 if there was
+        another). Where none could be read before nor now, nothing says whose the files are: they are read anew."""
+        resume = self.resume
+        if sha256 and sha256 == resume.sod_sha256:
+            return
+        if resume.sod_sha256 or (sha256 and resume.reads):
+            resume.clear()
+            raise ReadError("another chip answers than before the interruption", "LIC-033", "read this licence afresh")
+        if resume.reads:
+            if self.picture in resume.reads:
+                resume.picture = None  # it may have been fed
+            resume.reads.clear()
+            if self.archive is not None:
+                for file in [file for file in self.archive if file != profile.COM]:
+                    del self.archive[file]
+
     def common(self) -> "Generator[tuple, Any, list[int] | None]":
         """EF.COM's list of groups; None (and a finding) if it is absent or malformed."""
         try:
@@ -195,14 +212,15 @@ class _Reading:
         return None
 
     def security_object(self) -> "Generator[tuple, Any, None]":
-        """Read and parse EF.SOD; after an interruption it must be the same as before (ReadError LIC-033). One that is too large to be kept
-        here leaves everything unverified."""
+        """Read and parse EF.SOD; after an interruption it must be the same as before. One that is too large to be kept here leaves
+        everything unverified."""
         state = files.FileRead(self.crypto, profile.SOD, most=self.chip.hold)
         try:
             yield from files.read(self.chip, state)
         except ReadError as cause:
             if cause.code != BAD_LENGTH:
                 raise
+            self.same_chip(b"")
             if cause.detail == files.TOO_LARGE:
                 self.judged.note("LIC-238", profile.name_of(profile.SOD))
                 self.judged.tested = False
@@ -212,9 +230,7 @@ class _Reading:
             return
         if state.denied and self.resume.sod_sha256:
             raise ReadError("the chip does not give the file", detail=state.denied)  # it did before: gone on with later
-        if (self.resume.sod_sha256 or self.resume.reads) and self.resume.sod_sha256 != state.sha256:
-            self.resume.clear()
-            raise ReadError("another chip answers than before the interruption", "LIC-033", "read this licence afresh")
+        self.same_chip(state.sha256)
         if not state.complete:
             self.judged.note("LIC-230", state.denied or None)
             self.judged.readable = False

@@ -73,7 +73,7 @@ def import_masterlist(
         "signed": listed.signed.isoformat(), "signer": listed.signer, "anchor_sha256": listed.anchor_sha256,
         "certificates": len(rows), "countries": dict(sorted(Counter(row["country"] for _, row in rows).items())),
         "explicit_parameters": sum(row["explicit_parameters"] for _, row in rows),
-        "explicit_refused": sum(row["explicit_parameters"] and row["curve"] is None for _, row in rows),
+        "explicit_refused": sum(row["explicit_parameters"] and not row["curve_on_terminal"] for _, row in rows),
         "unusable": sum(bool(row["unusable"]) for _, row in rows),
         "country": country.upper(), "shown": [row for _, row in chosen],
     }  # fmt: skip
@@ -144,7 +144,8 @@ def _tell_list(report: dict[str, Any]) -> None:
     print(f"anchor    SHA-256 {report['anchor_sha256']}: issued the signer")
     print(f"holds     {report['certificates']} certificates of {len(report['countries'])} countries")
     print(
-        f"explicit  {report['explicit_parameters']} keys with explicit curve parameters, {report['explicit_refused']} of them equal to no known curve"
+        f"explicit  {report['explicit_parameters']} keys with explicit curve parameters, "
+        f"{report['explicit_refused']} of them on a curve that a terminal does not have"
     )
     print(f"unusable  {report['unusable']} of all certificates cannot be used on a terminal")
     if not report["country"]:

@@ -15,7 +15,7 @@ from protocol.errors import FormatError
 from protocol.licence import groups
 from protocol.licence.access import chip_authentication
 from protocol.licence.errors import GroupError, LicenceError
-from protocol.licence.files import file_length
+from protocol.licence.files import file_length, length_told
 from protocol.licence.profile import AA_GROUP, CA_GROUP, COM, SOD, SOD_TAG, name_of, tag_of
 from protocol.licence.reader import LicenceReading
 from protocol.licence.trust import passive, security_object
@@ -120,9 +120,11 @@ def _present(files: dict[int, bytes], judged: passive.Judgement) -> "list[int] |
 def _security_object(
     crypto: Crypto, files: dict[int, bytes], result: LicenceReading, judged: passive.Judgement
 ) -> "SecurityObject | None":
-    content = files.get(SOD)
-    if content is None:
-        judged.note("LIC-230")
+    content = files.get(SOD, b"")
+    if not length_told(
+        content, SOD_TAG
+    ):  # not dumped, empty, or no more than the first bytes: nothing can be concluded
+        judged.note("LIC-230", "empty" if SOD in files else None)
         judged.readable = False
         return None
     result.sod_sha256 = result.files[SOD_TAG] = crypto.sha256(content)

@@ -4,7 +4,7 @@ from typing import Any
 
 from protocol import records
 from protocol.licence.errors import LicenceError
-from protocol.licence.profile import COM, SOD, name_of
+from protocol.licence.profile import COM, SOD, SOD_TAG, name_of
 from protocol.licence.reader import LicenceReading
 from protocol.licence.trust import passive
 from tools.licence import offline, words
@@ -67,7 +67,7 @@ def _group(reading: LicenceReading, file: int, content: bytes) -> dict[str, Any]
     if file == COM:
         state = "not signed by its nature"
     elif file == SOD:
-        state = "altered" if 0 in reading.altered_groups else "read"
+        state = "altered" if 0 in reading.altered_groups else "read" if SOD_TAG in reading.files else "empty"
     elif file in reading.altered_groups:
         state = "altered"
     elif file in reading.covered:

@@ -15,9 +15,10 @@ from asn1crypto import x509 as asn1
 from cryptography.hazmat.primitives import hashes
 
 from protocol.crypto import Crypto
+from protocol.der import Der
 from protocol.errors import ConfigError, CryptoError, FormatError
 from protocol.licence.errors import LicenceError, UnsupportedError
-from protocol.licence.trust import x509
+from protocol.licence.trust import algorithms, x509
 from tools.trust import keys
 
 ABSENT = ""
@@ -96,7 +97,8 @@ def issued(authority: Any, other: Any) -> bool:
 
 
 def describe(crypto: Crypto, der: bytes) -> dict[str, Any]:
-    """JSON-able: subject, issuer, serial, validity, key, explicit parameters or not, kind, SHA-256, `unusable` ("" if usable).
+    """JSON-able: subject, issuer, serial, validity, key, explicit parameters or not, whether a terminal has the curve, kind, SHA-256,
+    `unusable` ("" if usable).
 
     A certificate of which something cannot be read (asn1crypto looks only when asked) has "" for all but its SHA-256 and `unusable`.
     """
@@ -105,6 +107,7 @@ def describe(crypto: Crypto, der: bytes) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError, AttributeError):
         empty = dict.fromkeys(("country", "subject", "issuer", "serial", "kind", "not_before", "not_after", "key"), "")
         facts = {"private_key_until": None, "bits": None, "curve": None, "explicit_parameters": False}
+        facts["curve_on_terminal"] = None
         return {**empty, **facts, "sha256": fingerprint(der), "unusable": "a name, time or key in it is malformed"}
 
 
@@ -132,6 +135,7 @@ def _described(crypto: Crypto, der: bytes) -> dict[str, Any]:
         "key": algorithm,
         "bits": key.bit_size if algorithm == "rsa" else None,
         "curve": curve,
+        "curve_on_terminal": None if explicit is None else _on_terminal(key),
         "explicit_parameters": bool(explicit),
         "sha256": fingerprint(der),
         "unusable": why_unusable(crypto, der),
@@ -144,6 +148,15 @@ def _curve(key: Any) -> "str | None":
         return keys.curve_of(key["algorithm"]["parameters"]).name
     except UnsupportedError:
         return None
+
+
+def _on_terminal(key: Any) -> bool:
+    """Whether a terminal has the curve of the key; this desk knows more of them."""
+    try:
+        algorithms.read_public_key(Der(key.dump()))
+    except (LicenceError, FormatError):
+        return False
+    return True
 
 
 def _private_key_until(certificate: Any) -> "str | None":

@@ -120,8 +120,9 @@ def _vouched(signer: Any, attributes: dict[str, Any], anchor: bytes) -> datetime
     own = certificates.country(signer.dump())
     if not own or certificates.country(anchor) != own:
         raise ParameterError("anchor and signer are of different countries", "PRM-021", _HINT)
-    usages = signer.extended_key_usage_value
-    if usages is None or MAY_SIGN_LISTS not in [usage.dotted for usage in usages]:
+    usages, uses = signer.extended_key_usage_value, signer.key_usage_value
+    signs = not signer.ca and (uses is None or "digital_signature" in uses.native)
+    if not signs or usages is None or MAY_SIGN_LISTS not in [usage.dotted for usage in usages]:
         raise ParameterError("the signer may not sign master lists", "PRM-022", "get the list from its publisher again")
     when = attributes["signing_time"].native if "signing_time" in attributes else None
     validity = signer["tbs_certificate"]["validity"]

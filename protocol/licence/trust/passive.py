@@ -204,7 +204,7 @@ def _signer(
         result.note("LIC-225")
     _dates(signer, named.signing_time or issued, today, result)
     fit = signer.signs_documents()
-    if not (fit and signer.may(x509.DIGITAL_SIGNATURE)):
+    if not fit:
         result.note("LIC-233", "signer")
     if not signer.names_licences():
         result.note("LIC-233", "document types")

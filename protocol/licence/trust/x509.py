@@ -167,12 +167,12 @@ class Certificate:
         return not self.documents or any([name[:1].upper() == "D" for name in self.documents])
 
     def signs_documents(self) -> "bool | None":
-        """Whether its key may sign documents: False if it is an authority's or for other purposes only, None if nobody can say.
+        """Whether its key may sign documents: False if it is an authority's or for other uses or purposes only, None if nobody can say.
 
         Doc 9303-12 7.1 has no extended key usage for document signers. One that is there must name any purpose or ISO/IEC 18013's; one
         that names ICAO's or the Internet's other ones, or is critical, excludes documents (RFC 5280 4.2.1.12).
         """
-        if self.is_ca:
+        if self.is_ca or not self.may(DIGITAL_SIGNATURE):
             return False
         if not self.purposes or any([oid == _ANY_PURPOSE or oid[:4] == _DRIVING for oid in self.purposes]):
             return True

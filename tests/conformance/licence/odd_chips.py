@@ -235,3 +235,54 @@ def refusing(chip: Any, file: int, status: int, in_clear: bool = False, beyond: 
 
     chip._plain, chip.respond = inner, _ending(chip, ended, status)
     return chip
+
+
+def scarce(chip: Any, file: int, count: int) -> Any:
+    """The chip, answering the first READ BINARY of a file with `count` bytes (none: 9000 alone), however many were asked for."""
+    inner = chip._read_binary
+    given: "list[bool]" = []
+
+    def reading(apdu: Any) -> tuple[bytes, int]:
+        data, status = inner(apdu)
+        if status != 0x9000 or given or (apdu.p1 & 0x1F if apdu.p1 & 0x80 else chip._current) != file:
+            return data, status
+        given.append(True)
+        return data[:count], status
+
+    chip._read_binary = reading
+    return chip
+
+
+def silent_at(chip: Any, file: int, at: int, times: int) -> Any:
+    """The chip, giving a file up to `at` and answering what asks for the rest with 9000 and nothing, so many times (0: always)."""
+    inner = chip._read_binary
+    chip.silences = 0
+
+    def reading(apdu: Any) -> tuple[bytes, int]:
+        short = apdu.p1 & 0x80
+        asked, place = (apdu.p1 & 0x1F, apdu.p2) if short else (chip._current, apdu.p1 << 8 | apdu.p2)
+        data, status = inner(apdu)
+        if asked != file or (times and chip.silences >= times):
+            return data, status
+        if place < at:
+            return data[: at - place], status
+        chip.silences += 1
+        return b"", 0x9000
+
+    chip._read_binary = reading
+    return chip
+
+
+def refusing_last(chip: Any, file: int, cut: int, status: int, times: int) -> Any:
+    """The chip, giving a file up to `cut` at first, and answering the READ BINARY of what is left with `status` in clear, so many times
+    (0: always)."""
+    refused, inner = refusing(chip, file, status, True, cut, times), chip._read_binary
+
+    def reading(apdu: Any) -> tuple[bytes, int]:
+        short = apdu.p1 & 0x80
+        asked, place = (apdu.p1 & 0x1F, apdu.p2) if short else (chip._current, apdu.p1 << 8 | apdu.p2)
+        data, said = inner(apdu)
+        return (data[: cut - place] if asked == file and place < cut else data), said
+
+    chip._read_binary = reading
+    return refused

@@ -29,7 +29,6 @@ GENUINE, DATA, ALTERED = records.VERDICT_GENUINE, records.VERDICT_DATA_GENUINE, 
 FINDINGS = {
     "retired": ["LIC-221"],
     "expired": ["LIC-220"],
-    "no-usage": ["LIC-233"],
     "late": ["LIC-222", "LIC-223"],
     "odd-purpose": ["LIC-233"],
     "p256-sha1": ["LIC-225"],
@@ -37,7 +36,7 @@ FINDINGS = {
 }
 ELSEWHERE = ("unknown", "impostor", "foreign", "foreign-posing", "explicit-generator", "explicit-order", "explicit-b",
              "unknown-critical", "two-algorithms", "of-aged", "of-no-usage", "list-signer", "list-signer-uncritical", "server",
-             "authority-itself")  # fmt: skip
+             "authority-itself", "no-usage")  # fmt: skip
 FROM, UNTIL = dt.datetime(2025, 1, 1, tzinfo=dt.UTC), dt.datetime(2025, 12, 31, tzinfo=dt.UTC)
 
 

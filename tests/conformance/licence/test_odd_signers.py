@@ -99,10 +99,25 @@ def test_a_signer_for_other_documents_is_told(names: "tuple[bytes, ...]", findin
     assert summary(chip_signed_by(signer(lambda body: body, types(*names)))) == (DATA, findings, [])
 
 
+USAGE = b"\x55\x1d\x0f\x01\x01\xff\x04\x04\x03\x02"
+USES = {"lists": b"\x01\x02", "certificates": b"\x02\x04", "encryption": b"\x05\x20", "commitment": b"\x06\x40"}
+
+
+def used_for(use: str) -> Any:
+    """A signer whose key usage names one use alone, which is no signing of documents."""
+    return signer(lambda body: swapped(body, USAGE + b"\x07\x80", USAGE + USES[use]))
+
+
+@meets("LB-18")
+@pytest.mark.parametrize("use", USES)
+def test_a_key_that_is_for_other_uses_signs_no_licence(use: str) -> None:
+    assert summary(chip_signed_by(used_for(use))) == (UNKNOWN, ["LIC-233"], [])
+
+
 @meets("LX-03", "LB-22", "LB-23")
 def test_odd_certificates_are_judged_the_same_on_the_device(tmp_path: Path) -> None:
     made = [signer(change) for change in (*TOLERATED.values(), *MALFORMED.values())]
-    made.append(signer(lambda body: body, types(b"P")))
+    made += [signer(lambda body: body, types(b"P")), used_for("lists")]
     given = {"person": "amina"}
     compare([(given, (1,), False, 0, chip_signed_by(by)) for by in made], tmp_path)
 
@@ -121,3 +136,29 @@ def test_an_anchor_vouches_only_for_a_signer_that_names_its_key() -> None:
 @meets("LB-05", "LX-03")
 def test_a_signer_that_names_another_key_has_no_issuer_on_the_device_either(tmp_path: Path) -> None:
     compare([({**bench.profile("amina"), "portrait_bytes": 300}, (1, 11), False, 0, of_another_key())], tmp_path)
+
+
+@meets("LB-03")
+def test_a_licence_signed_outside_its_signers_validity_is_told() -> None:
+    for late in (b"\x17\x0d230101000000Z", b"\x17\x0d220311000000Z"):
+        by = signer(lambda body, late=late: swapped(body, b"\x17\x0d180101000000Z", late))
+        assert summary(chip_signed_by(by)) == (DATA, ["LIC-221"], [])
+    by = signer(lambda body: swapped(body, b"\x17\x0d180101000000Z", b"\x17\x0d220310000000Z"))
+    assert summary(chip_signed_by(by)) == (DATA, [], []), "on its first day"
+
+
+@meets("LB-14")
+@pytest.mark.parametrize("doubled", ["content_type", "message_digest", "signing_time"])
+def test_a_signed_attribute_that_is_there_twice_is_malformed_whatever_signs_it(doubled: str) -> None:
+    by = signer(lambda body: body)
+
+    def reopen(made: bytes) -> bytes:
+        ((_, body),) = read(made)
+        data = cms.ContentInfo.load(body)["content"]
+        info = data["signer_infos"][0]
+        rows = [row for row in info["signed_attrs"] for _ in range(2 if row["type"].native == doubled else 1)]
+        attributes = cms.CMSAttributes([cms.CMSAttribute.load(row.dump()) for row in rows])
+        info["signed_attrs"], info["signature"] = attributes, by.sign(attributes.dump(), "sha256")
+        return tlv(0x77, cms.ContentInfo({"content_type": "signed_data", "content": data}).dump())
+
+    assert summary(chip_signed_by(by, reopen)) == (records.VERDICT_ALTERED, ["LIC-231"], [0])

@@ -163,3 +163,53 @@ def test_refusals_come_out_the_same_on_the_device(tmp_path: Path) -> None:
         ],
         tmp_path,
     )
+
+
+@meets("LR-02", "LX-03")
+def test_a_first_answer_shorter_than_a_length_is_waited_for(tmp_path: Path) -> None:
+    given = {**profile("agreement-aes128"), "portrait_bytes": 300}
+    cases = []
+    for file in (0x1E, 0x1D, 1, 11, 14):
+        for count in (1, 2, 3):
+            chip = odd_chips.scarce(bench.chip_of(given), file, count)
+            got = bench.read(given, chip).done
+            assert (got.verdict, got.findings) == (records.VERDICT_GENUINE, []), (file, count)
+        if file in (0x1D, 1):
+            cases.append((given, (1, 11), False, 0, odd_chips.scarce(bench.chip_of(given), file, 1)))
+    compare(cases, tmp_path)
+
+
+@meets("LR-17")
+@pytest.mark.parametrize("file", [0x1D, 1, 11, 14])
+def test_an_answer_of_nothing_in_a_file_s_middle_is_a_fault_of_the_reading(file: int) -> None:
+    given = {**profile("agreement-aes128"), "portrait_bytes": 300}
+    got = bench.read(given, odd_chips.silent_at(bench.chip_of(given), file, 30, 1)).done
+    assert (got.verdict, got.findings) == (records.VERDICT_GENUINE, [])
+    chip = odd_chips.silent_at(bench.chip_of(given), file, 30, 0)
+    got = bench.read(given, chip).done
+    unreadable, clone = records.VERDICT_UNREADABLE, records.VERDICT_CLONE
+    assert got.verdict == {0x1D: unreadable, 1: unreadable, 11: records.VERDICT_GENUINE, 14: clone}[file]
+    assert got.altered_groups == [] and file not in got.covered and chip.silences <= 4
+    chip = bench.chip_of(given)
+    chip.content.files[file] = chip.content.files[file][:1]
+    got = bench.read(given, chip).done
+    assert got.altered_groups == [] and file not in got.covered, "ends before its length"
+
+
+@meets("LP-18", "LR-17", "LX-03")
+def test_one_complaint_about_a_length_at_a_file_s_last_bytes_accuses_nobody(tmp_path: Path) -> None:
+    given = {**profile("agreement-aes128"), "portrait_bytes": 300}
+    genuine = bench.chip_of(given)
+    for status in (0x6700, 0x6C10):
+        for file in (0x1E, 14, 11):
+            size = len(genuine.content.files[file])
+            odd = odd_chips.refusing_last(bench.chip_of(given), file, size - 5, status, 1)
+            got = bench.read(given, odd).done
+            assert odd.refused == 1 and (got.verdict, got.findings) == (records.VERDICT_GENUINE, []), (file, status)
+            always = odd_chips.refusing_last(bench.chip_of(given), file, size - 5, status, 0)
+            got = bench.read(given, always).done
+            assert got.verdict == (records.VERDICT_CLONE if file == 14 else records.VERDICT_GENUINE) and got.findings
+            assert always.refused == 2
+    odd = odd_chips.refusing_last(bench.chip_of(given), 14, len(genuine.content.files[14]) - 5, 0x6700, 1)
+    cases = [(given, (1, 11), False, 0, odd)]
+    compare(cases, tmp_path)

@@ -132,7 +132,7 @@ def test_a_signer_named_by_its_key_is_found_behind_others() -> None:
 
 
 @meets("LB-18")
-@pytest.mark.parametrize("signer", ["list-signer", "list-signer-uncritical", "server", "authority-itself"])
+@pytest.mark.parametrize("signer", ["list-signer", "list-signer-uncritical", "server", "authority-itself", "no-usage"])
 def test_signers_that_are_not_for_documents_do_not_count(signer: str) -> None:
     got = bench.read({**profile("amina"), "signer": signer}).done
     assert (got.verdict, got.findings, got.altered_groups) == (UNKNOWN, ["LIC-233"], [])
@@ -184,6 +184,20 @@ def test_a_list_of_that_name_by_a_key_of_no_trust_or_of_another_binding_counts_f
     own = anchors(pki.csca)
     for extra in ([], anchors(new, country="FR"), anchors(new, purpose="mrtd")):
         assert bench.read("amina", trust=TrustSet(own + extra, (), [forged])).done.findings == ["LIC-236"]
+
+
+@meets("LB-16")
+def test_a_list_signed_by_a_key_that_another_state_certified_counts_for_nothing() -> None:
+    pki = bench.pki()
+    key, foreign = generate("P-384"), pki.authorities["csca-foreign"]
+    builder = base(key.public_key(), foreign.key.public_key(), day(2024)).subject_name(pki.csca.certificate.subject)
+    builder = builder.issuer_name(foreign.certificate.subject).not_valid_after(day(2042))
+    builder = builder.add_extension(usage(certificates=True), critical=True)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    crossed = Holder(signed(builder, foreign.key, foreign.scheme, foreign.hash_name), key, "ecdsa", "sha512")
+    forged = revocation.crl(crossed, [pki.signers["dz"]], day(2025, 1), day(2025, 12))
+    trust = TrustSet(anchors(pki.csca, crossed), (), [forged])
+    assert bench.read("amina", trust=trust).done.findings == ["LIC-236"]
 
 
 def anchors(*holders: Holder, country: str = "DZ", purpose: str = "idl") -> "list[dict[str, Any]]":

@@ -85,6 +85,70 @@ def test_a_chip_that_shows_a_security_object_only_now_or_no_more_is_another_one(
     assert bench.read(wanted, chips[1], resume=resume).code == "LIC-033" and not resume.reads
 
 
+def _large(filler: bytes) -> bytes:
+    return b"\x77\x82\x30\x00" + filler * 0x3000
+
+
+_CUT = b"\x77\x82\x10\x00" + bytes(40)
+UNREADABLE = {
+    "good, cut": (None, _CUT),
+    "good, another tag": (None, b"\x30\x03abc"),
+    "good, large": (None, _large(b"B")),
+    "large, another large": (_large(b"A"), _large(b"B")),
+    "large, the same": (_large(b"A"), _large(b"A")),
+    "cut, cut": (_CUT, _CUT),
+    "cut, good": (_CUT, None),
+    "none, none": (b"", b""),
+}
+"""EF.SOD of the first and of the second chip; None: its own, empty: the chip has none."""
+
+
+def of_person(person: str, sod: "bytes | None") -> Any:
+    """A person's chip behind the print of the first one."""
+    card = bench.chip_of({"person": person, "mrz": "amina"} if person != "amina" else "amina")
+    if sod:
+        card.content.files[SOD] = sod
+    elif sod is not None:
+        del card.content.files[SOD]
+    return card
+
+
+@meets("LR-12", "LX-03")
+@pytest.mark.parametrize("case", list(UNREADABLE))
+def test_nothing_of_two_chips_comes_together_where_a_security_object_cannot_be_read(case: str, tmp_path: Path) -> None:
+    first, second = UNREADABLE[case]
+    alone = bench.read("amina", of_person("karim", second))
+    told, recorded = 0, None
+    for at in range(8, len(bench.read("amina", of_person("amina", first)).commands) + 1):
+        resume, rnd, archive = bench.Resume(), replay.random_bytes(), {}
+        options = {"resume": resume, "rnd": rnd, "archive": archive}
+        parts = [bench.read("amina", of_person("amina", first), pull_at=at, **options)]
+        begun = bool(resume.reads)
+        parts.append(bench.read("amina", of_person("karim", second), **options))
+        if parts[1].reading is None:
+            assert parts[1].code == "LIC-033" and not resume.reads and None in (first, second), at
+            told += 1
+        else:
+            assert replay.outcome(parts[1].done) == replay.outcome(alone.done), at
+            assert {1, 11} <= set(archive) and archive[1] == of_person("karim", second).content.files[1]
+        if begun:
+            recorded = parts
+    assert bool(told) == (None in (first, second)) and recorded is not None
+    rows = "".join(row for part in recorded for row in _rows(part))
+    (tmp_path / "torn").write_text(rows)
+    anchors = [("DZ", bench.pki().csca.der)]
+    run = (
+        str(tmp_path / "torn"),
+        test_device.text_of(bench.profile("amina")),
+        anchors,
+        bench.TODAY,
+        list(bench.GROUPS),
+    )
+    expected = {"error": "LIC-033"} if recorded[1].reading is None else replay.outcome(recorded[1].done)
+    found = cross.run_on_device("tests.protocol.licence.replay", "run", [run], test_device.HEAP)
+    assert found == cross.on_host(lambda wanted: wanted, [(expected,)])
+
+
 @meets("LP-19", "LX-03")
 @pytest.mark.parametrize("held", ["own", "other"])
 def test_an_unsigned_group_of_keys_has_no_say_on_the_device_either(held: str, tmp_path: Path) -> None:

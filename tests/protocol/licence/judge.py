@@ -4,6 +4,7 @@ from protocol.crypto.pure import PureCrypto
 from protocol.der import Der
 from protocol.errors import TasdidError
 from protocol.licence import curves, dg1, dg11, groups, mrz
+from protocol.licence.access import active, chip_authentication
 from protocol.licence.files import file_length
 from protocol.licence.trust import algorithms, crl, security_object, x509
 
@@ -12,6 +13,29 @@ def verify(spki, algorithm, open_hash, data, signature):
     """Whether a signature holds; key and algorithm in DER."""
     key = algorithms.read_public_key(Der(spki))
     return algorithms.verify(PureCrypto(), key, algorithms.read_algorithm(Der(algorithm)), open_hash, data, signature)
+
+
+def recovered(spki, signature, challenge):
+    """Whether a signature of active authentication with RSA belongs to the challenge."""
+    key = algorithms.read_public_key(Der(spki))
+    return active.recovered(PureCrypto(), key.modulus, key.exponent, signature, challenge)
+
+
+def field_key(spki):
+    """ "accepted" for a finite-field key of chip authentication, or the code and detail of the refusal."""
+    try:
+        chip_authentication.read_field_key(Der(spki))
+    except TasdidError as error:
+        return error.code + " " + str(error.detail)
+    return "accepted"
+
+
+def signature_algorithm(der):
+    """The kind of a signature's algorithm, or the code of the refusal."""
+    try:
+        return algorithms.read_algorithm(Der(der)).kind
+    except TasdidError as error:
+        return error.code
 
 
 def curve(spki):

@@ -174,6 +174,19 @@ def test_a_row_of_restrictions_neither_grants_nor_hides_its_category():
     assert dg1.category_valid(dg1.parse(compact(rows=(restricted,))), "B", "20290101")
 
 
+def test_a_row_of_restrictions_does_not_grant_a_category_whose_date_cannot_be_read():
+    restricted, other = b"B;;;01.06", b"C;20180412;20280411"
+    for dated in (b"b ;2018041;20280411", b"B;20180412;99999999", b"B;20180412;20281340;;;", b"B;a;b;c;d;e;f"):
+        for rows in ((restricted, dated, other), (dated, other, restricted)):
+            found = dg1.parse(compact(rows=rows))
+            assert found["unread"] == ["categories"] and found["left_out"] == ["B"]
+            assert not dg1.category_valid(found, "B", "20200101") and dg1.category_valid(found, "C", "20200101")
+    renewed = dg1.parse(compact(rows=(b"B;2018041;20280411", restricted, b"B;20180412;20280411")))
+    assert dg1.category_valid(renewed, "B", "20200101") and not dg1.category_valid(renewed, "B", "20290101")
+    many = dg1.parse(compact(rows=(restricted,) * dg1.MAX_CATEGORIES + (b"B;20180412;20280411",)))
+    assert len(many["categories"]) == dg1.MAX_CATEGORIES and not dg1.category_valid(many, "B", "20290101")
+
+
 def test_arabic_names_in_dg11():
     content = tlv.encode(
         0x6D,

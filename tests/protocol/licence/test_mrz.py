@@ -164,3 +164,27 @@ def test_the_number_in_one_line_is_the_other_password_only_where_the_chip_has_no
         assert mrz.other_password(other, error) is None
     assert mrz.other_password(found, missing) is None
     assert mrz.other_password(mrz.parse(line("D1FRA2AB<<<<<<<<<<<<<<<<<<<<<")), missing) is None
+
+
+def test_what_scanners_put_around_an_mrz_is_trimmed():
+    lines = algerian()
+    plain = mrz.parse("\n".join(lines))
+    for text in (
+        "\t\r\n".join(lines) + "\t",
+        "\ufeff" + "\n".join(lines),
+        "\x02" + "\r\n".join(lines) + "\r\n\x03",
+        "\ufeff\x02\t" + "".join(lines) + "\t\x03\r\n",
+    ):
+        assert mrz.parse(text).bac_key_input == plain.bac_key_input
+    for text in ("\n".join(lines).replace("A", "A\t", 1), "\n".join(lines).replace("A", "A\x02", 1)):
+        assert raises(MrzError, mrz.parse, text).detail == "line1", "only what is around"
+    assert mrz.from_can("\ufeff\x02314159\x03\r\n").bac_key_input == b"314159"
+
+
+def test_an_access_number_has_six_to_sixteen_characters_and_its_error_says_which_is_wrong():
+    assert mrz.from_can("a" * 16).number == "A" * 16 and mrz.from_can("12 34 56").number == "123456"
+    assert raises(MrzError, mrz.from_can, "12345").message == "number: needs six characters or more"
+    assert raises(MrzError, mrz.from_can, "1" * 17).message == "number: has more than sixteen characters"
+    line = "D1FRA2" + "A" * 18 + "<<<<<"
+    found = mrz.other_password(mrz.parse(line + digit(line)), AccessError("none", "LIC-023", detail=0x6A88))
+    assert found.number == "A" * 18, "a line's number is its state's own"

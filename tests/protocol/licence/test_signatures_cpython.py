@@ -1,6 +1,9 @@
 """Signatures made by `cryptography`, verified by the licence code on both runtimes: RSA PKCS#1 v1.5 and PSS, ECDSA, every hash."""
 
 import hashlib
+import secrets
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +13,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
 from protocol.licence.errors import TrustError
+from sim.cards.licence.proof.domains import FieldGroup
+from sim.cards.licence.proof.keys import _field_key
+from sim.cards.tlv import read, tlv
 from sim.pki import signers
 from tests.protocol.licence import judge
 from tests.support import cross
@@ -189,3 +195,74 @@ def test_other_algorithms_are_not_supported_rather_than_wrong(oid: str) -> None:
     with pytest.raises(TrustError) as caught:
         judge.verify(public(key), algos.AlgorithmIdentifier({"algorithm": oid}).dump(), "", DATA, bytes(128))
     assert caught.value.code == "LIC-061"
+
+
+def test_a_trailer_field_of_pss_other_than_one_is_not_supported() -> None:
+    ((_, whole),) = read(pss("sha256", "sha256", 32))
+    (name, oid), (_, inner) = read(whole)
+    made = [
+        tlv(0x30, tlv(name, oid), tlv(0x30, inner, tlv(0xA3, tlv(2, bytes([number]))))) for number in (0, 1, 2, 0x7C)
+    ]
+    expected = ["LIC-061", "PSS", "LIC-061", "LIC-061"]
+    rows = [(der,) for der in made]
+    assert cross.on_host(judge.signature_algorithm, rows) == expected
+    assert cross.run_on_device("tests.protocol.licence.judge", "signature_algorithm", rows) == expected
+
+
+def raised(key: Any, block: "Callable[[], bytes]") -> "tuple[bytes, bytes]":
+    """(a signature, the same number beyond the modulus) over a block; of several until both are as long as the modulus."""
+    numbers = key.private_numbers()
+    modulus, size = numbers.public_numbers.n, key.key_size // 8
+    while True:
+        value = pow(int.from_bytes(block(), "big"), numbers.d, modulus)
+        if value + modulus < 1 << 8 * size:
+            return value.to_bytes(size, "big"), (value + modulus).to_bytes(size, "big")
+
+
+def roomy() -> Any:
+    """An RSA key whose modulus leaves room for larger numbers of as many bytes."""
+    while True:
+        key = rsa.generate_private_key(65537, 1024)
+        if key.private_numbers().public_numbers.n >> 1016 < 0xC0:
+            return key
+
+
+def test_a_number_that_is_not_below_the_modulus_is_no_signature() -> None:
+    key, info = roomy(), bytes.fromhex("3031300d060960864801650304020105000420")
+    data: "list[bytes]" = []
+
+    def padded() -> bytes:
+        data[:] = [secrets.token_bytes(20)]
+        digest = hashlib.sha256(data[0]).digest()
+        return b"\0\1" + b"\xff" * (128 - 3 - len(info) - 32) + b"\0" + info + digest
+
+    named = algos.SignedDigestAlgorithm({"algorithm": "sha256_rsa"}).dump()
+    good, bad = raised(key, padded)
+    check([(public(key), named, "", data[0], good)], True)
+    check([(public(key), named, "", data[0], bad)], False)
+
+
+def test_a_number_that_is_not_below_the_modulus_proves_no_chip() -> None:
+    key, challenge = roomy(), bytes(range(8))
+
+    def recoverable() -> bytes:
+        first = secrets.token_bytes(128 - 22)
+        return b"\x6a" + first + hashlib.sha1(first + challenge).digest() + b"\xbc"
+
+    good, bad = raised(key, recoverable)
+    rows = [(public(key), signature, challenge) for signature in (good, bad)]
+    assert cross.on_host(judge.recovered, rows) == [True, False]
+    assert cross.run_on_device("tests.protocol.licence.judge", "recovered", rows) == [True, False]
+
+
+def test_a_finite_field_key_lies_strictly_within_its_field() -> None:
+    p, g = FieldGroup.prime, FieldGroup.generator
+    good = [(p, g, 2), (p, 2, 2), (p, p - 2, p - 2)]
+    bad = [(p, base, 2) for base in (0, 1, p - 1, p)] + [(p, g, value) for value in (0, 1, p - 1, p)] + [(p - 1, g, 2)]
+    rows = []
+    for prime, base, value in good + bad:
+        field: Any = SimpleNamespace(prime=prime, generator=base, order=FieldGroup.order)
+        rows.append((_field_key(field, value),))
+    expected = ["accepted"] * len(good) + ["LIC-060 DG14"] * len(bad)
+    assert cross.on_host(judge.field_key, rows) == expected
+    assert cross.run_on_device("tests.protocol.licence.judge", "field_key", rows) == expected

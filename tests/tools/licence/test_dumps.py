@@ -119,6 +119,14 @@ def test_a_group_cut_short_or_of_another_tag_is_altered(change, pki: Pki) -> Non
     assert judged(files, pki)["altered"] == ["DG11"]
 
 
+@pytest.mark.parametrize("content", [b"", b"\x77", b"\x77\x82\x05"])
+def test_an_empty_security_object_is_unreadable_and_accuses_nobody(content: bytes, pki: Pki) -> None:
+    found = judged({**files_of("amina", pki), 0x1D: content}, pki)
+    assert (found["verdict"]["words"], found["altered"]) == ("chip unreadable", [])
+    assert found["groups"]["EF.SOD"]["state"] == "empty"
+    assert ("LIC-230", "empty") in [(row["code"], row["detail"]) for row in found["findings"]]
+
+
 def test_an_empty_group_that_is_signed_so_is_not_altered(pki: Pki) -> None:
     found = judged(signed_anew({5: b"\x67\x00"}, pki), pki)
     assert found["verdict"]["words"] == "data genuine, chip not proven" and found["groups"]["DG5"]["state"] == "signed"

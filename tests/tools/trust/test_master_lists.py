@@ -26,6 +26,10 @@ from tests.support import needs
 from tools import cli
 from tools.trust import certificates, keys, masterlist
 
+_USES = (
+    "digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement",
+    "key_cert_sign", "crl_sign", "encipher_only", "decipher_only",
+)  # fmt: skip
 SIGNED = dt.datetime(2025, 3, 1, tzinfo=dt.UTC)
 
 
@@ -39,15 +43,26 @@ class Maker:
         signer_country: str = "",
         years: int = 5,
         ca: bool = True,
+        uses: str = "",
+        signer_ca: bool = False,
     ) -> None:
         self.key, self.signer_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
         self.authority = self._certificate(country, country, self.key, self.key, True, "", years, ca)
         self.signer = self._certificate(
-            signer_country or country, country, self.signer_key, self.key, False, usage, years
+            signer_country or country, country, self.signer_key, self.key, signer_ca, usage, years, uses=uses
         )
 
     def _certificate(
-        self, own: str, issuer: str, key: Any, by: Any, ca: bool, usage: str, years: int, rights: bool = True
+        self,
+        own: str,
+        issuer: str,
+        key: Any,
+        by: Any,
+        ca: bool,
+        usage: str,
+        years: int,
+        rights: bool = True,
+        uses: str = "",
     ) -> x509.Certificate:
         def name(code: str, common: str) -> x509.Name:
             return x509.Name(
@@ -66,6 +81,8 @@ class Maker:
             .add_extension(x509.BasicConstraints(ca and rights, None), True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
         )
+        if uses:
+            builder = builder.add_extension(x509.KeyUsage(**{**dict.fromkeys(_USES, False), uses: True}), True)
         if usage:
             builder = builder.add_extension(x509.ExtendedKeyUsage([ObjectIdentifier(usage)]), True)
         return builder.sign(by, hashes.SHA256())
@@ -81,13 +98,14 @@ class Maker:
         spoil: bool = False,
         by: Any = None,
         when: Any = SIGNED,
+        stated: str = "",
     ) -> bytes:
-        """The list over `ders`, signed by the signer (or by `by`) at `when`."""
+        """The list over `ders`, signed by the signer (or by `by`) at `when`; `stated`: another content type in the signed attributes."""
         content = core.Sequence.load(_sequence(core.Integer(0).dump() + _set(ders))).dump()
         digest = hashlib.sha256(content).digest()
         attributes = cms.CMSAttributes(
             [
-                {"type": "content_type", "values": [content_type]},
+                {"type": "content_type", "values": [stated or content_type]},
                 {"type": "message_digest", "values": [digest]},
                 {"type": "signing_time", "values": [cms.Time({"utc_time": when})]},
             ]
@@ -191,6 +209,26 @@ def test_a_signer_without_the_right_or_out_of_time_is_refused() -> None:
     refused(lambda: masterlist.load(plain.make([plain.anchor]), plain.anchor), "PRM-022")
     late = Maker(years=1)
     refused(lambda: masterlist.load(late.make([late.anchor]), late.anchor), "PRM-022")
+
+
+def test_a_signer_whose_key_is_for_other_uses_or_an_authority_s_is_refused() -> None:
+    sound = Maker(uses="digital_signature")
+    assert masterlist.load(sound.make([sound.anchor]), sound.anchor).certificates == [sound.anchor]
+    for maker in (
+        Maker(uses="crl_sign"),
+        Maker(uses="key_cert_sign"),
+        Maker(uses="key_encipherment"),
+        Maker(signer_ca=True),
+    ):
+        refused(lambda maker=maker: masterlist.load(maker.make([maker.anchor]), maker.anchor), "PRM-022")
+
+
+def test_a_list_whose_signature_is_over_another_kind_of_content_is_refused() -> None:
+    maker = Maker()
+    for stated in ("data", "2.23.136.1.1.1"):
+        refused(
+            lambda stated=stated: masterlist.load(maker.make([maker.anchor], stated=stated), maker.anchor), "PRM-020"
+        )
 
 
 def test_changed_content_or_a_strangers_signature_is_refused() -> None:
@@ -360,7 +398,7 @@ def test_the_command_makes_a_signed_set_that_a_terminal_takes(tmp_path: Path) ->
         report["explicit_parameters"],
         report["explicit_refused"],
         report["unusable"],
-    ) == (588, 112, 160, 0, 31)
+    ) == (588, 112, 160, 17, 31)  # the 17 are on brainpoolP512r1
     assert report["set"]["anchors"] == 3 and [row["country"] for row in report["shown"]] == ["DZ"] * 3
     assert _accepted_by_a_terminal(tmp_path, public) == ["DZ/idl"] * 3
     done = subprocess.run(
