@@ -116,6 +116,8 @@ def replay(
     if played.interrupted:
         found = {"outcome": OUTCOMES[4], "reason": recording.get("reason", ""), "commands": len(recording["steps"])}
     found["differences"] = played.differences
+    if played.assumed:
+        found["assumed"] = played.assumed
     _tell(found, as_json)
     if played.differences:
         raise typer.Exit(1)
