@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from protocol import records, tlv
 from protocol.emv import state, tags
 from protocol.emv.oda import authenticate
-from protocol.emv.params import MOST_DE55
 from protocol.emv.steps import cvm, gac, online, restrictions, risk, selection, taa
 from protocol.emv.steps import records as reading
 from protocol.errors import CryptoError, EmvError, FormatError
@@ -171,17 +170,16 @@ def de55(s: "Session") -> bytes:
 
     Never more than field 55 of ISO 8583 holds: what authorisation and clearing need first, then the rest in the list's order as it fits.
     """
-    listed = s.params.de55 or DE55
+    listed = s.params.de55
     out = b""
-    for tag in [t for t in listed if t in DE55] + [t for t in listed if t not in DE55 and t not in _NEVER]:
+    for tag in [t for t in listed if t in DE55] + [t for t in listed if t not in DE55] if listed else DE55:
         value = s.get(tag)
-        if value is None:
-            continue
-        item = tlv.encode(tag, value)
-        if len(out) + len(item) <= MOST_DE55:
-            out += item
-        else:
-            s.note("DE55", "left-out " + tags.name(tag))
+        if value is not None and tag not in _NEVER:
+            item = tlv.encode(tag, value)
+            if len(out) + len(item) <= 255:
+                out += item
+            else:
+                s.note("DE55", "left-out " + tags.name(tag))
     return out
 
 

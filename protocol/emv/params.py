@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 CAPABILITIES = b"\x20\xb8\xc8"  # contact chip; plaintext and enciphered offline PIN, signature, no CVM; SDA, DDA, CDA
 ADDITIONAL = b"\x60\x00\xf0\xf0\x01"  # goods, services; keys; print and display; code table 1
 DDOL = b"\x9f\x37\x04"
-MOST_DE55 = 255  # bytes of BER-TLV in field 55 of ISO 8583
 _BYTES = (bytes, bytearray)
 _FIELD = {0x10: 32, 0x11: 66}  # bytes of a coordinate by algorithm suite (Book 2, Table 48)
 
@@ -77,25 +76,6 @@ def _fixed(body: dict, name: str, size: int) -> "list[bytes]":
     found = [bytes(e) for e in _list(body, name, _BYTES)]
     if [e for e in found if len(e) != size]:
         raise ParameterError("EMV parameter missing or of a wrong length", "PRM-120", detail=name)
-    return found
-
-
-def _chip_list(body: dict) -> "list[int]":
-    """The tags of DE55: PRM-121 where one stands twice, or where they cannot fit into field 55 even with the least that cards give."""
-    found = _list(body, "de55", (int,))
-    if not found:
-        return found
-    from protocol.emv import chip_data
-
-    whole = dict(chip_data.PLACES)
-    room = MOST_DE55
-    for at, tag in enumerate(found):
-        if not 0 < tag <= 0xFFFFFF or tag in found[:at]:
-            raise ParameterError("EMV parameter missing or out of range", "PRM-121", detail="de55")
-        room -= len(tags.name(tag)) // 2 + 1
-        room -= (whole[tag] or tags.longest(tag)) if tag in whole else 0
-    if room < 0:
-        raise ParameterError("the chip data listed do not fit into field 55", "PRM-121", detail="de55")
     return found
 
 
@@ -180,7 +160,11 @@ class EmvParams:
         self.ecc_ca_keys = [EccCaKey(entry) for entry in _list(body, "ecc_ca_keys", (dict,))]
         self.exceptions = _fixed(body, "exceptions", 32)
         self.revoked = _fixed(body, "revoked", 9)
-        self.de55 = _chip_list(body)
+        self.de55 = _list(body, "de55", (int,))
+        if self.de55:
+            from protocol.emv import chip_list
+
+            chip_list.check(self.de55)
         self.deferral = _flag(body, "deferral", False)
         self.deferral_oda = _list(body, "deferral_oda", (str,), ["cda", "dda"])
         self.pse = _flag(body, "pse", True)

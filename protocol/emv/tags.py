@@ -133,12 +133,6 @@ def only(data: bytes, tag: int) -> bytes:
     return found[0][1]
 
 
-def longest(tag: int) -> int:
-    """The most bytes that Book 3, annex A allows a data object that is known here; 0 for any other."""
-    i = _row(_LENGTHS, 4, tag)
-    return _LENGTHS[i + 3] if i >= 0 else 0
-
-
 def check(tag: int, value: bytes) -> None:
     """EMV-102 if a known data object has a length or digits that Book 3, annex A does not allow."""
     i = _row(_LENGTHS, 4, tag)
