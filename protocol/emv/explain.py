@@ -22,6 +22,7 @@
     K3 …                     random, restriction, fdda, cvm, switch: what Kernel 3 found (its TVR stays zero)
     TORN                     what became of a GENERATE AC whose answer was not heard (Kernel 2): remembered, recovered, not-recovered, dropped
     PHONE, LIMIT             Kernel 2: the device wants its holder; over the contactless limit
+    DE55                     left-out and a tag: its value did not fit into the acquirer's field 55
     ONLINE                   unable, sent-without-answer, or the issuer's response code
     OUTCOME                  the reason of the result
 """

@@ -166,12 +166,20 @@ def _present(s: "Session", result: Result, cryptogram: "Cryptogram") -> None:
 
 
 def de55(s: "Session") -> bytes:
-    """The chip data for acquirer and clearing, as they stand now: what the parameters list, known to this kernel or not, track data apart."""
+    """The chip data for acquirer and clearing, as they stand now: what the parameters list, known to this kernel or not, track data apart.
+
+    Never more than field 55 of ISO 8583 holds: what authorisation and clearing need first, then the rest in the list's order as it fits.
+    """
+    listed = s.params.de55
     out = b""
-    for tag in s.params.de55 or DE55:
+    for tag in [t for t in listed if t in DE55] + [t for t in listed if t not in DE55] if listed else DE55:
         value = s.get(tag)
         if value is not None and tag not in _NEVER:
-            out += tlv.encode(tag, value)
+            item = tlv.encode(tag, value)
+            if len(out) + len(item) <= 255:
+                out += item
+            else:
+                s.note("DE55", "left-out " + tags.name(tag))
     return out
 
 

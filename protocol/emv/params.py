@@ -9,7 +9,8 @@
      "ecc_ca_keys": [{"rid": bstr 5, "index": uint, "suite": 0x10 | 0x11, "x": bstr 32 | 66, "expiry": "YYYYMMDD"}] ([]),
      "exceptions": [bstr 32 = SHA-256 of the PAN's ASCII digits],
      "revoked": [bstr 9 = RID, CA key index, certificate serial number] ([]),
-     "de55": [uint tag, …] (the kernel's own list), "deferral": bool, "deferral_oda": ["cda", "dda"],
+     "de55": [uint tag, …] (the kernel's own list; each once, within 255 bytes if the tags of that list are full and any others empty),
+     "deferral": bool, "deferral_oda": ["cda", "dda"],
      "pse": bool (True), "choice": bool (True: the cardholder chooses; False: the best that needs no confirmation)}
 
 Values in parentheses are the defaults of what may be absent. The terminal action codes have none: a set that forgets them is
@@ -160,8 +161,10 @@ class EmvParams:
         self.exceptions = _fixed(body, "exceptions", 32)
         self.revoked = _fixed(body, "revoked", 9)
         self.de55 = _list(body, "de55", (int,))
-        if [tag for tag in self.de55 if not 0 < tag <= 0xFFFFFF]:
-            raise ParameterError("EMV parameter missing or out of range", "PRM-121", detail="de55")
+        if self.de55:
+            from protocol.emv import chip_list
+
+            chip_list.check(self.de55)
         self.deferral = _flag(body, "deferral", False)
         self.deferral_oda = _list(body, "deferral_oda", (str,), ["cda", "dda"])
         self.pse = _flag(body, "pse", True)

@@ -33,6 +33,7 @@ def test_an_unusable_emv_set_is_refused_on_arrival(tmp_path: Path) -> None:
     for changes, code in (
         ({"ca_keys": wrong}, "PRM-122"), ({"ca_keys": late}, "PRM-122"), ({"aids": 5}, "PRM-124"), ({"aids": []}, "PRM-123"),
         ({"exceptions": [bytes(31)]}, "PRM-120"), ({"revoked": [bytes(8)]}, "PRM-120"), ({"de55": [-1]}, "PRM-121"),
+        ({"de55": [0x9F26, 0x9F26]}, "PRM-121"), ({"de55": list(range(0x9F80, 0x9F80 + 86))}, "PRM-121"),
     ):  # fmt: skip
         with pytest.raises(ParameterError) as refused:
             offer(2, **changes)

@@ -8,6 +8,9 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 
 from protocol import records as r
+from protocol import tlv
+from protocol.emv import chip_list
+from server.acquirer import iso
 from sim.acquirer import dukpt, emv
 from sim.acquirer.sealed import NOTHING_CLEAR, CardData, SealedError, open_blob
 from terminal import sealing
@@ -74,3 +77,16 @@ def test_a_record_that_differs_is_bound_and_does_not_replace_what_the_card_said(
     assert emv.parse(card.de55) == OBJECTS
     with pytest.raises(SealedError):
         _opened(blob, CLEAR)
+
+
+def test_the_fullest_chip_data_with_a_pin_block_fit_the_acquirers_field_48(monkeypatch: pytest.MonkeyPatch) -> None:
+    fullest = sample.chip() + tlv.encode(0xDF01, bytes(chip_list.MOST_DE55 - len(sample.chip()) - 3))
+    assert len(fullest) == chip_list.MOST_DE55 == iso.SPEC["55"]["max_len"]
+    monkeypatch.setattr(sample, "IK", dukpt.initial_key(BDK, sample.KEY_ID))
+    for record in (None, {}, sample.OUTCOME):
+        for data in (fullest, tlv.encode(0xDF01, bytes(251))):
+            facts = {**sample.FACTS, "pan": b"9" * 19}
+            blob = asyncio.run(
+                sealing.seal_card(sample.Terminal(), 2**32 - 1, sample.AMOUNT, facts, data, (0xFFF, bytes(16)), record)
+            )
+            assert len(blob) <= iso.SPEC["48"]["max_len"]

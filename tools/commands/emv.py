@@ -24,6 +24,7 @@ from tools.house.paths import ROOT
 
 app = typer.Typer(no_args_is_help=True, help="Pay with a card on a reader, replay a recording, explain a decision.")
 OUTCOMES = {1: "approved", 2: "provisional", 3: "declined", 4: "interrupted"}
+_STREAMS = ("/dev/stdout", "/dev/null")  # what else than a file a trace may go into
 _NO_READER = ("CRD-010", "CRD-011", "CRD-012")
 
 Params = Annotated[
@@ -116,6 +117,8 @@ def replay(
     if played.interrupted:
         found = {"outcome": OUTCOMES[4], "reason": recording.get("reason", ""), "commands": len(recording["steps"])}
     found["differences"] = played.differences
+    if played.assumed:
+        found["assumed"] = played.assumed
     _tell(found, as_json)
     if played.differences:
         raise typer.Exit(1)
@@ -164,14 +167,17 @@ def _writable(trace: Path | None) -> None:
     """CFG-095 before any card is touched if the trace could not be written; a file that is there stays as it is."""
     if trace is None:
         return
-    fresh = not trace.exists()
+    hint = "name a file in a folder that is there"
     try:
+        fresh = not trace.exists()
+        if not (fresh or trace.is_file() or str(trace) in _STREAMS):  # opening a pipe may wait for ever
+            raise ConfigError("--trace is no file", "CFG-095", hint)
         with trace.open("ab"):
             pass
         if fresh:
-            trace.unlink()
+            trace.resolve().unlink()
     except OSError as error:
-        raise ConfigError("--trace cannot be written", "CFG-095", "name a file in a folder that is there") from error
+        raise ConfigError("--trace cannot be written", "CFG-095", hint) from error
 
 
 def _write(trace: Path | None, found: dict[str, Any]) -> None:

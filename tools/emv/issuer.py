@@ -22,7 +22,7 @@ def answer(steps: list[tuple[bytes, bytes]], at: int) -> dict[str, Any] | None:
     second = next((i for i, step in enumerate(following) if step[0] == _GENERATE), None)
     if second is None:
         return None
-    given = _fields(_cdol2(steps[:at]), following[second][2])
+    given = fields(object_in(steps[:at], tags.CDOL2), following[second][2])
     approved = following[second][1][2] & 0xC0 == 0x40
     code = given.get(tags.ARC, b"00" if approved else b"Z3").decode("ascii", "replace")
     if code in _OFFLINE or not (code.isascii() and code.isalnum()):
@@ -37,11 +37,11 @@ def answer(steps: list[tuple[bytes, bytes]], at: int) -> dict[str, Any] | None:
     return {"arc": code, "data": data.hex()}
 
 
-def _cdol2(steps: list[tuple[bytes, bytes]]) -> bytes:
-    """CDOL2 out of the records that were read."""
+def object_in(steps: list[tuple[bytes, bytes]], tag: int) -> bytes:
+    """A data object out of the records that were read, b"" if there is none."""
     for _, response in steps:
         try:
-            found = next((bytes(value) for _, tag, value in tlv.walk(response[:-2]) if tag == tags.CDOL2), b"")
+            found = next((bytes(value) for _, name, value in tlv.walk(response[:-2]) if name == tag), b"")
         except FormatError:
             continue
         if found:
@@ -49,7 +49,7 @@ def _cdol2(steps: list[tuple[bytes, bytes]]) -> bytes:
     return b""
 
 
-def _fields(dol: bytes, data: bytes) -> dict[int, bytes]:
+def fields(dol: bytes, data: bytes) -> dict[int, bytes]:
     """The data of a command by the list that it was made from; empty if they do not fit each other."""
     try:
         wanted = tags.parse_dol(dol)

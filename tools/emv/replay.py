@@ -16,7 +16,7 @@ from protocol.emv.contactless.torn import TornLog
 from protocol.emv.kernel import Result, transact
 from protocol.emv.steps.selection import MOST_DIGITS
 from protocol.errors import CardError, CardRemovedError, EmvError, FormatError
-from tools.emv import issuer, record
+from tools.emv import applications, holder, issuer, record
 from tools.emv import params as parameters
 from tools.emv.explain import NAMES
 
@@ -47,6 +47,7 @@ _DEFAULTS = {
 class Replay:
     """One recording; `run` gives the kernel's result (None if the recording ended too early). `differences` are sentences.
 
+    `assumed`: sentences too, of what the recording does not say and was played one way of two.
     `interrupted`: the card left in the recording's last step, as the recording says it did.
     """
 
@@ -56,16 +57,19 @@ class Replay:
         self._known = known
         self._at = 0
         self.differences: list[str] = []
+        self.assumed: list[str] = []
         self.asked = 0
         self.interrupted = False
         self._numbers = [bytes.fromhex(number) for number in recording.get("random", ())]
         self._choices = list(recording.get("choices", ()))
+        self._offered: list[bytes] | None = None
+        self._tapped = any(record.parsed(command)[1].startswith(b"2PAY") for command, _ in self._steps)
         self._elapsed = list(recording.get("elapsed", ()))
         self.terminal = {tag: bytes.fromhex(value) for tag, value in _DEFAULTS.items()} | recording["terminal"]
 
     def run(self) -> Result | None:
         """Run the kernel to its end."""
-        tapped = any(record.parsed(command)[1].startswith(b"2PAY") for command, _ in self._steps)
+        tapped = self._tapped
         number = self._numbers.pop(0) if self._numbers else self._first_number() if tapped else self.terminal[0x9F37]
         arguments = (self._txn(), self._params(), NativeCrypto(), number)
         machine = entry.transact(*arguments, TornLog()) if tapped else transact(*arguments)
@@ -123,24 +127,49 @@ class Replay:
     def _person(self, request: tuple[Any, ...]) -> Any:
         """What a cardholder, an issuer or a generator answers: as the recording suggests."""
         if request[0] == "choose":
-            return min(self._choices.pop(0) if self._choices else 0, len(request[1]) - 1)
+            return min(self._choices.pop(0) if self._choices else self._taken(), len(request[1]) - 1)
         if request[0] == "random":
             return self._next_number(request[1])
         if request[0] == "pin":
-            upcoming = self._steps[self._at : self._at + 2]  # GET CHALLENGE may come first
-            return bytearray(b"0000") if any(c[1:2] == b"\x20" for c, _ in upcoming) else None
+            return bytearray(b"0000") if holder.gave_pin(self._steps, self._at) else None
         if request[0] == "again":
             return True if self._at < len(self._steps) else None
         if request[0] == "online_pin":
-            return True if self._recording.get("cvm_results", "")[:2] == "02" else None
+            return self._online_pin()
         if request[0] == "online":
             reply = self._recording.get("online")
             if "online" not in self._recording:
                 reply = issuer.answer(self._steps, self._at)
+                if self._tapped and "reason" not in self._recording:
+                    self.assumed.append(
+                        "an issuer's answer after the tap is in no command: played as unable to go online"
+                    )
             if not isinstance(reply, dict):
                 return None
             return {**reply, "data": bytes.fromhex(reply.get("data", ""))}
         return None
+
+    def _taken(self) -> int:
+        """The place of the application that the recording selects next, among those that the kernel has not tried yet."""
+        if self._offered is None:
+            again = Replay(self._recording, self._known)
+            self._offered = applications.offered(self._txn(), self._params(), again._card)
+        place = applications.taken(self._steps, self._at, self._offered)
+        del self._offered[place : place + 1]
+        return place
+
+    def _online_pin(self) -> bool | None:
+        """Whether the issuer's PIN was entered: of a tap the decision says it, where the trace has one, of a chip the CVM results or the commands."""
+        results = bytes.fromhex(self._recording.get("cvm_results", ""))
+        entered = None
+        if self._tapped:
+            if "reason" in self._recording:
+                entered = (self._recording["reason"], self._recording.get("detail")) != ("EMV-113", "pin")
+        else:
+            entered = holder.online_pin_in(results) if results else holder.gave_online_pin(self._steps)
+        if entered is None:
+            self.assumed.append("whether a PIN for the issuer was entered is in no command: played as not entered")
+        return entered or None
 
     def _next_number(self, count: int) -> bytes:
         """A kernel's own unpredictable number: as recorded, or as the next relay resistance exchange sent it, or the terminal's."""
@@ -183,13 +212,9 @@ class Replay:
         return txn
 
     def _params(self) -> Any:
-        """Applications: those that the recording selects by name, in that order; no directory if it never asks for one."""
-        names = [data for c, _ in self._steps for header, data in [record.parsed(c)] if header[:3] == b"\x00\xa4\x04"]
+        """Applications: those that the recording selects by name, in that order, or its directory names; no directory if it never asks for one."""
         directory = any(record.parsed(c)[1].startswith(b"1PAY") for c, _ in self._steps)
-        aids: list[bytes] = []
-        for name in names:
-            if not name.startswith((b"1PAY", b"2PAY")) and 5 <= len(name) <= 16 and name not in aids:
-                aids.append(name)
+        aids = applications.known_to(self._steps, self._known)
         if not aids:
             raise EmvError("the recording selects no application", "EMV-110")
         return parameters.recorded(self.terminal, aids, {"pse": directory, **(self._known or {})})

@@ -1,6 +1,7 @@
 """Wrong input to `tasdid emv` is a coded error with exit code 2, found before any card is touched; files that are there stay as they are."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,24 @@ def test_a_trace_that_is_there_is_kept_until_there_is_a_new_one(
     old.write_text("kept")
     assert said(capsys, *_pay(world, trace=str(old)))[0] == said(capsys, *_pay(world, trace=str(new)))[0] == 3
     assert old.read_text() == "kept" and not new.exists()
+    link = tmp_path / "link.json"
+    link.symlink_to(new)
+    assert said(capsys, *_pay(world, trace=str(link)))[0] == 3 and link.is_symlink() and not new.exists()
+    for stream in ("/dev/stdout", "/dev/null"):
+        assert said(capsys, *_pay(world, trace=stream))[0] == 3
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_trace_that_is_no_file_is_refused_and_not_waited_for(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], linked: bool
+) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for trace in (str(link if linked else pipe), "/dev/full"):
+        ended, words = said(capsys, *_pay(world, trace=trace))
+        assert ended == 2 and "CFG-095" in words and "--trace" in words
+    assert pipe.is_fifo()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,230 @@
+"""What `tasdid emv pay --trace` writes of any simulated card replays without a difference; so do its commands alone, where they say enough."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol import tlv
+from protocol.crypto.native import NativeCrypto
+from protocol.emv import tags
+from protocol.emv.contactless.params import ContactlessParams
+from protocol.emv.kernel import Result, transact
+from sim.cards.emv import build, contactless, profile, profiles
+from sim.cards.emv.contactless import profiles as taps
+from sim.pki import Pki, make_pki
+from sim.worlds.fleet import emv_body
+from tests.support import emv_machine
+from tools.emv import holder, record, report
+from tools.emv.pay import Payment, TestIssuer
+from tools.emv.replay import Replay
+
+FACTS = ("outcome", "reason", "detail", "tvr", "tsi", "cvm_results", "oda", "arc", "script_results", "aid")
+ENCIPHERED = profile("cib-enciphered-pin")
+T0 = {**profile("edahabia-approve"), "cvm": "0403", "pin": "1234"}
+TWO = profile("two-applications")
+PSE_TWO = {**profile("cib-pse"), "also": [{"scheme": "edahabia", "number": 21, "priority": 2}]}
+_TIMED = ("cda-relayed",)  # how long the card took decides, and is in no command
+
+
+@pytest.fixture(scope="module")
+def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
+    return make_pki(tmp_path_factory.mktemp("world") / "pki")
+
+
+class Reader:
+    """A card in a reader; `lie` may answer in the card's stead."""
+
+    def __init__(self, card: Any, lie: Callable[[bytes], bytes | None]) -> None:
+        self._card, self._lie = card, lie
+
+    async def wait_for_card(self, _ms: int) -> None:
+        self._card.power_on()
+
+    async def wait_for_removal(self, _ms: int) -> None:
+        self._card.power_off()
+
+    async def connect(self) -> bytes:
+        return b""
+
+    async def disconnect(self) -> None:
+        return None
+
+    async def transceive(self, command: bytes) -> bytes:
+        return self._lie(bytes(command)) or await self._card.transmit(bytes(command))
+
+
+def paid(
+    pki: Pki, card: Any, typed: tuple[str, ...], online: bool, tap: bool, lie: Any = lambda _: None, place: int = 0,
+    **changes: Any,
+) -> tuple[Result, dict[str, Any], dict[str, Any]]:  # fmt: skip
+    """(the result, the trace as written, the body of the set)."""
+    body = {**emv_body(pki), **changes}
+    keys: Iterator[str] = iter(typed)
+    issuer = TestIssuer(pki.folder / "schemes") if online else None
+    payment = Payment(
+        90_000 if tap else 500_000, ContactlessParams(body), lambda *_: next(keys, ""), issuer, lambda _: None, tap, place
+    )  # fmt: skip
+    result = asyncio.run(payment.run(Reader(card, lie)))
+    return result, json.loads(json.dumps(report.trace(result, payment))), body
+
+
+def replayed(tmp_path: Path, written: dict[str, Any], body: dict[str, Any]) -> tuple[Replay, Result]:
+    file = tmp_path / "trace.json"
+    file.write_text(json.dumps(written))
+    played = Replay(record.load(file), body)
+    result = played.run()
+    assert played.differences == [] and result is not None, played.differences
+    return played, result
+
+
+def agree(tmp_path: Path, found: tuple[Result, dict[str, Any], dict[str, Any]], bare: bool = True) -> Replay:
+    """The whole trace replays, and the commands alone come to the same result; the last replay is returned."""
+    result, written, body = found
+    played, _ = replayed(tmp_path, written, body)
+    assert played.assumed == []
+    if bare:
+        played, again = replayed(tmp_path, {name: written[name] for name in ("steps", "terminal")}, body)
+        assert {f: getattr(again, f) for f in FACTS} == {f: getattr(result, f) for f in FACTS}
+    return played
+
+
+@pytest.mark.parametrize("online", [False, True], ids=["offline", "online"])
+@pytest.mark.parametrize("name", profiles.PROFILES)
+def test_a_chip_card(pki: Pki, tmp_path: Path, name: str, online: bool) -> None:
+    pin = profile(name).get("pin", "1234")
+    played = agree(tmp_path, paid(pki, build(profile(name), pki), (pin,), online, tap=False))
+    assert played.assumed == []
+
+
+@pytest.mark.parametrize("online", [False, True], ids=["offline", "online"])
+@pytest.mark.parametrize("name", taps.PROFILES)
+def test_a_tapped_card(pki: Pki, tmp_path: Path, name: str, online: bool) -> None:
+    found = paid(pki, contactless.build(contactless.profile(name), pki), (), online, tap=True)
+    agree(tmp_path, found, bare="online" not in found[1] and name not in _TIMED)
+
+
+def test_a_tap_that_went_online_says_what_its_commands_do_not_tell(pki: Pki, tmp_path: Path) -> None:
+    result, written, body = paid(
+        pki, contactless.build(contactless.profile("tap-online"), pki), (), online=True, tap=True
+    )
+    played, again = replayed(tmp_path, {name: written[name] for name in ("steps", "terminal")}, body)
+    assert (result.reason, again.reason) == ("00", "DEFERRED")
+    assert len(played.assumed) == 1 and "issuer's answer" in played.assumed[0]
+
+
+@pytest.mark.parametrize("typed", [("1234",), ("9999", "1234"), ("9999", ""), ("",), ("12", "1234")])
+@pytest.mark.parametrize("card", [ENCIPHERED, T0], ids=["T=1", "T=0"])
+def test_an_enciphered_pin(pki: Pki, tmp_path: Path, card: dict[str, Any], typed: tuple[str, ...]) -> None:
+    found = paid(pki, build(card, pki), typed, online=False, tap=False)
+    verified = [step for step in found[1]["steps"] if step["command"][2:4] == "20"]
+    assert bool(verified) == any(len(pin) == 4 for pin in typed) and found[0].pin_ok == (typed[-1] == "1234")
+    agree(tmp_path, found)
+
+
+@pytest.mark.parametrize("refusal", ["6D00", "6985", "9000", "01029000"])
+@pytest.mark.parametrize("card", [ENCIPHERED, T0], ids=["T=1", "T=0"])
+def test_a_card_that_gives_no_challenge(pki: Pki, tmp_path: Path, card: dict[str, Any], refusal: str) -> None:
+    found = paid(
+        pki, build(card, pki), ("1234",), online=False, tap=False,
+        lie=lambda command: bytes.fromhex(refusal) if command[1] == 0x84 else None,
+    )  # fmt: skip
+    assert ["PIN", "verify-refused"] in found[1]["explain"] and not found[0].pin_ok
+    agree(tmp_path, found)
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("pse", [False, True], ids=["list", "directory"])
+@pytest.mark.parametrize("card", [TWO, PSE_TWO], ids=["without a directory", "with one"])
+def test_the_application_that_was_chosen(pki: Pki, tmp_path: Path, card: dict[str, Any], pse: bool, place: int) -> None:
+    found = paid(pki, build(card, pki), ("1234",), online=False, tap=False, place=place, pse=pse)
+    assert found[0].aid.hex() == ("f00000544402" if place == 2 else "f00000544401")
+    assert ["SELECT", "cardholder-choice"] in found[1]["explain"]
+    agree(tmp_path, found)
+
+
+def test_an_application_that_refuses_and_the_one_chosen_after_it(pki: Pki, tmp_path: Path) -> None:
+    third = {**PSE_TWO, "also": [*PSE_TWO["also"], {"scheme": "edahabia", "number": 22, "priority": 3}]}
+    refused = bytes.fromhex("F00000544401")
+    for card in (TWO, PSE_TWO, third):
+        seen: list[bytes] = []
+
+        def lie(command: bytes, seen: list[bytes] = seen) -> bytes | None:
+            seen.append(command[5:11] if command[1] == 0xA4 else command[1:2])
+            return bytes.fromhex("6985") if seen[-1] == b"\xa8" and refused in seen[-2:] else None
+
+        agree(tmp_path, paid(pki, build(card, pki), ("1234",), online=False, tap=False, lie=lie, pse=True))
+
+
+def _online_pin_capable(body: dict[str, Any]) -> dict[str, Any]:
+    return {**body, "aids": [{**entry, "capabilities": bytes.fromhex("2078C8")} for entry in body["aids"]]}
+
+
+@pytest.mark.parametrize("cvm", ["0203", "4203", "42031E03", "42031F03", "1E03"])
+@pytest.mark.parametrize("entered", [True, None])
+def test_an_online_pin_is_read_from_what_the_card_was_told(
+    pki: Pki, tmp_path: Path, cvm: str, entered: bool | None
+) -> None:
+    body, steps = _online_pin_capable(emv_body(pki)), []
+    card = build({**profile("cib-online"), "cvm": cvm}, pki)
+
+    def respond(command: bytes) -> bytes:
+        steps.append((record.masked(command), card.respond(command)))
+        return steps[-1][1]
+
+    txn = {
+        "amount": 500_000,
+        "currency": 12,
+        "country": 12,
+        "date": "261122",
+        "time": "093000",
+        "type": 0,
+        "counter": 1,
+    }
+    answers = {"choose": 0, "online_pin": entered, "online": None, "random": bytes(1)}
+    result = emv_machine.run(
+        transact(txn, ContactlessParams(body), NativeCrypto(), bytes(4)), respond, lambda r: answers.get(r[0])
+    )
+    terminal = {
+        0x9F02: "000000500000", 0x5F2A: "0012", 0x9F1A: "0012", 0x9A: "261122", 0x9F21: "093000", 0x9C: "00", 0x9F41: "00000001",
+        0x9F37: "00000000", 0x9F33: "2078C8",
+    }  # fmt: skip
+    written = {
+        "steps": record.steps_json(steps, result.aid), "terminal": {f"{tag:X}": value for tag, value in terminal.items()},
+    }  # fmt: skip
+    facts = {"cvm_results": result.cvm_results.hex(), "tvr": result.tvr.hex()}
+    for more in ({}, facts):
+        played, again = replayed(tmp_path, {**written, **more}, body)
+        assert {f: getattr(again, f) for f in FACTS} == {f: getattr(result, f) for f in FACTS} and played.assumed == []
+
+
+def _told(*asked: tuple[int, str]) -> list[tuple[bytes, bytes]]:
+    """A record with a CDOL1, and the GENERATE AC made with it."""
+    dol = b"".join(tag.to_bytes(1 + (tag > 0xFF), "big") + bytes([len(value) // 2]) for tag, value in asked)
+    data = bytes.fromhex("".join(value for _, value in asked))
+    record_ = tlv.encode(0x70, tlv.encode(tags.CDOL1, dol)) + b"\x90\x00"
+    return [
+        (bytes.fromhex("00B2010C00"), record_),
+        (bytes.fromhex("80AE8000") + bytes([len(data)]) + data, b"\x90\x00"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("steps", "entered"),
+    [
+        (_told((tags.CVM_RESULTS, "420300"), (tags.TVR, "0000000000")), True),
+        (_told((tags.CVM_RESULTS, "020301")), False),
+        (_told((tags.CVM_RESULTS, "1F0302")), False),
+        (_told((tags.AMOUNT, "000000500000"), (tags.TVR, "0000048000")), True),
+        (_told((tags.TVR, "0000088000")), False),
+        (_told((tags.AMOUNT, "000000500000")), None),
+        ([], None),
+    ],
+)
+def test_where_nothing_says_whether_an_online_pin_was_entered_nothing_is_made_up(
+    steps: list[tuple[bytes, bytes]], entered: bool | None
+) -> None:
+    assert holder.gave_online_pin(steps) is entered
