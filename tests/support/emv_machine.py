@@ -20,3 +20,16 @@ def run(machine: Any, respond: Callable[[bytes], bytes], answer_to: Callable[[tu
             answer = (respond(bytes(request[1])), TIMED_MS)
         else:
             answer = answer_to(request)
+
+
+def purchase(amount: int) -> dict[str, Any]:
+    """The terminal's facts of a payment of `amount` centimes of DZD, as the kernel wants them."""
+    return {
+        "amount": amount,
+        "currency": 12,
+        "country": 12,
+        "date": "261122",
+        "time": "093000",
+        "type": 0,
+        "counter": 1,
+    }

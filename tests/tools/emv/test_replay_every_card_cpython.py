@@ -175,15 +175,7 @@ def test_an_online_pin_is_read_from_what_the_card_was_told(
         steps.append((record.masked(command), card.respond(command)))
         return steps[-1][1]
 
-    txn = {
-        "amount": 500_000,
-        "currency": 12,
-        "country": 12,
-        "date": "261122",
-        "time": "093000",
-        "type": 0,
-        "counter": 1,
-    }
+    txn = emv_machine.purchase(500_000)
     answers = {"choose": 0, "online_pin": entered, "online": None, "random": bytes(1)}
     result = emv_machine.run(
         transact(txn, ContactlessParams(body), NativeCrypto(), bytes(4)), respond, lambda r: answers.get(r[0])

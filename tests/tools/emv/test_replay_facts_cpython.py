@@ -51,15 +51,7 @@ def exchange(pki: Pki, name: str, pin: bytes, reply: dict[str, Any] | None) -> t
         steps.append((record.masked(command), answer))
         return answer
 
-    txn = {
-        "amount": AMOUNT,
-        "currency": 12,
-        "country": 12,
-        "date": "261122",
-        "time": "093000",
-        "type": 0,
-        "counter": 1,
-    }
+    txn = emv_machine.purchase(AMOUNT)
     machine = transact(txn, EmvParams(emv_body(pki)), NativeCrypto(), bytes.fromhex("A1B2C3D4"))
     answers = {"pin": bytearray(pin), "choose": 0, "online": reply, "random": bytes(1)}
     return emv_machine.run(machine, respond, lambda request: answers.get(request[0])), steps
@@ -85,15 +77,7 @@ def recording(pki: Pki) -> dict[str, Any]:
     result, steps = exchange(pki, "edahabia-online", b"5432", reply)
 
     class Paid:
-        txn = {
-            "amount": AMOUNT,
-            "currency": 12,
-            "country": 12,
-            "date": "261122",
-            "time": "093000",
-            "type": 0,
-            "counter": 1,
-        }
+        txn = emv_machine.purchase(AMOUNT)
         un, numbers, choices, contactless = result.un, [result.un, bytes(1)], (), False
         online_reply = reply
 
