@@ -208,8 +208,8 @@ class _Reader:
     def lost(self, why: object) -> None:
         """The channel ended: no file is selected any more. `why` is the status that ended it, if the chip, or the reader between, said one.
 
-        What was asked for may have been the reason: an extended length on any word but those of a lost channel, a short one on 6700 and
-        6Cxx. Each try costs a channel, so that the steps are wide. What is said again and again is a refusal.
+        What was asked for may have been the reason: an extended length on any word (on one of a lost channel the second time), a short one on 6700
+        and 6Cxx. Each try costs a channel, so that the steps are wide. What is said again and again is a refusal.
         """
         self.selected = False
         self.losses += 1
@@ -217,7 +217,7 @@ class _Reader:
             self.stood, self.asked = self.state.done, 0
         if not isinstance(why, int):
             return
-        if self.want >= 256 and why not in CHANNEL_LOST:
+        if self.want >= 256 and (why not in CHANNEL_LOST or self.asked):
             self.chip.chunk = SHORT_STEPS[0]
         elif (why == 0x6700 or why >> 8 == 0x6C) and SHORT_STEPS[-1] < self.want < 256:
             self.chip.chunk = [size for size in SHORT_STEPS if size < self.want][0]

@@ -99,4 +99,7 @@ def _card(ksn: bytes, content: Any, amount: int, intent: int, clear: Clear) -> C
         )
     pan, psn, expiry, data, *pin = content
     de55 = chip.expand(data, amount, psn, intent, clear)
-    return CardData(ksn, pan.hex().upper().rstrip("F"), psn, expiry.hex(), de55, pin[0] if pin else b"")
+    block = pin[0] if pin else b""
+    if not isinstance(block, bytes):
+        raise SealedError("PIN block is no byte string")
+    return CardData(ksn, pan.hex().upper().rstrip("F"), psn, expiry.hex(), de55, block)

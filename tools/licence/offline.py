@@ -56,7 +56,10 @@ def judge(crypto: Crypto, files: dict[int, bytes], trust: TrustSet, today: str) 
 
 
 def trimmed(files: dict[int, bytes]) -> dict[int, bytes]:
-    """The files without what lies behind their outermost objects; a group whose hash the SOD lists with it stays whole."""
+    """The files without what lies behind their outermost objects, and without those in which nothing was read; a group whose hash the SOD
+    lists with it stays whole.
+    """
+    files = {file: content for file, content in files.items() if content or file == SOD}
     kept = {file: content[: _end(file, content)] for file, content in files.items()}
     sod = _parsed(kept)
     for group in set(kept) & set(sod.hashes if sod is not None else ()):
@@ -70,7 +73,7 @@ def padding(files: dict[int, bytes]) -> list[str]:
     kept = trimmed(files)
     return [
         f"{name_of(file)}: {len(files[file]) - len(kept[file])} bytes behind its end are not looked at"
-        for file in files
+        for file in kept
         if len(kept[file]) < len(files[file])
     ]
 

@@ -111,9 +111,13 @@ class FieldDomain:
         self.field_bits = 8 * len(_P)
 
     def multiply(self, scalar: bytes, point: "bytes | None") -> bytes:
-        """point ** scalar (None: the standard base); AccessError if the point is 0, 1, -1 or not reduced."""
+        """point ** scalar (None: the standard base); AccessError if the point is not of the subgroup, or not reduced: p - 1 has small
+        factors, and who chose a key of such an order would know the secret without the password.
+        """
         base = pack.int_from(_G if point is None else point)
         if not 1 < base < self._p - 1 or (point is not None and len(point) != self._size):
+            raise AccessError("the chip's key in the key agreement cannot be used", "LIC-023")
+        if point is not None and pow(base, self.order, self._p) != 1:
             raise AccessError("the chip's key in the key agreement cannot be used", "LIC-023")
         return pack.be(pow(base, pack.int_from(scalar), self._p), self._size)
 

@@ -310,7 +310,7 @@ def test_a_length_refused_in_clear_is_learnt_from(name: str, most: int, status: 
 
 
 @meets("LR-15")
-@pytest.mark.parametrize("status", [0x6700, 0x6C00, 0x6300, 0x6D00, 0x6E00, 0x6F00])
+@pytest.mark.parametrize("status", [0x6700, 0x6C00, 0x6300, 0x6D00, 0x6E00, 0x6F00, 0x6987, 0x6988, 0x6882])
 @pytest.mark.parametrize("name", ["amina", "pace-gm"])
 def test_a_reader_or_card_without_the_announced_extended_length_is_read_in_short_pieces(name: str, status: int) -> None:
     given = {**profile(name), "portrait_bytes": 2500, "announces_extended": True}

@@ -112,11 +112,19 @@ def test_each_altered_group_is_named(group: int, pki: Pki) -> None:
     assert found["groups"][f"DG{group}"]["state"] == "altered" and not found["believed"]
 
 
-@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: b"\x62" + data[1:], lambda data: b""])
+@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: b"\x62" + data[1:], lambda data: data[:1]])
 def test_a_group_cut_short_or_of_another_tag_is_altered(change, pki: Pki) -> None:
     files = files_of("amina", pki)
     files[11] = change(files[11])
     assert judged(files, pki)["altered"] == ["DG11"]
+
+
+@pytest.mark.parametrize("group", [4, 11])
+def test_an_empty_group_was_not_read_and_accuses_nobody(group: int, pki: Pki) -> None:
+    """Programs that dump a card leave an empty file for what they may not read."""
+    found = judged({**files_of("amina", pki), group: b""}, pki)
+    assert found["altered"] == [] and found["verdict"]["words"] == "data genuine, chip not proven"
+    assert ("LIC-213", f"DG{group}") in [(row["code"], row["detail"]) for row in found["findings"]]
 
 
 @pytest.mark.parametrize("content", [b"", b"\x77", b"\x77\x82\x05"])
