@@ -168,19 +168,23 @@ def _present(s: "Session", result: Result, cryptogram: "Cryptogram") -> None:
 def de55(s: "Session") -> bytes:
     """The chip data for acquirer and clearing, as they stand now: what the parameters list, known to this kernel or not, track data apart.
 
-    Never more than field 55 of ISO 8583 holds: what authorisation and clearing need first, then the rest in the list's order as it fits.
+    In the list's order, and never more than field 55 of ISO 8583 holds: room is given to what authorisation and clearing need first, then
+    to the rest as it fits.
     """
-    listed = s.params.de55
-    out = b""
-    for tag in [t for t in listed if t in DE55] + [t for t in listed if t not in DE55] if listed else DE55:
-        value = s.get(tag)
-        if value is not None and tag not in _NEVER:
-            item = tlv.encode(tag, value)
-            if len(out) + len(item) <= 255:
-                out += item
-            else:
-                s.note("DE55", "left-out " + tags.name(tag))
-    return out
+    listed = s.params.de55 or DE55
+    items = {}
+    room = 255
+    for wanted in (True, False):
+        for tag in listed:
+            value = s.get(tag) if (tag in DE55) == wanted and tag not in _NEVER else None
+            if value is not None:
+                item = tlv.encode(tag, value)
+                if len(item) <= room:
+                    items[tag] = item
+                    room -= len(item)
+                else:
+                    s.note("DE55", "left-out " + tags.name(tag))
+    return b"".join([items[tag] for tag in listed if tag in items])
 
 
 def _approve(s: "Session", result: Result, reason: str) -> None:

@@ -40,13 +40,13 @@ def test_what_does_not_fit_is_left_out_and_the_payment_can_be_sent():
         record("explain", str(result.explain))
 
 
-def test_the_rest_follows_in_the_lists_order_as_it_fits():
+def test_the_lists_order_is_kept_and_the_rest_has_what_room_is_left():
     plain = pay(Card(), body())[0].de55
     room = ROOM - len(plain)
     listed = [0xDF01] + list(kernel.DE55) + [0xDF03, 0xDF02, 0xDF04]
     result, _ = pay(_generous([30, room - 33 - 33 - 2, 30, 6]), body(de55=listed))
     held = [tag for tag, _ in tlv.parse(result.de55)]
-    assert held == [tag for tag, _ in tlv.parse(plain)] + [0xDF01, 0xDF03, 0xDF04]
+    assert held == [0xDF01] + [tag for tag, _ in tlv.parse(plain)] + [0xDF03, 0xDF04]
     assert _left_out(result) == ["left-out DF02"]
 
 
