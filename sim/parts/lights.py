@@ -10,6 +10,7 @@ from operator import xor
 from typing import Any
 
 _KEPT = 50
+_TOLD = 30
 
 
 class Lights:
@@ -55,6 +56,14 @@ class Lights:
         self.tones = []
 
     def state(self) -> dict[str, Any]:
-        """For the page: four words from the left, the last tones, how many signals there were (so that a tone is played once)."""
-        words = ["blink" if self.blinking >> at & 1 else "on" if self.lights >> at & 1 else "off" for at in range(4)]
-        return {"lights": words, "tones": [list(tone) for tone in self.tones], "signals": self.signals}
+        """For the page: four words from the left, the last tones, how many signals there were (so that a tone is played once), and the
+        lights of the last signals, since one may be over before anybody looks.
+        """
+        return {
+            "lights": _words(self.lights, self.blinking), "tones": [list(tone) for tone in self.tones], "signals": self.signals,
+            "shown": [_words(lights, blinking) for lights, blinking, _ in self.history][-_TOLD:],
+        }  # fmt: skip
+
+
+def _words(lights: int, blinking: int) -> list[str]:
+    return ["blink" if blinking >> at & 1 else "on" if lights >> at & 1 else "off" for at in range(4)]

@@ -13,7 +13,12 @@ def test_frames_in_any_pieces_and_noise_between_them():
         for at in range(0, len(stream), size):
             model.feed(stream[at : at + size])
         assert list(model.history) == [(15, 0, ((1500, 500),)), (0, 1, ())]
-        assert model.state() == {"lights": ["blink", "off", "off", "off"], "tones": [], "signals": 2}
+        assert model.state() == {
+            "lights": ["blink", "off", "off", "off"],
+            "tones": [],
+            "signals": 2,
+            "shown": [["on"] * 4, ["blink", "off", "off", "off"]],
+        }
 
 
 def test_a_frame_that_was_changed_on_the_line_is_passed_over():
