@@ -17,7 +17,7 @@ from server.store.engine import open_engine
 from server.web import app, serve, sync
 from server.web.door import DoorProtocol, Told
 from tests.server.handheld import open_reply
-from tests.server.test_http import wait_for, write_config
+from tests.server.served import wait_for, write_config
 
 REPLY = {s.NONCE: b"", s.DEVICE: "", s.CODE: "SRV-999", s.MESSAGE: "for a test"}
 

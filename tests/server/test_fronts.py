@@ -15,21 +15,10 @@ from server.store.engine import open_engine
 from sim.acquirer.host import Host
 from tests.server.cards import ARQC, KEYS, content
 from tests.server.handheld import Handheld
-from tests.server.test_http import ROOT, HostThread, Line, wait_for, write_config
+from tests.server.served import ROOT, Line, wait_for, write_config
 from tests.server.test_online import A, authorise, begin, take
 
 pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
-
-
-@pytest.fixture
-def handheld() -> Handheld:
-    return Handheld()
-
-
-@pytest.fixture
-def host() -> Iterator[Host]:
-    with HostThread() as host:
-        yield host
 
 
 @pytest.fixture

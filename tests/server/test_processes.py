@@ -28,7 +28,7 @@ from server.store import tables as t
 from server.store.engine import open_engine, reading
 from tests.server.handheld import Handheld, open_reply
 from tests.server.postgres import Cluster
-from tests.server.test_http import wait_for, write_config
+from tests.server.served import wait_for, write_config
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = int(os.environ.get("TASDID_KILL_ROUNDS", "2"))

@@ -27,6 +27,7 @@ from sim.worlds.fleet import emv_body
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 from tests.support import emv_machine
+from tests.support.emv_machine import purchase
 
 A = 700_000
 DONE, FIRST_FAILED = bytes.fromhex("2000000001"), bytes.fromhex("1100000001")
@@ -68,7 +69,7 @@ class Counter:
         """One payment with the card, its issuer asked; the kernel's result, written as an outcome record."""
         handheld = self.handheld
         self.intent = handheld.write(r.PAYMENT_INTENT, case=handheld.notice(A), amount=A)
-        txn = {"amount": A, "currency": 12, "country": 12, "date": "261122", "time": "093000", "type": 0, "counter": 1}
+        txn = purchase(A)
         self.card.power_off()
         machine = transact(txn, self.parameters, NativeCrypto(), bytes.fromhex("A1B2C3D4"))
         return emv_machine.run(machine, self.card.respond, self._answer)

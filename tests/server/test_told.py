@@ -2,7 +2,6 @@
 
 import hashlib
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,14 +21,10 @@ A = 200_000
 
 @pytest.fixture
 def handheld() -> Handheld:
+    """One that tells."""
     made = Handheld()
     made.tells = True
     return made
-
-
-@pytest.fixture
-def centre(tmp_path: Path, handheld: Handheld) -> Centre:
-    return Centre(tmp_path, handheld)
 
 
 def _kept(centre: Centre) -> list[bytes]:

@@ -23,11 +23,6 @@ A = 200_000
 
 
 @pytest.fixture
-def handheld() -> Handheld:
-    return Handheld()
-
-
-@pytest.fixture
 def centre(tmp_path: Path, handheld: Handheld) -> Centre:
     centre = Centre(tmp_path, handheld)
     centre.hello(handheld)

@@ -15,7 +15,7 @@ from server.ingest.dispatch import Service
 from server.store.engine import open_engine
 from server.web.app import build
 from tests.server.handheld import Handheld
-from tests.server.test_http import write_config
+from tests.server.served import write_config
 from tools import cli
 
 ROOT = Path(__file__).resolve().parents[2]

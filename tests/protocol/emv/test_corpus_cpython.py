@@ -10,8 +10,9 @@ from sim.cards.emv.profiles import PROFILES
 from sim.pki import Pki, ecc, make_pki
 from tests.protocol.emv import exchange_replay
 from tests.support import cross
+from tests.support.emv_machine import purchase
 
-TXN = {"amount": 500_000, "currency": 12, "country": 12, "date": "261122", "time": "093000", "type": 0, "counter": 1}
+TXN = purchase(500_000)
 ANSWERS: tuple[Any, ...] = (
     None,
     {"sent": True},

@@ -12,6 +12,7 @@ from protocol.emv.params import EmvParams
 from protocol.errors import CardRemovedError
 from sim.cards.emv import EmvCard, build, profile
 from sim.pki import Pki, make_pki
+from tests.support.emv_machine import purchase
 
 UN = bytes.fromhex("A1B2C3D4")
 OPEN = {"tac_denial": "0010000000", "tac_online": "FC50ACF800", "tac_default": "FC50ACA000"}
@@ -48,7 +49,7 @@ def _pay(
     remove_at: int = 0,
     crypto: Any = None,
 ) -> tuple[Result, list[tuple[Any, ...]], list[bytes]]:
-    txn = {"amount": amount, "currency": 12, "country": 12, "date": "261122", "time": "093000", "type": 0, "counter": 1}
+    txn = purchase(amount)
     card.power_off()
     machine = transact(txn, params, crypto or NativeCrypto(), UN)
     asked: list[tuple[Any, ...]] = []

@@ -19,6 +19,7 @@ from sim.acquirer import emv as issuer
 from sim.cards.emv import build, profile
 from sim.pki import Pki, make_pki
 from sim.pki import ecc as signer
+from tests.support.emv_machine import purchase
 from tools.emv import explain
 
 UN = b"\x01\x02\x03\x04"
@@ -54,15 +55,7 @@ def pay(
     """(result, commands, DE55 put to the issuer)."""
     chip = build(card, pki)
     chip.power_off()
-    txn = {
-        "amount": 500_000,
-        "currency": 12,
-        "country": 12,
-        "date": "261122",
-        "time": "093000",
-        "type": 0,
-        "counter": 1,
-    }
+    txn = purchase(500_000)
     machine = transact(txn, params(pki, **changes), crypto or NativeCrypto(), UN)
     commands: list[bytes] = []
     asked: list[bytes] = []

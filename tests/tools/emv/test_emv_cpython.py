@@ -20,6 +20,7 @@ from sim.links.slot_server import LinkSlot
 from sim.pki import Pki, make_pki
 from sim.worlds.fleet import emv_body
 from tests.support import emv_machine
+from tests.support.emv_machine import purchase
 from tools.emv import explain, record, replay
 from tools.emv.pay import TestIssuer
 from tools.house.paths import ROOT
@@ -215,7 +216,7 @@ def _explained(pki: Pki, name: str, pin: bytes | None, amount: int, online: Any)
     from protocol.emv.params import EmvParams
 
     card = build(profile(name), pki)
-    txn = {"amount": amount, "currency": 12, "country": 12, "date": "261122", "time": "093000", "type": 0, "counter": 1}
+    txn = purchase(amount)
     machine = transact(txn, EmvParams(emv_body(pki)), NativeCrypto(), bytes(4))
     answers = {"pin": pin, "choose": 0, "online": online, "random": bytes(4)}
     return emv_machine.run(machine, card.respond, lambda request: answers.get(request[0]))

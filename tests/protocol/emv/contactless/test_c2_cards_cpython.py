@@ -17,6 +17,7 @@ from sim.cards.emv.contactless import build
 from sim.cards.emv.contactless.c2 import Kernel2Application
 from sim.cards.tlv import read
 from sim.pki import Pki, make_pki
+from tests.support.emv_machine import purchase
 
 TRANSMISSION = 18 + 24  # units of 100 microseconds, as the parameters expect
 TC, ARQC, AAC = 0x40, 0x80, 0x00
@@ -56,15 +57,7 @@ class Field:
 
     def tap(self, application: Kernel2Application, amount: int = 500_000) -> o.Outcome:
         """One presentation."""
-        txn = {
-            "amount": amount,
-            "currency": 12,
-            "country": 12,
-            "date": "261122",
-            "time": "093000",
-            "type": 0,
-            "counter": 1,
-        }
+        txn = purchase(amount)
         self.taps += 1
         s = self.session = state.Session(txn, self.params, NativeCrypto(), bytes([self.taps]) * 4)
         s.aid = self.params.combinations[0]

@@ -15,6 +15,7 @@ from protocol.errors import CardRemovedError
 from sim.cards.emv.contactless import ContactlessCard, Kernel2Application, build, profile
 from sim.pki import Pki, make_pki
 from sim.worlds.fleet import emv_body
+from tests.support.emv_machine import purchase
 
 SMALL, LARGE = 90_000, 700_000
 APPROVED, PROVISIONAL, DECLINED = records.OUTCOME_APPROVED, records.OUTCOME_PROVISIONAL, records.OUTCOME_DECLINED
@@ -43,15 +44,7 @@ class Payment:
 
     def run(self, amount: int = SMALL, tear: tuple[int, ...] = (), heard: bool = True, **answers: Any) -> Result:
         params = ContactlessParams(emv_body(self.pki))
-        txn = {
-            "amount": amount,
-            "currency": 12,
-            "country": 12,
-            "date": "261122",
-            "time": "093000",
-            "type": 0,
-            "counter": 1,
-        }
+        txn = purchase(amount)
         machine = entry.transact(txn, params, NativeCrypto(), bytes.fromhex("A1B2C3D4"), TornLog())
         self.card.power_off()
         drawn = 0

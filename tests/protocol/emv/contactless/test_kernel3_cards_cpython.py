@@ -17,6 +17,7 @@ from sim.cards.base import Card
 from sim.cards.emv.contactless import build, dual, profile
 from sim.pki import Pki, make_pki
 from sim.worlds.fleet import emv_body
+from tests.support.emv_machine import purchase
 
 UN = bytes.fromhex("A1B2C3D4")
 SMALL, LARGE = 90_000, 600_000
@@ -30,7 +31,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Pki:
 def tap(card: Card, pki: Pki, amount: int = SMALL, **how: Any) -> tuple[Result, list[tuple[Any, ...]], list[bytes]]:
     """`online`, `online_pin`, `identified`, `remove_at`, `crypto`, `again` (how often somebody presents the card again)."""
     params = ContactlessParams({**emv_body(pki), **how.get("body", {})})
-    txn = {"amount": amount, "currency": 12, "country": 12, "date": "261122", "time": "093000", "type": 0, "counter": 1}
+    txn = purchase(amount)
     machine = entry.transact(txn, params, how.get("crypto", NativeCrypto)(), UN, TornLog())
     again = how.get("again", 0)
     asked: list[tuple[Any, ...]] = []

@@ -12,8 +12,9 @@ from sim.pki import make_pki
 from sim.worlds.fleet import emv_body
 from tests.protocol.emv.contactless import tap_replay
 from tests.support import cross
+from tests.support.emv_machine import purchase
 
-TXN = {"amount": 90_000, "currency": 12, "country": 12, "date": "261122", "time": "093000", "type": 0, "counter": 1}
+TXN = purchase(90_000)
 LARGE = {**TXN, "amount": 700_000}
 ANSWERS: tuple[Any, ...] = (
     None,
