@@ -102,6 +102,8 @@ GAP = 20
 CASE_CLOSED = 21
 CARD_DATA_ERASED = 22  # sealed card data of INTENTS erased on RECEIPT
 
+SIGNED = (PAYMENT_OUTCOME, VOID)  # kinds that move money: each record of them has a signature of its own
+
 VOID_ASKED = 1  # two officers and the card want the payment INTENT back; the acquirer is to be asked
 VOID_DONE = 2  # the acquirer has reversed it
 VOID_REFUSED = 3  # it has not, and will not: the payment stands

@@ -23,7 +23,6 @@ MAX_RECORDS = 256
 MAX_SEALED = 999  # bytes: one LLLVAR field of ISO 8583
 MAX_PRIVATE = 4096
 MAX_RESTORED = 1 << 19  # bytes of a batch's records: what is told in a few may be long
-SIGNED = (r.PAYMENT_OUTCOME, r.VOID)  # money: signed one by one
 Find = Callable[[str], Device | None]
 Blobs = dict[int, bytes]
 
@@ -281,7 +280,7 @@ class _Reading:
             except FormatError as error:
                 raise _beyond(index, error) from error
             signature, seq = self._signed.get(index), restorer.seq
-            if row is not None and told.item[r.KIND] in SIGNED:
+            if row is not None and told.item[r.KIND] in r.SIGNED:
                 signature, used = row[used : used + 64], used + 64
             restorer.told(told.item)
             self._take(told.item, signature, digests)
@@ -362,7 +361,7 @@ def _judge(
         return codes.UNKNOWN_KIND
     elif schema.problem(record) is not None:
         return codes.BAD_RECORD
-    if kind in SIGNED:
+    if kind in r.SIGNED:
         header = envelope.protected_header(s.TYPE_OUTCOME, device.device.encode())
         if signature is None or not envelope.holds(device.public_key, header, data, signature):
             return codes.BAD_OUTCOME_SIGNATURE

@@ -9,7 +9,6 @@ from protocol import sync as m
 
 BATCH_RECORDS = 200
 _BLOBS = ((m.SEALED, "sealed", r.SEALED), (m.PRIVATE, "private", r.PRIVATE))
-_SIGNED = (r.PAYMENT_OUTCOME, r.VOID)
 
 
 def fill(journal, first: int, room: int) -> "tuple[dict, int]":  # noqa: ANN001 - Journal
@@ -41,7 +40,7 @@ def fill(journal, first: int, room: int) -> "tuple[dict, int]":  # noqa: ANN001 
                 blobs[key][index] = found[key]
         if signature is not None:
             signatures[index] = signature
-        unsigned = unsigned or (signature is None) == (record[r.KIND] in _SIGNED)
+        unsigned = unsigned or (signature is None) == (record[r.KIND] in r.SIGNED)
         index += 1
     payload[m.RECORDS] = bytes(told)
     if signatures:

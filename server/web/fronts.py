@@ -102,7 +102,7 @@ class _FrontLine(Line):
         self._desk.writer.post(data, self)
 
     def opened(self, letter: bytes) -> list[tuple[Any, Any]]:
-        """Of `server.web.writer.Asker`: the messages among some questions."""
+        """Of `server.web.writer.Poster`: the messages among some questions."""
         found = []
         for number, what, value in pickle.loads(letter):
             if what == "say":

@@ -12,6 +12,7 @@ what a front takes in hand.
 
 import asyncio
 import contextlib
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -28,9 +29,9 @@ GROUP = 64
 WAITING = 512
 Operation = Callable[[Connection], Any]
 ApplyAll = Callable[[Connection, list[Any]], list[Any]]
-Told = tuple[
-    Any, Any, Exception | None
-]  # what was asked for is known to the asker as this, its result, or what it raised
+Told = tuple[Any, Any, Exception | None]
+"""What was asked for is known to the asker as the first; its result, or what it raised."""
+_log = logging.getLogger("tasdid.server")
 
 
 class Asker(Protocol):
@@ -39,6 +40,10 @@ class Asker(Protocol):
     def told(self, results: list[Told]) -> None:
         """Results of one commit. Called by the writer's thread, which goes on only after it."""
         ...
+
+
+class Poster(Asker, Protocol):
+    """Somebody who posts letters."""
 
     def opened(self, letter: bytes) -> list[tuple[Any, Any]]:
         """(token, message) of each message in a letter that this one has posted. Called by the writer's thread."""
@@ -60,7 +65,7 @@ class _Letter:
     """Messages that nobody has looked at yet."""
 
     data: bytes
-    asker: Asker
+    asker: Poster
 
 
 class Writer:
@@ -103,7 +108,7 @@ class Writer:
         """What `apply_all` says to a message, after its commit. RefusedError BUSY when too much waits."""
         return await self._wait(None, message)
 
-    def post(self, letter: bytes, asker: Asker) -> None:
+    def post(self, letter: bytes, asker: Poster) -> None:
         """Queue the messages of a letter; their results go to the asker."""
         self._queue.put(_Letter(letter, asker))
 
@@ -119,8 +124,7 @@ class Writer:
         found = self._queue.get()
         while found is not None:
             if isinstance(found, _Letter):
-                asker = found.asker
-                group += [_Item(None, message, asker, token) for token, message in asker.opened(found.data)]
+                group += _items(found)
             elif found.asker is not _FUTURES or found.token.set_running_or_notify_cancel():
                 group.append(found)
             if len(group) >= GROUP:
@@ -189,13 +193,25 @@ class Writer:
         return result, None
 
 
+def _items(letter: _Letter) -> list[_Item]:
+    """The messages of a letter; none of one that cannot be opened, which must not end the thread."""
+    try:
+        return [_Item(None, message, letter.asker, token) for token, message in letter.asker.opened(letter.data)]
+    except Exception:  # noqa: BLE001 - as uvicorn does: one letter's failure is its own
+        _log.exception("a front's messages could not be opened")
+        return []
+
+
 def _tell(results: list[tuple[_Item, Any, Exception | None]]) -> None:
-    """Hand out results, to each asker once."""
+    """Hand out results, to each asker once. One that cannot be told any more must not end the thread."""
     by_asker: dict[Asker, list[Told]] = {}
     for item, result, error in results:
         by_asker.setdefault(item.asker, []).append((item.token, result, error))
     for asker, told in by_asker.items():
-        asker.told(told)
+        try:
+            asker.told(told)
+        except Exception as error:  # noqa: BLE001 - its event loop is closed, or its process has ended
+            _log.error("results could not be handed out: %s", type(error).__name__)
 
 
 class _Direct:
@@ -205,15 +221,12 @@ class _Direct:
         for future, result, error in results:
             _resolve(future, result, error)
 
-    def opened(self, letter: bytes) -> list[tuple[Any, Any]]:
-        raise NotImplementedError
-
 
 _FUTURES = _Direct()
 
 
 @dataclass(frozen=True)
-class _Loop(_Direct):
+class _Loop:
     """Those who wait in an event loop at a future of its, which is the token: the loop is woken once."""
 
     loop: asyncio.AbstractEventLoop

@@ -187,7 +187,7 @@ class Journal:
                     record[key] = self._crypto.sha256(blob)
             data = cbor.encode(record)
             signature = None
-            if kind in (r.PAYMENT_OUTCOME, r.VOID):
+            if kind in r.SIGNED:
                 _, digest = cose.sign1_prepare(outcome_header(self.device), data)
                 signature = await self._se.sign(SLOT_DEVICE_KEY, digest)
             self._open = False  # until all of it is durable: after a failed write only `open` knows what is there

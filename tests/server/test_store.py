@@ -115,6 +115,33 @@ def test_an_operation_that_fails_hurts_nobody_else_in_its_group(writer: Writer) 
         assert [row.what for row in connection.execute(select(t.audit).order_by(t.audit.c.number))] == ["1", "2"]
 
 
+class _Broken:
+    """Posts what cannot be opened, and cannot be told anything."""
+
+    def __init__(self) -> None:
+        self.heard = 0
+
+    def opened(self, letter: bytes) -> list[tuple[int, str]]:
+        if letter == b"spoilt":
+            raise ValueError("no letter")
+        return [(1, "message")]
+
+    def told(self, results: list[writer_module.Told]) -> None:
+        self.heard += len(results)
+        raise RuntimeError("event loop is closed")
+
+
+def test_a_front_that_is_broken_stops_nobody_else(tmp_path: Path) -> None:
+    writer = Writer(open_engine(f"sqlite:///{tmp_path / 'a.db'}"), lambda _connection, group: group)
+    broken = _Broken()
+    writer.start()
+    for letter in (b"spoilt", b"good"):
+        writer.post(letter, broken)
+        writer.submit(_note(1)).result(20)
+    writer.stop()
+    assert broken.heard == 1 and writer.operations == 3
+
+
 def test_a_full_queue_says_later(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(writer_module.WAITING):
         writer.submit(_note(number))
