@@ -2,8 +2,8 @@
 
 A shared test is a plain function `test_*` in tests/{protocol,drivers,terminal}/**/test_*.py, except files named *_cpython.py.
 Files named *_micropython.py run on the device only.
-A file with a DEVICE_HEAP gets that heap. The two laws beyond passing: no heap growth from one run to the next on the
-device, and equal `dual.record` values on both.
+A file with a DEVICE_HEAP gets that heap, warmed as the application is (`phases.warm`).
+The two laws beyond passing: no heap growth from one run to the next on the device, and equal `dual.record` values on both.
 """
 
 import asyncio
@@ -82,7 +82,7 @@ class DeviceItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The device's own traceback instead of ours."""
         if isinstance(excinfo.value, DeviceFailure):
-            return f"on 32-bit MicroPython (heap {device.heap()}):\n{excinfo.value}"
+            return f"on 32-bit MicroPython (heap {_own_heap(self) or device.heap()}):\n{excinfo.value}"
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -147,9 +147,13 @@ def _module_run(item: DeviceItem) -> ModuleRun:
     if module not in _runs:
         for other in _runs.values():  # the one before has reported everything it was asked for
             other.process.close()
-        heap = getattr(item.getparent(pytest.Module).obj, "DEVICE_HEAP", "")  # type: ignore[union-attr]
-        _runs[module] = ModuleRun(module, _plans.get(module, [item.test_name]), heap)
+        _runs[module] = ModuleRun(module, _plans.get(module, [item.test_name]), _own_heap(item))
     return _runs[module]
+
+
+def _own_heap(item: pytest.Item) -> str:
+    """The heap that the file of a test asks for, or ""."""
+    return getattr(item.getparent(pytest.Module).obj, "DEVICE_HEAP", "")  # type: ignore[union-attr]
 
 
 def _module(path: Path) -> str:

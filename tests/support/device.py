@@ -86,10 +86,10 @@ class Device:
         return DeviceProcess(command, self.folder)
 
     def run_module(self, module: str, names: Sequence[str], size: str = "") -> "DeviceProcess":
-        """Start the planned tests of one test module, with a heap of its own where it asks for one."""
+        """Start the planned tests of one test module; where it asks for a heap of its own, it is the application that is tested: warmed."""
         plan = self.folder / f"{module}.plan"
         plan.write_text("\n".join(names))
-        return self.start(module, str(plan), vectors_dir(), self.lines(), size=size)
+        return self.start(module, str(plan), vectors_dir(), self.lines(), "warm" if size else "", size=size)
 
 
 class DeviceProcess:
