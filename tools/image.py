@@ -166,13 +166,16 @@ def _parses(text: str) -> bool:
 
 
 def _compile(path: Path, name: str, optimise: int, text: str | None = None) -> bytes:
-    """The bytecode of one source; `name` is what tracebacks on the device show. `text` is compiled in its stead."""
+    """The bytecode of one source. `text` is compiled in its stead. Tracebacks show the path `name` in a test image; else the module's dotted name,
+    which its importers have in the table of names already.
+    """
     with tempfile.TemporaryDirectory() as folder:
         source, target = path, Path(folder) / "out.mpy"
         if text is not None:
             source = Path(folder) / "source.py"
             source.write_text(text)
-        command = [str(mpy_cross()), f"-O{optimise}", "-s", name, "-o", str(target), str(source)]
+        told = _module(name) if optimise else name
+        command = [str(mpy_cross()), f"-O{optimise}", "-s", told, "-o", str(target), str(source)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode != 0:
             raise ImageError("H-IMG-COMPILE", done.stderr.strip()[-400:], "mend the source")

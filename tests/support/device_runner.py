@@ -1,8 +1,8 @@
 """Runs shared tests on the device: imports one test module out of ROMFS and reports each test as lines on standard output.
 
 Each line is MARK + JSON. `main([module, plan, vectors, lines, warm])`: plan is a host file with one test name per line; `warm`, if not empty:
-begin as the application does, with every phase loaded and dropped once (`phases.warm`). Each test runs at least twice; what its second run leaves on the heap beyond what the first left is a leak (up to RUNS tries, since a pool of
-interned names may grow once more).
+begin as the application does, with every phase loaded and dropped once (`phases.warm`). Each test runs at least twice; what its second run
+leaves on the heap beyond what the first left is a leak (up to RUNS tries, since a pool of interned names may grow once more).
 """
 
 import asyncio

@@ -24,7 +24,7 @@ def run(
     runtime: Annotated[str, typer.Option(help="cpython or micropython: what the terminal runs on")] = "cpython",
     out: Annotated[Path | None, typer.Option(help="keep receipts (PNG), journal and trace in this folder")] = None,
     link: Annotated[str, typer.Option(help="pcsc or tcp: how CPython reaches the cards")] = "pcsc",
-    heap: Annotated[str, typer.Option(help="MicroPython's heap, e.g. 224k")] = APPLICATION_HEAP,
+    heap: Annotated[str, typer.Option(help="MicroPython's heap, e.g. 208k")] = APPLICATION_HEAP,
     as_json: Annotated[bool, typer.Option("--json", help="the same for programs: one JSON document")] = False,
 ) -> None:
     """One patrol, from log-in to the shift's close, with a power cut, no network at first, four drivers and three bank cards."""

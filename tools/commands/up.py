@@ -67,7 +67,7 @@ def run(
     data: Annotated[
         Path | None, typer.Option(help="the folder of the world's data; var/ in the project if not given")
     ] = None,
-    heap: Annotated[str, typer.Option(help="MicroPython's heap, e.g. 224k")] = APPLICATION_HEAP,
+    heap: Annotated[str, typer.Option(help="MicroPython's heap, e.g. 208k")] = APPLICATION_HEAP,
     as_json: Annotated[bool, typer.Option("--json", help="say address, numbers and PINs as one line of JSON")] = False,
 ) -> None:
     """Start simulator and server, serve the page on which one officer's day is played by hand; Ctrl-C stops everything."""

@@ -1,8 +1,8 @@
-"""Fewer names for the device: private module names and parameters that nobody names are written with a few short names, shared by all modules.
+"""Fewer names for the device: what stays within a module and parameters that nobody names get a few short names, shared by all modules.
 
 MicroPython keeps every distinct name for ever in a table that doubles when it is full; on a device the table is what memory goes to. Renamed are
 
-1. names with a leading underscore bound at module level,
+1. names bound at module level, if they begin with an underscore or no other module says them (errors keep theirs: people read them),
 2. parameters that no call in the shared packages passes by keyword,
 3. error codes, which are written as the head of a longer text, because texts up to ten characters become names too,
 4. private attributes and methods that only one module touches, through `self`.
@@ -22,12 +22,13 @@ _SCOPES = (*_FUNCTIONS, ast.Lambda)
 
 class Usage(NamedTuple):
     """What all shared modules together say: names used as keywords in calls, names imported or reached through another object, names of private
-    attributes that are touched through `self` alone and in one module alone.
+    attributes that are touched through `self` alone and in one module alone, and every attribute and text, since a text may name something too.
     """
 
     keywords: frozenset[str]
     imported: frozenset[str]
     attributes: frozenset[str]
+    said: frozenset[str]
 
 
 def usage_of(sources: Iterable[str]) -> Usage:
@@ -36,8 +37,10 @@ def usage_of(sources: Iterable[str]) -> Usage:
     imported: set[str] = set()
     homes: dict[str, int] = {}
     shared: set[str] = set()
+    said: set[str] = {"main"}
     for number, source in enumerate(sources):
         tree = ast.parse(source)
+        said.update(_said(tree))
         inherits = _inherits_elsewhere(tree)
         for name in _members(tree):
             if homes.setdefault(name, number) != number or inherits:
@@ -56,7 +59,19 @@ def usage_of(sources: Iterable[str]) -> Usage:
                 and node.value.id not in ("self", "cls")
             ):
                 imported.add(node.attr)
-    return Usage(frozenset(keywords), frozenset(imported), frozenset(set(homes) - shared))
+    return Usage(frozenset(keywords), frozenset(imported), frozenset(set(homes) - shared), frozenset(said))
+
+
+def _said(tree: ast.Module) -> set[str]:
+    """Attributes and texts, those of annotations aside: the device does not evaluate them."""
+    silent: set[int] = set()
+    for node in ast.walk(tree):
+        for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            if annotation is not None:
+                silent.update(id(part) for part in ast.walk(annotation))
+    found = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in silent)
+    return found | {node.value for node in texts if isinstance(node.value, str)}
 
 
 def _members(tree: ast.Module) -> set[str]:
@@ -88,7 +103,7 @@ def shorten(source: str, usage: Usage) -> str:
     tree = ast.parse(source)
     lines = [line.encode() for line in source.split("\n")]
     edits = (
-        _private_names(tree, lines, usage) + _parameters(tree, usage) + _codes(tree) + _attributes(tree, lines, usage)
+        _module_names(tree, lines, usage) + _parameters(tree, usage) + _codes(tree) + _attributes(tree, lines, usage)
     )
     for line, column, old, new in sorted(set(edits), reverse=True):
         text = lines[line - 1]
@@ -149,8 +164,8 @@ def _codes(tree: ast.Module) -> list[Edit]:
     ]
 
 
-def _private_names(tree: ast.Module, lines: list[bytes], usage: Usage) -> list[Edit]:
-    """Edits for names with a leading underscore that are bound at module level."""
+def _module_names(tree: ast.Module, lines: list[bytes], usage: Usage) -> list[Edit]:
+    """Edits for names that are bound at module level and stay there."""
     bound: dict[str, list[tuple[int, int]]] = {}
     for node in tree.body:
         if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
@@ -164,7 +179,7 @@ def _private_names(tree: ast.Module, lines: list[bytes], usage: Usage) -> list[E
                 for name in ast.walk(target):
                     if isinstance(name, ast.Name):
                         bound.setdefault(name.id, [])
-    private = [name for name in bound if name.startswith("_") and not name.startswith("__")]
+    private = [name for name in bound if not name.startswith("__") and (name.startswith("_") or _unsaid(name, usage))]
     kept = _kept(tree) | usage.imported | usage.keywords
     renamed = {name: f"_{at}" for at, name in enumerate(name for name in private if name not in kept)}
     edits = [(line, column, name, renamed[name]) for name in renamed for line, column in bound[name]]
@@ -174,6 +189,11 @@ def _private_names(tree: ast.Module, lines: list[bytes], usage: Usage) -> list[E
         if isinstance(n, ast.Name) and n.id in renamed
     ]
     return edits
+
+
+def _unsaid(name: str, usage: Usage) -> bool:
+    """Whether a public name is its module's own affair."""
+    return name not in usage.said and not name.endswith("Error")
 
 
 def _kept(tree: ast.Module) -> set[str]:

@@ -12,7 +12,7 @@ ALERT = (0, 0, ((750, 200), (0, 200), (750, 200)))
 APPROVED, DECLINED = r.OUTCOME_APPROVED, r.OUTCOME_DECLINED
 PHONE = ["card_present", "card_message 20"]
 OFF = (0, 0, ())
-DEVICE_HEAP = "256k"  # the application's 224k, and the bench itself: cards, keys, server
+DEVICE_HEAP = "256k"  # the application's 208k, asserts and whole names, and the bench itself: cards, keys, server
 
 
 def _last(bench):
