@@ -1,4 +1,4 @@
-"""The device image: a ROMFS of bytecode that MicroPython runs in place.
+"""The device image: a ROMFS of bytecode that MicroPython runs in place, and of machine code where a function asks for it.
 
 Every module of the shared packages is compiled by mpy-cross (of the release that the device runs) and laid, with the data
 files beside it, into a ROMFS as `mpremote romfs build` would. The same sources give the same bytes: entries are sorted, and
@@ -10,6 +10,7 @@ import ast
 import fnmatch
 import hashlib
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -21,6 +22,7 @@ from tools.house.errors import HouseError
 from tools.house.inline import inline
 from tools.house.laws.runtimes import SHARED, for_host, only_runtime
 from tools.house.paths import HOUSE, ROOT, cache_dir
+from tools.house.prune import prune
 from tools.house.shorten import shorten, usage_of
 from tools.house.toolchain import DEFAULT_HEAP, micropython_command, mpy_cross
 
@@ -31,6 +33,23 @@ DEVICE_FILES = HOUSE / "device"
 TYPING = DEVICE_FILES / "typing.py"
 BOOT = DEVICE_FILES / "boot.py"
 KEEP_ASSERTS, STRIP_ASSERTS = 0, 2
+SIMULATED = "x86"
+"""The machine that the 32-bit MicroPython of the simulator and the tests runs on."""
+BYTECODE = "none"
+ARCHITECTURES = (
+    SIMULATED,
+    "armv6m",
+    "armv7m",
+    "armv7em",
+    "armv7emsp",
+    "armv7emdp",
+    "xtensa",
+    "xtensawin",
+    "rv32imc",
+    BYTECODE,
+)
+"""What `@micropython.viper` functions may be compiled for (mpy-cross -march); "none": they stay bytecode and run on any."""
+_VIPER = re.compile(r"^ *@micropython\.viper *$", re.MULTILINE)
 _WORKERS = 2
 
 
@@ -58,23 +77,26 @@ def build_image(
     optimise: int = STRIP_ASSERTS,
     exclude: Sequence[str] = (),
     strict: bool = True,
+    arch: str = SIMULATED,
 ) -> ImageReport:
     """Build a ROMFS image of `packages` and `extra_dirs` (folders under `root`, kept at their relative path) into `out`.
 
     `optimise` is mpy-cross's level: 2 strips asserts and keeps line numbers, private names are shortened (`tools.house.shorten`), and what only
-    a host uses stays out; 0 keeps all that (tests). `exclude`: globs of
-    relative paths. With `strict`, a file that does not compile raises ImageError; otherwise it is left out and reported.
+    a host uses stays out (`tools.house.prune`); 0 keeps all that (tests). `exclude`: globs of relative paths. With `strict`, a file that does not
+    compile raises ImageError; otherwise it is left out and reported. `arch`: one of ARCHITECTURES.
     """
+    if arch not in ARCHITECTURES:
+        raise ImageError("H-IMG-ARCH", f"there is no architecture {arch!r}", "name one of " + ", ".join(ARCHITECTURES))
     sources = _sources(root, [root / package for package in packages] + list(extra_dirs), exclude)
     if optimise:
         sources = {name: path for name, path in sources.items() if not for_host(name)}
-    contents, errors = _compile_all(root, sources, optimise)
+    contents, errors = _compile_all(root, sources, optimise, arch)
     if errors and strict:
         name, text = next(iter(errors.items()))
         raise ImageError(
             "H-IMG-COMPILE", f"{name} does not compile for the device: {text}", "mend it; mpy-cross shows the rest"
         )
-    contents["typing.mpy"] = _compile(TYPING, "typing.py", optimise)
+    contents["typing.mpy"] = _compile(TYPING, "typing.py", optimise, arch)
     image = _romfs(contents)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(image)
@@ -84,7 +106,7 @@ def build_image(
 def device_image() -> Path:
     """The terminal's image of the sources as they are now, built once and kept in the cache folder by their digest."""
     state = hashlib.sha256()
-    builder = [ROOT / "tools" / "image.py", HOUSE / "inline.py", HOUSE / "shorten.py", TYPING]
+    builder = [ROOT / "tools" / "image.py", HOUSE / "inline.py", HOUSE / "prune.py", HOUSE / "shorten.py", TYPING]
     for path in [*_sources(ROOT, [ROOT / package for package in SHARED], ()).values(), *builder]:
         state.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     image = cache_dir() / "images" / f"{state.hexdigest()[:24]}.romfs"
@@ -115,7 +137,9 @@ def _sources(root: Path, folders: Iterable[Path], exclude: Sequence[str]) -> dic
     return dict(sorted(found.items()))
 
 
-def _compile_all(root: Path, sources: dict[str, Path], optimise: int) -> tuple[dict[str, bytes], dict[str, str]]:
+def _compile_all(
+    root: Path, sources: dict[str, Path], optimise: int, arch: str
+) -> tuple[dict[str, bytes], dict[str, str]]:
     contents: dict[str, bytes] = {}
     errors: dict[str, str] = {}
     shortened = _shortened(sources) if optimise else {}
@@ -125,7 +149,7 @@ def _compile_all(root: Path, sources: dict[str, Path], optimise: int) -> tuple[d
         if path.suffix != ".py":
             return name, path.read_bytes()
         try:
-            return name[:-3] + ".mpy", _compile(path, name, optimise, shortened.get(name))
+            return name[:-3] + ".mpy", _compile(path, name, optimise, arch, shortened.get(name))
         except HouseError as error:
             return name, error
 
@@ -139,12 +163,13 @@ def _compile_all(root: Path, sources: dict[str, Path], optimise: int) -> tuple[d
 
 
 def _shortened(sources: dict[str, Path]) -> dict[str, str]:
-    """The modules with constants written out and private names shortened; what is no Python is left to mpy-cross, which says why.
+    """The modules without what nobody calls, with constants written out and names shortened; what is no Python is left to mpy-cross, which says why.
 
     In one thread: CPython 3.11's parser miscounts its depth when several threads build syntax trees.
     """
     texts = {name: path.read_text() for name, path in sources.items() if path.suffix == ".py"}
     texts = {name: text for name, text in texts.items() if _parses(text)}
+    texts = prune(texts)
     numbers = inline({_module(name): text for name, text in texts.items()})
     texts = {name: numbers[_module(name)] for name in texts}
     usage = usage_of(texts.values())
@@ -165,17 +190,22 @@ def _parses(text: str) -> bool:
     return True
 
 
-def _compile(path: Path, name: str, optimise: int, text: str | None = None) -> bytes:
+def _compile(path: Path, name: str, optimise: int, arch: str, text: str | None = None) -> bytes:
     """The bytecode of one source. `text` is compiled in its stead. Tracebacks show the path `name` in a test image; else the module's dotted name,
     which its importers have in the table of names already.
     """
     with tempfile.TemporaryDirectory() as folder:
         source, target = path, Path(folder) / "out.mpy"
+        words = [f"-O{optimise}"]
+        if arch == BYTECODE:
+            text = _VIPER.sub("", path.read_text() if text is None else text)
+        else:
+            words.append(f"-march={arch}")
         if text is not None:
             source = Path(folder) / "source.py"
             source.write_text(text)
         told = _module(name) if optimise else name
-        command = [str(mpy_cross()), f"-O{optimise}", "-s", told, "-o", str(target), str(source)]
+        command = [str(mpy_cross()), *words, "-s", told, "-o", str(target), str(source)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode != 0:
             raise ImageError("H-IMG-COMPILE", done.stderr.strip()[-400:], "mend the source")

@@ -2,7 +2,8 @@
 
 A half block is kept *expanded*: E(R) as eight groups of six bits, in two integers of 24 bits. E and P are linear, so one
 table per S-box gives E(P(S(x))) and a round is sixteen look-ups and exclusive ors without a single heap object. Between the
-stages of triple DES, and along a MAC, the final and the initial permutation cancel and are left out.
+stages of triple DES, and along a chain, the final and the initial permutation cancel and are left out. What runs for each block is compiled
+to machine code on a device (`protocol.machine_code`).
 
 The tables are little-endian, as every board and PC we run on. Lengths are checked in pure.py. Not constant-time.
 """
@@ -11,6 +12,8 @@ from array import array
 from typing import TYPE_CHECKING
 
 from protocol.crypto import des_tables
+from protocol.machine_code import micropython, ptr8, ptr16, ptr32
+from protocol.pack import xor
 
 if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
@@ -29,7 +32,7 @@ _PC2 = (
 _TWO_SHIFTS = 0x7EFC  # bit i set: round i rotates C and D by two places instead of one
 
 
-def schedule(key: "Bytes") -> "list[int]":
+def schedule(key: "Bytes") -> "Words":
     """The 16 round keys of an 8-byte key (parity ignored): 32 integers of 24 bits, two a round."""
     c = d = 0
     for i in range(28):
@@ -37,7 +40,7 @@ def schedule(key: "Bytes") -> "list[int]":
         c = c << 1 | key[bit >> 3] >> (7 - (bit & 7)) & 1
         bit = _PC1[i + 28]
         d = d << 1 | key[bit >> 3] >> (7 - (bit & 7)) & 1
-    keys = []
+    keys = array("I", bytes(128))
     for i in range(16):
         for _ in range(1 + (_TWO_SHIFTS >> i & 1)):
             c = (c & 0x7FFFFFF) << 1 | c >> 27
@@ -46,21 +49,21 @@ def schedule(key: "Bytes") -> "list[int]":
         for j in range(24):
             upper = upper << 1 | c >> _PC2[j] & 1
             lower = lower << 1 | d >> _PC2[j + 24] & 1
-        keys.append(upper)
-        keys.append(lower)
+        keys[2 * i] = upper
+        keys[2 * i + 1] = lower
     return keys
 
 
-def reversed_schedule(keys: "list[int]") -> "list[int]":
+def reversed_schedule(keys: "Words") -> "Words":
     """The round keys of `keys` (one or more stages of 16) in the order that undoes them."""
-    out = []
-    for i in range(len(keys) - 2, -1, -2):
-        out.append(keys[i])
-        out.append(keys[i + 1])
+    out = array("I", keys)
+    for i in range(0, len(keys), 2):
+        out[i] = keys[len(keys) - 2 - i]
+        out[i + 1] = keys[len(keys) - 1 - i]
     return out
 
 
-def triple_schedule(key: "Bytes") -> "list[int]":
+def triple_schedule(key: "Bytes") -> "Words":
     """Round keys of encrypt-decrypt-encrypt for a key of 16 (K3 = K1) or 24 bytes: 96 integers."""
     first = schedule(key[:8])
     third = first if len(key) == 16 else schedule(key[16:24])
@@ -68,136 +71,173 @@ def triple_schedule(key: "Bytes") -> "list[int]":
 
 
 class Engine:
-    """The tables, unpacked from ROM for the length of one operation (about 5 KB in pieces of at most 512 bytes)."""
+    """The tables, unpacked from ROM for the length of one operation (about 5 KB), and the block that is worked on.
 
-    def __init__(self) -> None:
-        upper, lower = des_tables.UPPER, des_tables.LOWER
-        self._boxes = [array("I", upper[at : at + 256]) for at in range(0, 2048, 256)]
-        self._boxes += [array("I", lower[at : at + 256]) for at in range(0, 2048, 256)]
+    `halves`: L upper, L lower, R upper, R lower; then the first round key and the one behind the last, as `_rounds` wants them.
+    """
+
+    def __init__(self, keys: "Words") -> None:
+        self._upper = array("I", des_tables.UPPER)
+        self._lower = array("I", des_tables.LOWER)
         self._gather = array("H", des_tables.GATHER)
         self._spread = array("I", des_tables.SPREAD)
+        self._keys = keys
+        self.halves = array("I", bytes(24))
 
-    def enter(self, data: "Bytes", at: int) -> "tuple[int, int, int, int]":
-        """Initial permutation and expansion of the 8 bytes at `at`: L upper, L lower, R upper, R lower."""
-        gather = self._gather
-        b1, b2, b3, b4 = data[at], data[at + 1], data[at + 2], data[at + 3]
-        b5, b6, b7, b8 = data[at + 4], data[at + 5], data[at + 6], data[at + 7]
-        h = gather[b8] << 3 | gather[b7] << 2 | gather[b6] << 1 | gather[b5]
-        low = gather[b4] << 3 | gather[b3] << 2 | gather[b2] << 1 | gather[b1]
-        x = h & 0xF000 | low >> 4 & 0xF00 | h >> 4 & 0xF0 | low >> 8 & 0xF
-        y = h << 8 & 0xF000 | low << 4 & 0xF00 | h << 4 & 0xF0 | low & 0xF
-        h = gather[b8 >> 1] << 3 | gather[b7 >> 1] << 2 | gather[b6 >> 1] << 1 | gather[b5 >> 1]
-        low = gather[b4 >> 1] << 3 | gather[b3 >> 1] << 2 | gather[b2 >> 1] << 1 | gather[b1 >> 1]
-        z = h & 0xF000 | low >> 4 & 0xF00 | h >> 4 & 0xF0 | low >> 8 & 0xF
-        w = h << 8 & 0xF000 | low << 4 & 0xF00 | h << 4 & 0xF0 | low & 0xF
-        e = (y & 1) << 17 | x << 1 | y >> 15
-        f = (x & 1) << 17 | y << 1 | x >> 15
-        g = (w & 1) << 17 | z << 1 | w >> 15
-        k = (z & 1) << 17 | w << 1 | z >> 15
-        return (
-            e << 6 & 0xFC0000 | e << 4 & 0x3F000 | e << 2 & 0xFC0 | e & 0x3F,
-            f << 6 & 0xFC0000 | f << 4 & 0x3F000 | f << 2 & 0xFC0 | f & 0x3F,
-            g << 6 & 0xFC0000 | g << 4 & 0x3F000 | g << 2 & 0xFC0 | g & 0x3F,
-            k << 6 & 0xFC0000 | k << 4 & 0x3F000 | k << 2 & 0xFC0 | k & 0x3F,
-        )
+    def enter(self, data: "Bytes", at: int) -> None:
+        """Initial permutation and expansion of the 8 bytes at `at`, exclusive-ored into `halves`: the preoutput of a block is what this permutation
+        would give of the block, so that chaining happens inside.
+        """
+        _enter(data, at, self.halves, self._gather)
 
-    def leave(self, a: int, b: int, c: int, d: int, out: bytearray, at: int) -> None:
-        """Undo the expansion, apply the final permutation, write 8 bytes at `at`. Arguments as `rounds` returns them."""
-        s = self._spread
-        even = s[a >> 19 & 15] << 6 | s[a >> 7 & 15] << 4 | s[b >> 19 & 15] << 2 | s[b >> 7 & 15]
-        odd = s[c >> 19 & 15] << 6 | s[c >> 7 & 15] << 4 | s[d >> 19 & 15] << 2 | s[d >> 7 & 15]
-        out[at + 7] = even >> 21 & 0x55 | odd >> 20 & 0xAA
-        out[at + 6] = even >> 14 & 0x55 | odd >> 13 & 0xAA
-        out[at + 5] = even >> 7 & 0x55 | odd >> 6 & 0xAA
-        out[at + 4] = even & 0x55 | odd << 1 & 0xAA
-        even = s[a >> 13 & 15] << 6 | s[a >> 1 & 15] << 4 | s[b >> 13 & 15] << 2 | s[b >> 1 & 15]
-        odd = s[c >> 13 & 15] << 6 | s[c >> 1 & 15] << 4 | s[d >> 13 & 15] << 2 | s[d >> 1 & 15]
-        out[at + 3] = even >> 21 & 0x55 | odd >> 20 & 0xAA
-        out[at + 2] = even >> 14 & 0x55 | odd >> 13 & 0xAA
-        out[at + 1] = even >> 7 & 0x55 | odd >> 6 & 0xAA
-        out[at] = even & 0x55 | odd << 1 & 0xAA
+    def rounds(self, first: int, last: int) -> None:
+        """Run stages of sixteen rounds, by the round keys from `first` to before `last`."""
+        self.halves[4] = first
+        self.halves[5] = last
+        _rounds(self.halves, self._keys, self._upper, self._lower)
 
-    def rounds(self, a: int, b: int, c: int, d: int, keys: "list[int]") -> "tuple[int, int, int, int]":
-        """Run one or more stages of sixteen rounds on L (a, b) and R (c, d); returns R16 and L16, the preoutput's order."""
-        t0, t1, t2, t3, t4, t5, t6, t7, u0, u1, u2, u3, u4, u5, u6, u7 = self._boxes
-        i = 0
-        while i < len(keys):  # two rounds a turn; tuple assignments would allocate
-            x = c ^ keys[i]
-            p = x >> 18
-            q = x >> 12 & 63
-            r = x >> 6 & 63
-            s = x & 63
-            y = d ^ keys[i + 1]
-            x = y >> 18
-            z = y >> 12 & 63
-            v = y >> 6 & 63
-            y &= 63
-            a ^= t0[p] ^ t1[q] ^ t2[r] ^ t3[s] ^ t4[x] ^ t5[z] ^ t6[v] ^ t7[y]
-            b ^= u0[p] ^ u1[q] ^ u2[r] ^ u3[s] ^ u4[x] ^ u5[z] ^ u6[v] ^ u7[y]
-            x = a ^ keys[i + 2]
-            p = x >> 18
-            q = x >> 12 & 63
-            r = x >> 6 & 63
-            s = x & 63
-            y = b ^ keys[i + 3]
-            x = y >> 18
-            z = y >> 12 & 63
-            v = y >> 6 & 63
-            y &= 63
-            c ^= t0[p] ^ t1[q] ^ t2[r] ^ t3[s] ^ t4[x] ^ t5[z] ^ t6[v] ^ t7[y]
-            d ^= u0[p] ^ u1[q] ^ u2[r] ^ u3[s] ^ u4[x] ^ u5[z] ^ u6[v] ^ u7[y]
-            i += 4
-            if i & 31 == 0:
-                a, b, c, d = c, d, a, b
-        return a, b, c, d
+    def leave(self, out: bytearray, at: int) -> None:
+        """Undo the expansion of `halves`, apply the final permutation, write 8 bytes at `at`."""
+        _leave(self.halves, out, at, self._spread)
+
+    def clear(self) -> None:
+        """A block of zeros."""
+        h = self.halves
+        h[0] = h[1] = h[2] = h[3] = 0
 
 
-def ecb(keys: "list[int]", data: "Bytes") -> bytes:
+@micropython.viper
+def _enter(data: ptr8, at: int, halves: ptr32, gather: ptr16):  # noqa: ANN202 - the device's compiler knows what it returns
+    b1 = data[at]
+    b2 = data[at + 1]
+    b3 = data[at + 2]
+    b4 = data[at + 3]
+    b5 = data[at + 4]
+    b6 = data[at + 5]
+    b7 = data[at + 6]
+    b8 = data[at + 7]
+    h = gather[b8] << 3 | gather[b7] << 2 | gather[b6] << 1 | gather[b5]
+    low = gather[b4] << 3 | gather[b3] << 2 | gather[b2] << 1 | gather[b1]
+    x = h & 0xF000 | low >> 4 & 0xF00 | h >> 4 & 0xF0 | low >> 8 & 0xF
+    y = h << 8 & 0xF000 | low << 4 & 0xF00 | h << 4 & 0xF0 | low & 0xF
+    h = gather[b8 >> 1] << 3 | gather[b7 >> 1] << 2 | gather[b6 >> 1] << 1 | gather[b5 >> 1]
+    low = gather[b4 >> 1] << 3 | gather[b3 >> 1] << 2 | gather[b2 >> 1] << 1 | gather[b1 >> 1]
+    z = h & 0xF000 | low >> 4 & 0xF00 | h >> 4 & 0xF0 | low >> 8 & 0xF
+    w = h << 8 & 0xF000 | low << 4 & 0xF00 | h << 4 & 0xF0 | low & 0xF
+    e = (y & 1) << 17 | x << 1 | y >> 15
+    f = (x & 1) << 17 | y << 1 | x >> 15
+    g = (w & 1) << 17 | z << 1 | w >> 15
+    k = (z & 1) << 17 | w << 1 | z >> 15
+    halves[0] ^= e << 6 & 0xFC0000 | e << 4 & 0x3F000 | e << 2 & 0xFC0 | e & 0x3F
+    halves[1] ^= f << 6 & 0xFC0000 | f << 4 & 0x3F000 | f << 2 & 0xFC0 | f & 0x3F
+    halves[2] ^= g << 6 & 0xFC0000 | g << 4 & 0x3F000 | g << 2 & 0xFC0 | g & 0x3F
+    halves[3] ^= k << 6 & 0xFC0000 | k << 4 & 0x3F000 | k << 2 & 0xFC0 | k & 0x3F
+
+
+@micropython.viper
+def _leave(halves: ptr32, out: ptr8, at: int, s: ptr32):  # noqa: ANN202
+    a = halves[0]
+    b = halves[1]
+    c = halves[2]
+    d = halves[3]
+    even = s[a >> 19 & 15] << 6 | s[a >> 7 & 15] << 4 | s[b >> 19 & 15] << 2 | s[b >> 7 & 15]
+    odd = s[c >> 19 & 15] << 6 | s[c >> 7 & 15] << 4 | s[d >> 19 & 15] << 2 | s[d >> 7 & 15]
+    out[at + 7] = even >> 21 & 0x55 | odd >> 20 & 0xAA
+    out[at + 6] = even >> 14 & 0x55 | odd >> 13 & 0xAA
+    out[at + 5] = even >> 7 & 0x55 | odd >> 6 & 0xAA
+    out[at + 4] = even & 0x55 | odd << 1 & 0xAA
+    even = s[a >> 13 & 15] << 6 | s[a >> 1 & 15] << 4 | s[b >> 13 & 15] << 2 | s[b >> 1 & 15]
+    odd = s[c >> 13 & 15] << 6 | s[c >> 1 & 15] << 4 | s[d >> 13 & 15] << 2 | s[d >> 1 & 15]
+    out[at + 3] = even >> 21 & 0x55 | odd >> 20 & 0xAA
+    out[at + 2] = even >> 14 & 0x55 | odd >> 13 & 0xAA
+    out[at + 1] = even >> 7 & 0x55 | odd >> 6 & 0xAA
+    out[at] = even & 0x55 | odd << 1 & 0xAA
+
+
+@micropython.viper
+def _rounds(halves: ptr32, keys: ptr32, upper: ptr32, lower: ptr32):  # noqa: ANN202
+    """R16 and L16 take the places of L and R: the preoutput's order."""
+    a = halves[0]
+    b = halves[1]
+    c = halves[2]
+    d = halves[3]
+    i = halves[4]
+    end = halves[5]
+    while i < end:  # two rounds a turn
+        x = c ^ keys[i]
+        y = d ^ keys[i + 1]
+        p = x >> 18
+        q = (x >> 12 & 63) + 64
+        r = (x >> 6 & 63) + 128
+        s = (x & 63) + 192
+        x = (y >> 18) + 256
+        z = (y >> 12 & 63) + 320
+        v = (y >> 6 & 63) + 384
+        y = (y & 63) + 448
+        a ^= upper[p] ^ upper[q] ^ upper[r] ^ upper[s] ^ upper[x] ^ upper[z] ^ upper[v] ^ upper[y]
+        b ^= lower[p] ^ lower[q] ^ lower[r] ^ lower[s] ^ lower[x] ^ lower[z] ^ lower[v] ^ lower[y]
+        x = a ^ keys[i + 2]
+        y = b ^ keys[i + 3]
+        p = x >> 18
+        q = (x >> 12 & 63) + 64
+        r = (x >> 6 & 63) + 128
+        s = (x & 63) + 192
+        x = (y >> 18) + 256
+        z = (y >> 12 & 63) + 320
+        v = (y >> 6 & 63) + 384
+        y = (y & 63) + 448
+        c ^= upper[p] ^ upper[q] ^ upper[r] ^ upper[s] ^ upper[x] ^ upper[z] ^ upper[v] ^ upper[y]
+        d ^= lower[p] ^ lower[q] ^ lower[r] ^ lower[s] ^ lower[x] ^ lower[z] ^ lower[v] ^ lower[y]
+        i += 4
+        if i & 31 == 0:
+            x = a
+            a = c
+            c = x
+            x = b
+            b = d
+            d = x
+    halves[0] = a
+    halves[1] = b
+    halves[2] = c
+    halves[3] = d
+
+
+def ecb(keys: "Words", data: "Bytes") -> bytes:
     """Each 8-byte block by itself through `keys`."""
-    engine = Engine()
+    engine = Engine(keys)
     out = bytearray(len(data))
     for at in range(0, len(data), 8):
-        a, b, c, d = engine.enter(data, at)
-        a, b, c, d = engine.rounds(a, b, c, d, keys)
-        engine.leave(a, b, c, d, out, at)
+        engine.clear()
+        engine.enter(data, at)
+        engine.rounds(0, len(keys))
+        engine.leave(out, at)
     return bytes(out)
 
 
-def cbc_encrypt(keys: "list[int]", iv: "Bytes", data: "Bytes") -> bytes:
+def cbc_encrypt(keys: "Words", iv: "Bytes", data: "Bytes") -> bytes:
     """CBC through `keys`; `data` is whole blocks."""
-    engine = Engine()
+    engine = Engine(keys)
     out = bytearray(len(data))
-    ca, cb, cc, cd = engine.enter(iv, 0)
+    engine.enter(iv, 0)
     for at in range(0, len(data), 8):
-        a, b, c, d = engine.enter(data, at)
-        # the preoutput is what the initial permutation would give of the block, so chaining happens inside
-        ca, cb, cc, cd = engine.rounds(a ^ ca, b ^ cb, c ^ cc, d ^ cd, keys)
-        engine.leave(ca, cb, cc, cd, out, at)
+        engine.enter(data, at)
+        engine.rounds(0, len(keys))
+        engine.leave(out, at)
     return bytes(out)
 
 
-def cbc_decrypt(keys: "list[int]", iv: "Bytes", data: "Bytes") -> bytes:
+def cbc_decrypt(keys: "Words", iv: "Bytes", data: "Bytes") -> bytes:
     """Inverse of `cbc_encrypt`, given the reversed schedule."""
-    engine = Engine()
-    out = bytearray(len(data))
-    pa, pb, pc, pd = engine.enter(iv, 0)
-    for at in range(0, len(data), 8):
-        ea, eb, ec, ed = engine.enter(data, at)
-        a, b, c, d = engine.rounds(ea, eb, ec, ed, keys)
-        engine.leave(a ^ pa, b ^ pb, c ^ pc, d ^ pd, out, at)
-        pa, pb, pc, pd = ea, eb, ec, ed
-    return bytes(out)
+    return xor(ecb(keys, data), bytes(iv) + bytes(data[:-8])) if len(data) else b""
 
 
-def retail_mac(keys: "list[int]", data: "Bytes") -> bytes:
+def retail_mac(keys: "Words", data: "Bytes") -> bytes:
     """ISO 9797-1 algorithm 3: CBC over `data` with the first stage of a triple schedule, then its other two stages."""
-    engine = Engine()
-    first = keys[:32]
-    a = b = c = d = 0
+    engine = Engine(keys)
     for at in range(0, len(data), 8):
-        e, f, g, h = engine.enter(data, at)
-        a, b, c, d = engine.rounds(a ^ e, b ^ f, c ^ g, d ^ h, first)
-    a, b, c, d = engine.rounds(a, b, c, d, keys[32:])
+        engine.enter(data, at)
+        engine.rounds(0, 32)
+    engine.rounds(32, 96)
     out = bytearray(8)
-    engine.leave(a, b, c, d, out, 0)
+    engine.leave(out, 0)
     return bytes(out)

@@ -12,6 +12,8 @@ from protocol.crypto import Crypto, Hash, need
 from protocol.pack import be, int_from, xor
 
 if TYPE_CHECKING:
+    from array import array
+
     Bytes = bytes | bytearray | memoryview
 
 _KEPT = 2
@@ -32,7 +34,7 @@ class PureCrypto(Crypto):
     """Pure Python on whatever `hashlib` and `cryptolib` offer."""
 
     def __init__(self) -> None:
-        self._schedules: "list[tuple[bytes, list[int]]]" = []
+        self._schedules: "list[tuple[bytes, array[int]]]" = []
 
     def forget(self) -> None:
         self._schedules = []
@@ -130,7 +132,7 @@ class PureCrypto(Crypto):
 
     # --- DES --------------------------------------------------------------------------------------------------
 
-    def _schedule(self, key: "Bytes") -> "list[int]":
+    def _schedule(self, key: "Bytes") -> "array[int]":
         """Round keys of K1, K2, K1 (16-byte key) or of a 24-byte key, kept for the last two keys."""
         wanted = bytes(key)
         for kept, keys in self._schedules:

@@ -81,6 +81,42 @@ def test_what_does_not_compile_is_an_error_that_quotes_the_compiler(tmp_path: Pa
     assert list(report.errors) == ["app/main.py"]
 
 
+COUNTS = """
+from probe.machine_code import micropython, ptr32
+from array import array
+
+@micropython.viper
+def total(numbers: ptr32, count: int) -> int:
+    sum = 0
+    for i in range(count):
+        sum += numbers[i]
+    return sum
+
+def main(args):
+    return total(array("I", [1, 2, 3]), 3)
+"""
+
+
+def test_a_function_is_machine_code_for_the_named_processor_or_bytecode_for_any(tmp_path: Path):
+    needs.micropython(32)
+    (tmp_path / "probe").mkdir()
+    (tmp_path / "probe" / "machine_code.py").write_text((ROOT / "protocol" / "machine_code.py").read_text())
+    (tmp_path / "probe" / "main.py").write_text(COUNTS)
+    codes, kinds = {}, {}
+    for arch in ("x86", "none", "armv7emsp"):
+        report = image.build_image(tmp_path / "a.img", packages=("probe",), root=tmp_path, arch=arch)
+        command = image.device_command(report.path, "probe.main", "64k")
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        codes[arch], kinds[arch] = done.returncode, "incompatible .mpy" in done.stderr
+    assert codes == {"x86": 6, "none": 6, "armv7emsp": 1}
+    assert kinds == {"x86": False, "none": False, "armv7emsp": True}
+
+
+def test_an_unknown_processor_is_an_error_that_names_the_known(tmp_path: Path):
+    with pytest.raises(image.ImageError, match="no architecture 'z80'"):
+        image.build_image(tmp_path / "a.img", arch="z80")
+
+
 def test_cpython_only_modules_stay_out(tmp_path: Path):
     report = image.build_image(tmp_path / "app.img", packages=SHARED, strict=False)
     content = report.path.read_bytes()

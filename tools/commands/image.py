@@ -1,4 +1,4 @@
-"""`tasdid image build`: the device image, a ROMFS of bytecode."""
+"""`tasdid image build`: the device image, a ROMFS of bytecode and some machine code."""
 
 import json
 from pathlib import Path
@@ -16,12 +16,17 @@ def image() -> None:
 @app.command()
 def build(
     out: Path = typer.Option(Path("build/app.img"), "--out", "-o", help="The file to write."),
+    arch: str = typer.Option(
+        "x86",
+        help="The processor that functions of machine code are for: x86 (what runs here), armv6m, armv7m, armv7em, armv7emsp, armv7emdp, xtensa, "
+        "xtensawin, rv32imc; none: bytecode only.",
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print a JSON object instead of a sentence."),
 ) -> None:
     """Compile protocol, drivers and terminal with mpy-cross and pack them into a ROMFS image."""
     from tools.image import build_image
 
-    report = build_image(out)
+    report = build_image(out, arch=arch)
     if as_json:
         print(
             json.dumps({"path": str(report.path), "size": report.size, "files": report.files, "sha256": report.sha256})
