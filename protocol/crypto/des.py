@@ -17,7 +17,9 @@ from protocol.pack import xor
 
 if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
-    Words = "array[int]"
+    from typing import TypeAlias
+
+    Words: TypeAlias = "array[int]"
 
 # FIPS 46-3 appendix 1, permuted choice 1: for each bit of C, then of D, the number (0 the leftmost) of a bit of the key.
 _PC1 = (
