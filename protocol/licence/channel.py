@@ -166,7 +166,8 @@ class Chip:
     """One licence chip: `aid` once selected, `channel` once open, `access` "BAC" or "PACE", `offers` of PACE in EF.CardAccess,
     `offers_pace` whether there is any, in whatever form, `pace_proof` (data, key) of the chip-authentication mapping or None, `proven`
     whether an answer came under the keys of chip authentication, `rebuilds` how often the channel was lost, `reads` of files so
-    far that brought little, `chunk` how many bytes a READ BINARY asks for (found out once, kept for all files), `room`
+    far that brought little, `chunk` how many bytes a READ BINARY asks for (found out once, kept for all files), `given` the most that one
+    brought, `probes` how often a few bytes were asked for because more were refused, `sizes_matter` whether they were given, `room`
     for the data of an extended answer (0: none), `hold` the largest file that is kept, `announces_extended` whether card and link
     have extended length."""
 
@@ -193,7 +194,8 @@ class Chip:
         self._agreed: "SecureChannel | None" = None
         self._looked = self._at_master = False
         self._offer: "Offer | None" = None
-        self.rebuilds = self.reads = self._forgiven = 0
+        self.rebuilds = self.reads = self._forgiven = self.given = self.probes = 0
+        self.sizes_matter = False
         self.room = room
         self.hold = hold or profile.HOLD_LIMIT
         self.chunk = CHUNK

@@ -44,6 +44,7 @@ REQUIREMENTS: dict[str, str] = {
     "LR-13": "A chip that gives its files in crumbs ends the reading (project)",
     "LR-16": "Latin text is UTF-8 or ISO 8859-1; one field that cannot be read loses no other, least of all the country (ISO 18013-2, EU)",
     "LR-17": "A file that the chip refuses in whatever way is a finding; without EF.SOD or DG1 the chip is unreadable (project)",
+    "LR-19": "A size that the chip never gave yet and refuses with any word is no refusal of the file: fewer bytes are tried, each size once (field)",
     "LR-12": "Another chip after an interruption is LIC-033 (project)",
     # belief
     "LB-01": "RSA PKCS#1 v1.5, RSASSA-PSS and ECDSA (NIST, brainpool), SHA-224 to SHA-512, are verified (ICAO 9303-12 4.4)",

@@ -17,6 +17,7 @@ class Chip:
         self.held, self.later, self.lose_at = first, later, lose_at
         self.only_select = only_select
         self.chunk, self.reads, self.awaited = 240, 0, False
+        self.given, self.probes, self.sizes_matter = 0, 0, False
         self.sent = []
         self.current = None
 
