@@ -55,6 +55,7 @@ Findings (never raised: in `LicenceReading.findings`, beside the verdict)
     LIC-236  a list of revoked signers in the authority's name cannot be used: it was not consulted
     LIC-237  the signer's certificate is malformed or its key cannot be used: its signature cannot be verified
     LIC-238  a file is too large to be kept on this terminal: it was hashed and not opened, or, of the SOD, nothing was verified
+    LIC-239  a file breaks off before its announced length, or does not begin as one: there was no hash to compare
     LIC-240  active authentication failed
     LIC-241  active authentication is announced in the SOD but the chip does not offer it
     LIC-242  chip authentication failed

@@ -47,6 +47,7 @@ PROBE = 16  # bytes asked for to learn whether a size is what is refused
 MOST_PROBES = 3  # in one reading
 FULL_PART = 128  # bytes of an answer that is no crumb
 SAYS_NO = NOT_FOUND + (0x6982,)  # words that, said in clear, speak of the file and not of the channel
+BAD_START = "tag "  # how the detail of LIC-032 begins where the first bytes are at fault
 TOO_LARGE = "size"  # detail of LIC-032: the file may be right, but is larger than this terminal reads
 
 
@@ -106,7 +107,7 @@ class FileRead:
         if not self.total:
             data = self._early + data
             self.done = 0
-            if not length_told(data, self.tag):
+            if not length_told(data, outer_tag(self.file, data)):
                 self._early, self.done = data, len(data)
                 return
             self._begin(data)
@@ -125,7 +126,7 @@ class FileRead:
             self.digest = self.sha256 if self._second is None else self._second.digest()
 
     def _begin(self, data: bytes) -> None:
-        total = file_length(data, self.tag)
+        total = file_length(data, outer_tag(self.file, data))
         hold = total <= self._most
         if total > profile.STREAM_LIMIT or (not hold and self.file > profile.LAST_GROUP):
             raise ReadError("the file is larger than this terminal reads", "LIC-032", detail=TOO_LARGE)
@@ -134,6 +135,15 @@ class FileRead:
         self.head = data[: 4 if data[1] < 0x83 else 6]
         if self.keep:
             self._parts = bytearray(self.total)
+
+
+def outer_tag(file: int, head: "bytes | bytearray") -> int:
+    """The tag with which a file has to begin: a data group's may be another than its own, since what was signed are its bytes; one that is
+    no tag of a single byte (00 and FF: nothing is written there) is not taken."""
+    first = head[0] if len(head) else 0
+    if 1 <= file <= profile.LAST_GROUP and first not in (0x00, 0xFF) and first & 0x1F != 0x1F:
+        return first
+    return profile.tag_of(file)
 
 
 def length_told(head: bytes, tag: int) -> bool:
@@ -146,7 +156,7 @@ def length_told(head: bytes, tag: int) -> bool:
 
 def file_length(head: bytes, tag: int) -> int:
     """The whole length of a file from its first bytes (tag and BER length); ReadError LIC-032 if that makes no sense."""
-    wrong = ReadError("the file does not begin as it must", "LIC-032", detail="tag " + str(tag))
+    wrong = ReadError("the file does not begin as it must", "LIC-032", detail=BAD_START + str(tag))
     if len(head) < 2 or head[0] != tag:
         raise wrong
     length, at = head[1], 2
@@ -261,7 +271,7 @@ class _Reader:
         file. Where it gives them, the sizes are gone down from the refused one, each once, for all files (`Chip.sizes_matter`).
         """
         chip = self.chip
-        if not PROBE < want or want <= chip.given:
+        if not want > PROBE or want <= chip.given:
             return False
         if chip.sizes_matter:
             chip.chunk = [size for size in SHORT_STEPS if size < want][0]

@@ -1,7 +1,6 @@
 """How small the pieces are in which a chip gives its files, and how it says so."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
