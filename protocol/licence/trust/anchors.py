@@ -33,8 +33,8 @@ class Anchor:
 
 
 class TrustSet:
-    """The anchors; `revoked` holds (issuer's subject key identifier, serial number bytes, with or without zeros in front) pairs of revoked signers; `crls` the
-    authorities' revocation lists in DER."""
+    """The anchors; `revoked` holds (issuer's subject key identifier, serial number bytes, with or without zeros in front) pairs
+    of revoked signers; `crls` the authorities' revocation lists in DER."""
 
     def __init__(self, anchors: "list", revoked: "tuple | list" = (), crls: "tuple | list" = ()) -> None:
         """`anchors`: Anchor objects or maps {"country", "purpose", "cert"} as in the signed set."""
