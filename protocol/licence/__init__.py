@@ -49,7 +49,7 @@ Findings (never raised: in `LicenceReading.findings`, beside the verdict)
     LIC-230  the SOD is absent
     LIC-231  the SOD is malformed
     LIC-232  the SOD uses an algorithm that this terminal does not support: not verified
-    LIC-233  a certificate says that its key is not for this use
+    LIC-233  a certificate says that its key is not for this use, or does not say what it is for
     LIC-234  the signer's certificate was not found in the SOD: its signature cannot be verified
     LIC-235  the SOD signs a kind of content that is not known here: not verified
     LIC-236  a list of revoked signers in the authority's name cannot be used: it was not consulted

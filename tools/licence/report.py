@@ -53,7 +53,7 @@ def _note(reading: LicenceReading, announced: list[str]) -> str:
             return words.NO_CERTIFICATE
         if "LIC-237" in details:
             return words.BAD_CERTIFICATE
-        return words.NOT_FOR_DOCUMENTS if "LIC-233" in details and "LIC-228" not in details else ""
+        return words.NOT_FOR_DOCUMENTS if ("LIC-233", "signer") in reading.details and "LIC-228" not in details else ""
     if reading.verdict == records.VERDICT_NOT_VERIFIED and "LIC-239" in details:
         return words.IN_PART
     if reading.verdict != records.VERDICT_DATA_GENUINE or reading.chip != passive.UNTESTED:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         def digest(self) -> bytes: ...
 
 
+NO_USAGE = "key usage"  # detail of LIC-233 that refuses nothing
 SOD_ITSELF = 0  # in `altered`, beside group numbers
 PROVEN, NOT_OFFERED, FAILED, UNTESTED = "proven", "not offered", "failed", "untested"
 
@@ -211,6 +212,8 @@ def _signer(
     if named.weak() or signer.weak():
         result.note("LIC-225")
     _dates(signer, named.signing_time or issued, today, result)
+    if signer.usage < 0:
+        result.note("LIC-233", NO_USAGE)
     fit = signer.signs_documents()
     if not fit:
         result.note("LIC-233", "signer")

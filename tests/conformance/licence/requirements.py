@@ -68,6 +68,7 @@ REQUIREMENTS: dict[str, str] = {
     "LB-20": "A security object under its older content types counts; another type is not verified, not altered (field)",
     "LB-21": "A list may have a distribution point about signers; one in the authority's name that cannot be used is LIC-236 (RFC 5280 5.2.5)",
     "LB-22": "A signer's certificate as states encode them is read; a malformed one is an unknown issuer, LIC-237, not altered (field)",
+    "LB-24": "A signer's certificate without key usage is the finding LIC-233 beside the verdict (ICAO 9303-12 7.1.1)",
     "LB-23": "A signer whose list of document types has no driving licence is the finding LIC-233 (ICAO 9303-12 7.1.1)",
     "LB-15": "A name or portrait that a believed SOD does not list is not shown as if it were signed (project)",
     "LB-14": "A SOD that is absent or breaks off is unreadable, a malformed one altered (project)",
