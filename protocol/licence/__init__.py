@@ -49,12 +49,13 @@ Findings (never raised: in `LicenceReading.findings`, beside the verdict)
     LIC-230  the SOD is absent
     LIC-231  the SOD is malformed
     LIC-232  the SOD uses an algorithm that this terminal does not support: not verified
-    LIC-233  a certificate says that its key is not for this use
+    LIC-233  a certificate says that its key is not for this use, or does not say what it is for
     LIC-234  the signer's certificate was not found in the SOD: its signature cannot be verified
     LIC-235  the SOD signs a kind of content that is not known here: not verified
     LIC-236  a list of revoked signers in the authority's name cannot be used: it was not consulted
     LIC-237  the signer's certificate is malformed or its key cannot be used: its signature cannot be verified
     LIC-238  a file is too large to be kept on this terminal: it was hashed and not opened, or, of the SOD, nothing was verified
+    LIC-239  a file breaks off before its announced length, or does not begin as one: there was no hash to compare
     LIC-240  active authentication failed
     LIC-241  active authentication is announced in the SOD but the chip does not offer it
     LIC-242  chip authentication failed

@@ -29,7 +29,9 @@ CHANNEL_LOST = (0x6882, 0x6987, 0x6988)  # words by which a chip ends a channel 
 CHUNK = 240  # bytes asked for at once without extended length: what works in the field
 SMALLEST_PART = 16  # bytes of an answer that goes on after GET RESPONSE; less would make a reading endless
 MAX_READS = 1900  # READ BINARY commands of one reading with little in their answers: a portrait of 16 KB in pieces of 16 bytes takes 1,024
-_MOST_ACCESS = 1024  # bytes of EF.CardAccess that are read; a longer one is malformed
+_MOST_ACCESS = 4096  # bytes of EF.CardAccess that are read; a longer one is refused
+_MOST_CRUMBS = 64  # commands for it that bring less than SMALLEST_PART
+_ELSEWHERE = "look at this licence on another terminal"
 HEAD = 4  # bytes that tell a file's length
 _MASTER_FILE = b"\x00\xa4\x00\x0c\x02\x3f\x00"
 _SELECT_CARD_ACCESS = b"\x00\xa4\x02\x0c\x02\x01\x1c"
@@ -67,27 +69,30 @@ def exchange(command: bytes) -> "Generator[tuple, Any, tuple[bytes, int]]":
     raise ReadError("the chip's answer never ends", detail="61xx")
 
 
-def _master_file(file: int, first: int = CHUNK, short: bool = True) -> "Generator[tuple, Any, tuple[bytes, int, bool]]":
+def _master_file(
+    file: int, first: int = CHUNK, short: bool = True
+) -> "Generator[tuple, Any, tuple[bytearray, int, bool]]":
     """A small file of the master file, in clear: (what can be read of it, last status, whether it is whole).
 
     By short identifier, or (`short` False) as the one that is selected; `first` bytes are asked for at first.
     """
-    data, want, total, status = b"", first, 0, 0
-    for _ in range(64):
+    data, want, total, status, crumbs = bytearray(), first, 0, 0, 0
+    while crumbs < _MOST_CRUMBS:
         at = len(data)
         p1, p2 = (0x80 | file, at) if short and at < 256 else (at >> 8, at & 255)
         piece, status = yield from exchange(bytes((0, 0xB0, p1, p2, want)))
+        crumbs += len(piece) < SMALLEST_PART
         if status >> 8 == 0x6C and 0 < status & 255 < want:
             want = status & 255  # first the largest chunk, then what is left
             continue
         if status not in (0x9000, 0x6282) or not piece:
             if not data or want <= SMALLEST_PART:
                 break
-            want >>= 1
+            want = max(want >> 1, SMALLEST_PART)
             continue
-        data += piece
+        data.extend(piece)
         total = total or _announced_length(data)
-        if len(data) >= min(total, _MOST_ACCESS):
+        if len(data) >= total or total > _MOST_ACCESS:
             return data, status, True
         if want == HEAD:
             want = CHUNK
@@ -95,7 +100,7 @@ def _master_file(file: int, first: int = CHUNK, short: bool = True) -> "Generato
     return data, status, False
 
 
-def _card_access() -> "Generator[tuple, Any, bytes]":
+def _card_access() -> "Generator[tuple, Any, bytearray]":
     """EF.CardAccess as far as it can be read, empty if it is not there: by short identifier in one command, as most chips give it.
 
     Where that is refused otherwise than as not found, in the ways that `files` has too: no more than is there, by SELECT EF, and both after
@@ -118,14 +123,14 @@ def _card_access() -> "Generator[tuple, Any, bytes]":
     return best
 
 
-def _announced_length(data: bytes) -> int:
+def _announced_length(data: "bytes | bytearray") -> int:
     """How long the SET that `data` begins says it is; 0 if that cannot be told or it is something else."""
     if len(data) < 2 or data[0] != 0x31:
         return 0
     if data[1] < 0x80:
         return 2 + data[1]
     count = data[1] & 0x7F
-    return 2 + count + pack.int_from(data[2 : 2 + count]) if count in (1, 2) and len(data) >= 2 + count else 0
+    return 2 + count + pack.int_from(data[2 : 2 + count]) if 1 <= count <= 4 and len(data) >= 2 + count else 0
 
 
 def extended_announced(atr: bytes) -> bool:
@@ -153,7 +158,7 @@ def extended_announced(atr: bytes) -> bool:
     return False
 
 
-def answer_size(atr_info: bytes, room: int) -> int:
+def answer_size(atr_info: "bytes | bytearray", room: int) -> int:
     """The chunk for extended reads: what `room` holds and, if EF.ATR/INFO says so (DO 7F66: two integers), the card sends."""
     at = bytes(atr_info).find(b"\x7f\x66\x08\x02\x02")
     most = room
@@ -166,7 +171,8 @@ class Chip:
     """One licence chip: `aid` once selected, `channel` once open, `access` "BAC" or "PACE", `offers` of PACE in EF.CardAccess,
     `offers_pace` whether there is any, in whatever form, `pace_proof` (data, key) of the chip-authentication mapping or None, `proven`
     whether an answer came under the keys of chip authentication, `rebuilds` how often the channel was lost, `reads` of files so
-    far that brought little, `chunk` how many bytes a READ BINARY asks for (found out once, kept for all files), `room`
+    far that brought little, `chunk` how many bytes a READ BINARY asks for (found out once, kept for all files), `given` the most that one
+    brought, `probes` how often a few bytes were asked for because more were refused, `sizes_matter` whether they were given, `room`
     for the data of an extended answer (0: none), `hold` the largest file that is kept, `announces_extended` whether card and link
     have extended length."""
 
@@ -193,7 +199,8 @@ class Chip:
         self._agreed: "SecureChannel | None" = None
         self._looked = self._at_master = False
         self._offer: "Offer | None" = None
-        self.rebuilds = self.reads = self._forgiven = 0
+        self.rebuilds = self.reads = self._forgiven = self.given = self.probes = 0
+        self.sizes_matter = False
         self.room = room
         self.hold = hold or profile.HOLD_LIMIT
         self.chunk = CHUNK
@@ -216,7 +223,7 @@ class Chip:
         self.proven = False
 
     def look(self) -> "Generator[tuple, Any, None]":
-        """Read EF.CardAccess once: whether the chip wants PACE (ICAO Doc 9303-11 section 4.2). AccessError LIC-024 if malformed."""
+        """Read EF.CardAccess once: whether the chip wants PACE (ICAO Doc 9303-11 section 4.2). AccessError LIC-024 if malformed or too large."""
         if self._looked:
             return
         self._looked = True
@@ -225,6 +232,8 @@ class Chip:
         data = yield from _card_access()
         if not data:
             return
+        if _announced_length(data) > _MOST_ACCESS:  # whether it offers PACE cannot be told: BAC is not tried
+            raise AccessError("EF.CardAccess is larger than this terminal reads", "LIC-024", _ELSEWHERE, "size")
         from protocol.licence.access import offers, pace
 
         self.offers = offers.offers(data)

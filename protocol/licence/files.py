@@ -6,7 +6,8 @@ for with the odd instruction B1, whose offset is a data object; a card that does
 once for all files (`Chip.chunk`): extended where the card announces it, else 240, else what fits an answer of 256 bytes.
 
 Quirks survived: 6Cxx (ask for xx), 6700 (smaller chunks), 6282 (end of file), 6985/6986 after SELECT EF or where short
-identifiers are not known (the other way of selecting is tried), 6987, 6882, 6988 and any answer in clear (channel rebuilt).
+identifiers are not known (the other way of selecting is tried), 6987, 6882, 6988 and any answer in clear (channel rebuilt). Whatever
+other word meets a size that this chip never gave yet, a few bytes are asked for once before it counts (`_Reader.smaller`).
 
 A file that the chip refuses all the same is `denied` and costs the reading nothing else, in clear too: the channel that ended there is
 rebuilt and the file left alone. EF.SOD and DG1, without which there is nothing to judge, are asked for more often.
@@ -42,8 +43,11 @@ END_REACHED = (0x6B00, 0x6282)
 BY_SHORT_ID, BY_SELECT = 0, 1
 NEEDED = (profile.SOD, 1)  # without which there is nothing to judge
 KEYS = (profile.AA_GROUP, profile.CA_GROUP)  # whose refusal accuses the chip
+PROBE = 16  # bytes asked for to learn whether a size is what is refused
+MOST_PROBES = 3  # in one reading
 FULL_PART = 128  # bytes of an answer that is no crumb
 SAYS_NO = NOT_FOUND + (0x6982,)  # words that, said in clear, speak of the file and not of the channel
+BAD_START = "tag "  # how the detail of LIC-032 begins where the first bytes are at fault
 TOO_LARGE = "size"  # detail of LIC-032: the file may be right, but is larger than this terminal reads
 
 
@@ -103,7 +107,7 @@ class FileRead:
         if not self.total:
             data = self._early + data
             self.done = 0
-            if not length_told(data, self.tag):
+            if not length_told(data, outer_tag(self.file, data)):
                 self._early, self.done = data, len(data)
                 return
             self._begin(data)
@@ -122,7 +126,7 @@ class FileRead:
             self.digest = self.sha256 if self._second is None else self._second.digest()
 
     def _begin(self, data: bytes) -> None:
-        total = file_length(data, self.tag)
+        total = file_length(data, outer_tag(self.file, data))
         hold = total <= self._most
         if total > profile.STREAM_LIMIT or (not hold and self.file > profile.LAST_GROUP):
             raise ReadError("the file is larger than this terminal reads", "LIC-032", detail=TOO_LARGE)
@@ -131,6 +135,15 @@ class FileRead:
         self.head = data[: 4 if data[1] < 0x83 else 6]
         if self.keep:
             self._parts = bytearray(self.total)
+
+
+def outer_tag(file: int, head: "bytes | bytearray") -> int:
+    """The tag with which a file has to begin: a data group's may be another than its own, since what was signed are its bytes; one that is
+    no tag of a single byte (00 and FF: nothing is written there) is not taken."""
+    first = head[0] if len(head) else 0
+    if 1 <= file <= profile.LAST_GROUP and first not in (0x00, 0xFF) and first & 0x1F != 0x1F:
+        return first
+    return profile.tag_of(file)
 
 
 def length_told(head: bytes, tag: int) -> bool:
@@ -143,7 +156,7 @@ def length_told(head: bytes, tag: int) -> bool:
 
 def file_length(head: bytes, tag: int) -> int:
     """The whole length of a file from its first bytes (tag and BER length); ReadError LIC-032 if that makes no sense."""
-    wrong = ReadError("the file does not begin as it must", "LIC-032", detail="tag " + str(tag))
+    wrong = ReadError("the file does not begin as it must", "LIC-032", detail=BAD_START + str(tag))
     if len(head) < 2 or head[0] != tag:
         raise wrong
     length, at = head[1], 2
@@ -204,12 +217,15 @@ class _Reader:
         self.again = False  # whether a needed file is asked for again
         self.shrunk = -1  # where a smaller size was tried because of a channel that ended
         self.empty_at = -1  # where the chip said 9000 and gave nothing
+        self.probed = 0  # the size in whose place a few bytes were asked for
+        self.most = 0  # what was asked for before the file was selected
 
     def lost(self, why: object) -> None:
         """The channel ended: no file is selected any more. `why` is the status that ended it, if the chip, or the reader between, said one.
 
         What was asked for may have been the reason: an extended length on any word (on one of a lost channel the second time), a short one on 6700
-        and 6Cxx. Each try costs a channel, so that the steps are wide. What is said again and again is a refusal.
+        and 6Cxx, and on another word where the chip gave nothing of that size yet (`smaller`). Each try costs a channel, so that the steps are
+        wide. What is said again and again is a refusal.
         """
         self.selected = False
         self.losses += 1
@@ -224,8 +240,14 @@ class _Reader:
             self.shrunk = self.state.done
         else:
             self.asked += 1
-            if self.asked >= self.patience(why):
+            if self.in_doubt(why) and self.smaller(self.want):
+                self.way, self.tried_both = BY_SHORT_ID, False
+            elif self.asked >= self.patience(why):
                 self.give_up(why)
+
+    def in_doubt(self, why: int) -> bool:
+        """Whether a channel that ended with `why` may have done so over the size asked for; one that was merely lost only the second time."""
+        return why not in SAYS_NO and (why not in CHANNEL_LOST or self.asked > 1 or self.chip.sizes_matter)
 
     def patience(self, why: int) -> int:
         """How often a channel may end with `why` at one place of the file before that counts as the file's refusal."""
@@ -242,10 +264,30 @@ class _Reader:
             return 3
         return 1 if why in SAYS_NO and not (state.done or state.file in KEYS or self.chip.awaited) else 2
 
+    def smaller(self, want: int) -> bool:
+        """Whether a READ BINARY for `want` bytes that was refused, with a word that does not speak of lengths, is to be tried with fewer.
+
+        Only where the chip gave no such piece yet. A few bytes are asked for first, once for a file: a chip that refuses them too refuses the
+        file. Where it gives them, the sizes are gone down from the refused one, each once, for all files (`Chip.sizes_matter`).
+        """
+        chip = self.chip
+        if not want > PROBE or want <= chip.given:
+            return False
+        if chip.sizes_matter:
+            chip.chunk = [size for size in SHORT_STEPS if size < want][0]
+        elif self.probed or chip.probes == MOST_PROBES:
+            return False
+        else:
+            chip.probes += 1
+            self.probed, chip.chunk = want, PROBE
+        return True
+
     def give_up(self, status: int) -> None:
         """The chip refuses the file; one that is needed is asked for once more."""
+        self.chip.sizes_matter = False
         if self.state.file in NEEDED and self.losses == 0 and not self.again:
             self.again, self.tried_both, self.way, self.selected = True, False, BY_SHORT_ID, False
+            self.chip.chunk = self.chunk
             return
         self.chip.chunk = self.chunk
         self.state.denied = status or 0xFFFF
@@ -265,7 +307,7 @@ class _Reader:
         self.chip.reads += 1
         if self.chip.reads > MAX_READS:
             raise ReadError("the chip gives its files in crumbs", detail=profile.name_of(state.file))
-        self.want = want
+        self.want = self.most = want
         data, status = yield from self.chip.send(self.command(short, want))
         self.exact = 0
         if status in (0x9000, 0x6282) and data:
@@ -276,7 +318,11 @@ class _Reader:
             if not piece:
                 self.give_up(0)
                 return
+            self.chip.given = max(self.chip.given, len(data))
             state.take(piece)
+            if self.probed and self.chip.chunk == PROBE and not self.chip.sizes_matter:
+                self.chip.sizes_matter = True
+                self.chip.chunk = [size for size in SHORT_STEPS if size < self.probed][0]
             if exact and not state.complete and len(data) == exact:
                 self.chip.chunk = exact  # 6Cxx named the largest chunk, not the file's end
             if len(data) >= FULL_PART:
@@ -324,9 +370,12 @@ class _Reader:
         elif want and state.done >= profile.PLAIN_REACH:
             self.give_up(status)  # a card that knows no B1 cannot be read any further: that accuses nobody
         elif status in NOT_FOUND and not state.done:
-            state.absent = True
+            if want or not self.first or not self.fewer(self.most):  # else short identifiers are known, SELECT is not
+                state.absent = True
         elif status == 0x6982 and not state.done:
             state.denied = status
+        elif self.chip.sizes_matter and self.fewer(want):
+            pass
         elif state.total and status in END_REACHED:
             raise ReadError("the file ends before its announced length", "LIC-032", detail=profile.name_of(state.file))
         elif want and state.done and status == 0x9000 and self.empty_at != state.done:
@@ -335,5 +384,12 @@ class _Reader:
             self.tried_both, self.first = True, status
             self.way = BY_SELECT if self.way == BY_SHORT_ID else BY_SHORT_ID
             self.selected = False
-        else:
+        elif not self.fewer(self.most):
             self.give_up(self.first or status)
+
+    def fewer(self, want: int) -> bool:
+        """`smaller`, in both ways of selecting."""
+        if not self.smaller(want):
+            return False
+        self.tried_both, self.way, self.selected = False, BY_SHORT_ID, False
+        return True

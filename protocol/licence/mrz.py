@@ -11,6 +11,7 @@ from protocol.errors import LicenceError, MrzError
 
 LICENCES = "D"
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_AROUND = " \t\r\n\x02\x03\0\ufeff"
 MAX_CAN = 16  # the longest licence number of an EU state
 NUMBER, BIRTH, EXPIRY, COMPOSITE = "number", "birth", "expiry", "composite"
 
@@ -106,10 +107,21 @@ def from_fields(number: str, number_check: str, birth: str, birth_check: str, ex
 
 
 def _trimmed(text: str) -> str:
-    """`text` without what scanners put around it: blanks, tabs, STX and ETX, a byte order mark, empty lines."""
-    if text[:1] == "\ufeff":
-        text = text[1:]
-    return text.strip(" \t\r\n\x02\x03")
+    """`text` without what scanners put around it, in whatever order: blanks, tabs, line ends, STX, ETX, NUL, byte order marks."""
+    start, end = 0, len(text)  # not `strip`, which takes single bytes of a mark on MicroPython
+    while start < end and text[start] in _AROUND:
+        start += 1
+    while start < end and text[end - 1] in _AROUND:
+        end -= 1
+    return text[start:end]
+
+
+def _lines(text: str) -> "list[str]":
+    """The lines that are not empty, each without what is around it; tabs divide them where nothing else does."""
+    found = _trimmed(text).replace("\r", "\n").split("\n")
+    if len(found) == 1:
+        found = found[0].split("\t")
+    return [line for line in [_trimmed(line) for line in found] if line]
 
 
 def from_can(text: str) -> Mrz:
@@ -198,12 +210,12 @@ def other_password(mrz: Mrz, error: LicenceError) -> "Mrz | None":
 
 
 def parse(text: str, kinds: str = LICENCES) -> Mrz:
-    """The MRZ in `text`: lines separated by line ends, or run together (90, 72 or 30 characters); what scanners put around it
+    """The MRZ in `text`: lines separated by line ends or tabs, or run together (90, 72 or 30 characters); what scanners put around it
     is trimmed.
 
     `kinds`: first letters of the documents wanted, "" for any; MrzError LIC-011 for another one of three or two lines.
     """
-    lines = [line.strip() for line in _trimmed(text).replace("\r", "\n").split("\n") if line.strip()]
+    lines = _lines(text)
     if len(lines) == 1:
         joined = lines[0].replace(" ", "")
         if len(joined) == 90:

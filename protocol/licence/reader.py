@@ -225,8 +225,12 @@ class _Reading:
                 self.judged.note("LIC-238", profile.name_of(profile.SOD))
                 self.judged.tested = False
                 return
-            self.judged.note("LIC-231", cause.detail)
-            self.judged.altered.append(passive.SOD_ITSELF)
+            if str(cause.detail).startswith(files.BAD_START):
+                self.judged.note("LIC-231", cause.detail)
+                self.judged.altered.append(passive.SOD_ITSELF)
+            else:  # the rest of it is missing, and nothing says what that was
+                self.judged.note("LIC-239", profile.name_of(profile.SOD))
+                self.judged.readable = False
             return
         if state.denied and self.resume.sod_sha256:
             raise ReadError("the chip does not give the file", detail=state.denied)  # it did before: gone on with later
@@ -272,9 +276,8 @@ class _Reading:
                 if cause.code != BAD_LENGTH:
                     raise
                 self.judged.note("LIC-213", group)
-                if announced and cause.detail != files.TOO_LARGE:
-                    self.judged.note("LIC-214", group)
-                    self.judged.altered.append(group)
+                if cause.detail != files.TOO_LARGE:
+                    self.judged.broken(group, announced)
             if state.complete:
                 self.result.files[state.tag] = state.sha256
                 self.keep(state)
@@ -289,7 +292,7 @@ class _Reading:
     def need_first(self) -> None:
         """Without DG1 there is nothing to judge."""
         first = self.resume.reads.get(1)
-        if first is None or not (first.complete or 1 in self.judged.altered):
+        if first is None or not first.complete:
             if first is None or not first.denied:
                 self.judged.note("LIC-213", 1)
             self.judged.readable = False

@@ -72,6 +72,41 @@ async def test_half_a_line_spoils_the_scan():
     assert await part.read_scan(300) == "next"
 
 
+async def test_what_scanners_put_around_their_lines_is_not_in_the_text():
+    lines = [line.encode() for line in MRZ]
+    for data in (
+        b"\x02" + b"\r".join(lines) + b"\r\x03",
+        b"\xef\xbb\xbf" + b"\r\n".join(lines) + b"\r\n\0",
+        b"\x02\xef\xbb\xbf" + b"\r".join(lines) + b"\r\0\x03",
+        b"\t".join(lines) + b"\t",
+        b"\t".join(lines) + b"\t\r\n",
+        b"\x02" + b"\x03\x02".join(lines) + b"\x03",
+        b"\x02" + b"\x03\r\n\x02".join(lines) + b"\x03\r\n",
+        b"\0" + b"\0\r".join(lines) + b"\0\r",
+    ):
+        for cut in (1, 2, 3, len(data) - 1):
+            part = scanner((10, data[:cut]), (70, data[cut:]))
+            assert await part.read_scan(100) == "\n".join(MRZ), data
+            assert part.dropped == 0
+
+
+async def test_what_belongs_around_a_line_spoils_the_scan_inside_it():
+    for data in (
+        b"AB\0CD\r",
+        b"AB\x02CD\r",
+        b"AB\xef\xbb\xbfCD\r",
+        b"\xef\xbbAB\r",
+        b"\xbfAB\r",
+        b"AB\r\xef\xbb\xbfCD\r",
+        b"AB\0",
+    ):
+        part = scanner((0, data))
+        assert await part.read_scan(100) is None and part.dropped == 1, data
+    for data in (b"\x02\x03", b"\0", b"\xef\xbb\xbf"):
+        part = scanner((0, data), (90, b"ok\r"))
+        assert await part.read_scan(100) is None and await part.read_scan(100) == "ok"
+
+
 async def test_too_long_and_unprintable_scans_are_dropped_whole():
     part = scanner((0, b"A" * 512 + b"\r"), (90, b"A" * 511 + b"\r"), (90, b"a\xffb\r"), (90, b"ok\r"))
     assert await part.read_scan(100) is None

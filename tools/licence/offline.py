@@ -1,7 +1,8 @@
 """Judges dumped files without the chip: passive authentication only, so at best "data genuine, chip not proven".
 
 The same judgement as the reader's (`protocol.licence.trust.passive`), over files instead of a conversation. Groups are hashed whole,
-whatever their size (`dump.MAX_FILE` bounds it) or layout: altered is what has another hash. DG13 and DG14 are hashed but no chip is here
+whatever their size (`dump.MAX_FILE` bounds it) or layout: altered is what has another hash; a file in which its announced length is not
+there, and whose hash is not the listed one, is not whole (LIC-239). DG13 and DG14 are hashed but no chip is here
 to prove itself: `chip` stays "untested" where the SOD announces a proof (`announced`). One that neither files nor EF.COM have is told as
 the chip's failing (LIC-241, LIC-243), but is no proof of a clone: files may have been left out of a dump. What lies behind a file's outermost
 object (many tools dump the whole elementary file, filling and all) belongs to nobody: `trimmed` cuts it off, as a reading does not ask for it.
@@ -15,7 +16,7 @@ from protocol.errors import FormatError
 from protocol.licence import groups
 from protocol.licence.access import chip_authentication
 from protocol.licence.errors import GroupError, LicenceError
-from protocol.licence.files import file_length, length_told
+from protocol.licence.files import file_length, length_told, outer_tag
 from protocol.licence.profile import AA_GROUP, CA_GROUP, COM, SOD, SOD_TAG, name_of, tag_of
 from protocol.licence.reader import LicenceReading
 from protocol.licence.trust import passive, security_object
@@ -44,10 +45,13 @@ def judge(crypto: Crypto, files: dict[int, bytes], trust: TrustSet, today: str) 
                 judged.note("LIC-241" if group == AA_GROUP else "LIC-243", name_of(group))
         if proofs:
             result.chip = passive.UNTESTED
-    if 1 not in files:
+    for group in [group for group in reads if not reads[group].complete]:
+        judged.note("LIC-213", group)
+        judged.broken(group, sod is not None and group in sod.hashes)
+    if 1 not in reads or not reads[1].complete:
         judged.note("LIC-213", 1)
         judged.readable = False
-    _decode(files, result, judged)
+    _decode({file: files[file] for file in files if file not in reads or reads[file].complete}, result, judged)
     if sod is not None:
         _believe(crypto, sod, trust, today, result, judged)
     _dates(result, today, judged)
@@ -81,9 +85,17 @@ def padding(files: dict[int, bytes]) -> list[str]:
 def _end(file: int, content: bytes) -> int:
     """Where a file's outermost object ends; the file's own end if nobody can say."""
     try:
-        return file_length(content[:6], tag_of(file))
+        return file_length(content[:6], outer_tag(file, content))
     except LicenceError:
         return len(content)
+
+
+def _whole(file: int, content: bytes) -> bool:
+    """Whether a file's outermost object is there from its first to its last byte."""
+    try:
+        return file_length(content[:6], outer_tag(file, content)) <= len(content)
+    except LicenceError:
+        return False
 
 
 def _parsed(files: dict[int, bytes]) -> "SecurityObject | None":
@@ -130,19 +142,22 @@ def _security_object(
         judged.note("LIC-230", "empty" if SOD in files else None)
         judged.readable = False
         return None
+    if _end(SOD, content) > len(content):
+        judged.note("LIC-239", name_of(SOD))
+        judged.readable = False
+        return None
     result.sod_sha256 = result.files[SOD_TAG] = crypto.sha256(content)
     return passive.parse_sod(content, judged)
 
 
 class Whole:
-    """A group's file as `passive.compare` sees it: read whole, with its digest by the SOD's algorithm."""
+    """A group's file as `passive.compare` sees it: whether it is whole or has the listed hash, and its digest by the SOD's algorithm."""
 
-    complete = True
-
-    def __init__(self, crypto: Crypto, content: bytes, algorithm: str) -> None:
-        state = crypto.sha_new(algorithm)
+    def __init__(self, crypto: Crypto, content: bytes, whole: bool, sod: "SecurityObject | None", group: int) -> None:
+        state = crypto.sha_new("sha256" if sod is None else sod.algorithm)
         state.update(content)
         self.digest = state.digest()
+        self.complete = whole or (sod is not None and sod.hashes.get(group) == self.digest)
 
 
 def _hashed(
@@ -153,7 +168,7 @@ def _hashed(
     for group in sorted(files):
         if group not in (COM, SOD):
             result.files[tag_of(group)] = crypto.sha256(files[group])
-            reads[group] = Whole(crypto, files[group], "sha256" if sod is None else sod.algorithm)
+            reads[group] = Whole(crypto, files[group], _whole(group, files[group]), sod, group)
     return reads
 
 

@@ -53,7 +53,9 @@ def _note(reading: LicenceReading, announced: list[str]) -> str:
             return words.NO_CERTIFICATE
         if "LIC-237" in details:
             return words.BAD_CERTIFICATE
-        return words.NOT_FOR_DOCUMENTS if "LIC-233" in details and "LIC-228" not in details else ""
+        return words.NOT_FOR_DOCUMENTS if ("LIC-233", "signer") in reading.details and "LIC-228" not in details else ""
+    if reading.verdict == records.VERDICT_NOT_VERIFIED and "LIC-239" in details:
+        return words.IN_PART
     if reading.verdict != records.VERDICT_DATA_GENUINE or reading.chip != passive.UNTESTED:
         return ""  # genuine data without a proof of the chip, though the SOD announces one
     text = f"{words.ANNOUNCED} ({', '.join(announced)}), "
@@ -64,8 +66,11 @@ def _note(reading: LicenceReading, announced: list[str]) -> str:
 
 
 def _group(reading: LicenceReading, file: int, content: bytes) -> dict[str, Any]:
+    broken = ("LIC-239", name_of(SOD) if file == SOD else file) in reading.details
     if file == COM:
         state = "not signed by its nature"
+    elif broken:
+        state = "not whole"
     elif file == SOD:
         state = "altered" if 0 in reading.altered_groups else "read" if SOD_TAG in reading.files else "empty"
     elif file in reading.altered_groups:

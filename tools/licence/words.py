@@ -21,6 +21,7 @@ NOTES = {
     records.VERDICT_UNKNOWN_ISSUER: "no trust anchor of this country and purpose vouches for the signer",
     records.VERDICT_CLONE: "the signed data announce a proof that this chip did not give",
 }
+IN_PART = "a file that the SOD lists is not whole, so that its hash cannot be compared"
 NO_COUNTRY = "the licence does not say which country it is from, so that no trust anchor can vouch for it"
 COUNTRY = "country {} is not known, so that no trust anchor can vouch for it"
 NO_CERTIFICATE = "the signer's certificate was not found in the SOD, so that nothing can vouch for the signature"
@@ -62,7 +63,7 @@ def verdict(number: int, altered: list[int]) -> str:
 def _detail(code: str, detail: object) -> object:
     if isinstance(detail, bool) or not isinstance(detail, int):
         return detail if isinstance(detail, str) else None
-    if code in ("LIC-210", "LIC-211", "LIC-213", "LIC-214", "LIC-215", "LIC-238"):
+    if code in ("LIC-210", "LIC-211", "LIC-213", "LIC-214", "LIC-215", "LIC-238", "LIC-239"):
         return group_name(detail)
     return f"{detail:04X}"
 

@@ -104,5 +104,5 @@ def _believed(
     if not countries:
         return False
     yield from passive.judge_signer_steps(chip.crypto, found, trust, countries[0], "", today, judged)
-    refused = [code for code, _ in judged.findings if code in _REFUSED]
+    refused = [code for code, detail in judged.findings if code in _REFUSED and detail != passive.NO_USAGE]
     return judged.issuer_known and judged.tested and not judged.altered and not refused

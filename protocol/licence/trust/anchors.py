@@ -33,8 +33,8 @@ class Anchor:
 
 
 class TrustSet:
-    """The anchors; `revoked` holds (issuer's subject key identifier, serial number bytes) pairs of revoked signers; `crls` the
-    authorities' revocation lists in DER."""
+    """The anchors; `revoked` holds (issuer's subject key identifier, serial number bytes, with or without zeros in front) pairs
+    of revoked signers; `crls` the authorities' revocation lists in DER."""
 
     def __init__(self, anchors: "list", revoked: "tuple | list" = (), crls: "tuple | list" = ()) -> None:
         """`anchors`: Anchor objects or maps {"country", "purpose", "cert"} as in the signed set."""
@@ -44,7 +44,9 @@ class TrustSet:
                 item if isinstance(item, Anchor) else Anchor(item["country"], item["purpose"], item["cert"])
             )
         self._crls = list(crls)
-        self._revoked = [(bytes(key_id), bytes(serial)) for key_id, serial in revoked]
+        self._revoked = [
+            (bytes(key_id), bytes(serial).lstrip(b"\0") or bytes(serial[:1])) for key_id, serial in revoked
+        ]
 
     def issuers_steps(
         self, crypto: "Crypto", signer: x509.Certificate

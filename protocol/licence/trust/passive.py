@@ -32,13 +32,15 @@ if TYPE_CHECKING:
         def digest(self) -> bytes: ...
 
 
+NO_USAGE = "key usage"  # detail of LIC-233 that refuses nothing
 SOD_ITSELF = 0  # in `altered`, beside group numbers
 PROVEN, NOT_OFFERED, FAILED, UNTESTED = "proven", "not offered", "failed", "untested"
 
 
 class Judgement:
     """`findings` [(code, detail)], `altered` group numbers (0 = the SOD itself), `covered` group numbers whose hash holds,
-    `issuer_known`, `readable` (a SOD and DG1 were there), `tested` (False: an algorithm is not supported here)."""
+    `issuer_known`, `readable` (a SOD and DG1 were there), `tested` (False: an algorithm is not supported here), `whole` (False: a group
+    that the SOD lists is there in part, so that its hash cannot be compared)."""
 
     def __init__(self) -> None:
         self.findings: "list[tuple[str, object]]" = []
@@ -47,6 +49,13 @@ class Judgement:
         self.issuer_known = False
         self.readable = True
         self.tested = True
+        self.whole = True
+
+    def broken(self, group: int, announced: bool) -> None:
+        """Add the finding that a group's file is not whole: nothing was shown to be altered, but where the SOD lists it the data are not
+        genuine either."""
+        self.note("LIC-239", group)
+        self.whole = self.whole and not announced
 
     def note(self, code: str, detail: object = None) -> None:
         """Add a finding."""
@@ -203,6 +212,8 @@ def _signer(
     if named.weak() or signer.weak():
         result.note("LIC-225")
     _dates(signer, named.signing_time or issued, today, result)
+    if signer.usage < 0:
+        result.note("LIC-233", NO_USAGE)
     fit = signer.signs_documents()
     if not fit:
         result.note("LIC-233", "signer")
@@ -271,7 +282,7 @@ def _authority(
 def verdict(result: Judgement, chip: str) -> int:
     """The verdict (records.VERDICT_*) from passive authentication and the chip's proof (PROVEN, NOT_OFFERED, FAILED, UNTESTED).
 
-    In this order: altered before anything else, then what cannot be tested, then the issuer, then the chip.
+    In this order: altered before anything else, then what cannot be tested, then the issuer, then the chip, then what is there in part.
     """
     if result.altered:
         return records.VERDICT_ALTERED
@@ -283,6 +294,8 @@ def verdict(result: Judgement, chip: str) -> int:
         return records.VERDICT_UNKNOWN_ISSUER
     if chip == FAILED:
         return records.VERDICT_CLONE
+    if not result.whole:
+        return records.VERDICT_NOT_VERIFIED
     return records.VERDICT_GENUINE if chip == PROVEN else records.VERDICT_DATA_GENUINE
 
 

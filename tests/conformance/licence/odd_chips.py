@@ -102,6 +102,18 @@ def ends_the_channel(chip: Any, most: int, status: int) -> Any:
     return chip
 
 
+def in_pieces(chip: Any, most: int, status: int, whole: bool) -> Any:
+    """The chip, answering with `status` and nothing to a READ BINARY for more than `most` bytes (`whole`: to one that would bring more)."""
+    inner = chip._read_binary
+
+    def reading(apdu: Any) -> tuple[bytes, int]:
+        data, said = inner(apdu)
+        return (b"", status) if chip._channel is not None and (len(data) if whole else apdu.le) > most else (data, said)
+
+    chip._read_binary = reading
+    return chip
+
+
 def _ending(chip: Any, ended: "list[bool]", status: int) -> Callable[[bytes], bytes]:
     """The chip's `respond`, but a command after which `ended` holds a True is answered with `status` in clear, and the channel is gone."""
     respond = chip.respond

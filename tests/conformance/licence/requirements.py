@@ -35,6 +35,7 @@ REQUIREMENTS: dict[str, str] = {
     "LR-06": "DG1 in both encodings and date orders, DG11 in Arabic, categories with dates, presumed births (ISO, EU, field)",
     "LR-07": "DG2 to DG9 and DG12 are decoded where present (ISO 18013-2 annex C)",
     "LR-08": "The portrait comes whole and last: DG4, or DG6 of an EU licence",
+    "LR-20": "A group that breaks off, or whose length cannot be told, has no hash to compare: LIC-239, never genuine and not altered (project)",
     "LR-09": "Truncated, oversized, indefinite, empty and missing files never look genuine (project)",
     "LR-10": "Progress is told per file and only grows",
     "LR-11": "A card pulled at any command leaves no session; the next reading authenticates and reads nothing twice",
@@ -44,6 +45,7 @@ REQUIREMENTS: dict[str, str] = {
     "LR-13": "A chip that gives its files in crumbs ends the reading (project)",
     "LR-16": "Latin text is UTF-8 or ISO 8859-1; one field that cannot be read loses no other, least of all the country (ISO 18013-2, EU)",
     "LR-17": "A file that the chip refuses in whatever way is a finding; without EF.SOD or DG1 the chip is unreadable (project)",
+    "LR-19": "A size that the chip never gave yet and refuses with any word is no refusal of the file: fewer bytes are tried, each size once (field)",
     "LR-12": "Another chip after an interruption is LIC-033 (project)",
     # belief
     "LB-01": "RSA PKCS#1 v1.5, RSASSA-PSS and ECDSA (NIST, brainpool), SHA-224 to SHA-512, are verified (ICAO 9303-12 4.4)",
@@ -66,9 +68,10 @@ REQUIREMENTS: dict[str, str] = {
     "LB-20": "A security object under its older content types counts; another type is not verified, not altered (field)",
     "LB-21": "A list may have a distribution point about signers; one in the authority's name that cannot be used is LIC-236 (RFC 5280 5.2.5)",
     "LB-22": "A signer's certificate as states encode them is read; a malformed one is an unknown issuer, LIC-237, not altered (field)",
+    "LB-24": "A signer's certificate without key usage is the finding LIC-233 beside the verdict (ICAO 9303-12 7.1.1)",
     "LB-23": "A signer whose list of document types has no driving licence is the finding LIC-233 (ICAO 9303-12 7.1.1)",
     "LB-15": "A name or portrait that a believed SOD does not list is not shown as if it were signed (project)",
-    "LB-14": "An absent SOD is unreadable, a malformed one altered (project)",
+    "LB-14": "A SOD that is absent or breaks off is unreadable, a malformed one altered (project)",
     # proof
     "LP-01": "Active authentication with RSA (ISO 9796-2, SHA-1 to SHA-512) and ECDSA proves the chip (ICAO 9303-11 6.1)",
     "LP-02": "Chip authentication with ECDH and DH, 3DES and AES, proves the chip (ICAO 9303-11 6.2)",

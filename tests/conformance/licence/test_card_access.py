@@ -55,12 +55,34 @@ def test_pace_is_found_in_whatever_way_the_file_is_given(gives: Any, name: str) 
         assert bench.basic_access(outcome) == []
 
 
+def long(size: int) -> "dict[str, Any]":
+    """A profile whose EF.CardAccess has so many bytes, the offer of PACE at its end."""
+    wanted = bench.chip_of("pace-gm").content.files[0x1C][2:]
+    other = b"\x06\x04\x2a\x03\x04\x05"
+    one = tlv(0x30, other, tlv(0x04, bytes(200)))
+    count = (size - len(wanted) - 160) // len(one)
+    last = tlv(0x30, other, tlv(0x04, bytes(size - len(wanted) - count * len(one) - 20)))
+    body = tlv(0x31, one * count, last, wanted)
+    return {**profile("pace-gm"), "card_access_is": body, "portrait_bytes": 300}
+
+
 @meets("LA-14")
-def test_a_long_file_is_read_to_its_end() -> None:
-    infos = b"".join(tlv(0x30, b"\x06\x04\x2a\x03\x04\x05", tlv(0x04, bytes(200))) for _ in range(3))
-    wanted = bench.chip_of("pace-gm").content.files[0x1C]
-    given = {**profile("pace-gm"), "card_access_is": tlv(0x31, infos, wanted[2:])}
-    assert bench.read(given, groups=(1,)).done.access == "PACE"
+@pytest.mark.parametrize("size", [700, 1025, 2000, 4090])
+def test_a_long_file_is_read_to_its_end(size: int) -> None:
+    assert 0 <= size - len(long(size)["card_access_is"]) <= 8
+    assert bench.read(long(size), groups=(1,)).done.access == "PACE"
+    sixteen = odd_chips.choosy(bench.chip_of(long(size)), at_most_sixteen, 0x6F00)
+    outcome = bench.read(long(size), sixteen, groups=(1,))
+    assert outcome.done.access == "PACE" and len(outcome.commands) < size / 16 + 100
+
+
+@meets("LA-09", "LA-14")
+@pytest.mark.parametrize("size", [4200, 20000, 70000])
+def test_a_file_longer_than_is_read_is_said_to_be_and_bac_is_not_tried(size: int) -> None:
+    outcome = bench.read(long(size), groups=(1,))
+    assert outcome.error is not None and (outcome.code, outcome.error.detail) == ("LIC-024", "size")
+    assert "larger" in outcome.error.message and len(outcome.commands) < 30
+    assert bench.basic_access(outcome) == []
 
 
 @meets("LA-14")
@@ -103,5 +125,7 @@ def test_ways_to_the_file_come_out_the_same_on_the_device(tmp_path: Path) -> Non
     chips = [odd_chips.choosy(bench.chip_of(given), gives, 0x6B00) for gives in (within, everything_at_once)]
     cases: "list[tuple[Any, ...]]" = [(given, (1,), False, 0, chip) for chip in chips]
     plain = {**profile("amina"), "portrait_bytes": 300, "pace": ["GM brainpoolP256r1 AES-128"]}
+    cases.append((long(4090), (1,), False, 0))
+    cases.append((long(4200), (1,), False, 0))
     cases.append(({**plain, "card_access_is": tlv(0x31, tlv(0x30, OID, b"\x02\x01\x02"))}, (1,), False, 0))
     compare(cases, tmp_path)

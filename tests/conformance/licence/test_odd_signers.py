@@ -114,10 +114,23 @@ def test_a_key_that_is_for_other_uses_signs_no_licence(use: str) -> None:
     assert summary(chip_signed_by(used_for(use))) == (UNKNOWN, ["LIC-233"], [])
 
 
+def without_usage() -> Any:
+    """A signer whose certificate does not say what its key is for: another extension, which nobody reads, is in the place of its key usage."""
+    return signer(lambda body: swapped(body, USAGE, b"\x55\x1d\x12" + USAGE[3:]))
+
+
+@meets("LB-24")
+def test_a_signer_that_does_not_say_what_its_key_is_for_is_told_and_not_refused() -> None:
+    assert summary(chip_signed_by(signer(lambda body: body))) == (DATA, [], [])
+    chip = chip_signed_by(without_usage())
+    assert summary(chip) == (DATA, ["LIC-233"], [])
+    assert bench.read("amina", chip).done.details == [("LIC-233", "key usage")]
+
+
 @meets("LX-03", "LB-22", "LB-23")
 def test_odd_certificates_are_judged_the_same_on_the_device(tmp_path: Path) -> None:
     made = [signer(change) for change in (*TOLERATED.values(), *MALFORMED.values())]
-    made += [signer(lambda body: body, types(b"P")), used_for("lists")]
+    made += [signer(lambda body: body, types(b"P")), used_for("lists"), without_usage()]
     given = {"person": "amina"}
     compare([(given, (1,), False, 0, chip_signed_by(by)) for by in made], tmp_path)
 

@@ -198,7 +198,7 @@ def test_progress_grows_to_each_files_end(name: str) -> None:
 DAMAGE = ("cut", "long", "huge", "tag", "empty", "trailing", "indefinite", "gone")
 
 
-@meets("LR-09", "LB-14")
+@meets("LR-09", "LR-20", "LB-14")
 @pytest.mark.parametrize("how", DAMAGE)
 @pytest.mark.parametrize("file", [1, 11, 0x1D, 0x1E])
 @pytest.mark.parametrize("over", ["6C", "short", "6282"])
@@ -215,6 +215,9 @@ def test_damaged_files_never_look_genuine(file: int, how: str, over: str) -> Non
         unread = {1: records.VERDICT_UNREADABLE, 0x1D: records.VERDICT_NOT_VERIFIED, 11: records.VERDICT_DATA_GENUINE}
         assert got.verdict == unread[file] and ("LIC-238" if file == 0x1D else "LIC-213") in got.findings
         assert got.altered_groups == [] and (file != 11 or got.dg11 is None)
+    elif how in ("cut", "long") or (how == "indefinite" and file != 0x1D):  # there is no hash to compare
+        assert got.verdict == (records.VERDICT_NOT_VERIFIED if file == 11 else records.VERDICT_UNREADABLE)
+        assert got.altered_groups == [] and ("LIC-239", "EF.SOD" if file == 0x1D else file) in got.details
     else:
         assert got.verdict == records.VERDICT_ALTERED
         assert got.altered_groups == [0 if file == 0x1D else file]
@@ -222,13 +225,17 @@ def test_damaged_files_never_look_genuine(file: int, how: str, over: str) -> Non
         assert file not in got.covered
 
 
-@meets("LR-09")
+@meets("LR-09", "LP-04")
 @pytest.mark.parametrize("how", ["cut", "long", "tag", "indefinite", "empty"])
 @pytest.mark.parametrize("name", ["active-rsa-sha1", "agreement-aes128"])
-def test_a_damaged_key_group_is_altered_and_proves_nothing(how: str, name: str) -> None:
+def test_a_damaged_key_group_is_altered_or_a_suspected_clone_and_proves_nothing(how: str, name: str) -> None:
     group = 13 if name.startswith("active") else 14
     got = bench.read({**profile(name), "damage": {group: how}}).done
-    assert (got.verdict, got.altered_groups, got.chip) == (records.VERDICT_ALTERED, [group], "failed")
+    if how in ("tag", "empty"):
+        assert (got.verdict, got.altered_groups, got.chip) == (records.VERDICT_ALTERED, [group], "failed")
+    else:
+        assert (got.verdict, got.altered_groups, got.chip) == (records.VERDICT_CLONE, [], "failed")
+        assert {"LIC-239", "LIC-241" if group == 13 else "LIC-243"} <= set(got.findings)
 
 
 @meets("LR-09")

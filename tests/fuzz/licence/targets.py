@@ -159,7 +159,8 @@ class OpenChip:
         self.access, self.offers, self.pace_proof = "BAC", [], None
         self.chunk, self.room, self.channel = 240, 0, None
         self.offers_pace = self.announces_extended = self.proven = self.awaited = False
-        self.rebuilds = self.reads = 0
+        self.rebuilds = self.reads = self.given = self.probes = 0
+        self.sizes_matter = False
         self.hold, self.lost_beyond = profile.HOLD_LIMIT, False
 
     def open(self) -> Any:

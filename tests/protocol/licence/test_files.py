@@ -13,10 +13,12 @@ OTHER = b"\x67\x82\x02\x01" + b"2" * 513
 class Chip:
     """A chip whose channel is lost once, before the command `lose_at`; from then on its files are `later`."""
 
-    def __init__(self, first, later, lose_at, only_select=False):
+    def __init__(self, first, later, lose_at, only_select=False, most=255, word=0x6A86, select_word=0x9000):
+        self.most, self.word, self.select_word = most, word, select_word
         self.held, self.later, self.lose_at = first, later, lose_at
         self.only_select = only_select
         self.chunk, self.reads, self.awaited = 240, 0, False
+        self.given, self.probes, self.sizes_matter = 0, 0, False
         self.sent = []
         self.current = None
 
@@ -36,6 +38,8 @@ class Chip:
         self.sent.append(command)
         if command == b"open again":
             return None
+        if command[1] == 0xA4 and self.select_word != 0x9000:
+            return b"", self.select_word
         if command[1] == 0xA4:
             self.current = self.held[command[-1]]
             return b"", 0x9000
@@ -46,6 +50,8 @@ class Chip:
             at = command[3]
         else:
             at = command[2] << 8 | command[3]
+        if command[4] > self.most:
+            return b"", self.word
         assert self.current is not None, "no file is selected"
         return self.current[at : at + command[4]], 0x9000
 
@@ -86,6 +92,24 @@ def test_a_chip_that_knows_no_short_identifiers_is_selected_again_by_name():
     chip = Chip({DG5: ONE}, {DG5: ONE}, 5, only_select=True)
     assert read(chip).content == ONE
     assert [command for command in chip.sent if command[1:2] == b"\xa4"] == [b"\x00\xa4\x02\x0c\x02\x00\x05"] * 2
+
+
+def test_a_chip_that_refuses_large_pieces_is_read_by_the_way_that_it_knows():
+    for most in (16, 100, 223):
+        for word in (0x6A86, 0x6985, 0x6B00, 0x6F00):
+            for options in ({"only_select": True}, {"select_word": 0x6A82}, {"select_word": 0x6D00}, {}):
+                chip = Chip({DG5: ONE}, {DG5: ONE}, 0, most=most, word=word, **options)
+                state = read(chip)
+                assert state.complete and state.content == ONE, (most, word)
+                assert len(chip.sent) < 25 + len(ONE) // min(most, 64) * 4
+
+
+def test_a_chip_that_refuses_every_size_is_asked_a_few_times():
+    for word in (0x6A86, 0x6985, 0x6B00, 0x6F00):
+        for options in ({"only_select": True}, {"select_word": 0x6A82}, {}):
+            chip = Chip({DG5: ONE}, {DG5: ONE}, 0, most=0, word=word, **options)
+            state = read(chip)
+            assert not state.complete and (state.denied or state.absent) and len(chip.sent) <= 6
 
 
 def _fetch(command, part):

@@ -174,11 +174,22 @@ def test_what_scanners_put_around_an_mrz_is_trimmed():
         "\ufeff" + "\n".join(lines),
         "\x02" + "\r\n".join(lines) + "\r\n\x03",
         "\ufeff\x02\t" + "".join(lines) + "\t\x03\r\n",
+        "\x02\ufeff" + "\r".join(lines) + "\r\x03\0",
+        "\0\x02\ufeff" + "\t".join(lines) + "\t\0\x03\0\0",
+        "\r" + "\r\r".join(lines) + "\r",
+        "\x03\r".join(lines) + "\x03",
+        "\r\n\x02".join([""] + lines),
+        "\r\ufeff".join([""] + lines) + "\ufeff",
     ):
         assert mrz.parse(text).bac_key_input == plain.bac_key_input
     for text in ("\n".join(lines).replace("A", "A\t", 1), "\n".join(lines).replace("A", "A\x02", 1)):
         assert raises(MrzError, mrz.parse, text).detail == "line1", "only what is around"
-    assert mrz.from_can("\ufeff\x02314159\x03\r\n").bac_key_input == b"314159"
+    for text in ("\ufeff\x02314159\x03\r\n", "\x02\ufeff314159\r\0", "\0\t314159\x03\0"):
+        assert mrz.from_can(text).bac_key_input == b"314159"
+    for text in ("314\x00159", "314\t159", "314\x02159", "314\ufeff159"):
+        assert raises(MrzError, mrz.from_can, text).detail == "number"
+    for text in ("", "\0", "\x02\ufeff\x03", "\t\r\0"):
+        assert raises(MrzError, mrz.parse, text).detail == "lines"
 
 
 def test_an_access_number_has_six_to_sixteen_characters_and_its_error_says_which_is_wrong():

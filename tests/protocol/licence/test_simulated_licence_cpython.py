@@ -157,8 +157,12 @@ def test_a_revoked_signer_is_a_finding(pki: Pki) -> None:
     from protocol.licence.trust import x509
 
     signer, csca = x509.parse(pki.signers["dz"].der), x509.parse(pki.csca.der)
-    trust = TrustSet(pki.anchors(), [(csca.subject_key, signer.serial)])
-    assert "LIC-224" in read("amina", pki, trust=trust).findings
+    for written in (signer.serial, b"\0" + signer.serial, bytes(4) + signer.serial):  # a number, however it is written
+        trust = TrustSet(pki.anchors(), [(csca.subject_key, written)])
+        assert "LIC-224" in read("amina", pki, trust=trust).findings
+    for other in (signer.serial + b"\0", signer.serial[:-1], b"", b"\0"):
+        trust = TrustSet(pki.anchors(), [(csca.subject_key, other)])
+        assert "LIC-224" not in read("amina", pki, trust=trust).findings
 
 
 def test_a_wrong_mrz_is_refused_with_its_code(pki: Pki) -> None:
@@ -263,10 +267,11 @@ def test_truncated_oversized_and_missing_files_never_look_genuine(file: int, how
     if file == 0x1E:
         assert "LIC-212" in result.findings
     elif file == 11:
-        unread = how in ("gone", "huge")  # nothing was compared
-        assert result.verdict == (records.VERDICT_DATA_GENUINE if unread else records.VERDICT_ALTERED)
-        assert "LIC-213" in result.findings and result.dg11 is None
-    elif how == "gone":
+        unread = {"gone": records.VERDICT_DATA_GENUINE, "huge": records.VERDICT_DATA_GENUINE}
+        unread["cut"] = unread["long"] = records.VERDICT_NOT_VERIFIED  # nothing was compared
+        assert result.verdict == unread.get(how, records.VERDICT_ALTERED) and result.dg11 is None
+        assert ("LIC-213" if how in unread else "LIC-214") in result.findings
+    elif how in ("gone", "cut", "long"):
         assert result.verdict == records.VERDICT_UNREADABLE
     elif how == "huge":
         assert result.verdict == (records.VERDICT_UNREADABLE if file == 1 else records.VERDICT_NOT_VERIFIED)

@@ -112,11 +112,31 @@ def test_each_altered_group_is_named(group: int, pki: Pki) -> None:
     assert found["groups"][f"DG{group}"]["state"] == "altered" and not found["believed"]
 
 
-@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: b"\x62" + data[1:], lambda data: data[:1]])
-def test_a_group_cut_short_or_of_another_tag_is_altered(change, pki: Pki) -> None:
+def test_a_group_of_another_tag_is_altered(pki: Pki) -> None:
     files = files_of("amina", pki)
-    files[11] = change(files[11])
+    files[11] = b"\x62" + files[11][1:]
     assert judged(files, pki)["altered"] == ["DG11"]
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data[:1], lambda data: b"\xff" * len(data)])
+@pytest.mark.parametrize("group", [1, 4, 11])
+def test_a_group_that_is_there_in_part_is_neither_altered_nor_genuine(group: int, change, pki: Pki) -> None:
+    files = files_of("amina", pki)
+    files[group] = change(files[group])
+    found = judged(files, pki)
+    assert found["verdict"]["words"] == ("chip unreadable" if group == 1 else "not verified") and not found["believed"]
+    assert found["altered"] == [] and found["groups"][f"DG{group}"]["state"] == "not whole"
+    assert ("LIC-239", f"DG{group}") in [(row["code"], row["detail"]) for row in found["findings"]]
+    assert group == 1 or "not whole" in found["verdict"]["note"]
+
+
+def test_a_security_object_that_breaks_off_is_unreadable_and_accuses_nobody(pki: Pki) -> None:
+    files = files_of("amina", pki)
+    files[0x1D] = files[0x1D][:-1]
+    found = judged(files, pki)
+    assert (found["verdict"]["words"], found["altered"]) == ("chip unreadable", [])
+    assert found["groups"]["EF.SOD"]["state"] == "not whole"
+    assert ("LIC-239", "EF.SOD") in [(row["code"], row["detail"]) for row in found["findings"]]
 
 
 @pytest.mark.parametrize("group", [4, 11])
@@ -367,7 +387,7 @@ def test_steering_characters_are_printed_as_escapes() -> None:
 
 def test_a_malformed_security_object_announces_nothing(pki: Pki) -> None:
     files = files_of("both-proofs", pki)
-    files[0x1D] = files[0x1D][:-1]
+    files[0x1D] = files[0x1D][:4] + b"\x31" + files[0x1D][5:]
     found = judged(files, pki)
     assert found["announced"] == [] and found["altered"] == ["EF.SOD"]
 
