@@ -110,50 +110,38 @@ class Engine:
 
 @micropython.viper
 def _enter(data: ptr8, at: int, halves: ptr32, gather: ptr16):  # noqa: ANN202 - the device's compiler knows what it returns
-    b1 = data[at]
-    b2 = data[at + 1]
-    b3 = data[at + 2]
-    b4 = data[at + 3]
-    b5 = data[at + 4]
-    b6 = data[at + 5]
-    b7 = data[at + 6]
-    b8 = data[at + 7]
-    h = gather[b8] << 3 | gather[b7] << 2 | gather[b6] << 1 | gather[b5]
-    low = gather[b4] << 3 | gather[b3] << 2 | gather[b2] << 1 | gather[b1]
-    x = h & 0xF000 | low >> 4 & 0xF00 | h >> 4 & 0xF0 | low >> 8 & 0xF
-    y = h << 8 & 0xF000 | low << 4 & 0xF00 | h << 4 & 0xF0 | low & 0xF
-    h = gather[b8 >> 1] << 3 | gather[b7 >> 1] << 2 | gather[b6 >> 1] << 1 | gather[b5 >> 1]
-    low = gather[b4 >> 1] << 3 | gather[b3 >> 1] << 2 | gather[b2 >> 1] << 1 | gather[b1 >> 1]
-    z = h & 0xF000 | low >> 4 & 0xF00 | h >> 4 & 0xF0 | low >> 8 & 0xF
-    w = h << 8 & 0xF000 | low << 4 & 0xF00 | h << 4 & 0xF0 | low & 0xF
-    e = (y & 1) << 17 | x << 1 | y >> 15
-    f = (x & 1) << 17 | y << 1 | x >> 15
-    g = (w & 1) << 17 | z << 1 | w >> 15
-    k = (z & 1) << 17 | w << 1 | z >> 15
-    halves[0] ^= e << 6 & 0xFC0000 | e << 4 & 0x3F000 | e << 2 & 0xFC0 | e & 0x3F
-    halves[1] ^= f << 6 & 0xFC0000 | f << 4 & 0x3F000 | f << 2 & 0xFC0 | f & 0x3F
-    halves[2] ^= g << 6 & 0xFC0000 | g << 4 & 0x3F000 | g << 2 & 0xFC0 | g & 0x3F
-    halves[3] ^= k << 6 & 0xFC0000 | k << 4 & 0x3F000 | k << 2 & 0xFC0 | k & 0x3F
+    for side in range(2):  # L from the bits 6, 4, 2, 0 of the bytes, R from the others
+        h = 0
+        low = 0
+        for k in range(4):
+            h |= gather[data[at + 4 + k] >> side] << k
+            low |= gather[data[at + k] >> side] << k
+        x = h & 0xF000 | low >> 4 & 0xF00 | h >> 4 & 0xF0 | low >> 8 & 0xF
+        y = h << 8 & 0xF000 | low << 4 & 0xF00 | h << 4 & 0xF0 | low & 0xF
+        for k in range(side << 1, (side << 1) + 2):  # each of 16 bits with its neighbours becomes 24
+            h = (y & 1) << 17 | x << 1 | y >> 15
+            halves[k] ^= h << 6 & 0xFC0000 | h << 4 & 0x3F000 | h << 2 & 0xFC0 | h & 0x3F
+            h = x
+            x = y
+            y = h
 
 
 @micropython.viper
 def _leave(halves: ptr32, out: ptr8, at: int, s: ptr32):  # noqa: ANN202
-    a = halves[0]
-    b = halves[1]
-    c = halves[2]
-    d = halves[3]
-    even = s[a >> 19 & 15] << 6 | s[a >> 7 & 15] << 4 | s[b >> 19 & 15] << 2 | s[b >> 7 & 15]
-    odd = s[c >> 19 & 15] << 6 | s[c >> 7 & 15] << 4 | s[d >> 19 & 15] << 2 | s[d >> 7 & 15]
-    out[at + 7] = even >> 21 & 0x55 | odd >> 20 & 0xAA
-    out[at + 6] = even >> 14 & 0x55 | odd >> 13 & 0xAA
-    out[at + 5] = even >> 7 & 0x55 | odd >> 6 & 0xAA
-    out[at + 4] = even & 0x55 | odd << 1 & 0xAA
-    even = s[a >> 13 & 15] << 6 | s[a >> 1 & 15] << 4 | s[b >> 13 & 15] << 2 | s[b >> 1 & 15]
-    odd = s[c >> 13 & 15] << 6 | s[c >> 1 & 15] << 4 | s[d >> 13 & 15] << 2 | s[d >> 1 & 15]
-    out[at + 3] = even >> 21 & 0x55 | odd >> 20 & 0xAA
-    out[at + 2] = even >> 14 & 0x55 | odd >> 13 & 0xAA
-    out[at + 1] = even >> 7 & 0x55 | odd >> 6 & 0xAA
-    out[at] = even & 0x55 | odd << 1 & 0xAA
+    end = at + 7
+    shift = 19
+    while shift > 7:  # the bytes 7 to 4, then 3 to 0
+        a = halves[0] >> (shift - 12)
+        b = halves[1] >> (shift - 12)
+        even = s[a >> 12 & 15] << 6 | s[a & 15] << 4 | s[b >> 12 & 15] << 2 | s[b & 15]
+        a = halves[2] >> (shift - 12)
+        b = halves[3] >> (shift - 12)
+        odd = (s[a >> 12 & 15] << 6 | s[a & 15] << 4 | s[b >> 12 & 15] << 2 | s[b & 15]) << 1
+        for k in range(4):
+            a = 21 - 7 * k
+            out[end - k] = even >> a & 0x55 | odd >> a & 0xAA
+        end -= 4
+        shift -= 6
 
 
 @micropython.viper
@@ -165,7 +153,7 @@ def _rounds(halves: ptr32, keys: ptr32, upper: ptr32, lower: ptr32):  # noqa: AN
     d = halves[3]
     i = halves[4]
     end = halves[5]
-    while i < end:  # two rounds a turn
+    while i < end:
         x = c ^ keys[i]
         y = d ^ keys[i + 1]
         p = x >> 18
@@ -178,20 +166,8 @@ def _rounds(halves: ptr32, keys: ptr32, upper: ptr32, lower: ptr32):  # noqa: AN
         y = (y & 63) + 448
         a ^= upper[p] ^ upper[q] ^ upper[r] ^ upper[s] ^ upper[x] ^ upper[z] ^ upper[v] ^ upper[y]
         b ^= lower[p] ^ lower[q] ^ lower[r] ^ lower[s] ^ lower[x] ^ lower[z] ^ lower[v] ^ lower[y]
-        x = a ^ keys[i + 2]
-        y = b ^ keys[i + 3]
-        p = x >> 18
-        q = (x >> 12 & 63) + 64
-        r = (x >> 6 & 63) + 128
-        s = (x & 63) + 192
-        x = (y >> 18) + 256
-        z = (y >> 12 & 63) + 320
-        v = (y >> 6 & 63) + 384
-        y = (y & 63) + 448
-        c ^= upper[p] ^ upper[q] ^ upper[r] ^ upper[s] ^ upper[x] ^ upper[z] ^ upper[v] ^ upper[y]
-        d ^= lower[p] ^ lower[q] ^ lower[r] ^ lower[s] ^ lower[x] ^ lower[z] ^ lower[v] ^ lower[y]
-        i += 4
-        if i & 31 == 0:
+        i += 2
+        if i & 31:  # the halves change sides, but not after a stage's last round
             x = a
             a = c
             c = x
