@@ -14,9 +14,10 @@ from protocol.emv import tags
 from protocol.emv.contactless import entry
 from protocol.emv.contactless.torn import TornLog
 from protocol.emv.kernel import Result, transact
+from protocol.emv.steps import records
 from protocol.emv.steps.selection import MOST_DIGITS
 from protocol.errors import CardError, CardRemovedError, EmvError, FormatError
-from tools.emv import applications, holder, issuer, record
+from tools.emv import applications, holder, issuer, mask, record
 from tools.emv import params as parameters
 from tools.emv.explain import NAMES
 
@@ -321,6 +322,14 @@ def _numbered(name: bytes) -> bool:
     return sum(0x30 <= c <= 0x39 for c in name) >= MOST_DIGITS
 
 
+def _locates(tag: int, value: bytes) -> bool:
+    """Whether it is an application file locator: most are decimal digits only."""
+    try:
+        return tag == tags.AFL and bool(records.parse_afl(value))
+    except EmvError:
+        return False
+
+
 def data_read(steps: list[tuple[bytes, bytes]]) -> list[tuple[str, str, str]]:
     """(tag, name, value or its length) of what the card gave, in order; what identifies card or holder is not shown."""
     found: list[tuple[str, str, str]] = []
@@ -330,6 +339,7 @@ def data_read(steps: list[tuple[bytes, bytes]]) -> list[tuple[str, str, str]]:
                 if not tlv.is_constructed(tag):
                     name = tags.name(tag)
                     hidden = name in SECRET or len(value) > 32 or (name in _NAMES and _numbered(bytes(value)))
+                    hidden = hidden or (mask.suspicious(bytes(value).hex()) and not _locates(tag, bytes(value)))
                     shown = f"{len(value)} bytes" if hidden else bytes(value).hex().upper()
                     found.append((name, NAMES.get(name, ""), shown))
         except FormatError:
