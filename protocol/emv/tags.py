@@ -184,7 +184,7 @@ def bcd(number: int, length: int) -> bytes:
 
 def pan_digits(value: bytes) -> bytes:
     """ASCII digits of a PAN in compressed numeric form (left-justified, F after it); EMV-102 if malformed."""
-    text = value.hex().upper()
+    text = value.hex().upper() if value else ""  # of nothing MicroPython makes bytes
     digits = text.rstrip("F")
     if not digits.isdigit() or not 8 <= len(digits) <= 19:
         raise EmvError("data object is not a PAN", "EMV-102", detail="5A")

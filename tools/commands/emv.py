@@ -228,6 +228,9 @@ def _typed(read: Callable[[], str]) -> str:
 
 
 def _tell(found: dict[str, Any], as_json: bool) -> None:
+    from tools.emv import mask
+
+    found = mask.plain(found)
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False, indent=1))
         return

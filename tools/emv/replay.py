@@ -14,9 +14,10 @@ from protocol.emv import tags
 from protocol.emv.contactless import entry
 from protocol.emv.contactless.torn import TornLog
 from protocol.emv.kernel import Result, transact
+from protocol.emv.steps import records
 from protocol.emv.steps.selection import MOST_DIGITS
 from protocol.errors import CardError, CardRemovedError, EmvError, FormatError
-from tools.emv import applications, holder, issuer, record
+from tools.emv import applications, holder, issuer, mask, record
 from tools.emv import params as parameters
 from tools.emv.explain import NAMES
 
@@ -65,6 +66,7 @@ class Replay:
         self._offered: list[bytes] | None = None
         self._tapped = any(record.parsed(command)[1].startswith(b"2PAY") for command, _ in self._steps)
         self._elapsed = list(recording.get("elapsed", ()))
+        self._asked_issuer = False
         self.terminal = {tag: bytes.fromhex(value) for tag, value in _DEFAULTS.items()} | recording["terminal"]
 
     def run(self) -> Result | None:
@@ -82,7 +84,7 @@ class Replay:
                 if request[0] in ("apdu", "timed_apdu"):
                     answer = self._card(record.masked(bytes(request[1])))
                     lost = None if answer else CardRemovedError("the card left in this step of the recording")
-                    if request[0] == "timed_apdu":
+                    if request[0] == "timed_apdu" and answer:  # the step in which the card left has no time
                         answer = (answer, self._elapsed.pop(0) if self._elapsed else 0)
                 else:
                     answer = self._person(request)
@@ -127,7 +129,7 @@ class Replay:
     def _person(self, request: tuple[Any, ...]) -> Any:
         """What a cardholder, an issuer or a generator answers: as the recording suggests."""
         if request[0] == "choose":
-            return min(self._choices.pop(0) if self._choices else self._taken(), len(request[1]) - 1)
+            return self._choice(len(request[1]))
         if request[0] == "random":
             return self._next_number(request[1])
         if request[0] == "pin":
@@ -137,6 +139,7 @@ class Replay:
         if request[0] == "online_pin":
             return self._online_pin()
         if request[0] == "online":
+            self._asked_issuer = True
             reply = self._recording.get("online")
             if "online" not in self._recording:
                 reply = issuer.answer(self._steps, self._at)
@@ -148,6 +151,15 @@ class Replay:
                 return None
             return {**reply, "data": bytes.fromhex(reply.get("data", ""))}
         return None
+
+    def _choice(self, offered: int) -> int:
+        """The application taken of so many: as recorded, or as the next SELECT shows."""
+        if not self._choices:
+            return min(self._taken(), offered - 1)
+        taken = self._choices.pop(0)
+        if taken >= offered:
+            self.differences.append(f"choice {taken}, recorded from 0, the kernel offers {offered} applications")
+        return min(taken, offered - 1)
 
     def _taken(self) -> int:
         """The place of the application that the recording selects next, among those that the kernel has not tried yet."""
@@ -233,6 +245,7 @@ class Replay:
         if "random" in self._recording and number is not None and number != result.un:
             self.differences.append(f"terminal 9F37 {result.un.hex().upper()}, recorded {number.hex().upper()}")
         self._compare_lines([list(pair) for pair in result.explain])
+        self._compare_unused()
 
     def _compare_torn(self, tapped: bool) -> None:
         """What a recording that was cut short says of itself: the code of the link is all that the kernel cannot know."""
@@ -245,6 +258,17 @@ class Replay:
             if (said.upper() if name == "aid" else said) != here:
                 self.differences.append(f"{name} {here}, recorded {said}")
         self._compare_lines([["OUTCOME", self._recording.get("reason", "")]])
+        self._compare_unused()
+
+    def _compare_unused(self) -> None:
+        """What somebody or something answered in the recording, and the kernel did not ask for; values are not repeated."""
+        for name, left in (("random", self._numbers), ("choices", self._choices), ("elapsed", self._elapsed)):
+            first = len(self._recording.get(name, ())) - len(left) + 1
+            self.differences += [
+                f"{name}, entry {first + at}: recorded, the kernel does not ask for it" for at in range(len(left))
+            ]
+        if self._recording.get("online") is not None and not self._asked_issuer:
+            self.differences.append("online: an issuer's answer is recorded, the kernel does not ask for it")
 
     def _compare_lines(self, here: list[list[str]]) -> None:
         said = self._recording.get("explain")
@@ -298,6 +322,14 @@ def _numbered(name: bytes) -> bool:
     return sum(0x30 <= c <= 0x39 for c in name) >= MOST_DIGITS
 
 
+def _locates(tag: int, value: bytes) -> bool:
+    """Whether it is an application file locator: most are decimal digits only."""
+    try:
+        return tag == tags.AFL and bool(records.parse_afl(value))
+    except EmvError:
+        return False
+
+
 def data_read(steps: list[tuple[bytes, bytes]]) -> list[tuple[str, str, str]]:
     """(tag, name, value or its length) of what the card gave, in order; what identifies card or holder is not shown."""
     found: list[tuple[str, str, str]] = []
@@ -307,6 +339,7 @@ def data_read(steps: list[tuple[bytes, bytes]]) -> list[tuple[str, str, str]]:
                 if not tlv.is_constructed(tag):
                     name = tags.name(tag)
                     hidden = name in SECRET or len(value) > 32 or (name in _NAMES and _numbered(bytes(value)))
+                    hidden = hidden or (mask.suspicious(bytes(value).hex()) and not _locates(tag, bytes(value)))
                     shown = f"{len(value)} bytes" if hidden else bytes(value).hex().upper()
                     found.append((name, NAMES.get(name, ""), shown))
         except FormatError:

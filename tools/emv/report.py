@@ -8,7 +8,7 @@ from protocol.emv import holder
 from protocol.emv.kernel import Result
 from protocol.errors import CardError, ConfigError
 from protocol.records import OUTCOME_APPROVED, OUTCOME_PROVISIONAL
-from tools.emv import explain, record, replay, shapes
+from tools.emv import explain, mask, record, replay, shapes
 
 HOLDERS = {1: "none", 2: "pin", 3: "online-pin", 4: "signature", 5: "pin-and-signature", 6: "device"}
 OUTCOMES = {1: "approved", 2: "provisional", 3: "declined", 4: "interrupted"}
@@ -128,14 +128,16 @@ def _pairs(value: Any) -> bool:
 
 
 def told(entry: dict[str, Any], lang: str) -> dict[str, Any]:
-    """One payment in words."""
-    pairs = [(what, why) for what, why in entry["explain"]]
+    """One payment in words; no digits of a card's number, whatever the trace says."""
+    pairs = [(mask.masked(what), mask.masked(why)) for what, why in entry["explain"]]
     detail = entry.get("detail")
-    detail = detail if isinstance(detail, str) else ""
+    detail = mask.masked(detail) if isinstance(detail, str) else ""
     head = explain.texts()["head"]
     title = f"{head['title'][lang]} - TVR {str(entry.get('tvr', '')).upper()} TSI {str(entry.get('tsi', '')).upper()}"
-    return {
-        "title": title,
-        "lines": explain.lines(pairs, lang, detail),
-        "decisive": f"{head['decisive'][lang]}: {explain.decisive(pairs, lang, detail)}",
-    }
+    return mask.plain(
+        {
+            "title": title,
+            "lines": explain.lines(pairs, lang, detail),
+            "decisive": f"{head['decisive'][lang]}: {explain.decisive(pairs, lang, detail)}",
+        }
+    )

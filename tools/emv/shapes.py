@@ -27,6 +27,7 @@ _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})*")
 def check(recording: dict[str, Any], name: str) -> None:
     """The terminal's data, the issuer's reply, numbers, times, registers and decision of a recording whose steps are read."""
     for tag, value in recording["terminal"].items():
+        _expect(0 < tag < 1 << 24, name, "a tag under terminal", "one to three bytes in hexadecimal")
         _expect(_object(tag, value), name, f"terminal {tag:02X}", _form(tag))
     registers(recording, name)
     for field, (form, pattern) in _FACTS.items():

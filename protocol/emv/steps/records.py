@@ -101,6 +101,19 @@ def read(s: "Session", mandatory: "tuple[int, ...]" = MANDATORY) -> "Steps":
         s.need(tag)
     if tags.PAN in s.card:
         s.pan = tags.pan_digits(s.card[tags.PAN])
+    if tags.TRACK2 in s.card:
+        track2(s)
+
+
+def track2(s: "Session") -> "tuple[bytes, str]":
+    """Number and what follows the separator of the track 2 equivalent data; EMV-102 if malformed, or if 5A is another number."""
+    number, mark, rest = s.card[tags.TRACK2].hex().upper().partition("D")
+    if not mark or len(rest) < 4 or not rest[:4].isdigit():
+        raise EmvError("data object of a wrong length or format", "EMV-102", detail="57")
+    pan = tags.pan_digits(bytes.fromhex(number + "F" * (len(number) % 2)))
+    if s.pan and s.pan != pan:
+        raise EmvError("the card contradicts itself", "EMV-102", detail="5A 57")
+    return pan, rest
 
 
 def _store(s: "Session", seen: "list[int]", content: bytes) -> None:

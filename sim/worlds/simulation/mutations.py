@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
+from weakref import WeakKeyDictionary
 
 from protocol import records as r
 from protocol import sync as s
+from protocol import tlv
 from server import epochs
 from server.acquirer import outbox
 from server.ingest import batch as ingest
@@ -362,6 +364,20 @@ def _unsigned() -> Any:
     return mock.patch.object(signature, "_compared", compared)
 
 
+def _cryptogram_again() -> Any:
+    """A card's cryptogram serves every later payment of the same amount."""
+    plain = payment._Session._seal
+    kept: WeakKeyDictionary[Any, dict[tuple[int, bytes], Any]] = WeakKeyDictionary()  # per boot of a terminal
+
+    async def seal(self: Any, de55: bytes, record: Any = None) -> bytes:
+        what = (self._case.amount, next(bytes(v) for _, tag, v in tlv.walk(de55) if tag == 0x9F27))
+        own = {**self._facts, "pan": bytes(self._facts["pan"])}
+        self._facts, used = kept.setdefault(self._t, {}).setdefault(what, (own, bytes(de55)))
+        return await plain(self, used, record)
+
+    return mock.patch.object(payment._Session, "_seal", seal)
+
+
 MUTATIONS = (
     Mutation("ack-before-commit", "the server acknowledges before its transaction is committed", _ack_before_commit),
     Mutation("no-fsync", "the terminal's last append is lost at a power cut", _not_durable),
@@ -372,6 +388,7 @@ MUTATIONS = (
         "success-for-provisional", "provisional is stored and shown as approved", _approved_instead_of_provisional
     ),
     Mutation("unsigned", "whatever the officer says of a signature, it counts", _unsigned),
+    Mutation("cryptogram-again", "one cryptogram is sealed for several payments", _cryptogram_again),
     Mutation("ack-not-checked", "the terminal takes silence for an acknowledgement", _ack_not_checked),
     Mutation("backup-ignored", "the terminal does not go back when the server was restored", _backup_ignored),
     Mutation("rollback-unnoticed", "journal and counter are not compared at boot", _rollback_unnoticed),

@@ -130,6 +130,8 @@ class Oracle:
                     self.fail("ledger: " + sentence)
         if self.centre.book.doubles:
             self.fail("the acquirer received a request as new that it had received before")
+        if self.centre.book.replays:
+            self.fail("the acquirer received one payment's cryptogram for another payment")
 
     def acknowledged(self, device: "Device", seq: int) -> None:
         """A terminal takes an acknowledgement: the server must hold that record, committed."""

@@ -3,7 +3,7 @@
 from protocol.emv import tags
 from protocol.emv.steps import records
 from protocol.errors import EmvError
-from tests.protocol.emv.scripted import APPROVED, DECLINED, Card, h, pay, tlv
+from tests.protocol.emv.scripted import APPROVED, DECLINED, TRACK2, Card, h, pay, tlv
 from tests.support.dual import raises
 
 OK = h("9000")
@@ -142,3 +142,32 @@ def test_too_many_records_are_refused_before_any_is_read():
     result, _ = pay(card)
     assert (result.reason, result.detail) == ("EMV-106", "65")
     assert not [name for name in card.names if name.startswith("READ")]
+
+
+def test_a_number_of_no_digits_is_none():
+    for value in ("", "FF", "FFFFFFFFFFFFFFFF"):
+        assert raises(EmvError, tags.pan_digits, h(value)).code == "EMV-102"
+
+
+def test_track_2_with_another_number_than_5a_ends_the_payment():
+    number, rest = TRACK2[:8], TRACK2[8:]
+    for other in ("9999990000000026", "9999990100000018", "8999990000000018"):
+        _ends(Card(fields={"57": h(other) + rest}), "EMV-102", "5A 57")
+        _ends(Card(fields={"5A": h(other)}), "EMV-102", "5A 57")
+    longer = h("9999990000000018" + "0D3012201123456789")  # the same digits and one more
+    _ends(Card(fields={"57": longer}), "EMV-102", "5A 57")
+    for same in ({"57": number + rest + h("FF")}, {"57": None}):
+        assert pay(Card(fields=same))[0].outcome == APPROVED
+
+
+def test_track_2_that_is_none_ends_the_payment():
+    for value in ("9999990000000018", "9999990000000018D3", "9999990000000018DA0122F", "D301220112345678"):
+        _ends(Card(fields={"57": h(value + "F" * (len(value) % 2))}), "EMV-102")
+
+
+def test_the_date_that_counts_is_5f24_whatever_track_2_says():
+    for expiry, date in (("2501", "301231"), ("3512", "301231")):
+        result, _ = pay(Card(fields={"57": TRACK2[:8] + h("D" + expiry + "2011234567890"), "5F24": h(date)}))
+        assert result.outcome == APPROVED and not result.tvr[1] & 0x40
+    result, _ = pay(Card(fields={"5F24": h("251231"), "5F25": h("210201")}))
+    assert result.tvr[1] & 0x40

@@ -282,6 +282,56 @@ def test_a_key_serial_number_serves_one_payment(book: Book, handheld: Handheld) 
     assert book.answer(demand(handheld, intent=8, blob=sealed(handheld, intent=8))) == "63"
 
 
+def copies(handheld: Handheld, kind: int) -> tuple[bytes, bytes]:
+    """One cryptogram sealed for two payments, 7 and 8, each under a key of its own."""
+    inside = content(A, kind)
+    return handheld.seal(KEYS.bdk, 7, A, inside), handheld.seal(KEYS.bdk, 8, A, inside)
+
+
+@pytest.mark.parametrize(("kind", "data"), [("authorise", ARQC), ("clear", TC)])
+def test_a_cryptogram_serves_one_payment(book: Book, handheld: Handheld, kind: str, data: int) -> None:
+    first, second = copies(handheld, data)
+    assert book.answer(demand(handheld, kind, blob=first)) == "00" and book.replays == 0
+    again = demand(handheld, kind, 8, blob=second)
+    assert (book.answer(again), book.replays) == ("63", 1)
+    assert book.issuer_data(again) == b""  # nothing for the card: its issuer was not asked
+    assert book.answer(demand(handheld, kind, 8, repeat=True, blob=second)) == "63" and book.doubles == 0
+    book.answer(demand(handheld, "clear"))
+    book.answer(demand(handheld, "clear", 8, repeat=True, blob=second))
+    assert [capture.reference for capture in book.captures()] == ["REF000000007"]
+
+
+def test_a_cryptogram_stays_its_payments_whatever_became_of_that(handheld: Handheld) -> None:
+    for profile, code in ((INSUFFICIENT, "51"), (UNAVAILABLE, "91"), (APPROVE, "00")):
+        book = Book(KEYS, {PAN: profile})
+        first, second = copies(handheld, ARQC)
+        assert book.answer(demand(handheld, blob=first)) == code
+        book.answer(demand(handheld, "reverse"))
+        book.profiles[PAN] = APPROVE
+        assert book.answer(demand(handheld, "authorise", 8, blob=second)) == "63" and book.captures() == []
+
+
+def test_repeats_reversals_and_another_cryptogram_of_the_card_are_no_replay(book: Book, handheld: Handheld) -> None:
+    book.profiles[PAN] = UNAVAILABLE
+    blob = sealed(handheld)
+    assert book.answer(demand(handheld, blob=blob)) == "91"
+    book.profiles[PAN] = APPROVE
+    assert book.answer(demand(handheld, blob=blob, repeat=True)) == "00"
+    assert book.answer(demand(handheld, "reverse")) == "00"
+    assert book.answer(demand(handheld, "authorise", 8, blob=sealed(handheld, intent=8, atc=2))) == "00"
+    assert book.answer(demand(handheld, "clear", 8)) == "00" and book.replays == 0
+
+
+def test_what_is_no_cards_cryptogram_takes_none_away(book: Book, handheld: Handheld) -> None:
+    inside = content(A, ARQC)
+    spoilt = handheld.seal(
+        KEYS.bdk, 7, A, {**inside, 2: 3}
+    )  # the sequence number of another card: its cryptogram is none
+    assert book.answer(demand(handheld, blob=spoilt)) == "82"
+    genuine = handheld.seal(KEYS.bdk, 8, A, inside)
+    assert book.answer(demand(handheld, intent=8, blob=genuine)) == "00" and book.replays == 0
+
+
 def test_a_repeat_gets_the_same_answer_and_a_second_new_one_is_a_double(handheld: Handheld) -> None:
     book = Book(KEYS, {PAN: INSUFFICIENT})
     blob = sealed(handheld)

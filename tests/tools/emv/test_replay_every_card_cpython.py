@@ -13,6 +13,7 @@ from protocol.crypto.native import NativeCrypto
 from protocol.emv import tags
 from protocol.emv.contactless.params import ContactlessParams
 from protocol.emv.kernel import Result, transact
+from protocol.errors import CardRemovedError
 from sim.cards.emv import build, contactless, profile, profiles
 from sim.cards.emv.contactless import profiles as taps
 from sim.pki import Pki, make_pki
@@ -144,6 +145,55 @@ def test_the_application_that_was_chosen(pki: Pki, tmp_path: Path, card: dict[st
     assert found[0].aid.hex() == ("f00000544402" if place == 2 else "f00000544401")
     assert ["SELECT", "cardholder-choice"] in found[1]["explain"]
     agree(tmp_path, found)
+
+
+def test_a_choice_of_an_application_that_was_not_offered_is_named(pki: Pki, tmp_path: Path) -> None:
+    _, written, body = paid(pki, build(TWO, pki), ("1234",), online=False, tap=False)
+    assert written["choices"] == [0]
+    file = tmp_path / "trace.json"
+    for choices, said in (
+        ([2], "choice 2, recorded from 0, the kernel offers 2 applications"),
+        ([0, 1], "choices, entry 2:"),
+    ):
+        file.write_text(json.dumps({**written, "choices": choices}))
+        played = Replay(record.load(file), body)
+        played.run()
+        assert played.differences[0].startswith(said)
+
+
+class Gone(Reader):
+    """A card that leaves in its command `tear`, heard or not, and comes back as often as it is asked to."""
+
+    def __init__(self, card: Any, tear: int, heard: bool) -> None:
+        super().__init__(card, lambda _: None)
+        self.tear, self.heard, self.commands = tear, heard, 0
+
+    async def transceive(self, command: bytes) -> bytes:
+        self.commands += 1
+        if self.commands != self.tear:
+            return await super().transceive(command)
+        if self.heard:
+            await super().transceive(command)
+        raise CardRemovedError("the card left")
+
+    async def transceive_timed(self, command: bytes) -> tuple[bytes, int]:
+        """Slower than any card says it is: the TVR tells which time a replay took."""
+        return await self.transceive(command), 542
+
+
+@pytest.mark.parametrize("name", taps.PROFILES)
+def test_a_tapped_card_that_was_torn_and_came_again(pki: Pki, tmp_path: Path, name: str) -> None:
+    body, tear, longest = emv_body(pki), 0, 1
+    params = ContactlessParams(body)
+    while tear <= longest:
+        card = contactless.build(contactless.profile(name), pki)
+        payment = Payment(90_000, params, lambda *_: "", None, lambda _: None, True)
+        reader = Gone(card, tear, heard=bool(tear % 2))
+        result = asyncio.run(payment.run(reader))
+        longest = reader.commands if not tear else longest
+        replayed(tmp_path, json.loads(json.dumps(report.trace(result, payment))), body)
+        tear += 1
+    assert longest > 1
 
 
 def test_an_application_that_refuses_and_the_one_chosen_after_it(pki: Pki, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from sim.cards.emv import build, profile
 from sim.pki import Pki, make_pki
 from sim.worlds.fleet import emv_body
 from tests.support import emv_machine
+from tests.tools.emv.test_emv_cpython import _hex
 from tools import cli
 from tools.emv import record, report
 from tools.emv.replay import Replay
@@ -78,7 +79,7 @@ def recording(pki: Pki) -> dict[str, Any]:
 
     class Paid:
         txn = emv_machine.purchase(AMOUNT)
-        un, numbers, choices, contactless = result.un, [result.un, bytes(1)], (), False
+        un, numbers, choices, contactless = result.un, [result.un], (), False
         online_reply = reply
 
     Paid.steps = steps  # type: ignore[attr-defined]
@@ -119,6 +120,40 @@ def test_a_changed_fact_is_named(pki: Pki, recording: dict[str, Any], tmp_path: 
 def test_a_changed_unpredictable_number_is_named(pki: Pki, recording: dict[str, Any], tmp_path: Path) -> None:
     other = {**recording, "terminal": {**recording["terminal"], "9F37": "00000001"}}
     assert differences(pki, tmp_path, other) == ["terminal 9F37 A1B2C3D4, recorded 00000001"]
+
+
+@pytest.mark.parametrize(
+    ("field", "entry"), [("random", "00"), ("random", "00000000"), ("random", "00" * 9), ("choices", 0), ("elapsed", 5)]
+)
+def test_what_the_kernel_never_asks_for_is_named_entry_by_entry(
+    pki: Pki, recording: dict[str, Any], tmp_path: Path, field: str, entry: Any
+) -> None:
+    here = recording.get(field, [])
+    said = differences(pki, tmp_path, {**recording, field: [*here, entry, entry]})
+    places = [len(here) + 1, len(here) + 2]
+    assert said == [f"{field}, entry {place}: recorded, the kernel does not ask for it" for place in places]
+
+
+@pytest.mark.parametrize("reply", [{"sent": True}, {"arc": "00", "data": ""}, {"arc": "05"}])
+def test_an_issuers_answer_that_nobody_asked_for_is_named(
+    pki: Pki, tmp_path: Path, capsys: pytest.CaptureFixture[str], reply: dict[str, Any]
+) -> None:
+    result, steps = exchange(pki, "cib-approve", b"1234", None)
+
+    class Paid:
+        txn = emv_machine.purchase(AMOUNT)
+        un, numbers, choices, contactless, online_reply = result.un, [result.un], (), False, None
+
+    Paid.steps = steps  # type: ignore[attr-defined]
+    assert result.reason == "Y1"
+    written = json.loads(json.dumps(report.trace(result, Paid)))
+    assert differences(pki, tmp_path, written) == [] == differences(pki, tmp_path, {**written, "online": None})
+    (said,) = differences(pki, tmp_path, {**written, "online": reply})
+    assert said == "online: an issuer's answer is recorded, the kernel does not ask for it"
+    (tmp_path / "emv.json").write_text(json.dumps(_hex(emv_body(pki))))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["emv", "replay", str(tmp_path / "trace.json"), "--params", str(tmp_path / "emv.json")])
+    assert ended.value.code == 1 and said in capsys.readouterr().out
 
 
 def test_a_line_changed_added_or_left_out_is_named_with_its_number(

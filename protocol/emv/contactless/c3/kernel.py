@@ -81,14 +81,8 @@ def _complete(s: "Session", offline: bool) -> None:
 
     An offline approval needs the expiry that is authenticated; track 2 is not.
     """
-    track = s.need(tags.TRACK2).hex().upper()
-    number, mark, rest = track.partition("D")
-    if not mark or len(rest) < 4 or not rest[:4].isdigit():
-        raise EmvError("data object of a wrong length or format", "EMV-102", detail="57")
-    pan = tags.pan_digits(bytes.fromhex(number + "F" * (len(number) % 2)))
-    if s.pan and s.pan != pan:
-        raise EmvError("the card contradicts itself", "EMV-102", detail="5A 57")
-    s.pan = pan
+    s.need(tags.TRACK2)
+    s.pan, rest = reading.track2(s)
     if tags.EXPIRY not in s.card and not offline:
         last = tags.last_day(int(rest[:2]), int(rest[2:4]))
         s.keep(tags.EXPIRY, bytes.fromhex(rest[:4] + str(last)))

@@ -12,7 +12,7 @@ from tests.protocol.emv.contactless.scripted_c2 import (
     combination,
     tap,
 )  # fmt: skip
-from tests.protocol.emv.scripted import PAN_DIGITS, body, h, sha256, tlv, txn
+from tests.protocol.emv.scripted import PAN_DIGITS, TRACK2, body, h, sha256, tlv, txn
 from tests.support.dual import record
 
 READS = ["READ 1 1", "READ 2 1", "READ 2 2"]
@@ -373,3 +373,14 @@ def test_online_pin_is_left_to_the_outcome_and_never_answered_offline():
     assert outcome.cvm == o.ONLINE_PIN and s.online_pin and outcome.kind == o.ONLINE_REQUEST
     assert s.tvr[2] == 0x04 and card.asked == [ARQC | 0x10]
     assert not trace.of("online_pin") and not trace.of("pin")
+
+
+def test_track_2_with_another_number_than_5a_ends_the_payment():
+    other = h("9999990000000026")
+    for changed in ({"5A": other}, {"57": other + TRACK2[8:]}):
+        card = Card2(fields=changed)
+        outcome, _, trace = tap(card)
+        assert (outcome.kind, outcome.reason, outcome.error.detail) == (o.END_APPLICATION, "EMV-102", "5A 57"), changed
+        assert "GAC" not in card.names and not trace.of("identified")
+    for same in ({"57": None}, {"57": TRACK2 + h("FF")}):
+        assert tap(Card2(fields=same))[0].kind == o.APPROVED

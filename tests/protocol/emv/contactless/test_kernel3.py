@@ -367,6 +367,19 @@ def test_what_breaks_the_rules_is_declined_with_its_code():
     assert tap(Tap(replies={"GPO": twice}))[0].reason == "EMV-103"
 
 
+def test_track_2_with_another_number_than_5a_ends_the_payment():
+    other = h("9999990000000026")
+    for kind in (TC, ARQC):
+        for changed in ({"5A": other}, {"57": other + taps.TRACK2[8:]}):
+            card = Tap(kind, fields=changed)
+            result, trace = tap(card, online=GO_ONLINE)
+            assert (result.outcome, result.reason, result.detail) == (DECLINED, "EMV-102", "5A 57"), (kind, changed)
+            assert not trace.of("online") and not trace.of("identified")
+    for same in ({"5A": None}, {"57": taps.TRACK2 + h("FF")}):  # 5A is not mandatory here
+        result, _ = tap(Tap(ARQC, fields=same), online=GO_ONLINE)
+        assert (result.outcome, result.reason) == (APPROVED, "00"), same
+
+
 def test_an_application_without_qualifiers_in_its_pdol_is_passed_over():
     for pdol in (b"", h("9F0206")):
         card = Tap()
