@@ -26,6 +26,11 @@ def be(value: int, length: int) -> bytes:
     return value.to_bytes(length, "big")
 
 
+def hexed(value: "Bytes") -> str:
+    """Hexadecimal digits in small letters; of nothing no digits, where MicroPython's own `hex` gives bytes."""
+    return bytes(value).hex() if len(value) else ""  # law: hex the one place
+
+
 def u8(value: int) -> bytes:
     """One byte, 0..255."""
     return be(value, 1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from protocol import tlv
 from protocol.errors import EmvError, FormatError
+from protocol.pack import hexed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -184,7 +185,7 @@ def bcd(number: int, length: int) -> bytes:
 
 def pan_digits(value: bytes) -> bytes:
     """ASCII digits of a PAN in compressed numeric form (left-justified, F after it); EMV-102 if malformed."""
-    text = value.hex().upper() if value else ""  # of nothing MicroPython makes bytes
+    text = hexed(value).upper()
     digits = text.rstrip("F")
     if not digits.isdigit() or not 8 <= len(digits) <= 19:
         raise EmvError("data object is not a PAN", "EMV-102", detail="5A")

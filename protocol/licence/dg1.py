@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from protocol.licence import groups, profile
 from protocol.licence.errors import GroupError
+from protocol.pack import hexed
 
 if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
@@ -164,7 +165,7 @@ def _is_date(text: str) -> bool:
 
 def date_text(raw: "Bytes") -> str:
     """A date of four BCD bytes or eight digits, in either order, as YYYYMMDD; "" for zeros (no date). GroupError if it is none."""
-    text = bytes(raw).hex() if len(raw) == 4 else groups.text(raw)
+    text = hexed(raw) if len(raw) == 4 else groups.text(raw)
     if text == "00000000":
         return ""
     if len(text) == 8 and all(["0" <= char <= "9" for char in text]):

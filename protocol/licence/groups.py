@@ -9,6 +9,7 @@ from protocol import tlv
 from protocol.errors import FormatError
 from protocol.licence import profile
 from protocol.licence.errors import GroupError
+from protocol.pack import hexed
 
 if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
@@ -61,7 +62,7 @@ def common_data(content: "Bytes") -> "tuple[str, list[int]]":
     version, groups = "", None
     for tag, value in rows:
         if tag == 0x5F01:
-            version = bytes(value).hex() if len(value) == 2 else text(value)
+            version = hexed(value) if len(value) == 2 else text(value)
         elif tag == 0x5C:
             groups = [profile.group_of(item) for item in value]
     if groups is None:

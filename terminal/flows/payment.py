@@ -11,6 +11,7 @@ from protocol import tokens
 from protocol.emv import explain, holder, kernel
 from protocol.emv.params import EmvParams
 from protocol.errors import CardError, EmvError
+from protocol.pack import hexed
 from terminal import localtime, phases, risk, scrub, sealing
 from terminal.flows import ask
 from terminal.flows.drive import drive
@@ -188,9 +189,9 @@ class _Session:
         self.why = explain.decided(result.explain)
         self._t.note(
             "emv",
-            tvr=result.tvr.hex(),
-            tsi=result.tsi.hex(),
-            cvm=result.cvm_results.hex(),
+            tvr=hexed(result.tvr),
+            tsi=hexed(result.tsi),
+            cvm=hexed(result.cvm_results),
             outcome=result.outcome,
             reason=result.reason,
             detail=result.detail,

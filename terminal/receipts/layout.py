@@ -9,6 +9,7 @@ officer is a number; no name and no licence number appear at all.
 from typing import TYPE_CHECKING
 
 from protocol import records as r
+from protocol.pack import hexed
 from terminal import localtime
 from terminal.face import numbers
 from terminal.face.catalogue import ltr
@@ -126,9 +127,9 @@ def _card(page: Page, kind: str, facts: "Facts") -> "Items":
     if kind == "declined" and facts.get("reason"):
         yield from page.field(word("reason"), ltr(str(facts["reason"])))
     if facts.get("aid"):
-        yield from page.text("AID " + _hex(facts["aid"]), SMALL, False, "center")
+        yield from page.text("AID " + hexed(facts["aid"]).upper(), SMALL, False, "center")
     if facts.get("tvr"):
-        proof = "TVR " + _hex(facts["tvr"]) + "  AC " + _hex(facts.get("cryptogram", b""))
+        proof = "TVR " + hexed(facts["tvr"]).upper() + "  AC " + hexed(facts.get("cryptogram", b"")).upper()
         yield from page.text(proof, SMALL, False, "center")
 
 
@@ -181,10 +182,6 @@ def _date(utc: int) -> str:
 def _time(utc: int) -> str:
     hour, minute = localtime.civil(utc)[3:5]
     return numbers.two(hour) + ":" + numbers.two(minute)
-
-
-def _hex(value: "Any") -> str:
-    return bytes(value).hex().upper()
 
 
 def _is_arabic(text: str) -> bool:

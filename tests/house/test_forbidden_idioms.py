@@ -16,6 +16,7 @@ BAD = {
     "bytes-keywords": ["n.to_bytes(2, byteorder='big')", "int.from_bytes(b, byteorder='big')"],
     "bytes-signed": ["n.to_bytes(2, 'big', True)"],
     "codec": ["s.encode('ascii')", "b.decode('latin-1')", "b.decode('utf-8', errors='replace')"],
+    "hex": ["b.hex()", "f(x)[1:].hex().upper()"],
     "f-string": ["f'{f\"{a}\"}'"],
     "open-x": ["open(p, 'xb')", "open(p, mode='x')"],
     "step": ["s[::-1]", "s[::2]"],

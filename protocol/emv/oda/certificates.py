@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from protocol.emv import tags
 from protocol.errors import CryptoError, EmvError
+from protocol.pack import hexed
 
 if TYPE_CHECKING:
     from protocol.crypto import Crypto
@@ -120,7 +121,7 @@ def issuer_key(s: "Session") -> "Key":
     exponent = _object(s, tags.ISSUER_EXPONENT)
     remainder = s.card.get(tags.ISSUER_REMAINDER)
     hash_holds(s.crypto, opened, [remainder or b"", exponent], "issuer")
-    identifier = opened[2:6].hex().upper().rstrip("F").encode()
+    identifier = hexed(opened[2:6]).upper().rstrip("F").encode()
     expect(3 <= len(identifier) <= 8 and identifier.isdigit() and s.pan.startswith(identifier), "issuer-identifier")
     not_expired(opened[6:8], s.today, "issuer")
     expect(ca.rid + bytes([ca.index]) + opened[8:11] not in s.params.revoked, "issuer-revoked")
@@ -135,7 +136,7 @@ def _card_key(s: "Session", cert: int, exponent: int, remainder: int, static: "l
     public = _object(s, exponent)
     rest = s.card.get(remainder)
     hash_holds(s.crypto, opened, [rest or b"", public] + static, what)
-    expect(opened[2:12].hex().upper().rstrip("F").encode() == s.pan, what + "-pan")
+    expect(hexed(opened[2:12]).upper().rstrip("F").encode() == s.pan, what + "-pan")
     not_expired(opened[12:14], s.today, what)
     size = len(issuer[0])
     return _key_inside(opened, 17, rest, public, size - 42, size, what)

@@ -13,6 +13,7 @@ from protocol import tlv
 from protocol.emv import tags
 from protocol.emv.oda.certificates import CertificateError, expect
 from protocol.errors import CryptoError
+from protocol.pack import hexed
 
 if TYPE_CHECKING:
     from protocol.crypto import Crypto
@@ -88,7 +89,7 @@ def _issuer_key(s: "Session", ca: "EccCaKey") -> "Key":
     cert = _certificate(s, tags.ISSUER_CERTIFICATE)
     expect(len(cert) >= 21, "issuer-length")
     expect(cert[0] == 0x12 and cert[1] == 0x00, "issuer-format")
-    identifier = cert[2:7].hex().upper().rstrip("F").encode()
+    identifier = hexed(cert[2:7]).upper().rstrip("F").encode()
     expect(3 <= len(identifier) <= 10 and identifier.isdigit() and s.pan.startswith(identifier), "issuer-identifier")
     expect(tags.is_digits(cert[8:12]) and tags.digits_to_int(cert[8:12]) >= s.today, "issuer-expired")
     expect(cert[15:20] == ca.rid and cert[20] == ca.index, "issuer-ca-key")

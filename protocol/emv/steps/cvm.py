@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from protocol.emv import state, tags
 from protocol.emv.steps import pin
 from protocol.errors import EmvError
+from protocol.pack import hexed
 
 if TYPE_CHECKING:
     from protocol.emv.state import Session, Steps
@@ -53,7 +54,7 @@ def run(s: "Session") -> "Steps":
     if not performed:
         s.cvm[2] = FAILED if s.cvm[0] == 0x3F else s.cvm[2]
         s.set_tvr(state.CARDHOLDER_NOT_VERIFIED, "no-rule-succeeded 8E")
-    s.note("CVM " + bytes(s.cvm).hex().upper(), "result")
+    s.note("CVM " + hexed(s.cvm).upper(), "result")
 
 
 def _walk(s: "Session", rules: bytes) -> "Steps":

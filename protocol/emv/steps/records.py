@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from protocol import apdu, tlv
 from protocol.emv import tags
 from protocol.errors import EmvError, FormatError
+from protocol.pack import hexed
 
 if TYPE_CHECKING:
     from protocol.emv.state import Session, Steps
@@ -107,7 +108,7 @@ def read(s: "Session", mandatory: "tuple[int, ...]" = MANDATORY) -> "Steps":
 
 def track2(s: "Session") -> "tuple[bytes, str]":
     """Number and what follows the separator of the track 2 equivalent data; EMV-102 if malformed, or if 5A is another number."""
-    number, mark, rest = s.card[tags.TRACK2].hex().upper().partition("D")
+    number, mark, rest = hexed(s.card[tags.TRACK2]).upper().partition("D")
     if not mark or len(rest) < 4 or not rest[:4].isdigit():
         raise EmvError("data object of a wrong length or format", "EMV-102", detail="57")
     pan = tags.pan_digits(bytes.fromhex(number + "F" * (len(number) % 2)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from protocol import apdu
 from protocol.emv import tags
 from protocol.errors import EmvError
-from protocol.pack import stable_sorted
+from protocol.pack import hexed, stable_sorted
 
 if TYPE_CHECKING:
     from protocol.emv.params import AidParams
@@ -45,7 +45,7 @@ def label_of(inner: "dict[int, bytes]", aid: "AidParams") -> str:
         text = "".join([chr(c) for c in inner.get(tag, b"")[:16] if 0x20 <= c < 0x7F]).strip()
         if text and len([c for c in text if "0" <= c <= "9"]) < MOST_DIGITS:
             return text
-    return aid.label or aid.aid.hex().upper()
+    return aid.label or hexed(aid.aid).upper()
 
 
 def candidates(s: "Session") -> "Steps":

@@ -11,6 +11,7 @@ from protocol.der import OCTET_STRING, OID, SEQUENCE, SET, Der, DerError, Elemen
 from protocol.licence import curves
 from protocol.licence.errors import TrustError
 from protocol.licence.trust import algorithms
+from protocol.pack import hexed
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -247,7 +248,7 @@ def name_parts(name: Element) -> "list[tuple[bytes, str]]":
             try:
                 text = value.content().decode()
             except UnicodeError:
-                text = value.content().hex()
+                text = hexed(value.content())
             found.append((oid, text.strip()))
     return found
 

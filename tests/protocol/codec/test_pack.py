@@ -56,3 +56,7 @@ def test_equal_items_keep_their_order():
     assert pack.stable_sorted([3, 1, 2]) == [1, 2, 3]
     assert pack.stable_sorted([]) == []
     assert pack.stable_sorted("ba") == ["a", "b"]
+
+
+def test_hexed_is_text_of_nothing_too():
+    assert (pack.hexed(b""), pack.hexed(bytearray(b"\x00\xab")), pack.hexed(memoryview(b"\x0f"))) == ("", "00ab", "0f")

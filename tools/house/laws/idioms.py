@@ -173,6 +173,8 @@ RULES: "dict[str, tuple[str, Callable[[ast.AST], bool]]]" = {
     "bytes-keywords": ("positional arguments only", lambda n: _call(n) in ("to_bytes", "from_bytes") and bool(_keywords(n))),
     "bytes-signed": ("signedness is ignored there; convert by hand",
                      lambda n: _call(n) in ("to_bytes", "from_bytes") and isinstance(n, ast.Call) and len(n.args) > 2),
+    "hex": ("of nothing it is bytes there; use protocol.pack.hexed",
+            lambda n: isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr == "hex" and not n.args),
     "codec": ("codec names and errors= are ignored there: utf-8 only", _codec),
     "f-string": ("no f-string inside an f-string", _nested_f_string),
     "open-x": ("'x' overwrites there; look first", _exclusive_open),

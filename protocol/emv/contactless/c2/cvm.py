@@ -11,6 +11,7 @@ from protocol.emv.contactless import outcome
 from protocol.emv.contactless.c2 import data
 from protocol.emv.steps import cvm
 from protocol.errors import EmvError
+from protocol.pack import hexed
 
 if TYPE_CHECKING:
     from protocol.emv.state import Session
@@ -32,7 +33,7 @@ def select(s: "Session") -> str:
     why = "result"
     if data.device_verifies(s):
         why = "device-verified 82" if required else "cvm-not-needed 9F02"
-    s.note("CVM " + bytes(s.cvm).hex().upper(), why)
+    s.note("CVM " + hexed(s.cvm).upper(), why)
     return word
 
 

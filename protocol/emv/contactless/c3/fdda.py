@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from protocol.emv import tags
 from protocol.emv.oda import authenticate, certificates
 from protocol.emv.oda.certificates import CertificateError, expect
+from protocol.pack import hexed
 
 if TYPE_CHECKING:
     from protocol.emv.state import Session
@@ -30,7 +31,7 @@ def qualifiers(s: "Session") -> "bytes | None":
     given, copy = s.card.get(tags.CTQ), _copy(s)
     ctq = copy if given is None else given
     if ctq is not None:
-        s.note("CTQ", ctq.hex().upper() + (" 9F69" if given is None else " 9F6C"))
+        s.note("CTQ", hexed(ctq).upper() + (" 9F69" if given is None else " 9F6C"))
     return ctq
 
 

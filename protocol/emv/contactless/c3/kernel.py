@@ -11,6 +11,7 @@ from protocol.emv.steps import records as reading
 from protocol.emv.steps import risk, taa
 from protocol.emv.steps.gac import Cryptogram
 from protocol.errors import EmvError
+from protocol.pack import hexed
 
 if TYPE_CHECKING:
     from protocol.emv.contactless.torn import TornLog
@@ -56,7 +57,7 @@ def _draw(s: "Session") -> "Steps":
 def _initiate(s: "Session", pdol: bytes) -> "Steps":
     """GET PROCESSING OPTIONS: None to go on, or the Outcome that its status word means (5.2.2.2); then what must be there (5.4.2.1)."""
     s.pdol_data = tags.build_dol(pdol, s.get)
-    s.note("TTQ", s.terminal[tags.TTQ].hex().upper())
+    s.note("TTQ", hexed(s.terminal[tags.TTQ]).upper())
     data, sw = yield from s.exchange(apdu.command(0x80, 0xA8, 0, 0, tlv.encode(0x83, s.pdol_data), 256))
     if sw != 0x9000:
         s.note("GPO", f"refused {sw:04X}")
