@@ -7,6 +7,8 @@ On CPython freed memory goes back to allocators that cannot be reached from here
 import gc
 import sys
 
+from protocol.crypto import collector
+
 _PIECES = (4096, 512, 64, 16)  # bytes: from large holes to single blocks
 
 
@@ -15,12 +17,11 @@ def free_memory() -> None:
     if sys.implementation.name != "micropython":
         return
     gc.collect()
-    threshold = gc.threshold()  # type: ignore[attr-defined]
-    gc.threshold(-1)  # type: ignore[attr-defined]
+    before = collector.hold()
     try:
         _take()
     finally:
-        gc.threshold(threshold)  # type: ignore[attr-defined]
+        collector.release(before)
         gc.collect()
 
 

@@ -9,7 +9,7 @@ Not constant-time: it serves verification (public data) and ephemeral PACE and c
 
 from typing import TYPE_CHECKING
 
-from protocol.crypto import CURVES, need
+from protocol.crypto import CURVES, collector, need
 from protocol.pack import int_from
 
 if TYPE_CHECKING:
@@ -209,6 +209,13 @@ class Curve:
 
     def combine(self, terms: "list[tuple[bytes, list[Point]]]") -> "Point":
         """Sum of digits * table over all `terms`, each a signed digit string (least significant first) and its table."""
+        before = collector.hold()
+        try:
+            return self._sum(terms)
+        finally:
+            collector.release(before)
+
+    def _sum(self, terms: "list[tuple[bytes, list[Point]]]") -> "Point":
         p = self.p
         total = _INFINITY
         for i in range(8 * self.size, -1, -1):

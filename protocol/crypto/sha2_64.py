@@ -5,7 +5,7 @@ The round constants and initial values are byte constants, which stay in ROM. St
 
 from typing import TYPE_CHECKING
 
-from protocol.crypto import Hash
+from protocol.crypto import Hash, collector
 
 if TYPE_CHECKING:
     Bytes = bytes | bytearray | memoryview
@@ -78,11 +78,9 @@ class Sha512(Hash):
             self._rest.extend(data[:at])
             if len(self._rest) < 128:
                 return
-            self._block(self._rest, 0)
+            self._blocks(self._rest, 0)
             self._rest = bytearray()
-        while at + 128 <= len(data):
-            self._block(data, at)
-            at += 128
+        at = self._blocks(data, at)
         self._rest.extend(data[at:])
 
     def digest(self) -> bytes:
@@ -91,6 +89,15 @@ class Sha512(Hash):
         self.update(b"\x80" + bytes((111 - self._length) % 128) + bits.to_bytes(16, "big"))
         out = b"".join([word.to_bytes(8, "big") for word in self._state])
         return out[: self._size]
+
+    def _blocks(self, data: "Bytes", at: int) -> int:
+        """All whole blocks from `at`; where the rest begins."""
+        before = collector.hold()
+        while at + 128 <= len(data):
+            self._block(data, at)
+            at += 128
+        collector.release(before)
+        return at
 
     def _block(self, data: "Bytes", at: int) -> None:
         mask = _MASK
