@@ -9,14 +9,13 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
 from protocol import sync as s
 from server import codes
 from server.envelope import MAX_BODY
 from server.ingest.dispatch import Reply
 from server.messages import Message, Refusal
 from server.web import sync
+from server.web.patience import PatientProtocol
 
 _log = logging.getLogger("tasdid.server")
 _PATH = s.PATH.encode()
@@ -101,7 +100,7 @@ class Door:
             exchange.say(500, codes.NOT_WRITTEN)
 
 
-class DoorProtocol(HttpToolsProtocol):
+class DoorProtocol(PatientProtocol):
     """uvicorn's protocol, with the door before it. The application has a `door`."""
 
     def on_headers_complete(self) -> None:
@@ -138,5 +137,7 @@ class DoorProtocol(HttpToolsProtocol):
         cycle: Any = self.cycle
         if type(cycle) is not Exchange:
             super().on_message_complete()
-        elif not cycle.response_complete:
+            return
+        self._arrived()
+        if not cycle.response_complete:
             self.config.app.door.enter(cycle)  # type: ignore[union-attr]

@@ -4,7 +4,6 @@ with Serving(build(config)) as server:
     … server.url …                       stops by itself at the end of the block
 """
 
-import asyncio
 import gc
 import socket
 import threading
@@ -14,6 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from protocol.errors import ConfigError
+from server.web.patience import PatientProtocol
 
 START_S = 20.0
 COLLECT_AFTER = 200_000
@@ -34,12 +34,12 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def runner(app: Starlette, protocol: type[asyncio.Protocol] | None = None) -> uvicorn.Server:
-    """The uvicorn server of an application, quiet, with bounded keep-alive; `protocol` speaks HTTP, by default uvicorn's own."""
+def runner(app: Starlette, protocol: type[PatientProtocol] = PatientProtocol) -> uvicorn.Server:
+    """The uvicorn server of an application, quiet, with bounded keep-alive and bounded waiting; `protocol` speaks HTTP."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            http=protocol or "auto",
+            http=protocol,
             log_level="warning",
             access_log=False,
             timeout_keep_alive=30,

@@ -14,12 +14,13 @@ from starlette.applications import Starlette
 
 from protocol.errors import ConfigError
 from server.web import serve
+from server.web.patience import PatientProtocol
 
 
 def secure(app: Starlette, certificate: Path) -> uvicorn.Server:
     """The HTTPS door. ConfigError CFG-012 if the certificate cannot be used."""
     configured = uvicorn.Config(
-        app, log_level="warning", access_log=False, timeout_keep_alive=30, timeout_graceful_shutdown=5, lifespan="off",
+        app, http=PatientProtocol, log_level="warning", access_log=False, timeout_keep_alive=30, timeout_graceful_shutdown=5, lifespan="off",
         ssl_certfile=str(certificate),
     )  # fmt: skip
     try:

@@ -62,14 +62,14 @@ class Desk:
 class Front:
     """A front on a port, before a desk of the test's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, protocol: type[DoorProtocol] = DoorProtocol) -> None:
         url = f"sqlite:///{folder / 'server.db'}"
         open_engine(url).dispose()
         loaded = config.load(write_config(folder, []), url)
         self.desk, self.ack_key = Desk(), keys.load(folder / "keys").public("ack")
         self.app = app.build_front(loaded, self.desk.answer, self.desk.ask, self.desk.counts)
         self.listening = serve.listen("127.0.0.1", 0)
-        self.server = serve.runner(self.app, DoorProtocol)
+        self.server = serve.runner(self.app, protocol)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listening]}, daemon=True)
         self.thread.start()
         wait_for(lambda: self.server.started)
@@ -129,6 +129,50 @@ def test_a_request_in_pieces_is_one(front: Front) -> None:
         for at in range(0, len(whole), 700):
             sock.sendall(whole[at : at + 700])
         assert response(stream)[0] == 200
+
+
+class Hasty(DoorProtocol):
+    """Waits half a second."""
+
+    patience = 0.5
+
+
+@pytest.mark.parametrize(
+    ("sent", "statuses"),
+    [
+        (b"", [408, 0]),
+        (b"POST /v1/sync HTTP/1.1\r\nHost:", [408, 0]),
+        (request(bytes(3000))[:-1], [0]),
+        (request(bytes(3000), path="/v1%2Fsync")[:-1], [0]),
+        (request() + b"POST", [200, 408, 0]),
+    ],
+)
+def test_a_client_that_sends_no_whole_request_is_not_waited_for(
+    tmp_path: Path, sent: bytes, statuses: list[int]
+) -> None:
+    front = Front(tmp_path, Hasty)
+    try:
+        with front.connect() as sock, sock.makefile("rb") as stream:
+            sock.sendall(sent)
+            assert [response(stream)[0] for _ in statuses] == statuses
+    finally:
+        front.stop()
+    assert front.in_hand() == 0
+
+
+@pytest.mark.parametrize("path", [s.PATH, "/v1%2Fsync"])
+def test_what_the_desk_takes_long_for_is_waited_for(tmp_path: Path, path: str) -> None:
+    front = Front(tmp_path, Hasty)
+    try:
+        front.desk.at_once = False
+        with front.connect() as sock, sock.makefile("rb") as stream:
+            sock.sendall(request(path=path))
+            wait_for(lambda: bool(front.desk.waiting))
+            threading.Event().wait(3 * Hasty.patience)
+            front.desk.release()
+            assert response(stream)[0] == 200
+    finally:
+        front.stop()
 
 
 @pytest.mark.parametrize(
