@@ -150,8 +150,8 @@ class Scan:
         self._strip = bytearray(self._stride * self._down * n)
         self._place = inverse.places(n)
         self._basis = inverse.basis(n)
-        self._block = array("h", bytes(2 * n * n))
-        self._work = array("l", [0] * (n * n))
+        self._block = array("i", bytes(4 * n * n))
+        self._work = array("i", bytes(4 * (n * n + inverse.WORDS)))
         self._unit = self._since = self._restarts = self._prediction = 0
 
     def step(self) -> bool:

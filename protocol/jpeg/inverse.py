@@ -6,11 +6,12 @@ in whole numbers has 12 bits, so that both runtimes compute the same and no prod
 
 from array import array
 
+from protocol.machine_code import micropython, ptr8, ptr32
+
 _COSINE = (2048, 2009, 1892, 1703, 1448, 1138, 784, 400, 0)  # 2048 cos(k pi / 16): half of 2^12, the factor of A.3.3
 COEFFICIENT_LIMIT = 2047  # a dequantised coefficient of 8-bit samples is no larger
-_ROUND_ROWS, _SHIFT_ROWS = 512, 10
-_ROUND, _SHIFT = 8192, 14
-_CENTRE = _ROUND + (128 << _SHIFT)
+WORDS = 3
+"""Words at the head of a transform's work: n, at, stride."""
 
 ZIGZAG = (
     b"\x00\x01\x08\x10\x09\x02\x03\x0a\x11\x18\x20\x19\x12\x0b\x04\x05\x0c\x13\x1a\x21\x28\x30\x29\x22\x1b\x14\x0d\x06\x07\x0e\x15\x1c"
@@ -30,7 +31,7 @@ def places(n: int) -> bytearray:
 
 def basis(n: int) -> "array[int]":
     """The n-point basis: at u * n + x what frequency u gives pixel x."""
-    found = array("h", bytes(2 * n * n))
+    found = array("i", bytes(4 * n * n))
     for u in range(n):
         for x in range(n):
             angle = (2 * x + 1) * u * (8 // n) & 31 if u else 4
@@ -43,53 +44,32 @@ def basis(n: int) -> "array[int]":
 def block(
     coefficients: "array[int]", n: int, table: "array[int]", work: "array[int]", out: bytearray, at: int, stride: int
 ) -> None:
-    """Write the n x n pixels of `coefficients` (rows of frequencies) into `out` from `at`, rows `stride` apart."""
-    if n == 4:
-        _four(coefficients, work, out, at, stride)
-        return
-    for row in range(0, n * n, n):
-        for x in range(row, row + n):
-            work[x] = _ROUND_ROWS
-        for u in range(n):
-            value = coefficients[row + u]
-            if value:
-                k = u * n
-                for x in range(row, row + n):
-                    work[x] += value * table[k]
-                    k += 1
-        for x in range(row, row + n):
-            work[x] >>= _SHIFT_ROWS
+    """Write the n x n pixels of `coefficients` (rows of frequencies) into `out` from `at`, rows `stride` apart. `work` has n x n + WORDS words."""
+    work[0], work[1], work[2] = n, at, stride
+    _transform(coefficients, table, work, out)
+
+
+@micropython.viper
+def _transform(coefficients: ptr32, table: ptr32, work: ptr32, out: ptr8):  # noqa: ANN202 - the device's compiler knows what it returns
+    n = work[0]
+    row = 0
+    for _ in range(n):
+        for x in range(n):
+            total = 512  # half of 1 << 10
+            for u in range(n):
+                total += coefficients[row + u] * table[u * n + x]
+            work[3 + row + x] = total >> 10
+        row += n
+    at = work[1]
     for y in range(n):
         for x in range(n):
-            total = _ROUND
-            k = y
-            for v in range(x, n * n, n):
-                total += work[v] * table[k]
-                k += n
-            total = (total >> _SHIFT) + 128
-            out[at + x] = 0 if total < 0 else 255 if total > 255 else total
-        at += stride
-
-
-def _four(coefficients: "array[int]", work: "array[int]", out: bytearray, at: int, stride: int) -> None:
-    """The same for n = 4, which portraits need: sums and differences of the same products, in half the time."""
-    for row in range(0, 16, 4):
-        c0, c1, c2, c3 = coefficients[row], coefficients[row + 1], coefficients[row + 2], coefficients[row + 3]
-        if c0 or c1 or c2 or c3:
-            even, odd = 1448 * (c0 + c2) + _ROUND_ROWS, 1892 * c1 + 784 * c3
-            work[row], work[row + 3] = (even + odd) >> _SHIFT_ROWS, (even - odd) >> _SHIFT_ROWS
-            even, odd = 1448 * (c0 - c2) + _ROUND_ROWS, 784 * c1 - 1892 * c3
-            work[row + 1], work[row + 2] = (even + odd) >> _SHIFT_ROWS, (even - odd) >> _SHIFT_ROWS
-        else:
-            work[row] = work[row + 1] = work[row + 2] = work[row + 3] = 0
-    for x in range(4):
-        c0, c1, c2, c3 = work[x], work[x + 4], work[x + 8], work[x + 12]
-        even, odd = 1448 * (c0 + c2) + _CENTRE, 1892 * c1 + 784 * c3
-        first, last = (even + odd) >> _SHIFT, (even - odd) >> _SHIFT
-        even, odd = 1448 * (c0 - c2) + _CENTRE, 784 * c1 - 1892 * c3
-        second, third = (even + odd) >> _SHIFT, (even - odd) >> _SHIFT
-        out[at] = 0 if first < 0 else 255 if first > 255 else first
-        out[at + stride] = 0 if second < 0 else 255 if second > 255 else second
-        out[at + 2 * stride] = 0 if third < 0 else 255 if third > 255 else third
-        out[at + 3 * stride] = 0 if last < 0 else 255 if last > 255 else last
-        at += 1
+            total = 8192 + (128 << 14)  # half of 1 << 14, and the centre of eight bits
+            for v in range(n):
+                total += work[3 + v * n + x] * table[v * n + y]
+            total >>= 14
+            if total < 0:
+                total = 0
+            elif total > 255:
+                total = 255
+            out[at + x] = total
+        at += work[2]
