@@ -91,6 +91,7 @@ REQUIREMENTS: dict[str, str] = {
     "LP-17": "Where no hash is named for ECDSA, each is tried; its signature may be r | s or DER (ICAO 9303-11 6.1, field)",
     "LP-18": "An announced DG13 or DG14 that the chip refuses, in the channel or in clear, is clone suspected (project)",
     "LP-19": "Nothing that the SOD does not list has a say in a proof, and no verdict depends on where a card was pulled (project)",
+    "LP-20": "An active authentication that stays refused is clone suspected, also beside a key that this terminal cannot use (project)",
     "LP-10": "A channel lost during a proof is no clone; each challenge is fresh",
     # outside the process
     "LX-01": "Strangers reach the simulated chip through pcscd and decode its answers (opensc-tool, openssl)",
