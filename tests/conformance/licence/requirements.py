@@ -25,6 +25,7 @@ REQUIREMENTS: dict[str, str] = {
     "LA-11": "After access no command goes in clear; a lost channel is opened with new random numbers (ICAO 9303-11 9.8)",
     "LA-12": "A wrong password of PACE is LIC-021, without BAC (ICAO 9303-11 4.4)",
     "LA-14": "EF.CardAccess is read in every way that other files are: no more than is there, SELECT EF, SELECT MF (ISO 7816-4, field)",
+    "LA-15": "What fills EF.CardAccess up behind its object, and a length that is not the shortest, hide no PACE (ISO 7816-4, field)",
     "LA-13": "Channels are rebuilt a bounded number of times, each with fresh randomness; then the reading ends (project)",
     # reading
     "LR-01": "Files are read by short identifier, then READ BINARY; neither SELECT EF nor instruction B1 is needed (field)",
