@@ -29,6 +29,7 @@ GENERALIZED_TIME = 0x18
 SEQUENCE = 0x30
 SET = 0x31
 MAX_LENGTH = 0xFFFFFF
+_IN_PIECES = 0x24  # OCTET STRING, constructed
 
 
 class DerError(FormatError):
@@ -195,8 +196,14 @@ class Der:
         return value
 
     def octets(self) -> bytes:
-        """The content of the next OCTET STRING."""
-        return self.next(OCTET_STRING).content()
+        """The content of the next OCTET STRING, in BER also of one in pieces."""
+        if not self.ber or self.peek() != _IN_PIECES:
+            return self.next(OCTET_STRING).content()
+        pieces = self.enter(_IN_PIECES)
+        whole = b""
+        while pieces.more():
+            whole += pieces.next(OCTET_STRING).content()
+        return whole
 
     def bits(self) -> bytes:
         """The bytes of the next BIT STRING, which must have no unused bits."""

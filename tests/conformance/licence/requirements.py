@@ -72,7 +72,8 @@ REQUIREMENTS: dict[str, str] = {
     "LB-24": "A signer's certificate without key usage is the finding LIC-233 beside the verdict (ICAO 9303-12 7.1.1)",
     "LB-23": "A signer whose list of document types has no driving licence is the finding LIC-233 (ICAO 9303-12 7.1.1)",
     "LB-15": "A name or portrait that a believed SOD does not list is not shown as if it were signed (project)",
-    "LB-14": "A SOD that is absent or breaks off is unreadable, a malformed one altered (project)",
+    "LB-14": "A SOD that is absent or breaks off is unreadable, one that is no signed object in any form altered (project)",
+    "LB-25": "The wrapper around what is signed may be in BER; what is signed counts byte for byte, in DER (RFC 5652 5.1, 5.4)",
     # proof
     "LP-01": "Active authentication with RSA (ISO 9796-2, SHA-1 to SHA-512) and ECDSA proves the chip (ICAO 9303-11 6.1)",
     "LP-02": "Chip authentication with ECDH and DH, 3DES and AES, proves the chip (ICAO 9303-11 6.2)",
