@@ -115,7 +115,7 @@ class Signer:
 
 class SignedData:
     """A parsed CMS SignedData: `content_type` and `content` (Element of the encapsulated octets), `certificates` (Elements),
-    `signers` (at least one; of several, those whose algorithms can be verified here)."""
+    `signers` (at least one; of several, those whose algorithms can be verified here), `weak` whether SHA-1 stands for what else it vouches for."""
 
     def __init__(self, data: "Bytes", start: int, end: int) -> None:
         outer = Der(data, start, end, True)
@@ -144,6 +144,7 @@ class SignedData:
         body.optional(0xA1)
         infos = body.enter(SET)
         body.finish()
+        self.weak = False
         self.signers: "list[Signer]" = []
         refused = infos.fail("no signer")
         while infos.more():
@@ -172,6 +173,7 @@ class SecurityObject:
         if body.integer(1) not in (0, 1):
             raise body.fail("version of the security object")
         self.algorithm = algorithms.read_hash(body)
+        signed.weak = self.algorithm == "sha1"
         rows = body.enter(SEQUENCE)
         body.optional(SEQUENCE)
         body.finish()

@@ -50,7 +50,7 @@ REQUIREMENTS: dict[str, str] = {
     "LR-12": "Another chip after an interruption is LIC-033 (project)",
     # belief
     "LB-01": "RSA PKCS#1 v1.5, RSASSA-PSS and ECDSA (NIST, brainpool), SHA-224 to SHA-512, are verified (ICAO 9303-12 4.4)",
-    "LB-02": "SHA-1 is verified and is the finding LIC-225 (project)",
+    "LB-02": "SHA-1, of the signature or of the groups, is verified and is the finding LIC-225 (project)",
     "LB-03": "Validity and private-key periods of signer and authority, and the authority's key usage, are findings, not verdicts (ICAO 9303-12 7.1)",
     "LB-04": "An anchor vouches for its own country and purpose only (project)",
     "LB-05": "A signer of no anchor is unknown issuer, whatever names it uses (ICAO 9303-11 5.1)",

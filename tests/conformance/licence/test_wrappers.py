@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from protocol import records
+from protocol.crypto.native import NativeCrypto
 from protocol.licence.profile import SOD
 from sim.cards.licence import profile
 from sim.cards.tlv import read, tlv
@@ -15,6 +16,7 @@ from tests.conformance.licence import bench
 from tests.conformance.licence.requirements import meets
 from tests.conformance.licence.test_device import compare
 from tests.support import needs
+from tools.licence import offline
 
 GIVEN = {**profile("amina"), "portrait_bytes": 300}
 DATA, ALTERED = records.VERDICT_DATA_GENUINE, records.VERDICT_ALTERED
@@ -83,6 +85,14 @@ def test_a_wrapper_in_ber_is_read_and_nothing_is_called_altered(form: Form, sign
     given = {**GIVEN, "signer": signer}
     assert wrapped(bench.chip_of(given).content.files[SOD], form) != bench.chip_of(given).content.files[SOD]
     assert told(with_sod(lambda sod: wrapped(sod, form), given), given) == (DATA, [], [])
+
+
+@meets("LB-25")
+@pytest.mark.parametrize("form", FORMS)
+def test_dumped_files_with_such_a_wrapper_are_judged_alike(form: Form) -> None:
+    files = dict(with_sod(lambda sod: wrapped(sod, form)).content.files)
+    found = offline.judge(NativeCrypto(), files, bench.trust(), bench.TODAY)
+    assert (found.verdict, found.findings, found.altered_groups) == (DATA, [], [])
 
 
 @meets("LB-25", "LB-06")
