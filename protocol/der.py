@@ -2,7 +2,8 @@
 
 A `Der` walks over one byte string without copying: it hands out elements, which copy only when asked to. Refused: indefinite
 and non-minimal lengths, tags above 30, elements that run over their parent, integers and booleans that are not in the one form
-DER allows, bit strings with unused bits where whole bytes are needed. Does not check the order of SET OF (signers get it wrong
+DER allows, bit strings with unused bits where whole bytes are needed. A reader made with `ber` takes lengths in any of BER's forms, and so
+do those that `enter` gives: for wrappers that nobody signed. Does not check the order of SET OF (signers get it wrong
 in the field, and what is hashed is the received bytes) and encodes only what is needed to rebuild what was signed (`wrap`).
 
 Errors are DerError (FMT-080) with the offset in `detail`.
@@ -28,6 +29,7 @@ GENERALIZED_TIME = 0x18
 SEQUENCE = 0x30
 SET = 0x31
 MAX_LENGTH = 0xFFFFFF
+_IN_PIECES = 0x24  # OCTET STRING, constructed
 
 
 class DerError(FormatError):
@@ -55,15 +57,16 @@ class Element:
         return bytes(self.data[self.start : self.end])
 
     def reader(self) -> "Der":
-        """A reader over the content."""
+        """A strict reader over the content."""
         return Der(self.data, self.body, self.end)
 
 
 class Der:
     """A cursor over `data[at:end]`. Every method raises DerError if what it needs is not there."""
 
-    def __init__(self, data: "Bytes", at: int = 0, end: "int | None" = None) -> None:
+    def __init__(self, data: "Bytes", at: int = 0, end: "int | None" = None, ber: bool = False) -> None:
         self.data = data
+        self.ber = ber
         self.at = at
         self.end = len(data) if end is None else end
 
@@ -92,24 +95,47 @@ class Der:
         found = self.data[start]
         if tag is not None and found != tag:
             raise self.fail("another element expected")
-        if found & 0x1F == 0x1F:
+        body, stop = self._extent(start)
+        if stop < 0:
+            return self._unbounded(found, start, body)
+        self.at = stop
+        return Element(self.data, found, start, body, stop)
+
+    def _extent(self, start: int) -> "tuple[int, int]":
+        """(begin, end) of the content of the element at `start`; the end is -1 where only its two zeros tell it (BER)."""
+        if start + 2 > self.end:
+            raise self.fail("element missing or cut short")
+        if self.data[start] & 0x1F == 0x1F:
             raise self.fail("tag number above 30")
         length = self.data[start + 1]
         body = start + 2
         if length >= 0x80:
             count = length & 0x7F
-            if not 1 <= count <= 3 or body + count > self.end:
+            if count == 0 and self.ber and self.data[start] & 0x20:
+                return body, -1
+            if not 1 <= count <= (126 if self.ber else 3) or body + count > self.end:
                 raise self.fail("indefinite, huge or cut length")
-            length = 0
-            for i in range(body, body + count):
-                length = length << 8 | self.data[i]
+            length = int.from_bytes(self.data[body : body + count], "big")
             body += count
-            if length < 0x80 or (count > 1 and length >> (8 * (count - 1)) == 0):
+            if not self.ber and (length < 0x80 or length >> (8 * (count - 1)) == 0):
                 raise self.fail("length not in its shortest form")
         if body + length > self.end:
             raise self.fail("element runs over its end")
-        self.at = body + length
-        return Element(self.data, found, start, body, self.at)
+        return body, body + length
+
+    def _unbounded(self, tag: int, start: int, body: int) -> Element:
+        """The element of indefinite length whose content begins at `body`."""
+        at, depth = body, 1
+        while True:
+            inner, stop = self._extent(at)
+            if self.data[at] == 0 and stop == inner:
+                depth -= 1
+                if depth == 0:
+                    self.at = stop
+                    return Element(self.data, tag, start, body, at)
+            elif stop < 0:
+                depth += 1
+            at = inner if stop < 0 else stop
 
     def optional(self, tag: int) -> "Element | None":
         """The next element if it has `tag`, else None and nothing is read."""
@@ -117,7 +143,8 @@ class Der:
 
     def enter(self, tag: int = SEQUENCE) -> "Der":
         """A reader over the content of the next element, which must have `tag`."""
-        return self.next(tag).reader()
+        item = self.next(tag)
+        return Der(self.data, item.body, item.end, self.ber)
 
     def integer_bytes(self) -> bytes:
         """The next INTEGER, which must not be negative, as bytes without a leading zero byte (zero is one zero byte)."""
@@ -169,8 +196,14 @@ class Der:
         return value
 
     def octets(self) -> bytes:
-        """The content of the next OCTET STRING."""
-        return self.next(OCTET_STRING).content()
+        """The content of the next OCTET STRING, in BER also of one in pieces."""
+        if not self.ber or self.peek() != _IN_PIECES:
+            return self.next(OCTET_STRING).content()
+        pieces = self.enter(_IN_PIECES)
+        whole = b""
+        while pieces.more():
+            whole += pieces.next(OCTET_STRING).content()
+        return whole
 
     def bits(self) -> bytes:
         """The bytes of the next BIT STRING, which must have no unused bits."""

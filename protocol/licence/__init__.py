@@ -41,7 +41,7 @@ Findings (never raised: in `LicenceReading.findings`, beside the verdict)
     LIC-222  the issuing authority's certificate is outside its validity
     LIC-223  the signer was certified outside the authority's private-key period
     LIC-224  the signer's certificate is revoked
-    LIC-225  signed with SHA-1
+    LIC-225  signed with SHA-1, or over SHA-1 of the groups
     LIC-226  the authority's list of revoked signers is out of date
     LIC-227  the SOD's signature does not hold
     LIC-228  no trust anchor issued this signer

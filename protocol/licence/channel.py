@@ -31,7 +31,7 @@ SMALLEST_PART = 16  # bytes of an answer that goes on after GET RESPONSE; less w
 MAX_READS = 1900  # READ BINARY commands of one reading with little in their answers: a portrait of 16 KB in pieces of 16 bytes takes 1,024
 _MOST_ACCESS = 4096  # bytes of EF.CardAccess that are read; a longer one is refused
 _MOST_CRUMBS = 64  # commands for it that bring less than SMALLEST_PART
-_ELSEWHERE = "look at this licence on another terminal"
+ELSEWHERE = "look at this licence on another terminal"
 HEAD = 4  # bytes that tell a file's length
 _MASTER_FILE = b"\x00\xa4\x00\x0c\x02\x3f\x00"
 _SELECT_CARD_ACCESS = b"\x00\xa4\x02\x0c\x02\x01\x1c"
@@ -76,27 +76,27 @@ def _master_file(
 
     By short identifier, or (`short` False) as the one that is selected; `first` bytes are asked for at first.
     """
-    data, want, total, status, crumbs = bytearray(), first, 0, 0, 0
+    data, want, ask, status, crumbs = bytearray(), first, first, 0, 0
     while crumbs < _MOST_CRUMBS:
         at = len(data)
         p1, p2 = (0x80 | file, at) if short and at < 256 else (at >> 8, at & 255)
-        piece, status = yield from exchange(bytes((0, 0xB0, p1, p2, want)))
+        piece, status = yield from exchange(bytes((0, 0xB0, p1, p2, ask)))
         crumbs += len(piece) < SMALLEST_PART
-        if status >> 8 == 0x6C and 0 < status & 255 < want:
-            want = status & 255  # first the largest chunk, then what is left
+        if status >> 8 == 0x6C and 0 < status & 255 < ask:
+            want = ask = status & 255  # first the largest chunk, then what is left
             continue
         if status not in (0x9000, 0x6282) or not piece:
-            if not data or want <= SMALLEST_PART:
+            if not data or ask <= SMALLEST_PART:
                 break
-            want = max(want >> 1, SMALLEST_PART)
+            want = ask = max(ask >> 1, SMALLEST_PART)
             continue
         data.extend(piece)
-        total = total or _announced_length(data)
+        total = _announced_length(data)
         if len(data) >= total or total > _MOST_ACCESS:
             return data, status, True
         if want == HEAD:
             want = CHUNK
-        want = min(want, total - len(data))
+        ask = min(want, total - len(data))
     return data, status, False
 
 
@@ -124,13 +124,13 @@ def _card_access() -> "Generator[tuple, Any, bytearray]":
 
 
 def _announced_length(data: "bytes | bytearray") -> int:
-    """How long the SET that `data` begins says it is; 0 if that cannot be told or it is something else."""
-    if len(data) < 2 or data[0] != 0x31:
+    """How long the SET that `data` begins says it is, or at least is if they are too few to tell; 0 if it is something else."""
+    if data[:1] != b"\x31":
         return 0
-    if data[1] < 0x80:
-        return 2 + data[1]
-    count = data[1] & 0x7F
-    return 2 + count + pack.int_from(data[2 : 2 + count]) if 1 <= count <= 4 and len(data) >= 2 + count else 0
+    if len(data) < 2 or data[1] < 0x80:
+        return 2 + sum(data[1:2])
+    head = 2 + (data[1] & 0x7F)
+    return head if len(data) < head else head + pack.int_from(data[2:head])
 
 
 def extended_announced(atr: bytes) -> bool:
@@ -233,7 +233,7 @@ class Chip:
         if not data:
             return
         if _announced_length(data) > _MOST_ACCESS:  # whether it offers PACE cannot be told: BAC is not tried
-            raise AccessError("EF.CardAccess is larger than this terminal reads", "LIC-024", _ELSEWHERE, "size")
+            raise AccessError("EF.CardAccess is larger than this terminal reads", "LIC-024", ELSEWHERE, "size")
         from protocol.licence.access import offers, pace
 
         self.offers = offers.offers(data)

@@ -52,9 +52,14 @@ def _tested(field: str, text: str, digit: str) -> None:
         raise _wrong(field)
 
 
+def _folded(text: str) -> str:
+    """Without blanks and in upper case, as far as ASCII goes: other letters may become one or two of it."""
+    return "".join([char.upper() if char <= "z" else char for char in text if char != " "])
+
+
 def _clean(line: str, name: str, length: int) -> str:
     """`line` in upper case without blanks; MrzError naming the line if a character or the length is wrong."""
-    line = line.replace(" ", "").upper()
+    line = _folded(line)
     if len(line) != length:
         raise _wrong(name, "has " + str(len(line)) + " characters instead of " + str(length))
     for char in line:
@@ -92,7 +97,7 @@ def _build(
 
 def from_fields(number: str, number_check: str, birth: str, birth_check: str, expiry: str, expiry_check: str) -> Mrz:
     """An MRZ from keyed fields: document number (1 to 9 characters, fillers added), dates YYMMDD, each with its check digit."""
-    number = number.replace(" ", "").upper()
+    number = _folded(number)
     for char in number:
         if char != "<" and char not in _ALPHABET:
             raise _wrong(NUMBER, "holds a character that no MRZ has")
@@ -126,7 +131,7 @@ def _lines(text: str) -> "list[str]":
 
 def from_can(text: str) -> Mrz:
     """A card access number (digits printed on the card, or an EU licence's document number) in place of an MRZ: PACE only."""
-    text = _trimmed(text).replace(" ", "").upper()
+    text = _folded(_trimmed(text))
     if len(text) < 6:
         raise _wrong(NUMBER, "needs six characters or more")
     if len(text) > MAX_CAN:
@@ -143,7 +148,7 @@ def _access_number(text: str) -> Mrz:
 
 def algerian_number(text: str) -> str:
     """The Algerian licence number 'A' and eight digits; MrzError ("number") if `text` is not one."""
-    text = text.replace(" ", "").upper()
+    text = _folded(text)
     if len(text) != 9 or text[0] != "A":
         raise _wrong(NUMBER, "needs the letter A and eight digits")
     for char in text[1:]:

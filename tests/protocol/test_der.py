@@ -39,6 +39,32 @@ def test_lengths_must_be_definite_shortest_and_inside():
     assert Der(h("04820100" + "00" * 256)).octets() == bytes(256)
 
 
+def test_a_reader_of_ber_takes_every_form_of_a_length_and_hands_that_on():
+    for form in ("02", "8102", "820002", "8400000002"):
+        whole = h("30" + form + "0500")
+        assert Der(whole, ber=True).enter().next().tag == 5
+        if form != "02":
+            raises(DerError, Der(whole).next)
+    reader = Der(h("30803080050000003180000004810107000005"), ber=True)
+    inner = reader.enter()
+    assert (reader.peek(), inner.next().tag, inner.next().content(), inner.octets()) == (5, 0x30, b"", b"\x07")
+    inner.finish()
+    raises(DerError, Der(h("3080308005000000"), ber=True).next)  # one end is missing
+    assert (
+        Der(h("24800401010402020300000500"), ber=True).octets() == b"\x01\x02\x03"
+        and Der(h("2400"), ber=True).octets() == b""
+    )
+    raises(DerError, Der(h("2403040101")).octets)
+    raises(DerError, Der(h("2405240304010100"), ber=True).octets)  # pieces of pieces
+    raises(DerError, Der(h("2403020101"), ber=True).octets)
+    raises(DerError, Der(h("04800000"), ber=True).next)  # octets have their length told
+    raises(DerError, Der(h("3084FFFFFFFF00"), ber=True).next)
+    raises(DerError, Der(h("30FF0500"), ber=True).next)
+    raises(DerError, Der(h("3080" * 3000), ber=True).next)
+    raises(DerError, Der(h("30801F0000000000"), ber=True).next)
+    raises(DerError, Der(h("300430810105"), ber=True).next().reader().next)  # what an element holds is read strictly
+
+
 def test_integers_are_in_their_one_form():
     assert Der(h("020100")).integer_bytes() == b"\0" and Der(h("02020080")).integer_bytes() == b"\x80"
     for bad in ("0200", "0201ff", "0202007f", "020200"):

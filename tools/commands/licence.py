@@ -9,6 +9,7 @@ Exit codes: 0 "data and chip genuine" or "data genuine, chip not proven"; 1 any 
 
 import asyncio
 import datetime as dt
+import re
 import sys
 import time
 from pathlib import Path
@@ -139,7 +140,10 @@ def _day(text: str) -> str:
     if not text:
         return localtime.yyyymmdd(int(time.time()))  # as the terminal reckons
     try:
-        return dt.datetime.strptime(text, "%Y%m%d").strftime("%Y%m%d")
+        if not re.fullmatch("[0-9]{8}", text):
+            raise ValueError("not eight digits")
+        dt.datetime.strptime(text, "%Y%m%d")
+        return text
     except ValueError as error:
         raise ConfigError("--today is no date", "CFG-087", "write YYYYMMDD") from error
 

@@ -109,7 +109,7 @@ def _trust_body(chosen: list[Any], country: str, purpose: str, lists: list[Path]
         )
     for path in lists:
         der = certificates.revocation_list(path)
-        trust = TrustSet(body["anchors"], (), [der])
+        trust = TrustSet(body["anchors"], [der])
         if not any(trust.lists(NativeCrypto(), x509.parse(anchor.der), country, purpose) for anchor in trust.anchors):
             raise ParameterError(
                 f"none of the anchors signed {path.name}", "PRM-024", "give the list of this country's authority"

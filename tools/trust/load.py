@@ -38,7 +38,7 @@ def anchors(source: "Path | None", key: "Path | None" = None) -> "tuple[TrustSet
             lists.append(certificates.revocation_list(path))
         else:
             found += _set(path, key, remarks, lists) if ending == ".cose" else _certificates(path)
-    return TrustSet(found, (), lists), remarks
+    return TrustSet(found, lists), remarks
 
 
 def _certificates(path: Path) -> list[Anchor]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from protocol.der import SEQUENCE, SET, Der
 from protocol.errors import FormatError
 from protocol.licence.access import keys
+from protocol.licence.channel import ELSEWHERE
 from protocol.licence.errors import AccessError
 
 if TYPE_CHECKING:
@@ -27,12 +28,13 @@ class Offer:
 
 
 def offers(card_access: "Bytes") -> "list[Offer]":
-    """The PACEInfos with a standardised domain in EF.CardAccess, in its order; AccessError LIC-024 if it is malformed."""
+    """The PACEInfos with a standardised domain in EF.CardAccess, in its order; AccessError LIC-024 if it is malformed.
+
+    Nobody signed it: lengths in any of BER's forms count, and what fills the file up behind its one object does not.
+    """
     found = []
     try:
-        outer = Der(card_access)
-        infos = outer.enter(SET)
-        outer.finish()
+        infos = _infos(card_access)
         while infos.more():
             info = infos.enter(SEQUENCE)
             oid = info.oid()
@@ -41,14 +43,18 @@ def offers(card_access: "Bytes") -> "list[Offer]":
             if info.integer(1) == 2 and info.more():
                 found.append(Offer(oid, info.integer(1)))
     except FormatError as cause:
-        raise AccessError("EF.CardAccess is malformed", "LIC-024", detail=cause.detail)
+        raise AccessError("EF.CardAccess is malformed", "LIC-024", ELSEWHERE, cause.detail)
     return found
+
+
+def _infos(card_access: "Bytes") -> Der:
+    return Der(card_access, ber=True).enter(SET)
 
 
 def named(card_access: "Bytes") -> bool:
     """Whether a well-formed EF.CardAccess offers PACE in any form, one that `offers` leaves out too: without a standardised domain, of another
     version, with an unknown mapping."""
-    infos = Der(card_access).enter(SET)
+    infos = _infos(card_access)
     while infos.more():
         if infos.enter(SEQUENCE).oid()[:8] == PACE:
             return True

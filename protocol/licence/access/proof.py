@@ -2,7 +2,7 @@
 
 DG13 listed in the SOD announces active authentication, DG14 chip authentication if it holds a key for it. Where one of them
 succeeds the chip is proven, where an announced one fails or is missing it is a suspected clone, whatever the other one says. A
-mechanism that this terminal cannot run is never counted as held or as failed: the chip then stays unproven.
+mechanism that this terminal cannot run is never counted as held or as failed: the chip then stays unproven. It excuses no other one.
 """
 
 from typing import TYPE_CHECKING
@@ -81,7 +81,7 @@ class Proofs:
         if self._early:
             if passive.PROVEN in self._outcomes:
                 yield from self._run(profile.AA_GROUP, True)
-            elif passive.UNTESTED not in self._outcomes:  # else what must come first cannot be run here
+            else:  # refused is absent, also where this terminal cannot run what may have to come first
                 self._judged.note("LIC-240")
                 self._outcomes.append(passive.FAILED)
         for outcome in (passive.FAILED, passive.PROVEN, passive.UNTESTED):

@@ -235,6 +235,7 @@ def _explicit(fields: Der) -> "tuple[bytes, ...]":
     base, order = fields.octets(), fields.integer_bytes()
     if fields.peek() == INTEGER and fields.integer(1) != 1:
         raise unsupported("curve with a cofactor")
+    fields.finish()
     return prime, _fill(a, size), _fill(b, size), base, _fill(order, size)
 
 

@@ -33,10 +33,9 @@ class Anchor:
 
 
 class TrustSet:
-    """The anchors; `revoked` holds (issuer's subject key identifier, serial number bytes, with or without zeros in front) pairs
-    of revoked signers; `crls` the authorities' revocation lists in DER."""
+    """The anchors; `crls` the authorities' revocation lists in DER."""
 
-    def __init__(self, anchors: "list", revoked: "tuple | list" = (), crls: "tuple | list" = ()) -> None:
+    def __init__(self, anchors: "list", crls: "tuple | list" = ()) -> None:
         """`anchors`: Anchor objects or maps {"country", "purpose", "cert"} as in the signed set."""
         self.anchors: "list[Anchor]" = []
         for item in anchors:
@@ -44,9 +43,6 @@ class TrustSet:
                 item if isinstance(item, Anchor) else Anchor(item["country"], item["purpose"], item["cert"])
             )
         self._crls = list(crls)
-        self._revoked = [
-            (bytes(key_id), bytes(serial).lstrip(b"\0") or bytes(serial[:1])) for key_id, serial in revoked
-        ]
 
     def issuers_steps(
         self, crypto: "Crypto", signer: x509.Certificate
@@ -69,10 +65,6 @@ class TrustSet:
             except (TrustError, FormatError):
                 continue
         return found
-
-    def revoked(self, issuer: x509.Certificate, signer: x509.Certificate) -> bool:
-        """Whether `signer`, issued by `issuer`, is on the list of revoked ones."""
-        return (issuer.subject_key, signer.serial) in self._revoked
 
     def lists(
         self, crypto: "Crypto", issuer: x509.Certificate, country: str, purpose: str = LICENCE

@@ -209,7 +209,7 @@ def _signer(
         result.note("LIC-227")
         result.altered.append(SOD_ITSELF)
         return
-    if named.weak() or signer.weak():
+    if named.weak() or signer.weak() or sod.signed.weak:
         result.note("LIC-225")
     _dates(signer, named.signing_time or issued, today, result)
     if signer.usage < 0:
@@ -260,8 +260,6 @@ def _authority(
         result.note("LIC-223")
     if not (authority.is_ca and authority.may(x509.CERT_SIGN)):
         result.note("LIC-233", "authority")
-    if trust.revoked(authority, signer):
-        result.note("LIC-224")
     newest = ""
     lists, unusable = yield from trust.lists_steps(crypto, authority, country)
     for item in lists:

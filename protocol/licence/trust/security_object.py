@@ -1,6 +1,7 @@
 """EF.SOD: CMS SignedData over the hashes of the data groups (ICAO Doc 9303-10 section 4.6.2, RFC 5652; ISO/IEC 18013-3 8.1).
 
-Parses strictly and verifies the signers' signatures; whether to trust one is `passive`'s question. Signed attributes are required.
+Verifies the signers' signatures; whether to trust one is `passive`'s question. What is signed (content, attributes, certificates) is read
+strictly, the wrapper around it in any of BER's forms, as RFC 5652 has it. Signed attributes are required.
 Doc 9303-10 recommends one signer and RFC 5652 allows more: the first MAX_SIGNERS are looked at. Of the certificates inside only a
 signer's own is opened: what else a state puts there does not matter.
 """
@@ -8,7 +9,7 @@ signer's own is opened: what else a state puts there does not matter.
 from typing import TYPE_CHECKING
 
 from protocol import pack
-from protocol.der import OCTET_STRING, SEQUENCE, SET, Der, DerError, Element, oid_text
+from protocol.der import OCTET_STRING, SEQUENCE, SET, Der, DerError, Element, oid_text, wrap
 from protocol.licence.errors import OtherContentError, TrustError, UnsupportedError
 from protocol.licence.files import file_length
 from protocol.licence.profile import LAST_GROUP, SOD_TAG
@@ -103,8 +104,7 @@ class Signer:
             return False
         if not pack.ct_equal(algorithms.digest(crypto, self.hash, signed.content.content()), self._digest):
             return False
-        attributes = bytearray(self._attributes.whole())
-        attributes[0] = SET  # RFC 5652 5.4: signed as SET OF, sent as [0]
+        attributes = wrap(SET, self._attributes.content())  # RFC 5652 5.4: signed as SET OF in DER, sent as [0]
         key, signature = certificate.key, self._signature
         return (yield from algorithms.verify_steps(crypto, key, self._algorithm, self.hash, attributes, signature))
 
@@ -115,10 +115,10 @@ class Signer:
 
 class SignedData:
     """A parsed CMS SignedData: `content_type` and `content` (Element of the encapsulated octets), `certificates` (Elements),
-    `signers` (at least one; of several, those whose algorithms can be verified here)."""
+    `signers` (at least one; of several, those whose algorithms can be verified here), `weak` whether SHA-1 stands for what else it vouches for."""
 
     def __init__(self, data: "Bytes", start: int, end: int) -> None:
-        outer = Der(data, start, end)
+        outer = Der(data, start, end, True)
         info = outer.enter(SEQUENCE)
         outer.finish()
         if info.oid() != _SIGNED_DATA:
@@ -133,7 +133,8 @@ class SignedData:
         self.content_type = capsule.oid()
         holder = capsule.enter(0xA0)
         capsule.finish()
-        self.content = holder.next(OCTET_STRING)
+        content = holder.octets()
+        self.content = Element(content, OCTET_STRING, 0, 0, len(content))
         holder.finish()
         self.certificates: "list[Element]" = []
         if body.peek() == 0xA0:
@@ -143,6 +144,7 @@ class SignedData:
         body.optional(0xA1)
         infos = body.enter(SET)
         body.finish()
+        self.weak = False
         self.signers: "list[Signer]" = []
         refused = infos.fail("no signer")
         while infos.more():
@@ -171,6 +173,7 @@ class SecurityObject:
         if body.integer(1) not in (0, 1):
             raise body.fail("version of the security object")
         self.algorithm = algorithms.read_hash(body)
+        signed.weak = self.algorithm == "sha1"
         rows = body.enter(SEQUENCE)
         body.optional(SEQUENCE)
         body.finish()

@@ -27,7 +27,7 @@ async def read(t, mrz, resume, vehicle: str, with_portrait: bool = True):  # noq
     there. Raises CardError, LicenceError, ParameterError.
     """
     kept = t.parameter("trust").body
-    trust = TrustSet(kept["anchors"], (), kept.get("crls", ()))
+    trust = TrustSet(kept["anchors"], kept.get("crls", ()))
     kept = None
     stock = _Stock(t.ports.se)
     await stock.fill(_RANDOM)

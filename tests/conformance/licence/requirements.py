@@ -25,6 +25,7 @@ REQUIREMENTS: dict[str, str] = {
     "LA-11": "After access no command goes in clear; a lost channel is opened with new random numbers (ICAO 9303-11 9.8)",
     "LA-12": "A wrong password of PACE is LIC-021, without BAC (ICAO 9303-11 4.4)",
     "LA-14": "EF.CardAccess is read in every way that other files are: no more than is there, SELECT EF, SELECT MF (ISO 7816-4, field)",
+    "LA-15": "What fills EF.CardAccess up behind its object, and a length that is not the shortest, hide no PACE (ISO 7816-4, field)",
     "LA-13": "Channels are rebuilt a bounded number of times, each with fresh randomness; then the reading ends (project)",
     # reading
     "LR-01": "Files are read by short identifier, then READ BINARY; neither SELECT EF nor instruction B1 is needed (field)",
@@ -49,7 +50,7 @@ REQUIREMENTS: dict[str, str] = {
     "LR-12": "Another chip after an interruption is LIC-033 (project)",
     # belief
     "LB-01": "RSA PKCS#1 v1.5, RSASSA-PSS and ECDSA (NIST, brainpool), SHA-224 to SHA-512, are verified (ICAO 9303-12 4.4)",
-    "LB-02": "SHA-1 is verified and is the finding LIC-225 (project)",
+    "LB-02": "SHA-1, of the signature or of the groups, is verified and is the finding LIC-225 (project)",
     "LB-03": "Validity and private-key periods of signer and authority, and the authority's key usage, are findings, not verdicts (ICAO 9303-12 7.1)",
     "LB-04": "An anchor vouches for its own country and purpose only (project)",
     "LB-05": "A signer of no anchor is unknown issuer, whatever names it uses (ICAO 9303-11 5.1)",
@@ -71,7 +72,8 @@ REQUIREMENTS: dict[str, str] = {
     "LB-24": "A signer's certificate without key usage is the finding LIC-233 beside the verdict (ICAO 9303-12 7.1.1)",
     "LB-23": "A signer whose list of document types has no driving licence is the finding LIC-233 (ICAO 9303-12 7.1.1)",
     "LB-15": "A name or portrait that a believed SOD does not list is not shown as if it were signed (project)",
-    "LB-14": "A SOD that is absent or breaks off is unreadable, a malformed one altered (project)",
+    "LB-14": "A SOD that is absent or breaks off is unreadable, one that is no signed object in any form altered (project)",
+    "LB-25": "The wrapper around what is signed may be in BER; what is signed counts byte for byte, in DER (RFC 5652 5.1, 5.4)",
     # proof
     "LP-01": "Active authentication with RSA (ISO 9796-2, SHA-1 to SHA-512) and ECDSA proves the chip (ICAO 9303-11 6.1)",
     "LP-02": "Chip authentication with ECDH and DH, 3DES and AES, proves the chip (ICAO 9303-11 6.2)",
@@ -91,6 +93,7 @@ REQUIREMENTS: dict[str, str] = {
     "LP-17": "Where no hash is named for ECDSA, each is tried; its signature may be r | s or DER (ICAO 9303-11 6.1, field)",
     "LP-18": "An announced DG13 or DG14 that the chip refuses, in the channel or in clear, is clone suspected (project)",
     "LP-19": "Nothing that the SOD does not list has a say in a proof, and no verdict depends on where a card was pulled (project)",
+    "LP-20": "An active authentication that stays refused is clone suspected, also beside a key that this terminal cannot use (project)",
     "LP-10": "A channel lost during a proof is no clone; each challenge is fresh",
     # outside the process
     "LX-01": "Strangers reach the simulated chip through pcscd and decode its answers (opensc-tool, openssl)",

@@ -1,13 +1,14 @@
 """PACE's chip-authentication mapping: its key in DG14 or in EF.CardSecurity, and who is believed about it."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
 
 from protocol import records
-from protocol.licence.trust import x509
 from protocol.licence.trust.anchors import TrustSet
 from sim.cards.licence import profile
+from sim.pki import revocation
 from tests.conformance.licence import bench, odd_chips
 from tests.conformance.licence.requirements import meets
 
@@ -90,9 +91,9 @@ def test_a_revoked_signer_of_card_security_is_not_believed() -> None:
     chip = bench.chip_of(given)
     assert read(given, chip).done.verdict == records.VERDICT_GENUINE
     chip.power_off()
-    revoked = bench.pki().signers["revoked"].certificate.serial_number.to_bytes(20, "big").lstrip(b"\0")
-    issuer = x509.parse(bench.pki().authorities["csca"].der)
-    trust = TrustSet(bench.pki().anchors(*bench.TRUSTED), [(issuer.subject_key, revoked)])
+    pki, day = bench.pki(), dt.datetime(2025, 1, 1, tzinfo=dt.UTC)
+    made = revocation.crl(pki.csca, [pki.signers["revoked"]], day, day + dt.timedelta(days=365))
+    trust = TrustSet(pki.anchors(*bench.TRUSTED), [made])
     assert read(given, chip, trust=trust).done.verdict == records.VERDICT_CLONE
 
 

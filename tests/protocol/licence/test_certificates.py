@@ -1,9 +1,11 @@
 """Published certificates: parsed as their index says, signatures verified (P-384 with SHA-512, RSA 4096, explicit parameters)."""
 
+from protocol.crypto.ec import Curve
 from protocol.crypto.pure import PureCrypto
+from protocol.der import Der, DerError, wrap
 from protocol.errors import FormatError
 from protocol.licence.errors import TrustError
-from protocol.licence.trust import x509
+from protocol.licence.trust import algorithms, x509
 from tests.support.dual import raises, record, vector_path, vectors
 
 
@@ -44,6 +46,37 @@ def test_explicit_parameters_with_one_changed_bit_are_not_supported():
         changed = bytearray(data)
         changed[offset] ^= 1
         assert raises(TrustError, x509.parse, bytes(changed)).code == "LIC-061"
+
+
+def parameters(more=b"", cofactor=b"\x02\x01\x01"):
+    """A key on P-256 whose curve is written out, with this cofactor and `more` behind it."""
+    curve = Curve("P-256")
+    prime, a, b, base, order = algorithms._known(curve)
+    number = wrap(0x02, b"\0" + prime), wrap(0x02, b"\0" + order)
+    field = wrap(0x30, bytes.fromhex("06072A8648CE3D0101") + number[0])
+    fields = (
+        bytes.fromhex("020101")
+        + field
+        + wrap(0x30, wrap(4, a) + wrap(4, b))
+        + wrap(4, base)
+        + number[1]
+        + cofactor
+        + more
+    )
+    return Der(wrap(0x30, wrap(0x30, bytes.fromhex("06072A8648CE3D0201") + wrap(0x30, fields)) + wrap(3, b"\0" + base)))
+
+
+def test_explicit_parameters_end_where_they_end():
+    assert algorithms.read_public_key(parameters()).curve == "P-256"
+    assert algorithms.read_public_key(parameters(cofactor=b"")).curve == "P-256"
+    for cofactor, more in (
+        (b"\x03\x01\x01", b""),
+        (b"\x02\x01\x01", b"\x05\x00"),
+        (b"", b"\x04\x01\x01"),
+        (b"\x02\x01\x01", b"\xff"),
+    ):
+        raises(DerError, algorithms.read_public_key, parameters(more, cofactor))
+    assert raises(TrustError, algorithms.read_public_key, parameters(cofactor=b"\x02\x01\x02")).code == "LIC-061"
 
 
 def test_self_signatures_and_the_link_certificate_hold():

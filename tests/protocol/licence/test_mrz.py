@@ -106,6 +106,18 @@ def test_a_short_number_is_padded_and_presumed_birth_dates_are_accepted():
     assert keyed.bac_key_input[:10] == b"L898902C<3" and keyed.number == "L898902C"
 
 
+def test_only_the_letters_of_ascii_are_folded():
+    """Upper case of the others may be one of them, or two: another number than the one typed."""
+    for odd in ("\u00df\u00df\u00df\u00df\u00df\u00df", "1234\u00df6", "\ufb01234567", "12345\u017f", "12345\u0131"):
+        assert raises(MrzError, mrz.from_can, odd).message == "number: holds a character that no access number has"
+    keyed = "A1234\u017f678", "0", "900101", "0", "300101", "0"
+    assert raises(MrzError, mrz.from_fields, *keyed).message == "number: holds a character that no MRZ has"
+    lines = algerian()
+    lines[2] = lines[2].replace("S", "\u017f", 1)
+    assert raises(MrzError, mrz.parse, "\n".join(lines)).message == "line3: holds a character that no MRZ has"
+    assert mrz.from_can("abcdef").number == "ABCDEF"
+
+
 def test_the_algerian_number_is_a_letter_and_eight_digits():
     assert mrz.algerian_number("a1234 5678") == "A12345678"
     for bad in ("B12345678", "A1234567", "A1234567X", "", "A123456789"):

@@ -153,18 +153,6 @@ def test_an_anchor_of_another_country_or_purpose_does_not_count(pki: Pki) -> Non
     )
 
 
-def test_a_revoked_signer_is_a_finding(pki: Pki) -> None:
-    from protocol.licence.trust import x509
-
-    signer, csca = x509.parse(pki.signers["dz"].der), x509.parse(pki.csca.der)
-    for written in (signer.serial, b"\0" + signer.serial, bytes(4) + signer.serial):  # a number, however it is written
-        trust = TrustSet(pki.anchors(), [(csca.subject_key, written)])
-        assert "LIC-224" in read("amina", pki, trust=trust).findings
-    for other in (signer.serial + b"\0", signer.serial[:-1], b"", b"\0"):
-        trust = TrustSet(pki.anchors(), [(csca.subject_key, other)])
-        assert "LIC-224" not in read("amina", pki, trust=trust).findings
-
-
 def test_a_wrong_mrz_is_refused_with_its_code(pki: Pki) -> None:
     with pytest.raises(AccessError) as caught:
         read("wrong-mrz", pki)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from protocol.errors import ConfigError
 from sim.cards import licence
 from sim.cards.licence.people import PEOPLE
 from sim.links.slot_server import LinkSlot
@@ -211,6 +212,18 @@ def test_today_is_algerias(monkeypatch: pytest.MonkeyPatch) -> None:
     assert command._day("") == "20250615"
     monkeypatch.setattr(command.time, "time", lambda: 1750030200)  # an hour later it is the 16th in Algiers
     assert command._day("") == "20250616"
+
+
+@pytest.mark.parametrize(
+    "text", ["2025061", "203231", "20250631", " 2025061", "2025-6-1", "٢٠٢٥٠٦١١", "00000101", "20250611\n"]
+)
+def test_a_day_has_eight_digits_and_is_in_the_calendar(text: str) -> None:
+    from tools.commands import licence as command
+
+    assert command._day("20240229") == "20240229"
+    with pytest.raises(ConfigError) as caught:
+        command._day(text)
+    assert caught.value.code == "CFG-087"
 
 
 def test_an_eu_licence_that_knows_its_number_alone_is_read_with_the_scanned_line(
