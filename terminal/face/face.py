@@ -179,17 +179,3 @@ class Face:
     def forget(self) -> None:
         """Drop keys typed ahead: what they would answer has not been shown yet."""
         self.keypad.forget()
-
-    async def key_or_scan(self, timeout_ms: "int | None" = None) -> "tuple[str, str] | None":
-        """The next ("key", name) or ("scan", text), None after about `timeout_ms`; the two are polled in turn."""
-        waited = 0
-        while True:
-            key = await self.key(60)
-            if key is not None:
-                return "key", key
-            scan = await self.scanner.read_scan(1) if self.scanner is not None else None
-            if scan is not None:
-                return "scan", scan
-            waited += 61
-            if timeout_ms is not None and waited >= timeout_ms:
-                return None

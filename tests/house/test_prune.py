@@ -46,3 +46,44 @@ def test_what_nobody_says_goes_and_lines_stay():
         assert f"def {name}(" in one
     for name in ("def unused", "decorator", "_only_here", "class Annotated"):
         assert name not in one
+
+
+CLASS = '''class Part:
+    """With a docstring, which stays."""
+
+    def __init__(self):
+        self.used()
+
+    def used(self):
+        return self._needed()
+
+    def _needed(self):
+        return 1
+
+    @property
+    def unused(self):
+        return self._only_here()
+
+    def _only_here(self):
+        return 2
+
+    def ioctl(self):
+        return 3
+
+
+def main(args):
+    return Part()
+'''
+
+
+def test_methods_that_nobody_says_go_too():
+    pruned = prune({"one": CLASS})["one"]
+    for name in ("__init__", "used", "_needed", "ioctl"):
+        assert f"def {name}(" in pruned
+    assert "def unused" not in pruned and "_only_here" not in pruned and "@property" not in pruned
+    assert pruned.count("\n") == CLASS.count("\n")
+
+
+def test_methods_stay_where_names_are_put_together():
+    source = CLASS + "    return getattr(Part(), args[0])\n"
+    assert prune({"one": source})["one"] == source

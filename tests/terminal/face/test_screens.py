@@ -47,18 +47,6 @@ class Keys:
         return self.names.pop(0) if self.names else None
 
 
-class Scans:
-    """A scanner that gives one text after a while."""
-
-    def __init__(self, text, after):
-        self.text = text
-        self.after = after
-
-    async def read_scan(self, timeout_ms):
-        self.after -= 1
-        return self.text if self.after == 0 else None
-
-
 class Port:
     """A diagnostic port that keeps what was emitted."""
 
@@ -69,8 +57,8 @@ class Port:
         self.events.append((event, fields))
 
 
-def make(lang, display=None, keys=(), scans=None, port=None):
-    face = Face(display or Paper(), Keys(list(keys)), scans, port, atlas_blob(), lang)
+def make(lang, display=None, keys=(), port=None):
+    face = Face(display or Paper(), Keys(list(keys)), None, port, atlas_blob(), lang)
     face.status(network=True, pending=3, officer=4217, clock="14:05")
     return face
 
@@ -235,14 +223,6 @@ async def test_language_key_changes_the_language_and_is_not_handed_on():
     assert face.lang == "fr"
     assert face.t("key.yes") == "Oui"
     assert await face.key(100) is None
-
-
-async def test_keys_and_scans_are_told_apart():
-    face = make("fr", scans=Scans("DLDZA", 3))
-    assert await face.key_or_scan(1000) == ("scan", "DLDZA")
-    face = make("fr", keys=("7",), scans=Scans("DLDZA", 99))
-    assert await face.key_or_scan(1000) == ("key", "7")
-    assert await face.key_or_scan(200) is None
 
 
 async def test_unknown_screens_are_refused():
