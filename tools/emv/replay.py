@@ -90,6 +90,7 @@ class Replay:
                     answer = self._person(request)
         except StopIteration as stop:
             result: Result = stop.value
+            result.aid = applications.shown(result.aid, self._entries())
         except CardError as error:
             self.interrupted = self._recording.get("outcome") == 4 and lost is not None and self._at == len(self._steps)
             if self.interrupted:
@@ -226,10 +227,18 @@ class Replay:
     def _params(self) -> Any:
         """Applications: those that the recording selects by name, in that order, or its directory names; no directory if it never asks for one."""
         directory = any(record.parsed(c)[1].startswith(b"1PAY") for c, _ in self._steps)
-        aids = applications.known_to(self._steps, self._known)
+        aids = applications.known_to(self._steps, self._entries())
         if not aids:
             raise EmvError("the recording selects no application", "EMV-110")
         return parameters.recorded(self.terminal, aids, {"pse": directory, **(self._known or {})})
+
+    def _entries(self) -> list[bytes]:
+        """The entries of the terminal's list for this interface: of the set, and what the recording says of its application."""
+        listed = [
+            bytes(entry["aid"]) for entry in (self._known or {}).get("contactless" if self._tapped else "aids", [])
+        ]
+        said = bytes.fromhex(self._recording.get("aid", ""))
+        return [*listed, said] if 5 <= len(said) <= 16 else listed
 
     def _compare(self, result: Result) -> None:
         """Every fact of the result that the recording has."""
@@ -249,8 +258,9 @@ class Replay:
 
     def _compare_torn(self, tapped: bool) -> None:
         """What a recording that was cut short says of itself: the code of the link is all that the kernel cannot know."""
+        selected = applications.shown(record.selected(self._steps), self._entries())
         facts = {
-            "interface": "contactless" if tapped else "contact", "aid": record.selected(self._steps).hex().upper(),
+            "interface": "contactless" if tapped else "contact", "aid": selected.hex().upper(),
             "detail": torn_in(self._steps),
         }  # fmt: skip
         for name, here in facts.items():
