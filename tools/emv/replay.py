@@ -67,12 +67,14 @@ class Replay:
         self._tapped = any(record.parsed(command)[1].startswith(b"2PAY") for command, _ in self._steps)
         self._elapsed = list(recording.get("elapsed", ()))
         self._asked_issuer = False
+        self._first = b""
         self.terminal = {tag: bytes.fromhex(value) for tag, value in _DEFAULTS.items()} | recording["terminal"]
 
     def run(self) -> Result | None:
         """Run the kernel to its end."""
         tapped = self._tapped
         number = self._numbers.pop(0) if self._numbers else self._first_number() if tapped else self.terminal[0x9F37]
+        self._first = number
         arguments = (self._txn(), self._params(), NativeCrypto(), number)
         machine = entry.transact(*arguments, TornLog()) if tapped else transact(*arguments)
         answer: Any = None
@@ -92,7 +94,8 @@ class Replay:
             result: Result = stop.value
             result.aid = applications.shown(result.aid, self._entries())
         except CardError as error:
-            self.interrupted = self._recording.get("outcome") == 4 and lost is not None and self._at == len(self._steps)
+            torn = self._at == len(self._steps) and not self._steps[-1][1]
+            self.interrupted = torn and self._recording.get("outcome") == 4
             if self.interrupted:
                 self._compare_torn(tapped)
             else:
@@ -250,9 +253,7 @@ class Replay:
         for name in ("outcome", "reason", "detail", "interface", "kernel"):
             if name in self._recording and self._recording[name] != getattr(result, name):
                 self.differences.append(f"{name} {getattr(result, name)}, recorded {self._recording[name]}")
-        number = self._recording["terminal"].get(0x9F37)
-        if "random" in self._recording and number is not None and number != result.un:
-            self.differences.append(f"terminal 9F37 {result.un.hex().upper()}, recorded {number.hex().upper()}")
+        self._compare_number(result.un)
         self._compare_lines([list(pair) for pair in result.explain])
         self._compare_unused()
 
@@ -267,8 +268,20 @@ class Replay:
             said = self._recording.get(name, here)
             if (said.upper() if name == "aid" else said) != here:
                 self.differences.append(f"{name} {here}, recorded {said}")
+        self.differences += [
+            f"{name}: recorded, a payment that was cut short has none"
+            for name in ("tvr", "tsi", "cvm_results", "kernel")
+            if name in self._recording
+        ]
+        self._compare_number(self._first)  # a trace cut short has the number that was drawn first
         self._compare_lines([["OUTCOME", self._recording.get("reason", "")]])
         self._compare_unused()
+
+    def _compare_number(self, here: bytes) -> None:
+        """The unpredictable number under "terminal", where "random" says what was drawn."""
+        said = self._recording["terminal"].get(0x9F37)
+        if "random" in self._recording and said is not None and said != here:
+            self.differences.append(f"terminal 9F37 {here.hex().upper()}, recorded {said.hex().upper()}")
 
     def _compare_unused(self) -> None:
         """What somebody or something answered in the recording, and the kernel did not ask for; values are not repeated."""
