@@ -337,7 +337,7 @@ def _data_difference(sent: bytes, kept: bytes) -> str:
         return f"{len(ours)} bytes of data sent, {len(theirs)} recorded"
     places = [i for i in range(len(ours)) if ours[i] != theirs[i]]
     mark = hashlib.sha256(theirs).hexdigest()[:8]
-    return f"data differ at byte {', '.join(str(i) for i in places[:8])} of {len(ours)} (recorded {mark})"
+    return f"data differ at byte {' and '.join(str(i) for i in places[:8])} of {len(ours)} (recorded {mark})"
 
 
 def _numbered(name: bytes) -> bool:
@@ -362,7 +362,8 @@ def data_read(steps: list[tuple[bytes, bytes]]) -> list[tuple[str, str, str]]:
                 if not tlv.is_constructed(tag):
                     name = tags.name(tag)
                     hidden = name in SECRET or len(value) > 32 or (name in _NAMES and _numbered(bytes(value)))
-                    hidden = hidden or (mask.suspicious(bytes(value).hex()) and not _locates(tag, bytes(value)))
+                    told = bytes(value).hex() if name in NAMES else name + bytes(value).hex()  # they stand side by side
+                    hidden = hidden or (mask.suspicious(told) and not _locates(tag, bytes(value)))
                     shown = f"{len(value)} bytes" if hidden else bytes(value).hex().upper()
                     found.append((name, NAMES.get(name, ""), shown))
         except FormatError:
