@@ -78,6 +78,14 @@ def bit_name(bit: int) -> str:
     return "B" + str(bit >> 8) + "b" + str(position)
 
 
+def shown(name: "bytes", own: "bytes") -> bytes:
+    """What records, receipts and traces say of an application that the card calls `name` and the terminal's list, which covers it, `own`.
+
+    The card's name where it adds three bytes at most; a longer one may hold its number.
+    """
+    return name if len(name) <= len(own) + 3 else own
+
+
 class Session:
     """One transaction. `un` 4 bytes; `txn` and `params` as in `protocol.emv`."""
 
@@ -198,6 +206,11 @@ class Session:
         if self.aid is None:
             raise EmvError("no application is selected", "EMV-110")
         return self.aid
+
+    @property
+    def application(self) -> bytes:
+        """The selected application's name as anybody may see it."""
+        return shown(self.card[tags.DF_NAME], self.chosen.aid)
 
     # --- the card
 

@@ -6,9 +6,11 @@ nothing; sent again as *new* it is answered 94 and counted in `doubles`, which a
 codes (ISO 8583 field 39): 00 approved, 05 refused, 10 approved in part (half), 11 approved (VIP), 12 not possible now,
 25 nothing known and no card data, 51 insufficient funds, 55 wrong PIN, or none where the CVM results say that one was
 entered, 63 card data do not open, or their key or their cryptogram served another payment, 82 cryptogram wrong,
-91 issuer unavailable, 94 duplicate. A genuine cryptogram (card, transaction counter, 9F26) belongs to the reference that
-brought it first, whatever became of that; under another one it is counted in `replays`. It is 63 and not 94, which a
-server takes for "received before, ask again": this one is refused for good.
+91 issuer unavailable, 94 duplicate. A card's transaction (number, sequence number with none for 0, counter 9F36, the terminal's 9F37)
+belongs to the reference that brought a genuine cryptogram of it first, whatever became of that: an ARQC and the TC after it serve
+one payment. Under another reference any cryptogram of it, of whatever kind, is counted in `replays`. It is 63 and not 94, which a
+server takes for "received before, ask again": this one is refused for good. 9F37 is there because simulated cards that are built
+anew count from 1 again; a real issuer refuses such a count.
 A card may also be answered 68 (late), 09 (in progress) or 96 (malfunction) at first: the issuer has approved all the
 same, and a repeat is told so. A card that is granted less may be answered 00 as well; field 4 of the answer says how
 much, and a clearing captures no more.
@@ -106,7 +108,7 @@ class Book:
         self.profiles = dict(profiles or {})
         self.entries: dict[str, Entry] = {}
         self._serials: dict[bytes, tuple[str, int, int]] = {}
-        self._cryptograms: dict[tuple[str, int | None, bytes, bytes], str] = {}
+        self._transactions: dict[tuple[str, int, bytes, bytes], str] = {}
         self.usual = APPROVE
         self.doubles = 0
         self.replays = 0
@@ -163,10 +165,10 @@ class Book:
             return "82"
         if not emv.genuine(master, card.pan, card.psn, tags, demand.amount, kind):
             return "82"
-        presented = (card.pan, card.psn, tags[emv.ATC], tags[emv.CRYPTOGRAM])
-        if self._cryptograms.setdefault(presented, demand.reference) != demand.reference:
+        transaction = (card.pan, card.psn or 0, tags[emv.ATC], tags[emv.UN])
+        if self._transactions.setdefault(transaction, demand.reference) != demand.reference:
             self.replays += 1
-            return "63"  # a cryptogram pays once
+            return "63"  # a transaction of the card pays once
         profile = self.profiles.get(card.pan, self.usual)
         code = _PROFILE_CODE.get(profile, "00")
         if (card.pin_block or _online_pin(tags)) and not self._pin_right(card):

@@ -16,6 +16,7 @@ AMOUNT = 0x9F02
 SCRIPT_RESULTS = 0x9F5B
 CURRENCY = 0x5F2A
 ATC = 0x9F36
+UN = 0x9F37
 IN_CLEAR = (CRYPTOGRAM, CID, ATC, 0x95, 0x84)  # chip data that an outcome record says too
 TYPE_ARQC = 0x80
 TYPE_TC = 0x40

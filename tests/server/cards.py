@@ -19,14 +19,23 @@ def _tlv(tag: str, value: bytes) -> bytes:
     return bytes.fromhex(tag) + bytes([len(value)]) + value
 
 
-def de55(amount: int, kind: int, pan: str = PAN, atc: int = 1, master: bytes = MASTER, holder: bytes = b"") -> bytes:
-    """The frozen data of one cryptogram; `holder`: CVM results beside it."""
+def de55(
+    amount: int,
+    kind: int,
+    pan: str = PAN,
+    atc: int = 1,
+    master: bytes = MASTER,
+    holder: bytes = b"",
+    psn: str = "01",
+    number: bytes = b"",
+) -> bytes:
+    """The frozen data of one cryptogram; `holder`: CVM results beside it; `number`: the terminal's, drawn at random if none is given."""
     values = {
         "9F02": bytes.fromhex(f"{amount:012d}"), "9F03": bytes(6), "9F1A": b"\x00\x12", "95": bytes.fromhex("0000048000"),
-        "5F2A": b"\x00\x12", "9A": bytes.fromhex("270115"), "9C": b"\x00", "9F37": secrets.token_bytes(4),
+        "5F2A": b"\x00\x12", "9A": bytes.fromhex("270115"), "9C": b"\x00", "9F37": number or secrets.token_bytes(4),
         "82": b"\x39\x00", "9F36": atc.to_bytes(2, "big"), "9F10": b"\x06\x01\x0a\x03" + bytes([0x80 | kind >> 2, 0, 0]),
     }  # fmt: skip
-    session = kd.derive_common_sk(kd.derive_icc_mk_a(master, pan, "01"), values["9F36"] + bytes(6))
+    session = kd.derive_common_sk(kd.derive_icc_mk_a(master, pan, psn), values["9F36"] + bytes(6))
     cryptogram = ac.generate_ac(session, b"".join(values.values()), ac.PaddingType.EMV)
     return (
         b"".join(_tlv(tag, value) for tag, value in values.items())

@@ -66,16 +66,17 @@ def pay(
     from terminal.boards.linux import card_reader
     from tools.emv import params as parameters
     from tools.emv import report
-    from tools.emv.pay import Payment, TestIssuer
+    from tools.emv.pay import Payment, TestIssuer, listing
 
     lang = _language(lang)
     _writable(trace)
     folder = (world or ROOT / "var" / "cpython") / "pki" / "schemes"
     place, aid = _application(application, contactless)
     known = parameters.load(params)
+    listed = listing(known, contactless)
     payment = Payment(
         _centimes(amount), parameters.narrowed(known, aid) if aid else known, _pin_from_stdin if pin_stdin else _pin_from_console,
-        TestIssuer(folder) if online else None, lambda line: print(line, file=sys.stderr, flush=True), contactless, place,
+        TestIssuer(folder) if online else None, lambda line: print(line, file=sys.stderr, flush=True), contactless, place, listed,
     )  # fmt: skip
     try:
         result = asyncio.run(payment.run(card_reader(reader)))

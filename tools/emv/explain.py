@@ -235,7 +235,7 @@ def _qualifiers(what: str, why: str, lang: str) -> str:
 def _cvm(what: str, why: str, lang: str) -> str:
     """A rule of the CVM list, or the CVM results byte by byte."""
     head = texts()["head"]
-    if what.startswith("CVM rule "):
+    if re.fullmatch(r"CVM rule \d{1,3}", what):
         words = why.split(" ")
         text = _reason(words[0], lang)
         if words[0] == "condition-not-met":

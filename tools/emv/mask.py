@@ -2,7 +2,8 @@
 
 A run of decimal digits that has thirteen or more from its first digit other than 0 on could be a number of a card (ISO/IEC 7812-1: at most
 nineteen digits, none begins with 0), or hold one in its middle, as BCD and ASCII digits in hexadecimal do. Up to two separators between digits do not
-end it. Its place is taken by "?". Not told from it: a number whose digits are apart in other ways, or enciphered in any way.
+end it; in a printed line, where fields of a trace have come together, up to four characters that are no letter or digit do not. Its place is taken
+by "?". Not told from it: a number whose digits are apart in other ways, or enciphered in any way.
 """
 
 import re
@@ -10,6 +11,7 @@ from typing import Any
 
 _LEAST = 13
 _RUN = re.compile(r"\d(?:[ ._:/-]{0,2}\d){%d,}" % (_LEAST - 1))
+_NEAR = re.compile(r"\d(?:[\W_]{0,4}\d){%d,}" % (_LEAST - 1))
 _KEPT = (
     "script_results",  # results and identifiers of four bytes, by turns: no number fits in
     "data",  # `replay.data_read` has hidden what there is to hide: most locators of files (94) are digits only
@@ -26,12 +28,17 @@ def masked(text: str) -> str:
     return _RUN.sub(lambda run: "?" if _numbered(run[0]) else run[0], text)
 
 
+def line(text: str) -> str:
+    """A printed line without what may be a card's number in it."""
+    return _NEAR.sub(lambda run: "?" if _numbered(run[0]) else run[0], masked(text))
+
+
 def plain(value: Any) -> Any:
-    """The same for all texts of a JSON value, keys too."""
+    """The same for all texts of a JSON value, each of them a printed line, keys too."""
     if isinstance(value, str):
-        return masked(value)
+        return line(value)
     if isinstance(value, dict):
-        return {masked(key): entry if key in _KEPT else plain(entry) for key, entry in value.items()}
+        return {line(key): entry if key in _KEPT else plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(entry) for entry in value]
     return value

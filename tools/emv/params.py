@@ -60,6 +60,7 @@ def narrowed(params: ContactlessParams, aid: bytes) -> ContactlessParams:
     params.aids = [entry for entry in params.aids if _covers(entry, aid)]
     params.combinations = [entry for entry in params.combinations if _covers(entry, aid)]
     for entry in (*params.aids, *params.combinations):
+        entry.label = entry.label or entry.aid.hex().upper()
         entry.aid = aid
     if not params.aids:
         raise ConfigError("--application is no application of the parameters", "CFG-095", "an AID that --params covers")
@@ -104,7 +105,7 @@ def recorded(terminal: dict[int, bytes], aids: list[bytes], known: dict[str, Any
     entries = {bytes(entry["aid"]): dict(entry) for entry in extra.pop("aids", [])}
     made = []
     for aid in aids:
-        entry = next((e for prefix, e in entries.items() if aid.startswith(prefix)), {})
+        entry = entries.get(max((prefix for prefix in entries if aid.startswith(prefix)), key=len, default=b""), {})
         default = {
             "tac_denial": bytes(5),
             "tac_online": b"\xff" * 5,
@@ -122,7 +123,7 @@ def recorded(terminal: dict[int, bytes], aids: list[bytes], known: dict[str, Any
             entry["terminal_type"] = terminal[0x9F35][0]
         made.append(entry)
     taps = extra.pop("contactless", [])
-    tapped = [{**entry, "aid": aid} for aid in aids for entry in taps if aid.startswith(bytes(entry["aid"]))]
+    tapped = [dict(entry) for entry in taps if any(aid.startswith(bytes(entry["aid"])) for aid in aids)]
     if not tapped:
         unlimited = {"limit": 0xFFFFFFFF, "cvm_limit": 0xFFFFFFFF, "offline": True}
         tapped = [{**entry, **unlimited, "kernel": kernel} for entry in made for kernel in (3, 2)]

@@ -18,6 +18,7 @@ from protocol.emv.contactless.torn import TornLog
 from protocol.emv.kernel import Result, transact
 from protocol.errors import ConfigError, NoCardError
 from terminal.flows.drive import drive
+from tools.emv import applications
 from tools.emv.record import Recorder
 
 WAIT_MS = 60000
@@ -25,6 +26,11 @@ _PUBLIC = 4  # bytes of numbers that a card or anybody may see; what pads a PIN 
 _MASTER = 16  # bytes of an issuer's master key
 AskPin = Callable[[int | None, bool], str]
 Online = Callable[[bytes, Any, int], dict[str, Any] | None]
+
+
+def listing(params: ContactlessParams, contactless: bool) -> list[bytes]:
+    """The names of a set's applications on this interface."""
+    return [entry.aid for entry in (params.combinations if contactless else params.aids)]
 
 
 class TestIssuer:
@@ -88,8 +94,12 @@ class Payment:
         say: Callable[[str], None],
         contactless: bool = False,
         application: int = 0,
+        listed: list[bytes] | None = None,
     ) -> None:
         self._application = application  # 1..: the one to take of those that the card offers; 0: the best by priority
+        self.listed = listed or listing(
+            params, contactless
+        )  # the terminal's applications: what it says of a card's names for them
         self.choices: list[int] = []
         self.contactless = contactless
         self.amount = amount
@@ -128,6 +138,7 @@ class Payment:
         try:
             result = await drive(recorder, machine, handlers)
             self.un = result.un
+            result.aid = applications.shown(result.aid, self.listed)
             return result
         finally:
             self.steps = recorder.steps

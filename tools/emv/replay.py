@@ -67,12 +67,14 @@ class Replay:
         self._tapped = any(record.parsed(command)[1].startswith(b"2PAY") for command, _ in self._steps)
         self._elapsed = list(recording.get("elapsed", ()))
         self._asked_issuer = False
+        self._first = b""
         self.terminal = {tag: bytes.fromhex(value) for tag, value in _DEFAULTS.items()} | recording["terminal"]
 
     def run(self) -> Result | None:
         """Run the kernel to its end."""
         tapped = self._tapped
         number = self._numbers.pop(0) if self._numbers else self._first_number() if tapped else self.terminal[0x9F37]
+        self._first = number
         arguments = (self._txn(), self._params(), NativeCrypto(), number)
         machine = entry.transact(*arguments, TornLog()) if tapped else transact(*arguments)
         answer: Any = None
@@ -90,8 +92,10 @@ class Replay:
                     answer = self._person(request)
         except StopIteration as stop:
             result: Result = stop.value
+            result.aid = applications.shown(result.aid, self._entries())
         except CardError as error:
-            self.interrupted = self._recording.get("outcome") == 4 and lost is not None and self._at == len(self._steps)
+            torn = self._at == len(self._steps) and not self._steps[-1][1]
+            self.interrupted = torn and self._recording.get("outcome") == 4
             if self.interrupted:
                 self._compare_torn(tapped)
             else:
@@ -226,10 +230,18 @@ class Replay:
     def _params(self) -> Any:
         """Applications: those that the recording selects by name, in that order, or its directory names; no directory if it never asks for one."""
         directory = any(record.parsed(c)[1].startswith(b"1PAY") for c, _ in self._steps)
-        aids = applications.known_to(self._steps, self._known)
+        aids = applications.known_to(self._steps, self._entries())
         if not aids:
             raise EmvError("the recording selects no application", "EMV-110")
         return parameters.recorded(self.terminal, aids, {"pse": directory, **(self._known or {})})
+
+    def _entries(self) -> list[bytes]:
+        """The entries of the terminal's list for this interface: of the set, and what the recording says of its application."""
+        listed = [
+            bytes(entry["aid"]) for entry in (self._known or {}).get("contactless" if self._tapped else "aids", [])
+        ]
+        said = bytes.fromhex(self._recording.get("aid", ""))
+        return [*listed, said] if 5 <= len(said) <= 16 else listed
 
     def _compare(self, result: Result) -> None:
         """Every fact of the result that the recording has."""
@@ -241,24 +253,35 @@ class Replay:
         for name in ("outcome", "reason", "detail", "interface", "kernel"):
             if name in self._recording and self._recording[name] != getattr(result, name):
                 self.differences.append(f"{name} {getattr(result, name)}, recorded {self._recording[name]}")
-        number = self._recording["terminal"].get(0x9F37)
-        if "random" in self._recording and number is not None and number != result.un:
-            self.differences.append(f"terminal 9F37 {result.un.hex().upper()}, recorded {number.hex().upper()}")
+        self._compare_number(result.un)
         self._compare_lines([list(pair) for pair in result.explain])
         self._compare_unused()
 
     def _compare_torn(self, tapped: bool) -> None:
         """What a recording that was cut short says of itself: the code of the link is all that the kernel cannot know."""
+        selected = applications.shown(record.selected(self._steps), self._entries())
         facts = {
-            "interface": "contactless" if tapped else "contact", "aid": record.selected(self._steps).hex().upper(),
+            "interface": "contactless" if tapped else "contact", "aid": selected.hex().upper(),
             "detail": torn_in(self._steps),
         }  # fmt: skip
         for name, here in facts.items():
             said = self._recording.get(name, here)
             if (said.upper() if name == "aid" else said) != here:
                 self.differences.append(f"{name} {here}, recorded {said}")
+        self.differences += [
+            f"{name}: recorded, a payment that was cut short has none"
+            for name in ("tvr", "tsi", "cvm_results", "kernel")
+            if name in self._recording
+        ]
+        self._compare_number(self._first)  # a trace cut short has the number that was drawn first
         self._compare_lines([["OUTCOME", self._recording.get("reason", "")]])
         self._compare_unused()
+
+    def _compare_number(self, here: bytes) -> None:
+        """The unpredictable number under "terminal", where "random" says what was drawn."""
+        said = self._recording["terminal"].get(0x9F37)
+        if "random" in self._recording and said is not None and said != here:
+            self.differences.append(f"terminal 9F37 {here.hex().upper()}, recorded {said.hex().upper()}")
 
     def _compare_unused(self) -> None:
         """What somebody or something answered in the recording, and the kernel did not ask for; values are not repeated."""
@@ -314,7 +337,7 @@ def _data_difference(sent: bytes, kept: bytes) -> str:
         return f"{len(ours)} bytes of data sent, {len(theirs)} recorded"
     places = [i for i in range(len(ours)) if ours[i] != theirs[i]]
     mark = hashlib.sha256(theirs).hexdigest()[:8]
-    return f"data differ at byte {', '.join(str(i) for i in places[:8])} of {len(ours)} (recorded {mark})"
+    return f"data differ at byte {' and '.join(str(i) for i in places[:8])} of {len(ours)} (recorded {mark})"
 
 
 def _numbered(name: bytes) -> bool:
@@ -339,7 +362,8 @@ def data_read(steps: list[tuple[bytes, bytes]]) -> list[tuple[str, str, str]]:
                 if not tlv.is_constructed(tag):
                     name = tags.name(tag)
                     hidden = name in SECRET or len(value) > 32 or (name in _NAMES and _numbered(bytes(value)))
-                    hidden = hidden or (mask.suspicious(bytes(value).hex()) and not _locates(tag, bytes(value)))
+                    told = bytes(value).hex() if name in NAMES else name + bytes(value).hex()  # they stand side by side
+                    hidden = hidden or (mask.suspicious(told) and not _locates(tag, bytes(value)))
                     shown = f"{len(value)} bytes" if hidden else bytes(value).hex().upper()
                     found.append((name, NAMES.get(name, ""), shown))
         except FormatError:

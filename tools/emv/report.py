@@ -8,7 +8,7 @@ from protocol.emv import holder
 from protocol.emv.kernel import Result
 from protocol.errors import CardError, ConfigError
 from protocol.records import OUTCOME_APPROVED, OUTCOME_PROVISIONAL
-from tools.emv import explain, mask, record, replay, shapes
+from tools.emv import applications, explain, mask, record, replay, shapes
 
 HOLDERS = {1: "none", 2: "pin", 3: "online-pin", 4: "signature", 5: "pin-and-signature", 6: "device"}
 OUTCOMES = {1: "approved", 2: "provisional", 3: "declined", 4: "interrupted"}
@@ -43,11 +43,16 @@ def interrupted(error: CardError, payment: Any, lang: str) -> dict[str, Any]:
     pairs, detail = [("OUTCOME", error.code)], replay.torn_in(payment.steps)
     return {
         "interface": _interface(payment), "outcome": OUTCOMES[4], "reason": error.code, "detail": detail,
-        "aid": record.selected(payment.steps).hex().upper(), "commands": len(payment.steps),
+        "aid": _application(payment), "commands": len(payment.steps),
         "reversal": payment.online_reply is not None, "data": [list(entry) for entry in replay.data_read(payment.steps)],
         "explanation": explain.lines(pairs, lang, detail), "decisive": explain.decisive(pairs, lang, detail),
         "error": {"code": error.code, "message": error.message, "hint": error.hint},
     }  # fmt: skip
+
+
+def _application(payment: Any) -> str:
+    """The application selected, as anybody may see its name."""
+    return applications.shown(record.selected(payment.steps), payment.listed).hex().upper()
 
 
 def _interface(payment: Any) -> str:
@@ -58,7 +63,7 @@ def trace_interrupted(error: CardError, payment: Any) -> dict[str, Any]:
     """What `--trace` writes of a payment that was cut short."""
     return {
         **_exchange(payment, record.selected(payment.steps)), "interface": _interface(payment),
-        "aid": record.selected(payment.steps).hex().upper(), "outcome": 4, "reason": error.code,
+        "aid": _application(payment), "outcome": 4, "reason": error.code,
         "detail": replay.torn_in(payment.steps), "explain": [["OUTCOME", error.code]],
     }  # fmt: skip
 

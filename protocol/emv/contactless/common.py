@@ -16,7 +16,7 @@ def facts(s: "Session") -> dict:
     if psn is not None and not tags.is_digits(psn):
         raise EmvError("data object is not a number", "EMV-102", detail="5F34")
     return {
-        "aid": s.card[tags.DF_NAME],
+        "aid": s.application,
         "label": label_of(s.card, s.chosen),
         "pan": s.pan,
         "psn": None if psn is None else tags.digits_to_int(psn),

@@ -66,7 +66,7 @@ def personalise(profile: dict[str, Any], pki: Pki, state_path: Path | str | None
         afl = _certify_extended(profile, pki, issuer, pan, aip, records)
     risk = profile.get("risk", "approve")
     return Application(
-        aid=scheme["aid"],
+        aid=scheme["aid"] + (bytes.fromhex(pan) if profile.get("numbered") else b""),
         label=profile.get("label", scheme["label"]),
         priority=profile.get("priority", 1),
         pan=pan,

@@ -11,6 +11,7 @@
               "no-signature" (of XDA)
      "cvm": hex of the CVM rules, "iac_denial"/"iac_online"/"iac_default": hex, "usage": hex of 9F07, "velocity": (9F14, 9F23)
      "pdol": hex, "issuer_authentication": "external" | "gac2", "t0": bool, "pse": bool, "label": text, "priority": 1..15
+     "numbered": bool  the application's name (84, 4F) goes on with the card's number
      "state": {name: value} start values of application.State (atc, pin_tries, …)
      "also": [profile …] more applications on the same card}
 

@@ -16,14 +16,14 @@ from sim.worlds.patrol import Patrol
 PIN = "834592716034"
 EXPIRY = "311231"
 CARDS: dict[str, dict[str, Any]] = {
-    "approve": {"scheme": "cib", "number": 7361952, "pin": PIN, "risk": "approve"},
+    "approve": {"scheme": "cib", "number": 7361952, "pin": PIN, "risk": "approve", "numbered": True},
     "online": {"scheme": "edahabia", "number": 4815926, "pin": PIN, "risk": "online"},
     "online-pin": {"scheme": "edahabia", "number": 5926481, "pin": PIN, "risk": "online", "cvm": "0203"},
     "decline": {"scheme": "cib", "number": 2648159, "pin": PIN, "risk": "decline"},
 }
 TAPS: dict[str, dict[str, Any]] = {
     "cib-3": {"scheme": "cib", "number": 8361957, "kernel": 3, "tap": "approve"},
-    "cib-2": {"scheme": "cib", "number": 3748219, "kernel": 2, "tap": "approve"},
+    "cib-2": {"scheme": "cib", "number": 3748219, "kernel": 2, "tap": "approve", "numbered": True},
     "edahabia-3": {"scheme": "edahabia", "number": 6815923, "kernel": 3, "tap": "online", "verify": "device"},
     "edahabia-2": {
         "scheme": "edahabia",

@@ -3,8 +3,10 @@
 from protocol.emv import explain
 from protocol.errors import CardRemovedError
 from tests.protocol.emv.scripted import (
+    AID,
     APPROVED,
     OFFLINE_PIN,
+    PAN,
     PAN_DIGITS,
     PROVISIONAL,
     TRACK2,
@@ -13,6 +15,7 @@ from tests.protocol.emv.scripted import (
     body,
     h,
     pay,
+    tlv,
 )  # fmt: skip
 
 SECRETS = ("9999990000000018", "999999000000", "1234", "301231", TRACK2.hex().upper())
@@ -115,3 +118,32 @@ def test_a_rule_that_led_to_the_issuer_does_not_decide_either():
             assert explain.decided(asked + end) == rule.split(" ")[0]
     gone = [("ONLINE", "51"), ("RULE", "card-gone"), ("OUTCOME", "51")]
     assert explain.decisive(gone) == ("OUTCOME", "51")
+
+
+def test_an_application_may_say_no_more_of_its_name_than_a_number_has_room_in():
+    for more, told in (
+        (b"", b""),
+        (b"\x01", b"\x01"),
+        (PAN[:3], PAN[:3]),
+        (PAN[:4], b""),
+        (PAN, b""),
+        (PAN + b"\xff\xff", b""),
+    ):
+        card = Card(kinds=(0x80, 0x00))
+        card.aids = [(AID + more, "CIB TEST", 1)]
+        result, trace = pay(card, body(aid_entry(floor=1)))
+        assert (result.outcome, result.aid) == (PROVISIONAL, AID + told)
+        assert trace.of("identified")[0][1]["aid"] == AID + told
+        assert tlv("84", AID + more) in result.de55  # the issuer's own, and sealed
+        _clean(result)
+
+
+def test_the_longest_entry_that_covers_the_name_is_the_one_that_counts():
+    short, longer = aid_entry(aid=AID[:5]), aid_entry(aid=AID + PAN[:1])
+    for entries, name, told in (
+        ((short, longer), AID + PAN, AID + PAN[:1]), ((longer, short), AID + PAN, AID + PAN[:1]), ((short,), AID + PAN[:2], AID + PAN[:2]),
+        ((short,), AID + PAN[:3], AID[:5]), ((aid_entry(aid=AID + PAN, partial=False),), AID + PAN, AID + PAN),
+    ):  # fmt: skip
+        card = Card()
+        card.aids = [(name, "CIB TEST", 1)]
+        assert pay(card, body(*entries))[0].aid == told

@@ -106,6 +106,15 @@ def test_the_parameters_of_the_whole_name_come_before_those_of_its_beginning():
             assert pay(card, body(*aids, pse=pse))[0].reason == "Z1"
 
 
+def test_a_directory_may_say_no_more_of_a_name_than_a_number_has_room_in():
+    for more, told in ((PAN_DIGITS[:3], PAN_DIGITS[:3]), (PAN_DIGITS[:4], b""), (PAN_DIGITS[6:], b"")):
+        card = Card(replies=_listed((AID + more, PAN_DIGITS, 1)))
+        card.aids = [(AID + more, PAN_DIGITS.decode(), 1)]
+        result, _ = pay(card, body(aid_entry(label=""), pse=True))
+        assert (result.outcome, result.aid, result.label) == (APPROVED, AID + told, "F00000544401")
+        assert [name for name in card.names if name.startswith("SELECT F")] == ["SELECT " + (AID + more).hex().upper()]
+
+
 def test_two_applications_are_offered_best_first():
     card = _both_cards()
     result, trace = pay(card, _two(), choose=1)

@@ -301,6 +301,52 @@ def test_a_cryptogram_serves_one_payment(book: Book, handheld: Handheld, kind: s
     assert [capture.reference for capture in book.captures()] == ["REF000000007"]
 
 
+def presented(book: Book, handheld: Handheld, intent: int, kind: int, psn: int | None = 1, **more: object) -> str:
+    """The host's answer to one cryptogram of the transaction with this terminal's number, for this payment."""
+    name = f"{psn or 0:02d}"
+    more = {"number": b"\1\2\3\4", **more}
+    inside = {**content(A, kind, psn=name, **more), 2: psn}  # type: ignore[arg-type]
+    blob = handheld.seal(KEYS.bdk, intent, A, inside)
+    return book.answer(demand(handheld, "authorise" if kind == ARQC else "clear", intent, blob=blob))
+
+
+@pytest.mark.parametrize(("first", "second"), [(None, 0), (0, None), (None, None), (0, 0)])
+def test_no_sequence_number_is_sequence_number_0(
+    book: Book, handheld: Handheld, first: int | None, second: int | None
+) -> None:
+    assert (presented(book, handheld, 7, ARQC, first), presented(book, handheld, 8, ARQC, second)) == ("00", "63")
+    book.answer(demand(handheld, "clear"))
+    assert book.answer(demand(handheld, "clear", 8)) == "12" and book.replays == 1
+    assert [capture.reference for capture in book.captures()] == ["REF000000007"]
+
+
+@pytest.mark.parametrize(("first", "second"), [(ARQC, TC), (TC, ARQC), (ARQC, ARQC), (TC, TC)])
+def test_every_cryptogram_of_one_transaction_is_one_payments(
+    book: Book, handheld: Handheld, first: int, second: int
+) -> None:
+    assert (presented(book, handheld, 7, first), presented(book, handheld, 8, second)) == ("00", "63")
+    assert book.replays == 1
+
+
+def test_a_payment_may_present_an_arqc_and_then_the_tc_of_its_transaction(handheld: Handheld) -> None:
+    book = Book(KEYS, {PAN: UNAVAILABLE})
+    assert (presented(book, handheld, 7, ARQC), presented(book, handheld, 7, TC)) == ("91", "00")
+    assert book.replays == 0 and [capture.reference for capture in book.captures()] == ["REF000000007"]
+
+
+@pytest.mark.parametrize("kind", [ARQC, TC])
+def test_another_card_of_the_account_and_another_count_are_other_transactions(
+    book: Book, handheld: Handheld, kind: int
+) -> None:
+    assert presented(book, handheld, 7, kind) == "00"
+    assert presented(book, handheld, 8, kind, psn=2) == "00"
+    assert presented(book, handheld, 9, kind, psn=None) == "00"
+    assert presented(book, handheld, 10, kind, atc=2) == "00"
+    assert presented(book, handheld, 11, kind, pan="9999990112345682") == "00"  # another account
+    assert presented(book, handheld, 12, kind, number=b"\1\2\3\5") == "00"  # a simulated card that was built anew
+    assert book.replays == 0
+
+
 def test_a_cryptogram_stays_its_payments_whatever_became_of_that(handheld: Handheld) -> None:
     for profile, code in ((INSUFFICIENT, "51"), (UNAVAILABLE, "91"), (APPROVE, "00")):
         book = Book(KEYS, {PAN: profile})

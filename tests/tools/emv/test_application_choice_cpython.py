@@ -38,3 +38,20 @@ def test_an_application_that_is_not_there_is_told(bench: Bench, wrong: str) -> N
     bench.trace = Path(str(bench.trace) + ".none")
     code, out, err = paid(bench, "--application", wrong)
     assert (code, out) == (2, "") and "CFG-095" in err and not bench.trace.exists()
+
+
+@pytest.mark.parametrize("tear", [0, 5])
+def test_an_application_named_by_hand_is_told_as_the_list_has_it(bench: Bench, tear: int) -> None:
+    number = "9999990100000013"
+    card = build({**CARD, "also": [{**profile("cib-approve"), "numbered": True}]}, make_pki(bench.world / "pki"))
+    name = card.applications[1].aid.hex().upper()
+    assert name.endswith(number)
+    bench.pin = "1234"
+    options = ["--amount", "5000", "--params", str(bench.world / "emv.json"), "--pin-stdin", "--json"]
+    with reader(card, tear) as link:
+        code, out, err = bench.run(
+            "pay", "--reader", link, *options, "--trace", str(bench.trace), "--application", name
+        )
+    written = json.loads(bench.trace.read_text())
+    assert (code, json.loads(out)["aid"], written["aid"]) == (2 if tear else 0, "F00000544401", "F00000544401")
+    assert number not in out + err + json.dumps({**written, "steps": []}) and number in json.dumps(written["steps"])

@@ -147,6 +147,108 @@ def test_the_application_that_was_chosen(pki: Pki, tmp_path: Path, card: dict[st
     agree(tmp_path, found)
 
 
+ENDINGS = ("", "01", "0102", "999999", "9999990100000013")
+
+
+def called(card: Any, *endings: str) -> Any:
+    """The card, its applications' names going on like this."""
+    for application, more in zip(card.applications, endings * 2, strict=False):
+        application.aid += bytes.fromhex(more)
+    return card
+
+
+def _says_no_more(found: tuple[Result, dict[str, Any], dict[str, Any]]) -> None:
+    """Of the trace, only what passed holds more of the name than three bytes."""
+    result, written, body = found
+    entry = max((bytes(e["aid"]) for e in body["aids"] if result.aid.startswith(bytes(e["aid"]))), key=len)
+    assert len(result.aid) <= len(entry) + 3 and written["aid"] == result.aid.hex().upper()
+    assert "9999990100000013" not in json.dumps({**written, "steps": []})
+
+
+@pytest.mark.parametrize("name", ["cib-approve", "cib-pse", "edahabia-approve", "cib-online"])
+@pytest.mark.parametrize("more", ENDINGS)
+def test_a_card_that_is_found_by_the_beginning_of_its_name(pki: Pki, tmp_path: Path, name: str, more: str) -> None:
+    for pse in (False, True):
+        pin = profile(name).get("pin", "1234")
+        found = paid(pki, called(build(profile(name), pki), more), (pin,), online=True, tap=False, pse=pse)
+        entry = "F00000544402" if "edahabia" in name else "F00000544401"
+        assert found[1]["aid"] == entry + (more if len(more) <= 6 else "")
+        _says_no_more(found)
+        agree(tmp_path, found)
+
+
+@pytest.mark.parametrize("more", ENDINGS)
+@pytest.mark.parametrize("name", ["cda-relayed", "tap-approve", "tap-phone"])
+def test_a_tapped_card_that_is_found_by_the_beginning_of_its_name(
+    pki: Pki, tmp_path: Path, name: str, more: str
+) -> None:
+    card = called(contactless.build(contactless.profile(name), pki), more)
+    found = paid(pki, card, (), online=False, tap=True)
+    assert found[1]["aid"] == "F00000544401" + (more if len(more) <= 6 else "")
+    _says_no_more(found)
+    agree(tmp_path, found, bare=name not in _TIMED)
+
+
+TWICE = {**profile("cib-approve"), "also": [{"scheme": "cib", "number": 23, "priority": 2}]}
+
+
+@pytest.mark.parametrize("place", [1, 2])
+@pytest.mark.parametrize(
+    "card", [TWICE, {**TWICE, "pse": True}, TWO, PSE_TWO], ids=["twice", "twice, PSE", "two", "two, PSE"]
+)
+@pytest.mark.parametrize("endings", [("01", "02"), ("9999990100000013", "0102"), ("0102030405", "9999990100000013")])
+def test_several_applications_under_the_beginnings_of_their_names(
+    pki: Pki, tmp_path: Path, card: dict[str, Any], endings: tuple[str, str], place: int
+) -> None:
+    def refusing(command: bytes) -> bytes | None:
+        seen.append(bytes(command))
+        return bytes.fromhex("6985") if command[1] == 0xA8 and len(ran) == 0 and not ran.append(1) else None
+
+    for lie, first in ((lambda _: None, False), (refusing, True)):
+        for pse in (False, True):
+            seen: list[bytes] = []
+            ran: list[int] = []
+            built = called(build(card, pki), *endings)
+            found = paid(pki, built, ("1234",), online=False, tap=False, lie=lie, place=0 if first else place, pse=pse)
+            _says_no_more(found)
+            agree(tmp_path, found)
+
+
+def test_entries_and_names_that_go_on_from_one_another(pki: Pki, tmp_path: Path) -> None:
+    base = emv_body(pki)
+    (cib,) = [entry for entry in base["aids"] if bytes(entry["aid"]).hex().endswith("01")]
+    orders = [[b""], [b"\1"], [b"", b"\1"], [b"\1", b""], [b"", b"\1", b"\1\2"], [b"\1\2", b"\3", b""]]
+    for order in orders:
+        aids = [{**cib, "aid": bytes(cib["aid"]) + more} for more in order]
+        for endings in (("", "01"), ("01", "02"), ("0102", "01"), ("01", "")):
+            if not any(bytes.fromhex(more).startswith(own) for more in endings for own in order):
+                continue
+            for pse in (False, True):
+                card = called(build({**TWICE, "pse": True}, pki), *endings)
+                found = paid(pki, card, ("1234",), online=False, tap=False, pse=pse, aids=aids)
+                agree(tmp_path, found)
+                torn_and_replayed(tmp_path, pki, {**base, "aids": aids, "pse": pse}, endings)
+
+
+def torn_and_replayed(tmp_path: Path, pki: Pki, body: dict[str, Any], endings: tuple[str, str]) -> None:
+    """The same card, leaving in each of its first commands."""
+    for tear in range(1, 14):
+        card = Gone(called(build({**TWICE, "pse": True}, pki), *endings), tear, heard=True)
+        payment = Payment(500_000, ContactlessParams(body), lambda *_: "1234", None, lambda _: None)
+        try:
+            asyncio.run(payment.run(card))
+        except CardRemovedError as error:
+            written = json.loads(json.dumps(report.trace_interrupted(error, payment)))
+        else:
+            assert tear > 8
+            break
+        if written["aid"]:
+            file = tmp_path / "torn.json"
+            file.write_text(json.dumps(written))
+            played = Replay(record.load(file), body)
+            assert played.run() is None and played.interrupted and played.differences == []
+
+
 def test_a_choice_of_an_application_that_was_not_offered_is_named(pki: Pki, tmp_path: Path) -> None:
     _, written, body = paid(pki, build(TWO, pki), ("1234",), online=False, tap=False)
     assert written["choices"] == [0]

@@ -1,5 +1,6 @@
 """A replay names every recorded fact that it does not find again, and needs no more than the commands to know what an issuer had answered."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -8,15 +9,18 @@ import pytest
 
 from protocol import tlv
 from protocol.crypto.native import NativeCrypto
+from protocol.emv.contactless.params import ContactlessParams
 from protocol.emv.kernel import Result, transact
 from protocol.emv.params import EmvParams
-from sim.cards.emv import build, profile
+from protocol.errors import CardRemovedError
+from sim.cards.emv import build, contactless, profile
 from sim.pki import Pki, make_pki
 from sim.worlds.fleet import emv_body
 from tests.support import emv_machine
 from tests.tools.emv.test_emv_cpython import _hex
 from tools import cli
 from tools.emv import record, report
+from tools.emv.pay import Payment
 from tools.emv.replay import Replay
 
 AMOUNT = 500_000
@@ -154,6 +158,74 @@ def test_an_issuers_answer_that_nobody_asked_for_is_named(
     with pytest.raises(SystemExit) as ended:
         cli.main(["emv", "replay", str(tmp_path / "trace.json"), "--params", str(tmp_path / "emv.json")])
     assert ended.value.code == 1 and said in capsys.readouterr().out
+
+
+class _Leaving:
+    """A simulated card that leaves in its command `tear`."""
+
+    def __init__(self, card: Any, tear: int) -> None:
+        self._card, self._left = card, tear
+
+    async def wait_for_card(self, _ms: int) -> None:
+        self._card.power_on()
+
+    async def connect(self) -> bytes:
+        return b""
+
+    async def disconnect(self) -> None:
+        return None
+
+    async def transceive(self, command: bytes) -> bytes:
+        self._left -= 1
+        if not self._left:
+            raise CardRemovedError("the card left")
+        return await self._card.transmit(bytes(command))
+
+
+@pytest.fixture(scope="module", params=[(False, 3), (False, 6), (True, 3), (True, 5)], ids=str)
+def cut_short(pki: Pki, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """A trace of a payment in which the card left and nobody brought it back."""
+    tap, tear = request.param
+    card = contactless.build(contactless.profile("cda-approve"), pki) if tap else build(profile("cib-approve"), pki)
+    payment = Payment(90_000, ContactlessParams(emv_body(pki)), lambda *_: "1234", None, lambda _: None, tap)
+    payment._again = _nobody  # type: ignore[method-assign]
+    with pytest.raises(CardRemovedError) as left:
+        asyncio.run(payment.run(_Leaving(card, tear)))
+    return json.loads(json.dumps(report.trace_interrupted(left.value, payment)))
+
+
+async def _nobody(_message: int) -> None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tvr", "0000000000"),
+        ("tvr", "FFFFFFFFFF"),
+        ("tsi", "0000"),
+        ("cvm_results", "3F0000"),
+        ("kernel", 0),
+        ("kernel", 3),
+    ],
+)
+def test_a_fact_that_a_payment_cut_short_does_not_have_is_named(
+    pki: Pki, cut_short: dict[str, Any], tmp_path: Path, field: str, value: Any
+) -> None:
+    assert differences(pki, tmp_path, cut_short) == []
+    assert differences(pki, tmp_path, {**cut_short, field: value}) == [
+        f"{field}: recorded, a payment that was cut short has none"
+    ]
+
+
+def test_a_changed_number_of_a_payment_cut_short_is_named(pki: Pki, cut_short: dict[str, Any], tmp_path: Path) -> None:
+    number = cut_short["random"][0]
+    other = {**cut_short, "terminal": {**cut_short["terminal"], "9F37": "00000001"}}
+    assert f"terminal 9F37 {number}, recorded 00000001" in differences(pki, tmp_path, other)
+    said = differences(pki, tmp_path, {**cut_short, "random": ["00000002", *cut_short["random"][1:]]})
+    assert f"terminal 9F37 00000002, recorded {number}" in said
+    bare = {name: value for name, value in cut_short.items() if name != "random"}
+    assert differences(pki, tmp_path, bare) == []
 
 
 def test_a_line_changed_added_or_left_out_is_named_with_its_number(

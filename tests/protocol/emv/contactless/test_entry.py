@@ -2,7 +2,7 @@
 
 from protocol.emv.contactless import directory
 from tests.protocol.emv.contactless.scripted_tap import Tap, body, combination, fci, tap, txn
-from tests.protocol.emv.scripted import APPROVED, DECLINED, h, tlv
+from tests.protocol.emv.scripted import APPROVED, DECLINED, PAN, PROVISIONAL, h, tlv
 
 A, B = h("F00000544401"), h("F00000544402")
 
@@ -95,6 +95,19 @@ def test_partial_names_and_exact_ones():
     card = Tap(directory=_entry(longer))
     assert tap(card)[0].outcome == APPROVED and _selected(card) == [longer.hex().upper()]
     assert tap(Tap(directory=_entry(longer)), body(combination(partial=False)))[0].reason == "EMV-142"
+
+
+def test_an_application_tapped_says_no_more_of_its_name_than_a_number_has_room_in():
+    rows = ((b"", b""), (PAN[:3], PAN[:3]), (PAN[:4], b""), (PAN, b""), (PAN + b"\xff\xff", b""))
+    for kind, outcome in ((0x40, APPROVED), (0x80, PROVISIONAL), (0x00, DECLINED)):
+        for more, told in rows:
+            result, trace = tap(Tap(kind=kind, directory=_entry(A + more)))
+            assert (result.outcome, result.aid) == (outcome, A + told)
+            assert trace.of("identified")[0][1]["aid"] == A + told
+            assert outcome == DECLINED or tlv("84", A + more) in result.de55
+    replies = {"SELECT F00000544401AB": fci(A + PAN, tlv("9F38", Tap().pdol))}
+    card = Tap(directory=_entry(A, extension=h("AB")), replies=replies)
+    assert tap(card, body(combination(extended=True)))[0].aid == A
 
 
 def test_extended_selection_is_sent_where_the_set_allows_it():
