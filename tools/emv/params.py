@@ -13,6 +13,7 @@ from protocol.crypto.native import NativeCrypto
 from protocol.emv.contactless.params import ContactlessParams
 from protocol.emv.params import AidParams
 from protocol.errors import ConfigError, FormatError, ParameterError
+from tools.emv import record
 from tools.house.paths import ROOT
 
 SAMPLE = ROOT / "var" / "cpython" / "sets" / "emv.cose"
@@ -30,17 +31,19 @@ def load(path: Path | None) -> ContactlessParams:
             "no EMV parameters",
             "CFG-093",
             "name a file with --params, or run `tasdid up` once to have the samples",
-            source.name,
+            record.called(source),
         )
-    return checked(read(source), source.name)
+    return checked(read(source), record.called(source))
 
 
 def read(source: Path) -> dict[str, Any]:
     """The body of the set in a file. ConfigError CFG-093."""
     try:
-        return body(source.read_bytes(), source.name)
+        return body(source.read_bytes(), record.called(source))
     except OSError as error:
-        raise ConfigError(f"{source.name} cannot be read", "CFG-093", "check the path given with --params") from error
+        raise ConfigError(
+            f"{record.called(source)} cannot be read", "CFG-093", "check the path given with --params"
+        ) from error
 
 
 def checked(found: dict[str, Any], name: str) -> ContactlessParams:

@@ -92,23 +92,28 @@ def steps_json(steps: list[tuple[bytes, bytes]], aid: bytes) -> list[dict[str, A
     return [{"header": c[:4].hex().upper(), "bytes": max(len(r) - 2, 0), "sw": r[-2:].hex().upper()} for c, r in steps]
 
 
+def called(path: Path) -> str:
+    """A file as errors name it: without its folder, unless there is nothing else ("/", ".")."""
+    return path.name or str(path)
+
+
 def load(path: Path) -> dict[str, Any]:
     """A recording: "steps" [(command, response)], "terminal" {tag: value} and whatever else the file has. ConfigError CFG-094."""
     try:
         data = json.loads(path.read_text())
-        _not_shortened(data["steps"], path.name)
+        _not_shortened(data["steps"], called(path))
         steps = [(bytes.fromhex(step["command"]), bytes.fromhex(step["response"])) for step in data["steps"]]
         terminal = {int(tag, 16): bytes.fromhex(value) for tag, value in data.get("terminal", {}).items()}
     except OSError as error:
-        raise ConfigError(f"{path.name} cannot be read", "CFG-094", "check the path") from error
+        raise ConfigError(f"{called(path)} cannot be read", "CFG-094", "check the path") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(
-            f"{path.name} is no recording",
+            f"{called(path)} is no recording",
             "CFG-094",
             'it needs {"steps": [{"command": hex, "response": hex}], "terminal": {tag: hex}}',
         ) from error
     found = {**data, "steps": steps, "terminal": terminal}
-    shapes.check(found, path.name)
+    shapes.check(found, called(path))
     return found
 
 

@@ -66,6 +66,7 @@ class Replay:
         self._offered: list[bytes] | None = None
         self._tapped = any(record.parsed(command)[1].startswith(b"2PAY") for command, _ in self._steps)
         self._elapsed = list(recording.get("elapsed", ()))
+        self._timed = 0
         self._asked_issuer = False
         self._first = b""
         self.terminal = {tag: bytes.fromhex(value) for tag, value in _DEFAULTS.items()} | recording["terminal"]
@@ -87,7 +88,7 @@ class Replay:
                     answer = self._card(record.masked(bytes(request[1])))
                     lost = None if answer else CardRemovedError("the card left in this step of the recording")
                     if request[0] == "timed_apdu" and answer:  # the step in which the card left has no time
-                        answer = (answer, self._elapsed.pop(0) if self._elapsed else 0)
+                        answer = (answer, self._time())
                 else:
                     answer = self._person(request)
         except StopIteration as stop:
@@ -129,6 +130,16 @@ class Replay:
             )
         self._at = found + 1
         return self._steps[found][1]
+
+    def _time(self) -> int:
+        """How long the next relay resistance exchange took."""
+        self._timed += 1
+        if self._elapsed:
+            return self._elapsed.pop(0)
+        self.assumed.append(
+            f"relay resistance exchange {self._timed}: how long it took is not recorded, played as no time"
+        )
+        return 0
 
     def _person(self, request: tuple[Any, ...]) -> Any:
         """What a cardholder, an issuer or a generator answers: as the recording suggests."""
@@ -313,6 +324,7 @@ def _same(sent: bytes, kept: bytes) -> bool:
 _INS = {
     0xA4: "SELECT", 0xB2: "READ RECORD", 0xA8: "GET PROCESSING OPTIONS", 0xAE: "GENERATE AC", 0x88: "INTERNAL AUTHENTICATE",
     0x82: "EXTERNAL AUTHENTICATE", 0x20: "VERIFY", 0xCA: "GET DATA", 0x84: "GET CHALLENGE", 0xC0: "GET RESPONSE",
+    0xEA: "EXCHANGE RELAY RESISTANCE DATA",
 }  # fmt: skip
 
 

@@ -103,18 +103,18 @@ def explanations(path: Path) -> list[dict[str, Any]]:
             [json.loads(text)] if _whole(text) else [json.loads(line) for line in text.splitlines() if line.strip()]
         )
     except OSError as error:
-        raise ConfigError(f"{path.name} cannot be read", "CFG-094", "check the path") from error
+        raise ConfigError(f"{record.called(path)} cannot be read", "CFG-094", "check the path") from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path.name} is no trace", "CFG-094", "JSON, or one JSON object a line") from error
+        raise ConfigError(f"{record.called(path)} is no trace", "CFG-094", "JSON, or one JSON object a line") from error
     found = [entry for entry in entries if isinstance(entry, dict) and _pairs(entry.get("explain"))]
     if not found:
         raise ConfigError(
-            f"{path.name} explains no payment",
+            f"{record.called(path)} explains no payment",
             "CFG-094",
             "write one with `tasdid emv pay --trace`, or ask the board for it",
         )
     for entry in found:
-        shapes.registers(entry, path.name)
+        shapes.registers(entry, record.called(path))
     return found
 
 

@@ -205,3 +205,13 @@ def test_replay_and_explain_survive_what_is_no_file_of_theirs(
     pairs = [["GAC", "x"], ["GAC1 asked 80", "zz"], ["CVM rule 1", "condition-not-met"], ["CVM rule 1", "performed zz"]]
     file.write_text(json.dumps({"explain": pairs}))
     assert said(capsys, "explain", str(file))[0] == 0
+
+
+@pytest.mark.parametrize("path", [".", "..", "/"])
+def test_a_folder_in_place_of_a_file_is_called_as_it_was_given(
+    world: Path, recording: dict[str, Any], capsys: pytest.CaptureFixture[str], path: str
+) -> None:
+    assert recording["steps"]
+    for words in (["replay", path], ["explain", path], ["replay", str(world / "good.json"), "--params", path]):
+        ended, told = said(capsys, *words)
+        assert ended == 2 and f" {path} cannot be read" in told, told

@@ -117,6 +117,37 @@ def test_a_tap_that_went_online_says_what_its_commands_do_not_tell(pki: Pki, tmp
     assert len(played.assumed) == 1 and "issuer's answer" in played.assumed[0]
 
 
+class Slow(Reader):
+    """A card whose answers take 90 milliseconds: too slow for any relay resistance exchange."""
+
+    async def transceive_timed(self, command: bytes) -> tuple[bytes, int]:
+        return await self.transceive(command), 900
+
+
+@pytest.mark.parametrize("name", ["cda-approve", "cda-online"])
+def test_a_time_that_the_kernel_asks_for_and_nobody_recorded_is_told(pki: Pki, tmp_path: Path, name: str) -> None:
+    body = emv_body(pki)
+    payment = Payment(90_000, ContactlessParams(body), lambda *_: "", None, lambda _: None, True)
+    card = contactless.build(contactless.profile(name), pki)
+    result = asyncio.run(payment.run(Slow(card, lambda _: None)))
+    written = json.loads(json.dumps(report.trace(result, payment)))
+    assert written["elapsed"] == [900] * 3 and replayed(tmp_path, written, body)[0].assumed == []
+    file = tmp_path / "short.json"
+    for kept, missing in ((written["elapsed"][:-1], [3]), ([], [1]), (None, [1])):
+        for names in (written, ("steps", "terminal")):
+            short = {field: written[field] for field in names if field != "elapsed"}
+            file.write_text(json.dumps(short if kept is None else {**short, "elapsed": kept}))
+            played = Replay(record.load(file), body)
+            played.run()
+            told = [words for words in played.assumed if "how long" in words]
+            assert told == [
+                f"relay resistance exchange {n}: how long it took is not recorded, played as no time" for n in missing
+            ]
+            if missing == [1]:  # nothing too slow, and so no second and third exchange
+                assert "the recording goes on with" not in played.differences[0]
+                assert any("EXCHANGE RELAY RESISTANCE DATA 00 00" in words for words in played.differences)
+
+
 @pytest.mark.parametrize("typed", [("1234",), ("9999", "1234"), ("9999", ""), ("",), ("12", "1234")])
 @pytest.mark.parametrize("card", [ENCIPHERED, T0], ids=["T=1", "T=0"])
 def test_an_enciphered_pin(pki: Pki, tmp_path: Path, card: dict[str, Any], typed: tuple[str, ...]) -> None:
