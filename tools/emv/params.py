@@ -117,13 +117,7 @@ def recorded(terminal: dict[int, bytes], aids: list[bytes], known: dict[str, Any
             "version": b"\0\x01",
         }
         entry = {**default, **entry, "aid": aid}
-        for tag, field in ((0x9F33, "capabilities"), (0x9F40, "additional"), (0x9F09, "version")):
-            if tag in terminal:
-                entry[field] = terminal[tag]
-        if 0x9F1B in terminal:
-            entry["floor"] = int.from_bytes(terminal[0x9F1B], "big")
-        if 0x9F35 in terminal:
-            entry["terminal_type"] = terminal[0x9F35][0]
+        _terminal_is(entry, terminal)
         made.append(entry)
     taps = extra.pop("contactless", [])
     tapped = [dict(entry) for entry in taps if any(aid.startswith(bytes(entry["aid"])) for aid in aids)]
@@ -131,9 +125,18 @@ def recorded(terminal: dict[int, bytes], aids: list[bytes], known: dict[str, Any
         unlimited = {"limit": 0xFFFFFFFF, "cvm_limit": 0xFFFFFFFF, "offline": True}
         tapped = [{**entry, **unlimited, "kernel": kernel} for entry in made for kernel in (3, 2)]
     for entry in tapped:
-        for tag, field in ((0x9F33, "capabilities"), (0x9F40, "additional"), (0x9F09, "version")):
-            if tag in terminal:
-                entry[field] = terminal[tag]
+        _terminal_is(entry, terminal)
         if 0x9F66 in terminal:
             entry["ttq"] = terminal[0x9F66]
     return ContactlessParams({"ca_keys": [], "deferral": True, **extra, "aids": made, "contactless": tapped})
+
+
+def _terminal_is(entry: dict[str, Any], terminal: dict[int, bytes]) -> None:
+    """An application's entry as the data of a recording's terminal say that it was."""
+    for tag, field in ((0x9F33, "capabilities"), (0x9F40, "additional"), (0x9F09, "version")):
+        if tag in terminal:
+            entry[field] = terminal[tag]
+    if 0x9F1B in terminal:
+        entry["floor"] = int.from_bytes(terminal[0x9F1B], "big")
+    if 0x9F35 in terminal:
+        entry["terminal_type"] = terminal[0x9F35][0]

@@ -15,24 +15,11 @@ from protocol.emv.contactless import entry
 from protocol.emv.contactless.torn import TornLog
 from protocol.emv.kernel import Result, transact
 from protocol.emv.steps import records
-from protocol.emv.steps.selection import MOST_DIGITS
 from protocol.errors import CardError, CardRemovedError, EmvError, FormatError
-from tools.emv import applications, holder, issuer, mask, record
+from tools.emv import applications, facts, holder, issuer, mask, record
 from tools.emv import params as parameters
 from tools.emv.explain import NAMES
 
-SECRET = (
-    "57",
-    "5A",
-    "5F20",
-    "9F1F",
-    "9F20",
-    "56",
-    "9F6B",
-    "9F0B",
-    "5F53",
-)  # what identifies card or holder: its length is shown, never its value
-_NAMES = ("50", "9F12")
 _DEFAULTS = {
     0x9F02: "000000000000",
     0x9A: "260101",
@@ -48,7 +35,7 @@ _DEFAULTS = {
 class Replay:
     """One recording; `run` gives the kernel's result (None if the recording ended too early). `differences` are sentences.
 
-    `assumed`: sentences too, of what the recording does not say and was played one way of two.
+    `assumed`: sentences too, of what the recording does not say and was played one way of two, and of what it says and nothing came of.
     `interrupted`: the card left in the recording's last step, as the recording says it did.
     """
 
@@ -69,6 +56,7 @@ class Replay:
         self._timed = 0
         self._asked_issuer = False
         self._first = b""
+        self._held = facts.Held(recording["terminal"], self._tapped)
         self.terminal = {tag: bytes.fromhex(value) for tag, value in _DEFAULTS.items()} | recording["terminal"]
 
     def run(self) -> Result | None:
@@ -84,6 +72,7 @@ class Replay:
             while True:
                 request = machine.send(answer) if lost is None else machine.throw(lost)
                 lost = None
+                self._held.watch(machine, request)
                 if request[0] in ("apdu", "timed_apdu"):
                     answer = self._card(record.masked(bytes(request[1])))
                     lost = None if answer else CardRemovedError("the card left in this step of the recording")
@@ -155,17 +144,23 @@ class Replay:
             return self._online_pin()
         if request[0] == "online":
             self._asked_issuer = True
-            reply = self._recording.get("online")
-            if "online" not in self._recording:
-                reply = issuer.answer(self._steps, self._at)
-                if self._tapped and "reason" not in self._recording:
-                    self.assumed.append(
-                        "an issuer's answer after the tap is in no command: played as unable to go online"
-                    )
+            reply = self._recording["online"] if "online" in self._recording else self._answer()
             if not isinstance(reply, dict):
                 return None
             return {**reply, "data": bytes.fromhex(reply.get("data", ""))}
         return None
+
+    def _answer(self) -> dict[str, Any] | None:
+        """What the issuer answered, where the recording does not have its answer whole."""
+        code, authorised = self._recording.get("arc", ""), {"auth_code": self._recording.get("auth_code", "")}
+        if self._tapped:
+            if code:
+                return {"arc": code, **authorised}
+            if "reason" not in self._recording:
+                self.assumed.append("an issuer's answer after the tap is in no command: played as unable to go online")
+            return None
+        reply = issuer.answer(self._steps, self._at)
+        return None if reply is None else {**reply, **authorised}
 
     def _choice(self, offered: int) -> int:
         """The application taken of so many: as recorded, or as the next SELECT shows."""
@@ -264,29 +259,40 @@ class Replay:
         for name in ("outcome", "reason", "detail", "interface", "kernel"):
             if name in self._recording and self._recording[name] != getattr(result, name):
                 self.differences.append(f"{name} {getattr(result, name)}, recorded {self._recording[name]}")
-        self._compare_number(result.un)
+        for name, here in facts.printed(result).items():
+            said = self._recording.get(name, here)
+            if (said.upper() if name in ("cid", "script_results") else said) != here:
+                self.differences.append(f"{name} {here}, recorded {said}")
+        self._compare_objects(result)
         self._compare_lines([list(pair) for pair in result.explain])
         self._compare_unused()
 
     def _compare_torn(self, tapped: bool) -> None:
         """What a recording that was cut short says of itself: the code of the link is all that the kernel cannot know."""
         selected = applications.shown(record.selected(self._steps), self._entries())
-        facts = {
+        known = {
             "interface": "contactless" if tapped else "contact", "aid": selected.hex().upper(),
             "detail": torn_in(self._steps),
         }  # fmt: skip
-        for name, here in facts.items():
+        for name, here in known.items():
             said = self._recording.get(name, here)
             if (said.upper() if name == "aid" else said) != here:
                 self.differences.append(f"{name} {here}, recorded {said}")
         self.differences += [
             f"{name}: recorded, a payment that was cut short has none"
-            for name in ("tvr", "tsi", "cvm_results", "kernel")
+            for name in ("tvr", "tsi", "cvm_results", "kernel", *facts.PRINTED)
             if name in self._recording
         ]
+        self._compare_objects(None)
         self._compare_number(self._first)  # a trace cut short has the number that was drawn first
         self._compare_lines([["OUTCOME", self._recording.get("reason", "")]])
         self._compare_unused()
+
+    def _compare_objects(self, result: Result | None) -> None:
+        """What stands under "terminal"."""
+        differences, unused = self._held.compare(result, self._entries())
+        self.differences += differences
+        self.assumed += unused
 
     def _compare_number(self, here: bytes) -> None:
         """The unpredictable number under "terminal", where "random" says what was drawn."""
@@ -352,11 +358,6 @@ def _data_difference(sent: bytes, kept: bytes) -> str:
     return f"data differ at byte {' and '.join(str(i) for i in places[:8])} of {len(ours)} (recorded {mark})"
 
 
-def _numbered(name: bytes) -> bool:
-    """Whether an application's name may be the card's number."""
-    return sum(0x30 <= c <= 0x39 for c in name) >= MOST_DIGITS
-
-
 def _locates(tag: int, value: bytes) -> bool:
     """Whether it is an application file locator: most are decimal digits only."""
     try:
@@ -373,7 +374,11 @@ def data_read(steps: list[tuple[bytes, bytes]]) -> list[tuple[str, str, str]]:
             for _, tag, value in tlv.walk(response[:-2]):
                 if not tlv.is_constructed(tag):
                     name = tags.name(tag)
-                    hidden = name in SECRET or len(value) > 32 or (name in _NAMES and _numbered(bytes(value)))
+                    hidden = (
+                        name in facts.SECRET
+                        or len(value) > 32
+                        or (name in facts.NAMES and facts.numbered(bytes(value)))
+                    )
                     told = bytes(value).hex() if name in NAMES else name + bytes(value).hex()  # they stand side by side
                     hidden = hidden or (mask.suspicious(told) and not _locates(tag, bytes(value)))
                     shown = f"{len(value)} bytes" if hidden else bytes(value).hex().upper()

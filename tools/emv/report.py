@@ -8,7 +8,7 @@ from protocol.emv import holder
 from protocol.emv.kernel import Result
 from protocol.errors import CardError, ConfigError
 from protocol.records import OUTCOME_APPROVED, OUTCOME_PROVISIONAL
-from tools.emv import applications, explain, mask, record, replay, shapes
+from tools.emv import applications, explain, facts, mask, record, replay, shapes
 
 HOLDERS = {1: "none", 2: "pin", 3: "online-pin", 4: "signature", 5: "pin-and-signature", 6: "device"}
 OUTCOMES = {1: "approved", 2: "provisional", 3: "declined", 4: "interrupted"}
@@ -70,11 +70,13 @@ def trace_interrupted(error: CardError, payment: Any) -> dict[str, Any]:
 
 def trace(result: Result, payment: Any) -> dict[str, Any]:
     """What `--trace` writes: a recording that `replay` reads and an explanation that `explain` reads."""
+    printed = facts.printed(result)
     return {
         **_exchange(payment, record.selected(payment.steps)), "interface": result.interface, "kernel": result.kernel,
         "aid": result.aid.hex().upper(), "tvr": result.tvr.hex().upper(), "tsi": result.tsi.hex().upper(),
         "cvm_results": result.cvm_results.hex().upper(), "outcome": result.outcome, "reason": result.reason,
-        "detail": result.detail, "explain": [list(pair) for pair in result.explain],
+        "detail": result.detail, **{name: printed[name] for name in facts.TOLD},
+        "explain": [list(pair) for pair in result.explain],
     }  # fmt: skip
 
 

@@ -17,6 +17,13 @@ _FACTS = {  # what else a trace says of the result: its form in words and as a p
     "aid": ("an application identifier in hexadecimal", re.compile(r"(?:(?:[0-9A-Fa-f]{2}){5,16})?")),
     "interface": ("contact or contactless", re.compile("contact|contactless")),
     "reason": ("a code", re.compile(r"[ -~]{0,20}")),
+    "oda": ("a short word", re.compile(r"[a-z]{0,8}")),
+    "cid": ("one byte in hexadecimal", re.compile(r"[0-9A-Fa-f]{2}")),
+    "label": ("at most 32 ASCII characters", re.compile(r"[ -~]{0,32}")),
+    "last4": ("at most four digits", re.compile(r"[0-9]{0,4}")),
+    "arc": ("two characters, or none", re.compile(r"([ -~]{2})?")),
+    "auth_code": ("at most eight ASCII characters", re.compile(r"[ -~]{0,8}")),
+    "script_results": ("five bytes a script in hexadecimal", re.compile(r"([0-9A-Fa-f]{10})*")),
     "detail": ("a short text of ASCII characters", re.compile(r"[ -~]{0,80}")),
 }
 _ANSWER = re.compile(r"[ -~]{0,8}")
@@ -32,6 +39,8 @@ def check(recording: dict[str, Any], name: str) -> None:
     registers(recording, name)
     for field, (form, pattern) in _FACTS.items():
         _expect(_is_text(recording.get(field, ""), pattern) or field not in recording, name, field, form)
+    _expect(isinstance(recording.get("cda_ok", False), bool), name, "cda_ok", "true or false")
+    _expect(_is_count(recording.get("atc", 0)), name, "atc", "a number")
     _expect(recording.get("kernel", 0) in range(8), name, "kernel", "a number from 0 to 7")
     _expect(
         _all(recording.get("explain", []), _is_pair), name, "explain", "a list of [what, why], ASCII characters only"

@@ -207,6 +207,10 @@ async def _nobody(_message: int) -> None:
         ("cvm_results", "3F0000"),
         ("kernel", 0),
         ("kernel", 3),
+        ("oda", "none"),
+        ("cid", "00"),
+        ("atc", 0),
+        ("auth_code", ""),
     ],
 )
 def test_a_fact_that_a_payment_cut_short_does_not_have_is_named(
@@ -216,6 +220,12 @@ def test_a_fact_that_a_payment_cut_short_does_not_have_is_named(
     assert differences(pki, tmp_path, {**cut_short, field: value}) == [
         f"{field}: recorded, a payment that was cut short has none"
     ]
+
+
+def test_a_data_object_of_a_payment_cut_short_is_compared(pki: Pki, cut_short: dict[str, Any], tmp_path: Path) -> None:
+    other = {**cut_short, "terminal": {**cut_short["terminal"], "95": "FFFFFFFFFF"}}
+    (said,) = differences(pki, tmp_path, other)
+    assert said.startswith("terminal 95 ") and said.endswith(", recorded FFFFFFFFFF")
 
 
 def test_a_changed_number_of_a_payment_cut_short_is_named(pki: Pki, cut_short: dict[str, Any], tmp_path: Path) -> None:
