@@ -30,6 +30,7 @@ SEQUENCE = 0x30
 SET = 0x31
 MAX_LENGTH = 0xFFFFFF
 _IN_PIECES = 0x24  # OCTET STRING, constructed
+_LEVELS = 4  # of pieces within pieces: nobody makes more than one, and a device's stack is short
 
 
 class DerError(FormatError):
@@ -195,15 +196,15 @@ class Der:
             fresh = byte & 0x80 == 0
         return value
 
-    def octets(self) -> bytes:
-        """The content of the next OCTET STRING, in BER also of one in pieces."""
-        if not self.ber or self.peek() != _IN_PIECES:
+    def octets(self, levels: int = _LEVELS) -> bytes:
+        """The content of the next OCTET STRING, in BER also of one in pieces, which may be in pieces themselves (X.690 8.7.3)."""
+        if not self.ber or not levels or self.peek() != _IN_PIECES:
             return self.next(OCTET_STRING).content()
         pieces = self.enter(_IN_PIECES)
-        whole = b""
+        whole = bytearray()
         while pieces.more():
-            whole += pieces.next(OCTET_STRING).content()
-        return whole
+            whole.extend(pieces.octets(levels - 1))
+        return bytes(whole)
 
     def bits(self) -> bytes:
         """The bytes of the next BIT STRING, which must have no unused bits."""

@@ -144,7 +144,7 @@ def _open(s: "Session", result: Result) -> "Steps":
         if (yield from selection.final(s, candidate)) and (yield from reading.initiate(s)):
             break
         found = [c for c in found if c is not candidate]
-    result.aid, result.label = s.application, candidate.label
+    result.aid, result.label = state.shown(s.card[tags.DF_NAME], s.chosen.aid), candidate.label
 
 
 def _identify(s: "Session", result: Result) -> None:

@@ -207,11 +207,6 @@ class Session:
             raise EmvError("no application is selected", "EMV-110")
         return self.aid
 
-    @property
-    def application(self) -> bytes:
-        """The selected application's name as anybody may see it."""
-        return shown(self.card[tags.DF_NAME], self.chosen.aid)
-
     # --- the card
 
     def exchange(self, command: bytes) -> "Steps":

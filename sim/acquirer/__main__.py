@@ -1,9 +1,10 @@
-"""`python -m sim.acquirer --port 0 --keys DIR [--issuers DIR] [--profiles FILE]`: the host in the foreground, until
+"""`python -m sim.acquirer --port 0 --keys DIR [--issuers DIR] [--profiles FILE] [--diary FILE]`: the host in the foreground, until
 Ctrl-C or SIGTERM.
 
 `--keys`: folder of `python -m sim.acquirer.keys` (made if absent); `--issuers`: folder of issuer master keys
 (`<pki>/schemes`); `--profiles`: JSON {PAN: "approve" | "insufficient" | "refuse" | "unavailable" | "late" | "in-progress" | "malfunction" |
 "partial" | "less" | "vip", or {"profile": …, "pin": digits, "script": "pin-unblock" | "application-block"}}.
+`--diary`: what it was asked, so that it goes on where it was when started again; without one it begins empty.
 Prints `acquirer listening on HOST:PORT`.
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from sim.acquirer import keys
 from sim.acquirer.book import Book
+from sim.acquirer.diary import Diary
 from sim.acquirer.host import Host
 
 
@@ -23,7 +25,8 @@ async def _run(options: argparse.Namespace) -> None:
     profiles = json.loads(Path(options.profiles).read_text()) if options.profiles else {}
     cards = {pan: {"profile": entry} if isinstance(entry, str) else entry for pan, entry in profiles.items()}
     wishes = [{pan: card[name] for pan, card in cards.items() if name in card} for name in ("profile", "pin", "script")]
-    host = Host(Book(keys.load(options.keys, options.issuers), *wishes), options.host, options.port)
+    diary = Diary(Path(options.diary)) if options.diary else None
+    host = Host(Book(keys.load(options.keys, options.issuers), *wishes), options.host, options.port, diary)
     await host.start()
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -39,6 +42,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--keys", required=True)
     parser.add_argument("--issuers")
     parser.add_argument("--profiles")
+    parser.add_argument("--diary")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args(arguments)

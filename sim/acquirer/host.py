@@ -16,6 +16,7 @@ from iso8583.specs import default_ascii
 
 from sim.acquirer import emv
 from sim.acquirer.book import APPROVED, Book, Demand, auth_code
+from sim.acquirer.diary import Diary
 
 _KINDS = {"01": "authorise", "02": "clear", "04": "reverse"}
 _ANSWERS = {"authorise": "0110", "clear": "0230", "reverse": "0410"}
@@ -30,11 +31,12 @@ SPEC["60"] = {"data_enc": "ascii", "len_enc": "ascii", "len_type": 3, "max_len":
 class Host:
     """A host on a free port (or the given one).
 
-    `await start()`, then `port`; `await stop()` ends it and its connections.
+    `await start()`, then `port`; `await stop()` ends it and its connections. `diary`: what an earlier host was asked, heard first and gone on with.
     """
 
-    def __init__(self, book: Book, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, book: Book, host: str = "127.0.0.1", port: int = 0, diary: Diary | None = None) -> None:
         self.book = book
+        self._diary = diary
         self._address = (host, port)
         self._server: asyncio.Server | None = None
         self._open: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
@@ -44,6 +46,8 @@ class Host:
         self.echoed = 0
         self.delay = 0.0
         self.types: list[str] = []  # message types received, in order
+        for message in diary.messages() if diary else ():
+            self._act(message)
 
     async def start(self) -> None:
         """Listen."""
@@ -87,15 +91,22 @@ class Host:
             self.deaf -= 1
             return None
         try:
-            fields, _ = iso8583.decode(message, SPEC)
-            demand = _demand(fields)
+            _demand(iso8583.decode(message, SPEC)[0])
         except (iso8583.DecodeError, KeyError, ValueError):
             return None  # not a message of ours: a host hangs up
-        self.types.append(fields["t"])
-        code = self.book.answer(demand)
+        if self._diary is not None:
+            self._diary.add(message)
+        answer = self._act(message)
         if self.silent:
             self.silent -= 1
             return None
+        return answer
+
+    def _act(self, message: bytes) -> bytes:
+        fields, _ = iso8583.decode(message, SPEC)
+        demand = _demand(fields)
+        self.types.append(fields["t"])
+        code = self.book.answer(demand)
         reply = {key: fields[key] for key in _ECHOED if key in fields}
         reply.update({"t": _ANSWERS[demand.kind], "39": code})
         reply["4"] = f"{self.book.granted(demand):012d}"

@@ -55,7 +55,9 @@ def test_a_reader_of_ber_takes_every_form_of_a_length_and_hands_that_on():
         and Der(h("2400"), ber=True).octets() == b""
     )
     raises(DerError, Der(h("2403040101")).octets)
-    raises(DerError, Der(h("2405240304010100"), ber=True).octets)  # pieces of pieces
+    assert Der(h("24082403040101040102"), ber=True).octets() == b"\x01\x02"  # pieces of pieces
+    assert Der(h("240924072405240304010a"), ber=True).octets() == b"\x0a"
+    raises(DerError, Der(h("240b240924072405240304010a"), ber=True).octets)  # five levels
     raises(DerError, Der(h("2403020101"), ber=True).octets)
     raises(DerError, Der(h("04800000"), ber=True).next)  # octets have their length told
     raises(DerError, Der(h("3084FFFFFFFF00"), ber=True).next)

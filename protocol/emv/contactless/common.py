@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from protocol.emv import tags
+from protocol.emv import state, tags
 from protocol.emv.steps.selection import label_of
 from protocol.errors import EmvError
 
@@ -16,7 +16,7 @@ def facts(s: "Session") -> dict:
     if psn is not None and not tags.is_digits(psn):
         raise EmvError("data object is not a number", "EMV-102", detail="5F34")
     return {
-        "aid": s.application,
+        "aid": state.shown(s.card[tags.DF_NAME], s.chosen.aid),
         "label": label_of(s.card, s.chosen),
         "pan": s.pan,
         "psn": None if psn is None else tags.digits_to_int(psn),

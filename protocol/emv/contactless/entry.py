@@ -164,7 +164,7 @@ def _end(s: "Session", outcome: o.Outcome, candidate: "Candidate | None", result
         return finish.decline(result, outcome.reason, outcome.error)
     combination = candidate.ready.combination
     result.kernel = combination.kernel
-    result.aid, result.label = s.application, candidate.label
+    result.aid, result.label = state.shown(s.card[tags.DF_NAME], s.chosen.aid), candidate.label
     if s.pan:
         finish.present(s, result, common.facts(s), outcome)
     yield from finish.settle(s, result, outcome, combination)

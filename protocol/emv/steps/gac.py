@@ -12,6 +12,7 @@ from protocol.emv.oda import authenticate
 from protocol.emv.oda.certificates import CertificateError
 from protocol.emv.steps import taa
 from protocol.errors import EmvError
+from protocol.pack import hexed
 
 if TYPE_CHECKING:
     from protocol.emv.state import Session, Steps
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _RANK = {taa.AAC: 0, taa.ARQC: 1, taa.TC: 2}
 _CDA = 0x10
 _XDA = 0x08
+_RUN = 13  # digits of the card's number, or all of it if it has fewer
 
 
 class Cryptogram:
@@ -89,12 +91,23 @@ def take(s: "Session", found: "list[tuple[int, bytes]]", cid: int, signed: bool)
     """The cryptogram of the answer, kept for DE55; `signed`: it must be inside a CDA signature, and that is checked."""
     fields = dict(found)
     value, signed, failed = _cryptogram(s, found, cid, signed)
+    no_number(s, value)
     s.terminal[tags.CID] = fields[tags.CID]
     s.terminal[tags.ATC] = fields[tags.ATC]
     s.terminal[tags.CRYPTOGRAM] = value
     iad = fields.get(tags.IAD, b"")
     s.terminal[tags.IAD] = iad
     return Cryptogram(cid, tags.number(fields[tags.ATC]), value, iad, signed, failed)
+
+
+def no_number(s: "Session", value: bytes) -> bytes:
+    """A cryptogram as the card gave it. EMV-102 if digits of the card's number stand in it: a cryptogram is recorded in clear."""
+    digits, held = s.pan.decode(), hexed(value)
+    for at in range(max(1, len(digits) - _RUN + 1)):
+        part = digits[at : at + _RUN]
+        if part and part in held:
+            raise EmvError("the card contradicts itself", "EMV-102", detail="9F26")
+    return value
 
 
 def _fields(answer: bytes) -> "list[tuple[int, bytes]]":

@@ -42,7 +42,15 @@ def in_pieces(tag: int, value: bytes) -> bytes:
     return open_ended(0x24, b"".join(pieces))
 
 
-FORMS: "tuple[Form, ...]" = (longer, open_ended, in_pieces)
+def in_pieces_of_pieces(tag: int, value: bytes) -> bytes:
+    """The same, and these in two halves that are in pieces themselves."""
+    if tag != OCTETS:
+        return open_ended(tag, value)
+    half = len(value) // 2
+    return open_ended(0x24, in_pieces(OCTETS, value[:half]) + in_pieces(OCTETS, value[half:]))
+
+
+FORMS: "tuple[Form, ...]" = (longer, open_ended, in_pieces, in_pieces_of_pieces)
 NOWHERE: "dict[int, Any]" = {}
 SIGNER = {0x30: {0xA0: NOWHERE, 0x30: NOWHERE, OCTETS: NOWHERE}}
 CAPSULE = {0x30: {0xA0: {OCTETS: NOWHERE}}}

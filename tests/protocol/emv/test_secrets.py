@@ -5,6 +5,7 @@ from protocol.errors import CardRemovedError
 from tests.protocol.emv.scripted import (
     AID,
     APPROVED,
+    DECLINED,
     OFFLINE_PIN,
     PAN,
     PAN_DIGITS,
@@ -47,6 +48,23 @@ def test_no_card_data_in_explanations_or_errors():
             _clean(result)
             card.gacs = 0
             card.names = []
+
+
+def test_a_cryptogram_that_is_the_cards_number_ends_the_payment_and_is_not_told():
+    for kind in (0x00, 0x80):
+        for number in ("9999990000000018", "1199999900000000"):  # whole, and thirteen digits of it within
+            card = Card(
+                oda="none",
+                kinds=(kind,),
+                replies={"GAC 1": h("800E" + f"{kind:02X}" + "0102" + number + "06011203A00000"[:6] + "9000")},
+            )
+            result, _ = pay(card)
+            assert (result.outcome, result.reason, result.detail) == (DECLINED, "EMV-102", "9F26"), (
+                kind,
+                result.reason,
+            )
+            assert not result.cryptogram
+            _clean(result)
 
 
 def test_track_2_leaves_only_with_a_provisional_payment():

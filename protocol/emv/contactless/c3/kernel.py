@@ -9,7 +9,7 @@ from protocol.emv.contactless import outcome as o
 from protocol.emv.contactless.c3 import cvm, fdda, restrictions
 from protocol.emv.steps import records as reading
 from protocol.emv.steps import risk, taa
-from protocol.emv.steps.gac import Cryptogram
+from protocol.emv.steps.gac import Cryptogram, no_number
 from protocol.errors import EmvError
 from protocol.pack import hexed
 
@@ -107,7 +107,7 @@ def _cryptogram(s: "Session") -> Cryptogram:
     cid = kind if given is None else given[0]
     s.terminal[tags.CID] = bytes([cid])
     s.note("GPO", f"card gave {cid:02X}")
-    return Cryptogram(cid, tags.number(s.need(tags.ATC)), s.need(tags.CRYPTOGRAM), iad, False, False)
+    return Cryptogram(cid, tags.number(s.need(tags.ATC)), no_number(s, s.need(tags.CRYPTOGRAM)), iad, False, False)
 
 
 def _has_results(iad: bytes) -> bool:

@@ -375,6 +375,15 @@ def test_online_pin_is_left_to_the_outcome_and_never_answered_offline():
     assert not trace.of("online_pin") and not trace.of("pin")
 
 
+def test_a_cryptogram_that_is_the_cards_number_ends_the_payment_and_is_not_told():
+    card = Card2()
+    answer = tlv("9F27", b"\0") + tlv("9F36", b"\0\1") + tlv("9F10", h("06010A03A00000"))
+    card.cryptogram = lambda control, data: tlv("77", answer + tlv("9F26", h("9999990000000018")))
+    outcome, _, _ = tap(card, combination(tac_online=h("FFFFFFFFFF")))
+    assert (outcome.kind, outcome.reason, outcome.error.detail) == (o.END_APPLICATION, "EMV-102", "9F26")
+    assert outcome.cryptogram is None
+
+
 def test_track_2_with_another_number_than_5a_ends_the_payment():
     other = h("9999990000000026")
     for changed in ({"5A": other}, {"57": other + TRACK2[8:]}):
