@@ -1,8 +1,8 @@
 """Holding MicroPython's collector back while a computation leaves nothing behind but garbage.
 
 On a terminal the collector runs every few kilobytes, so that what lives stays together. A curve's arithmetic makes a megabyte of numbers of
-which none lives on: with the heap nearly full that was a hundred collections, four fifths of the time. Held back, it runs when memory is
-used up. On CPython both functions do nothing.
+which none lives on: beside much that lives, collecting would take most of the time. Held back, it runs when memory is used up. On CPython
+both functions do nothing.
 """
 
 import gc

@@ -93,10 +93,12 @@ class Sha512(Hash):
     def _blocks(self, data: "Bytes", at: int) -> int:
         """All whole blocks from `at`; where the rest begins."""
         before = collector.hold()
-        while at + 128 <= len(data):
-            self._block(data, at)
-            at += 128
-        collector.release(before)
+        try:
+            while at + 128 <= len(data):
+                self._block(data, at)
+                at += 128
+        finally:
+            collector.release(before)
         return at
 
     def _block(self, data: "Bytes", at: int) -> None:

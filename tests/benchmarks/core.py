@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORK = {
     "p256": ("P-256 verification", 20),
     "p384": ("P-384 verification", 10),
+    "p384-full": ("P-384 verification with 150 KB alive", 10),
     "sign1": ("COSE_Sign1 of 1,000 bytes, parsed and checked", 10),
     "des": ("3DES and retail MAC of 16 KiB in 240-byte pieces", 2),
     "sha512": ("SHA-512 of 3 KiB", 10),

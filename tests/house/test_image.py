@@ -112,6 +112,38 @@ def test_a_function_is_machine_code_for_the_named_processor_or_bytecode_for_any(
     assert kinds == {"x86": False, "none": False, "armv7emsp": True}
 
 
+DES_AND_PIXELS = """
+from array import array
+from protocol.crypto.pure import PureCrypto
+from protocol.jpeg import inverse
+
+def main(args):
+    crypto, key = PureCrypto(), bytes(range(16))
+    data = bytes([i * 7 & 255 for i in range(240)])
+    out, total = bytearray(64), array("i", [0] * (64 + inverse.WORDS))
+    inverse.block(array("i", [i * 29 % 201 - 100 for i in range(64)]), 8, inverse.basis(8), total, out, 0, 8)
+    print([list(part) for part in (crypto.des3_cbc_decrypt(key, bytes(8), data), crypto.retail_mac(key, data), out)])
+"""
+
+
+def test_what_is_machine_code_gives_the_same_as_bytecode_and_on_cpython(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    needs.micropython(32)
+    shutil.copytree(ROOT / "protocol", tmp_path / "protocol", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "probe").mkdir()
+    (tmp_path / "probe" / "main.py").write_text(DES_AND_PIXELS)
+    here: dict = {}
+    exec(compile(DES_AND_PIXELS, "probe", "exec"), here)  # noqa: S102 - the text above
+    here["main"]([])
+    wanted = capsys.readouterr().out
+    for arch in (image.SIMULATED, image.BYTECODE):
+        report = image.build_image(tmp_path / "a.img", packages=("protocol", "probe"), root=tmp_path, arch=arch)
+        command = image.device_command(report.path, "probe.main", "192k")
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stdout) == (0, wanted), (arch, done.stderr)
+
+
 def test_an_unknown_processor_is_an_error_that_names_the_known(tmp_path: Path):
     with pytest.raises(image.ImageError, match="no architecture 'z80'"):
         image.build_image(tmp_path / "a.img", arch="z80")

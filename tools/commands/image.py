@@ -18,8 +18,7 @@ def build(
     out: Path = typer.Option(Path("build/app.img"), "--out", "-o", help="The file to write."),
     arch: str = typer.Option(
         "x86",
-        help="The processor that functions of machine code are for: x86 (what runs here), armv6m, armv7m, armv7em, armv7emsp, armv7emdp, xtensa, "
-        "xtensawin, rv32imc; none: bytecode only.",
+        help="The processor that functions of machine code are for, as mpy-cross names it; x86 runs here, none is bytecode only.",
     ),
     as_json: bool = typer.Option(False, "--json", help="Print a JSON object instead of a sentence."),
 ) -> None:

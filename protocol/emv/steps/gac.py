@@ -100,14 +100,13 @@ def take(s: "Session", found: "list[tuple[int, bytes]]", cid: int, signed: bool)
     return Cryptogram(cid, tags.number(fields[tags.ATC]), value, iad, signed, failed)
 
 
-def no_number(s: "Session", value: bytes) -> bytes:
-    """A cryptogram as the card gave it. EMV-102 if digits of the card's number stand in it: a cryptogram is recorded in clear."""
+def no_number(s: "Session", value: bytes) -> None:
+    """EMV-102 if digits of the card's number stand in a cryptogram: that is recorded in clear."""
     digits, held = s.pan.decode(), hexed(value)
     for at in range(max(1, len(digits) - _RUN + 1)):
         part = digits[at : at + _RUN]
         if part and part in held:
             raise EmvError("the card contradicts itself", "EMV-102", detail="9F26")
-    return value
 
 
 def _fields(answer: bytes) -> "list[tuple[int, bytes]]":

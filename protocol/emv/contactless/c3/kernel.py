@@ -41,6 +41,7 @@ def run(s: "Session", torn: "TornLog | None" = None) -> "Steps":
     yield from reading.read(s, ())
     cryptogram = _cryptogram(s)
     _complete(s, cryptogram.kind == taa.TC)
+    no_number(s, cryptogram.value)  # 57 may be the only one to tell the number
     yield ("ui", ui.CARD_READ_OK, ui.READ)
     verdict = yield from common.identify(s)
     return _judge(s, cryptogram, verdict)
@@ -107,7 +108,7 @@ def _cryptogram(s: "Session") -> Cryptogram:
     cid = kind if given is None else given[0]
     s.terminal[tags.CID] = bytes([cid])
     s.note("GPO", f"card gave {cid:02X}")
-    return Cryptogram(cid, tags.number(s.need(tags.ATC)), no_number(s, s.need(tags.CRYPTOGRAM)), iad, False, False)
+    return Cryptogram(cid, tags.number(s.need(tags.ATC)), s.need(tags.CRYPTOGRAM), iad, False, False)
 
 
 def _has_results(iad: bytes) -> bool:
