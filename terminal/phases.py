@@ -10,6 +10,8 @@ import gc
 import sys
 
 _DEVICE = sys.implementation.name == "micropython"
+COLLECT_EVERY = 12288
+"""Bytes of allocation after which a microcontroller's collector runs: what lives keeps together at the heap's lower end, the rest in one piece."""
 
 LICENCE = (
     "protocol.licence.errors",

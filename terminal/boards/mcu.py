@@ -115,6 +115,6 @@ async def _report_memory(diagnostic) -> None:  # noqa: ANN001
 
 
 def main(arguments: list) -> None:
-    """Entry of the image's boot stub. Collecting often keeps what lives together at the heap's lower end, and the rest in one piece."""
-    gc.threshold(12288)  # type: ignore[attr-defined]
+    """Entry of the image's boot stub."""
+    gc.threshold(phases.COLLECT_EVERY)  # type: ignore[attr-defined]
     asyncio.run(run(arguments[0]))

@@ -27,7 +27,7 @@ def _p384():
 
 
 def _p384_full():
-    """The same as on a terminal: 150 KB of objects alive, the collector as often as `terminal.boards.mcu` has it."""
+    """The same as on a terminal: 150 KB of objects alive, the collector as often as `terminal.phases` has it."""
     gc.threshold(12288)
     alive = [bytes(134) for _ in range(1000)]
     work = _p384()

@@ -161,7 +161,7 @@ import gc, micropython, sys
 from terminal import phases
 
 def main(args):
-    gc.threshold(12288)
+    gc.threshold(phases.COLLECT_EVERY)
     phases.warm()
     micropython.qstr_info()
     kept = set(sys.modules)

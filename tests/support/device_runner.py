@@ -1,8 +1,9 @@
 """Runs shared tests on the device: imports one test module out of ROMFS and reports each test as lines on standard output.
 
 Each line is MARK + JSON. `main([module, plan, vectors, lines, warm])`: plan is a host file with one test name per line; `warm`, if not empty:
-begin as the application does, with every phase loaded and dropped once (`phases.warm`). Each test runs at least twice; what its second run
-leaves on the heap beyond what the first left is a leak (up to RUNS tries, since a pool of interned names may grow once more).
+begin as the application does, with every phase loaded and dropped once (`phases.warm`) and a collector that comes as often. Each test runs at
+least twice; what its second run leaves on the heap beyond what the first left is a leak (up to RUNS tries, since a pool of interned names may
+grow once more).
 """
 
 import asyncio
@@ -28,6 +29,7 @@ def main(args):
     if warm:
         from terminal import phases
 
+        gc.threshold(phases.COLLECT_EVERY)
         phases.warm()
     loaded = load(module)
     if loaded is None:
