@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from drivers.contracts.small import Clock, Uart
 
 KEPT = 8
+_PAUSE_MS = 500  # between looks at a line that is gone
 _CODES = b"0123456789\r\x1b\x08\x11\x12\x13\x14"
 _NAMES = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "ok", "cancel", "clear", "up", "down", "menu", "lang")
 
 
 class SerialKeypad(Keypad):
-    """Keys from `uart` (contract `Uart`); `clock` (contract `Clock`) measures time-outs. `unknown` counts bytes that are no key."""
+    """Keys from `uart` (contract `Uart`); `clock` (contract `Clock`) measures time-outs. `unknown` counts bytes that are no key, `lost` how
+    often the line was gone."""
 
     def __init__(self, uart: "Uart", clock: "Clock") -> None:
         self._uart = uart
@@ -29,13 +31,22 @@ class SerialKeypad(Keypad):
         self._waiting = bytearray(KEPT)
         self._count = 0
         self.unknown = 0
+        self.lost = 0
 
     async def read_key(self, timeout_ms: int) -> "str | None":
         """Next key by name, None after `timeout_ms`. Keys pressed meanwhile are kept, at most 8, the latest dropped."""
         began = self._clock.ticks_ms()
         left = timeout_ms
         while not self._count:
-            got = await self._uart.read_into(self._buffer, max(0, left))
+            try:
+                got = await self._uart.read_into(self._buffer, max(0, left))
+            except OSError:  # nobody presses anything on a line that is gone; it may come back
+                self.lost += 1
+                await self._clock.sleep_ms(max(0, min(left, _PAUSE_MS)))
+                got = 0
+                left = timeout_ms - self._clock.ticks_diff(self._clock.ticks_ms(), began)
+                if left > 0:
+                    continue
             self._take(got)
             left = timeout_ms - self._clock.ticks_diff(self._clock.ticks_ms(), began)
             if not self._count and (left <= 0 or not got):

@@ -40,6 +40,8 @@ class HttpNetwork(Network):
             raise NetworkError("the server does not answer in time", "NET-002") from None
         except OSError:
             raise NetworkError("the server cannot be reached", "NET-001") from None
+        except (ValueError, MemoryError):  # a line beyond all bounds
+            raise NetworkError("the server's reply has no acceptable length", "NET-004") from None
         finally:
             if not whole:
                 await self.close()

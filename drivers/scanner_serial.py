@@ -21,7 +21,7 @@ PAUSE_MS = 80
 
 
 class SerialScanner(Scanner):
-    """Scans from `uart` (contract `Uart`). `dropped` counts spoilt scans."""
+    """Scans from `uart` (contract `Uart`). `dropped` counts spoilt scans, `lost` how often the line was gone: then one types."""
 
     def __init__(self, uart: "Uart") -> None:
         self._uart = uart
@@ -32,11 +32,12 @@ class SerialScanner(Scanner):
         )
         self._spoilt = self._ended = False
         self.dropped = 0
+        self.lost = 0
 
     async def discard(self) -> None:
         """Drop what was scanned but not read."""
         for _ in range(2 * LONGEST // len(self._chunk)):  # a line that never falls silent is not waited for
-            got = await self._uart.read_into(self._chunk, 1)
+            got = await self._more(1)
             for at in range(got):
                 self._chunk[at] = 0
             if not got:
@@ -44,7 +45,7 @@ class SerialScanner(Scanner):
 
     async def read_scan(self, timeout_ms: int) -> "str | None":
         """Next scan, its lines joined by a line feed; None after `timeout_ms` without one. Spoilt scans give None as well."""
-        got = await self._uart.read_into(self._chunk, timeout_ms)
+        got = await self._more(timeout_ms)
         if not got:
             return None
         self._length = self._before = self._marked = 0
@@ -53,7 +54,7 @@ class SerialScanner(Scanner):
             for at in range(got):
                 self._take(self._chunk[at])
                 self._chunk[at] = 0
-            got = await self._uart.read_into(self._chunk, PAUSE_MS)
+            got = await self._more(PAUSE_MS)
         length = self._length
         whole = length > 0 and self._text[length - 1] == _LF and not self._spoilt
         text = str(bytes(self._text[: length - 1]), "ascii") if whole else None
@@ -62,6 +63,13 @@ class SerialScanner(Scanner):
         if not whole:
             self.dropped += 1
         return text
+
+    async def _more(self, timeout_ms: int) -> int:
+        try:
+            return await self._uart.read_into(self._chunk, timeout_ms)
+        except OSError:
+            self.lost += 1
+            return 0
 
     def _take(self, code: int) -> None:
         """The next byte of a scan."""

@@ -20,22 +20,28 @@ class LinkSpi(Spi):
 
     async def command(self, opcode: int, data: bytes = b"") -> None:
         """Send an opcode and its parameters. Raises OSError when the link is gone."""
-        async with self._lock:
-            writer = await self._open()
-            writer.write(b"\x00\x00\x01" + bytes((opcode,)))
-            if data:
-                writer.write(b"\x01" + u16be(len(data)) + data)
-            await writer.drain()
+        frame = b"\x00\x00\x01" + bytes((opcode,))
+        if data:
+            frame += b"\x01" + u16be(len(data)) + data
+        await self._send(frame)
 
     async def data(self, data: object) -> None:
-        """Send more data of the last command."""
-        async with self._lock:
-            writer = await self._open()
-            writer.write(b"\x01" + u16be(len(data)))  # type: ignore[arg-type]
-            writer.write(bytes(data))  # type: ignore[arg-type] - a copy: callers reuse their buffers
-            await writer.drain()
+        """Send more data of the last command. Raises OSError when the link is gone."""
+        await self._send(b"\x01" + u16be(len(data)), bytes(data))  # type: ignore[arg-type] - a copy: callers reuse their buffers
 
-    async def _open(self):  # noqa: ANN202 - StreamWriter, named differently on the two runtimes
-        if self._writer is None:
-            _, self._writer = await asyncio.open_connection(self._host, self._port)
-        return self._writer
+    async def _send(self, *pieces: bytes) -> None:
+        async with self._lock:
+            if self._writer is None:
+                _, self._writer = await asyncio.open_connection(self._host, self._port)
+            try:
+                for piece in pieces:
+                    self._writer.write(piece)
+                await self._writer.drain()
+            except OSError:
+                writer, self._writer = self._writer, None  # the next use connects again
+                writer.close()
+                try:
+                    await writer.wait_closed()  # on MicroPython this closes it
+                except OSError:
+                    pass
+                raise

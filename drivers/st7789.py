@@ -40,7 +40,8 @@ async def _sleep_ms(duration: int) -> None:
 class St7789(Display):
     """The display on `spi` (contract `drivers.contracts.small.Spi`). `sleep_ms` is an async function, asyncio's if not given.
 
-    The controller is initialised before the first drawing, or by `start`. Errors of the bus (OSError) are passed on.
+    The controller is initialised before the first drawing, or by `start`. Errors of the bus (OSError) are passed on,
+    and the next drawing initialises it again.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class St7789(Display):
         await spi.command(NORON)
         self._started = True
         await self.fill(0, 0, self.width, self.height, 0)
-        await spi.command(DISPON)
+        await self._send(DISPON)
 
     async def sleep(self) -> None:
         """Picture off and sleep; the next drawing wakes and initialises it."""
@@ -88,8 +89,16 @@ class St7789(Display):
             window[1] = first & 0xFF
             window[2] = last >> 8
             window[3] = last & 0xFF
-            await self._spi.command(opcode, bytes(window))
-        await self._spi.command(RAMWR)
+            await self._send(opcode, bytes(window))
+        await self._send(RAMWR)
+
+    async def _send(self, opcode: int, data: "Any" = b"", more: bool = False) -> None:
+        """A command, or `more` data of the last one. A panel whose bus failed is initialised again before the next drawing."""
+        try:
+            await (self._spi.data(data) if more else self._spi.command(opcode, data))
+        except OSError:
+            self._started = False
+            raise
 
     async def fill(self, x: int, y: int, width: int, height: int, colour: int) -> None:
         """Fill a rectangle with an RGB565 colour. ValueError outside the display."""
@@ -103,7 +112,7 @@ class St7789(Display):
         view = memoryview(out)
         while left:
             part = min(left, _BUFFER)
-            await self._spi.data(view[:part])
+            await self._send(RAMWR, view[:part], True)
             left -= part
 
     def _set_colours(self, foreground: int, background: int) -> None:
@@ -137,7 +146,7 @@ class St7789(Display):
                 self._expand(rows, row * stride, stride, length, blank)
                 length += 2 * width  # what a row has beyond `width` is overwritten by the next one
                 row += 1
-            await self._spi.data(view[:length])
+            await self._send(RAMWR, view[:length], True)
 
     def _expand(self, rows: "Any", source: int, stride: int, target: int, blank: bytes) -> None:
         """Turn one 1-bit row into pixels at `target` of the buffer."""

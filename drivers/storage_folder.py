@@ -1,12 +1,12 @@
 """Durable storage in a POSIX folder (CPython on Linux): fsync of the file, and of the folder where its entry changed.
 
-`replace` writes a temporary file, makes it durable, renames it over the old one and makes the folder durable.
+`replace` writes a temporary file, makes it durable, renames it over the old one and makes the folder durable. A folder
+where a file should be counts as no file. Codes: `drivers.contracts.storage`.
 """
 
 import os
 
-from drivers.contracts.storage import Storage
-from protocol.errors import JournalError
+from drivers.contracts.storage import NEW, Storage, missing, refused, unmounted, unreadable
 
 
 class FolderStorage(Storage):
@@ -14,22 +14,34 @@ class FolderStorage(Storage):
 
     def __init__(self, root: str) -> None:
         self._root = root
-        os.makedirs(root, exist_ok=True)
+
+    def mount(self) -> None:
+        """Make the root folder."""
+        try:
+            _make_folder(self._root)
+        except OSError as error:
+            raise unmounted(error.errno) from None
 
     def names(self, folder: str) -> list:
         """Sorted file names in `folder`; temporary files of a cut `replace` are not listed."""
+        path = os.path.join(self._root, folder)
         try:
-            found = os.listdir(os.path.join(self._root, folder))
+            found = os.listdir(path)
         except FileNotFoundError:
             return []
-        return sorted(n for n in found if not n.endswith(".tmp"))
+        except OSError:
+            raise unreadable(folder) from None
+        return sorted(n for n in found if not n.endswith(".tmp") and not os.path.isdir(os.path.join(path, n)))
 
     def size(self, name: str) -> int:
         """Length in bytes, -1 if absent."""
+        path = self._path(name)
         try:
-            return os.stat(self._path(name)).st_size
+            return -1 if os.path.isdir(path) else os.stat(path).st_size
         except FileNotFoundError:
             return -1
+        except OSError:
+            raise unreadable(name) from None
 
     def read_into(self, name: str, offset: int, buffer: object) -> int:
         """Read from `offset`; returns the number of bytes."""
@@ -38,33 +50,28 @@ class FolderStorage(Storage):
                 file.seek(offset)
                 return file.readinto(buffer) or 0  # type: ignore[arg-type]
         except FileNotFoundError:
-            raise JournalError("stored file is missing", "JRN-010", detail=name) from None
-
-    def read(self, name: str, limit: int = 65536) -> bytes:
-        """The whole file."""
-        size = self.size(name)
-        if size < 0:
-            raise JournalError("stored file is missing", "JRN-010", detail=name)
-        if size > limit:
-            raise JournalError("stored file is larger than it may be", "JRN-011", detail=name)
-        buffer = bytearray(size)
-        count = self.read_into(name, 0, buffer)
-        return bytes(buffer[:count])
+            raise missing(name) from None
+        except OSError:
+            raise unreadable(name) from None
 
     def append(self, name: str, data: bytes) -> None:
         """Append and fsync; a new file's folder entry too."""
-        path = self._path(name)
+        path = self._place(name)
         fresh = not os.path.exists(path)
         self._write(path, data, os.O_APPEND)
         if fresh:
-            self._sync_folder(os.path.dirname(path))
+            self._sync_folders(os.path.dirname(path))
 
     def replace(self, name: str, data: bytes) -> None:
         """Old or new content after a power cut, nothing between."""
-        path = self._path(name)
-        self._write(path + ".tmp", data, os.O_TRUNC)
-        os.rename(path + ".tmp", path)
-        self._sync_folder(os.path.dirname(path))
+        path = self._place(name)
+        new = os.path.join(os.path.dirname(path), NEW)
+        self._write(new, data, os.O_TRUNC)
+        try:
+            os.rename(new, path)
+        except OSError as error:
+            raise refused(error.errno) from None
+        self._sync_folders(os.path.dirname(path))
 
     def remove(self, name: str) -> None:
         """Delete durably."""
@@ -73,19 +80,49 @@ class FolderStorage(Storage):
             os.remove(path)
         except FileNotFoundError:
             return
-        self._sync_folder(os.path.dirname(path))
+        except OSError as error:
+            raise refused(error.errno) from None
+        self._sync_folders(os.path.dirname(path))
 
     def free_bytes(self) -> int:
         """Free space for an unprivileged user."""
-        stat = os.statvfs(self._root)
+        try:
+            stat = os.statvfs(self._root)
+        except OSError as error:
+            raise unreadable(error.errno) from None
         return stat.f_bavail * stat.f_frsize
 
+    def sync(self, name: str) -> None:
+        """File, its folder and the root. What is in the file is written once more: after an fsync that failed Linux takes the
+        pages for clean, and another fsync would have nothing to do.
+        """
+        path = self._path(name)
+        try:
+            mine = os.access(path, os.W_OK)  # not where a technician only reads
+            handle = os.open(path, os.O_RDWR if mine else os.O_RDONLY)
+            try:
+                if mine:
+                    _write_again(handle)
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise refused(error.errno) from None
+        self._sync_folders(os.path.dirname(path), self._root)
+
     def _path(self, name: str) -> str:
-        path = os.path.join(self._root, name)
+        return os.path.join(self._root, name)
+
+    def _place(self, name: str) -> str:
+        """The path of a file that is about to be written, in a folder that is there."""
+        path = self._path(name)
         folder = os.path.dirname(path)
-        if not os.path.isdir(folder):
-            os.makedirs(folder, exist_ok=True)
-            self._sync_folder(os.path.dirname(folder))
+        try:
+            _make_folder(folder)
+        except OSError as error:
+            raise refused(error.errno) from None
         return path
 
     def _write(self, path: str, data: bytes, flag: int) -> None:
@@ -99,12 +136,37 @@ class FolderStorage(Storage):
             finally:
                 os.close(handle)
         except OSError as error:
-            raise JournalError("storage refuses to write", "JRN-012", "call a technician", error.errno) from None
+            raise refused(error.errno) from None
 
     @staticmethod
-    def _sync_folder(path: str) -> None:
-        handle = os.open(path or ".", os.O_RDONLY)
+    def _sync_folders(*paths: str) -> None:
         try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            for path in paths:
+                _sync_folder(path)
+        except OSError as error:
+            raise refused(error.errno) from None
+
+
+def _make_folder(path: str) -> None:
+    """Make a folder and those above it, each synced into the one above."""
+    if path and not os.path.isdir(path):
+        above = os.path.dirname(path)
+        _make_folder(above)
+        os.mkdir(path)
+        _sync_folder(above)
+
+
+def _sync_folder(path: str) -> None:
+    handle = os.open(path or ".", os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _write_again(handle: int) -> None:
+    try:
+        content = os.pread(handle, os.fstat(handle).st_size, 0)
+    except OSError:
+        return  # damaged: what can be read of it is the reader's matter
+    os.pwrite(handle, content, 0)

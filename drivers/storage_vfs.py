@@ -1,74 +1,88 @@
-"""Durable storage on a mounted MicroPython file system (littlefs 2, `vfs.VfsLfs2`). MicroPython only.
+"""Durable storage on a MicroPython file system (littlefs 2, `vfs.VfsLfs2`). MicroPython only.
 
 littlefs makes a file durable on `flush` (lfs_file_sync) and replaces a file's content atomically on rename; folders
-need no sync of their own.
+need no sync of their own. Codes: `drivers.contracts.storage`.
 """
 
 import os
 
-from drivers.contracts.storage import Storage
-from protocol.errors import JournalError
-from protocol.pack import stable_sorted
+from drivers.contracts.storage import NEW, Storage, missing, refused, unmounted, unreadable
 
 _ENOENT = 2
+_EEXIST = 17
+_FOLDER = 0x4000
 
 
 class VfsStorage(Storage):
-    """Files below the mount point `root`, e.g. "/flash"."""
+    """Files below the mount point `root`, e.g. "/flash". `mounting` is called by `mount` to mount it; without it the volume
+    is mounted already.
+    """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, mounting=None) -> None:  # noqa: ANN001 - callable or None
         self._root = root + "/"
+        self._mounting = mounting
         self._folders: "list[str]" = []
+
+    def mount(self) -> None:
+        """Once. Raises JRN-013."""
+        if self._mounting is None:
+            return
+        try:
+            self._mounting()
+        except OSError as error:
+            raise unmounted(error.errno)
+        self._mounting = None
 
     def names(self, folder: str) -> list:
         """Sorted file names in `folder`; temporary files of a cut `replace` are not listed."""
+        return sorted(self.each(folder))
+
+    def each(self, folder: str):  # noqa: ANN201 - iterator of names
+        """The same one by one."""
         try:
-            return stable_sorted([n for n in os.listdir(self._root + folder) if not n.endswith(".tmp")])
+            for entry in os.ilistdir(self._root + folder):  # type: ignore[attr-defined]
+                if not entry[0]:  # so it says, again and again, that a block cannot be read
+                    raise unreadable(folder)
+                if not entry[1] & _FOLDER and not entry[0].endswith(".tmp"):
+                    yield entry[0]
         except OSError as error:
-            if error.errno == _ENOENT:
-                return []
-            raise
+            if error.errno != _ENOENT:
+                raise unreadable(folder)
 
     def size(self, name: str) -> int:
         """Length in bytes, -1 if absent."""
         try:
-            return os.stat(self._root + name)[6]
+            stat = os.stat(self._root + name)
+            return -1 if stat[0] & _FOLDER else stat[6]
         except OSError as error:
             if error.errno == _ENOENT:
                 return -1
-            raise
+            raise unreadable(name)
 
     def read_into(self, name: str, offset: int, buffer: object) -> int:
         """Read from `offset`; returns the number of bytes."""
         try:
             file = open(self._root + name, "rb")  # noqa: SIM115  closed below
-        except OSError:
-            raise JournalError("stored file is missing", "JRN-010", detail=name)
-        try:
-            file.seek(offset)
-            return file.readinto(buffer) or 0  # type: ignore[attr-defined]
-        finally:
-            file.close()
-
-    def read(self, name: str, limit: int = 65536) -> bytes:
-        """The whole file."""
-        size = self.size(name)
-        if size < 0:
-            raise JournalError("stored file is missing", "JRN-010", detail=name)
-        if size > limit:
-            raise JournalError("stored file is larger than it may be", "JRN-011", detail=name)
-        buffer = bytearray(size)
-        self.read_into(name, 0, buffer)
-        return bytes(buffer)
+            try:
+                file.seek(offset)
+                return file.readinto(buffer) or 0  # type: ignore[attr-defined]
+            finally:
+                file.close()
+        except OSError as error:
+            raise (missing if error.errno == _ENOENT else unreadable)(name)
 
     def append(self, name: str, data: bytes) -> None:
-        """Append; the close syncs it."""
+        """Append; the flush syncs it."""
         self._write(name, data, "ab")
 
     def replace(self, name: str, data: bytes) -> None:
         """Old or new content after a power cut, nothing between."""
-        self._write(name + ".tmp", data, "wb")
-        os.rename(self._root + name + ".tmp", self._root + name)
+        new = name[: name.rfind("/") + 1] + NEW
+        self._write(new, data, "wb")
+        try:
+            os.rename(self._root + new, self._root + name)
+        except OSError as error:
+            raise refused(error.errno)
 
     def remove(self, name: str) -> None:
         """Delete durably."""
@@ -76,11 +90,14 @@ class VfsStorage(Storage):
             os.remove(self._root + name)
         except OSError as error:
             if error.errno != _ENOENT:
-                raise
+                raise refused(error.errno)
 
     def free_bytes(self) -> int:
         """Free blocks times block size."""
-        stat = os.statvfs(self._root)
+        try:
+            stat = os.statvfs(self._root)
+        except OSError as error:
+            raise unreadable(error.errno)
         return stat[0] * stat[3]  # type: ignore[index]
 
     def _write(self, name: str, data: bytes, mode: str) -> None:
@@ -90,7 +107,7 @@ class VfsStorage(Storage):
                 try:
                     os.mkdir(self._root + folder)
                 except OSError as error:
-                    if error.errno != 17:  # EEXIST
+                    if error.errno != _EEXIST:
                         raise
                 self._folders.append(folder)
             file = open(self._root + name, mode)  # noqa: SIM115  closed below
@@ -100,4 +117,4 @@ class VfsStorage(Storage):
             finally:
                 file.close()
         except OSError as error:
-            raise JournalError("storage refuses to write", "JRN-012", "call a technician", error.errno)
+            raise refused(error.errno)

@@ -5,6 +5,7 @@ left alone: 8N1, no handshake.
 """
 
 import asyncio
+import termios
 from typing import Any
 
 import serial
@@ -38,9 +39,12 @@ class SerialUart(Uart):
         return len(data)
 
     def set_baudrate(self, baudrate: int) -> None:
-        """Change the speed once what was written has gone out."""
-        self._port.flush()
-        self._port.baudrate = baudrate
+        """Change the speed once what was written has gone out. Raises OSError when the line is gone."""
+        try:
+            self._port.flush()
+            self._port.baudrate = baudrate
+        except termios.error as error:
+            raise OSError(*error.args) from None
 
     async def _wait(self, writing: bool, timeout: "float | None") -> bool:
         """True once the port is ready, False after `timeout` seconds."""

@@ -1,7 +1,8 @@
 """What the stream-backed serial lines share: bytes are taken off the stream by a task of their own, so that a time-out never loses any.
 
 Cancelling a stream's read in the instant in which it completes drops what it read (MicroPython's `asyncio.wait_for`). Here only an event is ever
-waited for with a time-out. One chunk is held at a time: who does not read makes the other side wait. Both runtimes.
+waited for with a time-out. One chunk is held at a time: who does not read makes the other side wait. A line that is
+gone is an OSError once; the next use opens a new one. Both runtimes.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ class StreamUart(Uart):
         self._writer = None
         self._task = None
         self._held = b""
-        self._gone = False
+        self._gone = self._told = False
         self._ready = asyncio.Event()
         self._taken = asyncio.Event()
 
@@ -26,6 +27,9 @@ class StreamUart(Uart):
         raise NotImplementedError
 
     async def _open(self) -> None:
+        if self._told:  # of the line that is gone: look whether there is another
+            self._told = False
+            StreamUart.close(self)
         if self._writer is None:
             reader, self._writer = await self._connect()
             self._gone = False
@@ -51,7 +55,7 @@ class StreamUart(Uart):
         """Send all. Raises OSError when the line is gone."""
         await self._open()
         if self._gone:
-            raise OSError("the line is closed")
+            raise self._closed()
         self._writer.write(bytes(data))  # type: ignore[attr-defined, arg-type] - a copy: transports keep it, callers reuse their buffers
         await self._writer.drain()  # type: ignore[attr-defined]
 
@@ -64,7 +68,7 @@ class StreamUart(Uart):
             except asyncio.TimeoutError:
                 return 0
         if not self._held:
-            raise OSError("the line is closed")
+            raise self._closed()
         count = min(len(buffer), len(self._held))  # type: ignore[arg-type]
         buffer[:count] = self._held[:count]  # type: ignore[index]
         self._held = self._held[count:]
@@ -72,6 +76,10 @@ class StreamUart(Uart):
             self._ready.clear()
             self._taken.set()
         return count
+
+    def _closed(self) -> OSError:
+        self._told = True
+        return OSError("the line is closed")
 
     def close(self) -> None:
         """Drop the line; the next use opens a new one."""

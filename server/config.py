@@ -9,7 +9,9 @@
     [acquirer]
     host = "127.0.0.1"
     port = 0                         0 or no [acquirer] at all: nothing is sent, requests wait in the outbox
-    timeout = 10.0                   seconds that the outbox waits for an answer
+    timeout = 10.0                   seconds that the outbox waits for an answer, less than its lease of 60
+    holds = 3600                     seconds that the host may hold a message before it acts on it: so long a reversal is repeated
+                                     of which it knows nothing
     online_timeout = 5.0             the same while a card waits; the terminal gives up after 8
 
 Every error is a ConfigError that names the file and what to do.
@@ -22,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from protocol.errors import ConfigError
+from server.acquirer.outbox import HOLDS, LEASE
 from server.store import devices
 
 
@@ -36,6 +39,7 @@ class Config:
     acquirer: tuple[str, int] | None = None
     acquirer_timeout: float = 10.0
     online_timeout: float = 5.0
+    acquirer_holds: int = HOLDS
     fronts: int = 0
     office: Path | None = None
     certificate: Path | None = None
@@ -56,9 +60,14 @@ def load(path: Path | str, db: str | None = None) -> Config:
         address = (str(acquirer["host"]), int(acquirer["port"])) if acquirer.get("port") else None
         fronts = int(data.get("fronts", 0))
         timeout = float(acquirer.get("timeout", 10.0))
+        holds = int(acquirer.get("holds", HOLDS))
         online_timeout = float(acquirer.get("online_timeout", 5.0))
     except (KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"{path.name}: fronts, host, port or a time is no number", "CFG-020") from error
+    if not 0 < timeout < LEASE or holds < 0:
+        raise ConfigError(
+            f"{path.name}: timeout of the acquirer is not between 0 and {LEASE} s, or holds is negative", "CFG-020"
+        )
     return Config(
         db=db or data.get("db") or f"sqlite:///{base / 'server.db'}",
         keys=base / data["keys"],
@@ -67,6 +76,7 @@ def load(path: Path | str, db: str | None = None) -> Config:
         acquirer=address,
         acquirer_timeout=timeout,
         online_timeout=online_timeout,
+        acquirer_holds=holds,
         fronts=fronts,
         office=base / data["office"] if "office" in data else None,
         certificate=base / data["tls"] if "tls" in data else None,

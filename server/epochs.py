@@ -19,6 +19,7 @@ from protocol import cbor
 from protocol import sync as s
 from protocol.errors import FormatError, ParameterError
 from server import codes, envelope
+from server.acquirer import online
 from server.ingest import gaps
 from server.keys import Keys
 from server.messages import Hello
@@ -121,15 +122,8 @@ def _stands(head: Row[Any], row: Row[Any]) -> bool:
 
 def trouble(connection: Connection, message: Hello, now: int) -> None:
     """A terminal says that it cannot go on: an alarm, once until something is decided."""
-    last = connection.execute(
-        select(t.audit.c.what)
-        .where(t.audit.c.device == message.device.device, t.audit.c.code == "EPOCH")
-        .order_by(t.audit.c.number.desc())
-        .limit(1)
-    ).scalar()
     what = f"the terminal asks for a new epoch: {message.trouble}"
-    if last != what:
-        audit.alarm(connection, message.device.device, "EPOCH", what, now)
+    audit.alarm_once(connection, message.device.device, "EPOCH", what, now)
 
 
 _APPROVED = select(t.epochs).where(t.epochs.c.device == bindparam("b_device"), t.epochs.c.state == t.EPOCH_APPROVED)
@@ -162,6 +156,8 @@ def begin(connection: Connection, message: Hello, head: Row[Any], keys: Keys | N
     name, c = message.device.device, t.epochs.c
     where = (c.device == name, c.epoch == message.epoch, c.state == t.EPOCH_APPROVED)
     row = connection.execute(select(t.epochs).where(*where)).first()
+    if row is not None and not _stands(head, row):
+        row = None  # the chain has overtaken it; in a restored database nobody has been told yet that it is withdrawn
     approved = row if row is not None else _shown(message, keys)
     if approved is None or message.epoch <= (head.epoch or 1):
         raise codes.RefusedError(codes.WRONG_EPOCH, "epoch is not the approved one")
@@ -176,10 +172,11 @@ def begin(connection: Connection, message: Hello, head: Row[Any], keys: Keys | N
         .where(t.heads.c.device == name)
         .values(
             epoch=message.epoch, seq=approved.seq, hash=bytes(approved.hash), cum_count=approved.cum_count,
-            cum_total=approved.cum_total,
+            cum_total=approved.cum_total, opened=0,
         )
     )  # fmt: skip
     _note_begun(connection, message, row, approved, now)
+    online.forsake(connection, name, message.epoch, gaps.since_restore(connection, name), now)
     return devices.head(connection, name)
 
 

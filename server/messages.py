@@ -22,7 +22,9 @@ from server.store.devices import Device
 MAX_RECORDS = 256
 MAX_SEALED = 999  # bytes: one LLLVAR field of ISO 8583
 MAX_PRIVATE = 4096
-MAX_RESTORED = 1 << 19  # bytes of a batch's records: what is told in a few may be long
+MAX_RESTORED = (
+    1 << 17
+)  # bytes of a batch's records: what is told in a few may be long. A terminal's 200, not 600 each on an average, are fewer
 Find = Callable[[str], Device | None]
 Blobs = dict[int, bytes]
 
@@ -126,7 +128,7 @@ def open_message(body: bytes, find: Find) -> Message:
         name = opened.key_id.decode()
     except UnicodeDecodeError as error:
         raise codes.RefusedError(codes.UNKNOWN_DEVICE, "device is not registered") from error
-    device = find(name)
+    device = find(name) if schema.text(name, 32) else None
     if device is None:
         raise codes.RefusedError(codes.UNKNOWN_DEVICE, "device is not registered")
     if not envelope.holds(device.public_key, opened.protected, opened.payload, opened.signature):
@@ -150,33 +152,21 @@ def _hello(device: Device, p: dict[int, Any]) -> Hello:
     _need(_is_uint(p.get(s.HEAD_SEQ)), "head sequence")
     _need(isinstance(p.get(s.HEAD_HASH), bytes) and len(p[s.HEAD_HASH]) == 32, "head hash")
     _need(_is_uint(p.get(s.FIRST_RETAINED)), "first retained")
-    _need(isinstance(p.get(s.FIRMWARE), str) and len(p[s.FIRMWARE]) <= 64, "firmware")
+    _need(schema.text(p.get(s.FIRMWARE), 64), "firmware")
     _need(_is_uint(p.get(s.UTC), 1 << 40) and _is_uint(p.get(s.CLOCK), 2), "clock")
     sets, health = _named(p.get(s.SETS, {})), p.get(s.HEALTH, {})
     for value, what in ((sets, "sets"), (health, "health")):
         _need(isinstance(value, dict) and len(value) <= 32, what)
-        _need(all(isinstance(k, str) and len(k) <= 32 and _is_uint(v) for k, v in value.items()), what)
+        _need(all(schema.text(k, 32) and _is_uint(v) for k, v in value.items()), what)
     trouble, approval = p.get(s.TROUBLE, ""), p.get(s.APPROVAL, b"")
-    _need(isinstance(trouble, str) and len(trouble) <= 8, "trouble")
+    _need(schema.text(trouble, 8), "trouble")
     _need(isinstance(approval, bytes) and len(approval) <= 512, "approval")
     form = p.get(s.FORM, 1)
     _need(_is_uint(form) and form > 0, "form")
     return Hello(
-        device,
-        p[s.NONCE],
-        p[s.EPOCH],
-        p[s.HEAD_SEQ],
-        p[s.HEAD_HASH],
-        p[s.FIRST_RETAINED],
-        p[s.FIRMWARE],
-        sets,
-        p[s.UTC],
-        p[s.CLOCK],
-        health,
-        trouble,
-        approval,
-        form,
-    )
+        device, p[s.NONCE], p[s.EPOCH], p[s.HEAD_SEQ], p[s.HEAD_HASH], p[s.FIRST_RETAINED], p[s.FIRMWARE], sets, p[s.UTC], p[s.CLOCK],
+        health, trouble, approval, form,
+    )  # fmt: skip
 
 
 def _named(sets: Any) -> Any:
@@ -190,7 +180,8 @@ def _named(sets: Any) -> Any:
 def _attachments(p: dict[int, Any], key: int, high: int) -> Blobs:
     """The blobs under `key` by record, each whole again."""
     found = p.get(key, {})
-    _need(isinstance(found, dict) and all(isinstance(blob, bytes) for blob in found.values()), "attachments")
+    _need(isinstance(found, dict) and len(found) <= MAX_RECORDS, "attachments")
+    _need(all(isinstance(blob, bytes) for blob in found.values()), "attachments")
     shared = p.get(s.SHARED, {}).get(key)
     if shared is not None:
         kinds = [type(part) for part in shared] if isinstance(shared, list) else []
@@ -317,11 +308,13 @@ class _Reading:
         if record is None and (kind in TELLING or not restorer.sound):
             record = restorer.record()
         rejected = _judge(self._device, item if restorer.sound else None, record or item, data, signature)
+        if rejected is None and kind == r.SHIFT_CLOSED and item.get(r.FIRST, 0) > seq:
+            rejected = codes.BAD_RECORD  # it begins after its own end
         digest = hashlib.sha256(data).digest()
         self.raw.append((seq, kind, digest, data, signature, rejected))
         if record is not None:
             self.records[seq] = record
-        if digests:
+        if digests or r.PRIVATE in item:
             self._attach(seq, item, digests, self._sealed.get(index), self._private.get(index))
         if not index:
             self.first = (restorer.counter, restorer.utc)
@@ -334,8 +327,13 @@ class _Reading:
         notice = None
         if sealed is not None and digests[r.SEALED] != item.get(r.SEALED):
             sealed, notice = None, codes.SEALED_DIFFERS
-        if private is not None and digests[r.PRIVATE] != item.get(r.PRIVATE):
-            private, notice = None, codes.SEALED_DIFFERS
+        if (
+            r.PRIVATE in item
+            and digests.get(r.PRIVATE) != item[r.PRIVATE]
+            or private is not None
+            and r.PRIVATE not in item
+        ):
+            private, notice = None, codes.PERSONAL_LOST
         if sealed is not None and len(sealed) > MAX_SEALED:
             sealed, notice = None, codes.SEALED_TOO_LARGE
         if private is not None and len(private) > MAX_PRIVATE:

@@ -19,7 +19,7 @@ from server import envelope
 from server.acquirer import outbox
 from server.ledger.posting import Identity
 from server.office import Office, other
-from server.store import audit
+from server.store import audit, devices
 from server.store import tables as t
 
 PROPOSAL, APPROVAL = "tsd/office/refund-proposal", "tsd/office/refund-approval"
@@ -95,6 +95,7 @@ def approve(connection: Connection, office: Office, approval: bytes, now: int) -
     """
     officer, payload = office.verify(approval, APPROVAL)
     identity = _identity(payload)
+    devices.heads(connection, [identity[0]])
     c = t.refunds.c
     where = (_of(t.refunds, identity), c.number == payload.get(_NUMBER), c.state == t.REFUND_PROPOSED)
     row = connection.execute(select(t.refunds).where(*where).with_for_update()).first()

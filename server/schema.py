@@ -20,14 +20,23 @@ MAX_AMOUNT = 10**12 - 1  # centimes: the twelve digits of an ISO 8583 amount
 Check = Callable[[Any], bool]
 
 
+NUL = "\0"  # PostgreSQL keeps no text that has one, so there is none anywhere
+
+
 class _Range:
-    """A type and the range of its value, or of its length. `problem` looks at these three itself: a call costs more."""
+    """A type and the range of its value, or of its length; a text has no NUL. `problem` looks at these itself: a call costs more."""
 
     def __init__(self, kind: type, low: int, high: int) -> None:
         self.kind, self.low, self.high = kind, low, high
 
     def __call__(self, value: Any) -> bool:
-        return type(value) is self.kind and self.low <= (value if self.kind is int else len(value)) <= self.high
+        fits = type(value) is self.kind and self.low <= (value if self.kind is int else len(value)) <= self.high
+        return fits and (self.kind is not str or NUL not in value)
+
+
+def text(value: Any, high: int) -> bool:
+    """Whether it is a text of at most `high` characters that any database keeps."""
+    return isinstance(value, str) and len(value) <= high and NUL not in value
 
 
 def _uint(low: int = 0, high: int = U32) -> Check:
@@ -43,7 +52,7 @@ def _bytes(low: int, high: int = 0) -> Check:
 
 
 def _codes(v: Any) -> bool:
-    return isinstance(v, list) and len(v) <= 32 and all(isinstance(code, str) and len(code) <= 16 for code in v)
+    return isinstance(v, list) and len(v) <= 32 and all(text(code, 16) for code in v)
 
 
 def _auth_code(v: Any) -> bool:
@@ -181,7 +190,8 @@ def _misfit(record: dict[int, Any], low: int = 0) -> int | None:
         if plain is not None:
             kind, least, most = plain
             if type(value) is kind and least <= (value if kind is int else len(value)) <= most:
-                continue
+                if kind is not str or NUL not in value:
+                    continue
             return key
         check = FIELDS.get(key)
         if check is None or not check(value):
@@ -200,6 +210,8 @@ def sound(record: dict[int, Any]) -> bool:
             if plain is None or type(value) is not plain[0]:
                 return False
             if not plain[1] <= (value if plain[0] is int else len(value)) <= plain[2]:
+                return False
+            if plain[0] is str and NUL in value:
                 return False
             low += 1
     return low == len(COMMON)

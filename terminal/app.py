@@ -18,10 +18,11 @@ from terminal import identity, localtime, parameters, phases
 from terminal.face.face import Face
 from terminal.flows import ask, login
 from terminal.journal.journal import ROOM_LOW, ROOM_NONE, ROOM_OK, Journal
+from terminal.patience import ROUND_S, Patience
 from terminal.ports import Ports
 from terminal.vault import Vault
 
-_IDLE_SYNC_MS = 30000
+_IDLE_MS = ROUND_S * 1000
 _LANGUAGES = ("ar", "fr", "en")
 
 
@@ -44,6 +45,7 @@ class Terminal:
         self.journal: Journal
         self.vault: Vault
         self.reached = False  # whether the last attempt to reach the server succeeded
+        self.patience = Patience()
         self.quiet_after = 0  # UTC before which nothing but unsent records is a reason to synchronise unasked
         self.parameters: parameters.Parameters
         self.room = ROOM_OK  # as it was last seen
@@ -97,6 +99,7 @@ class Terminal:
         """Self-test, journal, parameters; a payment that a power cut interrupted is closed as *interrupted*."""
         ports = self.ports
         await self.face.show("boot")
+        ports.storage.mount()  # not before: what is wrong with it is told on the screen
         info = await ports.se.info()
         await self._self_test()
         self.identity = identity.load(ports.storage)
@@ -106,7 +109,7 @@ class Terminal:
         self.parameters = parameters.Parameters(ports.storage, ports.crypto, self.identity.key)
         self.askable = True
         await self.journal.open()
-        await self.vault.finish()
+        await self.vault.finish(self.journal.epoch)
         view = self.journal.view
         self.note(
             "boot",
@@ -118,7 +121,8 @@ class Terminal:
         if self.journal.head_seq == 0:
             await self.journal.append(r.PROVISIONED, {r.WILAYA: self.identity.wilaya, r.FORCE: self.identity.force})
         self.journal.officer, self.journal.unit = view.officer, view.unit
-        await self.journal.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})
+        if not self.journal.crowded():
+            await self.journal.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})
         await self.journal.end_what_was_cut()
         self._update_status()
 
@@ -140,6 +144,12 @@ class Terminal:
             else:
                 await ask.show_error(self, error)
             return
+        except RiskError as error:  # no room to log in: what helps needs nobody to be in
+            await self._report(error)
+            await self._guard(self._network, "synchronise")
+            return
+        except JournalError:  # after a failed append only a boot knows what is there
+            raise
         except TasdidError as error:
             await self._report(error)
             return
@@ -150,12 +160,15 @@ class Terminal:
 
     async def _home(self) -> None:
         await self._look_at_room()
+        if self.journal.view.releases:
+            await self._guard(self._release)
         self._update_status()
         officer = self.officer or {"number": 0, "unit": ""}
         await self.face.show("home", officer=officer["number"], unit=officer["unit"], room=self.room)
-        key = await self.face.key(_IDLE_SYNC_MS)
+        key = await self.face.key(_IDLE_MS)
         if key is None:
-            await self._network("quiet_sync")
+            if self.patience.idle():
+                await self._network("quiet_sync")
         elif key == "1":
             await self._guard(self._fine, False)
         elif key == "2":
@@ -202,6 +215,17 @@ class Terminal:
             await void.void(self)
         finally:
             phases.leave(phases.FINE)
+
+    async def _release(self) -> None:
+        """Licences that go back: told until somebody answers."""
+        phases.enter(phases.NETWORK)
+        from terminal.flows import release
+
+        try:
+            await release.tell(self)
+        finally:
+            release = None
+            phases.leave(phases.NETWORK)
 
     async def _network(self, name: str) -> None:
         """A flow of `terminal.flows.shift` by name."""

@@ -41,6 +41,8 @@ async def _authorise(t, intent: int, amount: int, seal) -> Asked:  # noqa: ANN00
         welcome = await session.hello(t, timeout_ms=PROBE_MS)
     except (NetworkError, ServerError) as error:
         t.note_error(error)
+        if error.code == "NET-011":
+            t.patience.failed(await t.ports.se.random(1), error)
         return Asked(None)
     journal = t.journal
     question = {
@@ -72,13 +74,14 @@ def _judge(said: dict, intent: int, amount: int) -> Asked:
         return Asked({"sent": True})
     if state == m.ASKED_NOT or (state == m.ASKED_ANSWERED and response in m.NOT_REACHED):
         return Asked(None)
-    if state != m.ASKED_ANSWERED or not isinstance(response, str) or len(response) != 2 or response in m.NO_WORD:
+    if state != m.ASKED_ANSWERED or not _plain(response, 2) or len(response) != 2 or response in m.NO_WORD:
         return Asked({"sent": True})
     data, code, reference = said.get(m.ISSUER_DATA, b""), said.get(m.AUTH_CODE, ""), said.get(m.REFERENCE, "")
-    if not isinstance(data, bytes) or len(data) > _MOST_DATA or not _short(code, 8) or not _short(reference, 16):
+    if not isinstance(data, bytes) or len(data) > _MOST_DATA or not _plain(code, 8) or not _plain(reference, 16):
         return Asked({"sent": True})  # an answer that cannot be one: in doubt
     return Asked({"arc": response, "data": data, "auth_code": code}, reference)
 
 
-def _short(value: object, most: int) -> bool:
-    return isinstance(value, str) and len(value) <= most
+def _plain(value: object, most: int) -> bool:
+    """Whether it is so much printable ASCII: it gets onto paper and into a record, where the server takes nothing else."""
+    return isinstance(value, str) and len(value) <= most and all([" " <= c <= "~" for c in value])

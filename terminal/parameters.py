@@ -7,7 +7,7 @@ PRM-002 signature, PRM-003 content, PRM-004 older version, PRM-005 expired, PRM-
 """
 
 from protocol import cose
-from protocol.errors import CryptoError, FormatError, ParameterError
+from protocol.errors import CryptoError, FormatError, JournalError, ParameterError
 from protocol.sync import SET_KINDS, TYPE_SET
 from terminal.setfile import SetFile
 
@@ -55,7 +55,7 @@ class Parameters:
             if found.kind != kind or file.protected != {1: -7, 3: TYPE_SET + "/" + kind, 4: b"set-" + kind.encode()}:
                 raise ParameterError("parameter set of an unexpected kind", "PRM-003", _HINT, kind)
             digest = file.digest(self._crypto)
-        except (FormatError, KeyError, TypeError, IndexError):
+        except (FormatError, JournalError, KeyError, TypeError, IndexError):
             raise ParameterError("a parameter set is malformed", "PRM-003", _HINT, kind) from None
         mark = digest + bytes(file.signature)
         if self._verified.get(name) != mark:

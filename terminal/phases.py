@@ -78,7 +78,15 @@ TAP = (
 PAPER = ("protocol.base45", "protocol.claim", "terminal.receipts", "terminal.flows.papers")
 SLIP = ("terminal.receipts", "terminal.flows.signature")
 """Within PAYMENT, after the card: what a cardholder signs."""
-NETWORK = ("protocol.batch", "terminal.session", "terminal.batches", "terminal.sync", "terminal.flows.shift")
+NETWORK = (
+    "protocol.batch",
+    "terminal.session",
+    "terminal.replies",
+    "terminal.batches",
+    "terminal.flows.release",
+    "terminal.sync",
+    "terminal.flows.shift",
+)
 FINE = ("terminal.personal", "terminal.flows.offence", "terminal.flows.fine")
 
 _DROPPED = {
@@ -108,8 +116,10 @@ _DROPPED = {
     NETWORK: (
         "protocol.batch",
         "terminal.session",
+        "terminal.replies",
         "terminal.batches",
         "terminal.renewal",
+        "terminal.flows.release",
         "terminal.sync",
         "terminal.flows.shift",
     ),
@@ -118,6 +128,7 @@ _DROPPED = {
         "terminal.flows.offence",
         "terminal.flows.fine",
         "terminal.flows.void",
+        "terminal.flows.release",
         "terminal.flows.abandon",
         "terminal.face.screens.void",
         "terminal.face.screens.case",

@@ -28,6 +28,8 @@ async def exchange(t, content_type: str, payload: dict, expected: str, timeout_m
         kind = sign1.protected.get(3)
         message = cbor.decode(sign1.payload or b"")
         cose.sign1_verify(t.ports.crypto, sign1, t.identity.key("ack"), expected_content_type=kind)
+        if not isinstance(message, dict):
+            raise TypeError
         bound = message[m.NONCE] == payload[m.NONCE] and message[m.DEVICE] == t.identity.device
     except (FormatError, KeyError, TypeError):
         raise NetworkError("the server's reply is malformed", "NET-005") from None

@@ -12,7 +12,7 @@ from protocol import cbor, cose
 from protocol import records as r
 from protocol import sync as m
 from protocol.errors import CryptoError, FormatError, ParameterError, ServerError
-from terminal import batches, session
+from terminal import batches, replies, session
 
 TESTIMONY_BATCHES = 4
 _LEAST_ROOM = 512
@@ -29,9 +29,7 @@ class Sync:
         self._nonce = b""
         self._room = t.ports.batch_bytes
         self._resumed = False  # whether HELLO was said again because the server lost this session to another one
-        self._held = (
-            0  # up to where the server holds our records; below `acked_seq` after it was restored from a backup
-        )
+        self._held = 0  # up to where the server holds our records
         self.results: "list[dict]" = []
         self.voids: "list[dict]" = []  # voids that have ended
         self.erased: "list[int]" = []  # intents whose sealed card data went
@@ -60,6 +58,9 @@ class Sync:
             rounds = rounds + 1 if self._held <= before else 0
             if rounds > 2:
                 raise ServerError("the server does not advance", "SRV-072", "call the centre", self._held)
+        self._journal.keep_age()
+        self._journal.make_room()
+        await self._journal.begin_dated()
 
     async def _renew(self, welcome: dict) -> bool:
         from terminal import renewal
@@ -69,24 +70,24 @@ class Sync:
     async def _hello(self) -> dict:
         """WELCOME; a server that does not know our epoch, because it was restored, is shown the approval."""
         try:
-            return await session.hello(self._t)
+            return replies.checked(m.TYPE_WELCOME, await session.hello(self._t))
         except ServerError as error:
             approval = self._journal.approval() if error.detail == "SRV-016" else b""
             if not approval:
                 raise
-        return await session.hello(self._t, {m.APPROVAL: approval})
+        return replies.checked(m.TYPE_WELCOME, await session.hello(self._t, {m.APPROVAL: approval}))
 
     async def _exchange(self, content_type: str, payload: dict, expected: str) -> dict:
         """`session.exchange` under this session's nonce; once, if the server knows another session by now, under a new one."""
         payload[m.NONCE] = self._nonce
         try:
-            return await session.exchange(self._t, content_type, payload, expected)
+            return replies.checked(expected, await session.exchange(self._t, content_type, payload, expected))
         except ServerError as error:
             if error.detail != "SRV-014" or self._resumed:
                 raise
         self._resumed = True
         self._nonce = payload[m.NONCE] = (await self._hello())[m.NONCE]
-        return await session.exchange(self._t, content_type, payload, expected)
+        return replies.checked(expected, await session.exchange(self._t, content_type, payload, expected))
 
     async def _testify(self, seq: int) -> None:
         """The server holds another chain than ours: show it what we have since the last common record, so that it keeps
@@ -116,7 +117,7 @@ class Sync:
         server_utc = welcome[m.SERVER_UTC]
         if server_utc >= self._journal.last_utc:
             t.ports.clock.set_utc(server_utc, CLOCK_SERVER)
-        self._journal.server_utc = max(self._journal.server_utc, server_utc)
+        self._journal.hear(server_utc)
         self._acknowledge(welcome)
         for blob in welcome.get(m.NEW_SETS, ()):
             try:
@@ -133,7 +134,7 @@ class Sync:
         await self._erase(welcome)
 
     async def _take_results(self, message: dict) -> None:
-        """Authorisation results become records, each once; a release is granted with an approval."""
+        """Authorisation results become records, each once; with an approval a release is due (`terminal.flows.release`)."""
         journal = self._journal
         for result in message.get(m.RESULTS, ()):
             intent = result[m.RESULT_INTENT]
@@ -150,10 +151,6 @@ class Sync:
                 if result.get(name):
                     body[key] = result[name]
             await journal.append(r.AUTHORISATION_RESULT, body)
-            if body[r.OUTCOME] == r.OUTCOME_APPROVED:
-                await journal.append(
-                    r.LICENCE_DISPOSITION, {r.CASE: case, r.DISPOSITION: r.DISPOSITION_RELEASE_GRANTED}
-                )
             self.results.append(body)
 
     async def _take_voids(self, message: dict) -> None:
@@ -173,7 +170,7 @@ class Sync:
             if state == r.VOID_REFUSED:
                 body[r.DISPOSITION] = r.DISPOSITION_RETURNED if self._driver_waits else r.DISPOSITION_RELEASE_GRANTED
             await journal.append(r.VOID, body)
-            body[r.PV] = case.pv
+            body[r.PV] = case.pv or self._t.pv_number(case.number)  # its notice may be lost
             self.voids.append(body)
 
     async def _erase(self, message: dict) -> None:
@@ -193,7 +190,7 @@ class Sync:
         await journal.append(r.CARD_DATA_ERASED, {r.INTENTS: self.erased, r.RECEIPT: t_hash(t, receipt)})
         for seq in outcomes:
             journal.erase_blob("sealed", seq)
-        await t.vault.finish()
+        await t.vault.finish(journal.epoch)
         t.note("erased", count=len(outcomes))
 
     def _named(self, receipt: bytes) -> "list[int]":
@@ -220,14 +217,14 @@ class Sync:
             raise ServerError(
                 "the server knows records that this terminal does not have", "SRV-072", "call the centre", seq
             )
-        if seq != self._held:
+        if seq != self._held or seq != journal.acked_seq or (seq and not journal.dated):
             known = journal.head_hash
             if seq < journal.head_seq:
                 item = journal.record_at(seq) if seq else None
                 known = t_hash(self._t, item[1]) if item is not None else None
             if seq and known is not None and message[m.ACKED_HASH] != known:
                 raise ServerError("the server acknowledges another chain", "SRV-072", "call the centre", seq)
-            if seq > journal.acked_seq:
+            if seq != journal.acked_seq or (seq and not journal.dated):
                 journal.acknowledge(seq, message[m.ACKED_HASH])
         self._held = seq
 

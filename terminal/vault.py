@@ -10,7 +10,8 @@ journal and storage with the storage's own contract; knows nothing of records.
 """
 
 from drivers.contracts.secure_element import BLOCK_VAULT, SLOT_VAULT
-from drivers.contracts.storage import Storage
+from drivers.contracts.storage import UNREADABLE, Storage
+from protocol.errors import JournalError
 from protocol.pack import u32be
 
 _NONE = bytes(32)
@@ -27,9 +28,11 @@ class Vault(Storage):
         self._keys: "list[bytes | None]" = [None, None]
         self._current = 0
         self.names = storage.names
+        self.each = storage.each
         self.append = storage.append
         self.remove = storage.remove
         self.free_bytes = storage.free_bytes
+        self.sync = storage.sync
 
     async def open(self) -> None:
         """Fetch the keys; make the first one."""
@@ -59,33 +62,41 @@ class Vault(Storage):
         if not self.unfinished:
             await self._make(1 - self._current, 1)
 
-    async def finish(self) -> None:
-        """After files were erased: what remains under the old key goes under the new one, and the old key is destroyed."""
+    async def finish(self, epoch: int) -> None:
+        """After files were erased: what remains under the old key goes under the new one, and the old key is destroyed.
+
+        `epoch` is the journal's present one: each has a folder of its own.
+        """
         if not self.unfinished:
             return
         old = 1 - self._current
-        for folder in self._folders():
-            for name in self._storage.names(folder):
-                path = folder + "/" + name
-                content = self._storage.read(path, _MAX)
+        for folder in ["sealed"] + ["sealed" + str(number) for number in range(2, epoch + 1)]:
+            for path in self._files(folder):
+                try:
+                    content = self._storage.read(path, _MAX)
+                except JournalError as error:
+                    if error.code != UNREADABLE:
+                        raise
+                    continue  # lost anyhow; the journal names it
                 if content and content[0] == BLOCK_VAULT + old:
                     self.replace(path, self._mask(old, path, content[1:]))
         await self._se.write_block(SLOT_VAULT, BLOCK_VAULT + old, _NONE)
         self._keys[old] = None
         await self._settle()
 
+    def _files(self, folder: str) -> "list[str]":
+        try:
+            return [folder + "/" + name for name in self._storage.names(folder)]
+        except JournalError as error:
+            if error.code != UNREADABLE:
+                raise
+            return []  # of a former epoch: the journal stops for its own folders
+
     async def _settle(self) -> None:
         """The only key is no longer the newer of two."""
         plain = (self._keys[self._current] or b"") + bytes(16)
         if await self._se.read_block(SLOT_VAULT, BLOCK_VAULT + self._current) != plain:
             await self._se.write_block(SLOT_VAULT, BLOCK_VAULT + self._current, plain)
-
-    def _folders(self) -> "list[str]":
-        """A later epoch of the journal has folders of its own."""
-        found = ["sealed"]
-        for epoch in range(2, 10):
-            found.append("sealed" + str(epoch))
-        return found
 
     def _mask(self, index: int, name: str, data: bytes) -> bytes:
         """Encipher or decipher."""

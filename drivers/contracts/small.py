@@ -16,11 +16,11 @@ class Uart:
         raise NotImplementedError
 
     async def read_into(self, buffer: object, timeout_ms: int) -> int:
-        """Read 1..len(buffer) bytes; 0 after `timeout_ms`."""
+        """Read 1..len(buffer) bytes; 0 after `timeout_ms`. Raises OSError when the line is gone."""
         raise NotImplementedError
 
     def set_baudrate(self, baudrate: int) -> None:
-        """Change the speed once what was written has gone out; a line that has none (TCP, a pty) does nothing."""
+        """Change the speed once what was written has gone out; a line that has none (TCP, a pty) does nothing. Raises OSError when it is gone."""
 
 
 class Spi:
@@ -96,7 +96,7 @@ class Scanner:
     """A serial 2D scanner / MRZ reader: one text per scan, its lines joined by a line feed."""
 
     async def read_scan(self, timeout_ms: int) -> "str | None":
-        """Next scan (at most 512 characters), None after `timeout_ms`."""
+        """Next scan (at most 512 characters), None after `timeout_ms` or when the line is gone: what it would read can be typed."""
         raise NotImplementedError
 
     async def discard(self) -> None:

@@ -68,8 +68,13 @@ class Link:
 
     async def start(self) -> None:
         """Wake and set up the chip unless that is done. Raises CardError CRD-010."""
-        if self._awake:
-            return
+        if not self._awake:
+            try:
+                await self._begin()
+            except OSError:
+                raise _broken() from None
+
+    async def _begin(self) -> None:
         self.owner = None
         for speed in (self._speed, SLOW, self._wanted):
             self._set_speed(speed)
@@ -141,9 +146,7 @@ class Link:
                     self.took_us = max(0, self._clock.ticks_diff(self._began, sent) - line_us)
                     return self.parser.length
         except OSError:
-            raise CardError(
-                "the contactless reader's line broke", UNREACHABLE, "check that the reader is connected"
-            ) from None
+            raise _broken() from None
         raise _unreachable()
 
     async def _answered(self, code: int, timeout_ms: int) -> bool:
@@ -215,6 +218,10 @@ class Link:
     def _set_speed(self, speed: int) -> None:
         self._speed = speed
         self._uart.set_baudrate(speed)
+
+
+def _broken() -> CardError:
+    return CardError("the contactless reader's line broke", UNREACHABLE, "check that the reader is connected")
 
 
 def _unreachable() -> CardError:

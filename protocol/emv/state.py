@@ -81,9 +81,9 @@ def bit_name(bit: int) -> str:
 def shown(name: "bytes", own: "bytes") -> bytes:
     """What records, receipts and traces say of an application that the card calls `name` and the terminal's list, which covers it, `own`.
 
-    The card's name where it adds three bytes at most; a longer one may hold its number.
+    The card's name where it adds two bytes at most; a longer one may hold its number.
     """
-    return name if len(name) <= len(own) + 3 else own
+    return name if len(name) <= len(own) + 2 else own
 
 
 class Session:

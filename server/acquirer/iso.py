@@ -69,6 +69,8 @@ class Request:
     wilaya: int
     script_results: bytes = b""  # at most records.MOST_SCRIPT_RESULTS
     clear: bytes = b""  # BER-TLV of what the outcome record says of the sealed chip data
+    since: int = 0  # when it was put into the outbox
+    turn: int = 0  # how often its row of the outbox was claimed, this time included; 0: it has none
 
 
 @dataclass(frozen=True)
@@ -172,6 +174,13 @@ def _amount(field: str | None, currency: str | None) -> int | None:
     return int(field)
 
 
+def _printable(field: str) -> str:
+    """The field. ValueError for what no paper, no record and no database takes."""
+    if not (field.isascii() and field.isprintable()):
+        raise ValueError("a field is not printable")
+    return field
+
+
 def decode(message: bytes) -> Answer:
     """The answer in `message`. AcquirerError SRV-051 if it is none, or names no identity."""
     try:
@@ -180,9 +189,9 @@ def decode(message: bytes) -> Answer:
         identity = (device, int(epoch), int(intent))
         step = _STEP_OF_ANSWER[fields["t"]]
         issuer_data = bytes.fromhex(fields.get("55", ""))
-        code, own = fields.get("38", "").strip(), fields["37"].strip()
+        code, own = _printable(fields.get("38", "").strip(" \0")), fields["37"].strip()
         answer = Answer(
-            identity, step, fields["39"], code, own, issuer_data, _amount(fields.get("4"), fields.get("49"))
+            identity, step, _printable(fields["39"]), code, own, issuer_data, _amount(fields.get("4"), fields.get("49"))
         )
     except (iso8583.DecodeError, KeyError, ValueError) as error:
         raise codes.AcquirerError("the acquirer's answer cannot be read", codes.ACQUIRER_NONSENSE) from error

@@ -6,15 +6,19 @@ Three steps, so that no transaction is open while the acquirer's host thinks:
     (the shell asks the host)
     finish(connection, request, answer, now)   the answer written down, then committed: the payload of AUTHORISED
 
+What an old epoch leaves without an outcome is reversed when the new one begins (`forsake`).
+
 A crash in between leaves the row doubtful, and so does an answer that leaves open what was done: in progress (09), late (68), received
 before (94), malfunction (96), or one of another amount than was asked, which is an alarm too (`server.acquirer.iso`). What is doubtful or
 approved and does not end as an approved outcome is reversed (0400, through the outbox) as soon as the outcome is known, or when a late
-answer arrives after it. So a payment is captured only if its outcome record says so, and a second AUTHORISE about the same payment is
-answered from the row. Stores no card data.
+answer arrives after it. A deferred payment (provisional) is not: its authorisation goes out under the same reference, as a repeat, and the
+host's word on that one counts for both (`deferred`). So a payment is captured only if its outcome record, or that word, says so, and a second
+AUTHORISE about the same payment is answered from the row. Stores no card data.
 
 "Issuer or switch inoperative" (91) is told to the terminal as it came: unable to go online. What the card then approves is cleared, what is
 deferred is asked again as a repeat. Ends it otherwise, it is reversed like a doubt, since some switches say 91 after a time-out of their own;
-a host that never had it answers 25, which is as good as reversed. So is an outcome in doubt whose question is not on record.
+a host that never had it answers 25, which is as good as reversed once it can hold the question no longer
+(`server.acquirer.outbox`). So is an outcome in doubt whose question is not on record.
 """
 
 import hashlib
@@ -27,10 +31,10 @@ from protocol import sync as s
 from server import codes
 from server.acquirer import outbox
 from server.acquirer.iso import Answer, Request, reference
-from server.ingest import sessions
+from server.ingest import results, sessions
 from server.ledger.posting import Identity
 from server.messages import Authorise
-from server.store import restore
+from server.store import aside, audit, restore
 from server.store import tables as t
 
 
@@ -89,9 +93,53 @@ def finish(connection: Connection, message: Authorise, answer: Answer | None, un
     elif unsent:
         connection.execute(update(t.authorisations).where(doubtful).values(state=s.ASKED_NOT, answered=now))
     row = connection.execute(select(t.authorisations).where(where(identity))).one()
-    if _outcome(connection, identity) not in (None, r.OUTCOME_APPROVED) and stands(row):
+    outcome = _outcome(connection, identity)
+    goes_on = outcome == r.OUTCOME_PROVISIONAL and deferred(connection, identity)
+    over = outcome not in (None, r.OUTCOME_APPROVED) and not goes_on
+    forsaken = outcome is None and outbox.reversal_asked(connection, identity)
+    if (over or forsaken) and stands(row):
         outbox.reverse(connection, identity, row.amount, row.utc, now)
     return reply(message, row)
+
+
+def deferred(connection: Connection, identity: Identity) -> bool:
+    """Whether the deferred authorisation of a payment waits for the host's word (or for a person's), or has its approval. It bears the reference
+    of the question that was put while the card waited, so what comes of that one late needs no reversal of its own.
+    """
+    c = t.outbox.c
+    mine = (c.device == identity[0], c.epoch == identity[1], c.intent == identity[2], c.step == t.STEP_AUTHORISE)
+    state = connection.execute(select(c.state).where(*mine)).scalar()
+    if state in (t.STATE_NEW, t.STATE_DOUBTFUL, t.STATE_FAILED):
+        return True
+    result = results.find(connection, identity)
+    return state == t.STATE_DONE and result is not None and result.outcome == r.OUTCOME_APPROVED
+
+
+def forsake(connection: Connection, device: str, epoch: int, unsure: int, now: int) -> None:
+    """Epoch `epoch` of a device begins, and nothing of earlier ones can come any more: what an issuer was asked then, has approved, or may
+    have, and of which there is no outcome is reversed, with an alarm that names it.
+
+    Of records up to `unsure` there may have been some before a restore that nobody can send again: a payment whose outcome may be among
+    them, and one whose outcome is on file and set aside, is left to a person.
+    """
+    a, p = t.authorisations.c, t.payments.c
+    same = and_(a.device == p.device, a.epoch == p.epoch, a.intent == p.intent)
+    mine = (a.device == device, a.epoch < epoch, p.outcome.is_(None))
+    chosen = select(t.authorisations).outerjoin(t.payments, same).where(*mine).order_by(a.epoch, a.intent)
+    open_ = [row for row in connection.execute(chosen).all() if stands(row)]
+    for row in open_:
+        identity = (row.device, row.epoch, row.intent)
+        if outbox.reversal_asked(connection, identity):
+            continue
+        what = f"payment {row.intent} of epoch {row.epoch}, {row.amount} centimes, is or may be approved by its issuer"
+        if aside.has(connection, device, row.intent):
+            what += "; its outcome was set aside: decide"
+        elif row.intent >= unsure:
+            outbox.reverse(connection, identity, row.amount, row.utc, now)
+            what += " and its outcome is lost: reversed"
+        else:
+            what += "; its outcome may have been on file before the restore: ask the acquirer"
+        audit.alarm(connection, device, "EPOCH", what, now)
 
 
 def _outcome(connection: Connection, identity: Identity) -> int | None:
@@ -136,9 +184,9 @@ def sent(row: Any) -> bool:
 
 def lost(record: dict[int, Any], row: Any, doubtful_seq: int) -> bool:
     """Whether an outcome's question to the issuer may be one that this database has forgotten in a restore, or never heard: the terminal
-    says that it is in doubt, or was cut before it could say. Reversing what nobody asked does no harm.
+    says that it is in doubt, or that the issuer answered, or was cut before it could say. Reversing what nobody asked does no harm.
     """
     if row is not None:
         return False
-    cut = record[r.OUTCOME] == r.OUTCOME_INTERRUPTED and record[r.SEQ] <= doubtful_seq
-    return cut or record.get(r.ONLINE) == r.ONLINE_DOUBTFUL
+    cut = record[r.OUTCOME] == r.OUTCOME_INTERRUPTED or record.get(r.ONLINE) == r.ONLINE_ANSWERED
+    return cut and record[r.SEQ] <= doubtful_seq or record.get(r.ONLINE) == r.ONLINE_DOUBTFUL

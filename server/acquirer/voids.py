@@ -13,7 +13,7 @@ REFUSED at once. Synchronous functions on a connection; `server.ingest.work` gat
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, select, update
+from sqlalchemy import Connection, and_, bindparam, literal, select, update
 
 from protocol import cbor, tokens
 from protocol import records as r
@@ -21,6 +21,7 @@ from protocol import sync as s
 from server import codes
 from server.acquirer import iso
 from server.ledger.posting import Identity
+from server.store import audit
 from server.store import tables as t
 
 MAX_PENDING = 8  # ends in one reply; the rest follow
@@ -32,9 +33,24 @@ _WAITING = (
         t.voids.c.state != r.VOID_ASKED,
         t.voids.c.result_seq.is_(None),
     )
-    .order_by(t.voids.c.epoch, t.voids.c.seq)
+    .order_by(t.voids.c.told, t.voids.c.seq)
     .limit(MAX_PENDING)
 )
+_TOLD = (
+    update(t.voids)
+    .where(
+        t.voids.c.device == bindparam("b_device"),
+        t.voids.c.epoch == bindparam("b_epoch"),
+        t.voids.c.seq == bindparam("b_seq"),
+    )
+    .values(told=bindparam("b_now"))
+)
+_AT_ONCE = (codes.VOID_UNEXPECTED, codes.VOID_ANOTHER_CARD, codes.VOID_ONE_OFFICER, codes.AMOUNT_DIFFERS)
+_WORDS = {r.VOID_ASKED: "asked", r.VOID_DONE: "done", r.VOID_REFUSED: "refused"}
+_REFUSED = t.voids.c.state == literal(r.VOID_REFUSED, literal_execute=True)
+_STANDS = t.voids.c.state != literal(
+    r.VOID_REFUSED, literal_execute=True
+)  # written out: else no partial index is taken
 """Made once: making a statement costs more than running it."""
 
 
@@ -42,7 +58,7 @@ def of(connection: Connection, identity: Identity) -> Any:
     """The void of a payment that is asked or done, or None."""
     c = t.voids.c
     same = and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
-    return connection.execute(select(t.voids).where(same, c.state != r.VOID_REFUSED)).first()
+    return connection.execute(select(t.voids).where(same, _STANDS).limit(1)).first()
 
 
 def problem(record: dict[int, Any], payment: dict[str, Any] | None, outcome: dict[int, Any] | None) -> str | None:
@@ -59,23 +75,46 @@ def problem(record: dict[int, Any], payment: dict[str, Any] | None, outcome: dic
 
 
 def outcome_record(connection: Connection, payment: dict[str, Any]) -> dict[int, Any] | None:
-    """The payment's outcome as it was signed, if it is on file."""
+    """The outcome of a payment of the epoch that goes on, as it was signed, if it is on file."""
     c = t.raw.c
-    same = and_(c.device == payment["device"], c.seq == payment["outcome_seq"], c.kind == r.PAYMENT_OUTCOME)
-    found = connection.execute(select(c.record).where(same, c.rejected.is_(None)).order_by(c.epoch.desc())).scalar()
+    key = (c.device == payment["device"], c.epoch == payment["epoch"], c.seq == payment["outcome_seq"])
+    found = connection.execute(select(c.record).where(*key, c.kind == r.PAYMENT_OUTCOME, c.rejected.is_(None))).scalar()
     return None if found is None else cbor.decode(bytes(found))
 
 
 def end(connection: Connection, identity: Identity, state: int, reason: str, now: int) -> None:
-    """The reversal of a payment has ended: so has its void, if there is one."""
+    """The reversal of a payment has ended: so has its void, if there is one. An end other than the one that its terminal has written down, or was
+    told before, is an alarm: the licence went with that one.
+    """
     c = t.voids.c
-    asked = and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2], c.state == r.VOID_ASKED)
-    connection.execute(update(t.voids).where(asked).values(state=state, reason=reason[:8], answered=now))
+    mine = (c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
+    asked = select(t.voids).where(*mine, c.state == r.VOID_ASKED, _STANDS).limit(1)
+    refused = select(t.voids).where(*mine, _REFUSED, c.reason.not_in(_AT_ONCE)).order_by(c.seq.desc()).limit(1)
+    row = connection.execute(asked).first() or connection.execute(refused).first()
+    if row is not None and row.state != state:
+        written = _written(connection, row)
+        this = and_(c.device == row.device, c.epoch == row.epoch, c.seq == row.seq)
+        connection.execute(update(t.voids).where(this).values(state=state, reason=reason[:8], answered=now))
+        if row.state != r.VOID_ASKED or written not in (None, state):
+            what = f"void of payment {identity[2]}: {_WORDS[state]} by the acquirer, its terminal"
+            what += f" has written {_WORDS[written]}" if written else f" may have heard {_WORDS[row.state]}"
+            audit.alarm(connection, identity[0], codes.RESULT_DIFFERS, what, now)
 
 
-def pending(connection: Connection, device: str, epoch: int) -> list[dict[int, Any]]:
-    """Ends of voids of its present epoch that the device has not yet written as records, oldest first."""
-    found = connection.execute(_WAITING, {"b_device": device, "b_epoch": epoch})
+def _written(connection: Connection, row: Any) -> int | None:
+    """The end of a void that its terminal has written down, if it has."""
+    w = t.raw.c
+    key = (w.device == row.device, w.epoch == row.epoch, w.seq == row.result_seq)
+    found = connection.execute(select(w.record).where(*key)).scalar() if row.result_seq is not None else None
+    return None if found is None else cbor.decode(bytes(found)).get(r.VOID_STATE)
+
+
+def pending(connection: Connection, device: str, epoch: int, now: int) -> list[dict[int, Any]]:
+    """Ends of voids of its present epoch that the device has not yet written as records; those told longest ago are told first."""
+    whose = {"b_device": device, "b_epoch": epoch}
+    found = sorted(connection.execute(_WAITING, whose).all(), key=lambda row: row.seq)
+    if found:
+        connection.execute(_TOLD, [{**whose, "b_seq": row.seq, "b_now": now} for row in found])
     return [
         {
             s.RESULT_EPOCH: row.epoch,

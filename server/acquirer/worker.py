@@ -8,7 +8,7 @@ being asked stays doubtful and is repeated.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,18 +18,27 @@ from server.acquirer import outbox
 from server.acquirer.iso import Request
 from server.acquirer.link import AcquirerLink
 
-Write = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
+
+class Write(Protocol):
+    """Runs an operation in a committed transaction; `device`: the one that it is about, if it is about one (`server.web.writer`)."""
+
+    def __call__(self, operation: Callable[[Connection], Any], device: str = "", /) -> Awaitable[Any]: ...
+
+
 _log = logging.getLogger("tasdid.acquirer")
 
 
 class Worker:
     """One worker; several may run beside each other, in other processes too."""
 
-    def __init__(self, write: Write, link: AcquirerLink, clock: Callable[[], int], idle_s: float = 0.2) -> None:
+    def __init__(
+        self, write: Write, link: AcquirerLink, clock: Callable[[], int], idle_s: float = 0.2, holds: int = outbox.HOLDS
+    ) -> None:
         self._write = write
         self._link = link
         self._clock = clock
         self._idle_s = idle_s
+        self._holds = holds
         self._nudged = asyncio.Event()
 
     def nudge(self) -> None:
@@ -51,18 +60,26 @@ class Worker:
         return settled
 
     async def _ask(self, request: Request) -> bool:
-        """Ask about one payment; whether that settled it."""
+        """Ask about one payment; whether that settled it. Those before it may have taken long: another process may have it now."""
+        if not await self._write(lambda connection: outbox.hold(connection, request, self._clock())):
+            _log.info("a request is another process's by now")
+            return False
         try:
             answer = await self._link.exchange(request, self._clock())
         except codes.AcquirerError as error:
             if error.code == codes.UNSENDABLE:
                 _log.error("%s a request cannot be written", error.code)
-                await self._write(lambda connection: outbox.unsendable(connection, request, self._clock()))
+                await self._write(
+                    lambda connection: outbox.unsendable(connection, request, self._clock()), request.identity[0]
+                )
                 return True
             _log.warning("payment stays doubtful: %s", error)
             await self._write(lambda connection: outbox.postpone(connection, request, self._clock()))
             return False
-        return await self._write(lambda connection: outbox.settle(connection, answer, self._clock()))
+        return await self._write(
+            lambda connection: outbox.settle(connection, request, answer, self._clock(), self._holds),
+            request.identity[0],
+        )
 
     async def run(self) -> None:
         """Work until cancelled."""

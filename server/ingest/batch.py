@@ -19,15 +19,16 @@ from protocol import sync as s
 from server import codes
 from server.acquirer import outbox
 from server.batches import Batch, Draft, Entry, Span, span
-from server.ingest import forks, gaps, results, sessions
+from server.ingest import close, forks, gaps, results, sessions
 from server.ingest.flush import Sheaf
 from server.ingest.history import History
 from server.ingest.work import Work
-from server.store import audit, devices
+from server.store import aside, audit, devices
 from server.store import tables as t
 
 Payload = dict[int, Any]
-_MOVES = ("seq", "hash", "cum_count", "cum_total", "counter", "utc", "last_case", "last_contact")
+_MOVES = ("seq", "hash", "cum_count", "cum_total", "counter", "utc", "last_case", "last_contact", "opened", "closed")
+_SHIFT = (r.SHIFT_OPENED, r.SHIFT_CLOSED)
 _ADVANCE = (
     update(t.heads).where(t.heads.c.device == bindparam("b_device")).values({name: bindparam(name) for name in _MOVES})
 )
@@ -48,11 +49,28 @@ class _Intake:
     rejected: list[list[Any]] = field(default_factory=list)  # [[seq, code] …]
     unposted: list[list[Any]] = field(default_factory=list)  # those of `rejected` that are new and kept only
     case: int = 0  # the highest case number begun
+    shift: tuple[int, int] = (0, 0)  # `opened` and `closed` of the head after the new records
 
     @property
     def count(self) -> int:
         """How many records are new."""
         return len(self.message.raw) if self.whole else len(self.new)
+
+    @property
+    def shifts(self) -> list[dict[int, Any]]:
+        """New records that open or close a shift."""
+        if self.whole:
+            found = [row for row in self.message.raw if row[1] in _SHIFT and not row[5]]
+            return [self.message.entry(row).record for row in found]
+        return [entry.record for entry in self.new if entry.record[r.KIND] in _SHIFT and not entry.rejected]
+
+    @property
+    def kept_only(self) -> list[dict[int, Any]]:
+        """New outcomes that are not posted."""
+        if not self.unposted:
+            return []
+        kept, message = {seq for seq, _ in self.unposted}, self.message
+        return [message.entry(row).record for row in message.raw if row[1] == r.PAYMENT_OUTCOME and row[0] in kept]
 
     @property
     def erases(self) -> bool:
@@ -102,7 +120,7 @@ def batches(connection: Connection, messages: list[Batch], now: int) -> list[Pay
 
 def _sort(connection: Connection, message: Batch, head: Row[Any], now: int) -> _Intake:
     """Which records are known, which continue the chain, which are of another branch. RefusedError as `batch`."""
-    sessions.check_bound(head, message)
+    head = sessions.check_bound(connection, head, message)
     if message.gap == head.seq + 1:
         head = gaps.bridge(connection, message, head, now)
     intake = _Intake(message, head)
@@ -179,11 +197,18 @@ def _append(connection: Connection, intakes: list[_Intake], now: int) -> None:
     sheaf.write(connection)
     for intake in intakes:
         name = intake.message.device.device
+        epoch, end = intake.message.epoch, intake.ends.seq
+        intake.shift = close.follow(connection, intake.head, epoch, intake.shifts, end, now)
         if intake.head.forks:
             forks.hold_known(connection, intake.message, intake.new, now)
         _watch(connection, name, intake, now)
+        aside.note(connection, name, intake.kept_only)
         for seq, code in intake.unposted:
             audit.alarm(connection, name, code, f"record {seq} is kept but not posted", now)
+        for seq, code in (
+            intake.message.notices if intake.whole else [[e.seq, e.notice] for e in intake.new if e.notice]
+        ):
+            audit.alarm(connection, name, code, f"what lies beside record {seq} is absent or not what it names", now)
     connection.execute(_ADVANCE, [_moved(intake, now) for intake in intakes])
 
 
@@ -214,6 +239,8 @@ def _moved(intake: _Intake, now: int) -> dict[str, Any]:
         "utc": ends.utc,
         "last_case": max(intake.head.last_case, case),
         "last_contact": now,
+        "opened": intake.shift[0],
+        "closed": intake.shift[1],
     }
 
 
@@ -234,10 +261,11 @@ def _watch(connection: Connection, name: str, intake: _Intake, now: int) -> None
 def _reattach(connection: Connection, message: Batch, duplicates: list[Entry], now: int) -> None:
     """Sealed data that came again for a payment whose request failed for want of them: ask the acquirer again."""
     for entry in duplicates:
-        if entry.sealed is None or entry.record[r.KIND] != r.PAYMENT_OUTCOME:
+        if entry.sealed is None or entry.rejected is not None or entry.record[r.KIND] != r.PAYMENT_OUTCOME:
             continue
         key = {"device": message.device.device, "epoch": message.epoch, "intent": entry.record[r.INTENT]}
-        if outbox.reversal_asked(connection, (key["device"], key["epoch"], key["intent"])):
+        identity = (key["device"], key["epoch"], key["intent"])
+        if outbox.reversal_asked(connection, identity) or forks.held(connection, identity):
             continue
         c = t.outbox.c
         waiting = update(t.outbox).where(
@@ -276,5 +304,6 @@ def _ack(connection: Connection, intake: _Intake, now: int) -> Payload:
     if seq < (head.claimed_seq or 0):
         return reply
     # a terminal erases once a session: the rest is for the next WELCOME
-    results.tell(connection, reply, name, message.epoch, message.form, not intake.erases)
+    to = results.Hearer(name, message.epoch, message.form, seq)
+    results.tell(connection, reply, to, now, not intake.erases)
     return reply

@@ -2,55 +2,90 @@
 
 If they do not, it names sequences: those of the shift that it does not have, and the payments of each total that
 differs.
+
+A shift may be long, and a terminal may claim what it likes. So no record is gone through for two shifts: one begins after the end of the
+one before, else it is named and not compared. And of a shift that goes on for more than SLICE records the first ones are added up while it
+is open, a slice with a batch; what they come to is kept (`tallies`). At its end no more than the rest is left to be gone through.
 """
 
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from protocol import cbor
 from protocol import records as r
 from protocol import sync as s
+from server import codes, strict
 from server.ingest import sessions
 from server.messages import Close
 from server.store import audit
 from server.store import tables as t
 
 MAX_NAMED = 64
+SLICE = 1_000  # records of an open shift that are added up together
+LONGEST = 5_000  # records that are gone through for one answer; what would take more is not compared
+_REFUSED_VOIDS = (codes.VOID_UNEXPECTED, codes.VOID_ANOTHER_CARD, codes.VOID_ONE_OFFICER)
+_COUNTED = (r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.VOID)
+_IN_SHIFT = (
+    t.raw.c.device == bindparam("device"),
+    t.raw.c.epoch == bindparam("epoch"),
+    t.raw.c.seq.between(bindparam("first"), bindparam("last")),
+)
+_PRESENT = select(t.raw.c.seq).where(*_IN_SHIFT)
+_SUMMANDS = (
+    select(t.raw.c.seq, t.raw.c.record, t.raw.c.rejected)
+    .where(*_IN_SHIFT, t.raw.c.kind.in_(_COUNTED))
+    .order_by(t.raw.c.seq)
+)
+"""Statements made once: making one costs more than running it."""
+
+
+@dataclass
+class _Sums:
+    """What the records of a shift come to, as far as `last`."""
+
+    first: int
+    last: int
+    records: int = 0  # on file
+    totals: dict[int, list[int]] = field(default_factory=dict)
+    aside: list[int] = field(default_factory=list)  # kept, not posted: the first of them
+    members: dict[int, list[int]] = field(default_factory=dict)  # by total, as far as they were gone through here
+    missing: list[int] = field(default_factory=list)  # likewise: the first of them
+
+    def add(self, connection: Connection, name: str, epoch: int, last: int) -> None:
+        """Go on to record `last`."""
+        span = {"device": name, "epoch": epoch, "first": self.last + 1, "last": last}
+        present = set(connection.execute(_PRESENT, span).scalars())
+        if len(present) < last - self.last:
+            self.missing += _missing(present, self.last + 1, last)
+        self.records += len(present)
+        for row in connection.execute(_SUMMANDS, span):
+            step: dict[int, list[int]] = {}
+            if row.rejected in (None, *_REFUSED_VOIDS):
+                r.totals_step(step, strict.decode(bytes(row.record)))
+            if row.rejected is not None:
+                if (
+                    step or row.rejected not in _REFUSED_VOIDS
+                ):  # a void that was refused when it was asked for adds nothing
+                    self.aside += [row.seq] if len(self.aside) < MAX_NAMED else []
+                continue
+            for key, (count, amount) in step.items():
+                entry = self.totals.setdefault(key, [0, 0])
+                entry[0], entry[1] = entry[0] + count, entry[1] + amount
+                self.members.setdefault(key, []).append(row.seq)
+        self.last = last
+
+    def differing(self, told: dict[int, list[int]]) -> set[int]:
+        """Totals that are not as they were told."""
+        keys = self.totals.keys() | told.keys()
+        return {key for key in keys if self.totals.get(key, [0, 0]) != list(told.get(key, [0, 0]))}
 
 
 def close(connection: Connection, message: Close, now: int) -> dict[int, Any]:
     """Reconcile one shift: the payload of RECON."""
     sessions.bound_head(connection, message)
     name, first, last = message.device.device, message.first_seq, message.last_seq
-    c = t.raw.c
-    in_shift = (c.device == name, c.epoch == message.epoch, c.seq.between(first, last))
-    present = {row.seq for row in connection.execute(select(c.seq).where(*in_shift))}
-    counted = connection.execute(
-        select(c.seq, c.record, c.rejected)
-        .where(*in_shift, c.kind.in_((r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.VOID)))
-        .order_by(c.seq)
-    )
-    totals: dict[int, list[int]] = {}
-    members: dict[int, list[int]] = {}
-    set_aside = []
-    for row in counted:
-        if row.rejected is not None:
-            set_aside.append(row.seq)
-            continue
-        step: dict[int, list[int]] = {}
-        r.totals_step(step, cbor.decode(bytes(row.record)))
-        for key, (count, amount) in step.items():
-            entry = totals.setdefault(key, [0, 0])
-            entry[0], entry[1] = entry[0] + count, entry[1] + amount
-            members.setdefault(key, []).append(row.seq)
-    differing = _missing(present, first, last) + set_aside
-    for key in sorted(set(totals) | set(message.totals)):
-        if totals.get(key, [0, 0]) != list(message.totals.get(key, [0, 0])):
-            differing += members.get(key, [])
-    balanced = not differing and _same(totals, message.totals)
-    if not balanced:
-        audit.alarm(connection, name, "RECON", f"shift {first} to {last} does not balance", now)
+    totals, differing, balanced = _judge(connection, name, message.epoch, (first, last), message.totals, now)
     return {
         s.NONCE: message.nonce,
         s.EPOCH: message.epoch,
@@ -63,6 +98,105 @@ def close(connection: Connection, message: Close, now: int) -> dict[int, Any]:
     }
 
 
+def follow(
+    connection: Connection, head: Row[Any], epoch: int, shifts: list[dict[int, Any]], end: int, now: int
+) -> tuple[int, int]:
+    """New records of a device are on file, up to `end`: go on with its shifts. `head`: its row as it was; `shifts`: those of the new records
+    that open or close one. Returns the `opened` and `closed` of its new head.
+
+    A shift's totals are compared when the record that closes it has come, whether or not its terminal ever asks with CLOSE.
+    """
+    name, opened, closed = head.device, head.opened, head.closed
+    for record in shifts:
+        if record[r.KIND] == r.SHIFT_OPENED:
+            opened = record[r.SEQ]
+            continue
+        if r.FIRST in record:  # else a record of before they said so
+            _closed(connection, name, epoch, record, closed, now)
+        opened, closed = 0, record[r.SEQ]
+    if opened and end - opened >= SLICE:
+        _go_on(connection, name, epoch, opened, end)
+    return opened, closed
+
+
+def _closed(connection: Connection, name: str, epoch: int, record: dict[int, Any], before: int, now: int) -> None:
+    """A SHIFT_CLOSED record is new on file; `before`: the one before it."""
+    first, last = record[r.FIRST], record[r.SEQ]
+    if first <= before:
+        what = f"shift {first} to {last} begins before record {before}, the end of another: not compared"
+        audit.alarm(connection, name, "RECON", what, now)
+        return
+    _judge(connection, name, epoch, (first, last), record[r.TOTALS], now)
+
+
+def _judge(
+    connection: Connection, name: str, epoch: int, shift: tuple[int, int], told: dict[int, Any], now: int
+) -> tuple[dict[int, list[int]], list[int], bool]:
+    """`_compare`, with an alarm if it does not balance: once a shift, however often it is asked about."""
+    found = _compare(connection, name, epoch, *shift, told)
+    totals, differing, balanced = found or ({}, [shift[0]], False)
+    if not balanced:
+        what = "does not balance" if found else "is too long to be compared here"
+        audit.alarm_once(connection, name, "RECON", f"shift {shift[0]} to {shift[1]} {what}", now, MAX_NAMED)
+    return totals, differing, balanced
+
+
+def _go_on(connection: Connection, name: str, epoch: int, first: int, end: int) -> None:
+    """Add up the next slice of an open shift that is on file up to `end`; more of one that was not followed from its beginning."""
+    kept = _kept(connection, name, epoch, first)
+    sums = kept or _Sums(first, first - 1)
+    if end - sums.last < SLICE:
+        return
+    sums.add(connection, name, epoch, min(end, sums.last + LONGEST))
+    values = {"last": sums.last, "sums": strict.encode([sums.records, sums.aside, sums.totals])}
+    c = t.tallies.c
+    if kept is None:
+        connection.execute(insert(t.tallies).values(device=name, epoch=epoch, first=first, **values))
+    else:
+        mine = (c.device == name, c.epoch == epoch, c.first == first)
+        connection.execute(update(t.tallies).where(*mine).values(**values))
+
+
+def _kept(connection: Connection, name: str, epoch: int, first: int) -> _Sums | None:
+    """What is kept of the shift that begins with record `first`."""
+    c = t.tallies.c
+    found = select(c.last, c.sums).where(c.device == name, c.epoch == epoch, c.first == first)
+    row = connection.execute(found).first()
+    if row is None:
+        return None
+    records, aside, totals = strict.decode(bytes(row.sums))
+    return _Sums(first, row.last, records, totals, aside)
+
+
+def _compare(
+    connection: Connection, name: str, epoch: int, first: int, last: int, told: dict[int, Any]
+) -> tuple[dict[int, list[int]], list[int], bool] | None:
+    """(the shift's totals from the records on file, sequences that differ or are missing, whether it balances with what was told); None if
+    too many records would have to be gone through.
+    """
+    sums = _kept(connection, name, epoch, first) if last - first >= SLICE else None
+    if sums is None or sums.last > last:
+        sums = _Sums(first, first - 1)
+    if last - sums.last > LONGEST:
+        return None
+    gone_through = sums.last + 1
+    sums.add(connection, name, epoch, last)
+    wrong = sums.differing(told)
+    whole = sums.records == last - first + 1
+    if whole and not wrong and not sums.aside:
+        return sums.totals, [], True
+    named = [sums]
+    if gone_through > first:  # names from its beginning, beside those of its end
+        named.append(_Sums(first, first - 1))
+        named[1].add(connection, name, epoch, min(gone_through - 1, first + LONGEST - 1))
+    differing = list(sums.aside)
+    for part in named:
+        differing += part.missing
+        for key in wrong:
+            differing += part.members.get(key, [])
+    return sums.totals, differing or [first], False
+
+
 def _missing(present: set[int], first: int, last: int) -> list[int]:
     """Up to MAX_NAMED sequences of the range that are not there; a range far too long is not walked through."""
     found: list[int] = []
@@ -72,8 +206,3 @@ def _missing(present: set[int], first: int, last: int) -> list[int]:
             if len(found) == MAX_NAMED:
                 break
     return found
-
-
-def _same(a: dict[int, list[int]], b: dict[int, list[int]]) -> bool:
-    """Equality of totals, an absent entry being [0, 0]."""
-    return all(a.get(key, [0, 0]) == list(b.get(key, [0, 0])) for key in set(a) | set(b))

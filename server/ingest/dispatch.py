@@ -11,7 +11,7 @@ transaction) gives the payload. CLEARED lists become signed receipts in `seal`.
 `handle` runs all of it inline, with a transaction of its own: that is what the simulation and the unit tests use.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,17 +80,19 @@ class Service:
         except codes.RefusedError as error:
             return _refuse(connection, checked, error, now)
 
-    def apply_all(self, connection: Connection, group: list[Message | Refusal], now: int) -> list[Reply | Asked]:
+    def apply_all(
+        self, connection: Connection, group: list[Message | Refusal], now: int, also: Collection[str] = ()
+    ) -> list[Reply | Asked]:
         """As `apply`, for messages that share a transaction; the replies in their order.
 
         Batches wait for each other until a second message of the same device comes, so that each device's messages are
-        applied in the order in which they stand.
+        applied in the order in which they stand. `also`: devices that the rest of the caller's transaction is about.
         """
-        if len(group) == 1:
+        if len(group) == 1 and not also:
             return [self.apply(connection, group[0], now)]
         names = [message.device.device for message in group if not isinstance(message, Refusal)]
-        if not all(isinstance(message, Batch) for message in group) or len(names) != len(set(names)):
-            devices.heads(connection, set(names))  # locked in one order before anything else is done
+        if also or not all(isinstance(message, Batch) for message in group) or len(names) != len(set(names)):
+            devices.heads(connection, {*names, *also})  # locked in one order before anything else is done
         replies: dict[int, Reply | Asked] = {}
         together: dict[str, tuple[int, Batch]] = {}
         for index, checked in enumerate(group):

@@ -11,7 +11,7 @@ from server.ingest.work import Work
 from server.store import rows
 from server.store import tables as t
 
-_CHANGES = ("outcome", "outcome_seq", "utc", "scheme", "last4", "result_seq", "script_results")
+_CHANGES = ("outcome", "outcome_seq", "utc", "scheme", "last4", "result_seq", "script_results", "sealed")
 _PAYMENT_CHANGED = (
     update(t.payments)
     .where(

@@ -13,7 +13,7 @@ from protocol import records as r
 from server import codes
 from server.batches import Batch, Entry
 from server.ledger import accounts, posting
-from server.store import audit
+from server.store import aside, audit
 from server.store import tables as t
 
 
@@ -40,6 +40,7 @@ def keep(connection: Connection, batch: Batch, entries: list[Entry], now: int) -
             for entry in fresh
         ],
     )
+    aside.note(connection, name, [entry.record for entry in fresh])
     connection.execute(update(t.heads).where(t.heads.c.device == name).values(forks=t.heads.c.forks + len(fresh)))
     audit.alarm(connection, name, codes.FORK, f"second branch, records {fresh[0].seq} to {fresh[-1].seq}", now)
     for entry in fresh:
@@ -108,6 +109,13 @@ def hold_payment(connection: Connection, identity: posting.Identity, now: int) -
         )
         .values(state=t.STATE_HELD)
     )
+
+
+def held(connection: Connection, identity: posting.Identity) -> bool:
+    """Whether a payment is held because of a fork: nothing of it goes to the acquirer before a person has looked."""
+    c = t.payments.c
+    mine = (c.device == identity[0], c.epoch == identity[1], c.intent == identity[2], c.held != 0)
+    return connection.execute(select(c.intent).where(*mine)).first() is not None
 
 
 def _net(legs: list[accounts.Leg]) -> list[accounts.Leg]:

@@ -4,20 +4,63 @@ A terminal that cannot read records any more, nor their second copies, says so t
 them (`protocol.sync.GAP`, signed with the batch) and in a gap record of its chain. How many payments and centimes are
 missing is not taken from its word: it follows from the running totals on both sides. They are posted in suspense, with
 an alarm; a person clears them up. What the gap record says must agree.
+
+The running totals count an approved result of a deferred payment when the terminal writes it down; the ledger has it by the acquirer's word
+already. So what of the missing money is explained by results that the terminal was told, has not sent as records and may have written
+into the lost range, is taken out of suspense, payment by payment (`explained`), and named in the alarm. If such a result comes as a
+record after all, an alarm says that too: the terminal has written it twice, or the range holds another payment.
 """
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
 
 from protocol import records as r
 from server import codes
 from server.batches import Batch, Entry
 from server.ingest import sessions
 from server.ledger import accounts, posting
-from server.store import audit
+from server.store import audit, devices, restore
 from server.store import tables as t
 from server.store.devices import Device
+
+MOST_TRIED = 24  # candidates of which every sum is tried
+MOST_SUMS = 4096  # different sums: amounts of a tariff have few, amounts that are made up would have millions
+MOST_NAMED = 64  # payments of one gap record of which each has an alarm of its own
+
+
+def _within(table: Any, column: Any) -> tuple[Any, ...]:
+    c = table.c
+    return c.device == bindparam("b_device"), c.epoch == bindparam("b_epoch"), column.between(*_SPAN)
+
+
+_SPAN = (bindparam("b_first"), bindparam("b_last"))
+_BEFORE = (
+    select(t.gaps)
+    .where(
+        t.gaps.c.device == bindparam("b_device"),
+        t.gaps.c.epoch == bindparam("b_epoch"),
+        t.gaps.c.first <= bindparam("b_seq"),
+    )
+    .order_by(t.gaps.c.first.desc())
+    .limit(1)
+)
+_DECLARED = (
+    update(t.gaps)
+    .where(*_within(t.gaps, t.gaps.c.first), t.gaps.c.declared_seq.is_(None))
+    .values(declared_seq=bindparam("b_seq"))
+)
+_WRITTEN = (
+    select(t.payments.c.intent, t.payments.c.amount)
+    .where(*_within(t.payments, t.payments.c.result_seq))
+    .order_by(t.payments.c.result_seq)
+    .limit(MOST_NAMED + 1)
+)
+_ALL_WRITTEN = select(func.count(), func.sum(t.payments.c.amount)).where(*_within(t.payments, t.payments.c.result_seq))
+_PAYMENTS_AGAIN = update(t.payments).where(*_within(t.payments, t.payments.c.result_seq)).values(result_seq=None)
+_VOIDS_AGAIN = update(t.voids).where(*_within(t.voids, t.voids.c.result_seq)).values(result_seq=None)
+_ERASED_AGAIN = delete(t.erasures).where(*_within(t.erasures, t.erasures.c.seq))
+"""Statements made once: making one costs more than running it."""
 
 
 def bridge(connection: Connection, message: Batch, head: Row[Any], now: int) -> Row[Any]:
@@ -52,14 +95,110 @@ def enter(
             declared_seq=None, at=now,
         )
     )  # fmt: skip
-    place = accounts.Place("", device.wilaya, device.force, device.unit)
-    legs = accounts.gap_legs(device.device, place, amount)
+    legs = accounts.gap_legs(device.device, _place(device), amount)
     posting.post(connection, (device.device, epoch, span[0]), t.PART_GAP, legs, now)
-    what = f"records {span[0]} to {span[1]} are lost: {count} payments, {amount} centimes in suspense"
+    known = explained(_unwritten(connection, device.device, epoch, span[1]), count, amount)
+    for row in known:
+        _known(connection, device, (device.device, row.epoch, row.intent), row.amount, span[0], now)
+    held = amount - sum(row.amount for row in known)
+    what = f"records {span[0]} to {span[1]} are lost: {count} payments, {held} of {amount} centimes in suspense"
+    if known:
+        what += "; known are the results of payments " + ", ".join(str(row.intent) for row in known)
     audit.alarm(connection, device.device, "GAP", what, now)
 
 
-def declared(connection: Connection, device: str, epoch: int, entry: Entry) -> str | None:
+def _place(device: Device) -> accounts.Place:
+    return accounts.Place("", device.wilaya, device.force, device.unit)
+
+
+def _unwritten(connection: Connection, device: str, epoch: int, last: int) -> list[Any]:
+    """Deferred payments whose approval is on record and posted, was told to the terminal before it wrote record `last`, and has not come
+    back as a record: in the order in which the terminal heard of them.
+    """
+    p, q = t.payments.c, t.results.c
+    same = and_(p.device == q.device, p.epoch == q.epoch, p.intent == q.intent)
+    mine = (q.device == device, q.epoch == epoch, q.outcome == r.OUTCOME_APPROVED, q.head < last, q.gap.is_(None))
+    open_ = (p.outcome == r.OUTCOME_PROVISIONAL, p.outcome_seq < last, p.result_seq.is_(None), p.held == 0)
+    chosen = select(q.epoch, q.intent, p.amount).join(t.payments, same).where(*mine, *open_)
+    return list(connection.execute(chosen.order_by(q.head, q.intent)).all())
+
+
+def fits(amount: int, count: int, total: int) -> bool:
+    """Whether a payment may be one of `count` that are `total` centimes together."""
+    return count > 0 and amount <= total and (count == 1) == (amount == total)
+
+
+def explained(candidates: list[Any], count: int, total: int) -> list[Any]:
+    """Those of `candidates` (each with an `amount`) that `count` payments of `total` centimes may be: if any are just these, they, as far as that is
+    tried; else the first that may be among them.
+    """
+    sums: dict[tuple[int, int], list[Any]] = {(0, 0): []}
+    for row in candidates[:MOST_TRIED]:
+        if len(sums) > MOST_SUMS:
+            break
+        for (many, so_far), rows in list(sums.items()):
+            if many < count and so_far + row.amount <= total:
+                sums.setdefault((many + 1, so_far + row.amount), [*rows, row])
+    if (count, total) in sums:
+        return sums[count, total]
+    found = []
+    for row in candidates:
+        if fits(row.amount, count, total):
+            found.append(row)
+            count, total = count - 1, total - row.amount
+    return found
+
+
+def _known(
+    connection: Connection, device: Device, identity: posting.Identity, amount: int, first: int, now: int
+) -> None:
+    """Take a payment that is posted by the acquirer's word out of what is in suspense for the gap that begins with `first`."""
+    c = t.results.c
+    mine = and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
+    connection.execute(update(t.results).where(mine).values(gap=first))
+    legs = accounts.opposite(accounts.gap_legs(device.device, _place(device), amount))
+    posting.post(connection, identity, t.PART_KNOWN, legs, now)
+
+
+def told_before(connection: Connection, payment: Any, since: int) -> int:
+    """After which record of its terminal a result was told that this database has forgotten in a restore at `since`: after the
+    payment's outcome, and after the gaps that the backup knew.
+    """
+    c = t.gaps.c
+    mine = (c.device == payment.device, c.epoch == payment.epoch, c.at < since)
+    return max(payment.outcome_seq, connection.execute(select(func.max(c.last)).where(*mine)).scalar() or 0)
+
+
+def since_restore(connection: Connection, device: str) -> int:
+    """The last record of the gaps that were closed after the last restore, 0 if there are none: what they hold may have been on file once."""
+    since = restore.restored(connection)
+    c = t.gaps.c
+    found = select(func.max(c.last)).where(c.device == device, c.at >= since)
+    return (connection.execute(found).scalar() or 0) if since else 0
+
+
+def recall(connection: Connection, payment: Any, head: int, now: int) -> None:
+    """An approval is on record again after a restore, and was told after record `head`: if a gap that was told again before it may hold what
+    the terminal wrote down, it is taken out of its suspense.
+    """
+    c = t.gaps.c
+    mine = (c.device == payment.device, c.epoch == payment.epoch, c.last > head)
+    device = devices.find(connection, payment.device)
+    for gap in connection.execute(select(t.gaps).where(*mine).order_by(c.first)).all():
+        q, p = t.results.c, t.payments.c
+        same = and_(p.device == q.device, p.epoch == q.epoch, p.intent == q.intent)
+        of_gap = (q.device == gap.device, q.epoch == gap.epoch, q.gap == gap.first)
+        known = select(func.count(), func.coalesce(func.sum(p.amount), 0)).join_from(t.results, t.payments, same)
+        count, amount = connection.execute(known.where(*of_gap)).one()
+        if device is not None and fits(payment.amount, gap._mapping["count"] - count, gap.amount - int(amount)):
+            identity = (payment.device, payment.epoch, payment.intent)
+            _known(connection, device, identity, payment.amount, gap.first, now)
+            what = f"records {gap.first} to {gap.last} are lost: known is the result of payment {payment.intent}"
+            audit.alarm(connection, payment.device, "GAP", what, now)
+            return
+
+
+def declared(connection: Connection, device: str, epoch: int, entry: Entry, now: int) -> str | None:
     """Take a gap record: the code of what is wrong with it, if anything.
 
     It may name records that had arrived before they were lost, then or now; those that had not must be the gap on file.
@@ -68,21 +207,48 @@ def declared(connection: Connection, device: str, epoch: int, entry: Entry) -> s
     first, last = record[r.FIRST], record[r.GAP_LAST]
     if not first <= last < entry.seq:
         return codes.GAP_OTHERWISE
-    c = t.gaps.c
-    mine = (c.device == device, c.epoch == epoch)
-    found = connection.execute(select(t.gaps).where(*mine, c.first <= last, c.last >= first)).all()
-    for row in found:
-        if row.first < first or row.last > last:
+    found = _last_before(connection, device, epoch, last)
+    below = _last_before(connection, device, epoch, first - 1)
+    if below is not None and below.last >= first:
+        return codes.GAP_OTHERWISE
+    if found is not None and found.last >= first:
+        if found.last > last:
             return codes.GAP_OTHERWISE
-        if row.last == last and record.get(r.GAP_HASH, bytes(row.hash)) != bytes(row.hash):
+        if found.last == last and record.get(r.GAP_HASH, bytes(found.hash)) != bytes(found.hash):
             return codes.GAP_OTHERWISE
-        same = (row.first, row.last) == (first, last)
-        told = (record.get(r.GAP_COUNT, row.count), record.get(r.GAP_TOTAL, row.amount))
-        if same and told != (row.count, row.amount):
+        told = (record.get(r.GAP_COUNT, found.count), record.get(r.GAP_TOTAL, found.amount))
+        if (found.first, found.last) == (first, last) and told != (found.count, found.amount):
             return codes.GAP_OTHERWISE
-    where = (*mine, c.first >= first, c.last <= last, c.declared_seq.is_(None))
-    connection.execute(update(t.gaps).where(*where).values(declared_seq=entry.seq))
+        span = {"b_device": device, "b_epoch": epoch, "b_first": first, "b_last": last}
+        connection.execute(_DECLARED, {**span, "b_seq": entry.seq})
+    _tell_again(connection, device, epoch, first, last, now)
     return None
+
+
+def _last_before(connection: Connection, device: str, epoch: int, seq: int) -> Any:
+    """The last gap that begins with record `seq` or before it; gaps do not overlap."""
+    return connection.execute(_BEFORE, {"b_device": device, "b_epoch": epoch, "b_seq": seq}).first()
+
+
+def _tell_again(connection: Connection, device: str, epoch: int, first: int, last: int, now: int) -> None:
+    """What the terminal had written down of the centre's words in records that arrived and that it has lost since, it may wait for again:
+    results, ends of voids, receipts for sealed data.
+    """
+    span = {"b_device": device, "b_epoch": epoch, "b_first": first, "b_last": last}
+    again = connection.execute(_WRITTEN, span).all()
+    for row in again[:MOST_NAMED]:
+        what = f"records {first} to {last} are lost: the result of payment {row.intent} had arrived; written again,"
+        what += f" {row.amount} count twice in the device's totals"
+        audit.alarm(connection, device, "GAP", what, now)
+    if len(again) > MOST_NAMED:
+        count, amount = connection.execute(_ALL_WRITTEN, span).one()
+        what = f"records {first} to {last} are lost: results of {count} payments had arrived, those named and more; written again,"
+        what += f" {int(amount)} count twice in the device's totals"
+        audit.alarm(connection, device, "GAP", what, now)
+    if again:
+        connection.execute(_PAYMENTS_AGAIN, span)
+    connection.execute(_VOIDS_AGAIN, span)
+    connection.execute(_ERASED_AGAIN, span)
 
 
 def late(connection: Connection, message: Batch, known: dict[int, bytes]) -> set[int]:
@@ -91,26 +257,28 @@ def late(connection: Connection, message: Batch, known: dict[int, bytes]) -> set
     if not absent:
         return set()
     c = t.gaps.c
-    found = connection.execute(
-        select(c.first, c.last).where(
-            c.device == message.device.device, c.epoch == message.epoch, c.first <= absent[-1], c.last >= absent[0]
-        )
-    ).all()
-    return {seq for seq in absent if any(row.first <= seq <= row.last for row in found)}
+    device, epoch, first, last = message.device.device, message.epoch, absent[0], absent[-1]
+    inside = (c.device == device, c.epoch == epoch, c.first.between(first + 1, last))
+    found = [
+        _last_before(connection, device, epoch, first),
+        *connection.execute(select(c.first, c.last).where(*inside)),
+    ]
+    return {seq for seq in absent if any(row is not None and row.first <= seq <= row.last for row in found)}
 
 
 def lost_intent(connection: Connection, device: Device, epoch: int, entry: Entry) -> dict[str, Any] | None:
     """The row of a payment whose intent is among the lost records, made from its outcome, which says all but the
     place of the report; None if the intent is not lost.
     """
-    record, c = entry.record, t.gaps.c
+    record = entry.record
     intent = record[r.INTENT]
-    where = (c.device == device.device, c.epoch == epoch, c.first <= intent, c.last >= intent)
-    if intent >= entry.seq or connection.execute(select(c.first).where(*where)).first() is None:
+    gap = _last_before(connection, device.device, epoch, intent) if intent < entry.seq else None
+    if gap is None or gap.last < intent:
         return None
     return {
         "device": device.device, "epoch": epoch, "intent": intent, "case_no": record.get(r.CASE, 0),
         "amount": record[r.AMOUNT], "utc": record[r.UTC], "unit": record[r.UNIT],
         "force": record.get(r.FORCE, device.force), "wilaya": record.get(r.WILAYA, device.wilaya), "outcome": None,
         "outcome_seq": None, "scheme": None, "last4": None, "result_seq": None, "held": 0, "script_results": None,
+        "sealed": 0,
     }  # fmt: skip

@@ -69,10 +69,10 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf, keys: 
     new_sets = shelf.newer(message.sets, SETS_ROOM)
     if new_sets:
         reply[s.NEW_SETS] = new_sets
-    ended = voids.pending(connection, name, message.epoch)
+    ended = voids.pending(connection, name, message.epoch, now)
     if ended:
         reply[s.VOIDS] = ended
-    results.tell(connection, reply, name, message.epoch, message.form)
+    results.tell(connection, reply, results.Hearer(name, message.epoch, message.form, message.head_seq), now)
     return reply
 
 

@@ -1,13 +1,15 @@
-"""What the records of several batches refer to, loaded before any of them is judged: one statement per table, not one per batch.
+"""What the records of several batches refer to, loaded before any of them is judged: one statement per table and batch, not one per record.
 
 A batch that brings a payment's intent and outcome together needs nothing of it: an intent is looked up only if its record is not
 among the new ones. Synchronous functions on a connection; reads only.
 """
 
 from collections.abc import Iterable
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, tuple_
+from sqlalchemy import Connection, bindparam, func, select
 
 from protocol import records as r
 from server import schema
@@ -21,27 +23,28 @@ _CHUNK = 2000  # keys in a statement; SQLite takes 32,766 values
 
 
 def _by_key(table: Any, number: Any, *columns: Any) -> Any:
+    """By the number, of one device and epoch: keys of three parts in a list are no use of an index to SQLite, it reads the whole table."""
     c = table.c
-    key = tuple_(c.device, c.epoch, number)
-    return select(*columns).where(key.in_(bindparam("keys", expanding=True)))
+    numbers = number.in_(bindparam("numbers", expanding=True))
+    return select(*columns).where(c.device == bindparam("device"), c.epoch == bindparam("epoch"), numbers)
 
 
 _PAYMENTS = _by_key(t.payments, t.payments.c.intent, t.payments)
 _ASKED = _by_key(t.authorisations, t.authorisations.c.intent, t.authorisations)
 _CASES = _by_key(t.cases, t.cases.c.case_no, t.cases.c.device, t.cases.c.epoch, t.cases.c.case_no)
-_OLDER = (
-    select(t.payments)
-    .where(t.payments.c.device == bindparam("device"), t.payments.c.intent.in_(bindparam("intents", expanding=True)))
-    .order_by(t.payments.c.epoch)
+_EPOCH = select(func.min(t.payments.c.epoch)).where(
+    t.payments.c.device == bindparam("device"), t.payments.c.epoch > bindparam("after")
 )
 """Statements made once: making one costs more than running it."""
 
 
-def _rows(connection: Connection, statement: Any, keys: Iterable[Any]) -> list[Any]:
-    wanted = sorted(keys)
+def _rows(connection: Connection, statement: Any, keys: Iterable[Key]) -> list[Any]:
     found = []
-    for first in range(0, len(wanted), _CHUNK):
-        found += connection.execute(statement, {"keys": wanted[first : first + _CHUNK]}).all()
+    for (device, epoch), group in groupby(sorted(keys), key=itemgetter(0, 1)):
+        wanted = [number for _, _, number in group]
+        for first in range(0, len(wanted), _CHUNK):
+            values = {"device": device, "epoch": epoch, "numbers": wanted[first : first + _CHUNK]}
+            found += connection.execute(statement, values).all()
     return found
 
 
@@ -49,14 +52,19 @@ class History:
     """Payments, questions put to issuers and cases, as far as they are on record."""
 
     def __init__(self, connection: Connection, batches: list[Wanted], unasked: Iterable[Key] = ()) -> None:
-        """What `batches` refer to, and whether the payments `unasked` were put to their issuer all the same."""
+        """What `batches` refer to, and whether the payments `unasked` were put to their issuer all the same.
+
+        A record that is wrong by itself refers to nothing: its numbers may be anything.
+        """
         self._connection = connection
+        self._begun: dict[str, list[int]] = {}  # epochs by device
         intents: set[Key] = set()
         asked: set[Key] = set(unasked)
         cases: set[Key] = set()
         for device, epoch, entries in batches:
-            here = {entry.seq for entry in entries if entry.record[r.KIND] == r.PAYMENT_INTENT}
-            for entry in entries:
+            sound = [entry for entry in entries if entry.rejected is None]
+            here = {entry.seq for entry in sound if entry.record[r.KIND] == r.PAYMENT_INTENT}
+            for entry in sound:
                 record = entry.record
                 if record[r.KIND] == r.NOTICE:
                     _note(cases, device, epoch, record.get(r.CASE))
@@ -87,8 +95,20 @@ class History:
         wanted = sorted(intent for intent in intents if type(intent) is int and 0 < intent <= schema.U32)
         if not wanted:
             return {}
-        found = self._connection.execute(_OLDER, {"device": device, "intents": wanted})
+        keys = [(device, epoch, intent) for epoch in self._epochs(device) for intent in wanted]
+        found = sorted(_rows(self._connection, _PAYMENTS, keys), key=lambda row: row.epoch)
         return {row.intent: dict(row._mapping) for row in found}
+
+    def _epochs(self, device: str) -> list[int]:
+        """Those in which the device has begun payments: each was approved by two officers, so they are few."""
+        if device not in self._begun:
+            found: list[int] = []
+            after: int | None = -1
+            while after is not None:
+                after = self._connection.execute(_EPOCH, {"device": device, "after": after}).scalar()
+                found += [] if after is None else [after]
+            self._begun[device] = found
+        return self._begun[device]
 
     def payment(self, device: str, intent: int) -> Row | None:
         """The row of a payment that was on record before these batches."""

@@ -6,11 +6,12 @@ from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from server import codes
 from server.messages import Message
-from server.store import devices
+from server.store import devices, restore
 from server.store import tables as t
 
-KEPT = 1000  # nonces remembered per device
-NONCE_SECONDS = 90 * 86400
+NONCE_SECONDS = (
+    90 * 86400
+)  # so long a nonce is remembered: forgotten earlier, an old HELLO could be played back earlier
 _MINE = t.nonces.c.device == bindparam("b_device")
 _SEEN = select(t.nonces.c.at).where(_MINE, t.nonces.c.nonce == bindparam("b_nonce"))
 _NOTE = insert(t.nonces)
@@ -33,13 +34,13 @@ def begin(connection: Connection, device: str, nonce: bytes, current: bytes | No
 
 def bound_head(connection: Connection, message: Message) -> Row[Any]:
     """The device's head, if `message` is bound to its last HELLO and of its epoch. RefusedError otherwise."""
-    return check_bound(devices.head(connection, message.device.device), message)
+    return check_bound(connection, devices.head(connection, message.device.device), message)
 
 
-def check_bound(head: Row[Any], message: Message) -> Row[Any]:
-    """`head`, the device's own, if `message` is bound to its last HELLO and of its epoch. RefusedError otherwise."""
+def check_bound(connection: Connection, head: Row[Any], message: Message) -> Row[Any]:
+    """`head`, the device's own, if `message` is bound to its last HELLO and of its epoch, as it is once that is known. RefusedError otherwise."""
     if head.nonce is None or bytes(head.nonce) != message.nonce:
         raise codes.RefusedError(codes.WRONG_NONCE, "not bound to the last HELLO: say HELLO again")
     if head.epoch != message.epoch:
         raise codes.RefusedError(codes.WRONG_EPOCH, "epoch is not the approved one")
-    return head
+    return devices.head(connection, head.device) if restore.settle(connection, head) else head

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from protocol import records as r
 from server import codes
-from server.acquirer import outbox, voids
+from server.acquirer import outbox, returned, voids
 from server.batches import Entry, Row
 from server.store import audit
 from server.store import tables as t
@@ -33,16 +33,18 @@ class Voiding:
         if record[r.VOID_STATE] != r.VOID_ASKED:
             return self._ended(entry)
         code = voids.problem(record, payment, self._outcome_record(payment))
-        if code is None and payment is not None and self._voided(payment):
+        done = code is None and payment is not None and self._found(payment)
+        if code is None and payment is not None and not done and self._voided(payment):
             code = codes.VOID_UNEXPECTED
-        state = r.VOID_REFUSED if code else r.VOID_ASKED
+        state = r.VOID_REFUSED if code else r.VOID_DONE if done else r.VOID_ASKED
         row = self._work.key(
             seq=entry.seq, intent=record[r.INTENT], amount=record[r.AMOUNT], state=state, reason=code or ""
         )
         self._work.add(
-            "voids", {**row, "asked": self._work.now, "answered": self._work.now if code else None, "result_seq": None}
+            "voids",
+            {**row, "asked": self._work.now, "answered": self._work.now if code or done else None, "result_seq": None},
         )
-        if code is None and payment is not None:
+        if code is None and payment is not None and not done:
             self._reversals.append(payment)
         return code
 
@@ -64,6 +66,11 @@ class Voiding:
             or outbox.reversal_asked(self._work.connection, identity)
         )
 
+    def _found(self, payment: Row) -> bool:
+        """Whether the acquirer has told, after a restore, of the reversal that a void asked for once (`server.acquirer.returned`)."""
+        identity = (payment["device"], payment["epoch"], payment["intent"])
+        return returned.found(self._work.connection, identity) and voids.of(self._work.connection, identity) is None
+
     def _ended(self, entry: Entry) -> str | None:
         """The terminal's word about a void's end moves no money: the acquirer's answer has, or will."""
         record = entry.record
@@ -76,7 +83,7 @@ class Voiding:
         else:
             c = t.voids.c
             mine = (c.device == self._work.device.device, c.epoch == self._work.epoch, c.intent == record[r.INTENT])
-            found = select(t.voids).where(*mine, c.result_seq.is_(None)).order_by(c.seq)
+            found = select(t.voids).where(*mine, c.result_seq.is_(None)).order_by(c.seq).limit(1)
             known = self._work.connection.execute(found).first()
             if known is None:
                 return codes.VOID_UNEXPECTED

@@ -32,10 +32,15 @@ def post(connection: Connection, identity: Identity, part: int, legs: list[Leg],
 
 
 def posted(connection: Connection, identity: Identity) -> list[Leg]:
-    """All legs posted so far for one payment."""
+    """All legs posted so far for one payment; not those of a gap that happens to begin with its intent's number."""
     found = connection.execute(
         select(t.legs.c.account, t.legs.c.amount)
-        .where(t.legs.c.device == identity[0], t.legs.c.epoch == identity[1], t.legs.c.intent == identity[2])
+        .where(
+            t.legs.c.device == identity[0],
+            t.legs.c.epoch == identity[1],
+            t.legs.c.intent == identity[2],
+            t.legs.c.part != t.PART_GAP,
+        )
         .order_by(t.legs.c.part, t.legs.c.leg)
     )
     return [(row.account, row.amount) for row in found]

@@ -2,12 +2,13 @@
 
 Shares no code with the posting of batches: it reads the records as they were signed, pairs outcomes with intents
 itself, and adds up. `differences` compares with what was posted; an empty list is the only good answer. Rejected
-records and forked payments count for nothing.
+records and forked payments count for nothing. What is in suspense for lost records is held against the acquirer's word too: a payment
+that is posted by it and whose result the terminal may have written into them must not be in both.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
@@ -40,12 +41,10 @@ class Books:
         entry[1] += amount
 
 
-def _records(connection: Connection, kind: int) -> Iterator[dict[int, Any]]:
+def _records(connection: Connection, kind: int, device: str | None = None) -> Iterator[dict[int, Any]]:
     c = t.raw.c
-    found = connection.execute(
-        select(c.record).where(c.kind == kind, c.rejected.is_(None)).order_by(c.device, c.epoch, c.seq)
-    )
-    for row in found:
+    chosen = select(c.record).where(c.kind == kind, c.rejected.is_(None)).order_by(c.device, c.epoch, c.seq)
+    for row in connection.execute(chosen if device is None else chosen.where(c.device == device)):
         yield cbor.decode(bytes(row.record))
 
 
@@ -64,7 +63,8 @@ def recompute(connection: Connection) -> Books:
     books = Books()
     places = {row.device: row for row in connection.execute(select(t.devices))}
     intents = {(rec[r.DEVICE], rec[r.SEQ]): rec for rec in _records(connection, r.PAYMENT_INTENT)}
-    forked = {(row.device, row.epoch, row.seq) for row in connection.execute(select(t.forks))}
+    f = t.forks.c
+    forked = {(row.device, row.epoch, row.seq) for row in connection.execute(select(f.device, f.epoch, f.seq))}
     finals = _identities(connection, t.results)
     reversed_ = _identities(connection, t.outbox, t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_DONE)
     for rec in _records(connection, r.PAYMENT_OUTCOME):
@@ -84,15 +84,56 @@ def recompute(connection: Connection) -> Books:
         elif _paid(outcome, final) and identity not in reversed_:
             books.enter(f"receivable:{scheme}", amount)
             books.enter(f"treasury:{owner}", -amount)
-    for name, amount in _missing(connection):
+    for gap, amount in _missing(connection):
+        name = gap.device
+        amount -= sum(known.amount for known in _approvals(connection, gap) if known.gap == gap.first)
         place = places[name]
         books.enter(f"missing:{name}", amount)
         books.enter(f"suspense:{place.wilaya}:{place.force}:{place.unit}", -amount)
     return books
 
 
-def _missing(connection: Connection) -> Iterator[tuple[str, int]]:
-    """(device, centimes) of each range of lost records: the running totals before the record after it, less those of the
+class _Approval(NamedTuple):
+    """A deferred payment that the acquirer has approved and whose result is in no record of before a gap."""
+
+    intent: int
+    amount: int
+    head: int | None
+    gap: int | None
+
+
+def _approvals(connection: Connection, gap: Any) -> Iterator[_Approval]:
+    """Those whose result the terminal may have written into a gap; and those of which that was said, whatever came later."""
+    results = _records(connection, r.AUTHORISATION_RESULT, gap.device)
+    written = {rec[r.INTENT] for rec in results if rec[r.SEQ] < gap.first}
+    forked = set(connection.execute(select(t.forks.c.seq).where(t.forks.c.device == gap.device)).scalars())
+    finals = _identities(connection, t.results, t.results.c.device == gap.device, t.results.c.epoch == gap.epoch)
+    for rec in _records(connection, r.PAYMENT_OUTCOME, gap.device):
+        final = finals.get((rec[r.DEVICE], gap.epoch, rec[r.INTENT]))
+        deferred = rec[r.OUTCOME] == r.OUTCOME_PROVISIONAL and rec[r.SEQ] < gap.last and rec[r.SEQ] not in forked
+        if final is None or not deferred or final.outcome != r.OUTCOME_APPROVED:
+            continue
+        if final.gap is not None or rec[r.INTENT] not in written:
+            yield _Approval(rec[r.INTENT], rec[r.AMOUNT], final.head, final.gap)
+
+
+def _in_both(connection: Connection) -> Iterator[str]:
+    """Payments that the acquirer's word has posted and that a gap may hold in suspense as well."""
+    for gap in connection.execute(select(t.gaps)).all():
+        found = list(_approvals(connection, gap))
+        known = [one for one in found if one.gap == gap.first]
+        many, amount = gap._mapping["count"] - len(known), gap.amount - sum(one.amount for one in known)
+        if many < 0 or amount < 0 or (many == 0) != (amount == 0):
+            yield f"gap from {gap.first} of {gap.device}: {amount} centimes of {many} payments are left in suspense"
+        for one in found:
+            told = one.head is not None and one.head < gap.last
+            alone = (many == 1) == (amount == one.amount)
+            if one.gap is None and told and many > 0 and one.amount <= amount and alone:
+                yield f"payment {one.intent} of {gap.device} is posted, and may be in suspense with the gap from {gap.first}"
+
+
+def _missing(connection: Connection) -> Iterator[tuple[Any, int]]:
+    """(gap, centimes) of each range of lost records: the running totals before the record after it, less those of the
     record before it.
     """
     c = t.raw.c
@@ -111,7 +152,7 @@ def _missing(connection: Connection) -> Iterator[tuple[str, int]]:
         else:
             record = cbor.decode(bytes(following))
             most = record[r.CUM_TOTAL] - r.approved_step(record)[1]
-        yield gap.device, most - least
+        yield gap, most - least
 
 
 def posted(connection: Connection) -> Books:
@@ -152,4 +193,4 @@ def differences(connection: Connection) -> list[str]:
     key = (c.device, c.epoch, c.intent, c.part)
     uneven = connection.execute(select(*key).group_by(*key).having(func.sum(c.amount) != 0))
     found += [f"posting {tuple(row)} does not balance" for row in uneven]
-    return found
+    return found + list(_in_both(connection))

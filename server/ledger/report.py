@@ -22,6 +22,7 @@ PARTS = {
     t.PART_REVERSAL: "reversal",
     t.PART_FORK: "fork",
     t.PART_GAP: "gap",
+    t.PART_KNOWN: "known",
 }
 LEVELS = {t.LEVEL_NOTE: "note", t.LEVEL_WARNING: "warning", t.LEVEL_ALARM: "alarm"}
 
@@ -173,11 +174,19 @@ def _devices(connection: Connection) -> list[dict[str, Any]]:
 
 
 def _gaps(connection: Connection) -> list[dict[str, Any]]:
-    """Records lost for good, and what is in suspense for them."""
-    c = t.gaps.c
+    """Records lost for good, how much is missing by the running totals, and the payments of which that is known: they are not in suspense."""
+    c, q = t.gaps.c, t.results.c
+    known: dict[tuple[str, int, int | None], list[int]] = {}
+    for row in connection.execute(
+        select(q.device, q.epoch, q.gap, q.intent).where(q.gap.is_not(None)).order_by(q.intent)
+    ):
+        known.setdefault((row.device, row.epoch, row.gap), []).append(row.intent)
     rows = connection.execute(select(t.gaps).order_by(c.at.desc(), c.device, c.first.desc()).limit(LAST))
     names = ("device", "epoch", "first", "last", "count", "amount", "declared_seq", "at")
-    return [{name: row[name] for name in names} for row in rows.mappings()]
+    return [
+        {**{name: row[name] for name in names}, "known": known.get((row["device"], row["epoch"], row["first"]), [])}
+        for row in rows.mappings()
+    ]
 
 
 def _alarms(connection: Connection) -> list[dict[str, Any]]:

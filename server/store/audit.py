@@ -19,3 +19,11 @@ def write(connection: Connection, device: str, level: int, code: str, what: str,
 def alarm(connection: Connection, device: str, code: str, what: str, now: int) -> None:
     """Append a line of the highest level."""
     write(connection, device, t.LEVEL_ALARM, code, what, now)
+
+
+def alarm_once(connection: Connection, device: str, code: str, what: str, now: int, among: int = 1) -> None:
+    """As `alarm`, unless one of the last `among` lines of this code about the device says the same."""
+    c = t.audit.c
+    last = select(c.what).where(c.device == device, c.code == code).order_by(c.number.desc()).limit(among)
+    if what[:200] not in connection.execute(last).scalars().all():
+        alarm(connection, device, code, what, now)

@@ -57,6 +57,8 @@ def parse(name: str, entry: dict[str, Any]) -> Device:
         )
     if not 1 <= device.wilaya <= 69 or device.force not in (1, 2) or not 1 <= len(name) <= 32:
         raise ConfigError(f"device {name}: wilaya, force or id out of range", "CFG-021", detail="range")
+    if "/" in name or not (name.isascii() and name.isprintable()):  # the acquirer is told device/epoch/intent, in ASCII
+        raise ConfigError(f"device {name!a}: id has a character that no reference may have", "CFG-021", detail="id")
     return device
 
 

@@ -3,12 +3,25 @@
 `mark` is called once, before the server starts on a restored database (`python -m server --restored`). From then on
 every request for a payment that a terminal may have reported before that moment goes out as a *repeat*: the acquirer's
 host answers what it knows, and charges nobody twice. Which those are is told by the terminal's sequence, never by its
-clock: all, until its first HELLO after the restore names its head; then those up to the highest head that it names
-within WINDOW. Terminals send again what they retain; nothing else has to be done.
+clock: all, until the first message that is bound to a HELLO of after the restore shows that this HELLO was no late one
+of before; then those up to the head that it named, or to a higher one that the terminal names within WINDOW. Terminals
+send again what they retain; nothing else has to be done.
+
+What was given back since the backup, by officers of the back office, no terminal tells again. So the acquirer is asked about every payment of
+the last INQUIRY_S seconds that it had captured by the backup's word: the clearing goes out once more as a repeat, at a pace that leaves
+room for the day's work. The same answer as before: it stands. That it is reversed (12): the books follow (`server.acquirer.returned`). Nothing
+is asked about older payments; and a clearing that had not left when the backup was made is sent, as a repeat, to a host that must
+remember a reversal which it was asked for meanwhile. Both are alarms, the latter one for each payment.
+
+Sessions are over: what is still on its way from one that the backup knows is bound to nothing, so it cannot carry the
+chain on past a new epoch's beginning.
 """
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from typing import Any
 
+from sqlalchemy import Connection, Row, and_, bindparam, exists, func, insert, select, update
+
+from protocol import sync as s
 from server.store import audit
 from server.store import tables as t
 
@@ -16,18 +29,66 @@ _NAME = "restored"
 _VALUE = select(t.meta.c.value).where(t.meta.c.name == _NAME)
 _DOUBTFUL = select(t.heads.c.doubtful_seq).where(t.heads.c.device == bindparam("device"))
 UNKNOWN = 1 << 40  # a sequence that no terminal reaches: everything is doubtful
+INQUIRY_S = 60 * 86400
+INQUIRIES = 8  # a second, about
 WINDOW = 3600  # seconds in which an older HELLO may still arrive late
 
 
 def mark(connection: Connection, now: int) -> None:
-    """Note that the database was restored, and make every unsent request doubtful."""
+    """Note that the database was restored, make every unsent request doubtful, end every session."""
     if restored(connection):
         connection.execute(update(t.meta).where(t.meta.c.name == _NAME).values(value=now))
     else:
         connection.execute(insert(t.meta).values(name=_NAME, value=now))
-    connection.execute(update(t.heads).values(doubtful_seq=UNKNOWN))
-    connection.execute(update(t.outbox).where(t.outbox.c.state == t.STATE_NEW).values(state=t.STATE_DOUBTFUL))
+    connection.execute(update(t.heads).values(doubtful_seq=UNKNOWN, nonce=None))
+    head = select(t.heads.c.seq).where(t.heads.c.device == t.results.c.device).scalar_subquery()
+    connection.execute(
+        update(t.results).where(t.results.c.head.is_(None)).values(head=head)
+    )  # may have been told since
     audit.alarm(connection, "", "RESTORED", "the database was restored from a backup", now)
+    _name_unsent(connection, now)
+    _ask_failed(connection, now)
+    connection.execute(update(t.outbox).where(t.outbox.c.state == t.STATE_NEW).values(state=t.STATE_DOUBTFUL))
+    _inquire(connection, now)
+
+
+def _name_unsent(connection: Connection, now: int) -> None:
+    """An alarm for each clearing that had not left when the backup was made."""
+    o = t.outbox.c
+    for row in connection.execute(
+        select(o.device, o.epoch, o.intent, o.amount).where(o.step == t.STEP_CLEAR, o.state == t.STATE_NEW)
+    ).all():
+        what = f"payment {row.intent} of epoch {row.epoch}, {row.amount} centimes, had not been cleared by the time of the backup;"
+        what += " if it was given back since, the acquirer must know"
+        audit.alarm(connection, row.device, "RESTORED", what, now)
+
+
+def _ask_failed(connection: Connection, now: int) -> None:
+    """What had failed at the time of the backup may have been asked again since: so it is now, as a repeat, with an alarm for each."""
+    o = t.outbox.c
+    failed = select(o.device, o.epoch, o.intent, o.step, o.amount).where(o.state == t.STATE_FAILED)
+    for row in connection.execute(failed).all():
+        what = f"step {row.step} of payment {row.intent} of epoch {row.epoch}, {row.amount} centimes, had failed by the time of the backup;"
+        audit.alarm(
+            connection, row.device, "RESTORED", what + " it is asked again: ask the acquirer what became of it", now
+        )
+    again = {"state": t.STATE_DOUBTFUL, "response": None, "next_at": now, "tries": o.tries + 1}
+    connection.execute(update(t.outbox).where(o.state == t.STATE_FAILED).values(**again))
+
+
+def _inquire(connection: Connection, now: int) -> None:
+    """Have the acquirer asked about what it had captured. The row's response stays, and tells an inquiry from a clearing."""
+    o, back = t.outbox.c, t.outbox.alias("back").c
+    same = and_(back.device == o.device, back.epoch == o.epoch, back.intent == o.intent)
+    returned = exists().where(same, back.step == t.STEP_REVERSE)
+    cleared = (o.step == t.STEP_CLEAR, o.state == t.STATE_DONE, o.response.in_(s.APPROVED), ~returned)
+    recent = (*cleared, o.created >= now - INQUIRY_S)
+    many = connection.execute(select(func.count()).select_from(t.outbox).where(*recent)).scalar() or 0
+    spread = now + (o.created + o.intent) % (many // INQUIRIES + 1)
+    connection.execute(update(t.outbox).where(*recent).values(state=t.STATE_DOUBTFUL, next_at=spread))
+    older = connection.execute(select(func.count()).select_from(t.outbox).where(*cleared)).scalar() or 0
+    what = f"the acquirer is asked about {many} payments that it had captured; not about {older} older ones:"
+    audit.alarm(connection, "", "RESTORED", what + " compare refunds of these with its reconciliation", now)
 
 
 def restored(connection: Connection) -> int:
@@ -36,12 +97,24 @@ def restored(connection: Connection) -> int:
 
 
 def heard(connection: Connection, head: Row, head_seq: int, now: int) -> int:  # type: ignore[type-arg]
-    """The value of `doubtful_seq` after a HELLO that names `head_seq`; `head` is the device's row."""
+    """The value of `doubtful_seq` after a HELLO that names `head_seq`; `head` is the device's row.
+
+    It stays UNKNOWN: a HELLO may come late, and name a head from before what the acquirer was sent.
+    """
     if head.doubtful_seq == UNKNOWN:
-        return head_seq
+        return UNKNOWN
     if head.doubtful_seq and now < restored(connection) + WINDOW:
         return max(head.doubtful_seq, head_seq)
     return head.doubtful_seq
+
+
+def settle(connection: Connection, head: Row[Any]) -> bool:
+    """A message bound to the device's last HELLO has come: what that named was its head. Whether `head`, its row, is changed by this."""
+    if head.doubtful_seq != UNKNOWN:
+        return False
+    mine = t.heads.c.device == head.device
+    connection.execute(update(t.heads).where(mine).values(doubtful_seq=head.claimed_seq or 0))
+    return True
 
 
 def doubtful(connection: Connection, device: str, seq: int) -> bool:

@@ -8,7 +8,19 @@ of a backup, without touching a record.
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, PrimaryKeyConstraint, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    text,
+)
 
 metadata = MetaData()
 
@@ -23,6 +35,16 @@ def _text(name: str, length: int, nullable: bool = False) -> Column[str]:
 
 def _bytes(name: str, nullable: bool = False) -> Column[bytes]:
     return Column(name, LargeBinary, nullable=nullable)
+
+
+def _partly(name: str, where: str, *columns: str) -> Index:
+    """An index over the rows of which `where` holds: those of the common run cost nothing."""
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
+def _told() -> Column[int]:
+    """When a terminal was told last: whoever waits longest is told next, so that nobody waits behind what a terminal cannot take."""
+    return Column("told", BigInteger, nullable=False, server_default="0")
 
 
 def _four_eyes() -> list[Column[Any]]:
@@ -72,11 +94,21 @@ heads = Table(  # where a device's chain stands, and what it last said about its
     _int("forks"),
     Column("doubtful_seq", BigInteger, nullable=False, server_default="0"),  # see server.store.restore
     Column("last_case", BigInteger, nullable=False, server_default="0"),  # the highest case number on record
+    Column(
+        "opened", BigInteger, nullable=False, server_default="0"
+    ),  # the SHIFT_OPENED of the shift that is open, or 0
+    Column("closed", BigInteger, nullable=False, server_default="0"),  # the last SHIFT_CLOSED on record, or 0
     PrimaryKeyConstraint("device"),
 )
 
 nonces = Table(
-    "nonces", metadata, _text("device", 32), _bytes("nonce"), _int("at"), PrimaryKeyConstraint("device", "nonce")
+    "nonces",
+    metadata,
+    _text("device", 32),
+    _bytes("nonce"),
+    _int("at"),
+    PrimaryKeyConstraint("device", "nonce"),
+    Index("nonces_by_time", "device", "at"),
 )
 
 raw = Table(
@@ -105,6 +137,25 @@ forks = Table(
     _bytes("signature", nullable=True),
     _int("received"),
     PrimaryKeyConstraint("device", "epoch", "seq", "hash"),
+)
+
+aside = Table(  # payments of which an outcome is kept that is not posted, rejected or of a second branch
+    "aside",
+    metadata,
+    _text("device", 32),
+    _int("intent"),
+    PrimaryKeyConstraint("device", "intent"),
+)
+
+tallies = Table(  # what the first records of a long shift come to, so that no more than a few need be added up at once
+    "tallies",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("first"),
+    _int("last"),
+    _bytes("sums"),  # see server.ingest.close
+    PrimaryKeyConstraint("device", "epoch", "first"),
 )
 
 sealed = Table(  # card data that only the acquirer can open
@@ -160,7 +211,12 @@ payments = Table(  # one row per intent = one payment identity
     _int("result_seq", nullable=True),  # the AUTHORISATION_RESULT record, once the terminal has written it
     _int("held"),  # 1: part of a fork, not posted
     _bytes("script_results", nullable=True),  # for the acquirer: what became of the issuer's scripts
+    Column(
+        "sealed", BigInteger, nullable=False, server_default="0"
+    ),  # 1: the terminal keeps card data, until a receipt
+    _told(),  # when the terminal was told last that they have served
     PrimaryKeyConstraint("device", "epoch", "intent"),
+    _partly("payments_written", "result_seq IS NOT NULL", "device", "epoch", "result_seq"),
 )
 
 results = Table(  # the acquirer's final word on a provisional payment
@@ -174,7 +230,13 @@ results = Table(  # the acquirer's final word on a provisional payment
     _text("reason", 8),
     _text("reference", 12),
     _int("at"),
+    _told(),
+    _int(
+        "head", nullable=True
+    ),  # the terminal's last record when it was told first; null: never; 0: nobody knows, at any time
+    _int("gap", nullable=True),  # first record of the gap that holds what the terminal wrote down of it
     PrimaryKeyConstraint("device", "epoch", "intent"),
+    _partly("results_in_gap", "gap IS NOT NULL", "device", "epoch", "gap"),
 )
 
 postings = Table(
@@ -219,6 +281,7 @@ outbox = Table(
     _int("answered", nullable=True),
     _text("response", 2, nullable=True),
     PrimaryKeyConstraint("device", "epoch", "intent", "step"),
+    _partly("outbox_waiting", "state < 2", "next_at", "device", "epoch", "intent", "step"),  # STATE_NEW, STATE_DOUBTFUL
 )
 
 audit = Table(  # append only
@@ -231,6 +294,7 @@ audit = Table(  # append only
     _text("code", 16),
     _text("what", 200),
     PrimaryKeyConstraint("device", "number"),
+    Index("audit_by_code", "device", "code", "number"),
 )
 
 authorisations = Table(  # payments put to their issuer while the card waited; no card data
@@ -260,6 +324,7 @@ erasures = Table(  # sealed card data that the terminal has erased, and on which
     _int("seq"),
     _bytes("receipt"),  # SHA-256 of the signed receipt
     PrimaryKeyConstraint("device", "epoch", "intent"),
+    Index("erasures_by_record", "device", "epoch", "seq"),
 )
 
 voids = Table(  # approved payments that two officers want back, and what became of it
@@ -275,7 +340,13 @@ voids = Table(  # approved payments that two officers want back, and what became
     _int("asked"),
     _int("answered", nullable=True),
     _int("result_seq", nullable=True),  # the VOID record that tells the end, once the terminal has written it
+    _told(),
     PrimaryKeyConstraint("device", "epoch", "seq"),
+    _partly("voids_written", "result_seq IS NOT NULL", "device", "epoch", "result_seq"),
+    _partly("voids_unwritten", "result_seq IS NULL", "device", "epoch", "intent", "seq"),
+    _partly("voids_untold", "result_seq IS NULL", "device", "epoch", "told", "seq"),
+    _partly("voids_refused", "state = 3", "device", "epoch", "intent", "seq"),
+    _partly("voids_standing", "state <> 3", "device", "epoch", "intent"),  # protocol.records.VOID_REFUSED
 )
 
 gaps = Table(  # records that are lost for good: the chain goes on after them
@@ -291,6 +362,7 @@ gaps = Table(  # records that are lost for good: the chain goes on after them
     _int("declared_seq", nullable=True),  # the terminal's gap record
     _int("at"),
     PrimaryKeyConstraint("device", "epoch", "first"),
+    _partly("gaps_undeclared", "declared_seq IS NULL", "device", "epoch", "first"),
 )
 
 epochs = Table(  # new epochs: proposed by one officer of the back office, approved by another
@@ -337,6 +409,7 @@ PART_FINAL = 2
 PART_REVERSAL = 3
 PART_FORK = 4
 PART_GAP = 5
+PART_KNOWN = 6  # out of a gap's suspense: the result is among the lost records
 
 STEP_AUTHORISE = 1
 STEP_CLEAR = 2

@@ -62,10 +62,15 @@ def build(config: Config, clock: Callable[[], int] = utc_now) -> Starlette:
         for device in config.devices:
             devices.register(connection, device, clock())
     service = Service(engine, own, Shelf.load(own, config.sets))
-    writer = Writer(engine, lambda connection, group: service.apply_all(connection, group, clock()))
+    writer = Writer(engine, lambda connection, group, also: service.apply_all(connection, group, clock(), also))
     worker = None
     if config.acquirer is not None:
-        worker = Worker(writer.write, AcquirerLink(*config.acquirer, timeout=config.acquirer_timeout), clock)
+        worker = Worker(
+            writer.write,
+            AcquirerLink(*config.acquirer, timeout=config.acquirer_timeout),
+            clock,
+            holds=config.acquirer_holds,
+        )
     desk = Desk(engine, service, writer, worker, clock)
     if config.acquirer is not None:
         address, online_timeout = config.acquirer, config.online_timeout

@@ -3,7 +3,9 @@
 There is one for a database's writer. `server.web.sync` stands before it, in the same process or (`server.web.fronts`) in others.
 """
 
+import contextlib
 import logging
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +19,16 @@ from server.acquirer.link import AcquirerLink
 from server.acquirer.worker import Worker
 from server.batches import Batch
 from server.ingest.dispatch import Asked, Reply, Service
+from server.messages import Refusal
+from server.store import audit
 from server.web.writer import Writer
 
 _log = logging.getLogger("tasdid.server")
+
+
+def named(checked: Any) -> str:
+    """The device that a checked message is of."""
+    return checked.device if isinstance(checked, Refusal) else checked.device.device
 
 
 @dataclass
@@ -34,23 +43,37 @@ class Desk:
     link: Callable[[], AcquirerLink] | None = None
 
     async def answer(self, checked: Any) -> Reply:
-        """The reply to a checked message, after its commit. RefusedError BUSY or NOT_WRITTEN: to be told later."""
+        """The reply to a checked message, after its commit. RefusedError BUSY, NOT_WRITTEN or UNEXPECTED: to be told later."""
         try:
             reply = await self.writer.say(checked)
             if isinstance(reply, Asked):
                 reply = await self.ask(reply)
-        except SQLAlchemyError as error:
-            raise codes.RefusedError(self.not_written(error), "the database did not take it") from error
+        except codes.RefusedError:
+            raise
+        except Exception as error:
+            raise codes.RefusedError(self.not_written(error, named(checked)), "the server did not take it") from error
         if isinstance(checked, Batch):
             self.nudge()
         return reply
 
-    def not_written(self, error: Exception) -> str:
-        """Log why a message was not written; the code that is told instead of an answer."""
+    def not_written(self, error: Exception, device: str) -> str:
+        """Log why a message of `device` was not written; the code that is told instead of an answer. In any thread.
+
+        What is no fault of the database is one of this program: the audit log has it too, once until something else went wrong.
+        """
         if isinstance(error, codes.RefusedError):
             return error.code
-        _log.error("%s a message was not written: %s", codes.NOT_WRITTEN, type(error).__name__)
-        return codes.NOT_WRITTEN
+        if isinstance(error, SQLAlchemyError):
+            _log.error("%s a message was not written: %s", codes.NOT_WRITTEN, type(error).__name__)
+            return codes.NOT_WRITTEN
+        places = "".join(
+            traceback.format_tb(error.__traceback__)
+        )  # without what the error says: that may quote the message
+        _log.error("%s a message was not judged: %s\n%s", codes.UNEXPECTED, type(error).__name__, places)
+        what, now = f"a message cannot be judged: {type(error).__name__}", self.clock()
+        with contextlib.suppress(codes.RefusedError):  # too much waits: it will come up again
+            self.writer.submit(lambda connection: audit.alarm_once(connection, device, codes.UNEXPECTED, what, now))
+        return codes.UNEXPECTED
 
     def nudge(self) -> None:
         """There may be something new for the acquirer."""
@@ -74,6 +97,8 @@ class Desk:
                 _log.warning("a waiting card gets no answer: %s", error)
             finally:
                 await link.close()
-        reply = await self.writer.write(lambda c: self.service.answered(c, asked, answer, unsent, self.clock()))
+        reply = await self.writer.write(
+            lambda c: self.service.answered(c, asked, answer, unsent, self.clock()), asked.message.device.device
+        )
         self.nudge()
         return reply

@@ -20,13 +20,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from server import codes
 from server.batches import Batch
 from server.config import Config
 from server.ingest.dispatch import Asked
-from server.web.desk import Desk
+from server.web.desk import Desk, named
 from server.web.pipes import Line, frame
 from server.web.writer import Told
 
@@ -106,7 +104,7 @@ class _FrontLine(Line):
         found = []
         for number, what, value in pickle.loads(letter):
             if what == "say":
-                found.append(((number, isinstance(value, Batch)), value))
+                found.append(((number, isinstance(value, Batch), named(value)), value))
             else:
                 self._loop.call_soon_threadsafe(self._begin, number, self._desk.counts())
         return found
@@ -115,12 +113,12 @@ class _FrontLine(Line):
         """Of `server.web.writer.Asker`: the answers to several questions."""
         answers: list[tuple[int, Any, str | None]] = []
         batches = False
-        for (number, is_batch), result, error in results:
+        for (number, is_batch, device), result, error in results:
             batches |= is_batch
             if error is not None:
-                answers.append((number, None, self._desk.not_written(error)))
+                answers.append((number, None, self._desk.not_written(error, device)))
             elif isinstance(result, Asked):
-                self._loop.call_soon_threadsafe(self._begin, number, self._desk.ask(result))
+                self._loop.call_soon_threadsafe(self._begin, number, self._desk.ask(result), device)
             else:
                 answers.append((number, result, None))
         self._loop.call_soon_threadsafe(self._deliver, frame(answers), batches)
@@ -130,19 +128,19 @@ class _FrontLine(Line):
         if batches:
             self._desk.nudge()
 
-    def _begin(self, number: int, work: Coroutine[Any, Any, Any]) -> None:
-        task = self._loop.create_task(self._answer(number, work))
+    def _begin(self, number: int, work: Coroutine[Any, Any, Any], device: str = "") -> None:
+        task = self._loop.create_task(self._answer(number, work, device))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, number: int, work: Coroutine[Any, Any, Any]) -> None:
+    async def _answer(self, number: int, work: Coroutine[Any, Any, Any], device: str) -> None:
         """Answer what takes more than the writer: (number, reply, None) or (number, None, code)."""
         try:
             self.send(frame([(number, await work, None)]))
         except codes.RefusedError as error:
             self.send(frame([(number, None, error.code)]))
-        except SQLAlchemyError as error:
-            self.send(frame([(number, None, self._desk.not_written(error))]))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the front waits for an answer
+            self.send(frame([(number, None, self._desk.not_written(error, device))]))
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:

@@ -5,6 +5,9 @@ functions `(connection) -> result`, commits, and only then hands out the results
 is rolled back and each is done again in a transaction of its own, so that a failure hurts nobody else. Whatever runs here must
 therefore be free of effects outside the database. Bounded: refuses when full.
 
+An operation about one device says so: `apply_all` is told of these devices before any operation runs, and locks them together with those of
+its messages, in one order. Else two processes that share a database could wait for each other.
+
 Letters are messages that came from another process (`server.web.fronts`): they are opened in this thread, so that the event loop
 has nothing to do with them but to pass on bytes, and the two do not fight over the interpreter's lock. How many wait is bounded by
 what a front takes in hand.
@@ -28,7 +31,7 @@ from server import codes
 GROUP = 64
 WAITING = 512
 Operation = Callable[[Connection], Any]
-ApplyAll = Callable[[Connection, list[Any]], list[Any]]
+ApplyAll = Callable[[Connection, list[Any], set[str]], list[Any]]
 Told = tuple[Any, Any, Exception | None]
 """What was asked for is known to the asker as the first; its result, or what it raised."""
 _log = logging.getLogger("tasdid.server")
@@ -58,6 +61,7 @@ class _Item:
     message: Any
     asker: Asker
     token: Any
+    device: str = ""  # whose row of `heads` an operation locks
 
 
 @dataclass(slots=True)
@@ -100,9 +104,9 @@ class Writer:
         self._put(_Item(operation, None, _FUTURES, future))
         return future
 
-    async def write(self, operation: Operation) -> Any:
-        """`submit` for coroutines."""
-        return await self._wait(operation, None)
+    async def write(self, operation: Operation, device: str = "") -> Any:
+        """`submit` for coroutines; `device`: the one that the operation is about, if it is about one."""
+        return await self._wait(operation, None, device)
 
     async def say(self, message: Any) -> Any:
         """What `apply_all` says to a message, after its commit. RefusedError BUSY when too much waits."""
@@ -112,10 +116,10 @@ class Writer:
         """Queue the messages of a letter; their results go to the asker."""
         self._queue.put(_Letter(letter, asker))
 
-    async def _wait(self, operation: Operation | None, message: Any) -> Any:
+    async def _wait(self, operation: Operation | None, message: Any, device: str = "") -> Any:
         loop = asyncio.get_running_loop()
         waiter = loop.create_future()
-        self._put(_Item(operation, message, _Loop(loop), waiter))
+        self._put(_Item(operation, message, _Loop(loop), waiter, device))
         return await waiter
 
     def _take(self) -> tuple[list[_Item], bool]:
@@ -169,7 +173,8 @@ class Writer:
             connection = self._connection = self._connection or self._engine.connect()
             with connection.begin():
                 messages = [item.message for item in group if item.operation is None]
-                replies = iter(self._apply_all(connection, messages) if messages else ())
+                devices = {item.device for item in group if item.device}
+                replies = iter(self._apply_all(connection, messages, devices) if messages or devices else ())
                 results = [next(replies) if item.operation is None else item.operation(connection) for item in group]
         except Exception:  # noqa: BLE001 - whatever it was, it comes up again, alone, in `_alone`
             self._drop()
@@ -185,7 +190,7 @@ class Writer:
                 if item.operation is not None:
                     result = item.operation(connection)
                 else:
-                    (result,) = self._apply_all(connection, [item.message])
+                    (result,) = self._apply_all(connection, [item.message], set())
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for it
             return None, error
         self.commits += 1

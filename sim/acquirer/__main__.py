@@ -4,7 +4,8 @@ Ctrl-C or SIGTERM.
 `--keys`: folder of `python -m sim.acquirer.keys` (made if absent); `--issuers`: folder of issuer master keys
 (`<pki>/schemes`); `--profiles`: JSON {PAN: "approve" | "insufficient" | "refuse" | "unavailable" | "late" | "in-progress" | "malfunction" |
 "partial" | "less" | "vip", or {"profile": …, "pin": digits, "script": "pin-unblock" | "application-block"}}.
-`--diary`: what it was asked, so that it goes on where it was when started again; without one it begins empty.
+`--diary`: what it was asked and how it ruled, so that it goes on where it was when started again; without one it begins empty.
+Exit code 2, with the code of what is wrong, if the diary cannot be used.
 Prints `acquirer listening on HOST:PORT`.
 """
 
@@ -15,6 +16,7 @@ import signal
 import sys
 from pathlib import Path
 
+from protocol.errors import ConfigError
 from sim.acquirer import keys
 from sim.acquirer.book import Book
 from sim.acquirer.diary import Diary
@@ -47,7 +49,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args(arguments)
     keys.make(options.keys)
-    asyncio.run(_run(options))
+    try:
+        asyncio.run(_run(options))
+    except ConfigError as error:
+        print(f"{error.code} {error.message} ({error.detail or 'file'}): {error.hint}", file=sys.stderr)
+        return 2
     return 0
 
 

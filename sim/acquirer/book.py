@@ -2,7 +2,9 @@
 cards' profiles.
 
 One reference (field 37) is one payment. The same request sent again as a *repeat* gets the same answer and changes
-nothing; sent again as *new* it is answered 94 and counted in `doubles`, which a correct server never causes. Response
+nothing, but a clearing of what was reversed since is answered 12, and so is the clearing of what was reversed before anything was known of
+it (25): a reversal is not forgotten. (A question that was on its way to the issuer when its reversal came is answered all the same: not
+every host stops it.) Sent again as *new* it is answered 94 and counted in `doubles`, which a correct server never causes. Response
 codes (ISO 8583 field 39): 00 approved, 05 refused, 10 approved in part (half), 11 approved (VIP), 12 not possible now,
 25 nothing known and no card data, 51 insufficient funds, 55 wrong PIN, or none where the CVM results say that one was
 entered, 63 card data do not open, or their key or their cryptogram served another payment, 82 cryptogram wrong,
@@ -18,6 +20,7 @@ much, and a clearing captures no more.
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from sim.acquirer import emv, issuer, pin, sealed
 from sim.acquirer.keys import HostKeys
@@ -71,6 +74,14 @@ class Entry:
     seen: set[str] = field(default_factory=set)
 
 
+class Ruling(NamedTuple):
+    """The issuer's word on a card at the moment it was asked: what its data do not prove, and what may be another one later."""
+
+    profile: str
+    script: str
+    pin_right: bool
+
+
 @dataclass(frozen=True)
 class Capture:
     """A payment that the host will pay for."""
@@ -109,9 +120,12 @@ class Book:
         self.entries: dict[str, Entry] = {}
         self._serials: dict[bytes, tuple[str, int, int]] = {}
         self._transactions: dict[tuple[str, int, bytes, bytes], str] = {}
+        self._turned_back: set[str] = set()  # references whose reversal came while nothing was known of them
         self.usual = APPROVE
         self.doubles = 0
         self.replays = 0
+        self.ruling: Ruling | None = None  # upon the card in the demand answered last, None if none was judged
+        self._remembered: Ruling | None = None
 
     def captures(self) -> list[Capture]:
         """The capture list: what was cleared and not reversed."""
@@ -121,8 +135,9 @@ class Book:
             if entry.captured == "00" and not entry.reversed
         ]
 
-    def answer(self, demand: Demand) -> str:
-        """Field 39 for one request."""
+    def answer(self, demand: Demand, remembered: Ruling | None = None) -> str:
+        """Field 39 for one request. `remembered`: how its card was ruled upon when it was heard first."""
+        self.ruling, self._remembered = None, remembered
         entry = self.entries.get(demand.reference)
         if entry is not None:
             if entry.identity != (demand.device, demand.epoch, demand.intent) or entry.amount != demand.amount:
@@ -169,12 +184,9 @@ class Book:
         if self._transactions.setdefault(transaction, demand.reference) != demand.reference:
             self.replays += 1
             return "63"  # a transaction of the card pays once
-        profile = self.profiles.get(card.pan, self.usual)
-        code = _PROFILE_CODE.get(profile, "00")
-        if (card.pin_block or _online_pin(tags)) and not self._pin_right(card):
-            code = "55"
+        profile, script, pin_right = self.ruling = self._remembered or self._rule(card, tags)
+        code = _PROFILE_CODE.get(profile, "00") if pin_right else "55"
         if kind == emv.TYPE_ARQC and code != "91":
-            script = self.scripts.get(card.pan, "")
             answer = issuer.answer(
                 master, self._keys.script_keys.get(card.pan[:8]), card.pan, card.psn, tags, code in APPROVED, script
             )
@@ -182,6 +194,10 @@ class Book:
             known.granted = demand.amount // 2 if profile in _GRANT_HALF and code in APPROVED else demand.amount
             known.issuer_data, known.first_said = answer, _FIRST_SAID.get(profile, "")
         return code
+
+    def _rule(self, card: sealed.CardData, tags: dict[int, bytes]) -> Ruling:
+        pin_right = not (card.pin_block or _online_pin(tags)) or self._pin_right(card)
+        return Ruling(self.profiles.get(card.pan, self.usual), self.scripts.get(card.pan, ""), pin_right)
 
     def _pin_right(self, card: sealed.CardData) -> bool:
         try:
@@ -212,9 +228,11 @@ class Book:
         return code
 
     def _clear(self, demand: Demand, entry: Entry | None) -> str:
+        if demand.reference in self._turned_back or entry is not None and entry.reversed:
+            return "12"
         if entry is not None and entry.captured is not None:
             return entry.captured
-        if entry is not None and (entry.reversed or entry.authorised not in (None, *APPROVED)):
+        if entry is not None and entry.authorised not in (None, *APPROVED):
             return "12"
         if entry is not None and entry.authorised in APPROVED:
             entry.captured = "00"
@@ -228,6 +246,7 @@ class Book:
 
     def _reverse(self, demand: Demand, entry: Entry | None) -> str:
         if entry is None:
+            self._turned_back.add(demand.reference)
             return "25"
         entry.reversed = True
         return "00"

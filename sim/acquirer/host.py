@@ -14,9 +14,10 @@ from typing import Any
 import iso8583
 from iso8583.specs import default_ascii
 
+from protocol.errors import ConfigError
 from sim.acquirer import emv
-from sim.acquirer.book import APPROVED, Book, Demand, auth_code
-from sim.acquirer.diary import Diary
+from sim.acquirer.book import APPROVED, Book, Demand, Ruling, auth_code
+from sim.acquirer.diary import HINT, Diary
 
 _KINDS = {"01": "authorise", "02": "clear", "04": "reverse"}
 _ANSWERS = {"authorise": "0110", "clear": "0230", "reverse": "0410"}
@@ -45,9 +46,13 @@ class Host:
         self.deaf = 0
         self.echoed = 0
         self.delay = 0.0
+        self._unkept: list[tuple[bytes, Ruling | None]] = []
         self.types: list[str] = []  # message types received, in order
-        for message in diary.messages() if diary else ():
-            self._act(message)
+        for number, (message, ruling) in enumerate(diary.entries() if diary else (), 1):
+            try:
+                self._act(message, ruling)
+            except (iso8583.DecodeError, KeyError, ValueError) as error:
+                raise ConfigError("a message of the diary is none", "CFG-098", HINT, f"line {number}") from error
 
     async def start(self) -> None:
         """Listen."""
@@ -94,19 +99,31 @@ class Host:
             _demand(iso8583.decode(message, SPEC)[0])
         except (iso8583.DecodeError, KeyError, ValueError):
             return None  # not a message of ours: a host hangs up
-        if self._diary is not None:
-            self._diary.add(message)
         answer = self._act(message)
+        if not self._kept(message):
+            return None  # so not answered: it is asked again
         if self.silent:
             self.silent -= 1
             return None
         return answer
 
-    def _act(self, message: bytes) -> bytes:
+    def _kept(self, message: bytes) -> bool:
+        """Whether the diary has all that was acted upon; what it had no room for goes into it first, with how it was ruled."""
+        self._unkept.append((message, self.book.ruling))
+        while self._diary is not None and self._unkept:
+            try:
+                self._diary.add(*self._unkept[0])
+            except OSError:
+                return False
+            del self._unkept[0]
+        self._unkept.clear()
+        return True
+
+    def _act(self, message: bytes, remembered: Ruling | None = None) -> bytes:
         fields, _ = iso8583.decode(message, SPEC)
         demand = _demand(fields)
         self.types.append(fields["t"])
-        code = self.book.answer(demand)
+        code = self.book.answer(demand, remembered)
         reply = {key: fields[key] for key in _ECHOED if key in fields}
         reply.update({"t": _ANSWERS[demand.kind], "39": code})
         reply["4"] = f"{self.book.granted(demand):012d}"

@@ -10,8 +10,6 @@ from typing import Any
 
 import cbor2
 
-from sim.worlds.fleet import FLASH_BYTES
-
 
 def segments(store: Path) -> Iterator[bytes]:
     """The journal's segment files in order, whichever kind of storage it is."""
@@ -21,9 +19,10 @@ def segments(store: Path) -> Iterator[bytes]:
         return
     from littlefs import LittleFS, UserContext
 
-    context = UserContext(FLASH_BYTES)
-    context.buffer = bytearray(store.read_bytes())
-    volume = LittleFS(context=context, block_size=4096, block_count=FLASH_BYTES // 4096, mount=True)
+    image = bytearray(store.read_bytes())
+    context = UserContext(len(image))
+    context.buffer = image
+    volume = LittleFS(context=context, block_size=4096, block_count=len(image) // 4096, mount=True)
     if "journal" not in volume.listdir("/"):
         return
     for name in sorted(volume.listdir("/journal")):

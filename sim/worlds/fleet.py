@@ -32,7 +32,7 @@ FORCE = 1
 OFFICER = 1007
 SECOND = 1012  # the officer who confirms a void
 YEAR = 366 * 86400
-FLASH_BYTES = 1 << 20
+FLASH_BYTES = 8 << 20  # a QSPI NOR of 64 Mbit: 60 days of 40 fines (docs/journal.md)
 _DATA = Path(__file__).parent / "data"
 AUTHORITY = {"ar": "الجمهورية الجزائرية الديمقراطية الشعبية", "fr": "République algérienne démocratique et populaire"}
 
@@ -154,10 +154,10 @@ class Fleet:
             path.write_bytes(data)
 
     def _fill_flash(self, files: dict[str, bytes]) -> None:
-        """A littlefs 2 volume with the same files, as the factory would program it."""
+        """A littlefs 2.1 volume with the same files, as the factory would program it."""
         from littlefs import LittleFS
 
-        volume = LittleFS(block_size=4096, block_count=FLASH_BYTES // 4096, disk_version=0x00020000)
+        volume = LittleFS(block_size=4096, block_count=FLASH_BYTES // 4096, disk_version=0x00020001)
         for name, data in files.items():
             folder = name.rsplit("/", 1)[0]
             volume.makedirs(folder, exist_ok=True)

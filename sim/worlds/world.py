@@ -159,7 +159,7 @@ class World:
         python = sys.executable
         keys, issuers = self.fleet.acquirer_keys, folder / "pki" / "schemes"
         command = [python, "-m", "sim.acquirer", "--port", "0", "--keys", str(keys), "--issuers", str(issuers)]
-        command += ["--diary", str(folder / "acquirer.requests")]
+        command += ["--diary", str(folder / "acquirer.diary")]
         if self.fleet.acquirer_profiles.exists():
             command += ["--profiles", str(self.fleet.acquirer_profiles)]
         acquirer = self._process("acquirer", command)

@@ -47,12 +47,11 @@ def card_reader(value: str, antennas: dict, rate: int = config.PAYMENT_RATE):  #
     return config.antenna(value, antennas, uart, rate, True) or LinkReader(*config.address(value))
 
 
-def mount(path: str) -> VfsStorage:
-    """Mount the littlefs volume in the flash file `path`."""
+def mount(path: str) -> None:
+    """Mount the littlefs volume in the flash file `path`. Raises OSError."""
     import vfs
 
     vfs.mount(vfs.VfsLfs2(FileFlash(path), progsize=64, readsize=64, lookahead=32), _FLASH)
-    return VfsStorage(_FLASH)
 
 
 def diagnostic(wiring: dict):  # noqa: ANN201 - Diagnostic
@@ -71,7 +70,7 @@ def ports(wiring: dict) -> Ports:
     antennas: dict = {}
     tap = wiring.get("contactless_reader")
     return Ports(
-        storage=mount(wiring["store"]),
+        storage=VfsStorage(_FLASH, lambda: mount(wiring["store"])),
         se=LinkSecureElement(uart(wiring["secure_element"])),
         crypto=PureCrypto(),
         clock=clock,

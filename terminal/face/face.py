@@ -109,7 +109,16 @@ class Face:
             self.diagnostic.emit("screen", public)
 
     async def refresh(self) -> None:
-        """Draw the current screen again, as the status and the language are now; only what differs is sent."""
+        """Draw the current screen again, as the status and the language are now; only what differs is sent.
+
+        A bus that fails is tried once more, with all of the screen; OSError if it fails again.
+        """
+        try:
+            await self._draw()
+        except OSError:
+            await self._draw()
+
+    async def _draw(self) -> None:
         sheet = self.lay_out(self._screen, self._fields)
         before = self._shown
         self._shown = []  # if a transfer fails, everything is drawn anew next time

@@ -92,11 +92,16 @@ def wipe(buffer: bytearray) -> None:
 
 async def acknowledge(t, screen: str, **fields) -> bool:  # noqa: ANN001, ANN003
     """Show a screen until OK (True), CANCEL or nobody (False)."""
+    return await answer(t, screen, **fields) == "ok"
+
+
+async def answer(t, screen: str, **fields) -> "str | None":  # noqa: ANN001, ANN003
+    """Show a screen until "ok" or "cancel" is pressed; None if nobody is there."""
     await t.face.show(screen, **fields)
     while True:
         key = await t.face.key(IDLE_MS)
         if key in ("ok", "cancel", None):
-            return key == "ok"
+            return key
 
 
 async def choose(t, labels: list) -> "int | None":  # noqa: ANN001

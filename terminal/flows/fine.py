@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from drivers.contracts.secure_element import SLOT_TOKEN_HMAC
 from protocol import records as r
 from protocol import tokens
-from protocol.errors import CardError, LicenceError, MrzError, RiskError
+from protocol.errors import CardError, JournalError, LicenceError, MrzError, SecureElementError, TasdidError
 from terminal import personal, phases
 from terminal.flows import ask, offence
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 TRANSITIONS = {
-    "identify": ("read", "document", "end"),
+    "identify": ("read", "document", "abandon", "end"),
     "document": ("identify", "plate", "abandon", "end"),
     "read": ("identify", "plate", "abandon", "end"),
     "plate": ("offence", "abandon"),
     "offence": ("acknowledge", "abandon"),
-    "acknowledge": ("choose",),
+    "acknowledge": ("choose", "abandon"),
     "choose": ("pay", "notice", "abandon"),
     "abandon": ("plate", "offence", "choose", "end"),
     "pay": ("receipt", "choose"),
@@ -55,12 +55,27 @@ class Fine:
         """Run to the end; a state that is not declared as a successor is a programming error."""
         try:
             while self.state != "end":
-                following = await getattr(self, "_" + self.state)()
+                following = await self._step()
                 if following not in TRANSITIONS[self.state]:
                     raise RuntimeError(self.state + " may not go to " + following)
                 self.state = following
         finally:
             self._leave(phases.LICENCE)
+
+    async def _step(self) -> str:
+        """One state. What breaks off between a verdict and its notice leads to abandoning: every verdict ends in a closed case (domain §4)."""
+        try:
+            return await getattr(self, "_" + self.state)()
+        except (JournalError, SecureElementError):
+            raise
+        except TasdidError as error:
+            view = self.t.journal.view
+            if self.state == "abandon" or not view.verdict or view.case is not None:
+                raise
+            self.t.note_error(error)
+            await ask.show_error(self.t, error)
+        self.back = "plate" if self.state in ("identify", "read", "document") else "offence"
+        return "abandon"
 
     async def resume(self) -> None:
         """Go on with the journal's open case after a reboot: say what happened, then continue where the records stand."""
@@ -232,7 +247,6 @@ class Fine:
         case = t.journal.view.cases + 1
         content = {"plate": self.plate}
         content.update((self.driver or {})["report"])
-        self.driver = None
         await t.journal.append(
             r.NOTICE,
             {
@@ -246,6 +260,8 @@ class Fine:
             },
             private=await personal.seal(t, case, content),
         )
+        self.driver = None
+        t.face.forget()  # the driver's word is about what he sees now
         if await ask.acknowledge(
             t,
             "acknowledge",
@@ -288,10 +304,17 @@ class Fine:
         case = self.t.journal.view.case
         try:
             outcome = await payment.pay(self.t, case)
-        except (CardError, RiskError) as error:
+        except (JournalError, SecureElementError):
+            raise
+        except TasdidError as error:
+            if case.intent:  # nothing may be offered beside it: the next boot ends it
+                raise JournalError(
+                    "a payment was begun and has no outcome", "JRN-026", "start the terminal again"
+                ) from None
             if error.code != ask.CANCELLED:
                 await ask.show_error(self.t, error)
-            return "choose"
+            outcome = case.outcome
+            return "receipt" if outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL) else "choose"
         if outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL, r.OUTCOME_DECLINED):
             return "receipt"
         return "choose"

@@ -85,11 +85,10 @@ async def second_badge(t) -> int:  # noqa: ANN001
 
 
 async def log_in(t) -> bool:  # noqa: ANN001 - Terminal
-    """One try at logging in. True when an officer is in; the shift is opened with the first log-in. Raises OfficerError."""
+    """One try at logging in. True when an officer is in; the shift is opened with the first log-in. Raises OfficerError, RiskError."""
     officer = await _credentials(t, False)
     if officer is None:
         return False
-    t.officer = officer
     t.journal.officer = officer["number"]
     t.journal.unit = officer["unit"]
     if not t.journal.view.shift_open:
@@ -97,6 +96,7 @@ async def log_in(t) -> bool:  # noqa: ANN001 - Terminal
             r.SHIFT_OPENED, {r.SHIFT: t.journal.view.shift + 1, r.WILAYA: t.identity.wilaya, r.FORCE: officer["force"]}
         )
     await t.journal.append(r.LOGIN, {})
+    t.officer = officer
     return True
 
 

@@ -10,7 +10,7 @@ from protocol import records as r
 from protocol import tokens
 from protocol.emv import explain, holder, kernel
 from protocol.emv.params import EmvParams
-from protocol.errors import CardError, EmvError
+from protocol.errors import CardError, EmvError, JournalError, SecureElementError, TasdidError
 from protocol.pack import hexed
 from terminal import localtime, phases, risk, scrub, sealing
 from terminal.flows import ask
@@ -98,9 +98,14 @@ async def _show(t, record: dict, why: str) -> None:  # noqa: ANN001
         reason=record.get(r.REASON, ""),
         why=why,
     )
-    if record.get(r.INTERFACE) != r.INTERFACE_CONTACTLESS and await t.ports.payment_reader.card_present():
-        await t.face.show("card_remove")
-        await t.ports.payment_reader.wait_for_removal(ask.IDLE_MS)
+    if record.get(r.INTERFACE) == r.INTERFACE_CONTACTLESS:
+        return
+    try:
+        if await t.ports.payment_reader.card_present():
+            await t.face.show("card_remove")
+            await t.ports.payment_reader.wait_for_removal(ask.IDLE_MS)
+    except CardError as error:  # the outcome stands, whatever becomes of the reader
+        t.note_error(error)
 
 
 class _Session:
@@ -119,16 +124,24 @@ class _Session:
         self.signs = False  # whether the payment stands only with the cardholder's signature
 
     async def run(self, reader, params) -> "tuple[dict, bytes | None]":  # noqa: ANN001
-        """(body of the outcome record, sealed card data or None). What a card's answers leave no memory for is *interrupted* too."""
+        """(body of the outcome record, sealed card data or None). What a card's answers leave no memory for is *interrupted* too, and
+        whatever else breaks off; only an unreliable journal or secure element ends more than the payment.
+        """
         try:
             return await self._run(reader, params)
         except MemoryError:
             self._pin_block, self._frozen = (0, b""), (b"", b"")
-            self.why, self.signs = "", False
             scrub.free_memory()
-            error = CardError("no memory is left for what the card answers", "CRD-019", "pay with another card")
-            self._t.note_error(error)
-            return self._interrupted(error.code), None
+            error: TasdidError = CardError(
+                "no memory is left for what the card answers", "CRD-019", "pay with another card"
+            )
+        except (JournalError, SecureElementError):
+            raise  # nothing can be recorded any more
+        except TasdidError as caught:  # a set that expired, a key that is used up: the identity ends here all the same
+            error = caught
+        self.why, self.signs = "", False
+        self._t.note_error(error)
+        return self._interrupted(error.code), None
 
     def _body(self) -> dict:
         body = {r.CASE: self._case.number, r.INTENT: self._intent[r.SEQ], r.AMOUNT: self._case.amount}

@@ -2,8 +2,8 @@
 
 from protocol import records as r
 from protocol import sync as m
-from protocol.errors import NetworkError, ServerError, TasdidError
-from terminal.flows import ask
+from protocol.errors import JournalError, NetworkError, SecureElementError, ServerError, TasdidError
+from terminal.flows import ask, release
 from terminal.sync import Sync
 
 _RECEIPTS_S = 600  # how often a terminal with nothing to send asks whether its sealed card data may go
@@ -21,12 +21,15 @@ async def session(t, driver_waits: bool = False) -> Sync:  # noqa: ANN001 - Term
         if t.journal.view.outage:
             await t.journal.append(r.OUTAGE_END, {})
             await held.run()
-    except NetworkError as error:
-        t.reached = False
-        if not t.journal.view.outage:
-            await t.journal.append(r.OUTAGE_BEGIN, {r.REASON: error.code})
+    except TasdidError as error:
+        t.patience.failed(await t.ports.se.random(1), error)
+        if isinstance(error, NetworkError):
+            t.reached = False
+            if not t.journal.view.outage:
+                await t.journal.append(r.OUTAGE_BEGIN, {r.REASON: error.code})
         raise
     t.reached = True
+    t.patience.held()
     t.note("synced", sent=held.sent, head=t.journal.head_seq, results=len(held.results))
     return held
 
@@ -46,20 +49,11 @@ def _results(held: Sync) -> list:
 
 
 async def _show_results(t, held: Sync) -> None:  # noqa: ANN001
-    """What came back: releases, and the end of a void whose driver has gone; its case is open again if it was done."""
-    for result in held.results:
-        await _show_release(t, result)
+    """What came back: the end of a void that was done, whose case is open again, and the licences that go back."""
     for end in held.voids:
-        await ask.acknowledge(t, "void_result", state=end[r.VOID_STATE], amount=end[r.AMOUNT], pv=end[r.PV])
-        if end[r.VOID_STATE] == r.VOID_REFUSED:
-            await ask.acknowledge(
-                t, "licence_hand", disposition=end[r.DISPOSITION], days=0, pv=end[r.PV], note="hand.void.note"
-            )
-
-
-async def _show_release(t, result: dict) -> None:  # noqa: ANN001
-    if result[r.OUTCOME] == r.OUTCOME_APPROVED:
-        await ask.acknowledge(t, "licence_hand", disposition=r.DISPOSITION_RELEASE_GRANTED, days=0, pv=result[r.PV])
+        if end[r.VOID_STATE] == r.VOID_DONE:
+            await ask.acknowledge(t, "void_result", state=end[r.VOID_STATE], amount=end[r.AMOUNT], pv=end[r.PV])
+    await release.tell(t)
 
 
 async def quiet_sync(t) -> None:  # noqa: ANN001
@@ -71,6 +65,8 @@ async def quiet_sync(t) -> None:  # noqa: ANN001
     t.quiet_after = t.now() + _RECEIPTS_S
     try:
         held = await session(t)
+    except (JournalError, SecureElementError):
+        raise  # ends more than this
     except TasdidError as error:
         t.note_error(error)
         return
@@ -97,6 +93,7 @@ async def close(t) -> None:  # noqa: ANN001
         totals=[[key, value[0], value[1]] for key, value in totals.items()],
     )
     await ask.acknowledge(t, "shift_summary", balanced=balanced, **_summary(totals))
+    await release.tell(t)
     t.officer = None
 
 

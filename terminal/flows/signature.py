@@ -2,13 +2,14 @@
 
 Asked between the kernel's word and the outcome record, so that nobody has seen an approval before: the intent is durable, a power cut here
 leaves *interrupted* as anywhere else before the outcome. A signature that is refused, or not confirmed, makes the outcome *declined*: nothing
-is kept for clearing, and what the issuer has approved is marked doubtful, so that the server reverses it.
+is kept for clearing, and what the issuer has approved is marked doubtful, so that the server reverses it. So it is when slip or screen break down.
 
 EMV-146 the signature does not agree or nobody confirmed it; EMV-147 the slip could not be printed and the officer gave up.
 """
 
 from protocol import records as r
-from protocol.errors import EmvError, PrinterError
+from protocol.errors import EmvError, JournalError, PrinterError, SecureElementError, TasdidError
+from terminal import scrub
 from terminal.flows import ask
 from terminal.receipts import print_slip
 
@@ -20,14 +21,21 @@ async def confirm(t, case, body: dict, sealed: "bytes | None") -> "tuple[dict, b
     try:
         await _slip(t, case, body)
         await _compared(t, body)
-    except EmvError as error:
-        t.note_error(error)
-        body[r.OUTCOME], body[r.REASON] = r.OUTCOME_DECLINED, error.code
+        return body, sealed
+    except MemoryError:
+        scrub.free_memory()
+        error: TasdidError = EmvError("no memory is left for the slip to sign", "EMV-147")
+    except (JournalError, SecureElementError):
+        raise  # nothing can be recorded any more
+    except TasdidError as caught:  # the intent is open: whatever is wrong with slip or screen, it ends here
+        error = caught
+    t.note_error(error)
+    body[r.OUTCOME], body[r.REASON] = r.OUTCOME_DECLINED, error.code
+    if r.HOLDER in body:
         del body[r.HOLDER]
-        if r.ONLINE in body:
-            body[r.ONLINE] = r.ONLINE_DOUBTFUL
-        return body, None
-    return body, sealed
+    if r.ONLINE in body:
+        body[r.ONLINE] = r.ONLINE_DOUBTFUL
+    return body, None
 
 
 async def _slip(t, case, body: dict) -> None:  # noqa: ANN001

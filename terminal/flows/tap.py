@@ -66,6 +66,7 @@ async def _present(t, amount: int) -> CardReader:  # noqa: ANN001
     """Wait at both readers; returns the one with a card, the contactless one with it connected. Raises NoCardError (as `ask.card`)."""
     message, shown = ui.PRESENT_CARD, ui.CLEAR
     waited = 0
+    broken = None
     try:
         while waited < WAIT_MS:
             if message != shown:
@@ -75,14 +76,20 @@ async def _present(t, amount: int) -> CardReader:  # noqa: ANN001
                 await t.ports.payment_reader.wait_for_card(_SLICE_MS)
                 return t.ports.payment_reader
             except NoCardError:
-                waited += _SLICE_MS
+                broken = None
+            except CardError as error:  # out of order: the antenna still works
+                if broken is None:
+                    t.note_error(error)
+                broken = error
+                await t.ports.clock.sleep_ms(_SLICE_MS)
+            waited += _SLICE_MS
             message = await _look(t, message)
             if message == ui.CARD_READ_OK:
                 return t.ports.contactless_reader
             waited += _SLICE_MS
             if await t.face.key(1) == "cancel":
                 raise NoCardError("waiting for the card was cancelled", ask.CANCELLED, "choose again")
-        raise NoCardError("no card was presented in time")
+        raise broken or NoCardError("no card was presented in time")
     finally:
         await _signal(t, ui.CLEAR, ui.NOT_READY)
 

@@ -23,7 +23,7 @@ async def void(t) -> None:  # noqa: ANN001 - Terminal
     """One void from the officer's wish to its end. Raises RiskError, OfficerError, CardError before anything is asked."""
     view = t.journal.view
     case = view.paid
-    if view.voiding is not None:
+    if view.waits():
         raise RiskError("a void waits for its answer", "RSK-011", "synchronise")
     if case is None:
         raise RiskError("no payment of this shift can be voided here", "RSK-010", _CENTRE)
@@ -135,8 +135,9 @@ async def _tell(t, case) -> None:  # noqa: ANN001
     if view.case is not None:
         await ask.acknowledge(t, "void_result", state=r.VOID_DONE, amount=case.amount, pv=case.pv)
     elif view.voiding is None:
-        await ask.acknowledge(t, "void_result", state=r.VOID_REFUSED, amount=case.amount, pv=case.pv)
-        await ask.acknowledge(t, "licence_hand", disposition=r.DISPOSITION_RETURNED, days=0, note="hand.void.note")
+        from terminal.flows import release
+
+        await release.one(t, case.intent, True)
     else:
         await ask.acknowledge(t, "void_result", state=r.VOID_ASKED, amount=case.amount, pv=case.pv)
         await _paper(t, view.voiding)

@@ -3,7 +3,8 @@ gaps named.
 
 What is passed on fits the chain or is declared: a record whose previous-hash does not match raises JRN-020, records
 that are nowhere to be read are listed in `Losses.gaps` with the hash and the money that their neighbours still tell.
-It writes nothing.
+Frames that lie in a segment to which their numbers do not belong (a page that was copied or misdirected) are passed over:
+the records are looked for where they belong. It writes nothing.
 """
 
 from protocol import cbor
@@ -12,6 +13,8 @@ from protocol.errors import FormatError, JournalError
 from terminal.journal.frames import SegmentReader
 from terminal.journal.head import Stand
 
+MOST_GAPS = 32  # then the last one takes in what follows: a gap costs some 200 bytes of a microcontroller's memory
+END = 0x3FFFFFFF
 _REQUIRED = (r.V, r.DEVICE, r.EPOCH, r.SEQ, r.PREV, r.COUNTER, r.CUM_COUNT, r.CUM_TOTAL, r.UTC, r.KIND)
 
 
@@ -38,7 +41,7 @@ class Losses:
 
 class Chain:
     """A walk from `stand` on; `stand` moves with it. `stand.hash` None means that the first record's previous-hash is
-    taken on trust.
+    taken on trust, `stand.cum_count` -1 that the money so far is not known.
     """
 
     def __init__(self, reader: SegmentReader, crypto, device: str, stand: Stand) -> None:  # noqa: ANN001 - contracts
@@ -48,47 +51,55 @@ class Chain:
         self.stand = stand
         self.losses = Losses()
 
-    def walk(self, numbers):  # noqa: ANN001, ANN201 - list of segment numbers; generator of (record, its bytes, signature or None)
-        """Yield every record after `stand` in the segments `numbers` (ascending), then those that only a second copy
-        still holds.
+    def walk(self, parts, target: "Stand | None" = None):  # noqa: ANN001, ANN201 - generator of (record, its bytes, signature or None)
+        """Yield every record after `stand` in the segments `parts` (`Shelf.parts`), then those that only a second copy
+        still holds; up to `target`, if it is given, where the segment begins that follows.
         """
-        before = 0
-        for number in numbers:
+        low = 0  # the part of the last record
+        for at in range(len(parts)):
+            number, end = parts[at]
             found = self._reader.index(main_name(number))
             self.losses.torn = self._reader.torn
-            if self._reader.damaged:
-                self.losses.damaged.append(number)
+            damaged = self._reader.damaged
             for position in range(len(found)):
                 seq = found[position][0]
                 if seq <= self.stand.seq:
                     continue
+                if seq > end:
+                    damaged = True
+                    break
                 item = self._read(main_name(number), found[position])
-                if item is None or item[0][r.SEQ] != seq:
+                if item is None:
                     continue
                 if seq > self.stand.seq + 1:
-                    for lost in self._bridge(before or number, number, seq - 1, item[0]):
+                    for lost in self._bridge(parts, low, at, seq - 1):
                         yield lost
+                    self._gap_before(item)
                 if self.stand.hash is not None and item[0][r.PREV] != self.stand.hash:
                     if position + 1 < len(found) and found[position + 1][0] == seq:
                         continue
                     raise broken(seq)
                 self._advance(item)
+                low = at
                 yield item
-            before = number
-        if before:
-            for lost in self._bridge(before, before, 0, None):
-                yield lost
+            if damaged:
+                self.losses.damaged.append(number)
+        for lost in self._bridge(parts, low, len(parts) - 1, END if target is None else target.seq):
+            yield lost
+        if target is not None and target.seq > self.stand.seq:
+            self._gap(target.seq, target.hash, target.counter, target.cum_count, target.cum_total)
 
     def pick(self, number: int, seq: int) -> "tuple | None":
         """(record, its bytes, signature or None) of one entry of segment `number`, without following the chain."""
         for where in self._reader.index(main_name(number)):
             if where[0] == seq:
-                item = self._read(main_name(number), where)
-                return item if item is not None and item[0][r.SEQ] == seq else None
+                return self._read(main_name(number), where)
         return None
 
     def _read(self, name: str, where: "tuple[int, int, int]") -> "tuple | None":
-        """(record, its bytes, signature) of an index item; None if it is no record. Raises JRN-020, JRN-023."""
+        """(record, its bytes, signature) of an index item; None if it is no record of that number, or of another epoch.
+        Raises JRN-020, JRN-023.
+        """
         entry = self._reader.entry(name, where[1], where[2])
         if entry is None:
             return None
@@ -107,52 +118,75 @@ class Chain:
             raise JournalError(
                 "the journal was written by newer firmware", "JRN-023", "install the newer firmware", record[r.V]
             )
+        if record[r.SEQ] != where[0] or record[r.EPOCH] != self.stand.epoch:
+            return None
         return record, entry[0], entry[1]
 
     def _advance(self, item: tuple) -> None:
         self.stand.advance(item[0], self._crypto.sha256(item[1]))
 
-    def _bridge(self, low: int, high: int, last: int, following: "dict | None"):  # noqa: ANN202 - generator of items
-        """Second copies of what is lost up to `last` (0: whatever they hold), out of the copies of segments `low` to
-        `high`; the rest is a gap.
+    def _bridge(self, parts, low: int, at: int, last: int):  # noqa: ANN001, ANN202 - generator of items
+        """What is missing up to `last`, out of the second copies of the parts `low` to `at`; and, where the bounds of
+        segments are not known because heads are damaged, out of the segments within the same bounds.
         """
-        for number in range(low, high + 1):
-            for where in self._reader.index(copy_name(number)):
-                if where[0] <= self.stand.seq or (last and where[0] > last):
-                    continue
-                item = self._read(copy_name(number), where)
-                if item is None or item[0][r.SEQ] != where[0]:
-                    continue
-                if where[0] > self.stand.seq + 1:
-                    self._gap(where[0] - 1, item[0])
+        while low <= at:
+            end = parts[low][1]
+            names = []
+            while low < len(parts) and parts[low][1] == end:
+                names.append(copy_name(parts[low][0]))
+                if low > at:
+                    names.append(main_name(parts[low][0]))
+                low += 1
+            while True:
+                item = self._lowest(names, min(last, end))
+                if item is None:
+                    break
+                if item[0][r.SEQ] > self.stand.seq + 1:
+                    self._gap_before(item)
                 elif self.stand.hash is not None and item[0][r.PREV] != self.stand.hash:
-                    raise broken(where[0])
+                    raise broken(item[0][r.SEQ])
                 self._advance(item)
-                self.losses.recovered.append(where[0])
+                self.losses.recovered.append(item[0][r.SEQ])
                 yield item
-        if following is not None and last > self.stand.seq:
-            self._gap(last, following)
 
-    def _gap(self, last: int, following: dict) -> None:
-        """Declare the records after `stand` up to `last` lost; `following` is the record after them."""
-        count, total = r.approved_step(following)
-        count = following[r.CUM_COUNT] - count
-        total = following[r.CUM_TOTAL] - total
-        stand = self.stand
-        self.losses.gaps.append(
-            {
-                r.FIRST: stand.seq + 1,
-                r.GAP_LAST: last,
-                r.GAP_HASH: following[r.PREV],
-                r.GAP_COUNT: count - stand.cum_count,
-                r.GAP_TOTAL: total - stand.cum_total,
-            }
-        )
-        stand.seq = last
-        stand.hash = following[r.PREV]
-        stand.counter = following[r.COUNTER] - 1
-        stand.cum_count = count
-        stand.cum_total = total
+    def _lowest(self, names: "list[str]", last: int) -> "tuple | None":
+        """The first record after `stand`, up to `last`, that lies in one of these files."""
+        best = None
+        for name in names:
+            for where in self._reader.index(name):
+                if where[0] <= self.stand.seq:
+                    continue
+                if where[0] > last:
+                    break
+                item = self._read(name, where)
+                if item is not None:
+                    best = item
+                    last = where[0] - 1
+                    break
+        return best
+
+    def _gap_before(self, item: tuple) -> None:
+        """Declare what is missing before `item` lost."""
+        record = item[0]
+        if record[r.SEQ] > self.stand.seq + 1:
+            count, total = r.approved_step(record)
+            count, total = record[r.CUM_COUNT] - count, record[r.CUM_TOTAL] - total
+            self._gap(record[r.SEQ] - 1, record[r.PREV], record[r.COUNTER] - 1, count, total)
+
+    def _gap(self, last: int, last_hash: bytes, counter: int, count: int, total: int) -> None:
+        """Declare the records after `stand` up to `last` lost; the rest is said of the journal after them."""
+        stand, gaps = self.stand, self.losses.gaps
+        gap = {r.FIRST: stand.seq + 1, r.GAP_LAST: last, r.GAP_HASH: last_hash}
+        if stand.cum_count >= 0:
+            gap[r.GAP_COUNT], gap[r.GAP_TOTAL] = count - stand.cum_count, total - stand.cum_total
+        if len(gaps) >= MOST_GAPS:
+            before = gaps.pop()
+            gap[r.FIRST] = before[r.FIRST]
+            for key in (r.GAP_COUNT, r.GAP_TOTAL):
+                if key in before and key in gap:
+                    gap[key] += before[key]
+        gaps.append(gap)
+        stand.seq, stand.hash, stand.counter, stand.cum_count, stand.cum_total = last, last_hash, counter, count, total
 
 
 def broken(seq: object) -> JournalError:

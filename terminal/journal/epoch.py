@@ -3,9 +3,10 @@
 The server's approval (COSE_Sign1 under the role key "epoch", given under four eyes there) says where the chain goes
 on: payload CBOR map {1: device, 2: epoch, 3: seq, 4: hash, 5: count, 6: total, 7: last case number}, the last record that
 the server holds. File `state/epoch` keeps it with the number of the first segment of the epoch and the secure element's
-counter: CBOR [epoch, first segment, seq, hash, counter, count, total, cases, CRC-32]; before 0.2 without `cases`. File
-`state/approval` keeps the approval itself, for a server that was restored from a backup. What the old epoch left on the storage stays there,
-for the technician. JRN-032 the approval is not acceptable, JRN-033 `state/epoch` is damaged.
+counter: CBOR [epoch, first segment, seq, hash, counter, count, total, cases, [[former epoch, the last of its records that the server has], …],
+CRC-32]; before without the former epochs, before 0.2 without `cases`. File
+`state/approval` keeps the approval itself, for a server that was restored from a backup. What the old epoch left on the storage:
+`terminal.journal.former`. JRN-032 the approval is not acceptable, JRN-033 `state/epoch` is damaged.
 """
 
 import binascii
@@ -15,10 +16,11 @@ from protocol.errors import CryptoError, FormatError, JournalError
 from protocol.sync import TYPE_EPOCH
 from terminal.journal.head import Stand
 
-HEALED = ("JRN-020", "JRN-025", "JRN-030", "JRN-031", "JRN-033")
-"""Troubles that a new epoch ends; a storage that does not write is none of them."""
+HEALED = ("JRN-014", "JRN-020", "JRN-025", "JRN-030", "JRN-031", "JRN-033")
+"""Troubles that a new epoch ends; a storage that does not write, or whose folder of segments cannot be listed, must be replaced first."""
 FILE = "state/epoch"
 APPROVAL = "state/approval"
+_MOST = 16  # former epochs that are remembered
 
 
 def _refused(why: str) -> JournalError:
@@ -59,6 +61,7 @@ def store(storage, stand: Stand, first_segment: int) -> None:  # noqa: ANN001 - 
         stand.cum_count,
         stand.cum_total,
         stand.cases,
+        [[epoch, stand.former[epoch]] for epoch in sorted(stand.former)[-_MOST:]],
     ]
     storage.replace(FILE, cbor.encode(items + [binascii.crc32(cbor.encode(items))]))
 
@@ -68,14 +71,21 @@ def load(storage) -> "tuple[Stand, int]":  # noqa: ANN001 - any Storage
     Raises JRN-033.
     """
     stand = Stand()
-    if storage.size(FILE) < 0:
+    size = storage.size(FILE)
+    if size < 0:
         return stand, 0
     try:
-        items = cbor.decode(storage.read(FILE, 512))
-        if len(items) not in (8, 9) or items[-1] != binascii.crc32(cbor.encode(items[:-1])):
+        if size > 512:
             raise ValueError
-        stand.cases = items[7] if len(items) == 9 else 0
+        items = cbor.decode(storage.read(FILE, 512))
+        if len(items) not in (8, 9, 10) or items[-1] != binascii.crc32(cbor.encode(items[:-1])):
+            raise ValueError
+        stand.cases = items[7] if len(items) > 8 else 0
         stand.epoch, first, stand.seq, stand.hash, stand.counter, stand.cum_count, stand.cum_total = items[:7]
+        if len(items) == 10:
+            stand.former = {pair[0]: pair[1] for pair in items[8]}
+        elif stand.epoch == 2:
+            stand.former = {1: stand.seq}
         return stand, first
     except (FormatError, ValueError, TypeError):
         raise JournalError(

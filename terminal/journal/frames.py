@@ -6,11 +6,12 @@
 
 The body of an entry is the CBOR array [record's bytes, signature's 64 bytes or null]. The head says where the journal
 stood before the segment's first entry (`terminal.journal.head`). Bytes that are no whole frame are stepped over to the
-next whole frame; if none follows the tail is torn.
+next whole frame; if none follows the tail is torn. What the storage cannot read at all (JRN-014) is stepped over in the same way.
 """
 
 import binascii
 
+from drivers.contracts.storage import UNREADABLE
 from protocol import cbor
 from protocol.errors import FormatError, JournalError
 from protocol.pack import rd16, rd32, u16be, u32be
@@ -22,6 +23,7 @@ LARGEST = 1536
 PIECE = 1024
 _OVERHEAD = 11
 _WINDOW = 2 * (LARGEST + _OVERHEAD)
+_STEP = 64  # no piece that cannot be read is smaller: sectors are
 
 
 def _frame(mark: int, number: int, body: bytes) -> bytes:
@@ -65,16 +67,16 @@ class SegmentReader:
     def frames(self, name: str):  # noqa: ANN201 - generator of (mark, number, offset of the body, body as a view that the next step overwrites)
         """Yield every whole frame of a segment in file order; entries of release 0.1.0 have number -1."""
         self._held = None
-        size = self._storage.size(name)
+        size = self._size(name)
         self.torn = self.damaged = self.old = lost = False
         offset = start = end = 0  # offset: of the window's first byte in the file
         while True:
-            if end - start < LARGEST + _OVERHEAD and offset + end < size:
+            while end - start < LARGEST + _OVERHEAD and offset + end < size:
                 self._window[0 : end - start] = self._window[start:end]
                 offset += start
                 end -= start
                 start = 0
-                count = self._storage.read_into(name, offset + end, self._view[end:])
+                count = self._fill(name, offset + end, end)
                 if not count:
                     size = offset + end
                 end += count
@@ -96,6 +98,55 @@ class SegmentReader:
             number = -1 if mark == OLD_ENTRY else rd32(self._window, start + 3)
             yield mark, number, offset + start + body, self._view[start + body : start + body + length]
             start += body + length + 4
+
+    def _size(self, name: str) -> int:
+        """Length of a file; one of which not even that can be read is torn, not absent: nothing may be written to it."""
+        try:
+            return self._storage.size(name)
+        except JournalError as error:
+            if error.code != UNREADABLE:
+                raise
+            return 1
+
+    def _fill(self, name: str, offset: int, at: int) -> int:
+        """Read into the window from its place `at` on; returns how many bytes: fewer than there are where what can be read
+        ends. Zeros stand for what cannot.
+        """
+        view = self._view[at:]
+        count = self._try(name, offset, view)
+        if count >= 0:
+            return count
+        good, bad = 0, len(view)  # so many bytes can be read, so many cannot
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            if self._try(name, offset, view[:middle]) < 0:
+                bad = middle
+            else:
+                good = middle
+        if good:
+            return self._storage.read_into(name, offset, view[:good])
+        good = _STEP
+        while good < len(view) and self._try(name, offset + good, view[:1]) < 0:
+            good += _STEP
+        bad = good - _STEP  # here it cannot be read, from `good` on it can again
+        while good - bad > 1:
+            middle = (good + bad) // 2
+            if self._try(name, offset + middle, view[:1]) < 0:
+                bad = middle
+            else:
+                good = middle
+        good = min(good, len(view))
+        view[:good] = bytes(good)
+        return good
+
+    def _try(self, name: str, offset: int, view: memoryview) -> int:
+        """Read; -1 if it cannot be."""
+        try:
+            return self._storage.read_into(name, offset, view)
+        except JournalError as error:
+            if error.code != UNREADABLE:
+                raise
+            return -1
 
     def _whole(self, start: int, end: int, body: int) -> int:
         """Length of the body of a whole frame at `start`, -1 if there is none; `body` is the body's distance from the
@@ -141,7 +192,7 @@ class SegmentReader:
         """
         held = self._held
         if held is None or held[0] != name or offset < held[1] or offset + length > held[2]:
-            count = self._storage.read_into(name, offset, self._view)
+            count = self._fill(name, offset, 0)
             held = self._held = (name, offset, offset + count)
         start = offset - held[1]
         return decode_entry(self._view[start : min(start + length, held[2] - held[1])])

@@ -19,7 +19,7 @@ from protocol.errors import JournalError, RiskError
 from protocol.sync import TYPE_OUTCOME
 from terminal.journal import epoch as epochs
 from terminal.journal import recovery
-from terminal.journal.chain import Chain, Losses
+from terminal.journal.chain import END, Chain, Losses
 from terminal.journal.frames import SegmentReader, new_window
 from terminal.journal.head import Stand
 from terminal.journal.shelf import COPIED, RETENTION, Shelf
@@ -29,8 +29,14 @@ RESERVE = (
     131072  # bytes kept free so that what was begun can be ended, and a hundred results chained (as terminal.risk)
 )
 WARNING = 3 * RESERVE  # from here on the officer is told: more than a shift of 40 fines before sales stop
+LAST = RESERVE // 2  # from here on nobody logs in before all is acknowledged: there is always room for a session
+SPARE = 4 * RESERVE  # with less room than this the oldest acknowledged segments go before their time, down to `FLOOR`
 STARTS = (r.NOTICE, r.PAYMENT_INTENT)  # kinds that begin something; refused when the reserve is reached
+VISITS = (r.SHIFT_OPENED, r.LOGIN)  # kinds that come again and again without a sale; refused where it is crowded
+LEAP = 86400  # what lies between two hearings of the server's time counts as no more
 ROOM_OK, ROOM_LOW, ROOM_NONE = 0, 1, 2
+_ONE_MORE = 12288  # bytes free for one record and its segment
+_AGE_STEP = 43200  # seconds by which the age on storage may lag behind
 _ROOM_EVERY = 8  # appends between two looks at the free space
 
 
@@ -58,11 +64,11 @@ class Journal:
         self.epoch = 1
         self.officer = 0
         self.unit = ""
-        self.acked_seq = 0
         self.retention = RETENTION
-        self.server_utc = (
-            0  # the server's time as heard last since the boot: how old records are is not asked of the own clock
-        )
+        self.leap = LEAP
+        self._age = 0  # the time by which records grow old: see `hear`
+        self._back = 0  # seconds by which the server's clock went back and has not made good since
+        self.server_utc = 0  # what the server's clock said last
         self.recovered_torn_tail = False
         self.losses = Losses()
         self.view = View()
@@ -93,6 +99,16 @@ class Journal:
         return self._stand.cum_total
 
     @property
+    def acked_seq(self) -> int:
+        """The server has every record up to this one, by its own last word; it goes back when the server was restored."""
+        return self._stand.acked
+
+    @property
+    def dated(self) -> bool:
+        """Whether it is known since when the server has had these; earlier releases did not write it down."""
+        return self._stand.acked_utc > 0
+
+    @property
     def last_utc(self) -> int:
         """Time of the last record."""
         return self._stand.utc
@@ -110,27 +126,28 @@ class Journal:
         self._shelf.lowest = max(lowest, 1)
         self.view.cases = genesis.cases
         acked = recovery.read_acknowledged(self._storage)
-        found = recovery.recover(
-            self._shelf, self._reader, self._crypto, self.device, self.view, genesis, lowest, acked
-        )
+        found = recovery.recover(self._shelf, self._reader, self._crypto, self.device, self.view, genesis, acked)
         self._stand = found.stand
         self.epoch = max(genesis.epoch, self._stand.epoch)
         if self.epoch > 1:
             self._shelf.blobs = ("sealed" + str(self.epoch), "private" + str(self.epoch))
+            self._shelf.genesis = genesis
         self.losses = found.losses
         self.recovered_torn_tail = found.losses.torn
+        self._shelf.settle()  # before the counter says that what was found is there
         await self._bind_counter(genesis)
         self._open = True
-        self.acked_seq = min(max(acked, 0, self.first_retained - 1), self.head_seq) if self._shelf.segments else 0
-        self.view.acknowledged(self.acked_seq)
+        self._age, self.server_utc, self._back = self._stand.acked_utc, found.heard, found.back
+        self.view.acknowledged(self._stand.once)
         if found.last is not None and found.last[0][r.KIND] in COPIED:
             self._shelf.mend_copy(found.last[0][r.SEQ], found.last[1], found.last[2])
         self._drop_orphans()
         if self._stand.seq == genesis.seq and genesis.epoch > 1:
             await self.append(r.NEW_EPOCH, {})
         for gap in self.losses.gaps:
-            if gap[r.GAP_LAST] > self.acked_seq and self.view.gaps.get(gap[r.FIRST]) != gap[r.GAP_LAST]:
+            if gap[r.GAP_LAST] > self._stand.once and not self.view.declared(gap[r.FIRST], gap[r.GAP_LAST]):
                 await self.append(r.GAP, gap)
+        self.make_room()
 
     async def _bind_counter(self, genesis: Stand) -> None:
         value = await self._se.counter(COUNTER_JOURNAL)
@@ -159,9 +176,7 @@ class Journal:
     def _drop_orphans(self) -> None:
         """Erase blobs whose record was never written, and sealed card data whose erasure is chained but was cut."""
         for folder in self._shelf.blobs:
-            for name in self._storage.names(folder):
-                if name.isdigit() and int(name) > self.head_seq:
-                    self._storage.remove(folder + "/" + name)
+            self._shelf.drop(folder, self.head_seq + 1, END)
         for seq in self.view.erased:
             self.erase_blob("sealed", seq)
 
@@ -171,16 +186,18 @@ class Journal:
         """Append a record and make it durable; returns the record.
 
         `sealed` and `private` are blobs kept beside the journal and bound by their SHA-256. Payment outcomes and voids
-        are signed one by one. Raises JournalError: JRN-022 not opened (or an append failed since: open anew), JRN-040 no
-        room to begin something new, JRN-012, JRN-021.
+        are signed one by one. Raises JournalError: JRN-022 not opened (or an append failed since: open anew), JRN-012,
+        JRN-021, JRN-026 an intent beside an open one. RiskError RSK-005: no room to begin something new.
         """
         async with self._lock:
             if not self._open:
                 raise JournalError("the journal has not been opened", "JRN-022", "start the terminal again")
-            if kind in STARTS and self.room(True) == ROOM_NONE:
+            if self._full(kind):
                 raise RiskError(
                     "the terminal's storage is nearly full", "RSK-005", "synchronise before the next case", "flash"
                 )
+            if kind == r.PAYMENT_INTENT and (self.view.orphan or self.view.case is not None and self.view.case.intent):
+                raise JournalError("a payment was begun and has no outcome", "JRN-026", "start the terminal again")
             record = self._build(kind, body)
             for key, blob in ((r.SEALED, sealed), (r.PRIVATE, private)):
                 if blob is not None:
@@ -204,10 +221,17 @@ class Journal:
         if view.verdict and view.case is None:
             closed = {r.CLOSURE: r.CLOSURE_ABANDONED, r.REASON: r.ABANDON_POWER, r.DISPOSITION: r.DISPOSITION_RETURNED}
             await self.append(r.CASE_CLOSED, closed)
-        if view.case is not None and view.case.intent:
-            body = {r.CASE: view.case.number, r.INTENT: view.case.intent, r.AMOUNT: view.case.amount}
-            body[r.OUTCOME] = r.OUTCOME_INTERRUPTED
-            body[r.REASON] = "power"
+        case, cut = view.case, view.orphan
+        if case is not None and case.intent:
+            cut = (case.intent, case.number, case.amount)
+        if cut is not None:
+            body = {
+                r.CASE: cut[1],
+                r.INTENT: cut[0],
+                r.AMOUNT: cut[2],
+                r.OUTCOME: r.OUTCOME_INTERRUPTED,
+                r.REASON: "power",
+            }
             await self.append(r.PAYMENT_OUTCOME, body)
 
     def _keep(
@@ -222,7 +246,7 @@ class Journal:
         count = len(self._shelf.segments)
         self._shelf.append(self._stand, self.view, seq, record[r.KIND], data, signature)
         if len(self._shelf.segments) > count > 0:
-            self._shelf.retire(self.acked_seq, self.server_utc - self.retention)
+            self.make_room()
 
     def _build(self, kind: int, body: dict) -> dict:
         utc, quality = self._clock.now()
@@ -248,12 +272,78 @@ class Journal:
         when told to.
         """
         if look or self._until_room <= 0:
-            self._free = self._storage.free_bytes()
+            try:
+                self._free = self._storage.free_bytes()
+            except JournalError:  # it cannot be counted: nothing new is begun, what is there can still be sent
+                self._free = 0
             self._until_room = _ROOM_EVERY
         self._until_room -= 1
         if self._free < RESERVE:
             return ROOM_NONE
         return ROOM_LOW if self._free < WARNING else ROOM_OK
+
+    def _full(self, kind: int) -> bool:
+        """Whether there is no room for a record of this kind."""
+        return self.room(True) == ROOM_NONE if kind in STARTS else kind in VISITS and self.crowded()
+
+    def crowded(self) -> bool:
+        """Whether a record of one more boot or log-in would take the room that a session needs."""
+        self.room(True)
+        return self._free < (LAST if self.acked_seq < self.head_seq else LAST // 2)
+
+    def hear(self, utc: int) -> None:
+        """Take the server's time. Records grow old by what lies between two hearings, a day at most, and by nothing else: a clock
+        that leaps ahead, the server's or the terminal's, makes nothing old, and one that went back stops it for a day at most.
+        Where clocks that differ by less than a day take turns, what one is ahead the other takes back.
+        """
+        if not self._age:
+            self._age = utc
+        elif self.server_utc:
+            self._back -= max(-self.leap, min(utc - self.server_utc, self.leap))
+            if self._back < 0:
+                self._age, self._back = self._age - self._back, 0
+        self.server_utc = utc
+
+    def _acknowledgement(self, seq: int, record_hash: bytes, since: int, once: int, once_hash: bytes) -> bytes:
+        """Of the file `state/acked`."""
+        clock = (self._age, self.server_utc, self._back)
+        return recovery.encode_acknowledged(seq, record_hash, clock, since, once, once_hash)
+
+    def make_room(self) -> None:
+        """Delete the acknowledged segments that are older than `retention`; where room is short, from the oldest on, those
+        that are older than `FLOOR` too. Nothing goes before the server has told its time. What was acknowledged at once after
+        a long outage is dated by a new segment's head, so that it can go a `FLOOR` later.
+        """
+        if not self._age:
+            return
+        undated = self._shelf.retire(self.acked_seq, self._age, self.retention, self._short)
+        if undated and self._stand.acked_utc and self._short():
+            self._shelf.fresh = True
+        self._until_room = 0
+
+    async def begin_dated(self) -> None:
+        """Where it is so crowded that nobody writes anything, a record of its own begins the segment that dates what is acknowledged."""
+        if not self._shelf.fresh or not self.crowded():
+            return
+        while self._free < _ONE_MORE and self._shelf.spare_copy(self.acked_seq):
+            self.room(True)
+        if self._free >= _ONE_MORE:
+            await self.append(r.HEALTH_EVENT, {r.HEALTH: "room"})
+
+    def keep_age(self) -> None:
+        """Remember how old what is acknowledged has become, though nothing new is: a terminal may be switched off every night."""
+        seq, record_hash, age, _, since, once, once_hash = recovery.read_acknowledged(self._storage)[:7]
+        if seq != self.acked_seq or not age or self._age - age < _AGE_STEP:
+            return
+        content = self._acknowledgement(seq, record_hash, since, once, once_hash)
+        try:
+            self._storage.replace("state/acked", content)
+        except JournalError:  # the next session tries again
+            pass
+
+    def _short(self) -> bool:
+        self.room(True)
+        return self._free < SPARE
 
     def entries(self, first: int):  # noqa: ANN201 - generator of (record, record bytes, signature or None)
         """Yield (record, its bytes, signature or None) from sequence `first` to the head, second copies in the place
@@ -267,19 +357,21 @@ class Journal:
         index = self._shelf.from_segment(first)
         known = None
         while known is None and index >= 0:
-            known = self._shelf.head(self._shelf.segments[index][0])
+            number, begin = self._shelf.segments[index]
+            known = self._shelf.head(number)
+            if known is not None and known[0].seq + 1 != begin:  # another segment's: the recovery did not count it
+                known = None
             index -= 1
         if known is None:
             stand = epochs.load(self._storage)[0]
-            if self._shelf.segments[0][1] != stand.seq + 1:
-                stand.seq = self._shelf.segments[0][1] - 1
+            if self._shelf.segments[0][0] != self._shelf.lowest:
                 stand.hash = None  # type: ignore[assignment]
         else:
             stand = known[0]
         chain = Chain(
             self._reader, self._crypto, self.device, stand
         )  # it keeps nothing in the window between two steps
-        for item in chain.walk(self._shelf.tail(index + 1)):
+        for item in chain.walk(self._shelf.parts(index + 1)):
             if item[0][r.SEQ] >= first:
                 yield item
 
@@ -305,10 +397,11 @@ class Journal:
         if digest is None:
             return None
         content = None
-        if self._storage.size(name) >= 0:
+        try:
             content = self._storage.read(name, 4096)
-        elif folder == "sealed" and seq not in self.view.sealed.values():
-            return None
+        except JournalError as error:
+            if error.code == "JRN-010" and folder == "sealed" and seq not in self.view.sealed.values():
+                return None
         if content is None or digest != self._crypto.sha256(content):
             if (folder, seq) not in self.losses.blobs:
                 self.losses.blobs.append((folder, seq))
@@ -323,10 +416,27 @@ class Journal:
         return self._shelf.blobs[0 if folder == "sealed" else 1] + "/" + str(seq)
 
     def acknowledge(self, seq: int, record_hash: bytes) -> None:
-        """Remember, durably, that the server has committed everything up to `seq`."""
-        self._storage.replace("state/acked", cbor.encode([seq, record_hash, recovery.check_of(seq, record_hash)]))
-        self.acked_seq = seq
+        """Remember, durably, that the server has committed everything up to `seq`, and no more: one that was restored from a
+        backup goes back, and since when it has had what it is sent again begins anew. What else it once had counts as
+        exposure no more, and is not declared lost at a boot. Raises JournalError JRN-012: remembered until the next boot only.
+        """
+        stand = self._stand
+        if seq < stand.acked:
+            self._shelf.begin_dates()
+        once_hash = record_hash
+        if seq < stand.once:
+            said = recovery.read_acknowledged(self._storage)
+            once_hash = said[6] if said[5] == stand.once else b""
+        stand.acked, stand.acked_utc, stand.once = seq, self._age, max(seq, stand.once)
         self.view.acknowledged(seq)
+        content = self._acknowledgement(seq, record_hash, self._shelf.since, stand.once, once_hash)
+        while True:
+            try:
+                self._storage.replace("state/acked", content)
+                return
+            except JournalError as error:  # full to the brim: a second copy of what the server has makes room
+                if error.code != "JRN-012" or not self._short() or not self._shelf.spare_copy(seq):
+                    raise
 
     def approval(self) -> bytes:
         """The approval of the present epoch; empty in a device's first one."""
@@ -340,14 +450,21 @@ class Journal:
         `key` is the pinned public key of the role "epoch". Raises JournalError JRN-032 and whatever `open` raises.
         """
         try:
-            current = epochs.load(self._storage)[0].epoch
+            before, self._shelf.lowest = epochs.load(self._storage)
         except JournalError:
-            current = 1
-        stand = epochs.check_approval(self._crypto, approval, key, self.device, current)
+            before = None
+        stand = epochs.check_approval(self._crypto, approval, key, self.device, before.epoch if before else 1)
+        if before is not None:
+            from terminal.journal import former
+
+            stand.former = dict(before.former)
+            if former.agrees(self._shelf, self._crypto, stand):
+                stand.former[before.epoch] = stand.seq
         stand.counter = await self._se.counter(COUNTER_JOURNAL)
+        self._shelf.lowest = 1
         numbers = self._shelf.numbers()
+        self._storage.remove("state/acked")  # first: it says nothing of the new epoch, the old one asks for it again
         self._storage.replace(epochs.APPROVAL, approval)
         epochs.store(self._storage, stand, numbers[-1] + 1 if numbers else 1)
-        self._storage.remove("state/acked")
         self.view = View()
         await self.open()

@@ -4,101 +4,110 @@ The newest segment whose head is whole gives the state before it; from there on 
 Earlier segments that the server has not acknowledged are gone through by frames alone (CRC and sequence numbers, no
 decoding); only where something is missing are their records followed, so that second copies are counted in and gaps
 are named. Acknowledged segments are not looked at.
+
+What the server has, `state/acked` says. If that is lost nothing is known to be there until the server says it again, and since
+when begins anew: so more is kept, nothing less. What it ever had, the heads of segments say too, as of when they were begun: the
+greatest counts. What was never acknowledged and is not to be read is lost, be it the journal's beginning.
 """
 
 from protocol import cbor
-from protocol import records as r
 from protocol.errors import FormatError, JournalError
 from terminal.journal.chain import Chain, Losses, copy_name, main_name
 from terminal.journal.frames import SegmentReader
 from terminal.journal.head import Stand
 from terminal.journal.shelf import Shelf
+from terminal.journal.view import View
 
 
 class Recovered:
-    """What recovery found: `stand`, `view`, `losses`, the last record read (record, bytes, signature) or None."""
+    """What recovery found: `stand`, `view`, `losses`, the last record read (record, bytes, signature) or None, what the
+    server's clock said when it acknowledged last (0: not known) and how far it had gone back then.
+    """
 
-    def __init__(self, stand: Stand, view, losses: Losses, last: "tuple | None") -> None:  # noqa: ANN001 - View
+    def __init__(self, stand: Stand, view, losses: Losses, last: "tuple | None", acknowledged: tuple) -> None:  # noqa: ANN001 - View
         self.stand = stand
         self.view = view
         self.losses = losses
         self.last = last
+        self.heard, self.back = acknowledged[3], acknowledged[7]
 
 
 def recover(
-    shelf: Shelf, reader: SegmentReader, crypto, device: str, view, genesis: Stand, lowest: int, acknowledged: int
+    shelf: Shelf,
+    reader: SegmentReader,
+    crypto,
+    device: str,
+    view,
+    genesis: Stand,
+    acknowledged: tuple,
 ) -> Recovered:  # noqa: ANN001
-    """Read the journal of one epoch back. `genesis` is where its first segment, number `lowest` or later, begins.
-    Raises JournalError.
+    """Read the journal of one epoch back. `genesis` is where its first segment begins, `acknowledged` what
+    `read_acknowledged` found. Raises JournalError.
     """
-    numbers = shelf.numbers(lowest)
+    numbers = shelf.numbers()
     heads = _survey(shelf, numbers, genesis)
-    base = len(numbers) - 1
-    while base >= 0 and heads[base] is None:
-        base -= 1
+    base = _newest(shelf, heads, numbers, view)
+    shelf.segments = _places(heads, numbers, genesis.seq + 1)
     stand = genesis.copy()
     if base >= 0:
-        stand = heads[base][0].copy()  # type: ignore[index]
-        if heads[base][1] is not None:  # type: ignore[index]
-            view.restore(heads[base][1])  # type: ignore[index]
-    elif not _blank(reader, numbers):
+        stand = heads[base][0].copy()
+    elif numbers:
         raise JournalError(
             "no beginning of the journal can be read", "JRN-025", "stop selling; call a technician", numbers[0]
         )
-    losses = _earlier(shelf, reader, crypto, device, heads, numbers, base, acknowledged)
     chain = Chain(reader, crypto, device, stand)
     view.seq = stand.seq
     last = None
-    for item in chain.walk(numbers[max(base, 0) :]):
+    for item in chain.walk(shelf.parts(max(base, 0))):
         view.apply(item[0])
         last = item
-    if heads and heads[0] is not None and heads[0][0].seq > max(acknowledged, genesis.seq) and acknowledged >= 0:
-        losses.gaps.insert(
-            0, {r.FIRST: max(acknowledged, genesis.seq) + 1, r.GAP_LAST: heads[0][0].seq, r.GAP_HASH: heads[0][0].hash}
-        )
+    if acknowledged[5] > stand.seq:  # beyond the end: whatever it is, it is none
+        acknowledged = LOST
+    shelf.begin_dates(acknowledged[4])
+    stand.acked, stand.acked_utc = max(acknowledged[0], genesis.seq), acknowledged[2]
+    stand.once = max(acknowledged[5], genesis.seq)
+    for known in heads:
+        if known is not None:
+            stand.once = max(stand.once, known[0].acked)
+    losses = _earlier(shelf, Chain(reader, crypto, device, genesis.copy()), heads, base, stand.once)
     chain.losses.gaps = losses.gaps + chain.losses.gaps
     chain.losses.recovered = losses.recovered + chain.losses.recovered
     chain.losses.damaged = losses.damaged + chain.losses.damaged
-    shelf.segments = _places(heads, numbers)
     shelf.fresh = (
         not numbers
         or chain.losses.torn
         or numbers[-1] in chain.losses.damaged
         or heads[-1] is None
         or heads[-1][1] is None
+        or not _whole(reader, copy_name(numbers[-1]))
     )
-    return Recovered(chain.stand, view, chain.losses, last)
-
-
-def _blank(reader: SegmentReader, numbers: "list[int]") -> bool:
-    """Whether no segment holds an entry: the very first append was cut. (The counter tells an erased journal from
-    that.)
-    """
-    return not any(reader.index(main_name(number)) or reader.index(copy_name(number)) for number in numbers)
+    return Recovered(stand, view, chain.losses, last, acknowledged)
 
 
 def _survey(shelf: Shelf, numbers: "list[int]", genesis: Stand) -> list:
-    """For each segment (stand, snapshot or None) before it; None where the head cannot be read. The first may begin
-    at genesis. The newest head's snapshot is kept, no other: they would fill a microcontroller's memory.
+    """For each segment (stand, snapshot or None) before it; None where the head cannot be read. The epoch's first begins
+    at genesis. The newest head's snapshot is kept, no other: they would fill a microcontroller's memory. A head that goes
+    back behind an earlier one's is not counted (until 0.2 they did not say whose they are).
     """
     heads: list = []
     newest = -1
-    for position in range(len(numbers)):
-        known = shelf.head(numbers[position])
-        if known is None and position == 0 and shelf.begins_at(numbers[0], genesis.seq + 1):
+    for number in numbers:
+        known = shelf.head(number)
+        if known is None and number == shelf.lowest:
             known = (genesis, None)
+        if known is not None and newest >= 0 and known[0].seq < heads[newest][0].seq:
+            known = None
         if known is not None:
             if newest >= 0:
                 heads[newest] = (heads[newest][0], None)
-            newest = position
+            newest = len(heads)
         heads.append(known)
     return heads
 
 
-def _places(heads: list, numbers: "list[int]") -> "list[tuple[int, int]]":
+def _places(heads: list, numbers: "list[int]", first: int) -> "list[tuple[int, int]]":
     """(number, first sequence number) of each segment; one without a head counts to the one before it."""
     places = []
-    first = 1
     for position in range(len(numbers)):
         if heads[position] is not None:
             first = heads[position][0].seq + 1
@@ -106,58 +115,100 @@ def _places(heads: list, numbers: "list[int]") -> "list[tuple[int, int]]":
     return places
 
 
-def _earlier(
-    shelf: Shelf,
-    reader: SegmentReader,
-    crypto,
-    device: str,
-    heads: list,
-    numbers: "list[int]",
-    base: int,
-    acknowledged: int,
-) -> Losses:  # noqa: ANN001
-    """Losses in the unacknowledged segments before `base`."""
+def _newest(shelf: Shelf, heads: list, numbers: "list[int]", view) -> int:  # noqa: ANN001 - View
+    """Restore `view` from the newest head that has all of it; its place, -1 if there is none."""
+    base = len(heads) - 1
+    while base >= 0:
+        known = heads[base]
+        if known is not None:
+            kept = known[1] or (shelf.head(numbers[base]) or known)[1]
+            if kept is None:
+                return base
+            try:
+                View().restore(kept)
+                view.restore(kept)
+                return base
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+                heads[base] = None
+        base -= 1
+    return base
+
+
+def _earlier(shelf: Shelf, chain: Chain, heads: list, base: int, acked: int) -> Losses:
+    """Losses between what is acknowledged and the segment at `base`."""
     begin = base
-    while begin > 0 and (heads[begin] is None or heads[begin][0].seq > acknowledged):
+    while begin >= 0 and (heads[begin] is None or heads[begin][0].seq > acked):
         begin -= 1
-    while begin < base and heads[begin] is None:
-        begin += 1
-    suspect = False
-    expected = heads[begin][0].seq if begin >= 0 and heads[begin] is not None else 0
-    for position in range(max(begin, 0), base):
-        for seq, _, _ in reader.index(main_name(numbers[position])):
-            if seq != expected + 1:
-                suspect = True
-                break
-            expected = seq
-        suspect = suspect or reader.damaged
-    if begin >= base or (not suspect and expected == heads[base][0].seq):
-        return Losses()
-    chain = Chain(reader, crypto, device, heads[begin][0].copy())
-    for _ in chain.walk(numbers[begin : base + 1]):
-        if chain.stand.seq > heads[base][0].seq:
-            break
+    if begin == base:
+        return chain.losses
+    target = heads[base][0]
+    if begin >= 0:
+        chain.stand = heads[begin][0].copy()
+        if _frames_hold(shelf, begin, base, chain.stand.seq, target.seq):
+            return chain.losses
+    elif acked > chain.stand.seq:
+        chain.stand.seq, chain.stand.hash, chain.stand.cum_count = acked, None, -1  # type: ignore[assignment]
+    for _ in chain.walk(shelf.parts(0)[max(begin, 0) : base], target):
+        pass
     chain.losses.torn = False
     return chain.losses
 
 
-def read_acknowledged(storage) -> int:  # noqa: ANN001 - any Storage
-    """The acknowledged sequence number, 0 if it was never written or is damaged: then the server is simply asked
-    again.
+def _frames_hold(shelf: Shelf, begin: int, base: int, seq: int, last: int) -> bool:
+    """Whether the segments from `begin` up to `base` hold the frames of every record after `seq` up to `last`."""
+    reader = shelf.reader
+    for number, _ in shelf.segments[begin:base]:
+        for found, _, _ in reader.index(main_name(number)):
+            seq += 1
+            if found != seq:
+                return False
+    return seq == last
+
+
+def _whole(reader: SegmentReader, name: str) -> bool:
+    """Whether a file is absent or holds whole frames only: then it can be added to."""
+    reader.index(name)
+    return not (reader.torn or reader.damaged)
+
+
+LOST = (0, b"", 0, 0, -1, 0, b"", 0)
+_KINDS = (int, bytes, int, int, int, int, bytes, int)
+
+
+def read_acknowledged(storage) -> tuple:  # noqa: ANN001 - any Storage
+    """(seq, hash, age, heard, since, once, once_hash, back) that `encode_acknowledged` was given; `LOST` if it was never written or is
+    damaged: then the server is simply asked again.
     """
-    if storage.size("state/acked") <= 0:
-        return 0
     try:
-        items = cbor.decode(storage.read("state/acked", 256))
-        if len(items) == 3 and items[2] != check_of(items[0], items[1]):
-            return -1
-        return items[0] if isinstance(items[0], int) else -1
-    except (FormatError, JournalError, ValueError, TypeError, IndexError):
-        return -1
+        if storage.size("state/acked") > 0:
+            items = cbor.decode(storage.read("state/acked", 256))
+            whole = len(items) == 2 or items[-1] == check_of(items[:-1])
+            if len(items) == 8:
+                items = items[:7] + [0, 0]
+            elif len(items) < 8:
+                utc = items[2] if len(items) == 4 else 0
+                items = items[:2] + [utc, utc, 0, items[0], items[1], 0, 0]
+            for at in range(8):
+                whole = whole and isinstance(items[at], _KINDS[at])
+            if whole:
+                return tuple(items[:8])
+    except (FormatError, JournalError, ValueError, TypeError, IndexError, KeyError):
+        pass
+    return LOST
 
 
-def check_of(seq: int, record_hash: bytes) -> int:
+def encode_acknowledged(seq: int, record_hash: bytes, clock: tuple, since: int, once: int, once_hash: bytes) -> bytes:
+    """The content of `state/acked`: CBOR [seq and hash that the server has, age and the server's clock by `Journal.hear`, the first
+    segment whose head's dates count, seq and hash that it once had, seconds that the server's clock is to make good, check value].
+    `clock` is (age, heard, back). Before: without `back`; [seq, hash, time, check value], [seq, hash, check value]; in release 0.1.0 [seq, hash].
+    """
+    age, heard, back = clock
+    items = [seq, record_hash, age, heard, since, once, once_hash, back]
+    return cbor.encode(items + [check_of(items)])
+
+
+def check_of(items: list) -> int:
     """Check value of the acknowledgement's file."""
     import binascii
 
-    return binascii.crc32(cbor.encode([seq, record_hash]))
+    return binascii.crc32(cbor.encode(items))

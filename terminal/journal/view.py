@@ -9,6 +9,8 @@ from protocol import records as r
 
 _OF_PAID = (r.SEQ, r.INTENT, r.UTC, r.OUTCOME, r.AMOUNT, r.CARD_TOKEN, r.SCHEME, r.LAST4)  # what a void needs
 
+_OF_CASE = (r.ACKNOWLEDGED, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.CASE_CLOSED)  # what follows on a case's notice
+
 
 class Case:
     """One open case: from the notice to its closing."""
@@ -48,6 +50,24 @@ class Case:
         return case
 
 
+def _unknown(record: dict) -> Case:
+    """The case of a void whose notice is lost: what the void says of it, no more."""
+    said = {r.PV: "", r.OFFENCE: "", r.TARIFF: 0, r.POINTS: 0}
+    for key in (r.CASE, r.AMOUNT, r.SEQ):
+        said[key] = record[key]
+    case = Case(said)
+    case.intent = record[r.INTENT]
+    return case
+
+
+def _over(case: Case) -> Case:
+    """A case that was paid and closed: what a void needs of it."""
+    record = case.outcome_record or {}
+    case.intent = record[r.INTENT]
+    case.outcome_record = {key: record[key] for key in _OF_PAID if key in record}
+    return case
+
+
 def _kept(case: "Case | None") -> "list | None":
     return case.snapshot() if case is not None else None
 
@@ -69,6 +89,7 @@ class View:
         self.case: "Case | None" = None
         self.totals: dict = {}
         self.provisional: dict = {}  # intent seq -> (case number, centimes, pv)
+        self.releases: dict = {}  # intent seq -> (case number, centimes, pv, kind of what released it): no officer has been told yet
         self.exposure: "list[tuple]" = []  # (seq, centimes, utc, card token, officer) taken offline, not yet acknowledged
         self.sets: dict = {}
         self.outage = False
@@ -77,7 +98,10 @@ class View:
         self.paid: "Case | None" = (
             None  # the last approved payment of this shift whose case is closed: it can be voided
         )
-        self.voiding: "Case | None" = None  # a void was asked for and has not ended
+        self.voiding: "Case | None" = None  # a void was asked for and has not ended; its `void` says in which record
+        self.orphan: "tuple | None" = (
+            None  # (seq, case number, centimes) of an intent without outcome whose notice is lost
+        )
         self.verdict = False  # a licence was judged, and there is neither a notice nor a closing yet
         self.seq = 0  # of the last record that was taken into account; set before those of a segment are
         self.gaps: dict = {}  # first lost seq -> last lost seq, as gap records have declared them
@@ -94,6 +118,8 @@ class View:
             7: [[intent, self.sealed[intent]] for intent in sorted(self.sealed)],
             8: [[first, self.gaps[first]] for first in sorted(self.gaps)],
             9: [_kept(self.paid), _kept(self.voiding), self.verdict],
+            10: [[intent, list(self.releases[intent])] for intent in sorted(self.releases)],
+            11: list(self.orphan) if self.orphan else None,
         }
 
     def restore(self, kept: dict) -> None:
@@ -108,6 +134,8 @@ class View:
         self.gaps = {pair[0]: pair[1] for pair in kept[8]}
         paid, voiding, self.verdict = kept.get(9, (None, None, False))
         self.paid, self.voiding = _found(paid), _found(voiding)
+        self.releases = {pair[0]: tuple(pair[1]) for pair in kept.get(10, ())}
+        self.orphan = tuple(kept[11]) if kept.get(11) else None
 
     def apply(self, record: dict) -> None:
         """Take one record into account."""
@@ -144,15 +172,21 @@ class View:
         elif kind == r.OUTAGE_END:
             self.outage = False
         elif kind == r.AUTHORISATION_RESULT:
-            self.provisional.pop(record[r.INTENT], None)
+            self._apply_result(record)
         elif kind == r.CARD_DATA_ERASED:
             self.erased = [self.sealed.pop(intent) for intent in record[r.INTENTS] if intent in self.sealed]
         elif kind == r.GAP:
             self.gaps[record[r.FIRST]] = record[r.GAP_LAST]
+        elif kind == r.LICENCE_DISPOSITION:
+            self._told(record)
+        if kind in _OF_CASE:
+            self.verdict = False  # its notice was there, be it lost
+            if self.case is not None and record.get(r.CASE, self.case.number) != self.case.number:
+                self.case = None  # its closing is lost, and the notice of another case too
+            if kind == r.PAYMENT_INTENT and self.case is None:
+                self.orphan = (record[r.SEQ], record.get(r.CASE, 0), record[r.AMOUNT])
         if kind == r.PAYMENT_OUTCOME:
             self._apply_money(record)
-        if kind == r.CASE_CLOSED:
-            self.verdict = False
         if self.case is not None and kind not in (r.NOTICE, r.VOID):
             self._apply_to_case(self.case, kind, record)
 
@@ -160,6 +194,8 @@ class View:
         """An outcome counts even when its notice was lost."""
         outcome = record[r.OUTCOME]
         intent = record[r.INTENT]
+        if self.orphan is not None and self.orphan[0] == intent:
+            self.orphan = None
         if r.SEALED in record:
             self.sealed[intent] = record[r.SEQ]
         if outcome == r.OUTCOME_PROVISIONAL:
@@ -169,6 +205,22 @@ class View:
         if offline and outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
             token = record.get(r.CARD_TOKEN, b"")
             self.exposure.append((record[r.SEQ], record[r.AMOUNT], record[r.UTC], token, record[r.OFFICER]))
+
+    def _apply_result(self, record: dict) -> None:
+        """What the issuer said of a provisional payment; approved, the licence goes back."""
+        intent = record[r.INTENT]
+        case, amount, pv = self.provisional.pop(intent, (record[r.CASE], record[r.AMOUNT], ""))
+        if record[r.OUTCOME] == r.OUTCOME_APPROVED:
+            self.releases[intent] = (case, amount, record.get(r.PV, pv), r.AUTHORISATION_RESULT)
+
+    def _told(self, record: dict) -> None:
+        """An officer has read of the release of that case."""
+        if record[r.DISPOSITION] == r.DISPOSITION_RETAINED:
+            return
+        for intent in sorted(self.releases):
+            if self.releases[intent][0] == record.get(r.CASE):
+                del self.releases[intent]
+                return
 
     def _apply_to_case(self, case: Case, kind: int, record: dict) -> None:
         if kind == r.ACKNOWLEDGED:
@@ -183,26 +235,33 @@ class View:
             if record.get(r.CASE, case.number) == case.number:
                 case.disposition = record[r.DISPOSITION]
         elif kind == r.RECEIPT_PRINTED:
-            case.void = None
+            if record.get(r.CASE, case.number) == case.number:
+                case.void = None
         elif kind == r.CASE_CLOSED:
             self.case = None
             if record[r.CLOSURE] == r.CLOSURE_PAID and case.outcome_record is not None:
-                case.intent = case.outcome_record[r.INTENT]
-                case.outcome_record = {key: case.outcome_record[key] for key in _OF_PAID if key in case.outcome_record}
-                self.paid = case
+                self.paid = _over(case)
 
     def _apply_void(self, record: dict) -> None:
         """A void asked for is open until its end; done, its case is open again and unpaid."""
         state = record[r.VOID_STATE]
         if state == r.VOID_ASKED:
-            if self.paid is not None and self.paid.intent == record[r.INTENT]:
-                self.voiding, self.paid = self.paid, None
+            case, open_ = self.paid, self.case
+            if open_ is not None and open_.outcome == r.OUTCOME_APPROVED and open_.outcome_record is not None:
+                case = _over(open_)  # its closing is lost
+            self.case = None
+            if case is None or case.intent != record[r.INTENT]:
+                case = _unknown(record)
+            case.void = {r.SEQ: record[r.SEQ]}
+            self.voiding, self.paid = case, None
             return
         case = self.voiding
         if case is None or case.intent != record[r.INTENT]:
             return
-        self.voiding = None
-        if state == r.VOID_DONE and self.case is None:
+        self.voiding, case.void = None, None
+        if state == r.VOID_REFUSED:
+            self.releases[case.intent] = (case.number, case.amount, case.pv, r.VOID)
+        if state == r.VOID_DONE and self.case is None and case.pv:
             case.void = {key: record[key] for key in (r.SEQ, r.UTC) if key in record}
             for key in (r.SCHEME, r.LAST4):
                 if case.outcome_record is not None and key in case.outcome_record:
@@ -217,13 +276,20 @@ class View:
         Nothing is awaited for an outcome that a gap record declares lost: the centre may never have had it, and what never came has no
         result. A segment's head may remember such an outcome all the same. What the centre does say of it is taken as ever.
         """
-        result = self.voiding is not None or any(
-            not self._lost(self.sealed.get(intent, intent)) for intent in self.provisional
-        )
+        result = self.waits() or any(not self._lost(self.sealed.get(intent, intent)) for intent in self.provisional)
         return result, any(not self._lost(self.sealed[intent]) for intent in self.sealed)
 
+    def waits(self) -> bool:
+        """Whether a void waits for its end."""
+        asked = self.voiding.void if self.voiding is not None else None
+        return self.voiding is not None and not (asked is not None and self._lost(asked[r.SEQ]))
+
     def _lost(self, seq: int) -> bool:
-        return any(first <= seq <= self.gaps[first] for first in self.gaps)
+        return self.declared(seq, seq)
+
+    def declared(self, first: int, last: int) -> bool:
+        """Whether a gap record says that these records are lost."""
+        return any(begin <= first and last <= self.gaps[begin] for begin in self.gaps)
 
     def acknowledged(self, seq: int) -> None:
         """The server has everything up to `seq`: it no longer counts as offline exposure."""

@@ -126,9 +126,11 @@ def shift(online: bool, board: str = "linux", every: int = SYNC_EVERY) -> "tuple
     simulation.schedule.spawn(simulation.centre.work())
     simulation.schedule.run(lambda: device.officer.done, WORK_MS)
     device.heal()
+    device.officer.settled = lambda: not any(device.terminal.journal.view.due())  # what is left goes with the closing
     simulation.schedule.run(simulation._finished, 3 * WORK_MS, 20_000)
     simulation.oracle.quiescent(simulation.devices)
     assert not simulation.oracle.broken, simulation.oracle.broken
+    assert device.terminal.journal.acked_seq == device.terminal.journal.head_seq
     return tap, simulation
 
 

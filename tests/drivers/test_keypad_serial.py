@@ -84,3 +84,24 @@ async def test_typed_digits_do_not_stay_in_memory():
         assert await pad.read_key(0) == name
     assert not any(pad._buffer) and not any(pad._waiting)
     dual.record("unknown", pad.unknown)
+
+
+async def test_a_line_that_is_gone_is_nobody_there_and_may_come_back():
+    class Gone(Line):
+        away = 3
+
+        async def read_into(self, buffer, timeout_ms):
+            if self.away:
+                self.away -= 1
+                raise OSError
+            return await Line.read_into(self, buffer, timeout_ms)
+
+        async def sleep_ms(self, duration):
+            self.now += duration
+
+    line = Gone([(0, b"\r")])
+    pad = SerialKeypad(line, line)
+    assert await pad.read_key(800) is None and line.now == 800 and pad.lost == 2
+    assert await pad.read_key(1000) == "ok" and pad.lost == 3
+    line.away = 1
+    assert await pad.read_key(0) is None

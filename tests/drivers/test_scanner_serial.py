@@ -120,3 +120,13 @@ async def test_what_was_scanned_does_not_stay_in_memory():
     part = scanner((0, b"DLDZA\r"))
     assert await part.read_scan(10) == "DLDZA"
     assert not any(part._text) and not any(part._chunk)
+
+
+async def test_a_line_that_is_gone_is_no_scan_and_no_error():
+    class Gone:
+        async def read_into(self, buffer, timeout_ms):
+            raise OSError
+
+    part = SerialScanner(Gone())
+    await part.discard()
+    assert await part.read_scan(100) is None and part.lost == 2

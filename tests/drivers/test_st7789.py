@@ -118,3 +118,29 @@ async def test_sleep_ends_the_picture_and_drawing_wakes_again():
     assert [opcode for opcode, _ in bus.sent] == [0x28, 0x10]
     await display.fill(0, 0, 1, 1, 0)
     assert 0x11 in [opcode for opcode, _ in bus.sent] and 0x29 in [opcode for opcode, _ in bus.sent]
+
+
+async def test_a_panel_whose_bus_failed_is_initialised_before_the_next_drawing():
+    for failing in range(5):
+        display, bus = await started()
+        kept, count = (bus.command, bus.data), [0]
+
+        def fails(plain, count=count, failing=failing):
+            async def call(*arguments):
+                count[0] += 1
+                if count[0] == failing + 1:
+                    raise OSError("the bus is gone")
+                await plain(*arguments)
+
+            return call
+
+        bus.command, bus.data = fails(kept[0]), fails(kept[1])
+        try:
+            await display.fill(0, 0, 64, 64, 0xFFFF)
+            raise AssertionError("nothing failed")
+        except OSError:
+            pass
+        bus.sent = []
+        await display.fill(0, 0, 8, 8, 0xFFFF)
+        opcodes = [opcode for opcode, _ in bus.sent]
+        assert opcodes[:2] == [0x01, 0x11] and opcodes[-4:] == [0x29, 0x2A, 0x2B, 0x2C], opcodes

@@ -2,7 +2,10 @@
 
 import os
 
+import pytest
+
 from drivers.storage_folder import FolderStorage
+from protocol.errors import JournalError
 
 
 def _watch(monkeypatch):
@@ -45,7 +48,7 @@ def test_a_replaced_file_is_synced_before_it_takes_the_name_and_the_folder_after
     storage.replace("state/acked", b"old")
     calls = _watch(monkeypatch)
     storage.replace("state/acked", b"new")
-    assert calls == [("fsync", "acked.tmp"), ("rename", "acked"), ("fsync", "state")]
+    assert calls == [("fsync", "new.tmp"), ("rename", "acked"), ("fsync", "state")]
     assert storage.names("state") == ["acked"]
 
 
@@ -56,3 +59,69 @@ def test_a_removed_file_is_gone_from_a_synced_folder(tmp_path, monkeypatch):
     storage.remove("sealed/1")
     storage.remove("sealed/1")
     assert calls == [("fsync", "sealed")] and storage.size("sealed/1") == -1
+
+
+def test_a_new_folder_is_synced_into_the_one_above_it(tmp_path, monkeypatch):
+    root = tmp_path / "store"
+    root.mkdir()
+    storage = FolderStorage(str(root))
+    for write in (storage.append, storage.replace):
+        calls = _watch(monkeypatch)
+        write(f"{write.__name__}/1", b"x")
+        assert calls[0] == ("fsync", "store") and calls[-1] == ("fsync", write.__name__)
+        monkeypatch.undo()
+
+
+def test_every_new_folder_down_to_the_root_is_synced_into_the_one_above_it(tmp_path, monkeypatch):
+    calls = _watch(monkeypatch)
+    storage = FolderStorage(str(tmp_path / "var" / "terminal" / "store"))
+    storage.mount()
+    assert calls == [("fsync", tmp_path.name), ("fsync", "var"), ("fsync", "terminal")]
+    storage.append("journal/000001.seg", b"x")
+    assert calls[3:] == [("fsync", "store"), ("fsync", "000001.seg"), ("fsync", "journal")]
+
+
+def test_what_a_cut_replace_leaves_is_overwritten_by_the_next(tmp_path, monkeypatch):
+    storage = FolderStorage(str(tmp_path))
+
+    def cut(*_: object) -> None:
+        raise InterruptedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "rename", cut)
+        for seq in range(1, 20):
+            with pytest.raises(JournalError):
+                storage.replace(f"sealed/{seq}", bytes(100))
+    assert len(list((tmp_path / "sealed").iterdir())) == 1 and storage.names("sealed") == []
+    storage.replace("sealed/20", b"new")
+    assert [path.name for path in (tmp_path / "sealed").iterdir()] == ["20"]
+
+
+def test_a_folder_where_a_file_should_be_is_no_file(tmp_path):
+    storage = FolderStorage(str(tmp_path))
+    for name in ("journal/000001.seg", "state/acked"):
+        (tmp_path / name).mkdir(parents=True)
+        assert storage.size(name) == -1 and storage.names(name.split("/")[0]) == []
+        for code, act in (
+            ("JRN-010", lambda name=name: storage.read(name)),
+            ("JRN-014", lambda name=name: storage.read_into(name, 0, bytearray(4))),
+            ("JRN-012", lambda name=name: storage.append(name, b"x")),
+            ("JRN-012", lambda name=name: storage.replace(name, b"x")),
+            ("JRN-012", lambda name=name: storage.remove(name)),
+        ):
+            with pytest.raises(JournalError) as caught:
+                act()
+            assert caught.value.code == code
+
+
+def test_a_file_where_a_folder_should_be_has_a_code(tmp_path):
+    storage = FolderStorage(str(tmp_path))
+    (tmp_path / "state").write_bytes(b"")
+    for code, act in (
+        ("JRN-014", lambda: storage.names("state")),
+        ("JRN-014", lambda: storage.size("state/acked")),
+        ("JRN-012", lambda: storage.replace("state/acked", b"x")),
+    ):
+        with pytest.raises(JournalError) as caught:
+            act()
+        assert caught.value.code == code

@@ -226,8 +226,11 @@ def test_a_tariff_with_a_bad_signature_is_named_and_nothing_is_charged(tmp_path:
             await world.licence_slot.remove()
             await patrol.actor.press("plate_entry", "0012311916", "ok")
             await patrol.actor.press("error", "ok", code="PRM-002")
+            await patrol.actor.press("abandon_reason", "1")  # the verdict ends in a closed case
+            await patrol.actor.press("confirm_abandon", "ok")
+            await patrol.actor.press("licence_hand", "ok", disposition=r.DISPOSITION_RETURNED)
             await patrol.actor.see("home")
             assert not _records(world, r.NOTICE)
-            assert len(_records(world, r.LICENCE_READ)) == 1
+            assert len(_records(world, r.LICENCE_READ)) == len(_records(world, r.CASE_CLOSED)) == 1
 
     asyncio.run(asyncio.wait_for(story(), 60))

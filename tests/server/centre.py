@@ -70,7 +70,7 @@ class Centre:
         """The acquirer's answer to a request."""
         said = Answer(request.identity, request.step, response, auth_code, reference(request.identity))
         with self.engine.begin() as connection:
-            return outbox.settle(connection, said, self.now)
+            return outbox.settle(connection, request, said, self.now)
 
     def count(self, table: str) -> int:
         """Rows of a table."""

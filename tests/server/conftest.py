@@ -8,7 +8,15 @@ import pytest
 from sim.acquirer.host import Host
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
+from tests.server.postgres import Cluster
 from tests.server.served import HostThread
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL of the module's own."""
+    with Cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture
@@ -21,6 +29,15 @@ def handheld() -> Handheld:
 def centre(tmp_path: Path, handheld: Handheld) -> Centre:
     """A centre that knows it."""
     return Centre(tmp_path, handheld)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, tmp_path: Path, handheld: Handheld) -> Iterator[Centre]:
+    """The same centre on both databases."""
+    cluster: Cluster | None = request.getfixturevalue("cluster") if request.param == "postgresql" else None
+    centre = Centre(tmp_path, handheld, url=cluster.url() if cluster else None)
+    yield centre
+    centre.engine.dispose()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A private PostgreSQL cluster for a test session: Debian's binaries, a free loopback port, a folder of its own."""
 
+import itertools
 import os
 import pwd
 import shutil
@@ -25,6 +26,7 @@ class Cluster:
     """`with Cluster() as cluster: cluster.url("name")` gives a fresh database. Runs as user postgres when the tests run as root."""
 
     def __init__(self) -> None:
+        self._numbers = itertools.count(1)
         self._bin = binaries()
         self._folder = Path(tempfile.mkdtemp(prefix="tasdid-pg-"))
         self._owner = pwd.getpwnam("postgres") if os.getuid() == 0 else None
@@ -70,7 +72,8 @@ class Cluster:
         self._run(str(self._bin / "pg_ctl"), "-D", str(self._folder / "data"), "-m", "immediate", "-w", "stop")
         shutil.rmtree(self._folder)
 
-    def url(self, name: str) -> str:
-        """A new, empty database's URL."""
+    def url(self, name: str = "") -> str:
+        """A new, empty database's URL; without a name, it gets one of its own."""
+        name = name or f"t{next(self._numbers)}"
         self._run(str(self._bin / "createdb"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "tasdid", name)
         return f"postgresql://tasdid@127.0.0.1:{self.port}/{name}"

@@ -82,7 +82,7 @@ class Patrol:
         acked = centre.hello(handheld)[s.ACKED_SEQ]
         return centre.send(handheld, acked + 1)
 
-    async def write(self, operation: Callable[[Connection], Any]) -> Any:
+    async def write(self, operation: Callable[[Connection], Any], _device: str = "") -> Any:
         with self.centre.engine.begin() as connection:
             return operation(connection)
 

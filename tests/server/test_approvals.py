@@ -77,6 +77,22 @@ def test_an_amount_that_is_none_makes_the_answer_nonsense(field: str) -> None:
         iso.decode(message(REQUEST, "0110", "00", **{"4": field}))
 
 
+@pytest.mark.parametrize(
+    ("field", "code"),
+    [("424242", "424242"), ("4242  ", "4242"), ("4242\0\0", "4242"), ("\0\0\0\0\0\0", ""), (" A1+2 ", "A1+2")],
+)
+def test_what_pads_an_approval_code_is_not_of_it(field: str, code: str) -> None:
+    assert iso.decode(message(REQUEST, "0110", "00", **{"38": field})).auth_code == code
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("38", "\x1b[2J12"), ("38", "12\x00345"), ("38", "1234\n5"), ("39", "0\x01")]
+)
+def test_what_no_paper_takes_makes_the_answer_nonsense(name: str, field: str) -> None:
+    with pytest.raises(codes.AcquirerError, match=codes.ACQUIRER_NONSENSE):
+        iso.decode(message(REQUEST, "0110", "00", **{name: field}))
+
+
 @pytest.mark.parametrize("code", s.APPROVED)
 def test_every_approval_while_the_card_waits_is_posted_or_reversed(
     centre: Centre, handheld: Handheld, code: str
@@ -130,7 +146,7 @@ def settle(centre: Centre, request: Request, code: str, amount: int | None) -> b
     """The acquirer's answer, with its amount."""
     said = Answer(request.identity, request.step, code, "424242", iso.reference(request.identity), b"", amount)
     with centre.engine.begin() as connection:
-        return outbox.settle(connection, said, centre.now)
+        return outbox.settle(connection, request, said, centre.now)
 
 
 @pytest.mark.parametrize(("code", "amount"), OTHER)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from protocol import records as r
 from protocol import sync as s
 from server import codes, messages
-from server.acquirer import iso
+from server.acquirer import iso, outbox
 from server.acquirer.iso import Answer, Request
 from server.store import devices
 from server.store import tables as t
@@ -136,7 +136,21 @@ def test_the_simulated_host_survives_any_bytes_and_pays_for_none(what: bytes | t
 # any order
 
 ACTIONS = st.lists(
-    st.sampled_from(("ask", "ask", "ask-more", "ask-other", "hello", "restart", "approved", "declined", "interrupted")),
+    st.sampled_from(
+        (
+            "ask",
+            "ask",
+            "ask-more",
+            "ask-other",
+            "hello",
+            "restart",
+            "approved",
+            "approved-less",
+            "declined",
+            "interrupted",
+            "provisional",
+        )
+    ),
     min_size=1,
     max_size=9,
 )
@@ -176,7 +190,7 @@ class Story:
         intent = handheld.write(r.PAYMENT_INTENT, case=handheld.notice(A), amount=A)
         centre.service.ask = ask
         centre.hello(handheld)
-        outcome = 0
+        outcome, given_back = 0, False
         for action in actions:
             if action == "hello":
                 centre.hello(handheld)
@@ -185,13 +199,21 @@ class Story:
                 centre.service.ask = ask
             elif action.startswith("ask"):
                 self._ask(intent, action)
+            elif action == "approved-less":
+                untaken = not outcome or outcome == 1 and bool(asked) and host[0] not in ("00", "11")
+                given_back = given_back or bool(asked) and untaken
+                self._take(intent, 1, A - 1)
             elif not outcome:
-                outcome = {"approved": 1, "declined": 3, "interrupted": 4}[action]
+                outcome = {"approved": 1, "provisional": 2, "declined": 3, "interrupted": 4}[action]
                 self._take(intent, outcome)
         if not outcome:
             outcome = 4
             self._take(intent, outcome)
-        self._judge(intent, outcome, asked, host)
+        given_back = given_back or outcome in (1, 2) and bool(asked) and asked[0].amount != A
+        if outcome == r.OUTCOME_PROVISIONAL:
+            self._judge_deferred(intent, asked, host, given_back)
+        else:
+            self._judge(intent, outcome, asked, host, given_back)
 
     def _ask(self, intent: int, action: str) -> None:
         handheld = self.handheld
@@ -204,23 +226,63 @@ class Story:
         else:
             assert (said[s.INTENT], said[s.AMOUNT]) == (intent, amount)
 
-    def _take(self, intent: int, outcome: int) -> None:
-        extra = {"intent": intent, "outcome": outcome, "amount": A, "scheme": "CIB TEST", "last4": "0017"}
-        self.handheld.write(r.PAYMENT_OUTCOME, **extra, online=r.ONLINE_ANSWERED)
+    def _take(self, intent: int, outcome: int, amount: int = A) -> None:
+        extra = {"intent": intent, "outcome": outcome, "amount": amount, "scheme": "CIB TEST", "last4": "0017"}
+        if outcome == r.OUTCOME_PROVISIONAL:
+            self.handheld.finish(intent, outcome, amount, b"sealed")
+        else:
+            self.handheld.write(r.PAYMENT_OUTCOME, **extra, online=r.ONLINE_ANSWERED)
         self.centre.hello(self.handheld)
         self.centre.send(self.handheld, self.sent + 1)
         self.sent = len(self.handheld.records)
 
-    def _judge(self, intent: int, outcome: int, asked: list[Request], host: list[str]) -> None:
+    def _judge(self, intent: int, outcome: int, asked: list[Request], host: list[str], given_back: bool) -> None:
         assert len(asked) <= 1
         stands = bool(asked) and host[0] not in ("05", "unsent")
-        approved = bool(asked) and host[0] in ("00", "11") and outcome == 1
-        wanted = [t.STEP_CLEAR] if approved else [t.STEP_REVERSE] if stands and outcome != 1 else []
+        approved = bool(asked) and host[0] in ("00", "11") and outcome == 1 and not given_back
+        wanted = [t.STEP_CLEAR] if approved else [t.STEP_REVERSE] if stands and (outcome != 1 or given_back) else []
         found = [request for request in self.centre.claim() if request.identity[2] == intent]
         assert [request.step for request in found] == wanted, (outcome, host, found)
         for request in found:
+            assert request.amount == asked[0].amount
             self.centre.answer(request, "00")
         self.centre.books()
+
+    def _judge_deferred(self, intent: int, asked: list[Request], host: list[str], given_back: bool) -> None:
+        """A deferred payment is authorised under the reference of its question, and reversed only where the word on that is no approval."""
+        said = [answer[:2] if len(answer) <= 3 else "silent" for answer in host]
+        stands = bool(asked) and host[0] not in ("05", "unsent")
+        if given_back and stands or bool(asked) and asked[0].amount != A:
+            assert self._steps(intent, "00") == ([t.STEP_REVERSE] if stands else [])
+            return
+        outcome = None
+        for word in [*said[1:], "05"]:
+            part = A - 1 if word == "10" else None
+            sent = bool(asked) and host[0] != "unsent"
+            (request,) = [request for request in self.centre.claim() if request.identity[2] == intent]
+            assert request.step == t.STEP_AUTHORISE and request.repeat >= sent
+            if word != "silent":
+                with self.centre.engine.begin() as connection:
+                    answer = Answer(request.identity, 1, word, "424242", iso.reference(request.identity), b"", part)
+                    if outbox.settle(connection, request, answer, self.centre.now):
+                        outcome = word in ("00", "11")
+                        break
+        back = word == "10" or bool(asked) and host[0] in ("00", "11")
+        assert outcome is not None
+        assert self._steps(intent, "00") == ([t.STEP_CLEAR] if outcome else [t.STEP_REVERSE] if back else [])
+        self.centre.hello(self.handheld)
+        result = 1 if outcome else 3
+        self.handheld.write(r.AUTHORISATION_RESULT, intent=intent, outcome=result, amount=A)
+        assert s.REJECTED not in self.centre.send(self.handheld, self.sent + 1)
+        self.sent = len(self.handheld.records)
+
+    def _steps(self, intent: int, answer: str) -> list[int]:
+        """What else is asked about a payment, and answered; the books agree."""
+        found = [request for request in self.centre.claim() if request.identity[2] == intent]
+        for request in found:
+            self.centre.answer(request, answer)
+        self.centre.books()
+        return [request.step for request in found]
 
 
 @pytest.fixture(scope="module")

@@ -169,6 +169,46 @@ def test_after_a_restore_nothing_is_new_to_the_acquirer(centre: Centre, handheld
         assert connection.execute(select(t.outbox.c.state)).scalars().all() == [t.STATE_DOUBTFUL]
 
 
+def test_a_draft_gives_way_if_its_first_record_was_the_last_one_before_a_restore(
+    centre: Centre, handheld: Handheld
+) -> None:
+    """An intent, whose outcome may have been sent to the acquirer."""
+    centre.hello(handheld)
+    case = handheld.notice()
+    centre.send(handheld)
+    intent = handheld.write(r.PAYMENT_INTENT, case=case, amount=200_000)
+    with centre.engine.begin() as connection:
+        restore.mark(connection, centre.now)
+    centre.hello(handheld)
+    handheld.finish(intent, r.OUTCOME_APPROVED, 200_000)
+    assert drafted(centre, handheld.batch(intent)).draft is not None
+    centre.send(handheld, intent)
+    with reading(centre.engine) as connection:
+        assert connection.execute(select(t.outbox.c.state)).scalars().all() == [t.STATE_DOUBTFUL]
+
+
+@pytest.mark.parametrize("later", [10, restore.WINDOW + 10])
+@pytest.mark.parametrize("paid", [0, 1])
+def test_a_late_hello_does_not_tell_what_was_reported_before_a_restore(
+    centre: Centre, handheld: Handheld, paid: int, later: int
+) -> None:
+    """It is the first that comes, and names a head of long ago; what came after that head was sent to the acquirer."""
+    for _ in range(paid):
+        handheld.pay(r.OUTCOME_APPROVED)
+    late = handheld.hello()
+    handheld.pay(r.OUTCOME_APPROVED)
+    with centre.engine.begin() as connection:
+        restore.mark(connection, centre.now)
+    centre.say(late)
+    centre.now += later
+    centre.hello(handheld)
+    handheld.pay(r.OUTCOME_APPROVED)  # this one is new
+    centre.send(handheld)
+    with reading(centre.engine) as connection:
+        found = connection.execute(select(t.outbox.c.state).order_by(t.outbox.c.intent)).scalars().all()
+    assert found == [t.STATE_DOUBTFUL] * (paid + 1) + [t.STATE_NEW]
+
+
 def test_time_that_goes_back_within_a_batch_is_noted_and_posted(centre: Centre, handheld: Handheld) -> None:
     centre.hello(handheld)
     handheld.write(r.LOGIN)

@@ -1,5 +1,6 @@
 """A new epoch: asked for by the terminal, proposed and approved by two officers, begun exactly once."""
 
+import shutil
 from typing import Any
 
 import cbor2
@@ -11,6 +12,7 @@ from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ConfigError, ParameterError
 from server import epochs, office
+from server.store import restore
 from tests.server.centre import Centre
 from tests.server.handheld import ES256, Handheld, dumps
 from tests.server.officers import FIRST, SECOND, Officers
@@ -235,6 +237,45 @@ def test_a_restored_server_knows_its_approval_again_and_holds_what_is_lost(
     assert other.books() == {"missing:TSD-000001": 200_000, "suspense:16:1:BMP-16-01": -200_000}
     assert other.send(handheld, 4)[s.ACKED_SEQ] == 4
     assert other.books()["missing:TSD-000001"] == 200_000
+
+
+def test_a_session_that_a_backup_knows_is_over_after_the_restore(centre: Centre, handheld: Handheld) -> None:
+    """A straggler of it must not carry the chain on past an approval that only the terminal knows any more."""
+    handheld.pay(r.OUTCOME_APPROVED)
+    centre.hello(handheld)
+    late = handheld.batch(1)
+    with centre.engine.begin() as connection:
+        restore.mark(connection, centre.now)
+    assert centre.refused(late) == "SRV-014"
+    centre.hello(handheld)
+    assert centre.send(handheld)[s.ACKED_SEQ] == 3
+
+
+def test_an_approval_that_the_chain_has_overtaken_gives_way_to_the_one_that_the_terminal_shows(
+    centre: Centre, handheld: Handheld, back: BackOffice
+) -> None:
+    """The backup was taken when the chain had gone on after an approval, and that was not withdrawn yet."""
+    handheld.pay(r.OUTCOME_APPROVED, 200_000)
+    centre.hello(handheld)
+    centre.send(handheld, 1, 2)
+    back.both()
+    centre.send(handheld, 3)
+    centre.engine.dispose()
+    (centre.folder / "restored").mkdir()
+    shutil.copy(centre.folder / "server.db", centre.folder / "restored")
+    assert s.COMMANDS not in _trouble(centre, handheld)
+    back.both()
+    told = cbor2.loads(cbor2.loads(_trouble(centre, handheld)[s.COMMANDS][0])[2])
+    _begin(handheld)
+    centre.hello(handheld)
+    other = Centre(centre.folder / "restored")
+    other.keys = other.service.keys = centre.keys
+    with other.engine.begin() as connection:
+        restore.mark(connection, other.now)
+    assert other.refused(handheld.hello()) == "SRV-016"
+    kind, welcome = other.say(handheld.hello(approval=told[5]))
+    assert (kind, welcome[s.ACKED_SEQ]) == (s.TYPE_WELCOME, 3)
+    assert other.send(handheld, 4)[s.ACKED_SEQ] == 4
 
 
 def test_an_officers_key_is_never_replaced(centre: Centre, back: BackOffice) -> None:

@@ -59,6 +59,12 @@ def test_a_card_waits_a_payment_is_cleared_and_a_database_that_fails_says_later(
     assert (reply.status_code, reply.text) == (503, "SRV-041") and reply.headers["retry-after"]
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE raw_away RENAME TO raw"))
+        zero = connection.execute(text("SELECT hash FROM heads")).scalar_one()
+        connection.execute(text("UPDATE heads SET hash = 'x'"))
+    reply = served.client.post(s.PATH, content=handheld.batch(later))
+    assert (reply.status_code, reply.text) == (503, "SRV-047"), "what nobody expected"
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE heads SET hash = :zero"), {"zero": zero})
     engine.dispose()
     assert served.say(handheld.batch(later))[1][s.NEW] == 3
     health = served.client.get("/health").json()

@@ -20,6 +20,7 @@ from protocol import sync as s
 from protocol.errors import ConfigError
 from server import certificates, config, keys
 from server.__main__ import main
+from server.store.engine import open_engine
 from server.web.app import build
 from server.web.serve import Serving, listen
 from sim.acquirer.host import Host
@@ -101,6 +102,27 @@ def test_a_database_that_cannot_be_written_says_later_and_acknowledges_nothing(
         ack = line.say(handheld.batch(1))[1]
         assert (ack[s.ACKED_SEQ], ack[s.NEW], ack[s.DUPLICATES]) == (3, 3, 0)
         line.client.close()
+
+
+def test_what_nobody_expected_is_a_code_and_an_alarm_and_the_writer_goes_on(
+    served: Line, handheld: Handheld, tmp_path: Path
+) -> None:
+    """A head that no code can read stands for whatever a record may yet bring about."""
+    handheld.pay(r.OUTCOME_APPROVED)
+    served.say(handheld.hello())
+    engine = open_engine(f"sqlite:///{tmp_path / 'server.db'}", migrate=False)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE heads SET hash = 'x'"))
+    for _ in range(2):
+        reply = served.client.post(s.PATH, content=handheld.batch(1))
+        assert (reply.status_code, reply.text) == (503, "SRV-047") and reply.headers["retry-after"]
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE heads SET hash = :zero"), {"zero": bytes(32)})
+    assert served.say(handheld.batch(1))[1][s.NEW] == 3
+    with engine.connect() as connection:
+        said = connection.execute(text("SELECT device, what FROM audit WHERE code = 'SRV-047'")).all()
+    engine.dispose()
+    assert [tuple(line) for line in said] == [(handheld.name, "a message cannot be judged: TypeError")]
 
 
 def test_many_devices_at_once_share_commits_and_lose_nothing(tmp_path: Path) -> None:
@@ -187,6 +209,15 @@ def test_configuration_errors_name_the_file_and_what_to_do(tmp_path: Path, handh
     (tmp_path / "bad.toml").write_text("keys = [")
     with pytest.raises(ConfigError, match="CFG-020 bad.toml is malformed"):
         config.load(tmp_path / "bad.toml")
+    (tmp_path / "patient.toml").write_text('keys = "keys"\n[acquirer]\nport = 1\nhost = "127.0.0.1"\ntimeout = 60\n')
+    with pytest.raises(ConfigError, match="CFG-020 patient.toml: timeout"):
+        config.load(tmp_path / "patient.toml")
+    path = write_config(tmp_path, [handheld], port=1)
+    path.write_text(path.read_text() + "holds = 77\n")
+    assert build(config.load(path)).state.running.worker._holds == 77
+    path.write_text(path.read_text().replace("77", "-1"))
+    with pytest.raises(ConfigError, match="CFG-020 server.toml: timeout of the acquirer .* or holds is negative"):
+        config.load(path)
     path = write_config(tmp_path, [handheld])
     (tmp_path / "keys" / "ack.pem").unlink()
     with pytest.raises(ConfigError, match="CFG-010 key ack.pem"):
@@ -194,6 +225,10 @@ def test_configuration_errors_name_the_file_and_what_to_do(tmp_path: Path, handh
     (tmp_path / "devices.json").write_text(json.dumps({"TSD-1": {**handheld.entry(), "public_key": "00"}}))
     with pytest.raises(ConfigError, match="CFG-021 device TSD-1"):
         config.load(path)
+    for name in ("TSD/01", "TSD-\u0661", "TSD\n1", "TSD\x001"):  # the acquirer is told device/epoch/intent
+        (tmp_path / "devices.json").write_text(json.dumps({name: handheld.entry()}))
+        with pytest.raises(ConfigError, match=r"CFG-021 device .*: id has a character"):
+            config.load(path)
 
 
 def test_a_device_cannot_change_its_key_silently(tmp_path: Path, handheld: Handheld) -> None:
@@ -245,9 +280,9 @@ def test_more_than_can_be_answered_in_time_is_told_later_and_nothing_is_lost(tmp
     running = application.state.running
     plain = running.service.apply_all
 
-    def slow(connection: Any, group: list[Any], now: int) -> Any:
+    def slow(connection: Any, group: list[Any], now: int, also: set[str]) -> Any:
         time.sleep(0.02 * len(group))
-        return plain(connection, group, now)
+        return plain(connection, group, now, also)
 
     running.service.apply_all = slow
     with pytest.MonkeyPatch.context() as patch, Serving(application) as server:

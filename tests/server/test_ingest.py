@@ -9,8 +9,9 @@ from sqlalchemy import select, update
 from protocol import batch
 from protocol import records as r
 from protocol import sync as s
-from server import codes, sets
+from server import codes, messages, sets
 from server.store import tables as t
+from server.store.engine import reading
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 
@@ -329,6 +330,34 @@ def test_sealed_data_other_than_the_record_names_are_left_out_and_named(centre: 
     assert centre.books()["receivable:CIB TEST"] == A  # the outcome itself is signed and true
 
 
+@pytest.mark.parametrize("how", ["absent", "one bit flipped", "nothing names it"])
+def test_personal_data_that_are_lost_are_an_alarm_once_and_the_report_counts(
+    centre: Centre, handheld: Handheld, how: str
+) -> None:
+    blob = b"who the driver was"
+    digest = {} if how == "nothing names it" else {"private": hashlib.sha256(blob).digest()}
+    seq = handheld.write(r.LICENCE_READ, verdict=2, findings=[], **digest)
+    if how != "absent":
+        handheld.attached[s.PRIVATE][seq] = blob if how == "nothing names it" else b"x" + blob[1:]
+    handheld.pay(r.OUTCOME_APPROVED)
+    for _ in range(2):
+        centre.hello(handheld)
+        assert centre.send(handheld)[s.REJECTED] == [[seq, codes.PERSONAL_LOST]]
+    assert centre.count("private") == 0 and centre.books()["receivable:CIB TEST"] == A
+    assert centre.alarms().count(codes.PERSONAL_LOST) == 1
+
+
+def test_personal_data_are_kept_as_they_came(centre: Centre, handheld: Handheld) -> None:
+    blob = b"who the driver was"
+    seq = handheld.write(r.LICENCE_READ, verdict=2, findings=[], private=hashlib.sha256(blob).digest())
+    handheld.attached[s.PRIVATE][seq] = blob
+    handheld.pay(r.OUTCOME_APPROVED)
+    centre.hello(handheld)
+    assert s.REJECTED not in centre.send(handheld)
+    with reading(centre.engine) as connection:
+        assert [bytes(row.blob) for row in connection.execute(select(t.private))] == [blob]
+
+
 def test_what_sealed_blobs_share_may_be_said_once(centre: Centre, handheld: Handheld) -> None:
     first = handheld.pay(r.OUTCOME_APPROVED, blob=b"opaque 1 and more") + 1
     handheld.pay(r.OUTCOME_APPROVED, blob=b"opaque 2 and most")
@@ -352,6 +381,18 @@ def test_what_blobs_share_is_checked(centre: Centre, handheld: Handheld, frame: 
     handheld.pay(r.OUTCOME_APPROVED)
     centre.hello(handheld)
     assert centre.say(handheld.batch(1, shared={s.SEALED: frame}))[1][s.CODE] == codes.MALFORMED
+
+
+def test_more_blobs_than_records_are_refused_before_any_is_made_whole(
+    centre: Centre, handheld: Handheld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handheld.pay(r.OUTCOME_APPROVED)
+    centre.hello(handheld)
+    made: list[bytes] = []
+    monkeypatch.setattr(messages.wire, "unframe", lambda _shared, blob: made.append(blob) or blob)
+    many = {index: b"x" for index in range(257)}
+    body = handheld.batch(1, private=many, shared={s.PRIVATE: [b"a" * 4095, 0, b""]})
+    assert centre.refused(body) == codes.MALFORMED and made == []
 
 
 def test_two_devices_do_not_meet(tmp_path: Path, handheld: Handheld) -> None:
@@ -382,6 +423,27 @@ def test_shift_totals_balance_or_name_what_differs(centre: Centre, handheld: Han
     wrong = centre.say(handheld.close(first, last, {**totals, 2: [1, 1]}))[1]
     assert wrong[s.BALANCED] is False and wrong[s.DIFFERING] == [7]
     assert "RECON" in centre.alarms()
+
+
+@pytest.mark.parametrize("parts", [((1, 0),), ((1, 3), (4, 6), (7, 0))])
+def test_a_shift_that_was_closed_without_the_centre_is_compared_when_it_arrives(
+    centre: Centre, handheld: Handheld, parts: tuple[tuple[int, int], ...]
+) -> None:
+    first = handheld.write(r.SHIFT_OPENED)
+    handheld.pay(r.OUTCOME_APPROVED)
+    good = handheld.write(r.SHIFT_CLOSED, first=first, totals={1: [1, A]})
+    second = handheld.write(r.SHIFT_OPENED)
+    handheld.pay(r.OUTCOME_APPROVED)
+    handheld.write(r.SHIFT_CLOSED, first=second, totals={1: [1, A + 1]})
+    centre.hello(handheld)
+    for begin, end in parts:
+        centre.send(handheld, begin, end) if end else centre.send(handheld, begin)
+    assert centre.alarms() == ["RECON"]
+    with reading(centre.engine) as connection:
+        what = connection.execute(select(t.audit.c.what).where(t.audit.c.code == "RECON")).scalars().all()
+    assert what == [f"shift {second} to {good + 5} does not balance"]
+    centre.say(handheld.close(second, good + 5, {1: [1, A + 1]}))
+    assert centre.alarms() == ["RECON"]
 
 
 def test_a_head_behind_the_acknowledged_one_raises_an_alarm(centre: Centre, handheld: Handheld) -> None:

@@ -65,8 +65,15 @@ def begin(handheld: Handheld) -> int:
     return handheld.write(r.PAYMENT_INTENT, case=handheld.notice(A), amount=A)
 
 
-def take(handheld: Handheld, intent: int, outcome: int, online: int = r.ONLINE_ANSWERED) -> int:
-    extra = {"intent": intent, "outcome": outcome, "amount": A, "scheme": "CIB TEST", "last4": "0017", "online": online}
+def take(handheld: Handheld, intent: int, outcome: int, online: int = r.ONLINE_ANSWERED, amount: int = A) -> int:
+    extra = {
+        "intent": intent,
+        "outcome": outcome,
+        "amount": amount,
+        "scheme": "CIB TEST",
+        "last4": "0017",
+        "online": online,
+    }
     return handheld.write(r.PAYMENT_OUTCOME, **extra)
 
 
@@ -74,6 +81,27 @@ def silent(unsent: bool) -> codes.AcquirerError:
     error = codes.AcquirerError("no answer")
     error.unsent = unsent
     return error
+
+
+@pytest.mark.parametrize("batches", [1, 2])
+@pytest.mark.parametrize(("asked", "said"), [(A + 1, A), (A, A + 1)], ids=["asked about more", "says more"])
+def test_an_outcome_of_another_amount_than_the_issuers_is_set_aside_and_the_approval_given_back(
+    centre: Centre, handheld: Handheld, batches: int, asked: int, said: int
+) -> None:
+    HostSays(centre)
+    intent = begin(handheld)
+    ask(centre, handheld, intent, amount=asked)
+    first = take(handheld, intent, r.OUTCOME_APPROVED, amount=said)
+    if batches == 2:
+        assert centre.send(handheld)[s.REJECTED] == [[first, codes.AMOUNT_DIFFERS]]
+    second = take(handheld, intent, r.OUTCOME_APPROVED, amount=asked if asked == A else A)
+    later = codes.ONLINE_UNKNOWN if asked == A else codes.AMOUNT_DIFFERS
+    assert [second, later] in centre.send(handheld, first if batches == 2 else 1)[s.REJECTED]
+    assert centre.books() == {} and codes.AMOUNT_DIFFERS in centre.alarms()
+    requests = centre.claim()
+    assert [(request.step, request.amount) for request in requests] == [(t.STEP_REVERSE, asked)]
+    centre.answer(requests[0], "00")
+    assert centre.books() == {} and centre.claim() == []
 
 
 def test_an_approval_goes_to_the_card_and_is_posted_and_cleared_once(centre: Centre, handheld: Handheld) -> None:
@@ -292,7 +320,11 @@ def test_an_answer_after_the_outcome_is_reversed(centre: Centre, handheld: Handh
         (r.OUTCOME_DECLINED, {"online": r.ONLINE_DOUBTFUL}, [t.STEP_REVERSE]),
         (r.OUTCOME_INTERRUPTED, {"online": r.ONLINE_DOUBTFUL}, [t.STEP_REVERSE]),
         (r.OUTCOME_INTERRUPTED, {}, [t.STEP_REVERSE]),  # cut by its power: it could not say
-        (r.OUTCOME_DECLINED, {"online": r.ONLINE_ANSWERED}, []),
+        (
+            r.OUTCOME_DECLINED,
+            {"online": r.ONLINE_ANSWERED},
+            [t.STEP_REVERSE],
+        ),  # the issuer may have approved what the card refused
         (r.OUTCOME_DECLINED, {}, []),
     ],
 )
@@ -364,6 +396,25 @@ def test_a_receipt_names_a_tc_only_when_its_clearing_was_accepted(centre: Centre
     again = handheld.write(r.CARD_DATA_ERASED, intents=[intent], receipt=bytes(32))
     ack = centre.send(handheld, seq, again)
     assert s.CLEARED not in ack and s.REJECTED not in ack and centre.count("erasures") == 1
+
+
+@pytest.mark.parametrize("word", ["away", "91"])
+def test_a_receipt_names_what_the_card_approved_when_its_issuer_was_asked_in_vain(
+    centre: Centre, handheld: Handheld, word: str
+) -> None:
+    """It was sealed, whoever was asked before; only of what the issuer approved while the card waited nothing is kept."""
+    host = HostSays(centre, "91")
+    host.error = silent(unsent=True) if word == "away" else None
+    intent = begin(handheld)
+    assert ask(centre, handheld, intent)[s.STATE] == (s.ASKED_NOT if word == "away" else s.ASKED_ANSWERED)
+    handheld.finish(intent, r.OUTCOME_APPROVED, A)
+    assert s.REJECTED not in centre.send(handheld)
+    (request,) = centre.claim()
+    assert s.CLEARED not in centre.hello(handheld)
+    assert request.step == t.STEP_CLEAR and centre.answer(request, "00")
+    assert receipt(centre, centre.hello(handheld)) == [[intent, iso.reference((handheld.name, 1, intent))]]
+    seq = handheld.write(r.CARD_DATA_ERASED, intents=[intent], receipt=bytes(32))
+    assert s.CLEARED not in centre.send(handheld, seq) and s.CLEARED not in centre.hello(handheld)
 
 
 def test_one_receipt_a_session_since_a_terminal_erases_once(centre: Centre, handheld: Handheld) -> None:

@@ -1,6 +1,5 @@
 """The same server on PostgreSQL: schema, ingest, settlement, and two writers that meet on one device."""
 
-import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,8 @@ from alembic.migration import MigrationContext
 
 from protocol import records as r
 from protocol import sync as s
-from server.acquirer import outbox
+from server import codes
+from server.acquirer import iso, outbox
 from server.store import tables as t
 from server.store.engine import open_engine
 from tests.server.centre import Centre
@@ -19,23 +19,11 @@ from tests.server.handheld import Handheld
 from tests.server.postgres import Cluster
 
 A = 200_000
-_numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with Cluster() as cluster:
-        yield cluster
 
 
 @pytest.fixture
 def url(cluster: Cluster) -> str:
-    return cluster.url(f"t{next(_numbers)}")
-
-
-@pytest.fixture
-def handheld() -> Handheld:
-    return Handheld()
+    return cluster.url()
 
 
 @pytest.fixture
@@ -132,3 +120,58 @@ def test_two_workers_share_the_outbox_without_sending_anything_twice(centre: Cen
     for thread in threads:
         thread.join()
     assert len(taken[0]) + len(taken[1]) == len(set(taken[0] + taken[1])) == 10
+
+
+@pytest.fixture
+def both(centre: Centre, tmp_path: Path, handheld: Handheld) -> list[Centre]:
+    """The same centre on either database."""
+    return [centre, Centre(tmp_path / "sqlite", handheld)]
+
+
+@pytest.mark.parametrize("tells", [False, True])
+def test_records_with_texts_that_postgresql_cannot_keep_are_set_aside_by_either_database(
+    both: list[Centre], handheld: Handheld, tells: bool
+) -> None:
+    handheld.tells = tells
+    good = handheld.pay(r.OUTCOME_APPROVED)
+    bad = [
+        handheld.pay(r.OUTCOME_APPROVED, scheme="CIB\0X") + 1,
+        handheld.write(r.NOTICE, case=9, pv="a\0", offence="x", amount=5, points=1),
+        handheld.write(r.LICENCE_READ, verdict=1, findings=["a\0"]),
+    ]
+    if tells:  # where records are listed, this terminal's unit is that of the first
+        bad.append(handheld.write(r.LICENCE_READ, verdict=1, unit="a\0"))
+    after = handheld.pay(r.OUTCOME_APPROVED, 300_000)
+    for each in both:
+        each.hello(handheld)
+        reply = each.send(handheld)
+        assert reply[s.ACKED_SEQ] == len(handheld.records) == each.count("raw")
+        assert reply[s.REJECTED] == [[seq, codes.BAD_RECORD] for seq in bad]
+        assert each.books() == {"receivable:CIB TEST": A + 300_000, "treasury:16:1:BMP-16-01": -A - 300_000}
+        assert [request.identity[2] for request in each.claim()] == [good, after]
+
+
+def test_hellos_with_texts_that_postgresql_cannot_keep_are_malformed_for_either_database(
+    both: list[Centre], handheld: Handheld
+) -> None:
+    for each in both:
+        for change in ({"firmware": "a\0"}, {"trouble": "a\0"}, {"sets": {"a\0": 1}}, {"health": {"\0": 1}}):
+            assert each.refused(handheld.hello(**change)) == codes.MALFORMED
+        each.hello(handheld)
+
+
+def test_a_device_whose_name_postgresql_cannot_keep_is_unknown_to_either_database(both: list[Centre]) -> None:
+    for each in both:
+        assert each.refused(Handheld("TSD\0").hello()) == codes.UNKNOWN_DEVICE
+
+
+def test_an_acquirers_answer_that_postgresql_cannot_keep_is_nonsense(centre: Centre, handheld: Handheld) -> None:
+    handheld.pay(r.OUTCOME_PROVISIONAL)
+    centre.hello(handheld)
+    centre.send(handheld)
+    (request,) = centre.claim()
+    fields, _ = iso.iso8583.decode(iso.encode(request, centre.now), iso.SPEC)
+    for wrong in ({"39": "0\0", "38": "123456"}, {"39": "00", "38": "12\x00345"}):
+        message, _ = iso.iso8583.encode({**fields, "t": "0110", **wrong}, iso.SPEC)
+        with pytest.raises(codes.AcquirerError, match=codes.ACQUIRER_NONSENSE):
+            iso.decode(bytes(message))

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -34,12 +34,6 @@ ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = int(os.environ.get("TASDID_KILL_ROUNDS", "2"))
 FINES = 10
 STEP = 4  # records in a batch
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with Cluster() as cluster:
-        yield cluster
 
 
 class Terminal:

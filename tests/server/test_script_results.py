@@ -107,7 +107,7 @@ class Counter:
             async def exchange(self, request: iso.Request, now: int) -> iso.Answer:
                 return counter._ask(request, now)
 
-        async def write(operation: Any) -> Any:
+        async def write(operation: Any, _device: str = "") -> Any:
             with self.centre.engine.begin() as connection:
                 return operation(connection)
 

@@ -7,8 +7,9 @@ import pytest
 from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ServerError
-from server import codes
+from server import codes, failures
 from server.acquirer import iso, outbox
+from server.store import restore
 from server.store import tables as t
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
@@ -155,8 +156,40 @@ def test_a_result_record_other_than_the_acquirers_word_is_set_aside(centre: Cent
     assert codes.RESULT_DIFFERS in centre.alarms()
 
 
+@pytest.mark.parametrize("restored", [False, True])
+@pytest.mark.parametrize("response", ["00", "05"])
+def test_a_result_that_the_terminal_writes_down_before_the_acquirer_has_spoken_is_named(
+    either: Centre, handheld: Handheld, restored: bool, response: str
+) -> None:
+    """Whoever speaks first: another word than the acquirer's is an alarm. One that comes first is one too, unless a restore explains it."""
+    intent = handheld.pay(r.OUTCOME_PROVISIONAL)
+    handheld.write(r.AUTHORISATION_RESULT, intent=intent, outcome=1, amount=A)
+    if restored:
+        with either.engine.begin() as connection:
+            restore.mark(connection, either.now)
+    either.hello(handheld)
+    assert s.REJECTED not in either.send(handheld)
+    first = 0 if restored else 1
+    assert either.alarms().count(codes.RESULT_DIFFERS) == first
+    (request,) = either.claim()
+    either.answer(request, response)
+    assert either.alarms().count(codes.RESULT_DIFFERS) == first + (response != "00")
+    assert either.books() == ({"receivable:CIB TEST": A, "treasury:16:1:BMP-16-01": -A} if response == "00" else {})
+
+
+def test_a_payment_given_up_whose_terminal_wrote_an_approval_down_is_named(centre: Centre, handheld: Handheld) -> None:
+    intent = handheld.pay(r.OUTCOME_PROVISIONAL)
+    centre.send(handheld)
+    (request,) = centre.claim()
+    assert centre.answer(request, "63")
+    centre.send(handheld, handheld.write(r.AUTHORISATION_RESULT, intent=intent, outcome=1, amount=A))
+    with centre.engine.begin() as connection:
+        failures.give_up(connection, request.identity, centre.now)
+    assert centre.alarms() == ["ACQUIRER", codes.RESULT_DIFFERS, codes.RESULT_DIFFERS] and centre.books() == {}
+
+
 def test_a_terminals_word_alone_posts_no_income(centre: Centre, handheld: Handheld) -> None:
-    """After a restore the terminal's result may arrive before the acquirer's: the ledger waits for the latter."""
+    """The terminal's result may arrive before the acquirer's, after a restore: the ledger waits for the latter."""
     intent = handheld.pay(r.OUTCOME_PROVISIONAL)
     handheld.write(r.AUTHORISATION_RESULT, intent=intent, outcome=1, amount=A)
     handheld.attached[s.SEALED].clear()  # long erased
@@ -197,6 +230,23 @@ def test_a_result_of_a_forked_payment_is_not_posted(centre: Centre, handheld: Ha
     assert centre.books() == {}
     assert centre.claim() == []
     assert "HELD" in centre.alarms()
+
+
+def test_a_clearing_that_was_under_way_when_its_payment_was_forked_is_told_to_a_person(
+    centre: Centre, handheld: Handheld
+) -> None:
+    kept = handheld.records[:]
+    handheld.pay(r.OUTCOME_APPROVED)
+    centre.send(handheld)
+    (request,) = centre.claim()
+    handheld.records, handheld.cases = kept, 0
+    handheld.attached[s.SEALED].clear()
+    handheld.pay(r.OUTCOME_DECLINED, 100_000)
+    centre.hello(handheld)
+    centre.send(handheld)
+    assert centre.books() == {} and "HELD" not in centre.alarms()
+    assert centre.answer(request, "00")
+    assert centre.books() == {} and centre.alarms()[-1] == "HELD"
 
 
 def test_a_reversal_goes_to_the_acquirer_and_the_ledger_follows_its_answer(centre: Centre, handheld: Handheld) -> None:

@@ -2,17 +2,22 @@
 isolates.
 """
 
+import asyncio
+import copy
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
-from sqlalchemy import insert, select, text
+from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
+from protocol import records as r
+from protocol import sync as s
 from protocol.errors import ServerError
 from server import codes
 from server.ledger import posting
@@ -22,6 +27,9 @@ from server.store import tables as t
 from server.store.engine import open_engine, reading, upgrade
 from server.web import writer as writer_module
 from server.web.writer import Writer
+from tests.server.centre import Centre
+from tests.server.handheld import Handheld
+from tests.server.test_online import A, HostSays, ask, begin, take
 
 
 def test_the_migrations_make_the_tables_that_the_code_expects(tmp_path: Path) -> None:
@@ -49,6 +57,104 @@ def test_a_database_of_before_knows_its_highest_case_numbers(tmp_path: Path) -> 
     with reading(engine) as connection:
         found = connection.execute(select(t.heads.c.device, t.heads.c.last_case).order_by(t.heads.c.device)).all()
     assert [tuple(row) for row in found] == [("TSD-000001", 9), ("TSD-000002", 0)]
+
+
+def without_bounds(connection: Connection) -> None:
+    """As before migration 0011."""
+    for table in t.metadata.tables.values():
+        for index in table.indexes:
+            index.drop(connection)
+    for statement in (
+        "DROP TABLE tallies", "DROP TABLE aside", "ALTER TABLE heads DROP COLUMN opened", "ALTER TABLE heads DROP COLUMN closed",
+    ):  # fmt: skip
+        connection.execute(text(statement))
+
+
+def _without_told(connection: Connection) -> None:
+    """As before migration 0010."""
+    without_bounds(connection)
+    for column in ("results.head", "results.gap", "results.told", "voids.told", "payments.told"):
+        table, name = column.split(".")
+        connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))
+
+
+def test_a_database_of_before_tells_what_it_has_in_turn_and_knows_not_when_it_was_told(
+    tmp_path: Path, handheld: Handheld
+) -> None:
+    """Migration 0010."""
+    centre = Centre(tmp_path, handheld)
+    intent = handheld.pay(r.OUTCOME_PROVISIONAL)
+    centre.hello(handheld)
+    centre.send(handheld)
+    for request in centre.claim():
+        centre.answer(request, "00")
+    with centre.engine.begin() as connection:
+        _without_told(connection)
+        connection.execute(text("UPDATE alembic_version SET version_num = '0009'"))
+    upgrade(centre.engine)
+    with reading(centre.engine) as connection:
+        assert tuple(connection.execute(select(t.results.c.told, t.results.c.head, t.results.c.gap)).one()) == (
+            0,
+            0,
+            None,
+        )
+    centre.restart()
+    assert [result[s.RESULT_INTENT] for result in centre.hello(handheld)[s.RESULTS]] == [intent]
+
+
+def test_a_database_of_before_knows_where_its_shifts_stand_and_what_was_set_aside(
+    either: Centre, handheld: Handheld
+) -> None:
+    """Migration 0011."""
+    handheld.write(r.SHIFT_OPENED)
+    closed = handheld.write(r.SHIFT_CLOSED, first=1, totals={})
+    opened = handheld.write(r.SHIFT_OPENED)
+    handheld.pay(r.OUTCOME_DECLINED)
+    handheld.finish(1, r.OUTCOME_DECLINED, A)  # no intent
+    end = len(handheld.records)
+    other = copy.copy(handheld)
+    other.records = [dict(record) for record in handheld.records[: opened + 2]]
+    other.finish(opened + 2, r.OUTCOME_INTERRUPTED, A)
+    either.hello(handheld)
+    either.send(handheld)
+    other.nonce = handheld.nonce
+    assert either.send(other, opened + 3)[s.REJECTED] == [[opened + 3, codes.FORK]]
+    with either.engine.begin() as connection:
+        before = sorted(connection.execute(select(t.aside.c.intent)).scalars())
+        without_bounds(connection)
+        connection.execute(text("UPDATE alembic_version SET version_num = '0010'"))
+    upgrade(either.engine)
+    with reading(either.engine) as connection:
+        head = connection.execute(select(t.heads.c.seq, t.heads.c.opened, t.heads.c.closed)).one()
+        assert sorted(connection.execute(select(t.aside.c.intent)).scalars()) == before == [1, opened + 2]
+        assert compare_metadata(MigrationContext.configure(connection), t.metadata) == []
+    assert tuple(head) == (end, opened, closed)
+
+
+def test_a_database_of_before_knows_of_which_payments_the_terminal_keeps_card_data(
+    tmp_path: Path, handheld: Handheld
+) -> None:
+    """Migration 0009: the outcome records say so, whoever was asked before; a payment that its issuer approved online keeps none."""
+    centre = Centre(tmp_path, handheld)
+    centre.hello(handheld)
+    host = HostSays(centre, "91")
+    alone = begin(handheld)
+    ask(centre, handheld, alone)
+    handheld.finish(alone, r.OUTCOME_APPROVED, A)
+    host.response = "00"
+    online = begin(handheld)
+    ask(centre, handheld, online)
+    take(handheld, online, r.OUTCOME_APPROVED)
+    deferred, refused = handheld.pay(r.OUTCOME_PROVISIONAL), handheld.pay(r.OUTCOME_DECLINED)
+    assert s.REJECTED not in centre.send(handheld)
+    with centre.engine.begin() as connection:
+        _without_told(connection)
+        connection.execute(text("ALTER TABLE payments DROP COLUMN sealed"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0008'"))
+    upgrade(centre.engine)
+    with reading(centre.engine) as connection:
+        found = connection.execute(select(t.payments.c.intent, t.payments.c.sealed)).all()
+    assert {row.intent: row.sealed for row in found} == {alone: 1, online: 0, deferred: 1, refused: 0}
 
 
 def test_sqlite_is_in_wal_mode_and_syncs_fully(tmp_path: Path) -> None:
@@ -85,7 +191,7 @@ def test_a_posting_cannot_be_written_twice(tmp_path: Path) -> None:
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Writer:
-    return Writer(open_engine(f"sqlite:///{tmp_path / 'a.db'}"), lambda _connection, _group: [])
+    return Writer(open_engine(f"sqlite:///{tmp_path / 'a.db'}"), lambda _connection, _group, _also: [])
 
 
 def _note(number: int):  # noqa: ANN202
@@ -115,6 +221,28 @@ def test_an_operation_that_fails_hurts_nobody_else_in_its_group(writer: Writer) 
         assert [row.what for row in connection.execute(select(t.audit).order_by(t.audit.c.number))] == ["1", "2"]
 
 
+def test_devices_that_operations_are_about_are_told_before_any_of_them_runs(tmp_path: Path) -> None:
+    seen: list[Any] = []
+
+    def apply_all(_connection: Connection, group: list[Any], also: set[str]) -> list[Any]:
+        seen.append((group, also))
+        return group
+
+    writer = Writer(open_engine(f"sqlite:///{tmp_path / 'a.db'}"), apply_all)
+
+    async def ask() -> None:
+        one = writer.write(lambda _: seen.append("one"), "TSD-000001")
+        two, none = writer.write(lambda _: seen.append("two"), "TSD-000002"), writer.write(lambda _: None)
+        waiting = asyncio.gather(one, two, none, writer.say("a message"))
+        await asyncio.sleep(0)
+        writer.start()
+        await waiting
+
+    asyncio.run(ask())
+    writer.stop()
+    assert seen == [(["a message"], {"TSD-000001", "TSD-000002"}), "one", "two"]
+
+
 class _Broken:
     """Posts what cannot be opened, and cannot be told anything."""
 
@@ -132,7 +260,7 @@ class _Broken:
 
 
 def test_a_front_that_is_broken_stops_nobody_else(tmp_path: Path) -> None:
-    writer = Writer(open_engine(f"sqlite:///{tmp_path / 'a.db'}"), lambda _connection, group: group)
+    writer = Writer(open_engine(f"sqlite:///{tmp_path / 'a.db'}"), lambda _connection, group, _also: group)
     broken = _Broken()
     writer.start()
     for letter in (b"spoilt", b"good"):

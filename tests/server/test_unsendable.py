@@ -90,7 +90,7 @@ class _Link:
 
 
 def _work(centre: Centre, link: Any, steps: int = 3) -> None:
-    async def write(operation: Callable[[Any], Any]) -> Any:
+    async def write(operation: Callable[[Any], Any], _device: str = "") -> Any:
         with centre.engine.begin() as connection:
             return operation(connection)
 

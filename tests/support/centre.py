@@ -8,6 +8,7 @@ from protocol import cbor, cose
 from protocol import sync as m
 from protocol.crypto.pure import PureCrypto
 from terminal.journal.journal import Journal
+from terminal.patience import Patience
 from tests.support.parts import CountingElement, HandClock, MemoryStorage
 
 DEVICE = "TSD-000001"
@@ -62,6 +63,7 @@ class Handheld:
         self.device = DEVICE
         self.parameters = self
         self.notes = []
+        self.patience = Patience()
         self.journal = Journal(self.storage, self.se, self.clock, self.crypto, DEVICE)
 
     def key(self, role):

@@ -41,7 +41,7 @@ class HostItem(pytest.Function):
 
     def runtest(self) -> None:
         """Run it once; keeps what it records for the comparison."""
-        dual.configure(device.vectors_dir(), "")
+        dual.configure(device.vectors_dir(), "", device.shared().scratch("host"))
         dual.start()
         try:
             result = self.obj()

@@ -11,10 +11,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.support import device_runner, dual
+from tests.support import device_runner, dual, strict
 from tools import image
 from tools.house.paths import ROOT
-from tools.house.toolchain import DEFAULT_HEAP, why_unavailable
+from tools.house.toolchain import DEFAULT_HEAP, micropython_command, why_unavailable
 
 RUNNER = "tests.support.device_runner"
 HOST_ONLY = ("*_cpython.py", "*/conftest.py", "tests/support/strict.py", "tests/support/device.py", "tests/support/cross.py",
@@ -80,6 +80,12 @@ class Device:
             self._lines = str(target)
         return self._lines
 
+    def scratch(self, runtime: str) -> str:
+        """A folder that the tests of one runtime may write in."""
+        folder = self.folder / "scratch" / runtime
+        folder.mkdir(parents=True, exist_ok=True)
+        return str(folder)
+
     def start(self, *args: str, size: str = "") -> "DeviceProcess":
         """Start the device runner with these arguments and this heap, or the tests' own. Raises HouseError if the toolchain is missing."""
         command = image.device_command(self.image().path, RUNNER, size or heap(), args)
@@ -87,9 +93,9 @@ class Device:
 
     def run_module(self, module: str, names: Sequence[str], size: str = "") -> "DeviceProcess":
         """Start the planned tests of one test module; where it asks for a heap of its own, it is the application that is tested: warmed."""
-        plan = self.folder / f"{module}.plan"
+        plan, scratch = self.folder / f"{module}.plan", self.scratch("device")
         plan.write_text("\n".join(names))
-        return self.start(module, str(plan), vectors_dir(), self.lines(), "warm" if size else "", size=size)
+        return self.start(module, str(plan), vectors_dir(), self.lines(), scratch, "warm" if size else "", size=size)
 
 
 class DeviceProcess:
@@ -142,6 +148,20 @@ class DeviceProcess:
         if self._process.stdout:
             self._process.stdout.close()
         self._errors.close()
+
+
+def run_script(size: str, script: Path, *words: str) -> str:
+    """What a script prints that 32-bit MicroPython runs from the sources, with this heap. Skips (fails in CI) if the device cannot run here."""
+    why_not = why_unavailable(32)
+    if why_not:
+        strict.skip_missing(why_not)
+    path = os.pathsep.join((str(ROOT), str(ROOT / "tools" / "house" / "device"), ".frozen"))
+    done = subprocess.run(
+        [*micropython_command(32, size), str(script), *words],
+        check=False, env={**os.environ, "MICROPYPATH": path}, capture_output=True, text=True, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 _shared: "list[Device]" = []

@@ -1,7 +1,7 @@
 """Runs shared tests on the device: imports one test module out of ROMFS and reports each test as lines on standard output.
 
-Each line is MARK + JSON. `main([module, plan, vectors, lines, warm])`: plan is a host file with one test name per line; `warm`, if not empty:
-begin as the application does, with every phase loaded and dropped once (`phases.warm`) and a collector that comes as often. Each test runs at
+Each line is MARK + JSON. `main([module, plan, vectors, lines, scratch, warm])`: plan is a host file with one test name per line; `warm`, if not
+empty: begin as the application does, with every phase loaded and dropped once (`phases.warm`) and a collector that comes as often. Each test runs at
 least twice; what its second run leaves on the heap beyond what the first left is a leak (up to RUNS tries, since a pool of interned names may
 grow once more).
 """
@@ -24,8 +24,8 @@ def main(args):
     """Run the planned tests of one module, or answer calls of one function (`main(["call", module, function, inputs])`)."""
     if args[0] == "call":
         return call(args[1], args[2], args[3])
-    module, plan, vectors, lines, warm = args
-    dual.configure(vectors, lines)
+    module, plan, vectors, lines, scratch, warm = args
+    dual.configure(vectors, lines, scratch)
     if warm:
         from terminal import phases
 

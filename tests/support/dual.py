@@ -24,13 +24,20 @@ class _State:
 
     vectors = ""
     lines = ""
+    scratch = ""
     records = []
 
 
-def configure(vectors_dir, lines_dir):
-    """Called by the runner: where the vectors lie, and where their line-by-line form lies (device only); empty = absent."""
+def configure(vectors_dir, lines_dir, scratch_dir=""):
+    """Called by the runner: where the vectors lie, and where their line-by-line form lies (device only), empty = absent; a folder to write in."""
     _State.vectors = vectors_dir
     _State.lines = lines_dir
+    _State.scratch = scratch_dir
+
+
+def scratch(name):
+    """The path of a file of that name in a folder that a test on this runtime may write in ("": the folder); gone when the session ends."""
+    return _State.scratch + "/" + name
 
 
 def start():

@@ -3,36 +3,10 @@ is full, and what was begun can be ended.
 """
 
 from protocol import records as r
-from terminal.app import Terminal
-from terminal.journal.journal import RESERVE, WARNING
+from protocol.errors import RiskError
+from terminal.journal.journal import LAST, RESERVE, WARNING
 from tests.support.centre import Handheld
-
-
-class _Face:
-    """Notes screens, presses the keys that it is given, then walks away."""
-
-    def __init__(self, keys):
-        self.keys = keys
-        self.shown = []
-        self.lang = "fr"
-
-    async def show(self, screen, **fields):
-        self.shown.append((screen, fields))
-
-    async def key(self, timeout_ms):
-        return self.keys.pop(0) if self.keys else None
-
-    def status(self, **fields):
-        pass
-
-
-class _Menu(Terminal):
-    """The application without its boot."""
-
-    def __init__(self, parts, keys):
-        self.ports, self.face, self.journal, self.room, self.reached = parts, _Face(keys), parts.journal, 0, True
-        self.officer = {"number": 1007, "unit": "BSR-16"}
-        parts.diagnostic = None
+from tests.support.menu import Menu
 
 
 async def _terminal(free, keys):
@@ -41,7 +15,7 @@ async def _terminal(free, keys):
     await parts.journal.open()
     await parts.journal.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})
     parts.journal.acknowledge(1, parts.journal.head_hash)
-    t = _Menu(parts, keys)
+    t = Menu(parts, keys)
     parts.storage.free_bytes = lambda: free
     t.journal.room(True)
     return t
@@ -85,3 +59,49 @@ async def test_what_was_begun_can_be_ended_when_it_is_full():
     ):
         await t.journal.append(kind, body)
     assert t.journal.head_seq == 3
+
+
+async def test_before_a_session_has_no_room_nobody_logs_in_and_what_was_begun_can_still_be_ended():
+    for free, acknowledged, refused in (
+        (LAST, False, False),
+        (LAST - 1, False, True),
+        (LAST - 1, True, False),
+        (LAST // 2 - 1, True, True),
+    ):
+        t = await _terminal(free, [])
+        if not acknowledged:
+            await t.journal.append(r.OUTAGE_BEGIN, {})
+        head = t.journal.head_seq
+        assert t.journal.crowded() == refused
+        for kind, body in ((r.SHIFT_OPENED, {r.SHIFT: 1, r.WILAYA: 16, r.FORCE: 1}), (r.LOGIN, {})):
+            t.journal._stand.acked = head if acknowledged else 1
+            try:
+                await t.journal.append(kind, body)
+                assert not refused
+                head += 1
+            except RiskError as error:
+                assert refused and error.code == "RSK-005"
+        await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "printer"})
+        assert t.journal.head_seq == head + 1
+
+
+async def test_who_cannot_log_in_for_want_of_room_synchronises():
+    t = await _terminal(LAST // 2 - 1, ["ok"])
+    t.officer = None
+    tried = []
+
+    async def network(name):
+        tried.append(name)
+
+    async def log_in(terminal):
+        await terminal.journal.append(r.LOGIN, {})
+
+    from terminal.flows import login
+
+    plain, login.log_in = login.log_in, log_in
+    t._network = network
+    try:
+        await t._session()
+    finally:
+        login.log_in = plain
+    assert tried == ["synchronise"] and _codes(t) == ["RSK-005"] and t.officer is None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from protocol import records as r
 from server import keys
+from server.acquirer import iso, outbox
 from server.config import load
 from server.ingest.dispatch import Service
 from server.store.engine import open_engine
@@ -107,3 +108,34 @@ def test_two_officers_give_a_payment_back_and_one_alone_does_not(tmp_path: Path)
         ("approved", 2001, 2002)
     ]
     assert listed["paid_twice"] == []
+
+
+def test_what_the_acquirer_did_not_judge_is_listed_asked_again_and_given_up(tmp_path: Path) -> None:
+    handheld = Handheld()
+    config = write_config(tmp_path, [handheld])
+    loaded = load(config)
+    build(loaded).state.running.engine.dispose()
+    intent = handheld.pay(r.OUTCOME_PROVISIONAL, 250_000, b"sealed")
+    engine = open_engine(loaded.db)
+    service = Service(engine, keys.load(loaded.keys))
+    for message in (handheld.hello(), handheld.batch(1)):
+        service.handle(message, 1_900_000_000)
+    with engine.begin() as connection:
+        [request] = outbox.claim(connection, 1_900_000_001)
+    with engine.begin() as connection:
+        answer = iso.Answer(request.identity, request.step, "30", "", iso.reference(request.identity))
+        outbox.settle(connection, request, answer, 1_900_000_002)
+    engine.dispose()
+
+    def decide(what: str, *words: object) -> "subprocess.CompletedProcess[str]":
+        return tasdid("server", "failed", what, "--config", config, *words)
+
+    name = f"TSD-000001/1/{intent}"
+    assert f"{name} 2,500.00 DZD: authorisation answered 30" in decide("list").stdout
+    assert [row["intent"] for row in json.loads(decide("list", "--json").stdout)] == [intent]
+    wrong = decide("again", "TSD-000001")
+    assert wrong.returncode == cli.BAD_INPUT and "PRM-035" in wrong.stderr
+    nothing = decide("again", "TSD-000001/1/999")
+    assert nothing.returncode == cli.BAD_INPUT and "PRM-036" in nothing.stderr
+    assert "declined" in decide("give-up", name).stdout
+    assert decide("list").stdout == "" and decide("give-up", name).returncode == cli.BAD_INPUT

@@ -1,11 +1,14 @@
 """`tasdid journal`: export a terminal's journal, verify an export without the server, and the soak that cuts the
 journal's power.
 
-    tasdid journal export --store FOLDER --element STATE FILE      from a Linux handheld's store (or --flash IMAGE, a
-    littlefs volume) tasdid journal verify FILE --json                              chain, signatures, counters, totals
-    tasdid journal soak --transactions 1000 --jobs 2               see tools.journal.soak
+    tasdid journal export --store FOLDER --element STATE FILE    from a Linux handheld's store (or --flash IMAGE, a
+    littlefs volume); --epoch N for an older epoch
+    tasdid journal verify FILE --json                            chain, signatures, counters, totals
+    tasdid journal room --flash 8192 --fines 40 --days 60        how long a flash lasts
+    tasdid journal soak --transactions 1000 --jobs 2             see tools.journal.soak
 
-Exit codes: 0 it holds, 1 something does not, 2 bad input.
+Exit codes: 0 it holds, 1 something does not, 2 bad input, 5 (verify) only the centre can say: records are missing of
+which the terminal says that the centre acknowledged them.
 """
 
 import json
@@ -15,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-HELD, DID_NOT_HOLD = 0, 1
+HELD, DID_NOT_HOLD, ASK = 0, 1, 5
 
 app = typer.Typer(no_args_is_help=True, help="Export and verify a terminal's journal.")
 
@@ -28,11 +31,13 @@ def journal() -> None:
 @app.command()
 def soak(
     transactions: Annotated[
-        int, typer.Option(help="transactions of the cut campaign; the others take a fiftieth")
+        int, typer.Option(help="transactions of the cut campaign; the others take a fiftieth", min=1)
     ] = 1000,
-    only: Annotated[str, typer.Option(help="one campaign: cuts, bytes, doubles, flips or faults")] = "",
-    every: Annotated[int, typer.Option(help="look at every n-th operation or bit only; 1 is the whole proof")] = 1,
-    jobs: Annotated[int, typer.Option(help="worker processes")] = os.cpu_count() or 1,
+    only: Annotated[str, typer.Option(help="one campaign: cuts, bytes, doubles, flips, faults or pending")] = "",
+    every: Annotated[
+        int, typer.Option(help="look at every n-th operation or bit only; 1 is the whole proof", min=1)
+    ] = 1,
+    jobs: Annotated[int, typer.Option(help="worker processes", min=1, max=64)] = os.cpu_count() or 1,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
 ) -> None:
     """Cut the journal's power at every flash operation, and damage its flash; exit code 1 if an oracle does not hold."""
@@ -55,6 +60,25 @@ def soak(
 
 
 @app.command()
+def room(
+    flash: Annotated[int, typer.Option(min=256, max=65536, help="size of the flash in KiB")] = 8192,
+    fines: Annotated[int, typer.Option(min=1, help="fines a day")] = 40,
+    days: Annotated[int, typer.Option(min=1, help="days, each with its synchronisation")] = 60,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
+) -> None:
+    """Play so many days on a flash of this size; exit code 1 if a sale is refused for want of room."""
+    from tools.journal.room import run
+
+    report = run(flash, fines, days)
+    if as_json:
+        typer.echo(json.dumps(report, indent=1))
+    else:
+        for name, value in report.items():
+            typer.echo(f"{name.replace('_', ' ')}: {'none' if value is None else value}")
+    raise typer.Exit(HELD if report["refused_on_day"] is None else DID_NOT_HOLD)
+
+
+@app.command()
 def export(
     out: Annotated[Path, typer.Argument(help="the file to write")],
     store: Annotated[Path | None, typer.Option(help="the store's folder (linux handheld)")] = None,
@@ -62,11 +86,13 @@ def export(
         Path | None, typer.Option(help="a flash image with a littlefs volume (microcontroller handheld)")
     ] = None,
     element: Annotated[str, typer.Option(help="the secure element: tcp:host:port, or the stand-in's state file")] = "",
+    epoch: Annotated[int, typer.Option(min=0, help="an older epoch; 0: the present one")] = 0,
 ) -> None:
-    """Export a terminal's journal as one signed file; the terminal must be off. Exit code 2 if the journal does not
-    open.
+    """Export a terminal's journal as one signed file; the terminal must be off. A journal that does not open is exported
+    as far as it can be read, and the file says so: exit code 1 then.
     """
     from protocol.errors import ConfigError
+    from terminal.journal.export import ENDED
     from tools.journal.exporting import export_store
 
     if (store is None) == (flash is None):
@@ -75,8 +101,19 @@ def export(
         raise ConfigError(
             "give --element: only the secure element can close an export", "CFG-072", "tcp:host:port or its state file"
         )
-    count = export_store(out, store, flash, element)
-    typer.echo(f"{count} records exported to {out}; check them with: tasdid journal verify {out}")
+    done = export_store(out, store, flash, element, epoch)
+    typer.echo(
+        f"{done.count} records of epoch {done.epoch} exported to {out}; check them with: tasdid journal verify {out}"
+    )
+    for other in done.others:
+        typer.echo(f"epoch {other} is on the storage too: tasdid journal export --epoch {other}")
+    if done.trouble == ENDED:
+        typer.echo(f"epoch {done.epoch} is not the one that goes on: raw records, as far as they can be read")
+    elif done.trouble:
+        typer.echo(
+            f"{done.trouble}: the journal does not open; these are raw records, as far as they can be read", err=True
+        )
+        raise typer.Exit(DID_NOT_HOLD)
 
 
 @app.command()
@@ -87,7 +124,9 @@ def verify(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
 ) -> None:
-    """Verify an exported journal without the server. Exit codes: 0 it holds, 1 it does not, 2 no exported journal."""
+    """Verify an exported journal without the server. Exit codes: 0 it holds, 1 it does not, 2 no exported journal, 5 only
+    the centre can say.
+    """
     from protocol.errors import JournalError
     from tools.journal import reading
     from tools.journal.verify import verify as check
@@ -102,14 +141,14 @@ def verify(
     if as_json:
         typer.echo(json.dumps(report, indent=1))
     else:
-        word = "holds" if report["ok"] else "DOES NOT HOLD"
+        word = {"holds": "holds", "ask": "does not stand alone: ASK THE CENTRE"}.get(report["verdict"], "DOES NOT HOLD")
         span = f"{report['records']} records ({report['first']} to {report['last']})"
         typer.echo(
             f"{report['device']}: {span}, {report['signatures']} signatures verified, key {report['key']}: the journal {word}."
         )
         for finding in report["findings"]:
             typer.echo(f"{finding['code']} {finding['kind']}, record {finding['seq'] or '-'}: {finding['text']}")
-    raise typer.Exit(HELD if report["ok"] else DID_NOT_HOLD)
+    raise typer.Exit({"holds": HELD, "ask": ASK}.get(report["verdict"], DID_NOT_HOLD))
 
 
 def _pinned(key: str, data: bytes) -> bytes | None:

@@ -81,7 +81,7 @@ class Held:
                 continue
             if here is None:
                 unused.append(f"terminal {tags.name(tag)}: recorded, the replay neither used it nor holds one")
-            elif said not in (here, self._asked.get(tag)):
+            elif said not in (here, self._asked.get(tag), self._recorded_of(tag, result)):
                 differences.append(_difference(tag, here, said, entries))
         return differences, unused
 
@@ -97,6 +97,17 @@ class Held:
             code = result.arc or result.reason
             value = code.encode() if len(code) == 2 else None
         return None if value is None else bytes(value)
+
+    @staticmethod
+    def _recorded_of(tag: int, result: Result | None) -> bytes | None:
+        """What the result keeps, and the terminal records: the first cryptogram, also where a second one was asked for after it."""
+        if result is None or not result.cryptogram:
+            return None
+        kept = {
+            tags.CRYPTOGRAM: result.cryptogram, tags.CID: bytes((result.cid,)), tags.ATC: result.atc.to_bytes(2, "big"),
+            tags.IAD: result.iad,
+        }  # fmt: skip
+        return kept.get(tag)
 
 
 def _difference(tag: int, here: bytes, said: bytes, entries: list[bytes]) -> str:

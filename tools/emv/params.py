@@ -83,11 +83,15 @@ def body(data: bytes, name: str) -> dict[str, Any]:
     """The body of a set. ConfigError CFG-093."""
     try:
         if data.lstrip()[:1] == b"{":
-            return _bytes(json.loads(data))
+            return _bytes(json.loads(data, object_pairs_hook=record.once))
         found = cbor.decode(cose.sign1_parse(data).payload or b"")[6]
         if isinstance(found, dict):
             return found
         raise ValueError("no map")
+    except record.TwiceError as error:
+        raise ConfigError(
+            f"{name} says something twice", "CFG-093", "each field may stand once in an object"
+        ) from error
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, FormatError) as error:
         raise ConfigError(
             f"{name} holds no EMV parameters", "CFG-093", "a signed set, or its body as JSON with hex strings"

@@ -12,6 +12,7 @@ header, the length of the answer and its status word, which is enough to see wha
 
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +98,31 @@ def called(path: Path) -> str:
     return path.name or str(path)
 
 
+class TwiceError(Exception):
+    """A key stands twice: the later one would hide what the earlier one says."""
+
+
+def once(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    """The pairs as a dict, for `json.loads` too. TwiceError."""
+    found: dict[Any, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise TwiceError
+        found[key] = value
+    return found
+
+
 def load(path: Path) -> dict[str, Any]:
     """A recording: "steps" [(command, response)], "terminal" {tag: value} and whatever else the file has. ConfigError CFG-094."""
     try:
-        data = json.loads(path.read_text())
+        data = json.loads(path.read_text(), object_pairs_hook=once)
         _not_shortened(data["steps"], called(path))
         steps = [(bytes.fromhex(step["command"]), bytes.fromhex(step["response"])) for step in data["steps"]]
-        terminal = {int(tag, 16): bytes.fromhex(value) for tag, value in data.get("terminal", {}).items()}
+        terminal = once((int(tag, 16), bytes.fromhex(value)) for tag, value in data.get("terminal", {}).items())
+    except TwiceError as error:
+        raise ConfigError(
+            f"{called(path)} says something twice", "CFG-094", "each field and each tag may stand once in an object"
+        ) from error
     except OSError as error:
         raise ConfigError(f"{called(path)} cannot be read", "CFG-094", "check the path") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

@@ -52,6 +52,8 @@ class Replay:
         self._choices = list(recording.get("choices", ()))
         self._offered: list[bytes] | None = None
         self._tapped = any(record.parsed(command)[1].startswith(b"2PAY") for command, _ in self._steps)
+        self._before_any_card = not self._steps and recording.get("interface") == "contactless"  # over the limit
+        self._tapped = self._tapped or self._before_any_card
         self._elapsed = list(recording.get("elapsed", ()))
         self._timed = 0
         self._asked_issuer = False
@@ -84,7 +86,7 @@ class Replay:
             result: Result = stop.value
             result.aid = applications.shown(result.aid, self._entries())
         except CardError as error:
-            torn = self._at == len(self._steps) and not self._steps[-1][1]
+            torn = bool(self._steps) and self._at == len(self._steps) and not self._steps[-1][1]
             self.interrupted = torn and self._recording.get("outcome") == 4
             if self.interrupted:
                 self._compare_torn(tapped)
@@ -237,6 +239,8 @@ class Replay:
         """Applications: those that the recording selects by name, in that order, or its directory names; no directory if it never asks for one."""
         directory = any(record.parsed(c)[1].startswith(b"1PAY") for c, _ in self._steps)
         aids = applications.known_to(self._steps, self._entries())
+        if self._before_any_card:
+            aids = self._entries()
         if not aids:
             raise EmvError("the recording selects no application", "EMV-110")
         return parameters.recorded(self.terminal, aids, {"pse": directory, **(self._known or {})})

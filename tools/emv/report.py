@@ -101,9 +101,11 @@ def explanations(path: Path) -> list[dict[str, Any]]:
     """The payments explained in a file: one JSON object, or lines of events. ConfigError CFG-094."""
     try:
         text = path.read_text()
-        entries = (
-            [json.loads(text)] if _whole(text) else [json.loads(line) for line in text.splitlines() if line.strip()]
-        )
+        entries = [_read(text)] if _whole(text) else [_read(line) for line in text.splitlines() if line.strip()]
+    except record.TwiceError as error:
+        raise ConfigError(
+            f"{record.called(path)} says something twice", "CFG-094", "each field may stand once in an object"
+        ) from error
     except OSError as error:
         raise ConfigError(f"{record.called(path)} cannot be read", "CFG-094", "check the path") from error
     except (ValueError, RecursionError) as error:
@@ -120,9 +122,13 @@ def explanations(path: Path) -> list[dict[str, Any]]:
     return found
 
 
+def _read(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=record.once)
+
+
 def _whole(text: str) -> bool:
     try:
-        json.loads(text)
+        _read(text)
     except ValueError:
         return False
     return True

@@ -16,7 +16,7 @@ _LOADERS = {
     64: ("usr/lib64/ld-linux-x86-64.so.2", "usr/lib/x86_64-linux-gnu"),
 }
 DEFAULT_HEAP = "192k"
-APPLICATION_HEAP = "208k"
+APPLICATION_HEAP = "216k"
 """What the whole terminal is run in; the figure to reach is 128 KB (design), tests of single modules have DEFAULT_HEAP."""
 
 

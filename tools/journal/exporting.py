@@ -1,8 +1,9 @@
-"""Exporting from a store that is not in use: the terminal's own journal code opens it (and refuses what it would
-refuse at boot).
+"""Exporting from a store that is not in use: the terminal's own journal code opens it. What it refuses as it would at
+boot, and what belongs to an older epoch, is exported as raw records (`tools.journal.salvage`), and the file says so.
 """
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,15 @@ from drivers.secure_element_link import LinkSecureElement
 from drivers.storage_folder import FolderStorage
 from drivers.storage_littlefs import LittlefsStorage
 from drivers.uart_link import LinkUart
+from protocol import records as r
 from protocol.crypto.native import NativeCrypto
-from protocol.errors import ConfigError
-from sim.parts.secure_element import SecureElementModel, SecureElementState
+from protocol.errors import ConfigError, JournalError
+from sim.parts.secure_element import Refused, SecureElementModel, SecureElementState
 from terminal import identity
 from terminal.boards import config
-from terminal.journal.export import export
+from terminal.journal.export import ENDED, Exporter, export
 from terminal.journal.journal import Journal
+from tools.journal import salvage
 
 
 class StateElement(SecureElement):
@@ -28,6 +31,8 @@ class StateElement(SecureElement):
 
     def __init__(self, path: Path) -> None:
         self._model = SecureElementModel(SecureElementState(path))
+        for look in (self._model.public_key, self._model.counter):
+            look(0)  # raises if it is none
 
     async def public_key(self, slot: int) -> bytes:
         """65 bytes."""
@@ -46,25 +51,63 @@ class StateElement(SecureElement):
         return self._model.increment(index)
 
 
-def export_store(out: Path, store: Path | None, flash: Path | None, element: str) -> int:
-    """Export to `out`; returns the number of records. Raises JournalError, ConfigError, SecureElementError."""
+@dataclass
+class Exported:
+    """What was exported: the number of records, their epoch, why the journal did not open ("" if it did, "ended" of an
+    older epoch), and which other epochs the storage holds.
+    """
+
+    count: int
+    epoch: int
+    trouble: str
+    others: list[int]
+
+
+def export_store(out: Path, store: Path | None, flash: Path | None, element: str, epoch: int = 0) -> Exported:
+    """Export to `out`: the present epoch, or the one asked for. Raises JournalError, ConfigError, SecureElementError."""
     storage = _storage(store, flash)
     part: Any = (
         LinkSecureElement(LinkUart(*config.address(element))) if element.startswith("tcp:") else _state(Path(element))
     )
     who = identity.load(storage)
     provisioning = {"wilaya": who.wilaya, "force": who.force, "place": who.place, "ksn_id": who.ksn_id}
+    pieces, done = asyncio.run(exported(storage, part, who.device, provisioning, epoch))
+    try:
+        out.write_bytes(b"".join(pieces))
+    except OSError as error:
+        raise ConfigError(f"{out} cannot be written", "CFG-074", str(error.strerror)) from None
+    return done
+
+
+async def exported(
+    storage: Storage, part: Any, device: str, provisioning: dict[str, Any], epoch: int = 0
+) -> tuple[list[bytes], Exported]:
+    """The pieces of an export, and what it is. Raises JournalError, ConfigError, SecureElementError."""
+    crypto = NativeCrypto()
     pieces: list[bytes] = []
-
-    async def work() -> int:
-        crypto = NativeCrypto()
-        journal = Journal(storage, part, SystemClock(), crypto, who.device)
-        await journal.open()
-        return await export(journal, part, crypto, provisioning, pieces.append)
-
-    count = asyncio.run(work())
-    out.write_bytes(b"".join(pieces))
-    return count
+    found = salvage.survey(storage)
+    others = found.others(found.present)
+    trouble = ENDED
+    if epoch in (0, found.present):
+        journal = Journal(storage, part, SystemClock(), crypto, device)
+        try:
+            await journal.open()
+            count = await export(journal, part, crypto, provisioning, pieces.append, others)
+            return pieces, Exported(count, journal.epoch, "", [each[0] for each in others])
+        except JournalError as error:
+            trouble = error.code
+        found = salvage.survey(storage)  # what was mended before it refused is there too
+        epoch = found.present
+    elif epoch not in found.segments:
+        known = ", ".join(map(str, sorted(found.segments))) or "none"
+        raise ConfigError("nothing of that epoch is stored", "CFG-098", f"epochs on the storage: {known}")
+    pieces = []
+    exporter = Exporter(device, part, crypto, pieces.append)
+    await exporter.begin(provisioning, found.statement(storage, epoch, trouble))
+    for item in found.records(epoch):
+        exporter.entry(item.record[r.SEQ], item.data, item.signature, (item.number, item.copy))
+    await exporter.end()
+    return pieces, Exported(exporter.count, epoch, trouble, [each[0] for each in found.others(epoch)])
 
 
 def _storage(store: Path | None, flash: Path | None) -> Storage:
@@ -80,4 +123,7 @@ def _storage(store: Path | None, flash: Path | None) -> Storage:
 def _state(path: Path) -> StateElement:
     if not path.is_file():
         raise ConfigError("there is no such state file of a secure element", "CFG-074", str(path))
-    return StateElement(path)
+    try:
+        return StateElement(path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, Refused):
+        raise ConfigError("this is no state file of a secure element", "CFG-074", str(path)) from None

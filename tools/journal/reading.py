@@ -2,7 +2,8 @@
 `terminal/journal/export.py` states it.
 
 cbor2 takes more than the strict form (long lengths, unsorted keys, bytes after the end), so every item is accepted
-only if encoding it again gives the same bytes. Codes: JRN-050 not an exported journal, JRN-051 malformed item.
+only if encoding it again gives the same bytes. Nothing read here is believed: a sequence number may be any whole number.
+Codes: JRN-050 not an exported journal, JRN-051 malformed item.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from typing import Any
 import cbor2
 
 MAGIC = "tasdid-journal"
-VERSION = 1
+OLD_VERSION, VERSION = 1, 2
 V, DEVICE, EPOCH, SEQ, PREV, COUNTER, CUM_COUNT, CUM_TOTAL, UTC, CLOCK, KIND = range(1, 12)
 COMMON = {V, DEVICE, EPOCH, SEQ, PREV, COUNTER, CUM_COUNT, CUM_TOTAL, UTC, CLOCK, KIND}
 AMOUNT, OUTCOME, TOTALS, SHIFT, FIRST, GAP_LAST, GAP_HASH, GAP_COUNT, GAP_TOTAL = 24, 29, 55, 56, 58, 64, 65, 66, 67
@@ -21,6 +22,7 @@ VOID_STATE, VOID_DONE, VOIDED = 80, 2, 20
 APPROVED = 1
 LATE = 10
 SIGN1_TAG = 18
+ENDED = "ended"  # an older epoch's state
 
 
 class Unreadable(Exception):
@@ -39,16 +41,27 @@ class Entry:
     data: bytes
     signature: bytes | None
     record: dict[int, Any]
+    hash: bytes
 
     @property
     def seq(self) -> int:
-        """Its sequence number."""
+        """Its sequence number, as it says."""
         return self.record[SEQ]
 
-    @property
-    def hash(self) -> bytes:
-        """Its hash."""
-        return hashlib.sha256(self.data).digest()
+
+@dataclass
+class Statement:
+    """What the terminal's export says of the journal besides its records. It is the terminal's word, signed by its secure
+    element as a part of the file; version 1 says nothing.
+    """
+
+    epoch: int = 0  # 0: not said
+    begins: int = 1  # first sequence number of the epoch
+    trouble: str = ""  # code with which the journal did not open; "ended": an older epoch
+    acked: tuple[int, bytes] | None = None  # what the centre acknowledged: sequence number, hash (empty if not known)
+    epochs: list[list[int]] | None = None  # [epoch, segments, bytes] of the other epochs on the storage; None: not said
+    damage: list[tuple[str, int]] = field(default_factory=list)  # (file, bytes that are no whole record)
+    counter: int | None = None  # the secure element's counter when an older epoch ended
 
 
 @dataclass
@@ -57,7 +70,8 @@ class Export:
 
     device: str
     key: bytes
-    provisioning: dict[str, Any]
+    version: int
+    statement: Statement
     entries: list[Entry] = field(default_factory=list)
     closing: list[Any] | None = None
     digest: bytes = b""
@@ -85,7 +99,9 @@ def take(data: bytes, at: int) -> tuple[Any, int] | None:
 
 
 def _length(data: bytes, at: int, depth: int) -> int:
-    """Length of the item at `at`, -1 if it is cut short or indefinite."""
+    """Length of the item at `at`, -1 if it is cut short or indefinite, or holds what no export holds: a tag (but that
+    of the closing item), a float, a simple value other than true, false and null.
+    """
     if at >= len(data) or depth > 16:
         return -1
     major, info = data[at] >> 5, data[at] & 31
@@ -94,6 +110,8 @@ def _length(data: bytes, at: int, depth: int) -> int:
         return -1
     argument = int.from_bytes(data[at + 1 : at + 1 + size], "big") if size else info
     length = 1 + size
+    if (major == 6 and (depth or argument != SIGN1_TAG)) or (major == 7 and info not in (20, 21, 22)):
+        return -1
     if major in (2, 3):
         return length + argument if at + length + argument <= len(data) else -1
     inner = {4: argument, 5: 2 * argument, 6: 1}.get(major, 0)
@@ -115,9 +133,13 @@ def read(data: bytes) -> Export:
     if first is None or not isinstance(first[0], dict) or first[0].get(1) != MAGIC:
         raise Unreadable("JRN-050", "this is no exported journal")
     opening, at = first
-    if opening.get(2) != VERSION or not isinstance(opening.get(4), bytes):
+    version, device, key = opening.get(2), opening.get(3), opening.get(4)
+    if type(version) is not int or version not in (OLD_VERSION, VERSION):
         raise Unreadable("JRN-050", "this exported journal is of a version that is not known here")
-    export = Export(opening[3], opening[4], opening.get(5) or {}, digest=hashlib.sha256(data[:at]).digest())
+    if not isinstance(device, str) or not isinstance(key, bytes):
+        raise Unreadable("JRN-050", "the opening item of this exported journal is malformed")
+    statement = Statement() if version == OLD_VERSION else _statement(opening)
+    export = Export(device, key, version, statement, digest=hashlib.sha256(data[:at]).digest())
     position = 0
     while at < len(data):
         item = take(data, at)
@@ -143,30 +165,75 @@ def read(data: bytes) -> Export:
     return export
 
 
+def _statement(opening: dict[Any, Any]) -> Statement:
+    """What the opening item of version 2 says of the journal. Raises Unreadable."""
+    said: list[Any] = [opening.get(key) for key in range(6, 13)]
+    epoch, begins, trouble, acked, epochs, damage, counter = said
+    good = _number(epoch) and _number(begins) and isinstance(trouble, str) and (counter is None or _number(counter))
+    good = good and (acked is None or _listed(acked, int, bytes))
+    good = good and (
+        epochs is None or (isinstance(epochs, list) and all(_listed(each, int, int, int) for each in epochs))
+    )
+    good = good and isinstance(damage, list) and all(_listed(item, str, int) for item in damage)
+    if not good:
+        raise Unreadable("JRN-050", "the opening item of this exported journal is malformed")
+    places = [(name, count) for name, count in damage]
+    return Statement(epoch, begins, trouble, None if acked is None else tuple(acked), epochs, places, counter)
+
+
+def _number(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _listed(value: Any, *kinds: type) -> bool:
+    """Whether a value is a list of these types; numbers are not negative."""
+    if not isinstance(value, list) or len(value) != len(kinds):
+        return False
+    return all(
+        _number(item) if kind is int else isinstance(item, kind) for item, kind in zip(value, kinds, strict=True)
+    )
+
+
+def closing_of(payload: Any) -> dict[int, Any] | None:
+    """The closing item's payload; None if it does not say what a closing item says."""
+    found = take(payload, 0) if isinstance(payload, bytes) else None
+    if found is None or found[1] != len(payload) or not isinstance(found[0], dict):
+        return None
+    values = [found[0].get(key) for key in range(1, 8)]
+    return found[0] if _listed(values, str, int, int, bytes, int, int, bytes) else None
+
+
 def _entry(position: int, value: Any) -> Entry | None:
-    """An entry of an array [record's bytes, signature or null]; None if it is none."""
-    if not isinstance(value, list) or len(value) != 2 or not isinstance(value[0], bytes):
+    """An entry of an array [record's bytes, signature or null], in an export of raw records with [segment, 1 for a
+    second copy] besides; None if it is none.
+    """
+    if not isinstance(value, list) or len(value) not in (2, 3) or not isinstance(value[0], bytes):
+        return None
+    if len(value) == 3 and not _listed(value[2], int, int):
         return None
     found = take(value[0], 0)
     if found is None or found[1] != len(value[0]) or not isinstance(found[0], dict):
         return None
     record = found[0]
-    if not all(isinstance(key, int) for key in record) or not set(record) >= COMMON or not _shaped(record):
+    if not all(type(key) is int for key in record) or not set(record) >= COMMON or not _shaped(record):
         return None
-    return Entry(position, value[0], value[1], record)
+    return Entry(position, value[0], value[1], record, hashlib.sha256(value[0]).digest())
 
 
 def _shaped(record: dict[int, Any]) -> bool:
-    """Whether the fields that verification uses have their types."""
-    numbers = [V, EPOCH, SEQ, COUNTER, CUM_COUNT, CUM_TOTAL, UTC, CLOCK, KIND]
+    """Whether the fields that verification uses have their types; nothing that is counted is negative, but places in the
+    chain may be anything: the verifier names them.
+    """
+    counted = [V, EPOCH, COUNTER, CUM_COUNT, CUM_TOTAL, UTC, CLOCK, KIND]
+    places = [SEQ]
     if record[KIND] in (PAYMENT_OUTCOME, AUTHORISATION_RESULT):
-        numbers += [AMOUNT, OUTCOME]
+        counted += [AMOUNT, OUTCOME]
     if record[KIND] == VOID:
-        numbers += [AMOUNT, VOID_STATE]
+        counted += [AMOUNT, VOID_STATE]
     if record[KIND] == GAP:
-        numbers += [FIRST, GAP_LAST]
-    if any(type(record.get(key)) is not int for key in numbers) or not isinstance(record[DEVICE], str):
+        places += [FIRST, GAP_LAST]
+    if not all(_number(record.get(key)) for key in counted) or any(type(record.get(key)) is not int for key in places):
         return False
     totals = record.get(TOTALS, {})
-    lists = isinstance(totals, dict) and all(isinstance(value, (list, tuple)) for value in totals.values())
-    return lists and isinstance(record[PREV], bytes) and len(record[PREV]) == 32
+    lists = isinstance(totals, dict) and all(_listed(value, int, int) for value in totals.values())
+    return lists and isinstance(record[DEVICE], str) and isinstance(record[PREV], bytes) and len(record[PREV]) == 32

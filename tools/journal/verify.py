@@ -1,12 +1,5 @@
 """Verifies an exported journal without the server and without the terminal's code: chain, signatures, counters,
-totals, completeness.
-
-    JRN-051 unreadable   an item is malformed            JRN-057 counter    the secure element's counter does not step
-    by one JRN-052 edited       content is not what was chained JRN-058 totals     running or shift totals do not add
-    up JRN-053 deleted      a record is missing             JRN-059 signature  an outcome's or the closing signature
-    does not hold JRN-054 inserted     a record has no place           JRN-060 foreign    a record or key of another
-    device JRN-055 reordered    records are not in their order  JRN-061 declared   a gap record declares a loss (not a
-    failure) JRN-056 truncated    beginning or end is missing
+totals, completeness. `tools.journal.findings` lists what it may find and what that proves.
 
 A record is edited when its successor (for the last one, the signed closing item) names another hash than it has. The
 closing item is signed by the device's secure element and carries its counter: so nobody else can shorten a journal and
@@ -14,6 +7,7 @@ close it again. The public key in the file is only the file's word: give the one
 """
 
 import hashlib
+from bisect import bisect_left
 from typing import Any
 
 import cbor2
@@ -22,24 +16,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from tools.journal import findings as f
 from tools.journal import reading as j
+from tools.journal.findings import Span
 from tools.journal.reading import Entry, Export
 
-CODES = {
-    "unreadable": "JRN-051",
-    "edited": "JRN-052",
-    "deleted": "JRN-053",
-    "inserted": "JRN-054",
-    "reordered": "JRN-055",
-    "truncated": "JRN-056",
-    "counter": "JRN-057",
-    "totals": "JRN-058",
-    "signature": "JRN-059",
-    "foreign": "JRN-060",
-    "declared": "JRN-061",
-}
 OUTCOME_TYPE = "tsd/outcome"
 CLOSING_TYPE = "tsd/journal"
+MOST = 2**32 - 1  # the journal numbers its records in 32 bits
 
 
 class Verifier:
@@ -50,8 +34,11 @@ class Verifier:
         self.pinned = key is not None
         self.point = key or export.key
         self.findings: list[dict[str, Any]] = []
+        self.kinds: set[str] = set()
         self.signatures = 0
         self.closing: dict[int, Any] = {}
+        self.renumbered: list[Span] = []  # records that are here under another number
+        self.named: list[Span] = []  # missing, and said to be
         try:
             self.key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), self.point)
         except ValueError:
@@ -59,56 +46,106 @@ class Verifier:
 
     def find(self, kind: str, seq: int | None, text: str) -> None:
         """Note a finding."""
-        self.findings.append({"kind": kind, "code": CODES[kind], "seq": seq, "text": text})
+        self.kinds.add(kind)
+        self.findings.append({"kind": kind, "code": f.CODES[kind], "seq": seq, "text": text})
 
     def run(self) -> dict[str, Any]:
         """Verify; returns the report."""
-        for position, text in self.export.faults:
+        export, said = self.export, self.export.statement
+        for position, text in export.faults:
             self.find("unreadable", None, f"item {position}: {text}")
-        if self.pinned and self.point != self.export.key:
+        for name, count in said.damage:
+            self.find("unreadable", None, f"{count} bytes of {name} are no whole record")
+        if self.pinned and self.point != export.key:
             self.find("foreign", None, "the file names another public key than the one pinned")
         self._close()
+        self._opened()
         chain = self._order()
         self._links(chain)
         self._completeness(chain)
         self._figures(chain)
         self._outcomes(chain)
-        entries = self.export.entries
+        self._counted(chain)
+        self._whole()
+        verdict = f.verdict(self.kinds)
         return {
-            "ok": not any(finding["kind"] != "declared" for finding in self.findings),
-            "device": self.export.device,
+            "ok": verdict == f.HOLDS,
+            "verdict": verdict,
+            "device": export.device,
+            "epoch": said.epoch,
+            "trouble": said.trouble,
             "key": "pinned" if self.pinned else "as the file says",
-            "records": len(entries),
-            "first": min((e.seq for e in entries), default=0),
-            "last": max((e.seq for e in entries), default=0),
+            "records": len(export.entries),
+            "first": min((e.seq for e in export.entries), default=0),
+            "last": max((e.seq for e in export.entries), default=0),
+            "acknowledged": said.acked[0] if said.acked else None,
+            "other_epochs": [epoch for epoch, _, _ in said.epochs or ()],
             "signatures": self.signatures,
             "totals": self._totals(chain),
             "findings": self.findings,
         }
 
     def _close(self) -> None:
-        """The closing item: signature, device, digest."""
+        """The closing item: signature, device, content."""
         closing = self.export.closing
         if closing is None:
             self.find("truncated", None, "the signed closing item is missing: nobody vouches for the end")
             return
-        protected, _, payload, signature = closing if len(closing) == 4 else (b"", {}, b"", b"")
-        if not self._holds(protected, payload, signature) or not self._headed(protected, CLOSING_TYPE):
+        protected, unprotected, payload, signature = closing if len(closing) == 4 else (b"", {}, b"", b"")
+        held = unprotected == {} and self._headed(protected, CLOSING_TYPE)
+        if not held or not self._holds(protected, payload, signature):
             self.find("signature", None, "the closing item's signature does not hold")
             return
-        self.closing = cbor2.loads(payload)
-        if self.closing.get(1) != self.export.device:
+        told = j.closing_of(payload)
+        if told is None:
+            self.find("unreadable", None, "the closing item does not say what it has to")
+            return
+        self.closing = told
+        if told[1] != self.export.device:
             self.find("foreign", None, "the closing item is another device's")
 
+    def _opened(self) -> None:
+        """Whether the journal opened when it was exported; other epochs."""
+        said = self.export.statement
+        if said.trouble == j.ENDED:
+            self.find("unopened", None, f"epoch {said.epoch} is over: a new one was begun because it could not go on")
+        elif said.trouble:
+            why = f"the journal did not open ({said.trouble}): here is what can be read, nothing vouches for the rest"
+            self.find("unopened", None, why)
+        others = said.epochs or []
+        for epoch, segments, size in others:
+            where = f"{segments} segments, {size} bytes of it are on the storage: export it with --epoch {epoch}"
+            self.find("epochs", None, f"epoch {epoch} is not in this file; {where}")
+        if said.epochs is None:
+            if said.epoch > 1:
+                self.find(
+                    "epochs", None, f"this is epoch {said.epoch}; the file does not say what is left of earlier ones"
+                )
+        elif said.epoch > sum(epoch < said.epoch for epoch, _, _ in others) + 1:
+            known = ", ".join(str(epoch) for epoch, _, _ in others) or "none"
+            self.find("epochs", None, f"this is epoch {said.epoch}; others on the storage: {known}")
+
     def _order(self) -> list[Entry]:
-        """The entries by sequence number; reordered, doubled and foreign ones are noted."""
-        follows = {entry.record[j.PREV] for entry in self.export.entries} | {self.closing.get(4)}
+        """The entries by sequence number; reordered, doubled, renumbered and foreign ones are noted."""
+        entries = self.export.entries
+        follows = {entry.record[j.PREV] for entry in entries} | {self.closing.get(4)}
+        present = {entry.seq for entry in entries}
         chosen: dict[int, Entry] = {}
         highest = 0
-        for entry in self.export.entries:
+        last: Entry | None = None
+        for index, entry in enumerate(entries):
             if entry.record[j.DEVICE] != self.export.device:
                 self.find("foreign", entry.seq, f"item {entry.position} is a record of another device")
                 continue
+            expected = self._place(index, last)
+            if expected is not None and expected not in present and (last is None or last.hash == entry.record[j.PREV]):
+                self.find("edited", expected, f"its number was changed to {entry.seq}")
+                self.renumbered.append((expected, expected))
+                continue
+            if not 1 <= entry.seq <= self.closing.get(3, MOST):
+                self.find("inserted", entry.seq, f"item {entry.position} has a number for which the device vouches not")
+                continue
+            last = entry
             other = chosen.get(entry.seq)
             if other is not None:
                 stays, goes = (entry, other) if entry.hash in follows and other.hash not in follows else (other, entry)
@@ -120,6 +157,18 @@ class Verifier:
             highest = max(highest, entry.seq)
             chosen[entry.seq] = entry
         return [chosen[seq] for seq in sorted(chosen)]
+
+    def _place(self, index: int, last: Entry | None) -> int | None:
+        """The number that the item after `last` has if they are neighbours, None if that cannot be said. The very
+        first's is the closing item's word, asked only where its own number cannot be.
+        """
+        if last is not None:
+            return last.seq + 1
+        entries = self.export.entries
+        if index or not self.closing or entries[0].seq == self.closing[2]:
+            return None
+        after = entries[1].seq if len(entries) > 1 else self.closing[3] + 1
+        return self.closing[2] if not 1 <= entries[0].seq < after else None
 
     def _links(self, chain: list[Entry]) -> None:
         """Each record's hash as its successor names it."""
@@ -145,36 +194,108 @@ class Verifier:
 
     def _completeness(self, chain: list[Entry]) -> None:
         """Missing numbers, declared or not; beginning and end."""
-        declared: dict[int, Entry] = {}
-        for entry in chain:
-            if entry.record[j.KIND] == j.GAP:
-                last = entry.record.get(j.GAP_LAST, 0)
-                self.find(
-                    "declared",
-                    entry.record.get(j.FIRST),
-                    f"records up to {last} are declared lost by record {entry.seq}",
-                )
-                for seq in range(entry.record.get(j.FIRST, 1), min(last, entry.seq) + 1):
-                    declared[seq] = entry
+        covers = f.merged(self._declared(chain) + self.renumbered)
         for before, entry in zip(chain, chain[1:], strict=False):
-            missing = [seq for seq in range(before.seq + 1, entry.seq) if seq not in declared]
-            if missing:
-                self.find("deleted", missing[0], f"records {missing[0]} to {missing[-1]} are missing")
+            if entry.seq > before.seq + 1:
+                for span in f.without((before.seq + 1, entry.seq - 1), covers):
+                    self._missing(span, "deleted", entry)
+        if chain:
+            self._beginning(chain[0], covers)
+        said = self.export.statement.acked
+        if said is not None and chain:
+            self._acknowledged(said, chain)
         if not self.closing:
             return
-        last = chain[-1].seq if chain else 0
-        if chain and chain[0].seq > self.closing[2] > 0:
-            self.find(
-                "truncated",
-                self.closing[2],
-                f"the beginning is missing: records {self.closing[2]} to {chain[0].seq - 1}",
-            )
-        if last < self.closing[3]:
-            self.find("truncated", last + 1, f"the end is missing: records {last + 1} to {self.closing[3]}")
-        if last > self.closing[3]:
-            self.find("inserted", last, "records follow the last one that the device vouches for")
-        clean = not any(f["kind"] != "declared" for f in self.findings)
-        if clean and (self.export.digest != self.closing[7] or self.closing[6] != len(self.export.entries)):
+        last = chain[-1].seq if chain else self.closing[2] - 1
+        for span in f.without((last + 1, self.closing[3]), covers) if self.closing[3] else ():
+            self.named.append(span)
+            self.find("truncated", span[0], f"the end is missing: {f.text(span)} not here")
+
+    def _declared(self, chain: list[Entry]) -> list[Span]:
+        """What gap records declare lost; one whose bounds cannot be is noted."""
+        spans = []
+        for entry in chain:
+            if entry.record[j.KIND] != j.GAP:
+                continue
+            first, last = entry.record[j.FIRST], entry.record[j.GAP_LAST]
+            if 1 <= first <= last < entry.seq:
+                spans.append((first, last))
+                self.find("declared", first, f"{f.text((first, last))} declared lost by record {entry.seq}")
+            else:
+                self.find(
+                    "edited", entry.seq, "it declares a loss that cannot be: of no record, or of one not before it"
+                )
+        return spans
+
+    def _beginning(self, first: Entry, covers: list[Span]) -> None:
+        """Whether the first record here is the journal's first, and if not, what says why."""
+        exported = self.closing.get(2, 0)
+        if first.seq > exported > 0:
+            for span in f.without((exported, first.seq - 1), covers):
+                self.named.append(span)
+                self.find("truncated", span[0], f"the beginning is missing: {f.text(span)} not here")
+        begins = self.export.statement.begins
+        last = min(first.seq, exported or first.seq) - 1
+        if first.record[j.KIND] == j.NEW_EPOCH or last < begins:
+            return
+        if self.export.version == j.OLD_VERSION:
+            why = f"{f.text((begins, last))} not here: this older form of export does not say why, ask the centre for them"
+            self.find(f.ASK, begins, why)
+            return
+        for span in f.without((begins, last), covers):
+            self._missing(span, "truncated", first)
+
+    def _missing(self, span: Span, kind: str, follower: Entry) -> None:
+        """Note missing records: those that the terminal says were acknowledged apart from the others. `follower` is
+        the next record here.
+        """
+        first, last = span
+        said = self.export.statement.acked
+        known = min(last, said[0]) if said else 0
+        if said and known >= first:
+            why = f"missing; the terminal says that the centre acknowledged up to {said[0]}: ask the centre for what is missing"
+            bound = f", whose last record has the hash {follower.record[j.PREV].hex()}"
+            self.find(f.ASK, first, f"{f.text((first, known))} {why}{bound if known == follower.seq - 1 else ''}")
+            first = known + 1
+        if first <= last:
+            self.named.append((first, last))
+            self.find(kind, first, f"{f.text((first, last))} missing, and nothing says why")
+
+    def _acknowledged(self, said: tuple[int, bytes], chain: list[Entry]) -> None:
+        """Whether the acknowledgement that the terminal tells of is one of this chain."""
+        seq, named = said
+        if seq > chain[-1].seq and seq > self.closing.get(3, 0):
+            self.find("truncated", seq, f"the centre acknowledged up to {seq}, further than this journal goes")
+            return
+        at = bisect_left(chain, seq, key=lambda entry: entry.seq)
+        here = None
+        if at < len(chain) and chain[at].seq in (seq, seq + 1):
+            here = chain[at].hash if chain[at].seq == seq else chain[at].record[j.PREV]
+        if named and seq and here not in (None, named):
+            self.find("edited", seq, "the centre acknowledged another record of this number")
+
+    def _counted(self, chain: list[Entry]) -> None:
+        """Whether as many records are here as the device's secure element closed. Which ones were taken out is certain where
+        there was no hole then; else it was some of those that are missing, acknowledged or not.
+        """
+        here = len(self.export.entries) + len(self.export.faults)
+        gone = self.closing.get(6, 0) - here
+        if gone <= 0:
+            return
+        why = f"the device closed the file with {self.closing[6]} records, {here} are here"
+        holes = f.holes([entry.seq for entry in chain], self.closing[2], self.closing[3])
+        named = f.merged(self.named)
+        if sum(last - first + 1 for first, last in holes) == gone:
+            for span in [part for hole in holes for part in f.without(hole, named)]:
+                self.find("deleted", span[0], f"{why}: {f.text(span)} taken out of it")
+        elif gone > sum(last - first + 1 for first, last in named):
+            self.find("deleted", None, f"{why}: {gone} of those that are missing were taken out of it")
+
+    def _whole(self) -> None:
+        """Whether the file is bit for bit the one that was closed; told where nothing else tells what was changed."""
+        if not self.closing or f.verdict(self.kinds) == f.FAILS:
+            return
+        if self.export.digest != self.closing[7] or self.closing[6] != len(self.export.entries):
             self.find("edited", None, "the file is not the one that was closed: an item outside the chain was changed")
 
     def _figures(self, chain: list[Entry]) -> None:
@@ -184,7 +305,7 @@ class Verifier:
         for index, entry in enumerate(chain):
             record = entry.record
             before = chain[index - 1] if index else None
-            if before is not None and entry.seq == before.seq + 1 and record[j.KIND] != j.NEW_EPOCH:
+            if before is not None:
                 self._step(before.record, record)
             if record[j.KIND] == j.SHIFT_OPENED:
                 shift, opened = {}, True
@@ -195,27 +316,29 @@ class Verifier:
             elif before is not None and entry.seq != before.seq + 1:
                 opened = False
             _count(shift, record)
-        if (
-            self.closing
-            and chain
-            and chain[-1].seq == self.closing[3]
-            and chain[-1].record[j.COUNTER] != self.closing[5]
-        ):
-            self.find(
-                "counter",
-                chain[-1].seq,
-                "the secure element has counted further than this journal: it was rolled back or copied",
-            )
+        said = self.export.statement
+        if chain and said.epoch and chain[0].record[j.EPOCH] != said.epoch:
+            self.find("counter", chain[0].seq, f"it is of epoch {chain[0].record[j.EPOCH]}, the file of {said.epoch}")
+        if not self.closing or not chain or chain[-1].seq != self.closing[3]:
+            return
+        counted = self.closing[5] if said.counter is None else said.counter
+        if chain[-1].record[j.COUNTER] != counted:
+            why = f"the secure element has counted to {counted}, the journal to {chain[-1].record[j.COUNTER]}"
+            self.find("counter", chain[-1].seq, f"{why}: it was rolled back, copied or shortened")
 
     def _step(self, before: dict[int, Any], record: dict[int, Any]) -> None:
+        """From one record to the next that is here; over a hole the counter steps as far as the numbers do."""
         seq = record[j.SEQ]
-        if record[j.COUNTER] != before[j.COUNTER] + 1:
+        if record[j.COUNTER] - before[j.COUNTER] != seq - before[j.SEQ]:
             self.find("counter", seq, "the secure element's counter does not step by one")
         if record[j.EPOCH] != before[j.EPOCH]:
-            self.find("counter", seq, "the epoch changes without a record that begins it")
+            self.find("counter", seq, "the epoch changes within one journal")
+        if record[j.KIND] == j.NEW_EPOCH:
+            self.find("inserted", seq, "a new epoch begins in the middle of one")
         approved = record[j.KIND] in (j.PAYMENT_OUTCOME, j.AUTHORISATION_RESULT) and record.get(j.OUTCOME) == j.APPROVED
-        amount = record[j.AMOUNT] if approved else 0
-        if record[j.CUM_COUNT] != before[j.CUM_COUNT] + approved or record[j.CUM_TOTAL] != before[j.CUM_TOTAL] + amount:
+        count = record[j.CUM_COUNT] - before[j.CUM_COUNT] - approved
+        total = record[j.CUM_TOTAL] - before[j.CUM_TOTAL] - (record[j.AMOUNT] if approved else 0)
+        if min(count, total) < 0 or (seq == before[j.SEQ] + 1 and (count, total) != (0, 0)):
             self.find("totals", seq, "the running totals do not add up")
 
     def _outcomes(self, chain: list[Entry]) -> None:
@@ -233,7 +356,7 @@ class Verifier:
         return self._holds(protected, entry.data, entry.signature)
 
     def _headed(self, protected: bytes, content_type: str) -> bool:
-        found = j.take(protected, 0)
+        found = j.take(protected, 0) if isinstance(protected, bytes) else None
         return found is not None and found[0] == {1: -7, 3: content_type, 4: self.export.device.encode()}
 
     def _holds(self, protected: Any, payload: Any, signature: Any) -> bool:

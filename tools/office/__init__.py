@@ -1,1 +1,1 @@
-"""The back office on the command line: what its commands share, and refunds (`tasdid server refund`)."""
+"""The back office on the command line: what its commands share, refunds (`tasdid server refund`) and what failed (`tasdid server failed`)."""

@@ -14,21 +14,9 @@ from typing import Annotated
 import typer
 
 from tools.office import centre
-from tools.office.centre import Config, Database, Key, Number
+from tools.office.centre import Config, Database, Key, Number, Payment
 
 app = typer.Typer(no_args_is_help=True, help="Give payments back, under four eyes.")
-
-Payment = Annotated[str, typer.Argument(help="terminal/epoch/sequence of the intent")]
-
-
-def _identity(text: str) -> tuple[str, int, int]:
-    """ParameterError PRM-035 if it is no payment's name."""
-    from protocol.errors import ParameterError
-
-    parts = text.split("/")
-    if len(parts) != 3 or not parts[0] or not all(part.isascii() and part.isdigit() for part in parts[1:]):
-        raise ParameterError(f"{text!r} names no payment", "PRM-035", "write terminal/epoch/sequence: TSD-000001/1/42")
-    return parts[0], int(parts[1]), int(parts[2])
 
 
 def _told(payload: dict) -> str:
@@ -48,7 +36,7 @@ def propose(
     from server import office as offices
     from server import refunds
 
-    identity = _identity(payment)
+    identity = centre.identity(payment)
     engine, office = centre.opened(config, db)
     with engine.begin() as connection:
         payload = refunds.draft(connection, identity, reason, centre.now())
@@ -63,7 +51,7 @@ def approve(config: Config, number: Number, key: Key, payment: Payment, db: Data
     from server import office as offices
     from server import refunds
 
-    identity = _identity(payment)
+    identity = centre.identity(payment)
     engine, office = centre.opened(config, db)
     with engine.begin() as connection:
         payload = refunds.proposed(connection, identity)

@@ -32,7 +32,7 @@ _CONTACTLESS = b"\x07"
 def transact(txn: dict, params: "ContactlessParams", crypto: "Crypto", un: bytes, torn: "TornLog") -> "Steps":
     """Run one contactless payment; returns a `kernel.Result` with `interface` "contactless" and the `kernel`'s number."""
     result = Result()
-    result.interface = "contactless"
+    result.interface, result.un = "contactless", un
     known = preprocess.ready(params, txn["amount"])
     if not known:
         finish.decline(result, "EMV-143", EmvError("over the contactless limit", "EMV-143"))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _RANK = {taa.AAC: 0, taa.ARQC: 1, taa.TC: 2}
 _CDA = 0x10
 _XDA = 0x08
-_RUN = 13  # digits of the card's number, or all of it if it has fewer
+_MOST = 8  # digits of the card's number: with its last four, which are told anyway, as many as a receipt may have (PCI DSS 3.4.1)
 
 
 class Cryptogram:
@@ -101,11 +101,14 @@ def take(s: "Session", found: "list[tuple[int, bytes]]", cid: int, signed: bool)
 
 
 def no_number(s: "Session", value: bytes) -> None:
-    """EMV-102 if digits of the card's number stand in a cryptogram: that is recorded in clear."""
+    """EMV-102 if too much of the card's number stands in a cryptogram, which is recorded in clear: with the two side by side, in whatever
+    position, more digits are the same than `_MOST`, or all of a shorter number. One genuine cryptogram in two million is refused by this.
+    """
     digits, held = s.pan.decode(), hexed(value)
-    for at in range(max(1, len(digits) - _RUN + 1)):
-        part = digits[at : at + _RUN]
-        if part and part in held:
+    most = min(_MOST, len(digits) - 1)
+    for at in range(1 - len(held), len(digits)):
+        begin, end = max(0, at), min(len(digits), at + len(held))
+        if sum([digits[i] == held[i - at] for i in range(begin, end)]) > most >= 0:
             raise EmvError("the card contradicts itself", "EMV-102", detail="9F26")
 
 

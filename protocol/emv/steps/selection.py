@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PSE = b"1PAY.SYS.DDF01"
 _MAX_RECORDS = 20  # of a payment system directory
-MOST_DIGITS = 8  # a label has fewer: a PAN has as many at least
+MOST_DIGITS = 5  # a label has fewer: with what the card's name may add and the last four, fewer than a receipt may have
 _MAX_NEXT = 10  # applications under one partial name
 _FCI = (tags.APPLICATION_LABEL, tags.PRIORITY, tags.PDOL, 0x5F2D, 0x9F11, 0x9F12, 0xBF0C)
 
@@ -37,7 +37,7 @@ class Candidate:
 def label_of(inner: "dict[int, bytes]", aid: "AidParams") -> str:
     """What the cardholder reads (Book 1, 12.4): preferred name if in code table 1, else label, else the parameters' one.
 
-    A name with eight digits or more is none: nothing that may be a card's number, whole or not, gets onto screen, record and receipt.
+    A name with five digits or more is none: nothing that may be a card's number, whole or not, gets onto screen, record and receipt.
     """
     for tag in (0x9F12, tags.APPLICATION_LABEL):
         if tag == 0x9F12 and inner.get(0x9F11) != b"\x01":

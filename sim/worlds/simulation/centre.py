@@ -20,11 +20,13 @@ from server.store import restore
 from server.store import tables as t
 from sim.acquirer.book import APPROVE, INSUFFICIENT, Book
 from sim.acquirer.host import Host
+from sim.worlds.simulation.asked import IN_VAIN, SLOW
 from sim.worlds.simulation.factory import POOR, factory
 from sim.worlds.simulation.faults import ACQUIRER, GRANTS, SERVER, WORDS, Fault
 from sim.worlds.simulation.schedule import Pause, Schedule, inline
 
 WORK_MS, IDLE_MS = 10_000, 30_000
+HOLDS_S = 120  # so long the host may hold a message, and longer than any story lets it
 _WAITING = "SELECT 1 FROM outbox WHERE state IN (0, 1) LIMIT 1"
 _DUE = "SELECT 1 FROM outbox WHERE state IN (0, 1) AND next_at <= ? LIMIT 1"
 
@@ -59,13 +61,14 @@ class Centre:
         self._tell = tell
         self._server_faults = {fault.at: fault for fault in faults if fault.kind in SERVER}
         self._host_faults = {fault.at: fault for fault in faults if fault.kind in (*ACQUIRER, *WORDS, *GRANTS)}
+        self._questions = {fault.at: fault for fault in faults if fault.kind in (*IN_VAIN, SLOW)}
         self._made = factory()
         self._made.load(self._made.blank)
         self.engine = self._made.engine
         self.book = Book(self._made.host, {self._made.pan(POOR): INSUFFICIENT}, self._made.pins)
         self.host = Host(self.book)
         self.versions: list[int] = []
-        self.messages = self.asked = 0
+        self.messages = self.asked = self.waited = 0
         self.commits = 0
         self.down_until = 0
         self.restored_at = -1_000_000
@@ -75,8 +78,8 @@ class Centre:
 
     def start(self) -> None:
         """The server's process begins: it knows only what the database holds."""
-        self.service = Service(self.engine, self._made.server, self._made.shelf(*self.versions), self.ask_host)
-        self.worker = Worker(self._write, _Line(self), lambda: self._schedule.utc)
+        self.service = Service(self.engine, self._made.server, self._made.shelf(*self.versions), self.ask_waiting)
+        self.worker = Worker(self._write, _Line(self), lambda: self._schedule.utc, holds=HOLDS_S)
 
     def die(self, seconds: int, why: str) -> None:
         """The process ends, and comes back later."""
@@ -92,7 +95,7 @@ class Centre:
 
     def heal(self) -> None:
         """No more faults."""
-        self._server_faults, self._host_faults = {}, {}
+        self._server_faults, self._host_faults, self._questions = {}, {}, {}
         self.host.silent = self.host.deaf = 0
         self.down_until = 0
 
@@ -140,9 +143,33 @@ class Centre:
         """The database's image."""
         return self._made.dump()
 
-    async def _write(self, operation: Callable[[Connection], Any]) -> Any:
+    async def _write(self, operation: Callable[[Connection], Any], device: str = "") -> Any:  # noqa: ARG002 - nobody else is there
         with self.engine.begin() as connection:
             return operation(connection)
+
+    def ask_waiting(self, request: Request, now: int) -> Answer:
+        """A question to the issuer while the card waits."""
+        self.waited += 1
+        fault = self._questions.pop(self.waited, None)
+        if fault is None:
+            return self.ask_host(request, now)
+        self.asked += 1
+        self._tell(f"a card waits for its issuer ({fault.kind})")
+        if fault.kind == "host-shut":
+            return Answer(request.identity, request.step, "91", "", reference(request.identity))
+        error = codes.AcquirerError("the acquirer does not answer", codes.ACQUIRER_UNREACHABLE)
+        error.unsent = fault.kind != SLOW
+        if fault.kind == SLOW:
+            message = encode(request, now)
+            self._schedule.call(int(fault.value) * 1000, lambda: self._late(message))
+        raise error
+
+    def _late(self, message: bytes) -> None:
+        """The host comes to a question that nobody waits for any more."""
+        answer = self.host.take(message)
+        self._tell(
+            f"the host comes to a question of earlier and says {decode(answer).response if answer else 'nothing'}"
+        )
 
     def ask_host(self, request: Request, now: int) -> Answer:
         """One exchange with the acquirer's host, as `AcquirerLink.exchange`."""

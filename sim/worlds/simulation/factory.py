@@ -52,6 +52,10 @@ SIGNING: dict[str, dict[str, Any]] = {
     "signs-2": {"scheme": "edahabia", "number": 25, "risk": "online", "cvm": "1E00"},
 }
 """Cards whose holders sign instead, tapped or not; they take another card's place."""
+ALONE: dict[str, dict[str, Any]] = {
+    "alone-1": {"scheme": "cib", "number": 15, "risk": "online", "after_unable": "approve"}
+}
+"""A card that asks its issuer, and approves by itself, up to the floor limit, where the issuer is not reached; takes another card's place too."""
 KERNELS = {"approves-1": 3, "approves-2": 2, "asks-1": 2, "asks-2": 3, "asks-poor": 3, "declines": 2}
 """Which family each card belongs to over the air; the one that declines wants to be inserted first, asks-1 is a telephone."""
 POOR = "asks-poor"
@@ -84,6 +88,8 @@ class Factory:
                 self.issue(name, profile, KERNELS[name], "device" if name == "asks-1" else "pin")
             for kernel, (name, profile) in enumerate(SIGNING.items(), 2):
                 self.issue(name, profile, kernel, "signature")
+            for name, profile in ALONE.items():
+                self.issue(name, profile, 3)
             self._licences = {name: licence.build({"person": name, "portrait_bytes": 64}, self.pki) for name in DRIVERS}
         self.server = server_keys.Keys({role: _private(f"server {role}") for role in server_keys.ROLES})
         self.devices = [_private(f"device {index}") for index in range(MOST_DEVICES)]

@@ -46,7 +46,8 @@ class Fault:
         value = self.value if isinstance(self.value, int) else 0
         last = {"backup-restore": value, "rollback": value, "outage": self.at + value, "drawer": self.at + value}
         last["lost-journal"] = self.at + 300  # until two officers have looked at it
-        timed = ("pull", "clock-jump", "upgrade", "new-set", "clone", "twin", "lost-records")
+        last["lost-results"] = self.at + 900  # until there are some
+        timed = ("refund", "pull", "clock-jump", "upgrade", "new-set", "clone", "twin", "lost-records")
         return last.get(self.kind, self.at if self.kind in timed else 0) + 60
 
     def tell(self) -> str:
@@ -61,9 +62,11 @@ class Fault:
             "upgrade": f"upgraded from release 0.1.0 at {self.at} s",
             "drawer": f"switched off at {self.at} s for {self.value} s",
             "backup-restore": f"database of {self.at} s restored at {self.value} s",
+            "refund": f"a payment is given back after {self.at} s",
             "new-set": f"a newer parameter set is published at {self.at} s",
             "rollback": f"storage of {self.at} s put back at {self.value} s",
             "lost-records": f"up to {self.value} records and their copies lost at {self.at} s",
+            "lost-results": f"up to {self.value} records, results among them, and their copies lost after {self.at} s",
             "lost-journal": f"the whole journal lost at {self.at} s",
             "clone": f"storage of terminal copied into another at {self.at} s",
             "twin": f"terminal copied, keys included, at {self.at} s",

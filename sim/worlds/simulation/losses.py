@@ -1,10 +1,11 @@
 """Storage that is lost for good, drawn apart so that the rest of a seed's plan is what it always was.
 
     lost-records   some records that nobody has acknowledged cannot be read any more, nor their second copies: a gap
+    lost-results   the same, caught between a WELCOME and its acknowledgement: among them what the acquirer said of deferred payments
     lost-journal   all of it is gone: the terminal stops, and two officers of the back office give it a new epoch
 
-Neither is drawn together with a restored backup, a copied terminal or an upgrade: what then is lost nobody could say.
-A range of lost records has no results, voids, erasures and closings of cases, and nothing of an open case: what a person would have to
+None is drawn together with another of them, a restored backup, a copied terminal or an upgrade: what then is lost nobody could say.
+A range of lost records has no voids, erasures and closings of cases, and nothing of an open case: what a person would have to
 find out then is not what this simulation is about.
 """
 
@@ -26,7 +27,9 @@ from sim.worlds.simulation.schedule import Pause
 
 SHARE = 0.35  # of the seeds in which it may happen
 LOOK_MS = 30_000  # the back office looks at its alarms this often
-_KEPT_WHOLE = (r.AUTHORISATION_RESULT, r.VOID, r.CARD_DATA_ERASED, r.CASE_CLOSED, r.GAP, r.NEW_EPOCH)
+RESULTS_SHARE = 0.5  # of those that lose nothing else
+LOOKS_S = 900  # so long results are waited for
+_KEPT_WHOLE = (r.VOID, r.CARD_DATA_ERASED, r.CASE_CLOSED, r.GAP, r.NEW_EPOCH)
 _GONE = ("journal/", "copies/", "sealed", "private", "state/")
 _FIRST, _SECOND = 2001, 2002
 _OPEN = "SELECT COUNT(*) FROM epochs WHERE device = ? AND state = 1"  # approved: the terminal has only to ask
@@ -47,8 +50,10 @@ class Lost:
 def draw(seed: int, devices: int, faults: list[Fault], seconds: int) -> list[Fault]:
     """What a seed loses beside its other faults; nothing in most."""
     rng = random.Random(f"losses {seed}")
-    if rng.random() >= SHARE or any(fault.kind in RARE for fault in faults):
+    if any(fault.kind in RARE for fault in faults):
         return []
+    if rng.random() >= SHARE:
+        return _results(random.Random(f"lost results {seed}"), devices, faults)
     device, at = rng.randrange(devices), rng.randint(60, seconds)
     if any(fault.kind == "upgrade" and fault.device == device for fault in faults):
         return []
@@ -57,13 +62,24 @@ def draw(seed: int, devices: int, faults: list[Fault], seconds: int) -> list[Fau
     return [Fault("lost-journal", device, at)]
 
 
-def choose(device: Any, most: int, rng: random.Random) -> list[Lost]:
-    """Up to `most` records that follow each other, of those that are not acknowledged, not the last and not of an open case."""
+def _results(rng: random.Random, devices: int, faults: list[Fault]) -> list[Fault]:
+    if rng.random() >= RESULTS_SHARE:
+        return []
+    device = rng.randrange(devices)
+    if any(fault.kind == "upgrade" and fault.device == device for fault in faults):
+        return []
+    return [Fault("lost-results", device, rng.randint(1, 300), rng.randint(1, 4))]
+
+
+def choose(device: Any, most: int, rng: random.Random, results: bool = False) -> list[Lost]:
+    """Up to `most` records that follow each other, of those that are not acknowledged, not the last and not of an open case; `results`:
+    with a result among them, else without.
+    """
     journal = device.terminal.journal
     case = journal.view.case or journal.view.voiding
     end = min(journal.head_seq, case.seq if case is not None else journal.head_seq)
     here = [item for item in _held(device, journal.acked_seq + 1) if item.seq < end]
-    runs = [run for run in _runs(here, most) if run]
+    runs = [run for run in _runs(here, most, results) if run and results == any(map(_is_result, run))]
     return rng.choice(runs) if runs else []
 
 
@@ -73,12 +89,16 @@ def _held(device: Any, first: int) -> list[Lost]:
     return [Lost(name, record[r.EPOCH], record[r.SEQ], record, data) for record, data, _ in found]
 
 
-def _runs(here: list[Lost], most: int) -> Iterator[list[Lost]]:
+def _is_result(item: Lost) -> bool:
+    return item.record[r.KIND] == r.AUTHORISATION_RESULT
+
+
+def _runs(here: list[Lost], most: int, results: bool) -> Iterator[list[Lost]]:
     """From each record on, those that may be lost together."""
     for begin in range(len(here)):
         run: list[Lost] = []
         for item in here[begin : begin + most]:
-            if item.record[r.KIND] in _KEPT_WHOLE:
+            if item.record[r.KIND] in _KEPT_WHOLE or _is_result(item) and not results:
                 break
             run.append(item)
         yield run

@@ -5,9 +5,11 @@ there must be one new epoch, proposed and approved by two officers. Only what wa
 judged as ever (`sim.worlds.simulation.oracle`).
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
+import cbor2
 from sqlalchemy import text
 
 from protocol import records as r
@@ -16,9 +18,9 @@ from sim.worlds.simulation.losses import Lost
 
 Rows = dict[tuple[str, int], Any]
 _SUSPENSE = "SELECT COALESCE(SUM(amount), 0) FROM legs WHERE device = :d AND account = :a"
-_NEVER_WRITTEN = (
-    "SELECT COALESCE(SUM(p.amount), 0) FROM payments p JOIN results q ON p.device = q.device AND p.epoch = q.epoch"
-    " AND p.intent = q.intent WHERE p.device = :d AND q.outcome = 1 AND p.result_seq IS NULL AND p.held = 0"
+_FINALS = (
+    "SELECT p.intent, p.amount FROM payments p JOIN results q ON p.device = q.device AND p.epoch = q.epoch"
+    " AND p.intent = q.intent WHERE p.device = :d AND q.outcome = 1 AND p.held = 0"
 )
 _VOIDED = "SELECT v.amount FROM voids v WHERE v.device = :d AND v.epoch < :e AND v.state = 2"
 _ARRIVED = "SELECT COUNT(*) FROM raw WHERE device = ? AND seq = ?"
@@ -64,8 +66,17 @@ class Missing:
                 return outcomes == 0 and self.gone(name, item.data, rows.get((name, item.seq)))
         return False
 
+    def in_a_gap(self, name: str, _epoch: int, intent: int) -> bool:
+        """Whether the outcome of a payment was destroyed before it arrived, in a terminal that goes on in its epoch."""
+        outcomes = [item.seq for item in self._of(name, r.PAYMENT_OUTCOME) if item.record[r.INTENT] == intent]
+        return name not in self.erased and any(self.never_came(name, seq) for seq in outcomes)
+
     def _of(self, name: str, kind: int) -> list[Lost]:
         return [item for item in self.lost.values() if item.device == name and item.record[r.KIND] == kind]
+
+    def forgotten(self, rows: Rows) -> dict[str, int]:
+        """Of each device whose storage is lost for good, the last record before its new epoch."""
+        return {name: self._last_of_the_old(name, rows) for name in self.erased}
 
     @staticmethod
     def _last_of_the_old(name: str, rows: Rows) -> int:
@@ -84,10 +95,27 @@ class Missing:
             if not any(gap.device == item.device and gap.first <= item.seq <= gap.last for gap in gaps):
                 yield f"record {item.seq} of {item.device} is lost, and no gap says so"
         alarmed = {row.device for row in connection.execute(text("SELECT device FROM audit WHERE code = 'GAP'"))}
+        for name in sorted({gap.device for gap in gaps} - self.erased):
+            outcomes = [item for item in self._of(name, r.PAYMENT_OUTCOME) if self.never_came(name, item.seq)]
+            held, must = self.in_suspense(connection, name), sum(r.approved_step(item.record)[1] for item in outcomes)
+            if held != must:
+                yield f"{name}: {held} centimes in suspense, {must} approved ones are lost: results are the acquirer's word"
         for name in sorted({gap.device for gap in gaps} - alarmed):
             yield f"{name} has lost records and nobody was told"
+        for name in sorted(self.devices):
+            yield from self._doubled(connection, name, rows)
         for name in sorted(self.erased):
             yield from self._epoch(connection, name, rows)
+
+    def _doubled(self, connection: Any, name: str, rows: Rows) -> Iterator[str]:
+        """A result that a terminal wrote down twice, since it lost the first, counts twice in its totals: an alarm names the payment."""
+        alarms = connection.execute(text("SELECT what FROM audit WHERE code = 'GAP' AND device = :d"), {"d": name})
+        said, written = list(alarms.scalars()), self._written(name, rows)
+        approved = [row.intent for row in connection.execute(text(_FINALS), {"d": name})]
+        for intent in sorted(approved):
+            named = re.compile(rf"payments? (\d+, )*{intent}\b")
+            if len(written.get(intent, ())) > 1 and not any(named.search(words) for words in said):
+                yield f"{name} wrote the result of payment {intent} down twice and nobody was told"
 
     def _gap(self, gap: Any, rows: Rows) -> Iterator[str]:
         """A gap holds what was destroyed and nothing else; its count and money are those of the lost records."""
@@ -118,9 +146,25 @@ class Missing:
         """Centimes that wait in suspense for a device's lost records."""
         return connection.execute(text(_SUSPENSE), {"d": name, "a": f"missing:{name}"}).scalar_one()
 
-    def never_written(self, connection: Any, name: str) -> int:
-        """Centimes of final approvals that the terminal can write down no more: it has lost the payment."""
-        return connection.execute(text(_NEVER_WRITTEN), {"d": name}).scalar_one() if name in self.devices else 0
+    def otherwise_written(self, connection: Any, name: str, rows: Rows) -> int:
+        """Centimes of final approvals that the terminal can write down no more, less those that it wrote down, and counted, more than once: it
+        has lost the payment, or the record.
+        """
+        if name not in self.devices:
+            return 0
+        written = self._written(name, rows)
+        finals = connection.execute(text(_FINALS), {"d": name})
+        return sum(row.amount * (1 - len(written.get(row.intent, ()))) for row in finals)
+
+    def _written(self, name: str, rows: Rows) -> dict[int, set[bytes]]:
+        """The results of each payment that a device has written down, those that it has lost since included."""
+        written: dict[int, set[bytes]] = {}
+        for (owner, _), row in rows.items():
+            if owner == name and row.kind == r.AUTHORISATION_RESULT:
+                written.setdefault(cbor2.loads(bytes(row.record))[r.INTENT], set()).add(bytes(row.record))
+        for item in self._of(name, r.AUTHORISATION_RESULT) if name not in self.erased else ():
+            written.setdefault(item.record[r.INTENT], set()).add(item.data)
+        return written
 
     def voided(self, connection: Any, name: str) -> int:
         """Centimes given back in an epoch that is over: the present one's records do not tell of them."""

@@ -24,7 +24,7 @@ from server.office import Office
 from server.store import tables as t
 from sim.worlds.simulation import centre, parts
 from terminal import sync as terminal_sync
-from terminal.flows import ask, payment, signature
+from terminal.flows import ask, payment, release, signature
 from terminal.journal.journal import Journal
 from terminal.journal.view import View
 
@@ -229,6 +229,20 @@ def _result_twice() -> Iterator[None]:
         yield
 
 
+def _release_untold() -> Any:
+    async def tell(t: Any) -> None:
+        t.journal.view.releases.clear()
+
+    return mock.patch.object(release, "tell", tell)
+
+
+def _personal_lost() -> Any:
+    plain = Journal.blob
+    return mock.patch.object(
+        Journal, "blob", lambda self, folder, seq: plain(self, folder, seq) if folder == "sealed" else None
+    )
+
+
 def _result_not_taken() -> Any:
     async def take(self: Any, message: dict) -> None:
         return None
@@ -331,7 +345,8 @@ def _backup_ignored() -> Any:
     plain = terminal_sync.Sync._acknowledge
 
     def acknowledge(self: Any, message: dict) -> None:
-        plain(self, message)
+        if message[s.ACKED_SEQ] >= self._journal.acked_seq:
+            plain(self, message)
         self._held = max(self._held, self._journal.acked_seq)
 
     return mock.patch.object(terminal_sync.Sync, "_acknowledge", acknowledge)
@@ -378,6 +393,10 @@ def _cryptogram_again() -> Any:
     return mock.patch.object(payment._Session, "_seal", seal)
 
 
+def _late_stands() -> Any:
+    return mock.patch.object(outbox, "may_have_left", lambda *_arguments: False)
+
+
 MUTATIONS = (
     Mutation("ack-before-commit", "the server acknowledges before its transaction is committed", _ack_before_commit),
     Mutation("no-fsync", "the terminal's last append is lost at a power cut", _not_durable),
@@ -394,6 +413,8 @@ MUTATIONS = (
     Mutation("rollback-unnoticed", "journal and counter are not compared at boot", _rollback_unnoticed),
     Mutation("result-twice", "a result becomes a record each time it is heard", _result_twice),
     Mutation("result-not-taken", "results never become records", _result_not_taken),
+    Mutation("release-untold", "no officer is told that a licence goes back", _release_untold),
+    Mutation("personal-lost", "personal data stay in the terminal", _personal_lost),
     Mutation("no-dedup", "records that came before are posted again", _no_dedup),
     Mutation("gap-accepted", "the server skips a batch's first record", _gap_accepted),
     Mutation("gap-for-nothing", "the money of lost records is not held in suspense", _gap_for_nothing),
@@ -406,6 +427,7 @@ MUTATIONS = (
     Mutation("restored-as-new", "after a restore nothing counts as doubtful", _restored_as_new),
     Mutation("new-reference", "each try towards the acquirer has its own reference", _new_reference),
     Mutation("outbox-forgets", "a request is dropped before its answer", _outbox_forgets),
+    Mutation("late-approval-stands", "a host that knows nothing of a question is believed at once", _late_stands),
     Mutation("sealed-kept", "sealed card data stay after their result", _sealed_kept),
 )
 """In the order of the chain: terminal, radio, server, acquirer."""

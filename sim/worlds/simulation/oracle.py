@@ -17,8 +17,10 @@ from server.store import tables as t
 from server.store.engine import reading
 from sim.acquirer.book import APPROVED
 from sim.worlds.simulation import signatures
+from sim.worlds.simulation.arrivals import Arrivals
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.missing import Missing
+from sim.worlds.simulation.refunds import Refunds
 
 if TYPE_CHECKING:
     from sim.worlds.simulation.centre import Centre
@@ -52,12 +54,14 @@ class Oracle:
     """One simulation's judge."""
 
     centre: "Centre"
+    refunds: Refunds
     broken: list[str] = field(default_factory=list)
     seen: dict[tuple[str, int, int], Shown] = field(default_factory=dict)
     expected_stop: set[str] = field(default_factory=set)  # labels of terminals whose flash was tampered with
     tampered: set[str] = field(default_factory=set)  # devices of which a copy or an older state was brought into play
     expected_twins: set[str] = field(default_factory=set)  # devices that exist twice, keys included
     missing: Missing = field(default_factory=Missing)  # what was destroyed in a terminal's storage
+    arrivals: Arrivals = field(default_factory=Arrivals)
     checks: int = 0
 
     def fail(self, what: str) -> None:
@@ -73,6 +77,7 @@ class Oracle:
         stops = screen == "error" and fields["code"].startswith(("JRN", "SEC"))
         if stops and device.label not in self.expected_stop and device_name(device.index) not in self.missing.erased:
             self.fail(f"{device.label} stopped with {fields['code']} though nobody tampered with it")
+        self.arrivals.shown(device_name(device.index), screen, fields)
         if screen == "void_result":
             self._void_shown(device, fields)
         if wrong := signatures.problem(device, screen, fields):
@@ -160,8 +165,10 @@ class Oracle:
             for device in devices:
                 if device.label not in self.expected_stop and device_name(device.index) not in self.tampered:
                     self._same_chain(device, rows)
-                    self._totals(connection, device)
+                    self._totals(connection, device, rows)
             for sentence in self.missing.unaccounted(connection, rows):
+                self.fail(sentence)
+            for sentence in self.arrivals.missing(connection, rows, self.tampered, self.missing.forgotten(rows)):
                 self.fail(sentence)
             self._ended(rows)
             self._voided(connection, rows)
@@ -221,6 +228,8 @@ class Oracle:
         for (name, intent), state in self.missing.untold(connection):
             ends.setdefault((name, intent), [0]).append(state)
         for (name, intent), told in sorted(ends.items()):
+            if self.refunds.names(name, intent):
+                continue
             if 0 in told and len(told) != 2:
                 self.fail(f"the void of payment {intent} of {name} was told as {told}")
             counts = connection.execute(
@@ -234,7 +243,8 @@ class Oracle:
                 self.fail(f"the void of payment {intent} of {name} ({told}): postings and reversals {tuple(counts)}")
         undone = connection.execute(text("SELECT device, intent FROM postings WHERE part = 3"))
         for row in undone:
-            if row.device not in self.tampered and r.VOID_DONE not in ends.get((row.device, row.intent), []):
+            given = row.device in self.tampered or self.refunds.names(row.device, row.intent)
+            if not given and r.VOID_DONE not in ends.get((row.device, row.intent), []):
                 self.fail(f"payment {row.intent} of {row.device} is given back though nobody voided it")
 
     def _closed(self, rows: dict[tuple[str, int], Any]) -> None:
@@ -286,7 +296,7 @@ class Oracle:
         if last != journal.head_seq:
             self.fail(f"{device.label}: its journal ends at {last}, its head is {journal.head_seq}")
 
-    def _totals(self, connection: Any, device: "Device") -> None:
+    def _totals(self, connection: Any, device: "Device", rows: dict[tuple[str, int], Any]) -> None:
         """Terminal's counter, server's ledger and the host's captures: three ways to the same sum. RECON agreed."""
         name = device_name(device.index)
         journal = device.terminal.journal
@@ -295,7 +305,8 @@ class Oracle:
             for record, _, _ in journal.entries(1)
             if record[r.KIND] == r.VOID and record[r.VOID_STATE] == r.VOID_DONE
         )
-        counted = journal.cum_total - voided + self.missing.never_written(connection, name)
+        voided += self.refunds.returned(connection, name)
+        counted = journal.cum_total - voided + self.missing.otherwise_written(connection, name, rows)
         counted -= self.missing.in_suspense(connection, name)
         booked = -(
             connection.execute(
@@ -347,11 +358,13 @@ class Oracle:
                 self.fail(f"case {row.case_no} of {row.device} was paid twice")
 
     def _nothing_stands(self) -> None:
-        """What the issuer approved was captured or given back: no holder's money waits for a payment that no terminal took."""
-        excused = self.tampered | set(self.missing.devices)
+        """What the issuer approved was captured or given back: no holder's money waits for a payment that no terminal took.
+
+        Only an outcome that lies in a gap is excused from it: its money is in suspense, and a person decides.
+        """
         for entry in self.centre.book.entries.values():
             if entry.authorised in APPROVED and entry.captured is None and not entry.reversed:
-                if entry.identity[0] not in excused:
+                if entry.identity[0] not in self.tampered and not self.missing.in_a_gap(*entry.identity):
                     self.fail(
                         f"payment {entry.identity}: the issuer approved it, and it was neither captured nor reversed"
                     )
@@ -366,18 +379,23 @@ class Oracle:
         )
         for row in rows:
             self.fail(f"the server keeps sealed card data of payment {row.intent} of {row.device} after its result")
+        rows = connection.execute(text("SELECT device, epoch, intent FROM outbox WHERE state = 2 AND step IN (2, 3)"))
+        served = {(row.device, row.epoch, row.intent) for row in rows}
         for device in devices:
-            if device.stopped or device.label in self.expected_stop or device_name(device.index) in self.tampered:
+            if not (device.stopped or device.label in self.expected_stop or device_name(device.index) in self.tampered):
+                self._kept(device, served)
+
+    def _kept(self, device: "Device", served: set[tuple[str, int, int]]) -> None:
+        """No sealed card data in a terminal of what the host has cleared or reversed, nor of what it has judged as the terminal wrote down."""
+        journal = device.terminal.journal
+        records = [record for record, _, _ in journal.entries(1)]
+        finished = {record[r.INTENT] for record in records if record[r.KIND] == r.AUTHORISATION_RESULT}
+        for record in records:
+            if record[r.KIND] != r.PAYMENT_OUTCOME or journal.blob("sealed", record[r.SEQ]) is None:
                 continue
-            finished = {
-                record[r.INTENT]
-                for record, _, _ in device.terminal.journal.entries(1)
-                if record[r.KIND] == r.AUTHORISATION_RESULT
-            }
-            for record, _, _ in list(device.terminal.journal.entries(1)):
-                if record[r.KIND] == r.PAYMENT_OUTCOME and record[r.INTENT] in finished:
-                    if device.terminal.journal.blob("sealed", record[r.SEQ]) is not None:
-                        self.fail(f"{device.label} keeps sealed card data of record {record[r.SEQ]} after its result")
+            cleared = (device_name(device.index), record[r.EPOCH], record[r.INTENT]) in served
+            if record[r.INTENT] in finished or record[r.OUTCOME] == r.OUTCOME_APPROVED and cleared:
+                self.fail(f"{device.label} keeps sealed card data of record {record[r.SEQ]} after its result")
 
     def _flags(self, connection: Any, devices: "list[Device]") -> None:
         """Two records of one sequence: flagged at the server, or stopped at the terminal."""

@@ -11,9 +11,9 @@ from typing import Any
 from protocol import records as r
 from server.acquirer import outbox
 from server.store.engine import reading
+from sim.worlds.simulation import asked, losses, refunds, signatures
 from sim.worlds.simulation import centre as centres
 from sim.worlds.simulation import faults as drawing
-from sim.worlds.simulation import losses, signatures
 from sim.worlds.simulation.air import Air
 from sim.worlds.simulation.centre import Centre
 from sim.worlds.simulation.device import Device
@@ -66,7 +66,9 @@ def draw(seed: int) -> Plan:
     faults = drawing.draw(rng, devices, WORK_S)
     faults += losses.draw(seed, devices, faults, WORK_S)
     tasks = _second_thoughts(random.Random(f"second thoughts {seed}"), tasks)
-    return Plan(seed, signatures.draw(seed, _taps(random.Random(f"taps {seed}"), tasks)), faults)
+    tasks = signatures.draw(seed, _taps(random.Random(f"taps {seed}"), tasks))
+    tasks, troubles = asked.draw(seed, tasks)
+    return Plan(seed, tasks, faults + troubles + refunds.draw(seed, faults, WORK_S))
 
 
 def _taps(rng: random.Random, shifts: list[list[Task]]) -> list[list[Task]]:
@@ -120,7 +122,7 @@ class Simulation:
         central = [fault for fault in plan.faults if fault.device < 0]
         self.centre = Centre(self.schedule, central, lambda line: self.tell("centre", line))
         centres.current(self.centre)
-        self.oracle = Oracle(self.centre)
+        self.oracle = Oracle(self.centre, refunds.Refunds(plan.seed))
         self.centre.after_commit = self.oracle.committed
         self._healed = 0
         self.devices: list[Device] = []
@@ -153,7 +155,8 @@ class Simulation:
         arranged: dict[str, Callable[[Fault], None]] = {
             "backup-restore": self._backup, "new-set": self._new_set, "rollback": self._rollback, "clone": self._clone,
             "twin": self._twin, "upgrade": self._upgrade, "lost-records": self._lost_records,
-            "lost-journal": self._lost_journal,
+            "lost-journal": self._lost_journal, "lost-results": self._lost_results,
+            "refund": self._refund,
         }  # fmt: skip
         if fault.kind in arranged:
             arranged[fault.kind](fault)
@@ -162,6 +165,18 @@ class Simulation:
         kept: list[bytes] = []
         self.schedule.call(fault.at * 1000, lambda: kept.append(self.centre.backup()))
         self.schedule.call(int(fault.value) * 1000, lambda: self.centre.restore(kept[0]))
+
+    def _refund(self, fault: Fault) -> None:
+        """The centre gives a payment back, as soon as there is one that was approved."""
+
+        def ask(tries: int = refunds.TRIES) -> None:
+            told = self.oracle.refunds.ask(
+                self.centre, lambda line: self.tell("back office", line), self.schedule.utc, self.oracle.tampered
+            )
+            if not told and tries:
+                self.schedule.call(refunds.AGAIN_MS, lambda: ask(tries - 1))
+
+        self.schedule.call(fault.at * 1000, ask)
 
     def _new_set(self, fault: Fault) -> None:
         self.schedule.call(fault.at * 1000, lambda: self.centre.publish(2))
@@ -196,6 +211,26 @@ class Simulation:
                 self.schedule.call(15_000, lambda: lose(tries - 1))
 
         self.schedule.call(fault.at * 1000, lose)
+
+    def _lost_results(self, fault: Fault) -> None:
+        """What the terminal has just written down of results is lost before anybody has it."""
+        device = self.devices[fault.device]
+        rng = random.Random(f"lost results {self.plan.seed}")
+
+        def look(seen: int, until: int) -> None:
+            journal = getattr(device.terminal, "journal", None)
+            works = journal is not None and journal.counter >= 0 and not device.power.dead and not device.stopped
+            head = journal.head_seq if journal is not None and works else seen
+            lost = losses.choose(device, int(fault.value), rng, results=True) if head != seen else []
+            if lost:
+                self.oracle.missing.lose(lost)
+                why = f"records {lost[0].seq} to {lost[-1].seq}, results among them, are lost"
+                device.pull(lambda: losses.spoil(device.flash.files, lost), why)
+            elif self.schedule.now < until and not self._healed:
+                self.schedule.call(100, lambda: look(head, until))
+
+        start = fault.at * 1000
+        self.schedule.call(start, lambda: look(0, start + losses.LOOKS_S * 1000))
 
     def _lost_journal(self, fault: Fault) -> None:
         """The terminal's storage is exchanged; only a new epoch leads back."""

@@ -20,7 +20,7 @@ from tests.support.parts import CountingElement, HandClock
 async def main(path, counter):
     """Mount, open, report. Collecting often, as the board does, keeps free memory in one piece."""
     gc.threshold(4096)
-    vfs.mount(vfs.VfsLfs2(FileFlash(path), progsize=256, readsize=256, lookahead=32), "/flash")
+    vfs.mount(vfs.VfsLfs2(FileFlash(path), progsize=64, readsize=64, lookahead=32), "/flash")
     element = CountingElement()
     element.counters[0] = counter
     gc.collect()

@@ -3,6 +3,7 @@ computing.
 """
 
 import asyncio
+import hashlib
 from pathlib import Path
 
 import cbor2
@@ -19,11 +20,16 @@ from tools.journal.exporting import StateElement
 DEVICE = "TSD-000001"
 
 
-def make(folder: Path) -> tuple[bytes, bytes]:
-    """(export, pinned public key) of a shift with three payments, one of them approved later, one voided."""
+def element(folder: Path) -> StateElement:
+    """A device's secure element with a key of its own."""
     state = folder / "element.json"
     SecureElementState.create(state, {0: ec.generate_private_key(ec.SECP256R1())}, {})
-    part = StateElement(state)
+    return StateElement(state)
+
+
+def make(folder: Path) -> tuple[bytes, bytes]:
+    """(export, pinned public key) of a shift with three payments, one of them approved later, one voided."""
+    part = element(folder)
     pieces: list[bytes] = []
 
     async def work() -> bytes:
@@ -75,3 +81,43 @@ def change(item: bytes, key: int, value: object) -> bytes:
     fields = dict(cbor2.loads(record))
     fields[key] = value
     return cbor2.dumps([cbor2.dumps(fields, canonical=True), signature], canonical=True)
+
+
+def chained(items: list[bytes], part: StateElement, content_type: str = "tsd/journal", **said: object) -> bytes:
+    """An export of the opening and records in `items` with a chain and a closing item that hold, as only who has the
+    device's key can make it: what is wrong in it must be seen by its content. `said` changes what the closing item
+    says: device, first, last, counter, hash.
+    """
+    records = [dict(cbor2.loads(cbor2.loads(item)[0])) for item in items[1:]]
+    out, previous, last = [items[0]], records[0][r.PREV], 0
+    header = {1: -7, 3: "tsd/outcome", 4: DEVICE.encode()}
+    for record in records:
+        if record[r.SEQ] == last + 1:
+            record[r.PREV] = previous
+        last = record[r.SEQ]
+        data = cbor2.dumps(record, canonical=True)
+        previous = hashlib.sha256(data).digest()
+        signed = record[r.KIND] in (r.PAYMENT_OUTCOME, r.VOID)
+        out.append(cbor2.dumps([data, _sign(part, header, data)[1] if signed else None], canonical=True))
+    digest = b""
+    for item in out:
+        digest = hashlib.sha256(digest + item).digest()
+    payload = {
+        1: said.get("device", DEVICE),
+        2: said.get("first", records[0][r.SEQ]),
+        3: said.get("last", records[-1][r.SEQ]),
+        4: previous,
+    }
+    payload |= {5: said.get("counter", records[-1][r.COUNTER]), 6: len(records), 7: digest}
+    if "hash" in said:
+        payload[4] = said["hash"]
+    body = cbor2.dumps(payload, canonical=True)
+    protected, signature = _sign(part, {1: -7, 3: content_type, 4: DEVICE.encode()}, body)
+    return b"".join([*out, cbor2.dumps(cbor2.CBORTag(18, [protected, {}, body, signature]), canonical=True)])
+
+
+def _sign(part: StateElement, header: dict, payload: bytes) -> tuple[bytes, bytes]:
+    """(protected header, signature)"""
+    protected = cbor2.dumps(header, canonical=True)
+    structure = cbor2.dumps(["Signature1", protected, b"", payload])
+    return protected, asyncio.run(part.sign(0, hashlib.sha256(structure).digest()))

@@ -7,7 +7,11 @@ import pytest
 from drivers.storage_littlefs import LittlefsStorage
 from protocol import records as r
 from protocol.errors import RiskError
-from terminal.journal.journal import RESERVE, ROOM_LOW, ROOM_NONE, ROOM_OK
+from sim.worlds import fleet
+from terminal.journal.journal import RESERVE, ROOM_LOW, ROOM_NONE, ROOM_OK, SPARE
+from terminal.journal.shelf import FLOOR
+from tests.support.hearing import daily
+from tools.journal import room
 from tools.journal.soak import rig
 from tools.journal.soak.checks import open_journal
 
@@ -62,14 +66,41 @@ def test_what_was_begun_is_ended_and_settled_in_the_reserve(filled):
     assert (journal.head_seq, journal.head_hash) == (made.journal.head_seq, made.journal.head_hash)
 
 
-def test_sales_go_on_once_old_acknowledged_segments_may_go(filled):
+def test_sales_go_on_after_the_session_in_which_old_acknowledged_segments_may_go(filled):
+    """A week after the centre has had them; no rotation need come for it."""
     made, _ = filled
-    made.journal.acknowledge(made.journal.head_seq, made.journal.head_hash)
-    made.journal.retention = 3600
-    made.clock.utc += 7200
-    made.journal.server_utc = made.clock.utc
+    made.journal.hear(made.clock.utc)
+    made.acknowledge(made.journal.head_seq)
     for _ in range(150):
         made.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})
-    assert made.journal.first_retained > 1
+    assert made.journal.first_retained == 1 and made.journal.room(True) == ROOM_NONE
+    head = made.journal.head_seq
+    made.clock.utc += FLOOR + 86400
+    daily(made.journal, made.clock.utc)
+    made.journal.make_room()
+    assert made.journal.head_seq == head and made.journal.first_retained > 1
     assert made.storage.free_bytes() > RESERVE
     made.transaction()
+
+
+def test_a_flash_too_small_for_the_retention_goes_on_selling():
+    report = room.run(832, 10, 30)
+    print(report)
+    assert (report["refused_on_day"], report["warned_on_day"], report["fines"]) == (None, None, 300)
+    assert 7 <= report["kept_days"] < 20
+
+
+def test_the_handheld_as_it_is_shipped_holds_sixty_days_of_forty_fines():
+    """By what three days take; `tasdid journal room` plays all of them (and the soak does)."""
+    kib = fleet.FLASH_BYTES // 1024
+    one, four = (room.run(kib, 40, days)["least_free_kib"] for days in (1, 4))
+    print(one, four)
+    assert one - (one - four) / 3 * 60 > SPARE // 1024
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_sixty_days_of_forty_fines_on_the_shipped_flash():
+    report = room.run(fleet.FLASH_BYTES // 1024, 40, 70)
+    print(report)
+    assert (report["refused_on_day"], report["warned_on_day"]) == (None, None)

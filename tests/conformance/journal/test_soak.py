@@ -2,34 +2,55 @@
 10,000 records.
 """
 
+import json
 import os
-import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
 from drivers.storage_littlefs import LittlefsStorage
 from protocol import records as r
 from sim.parts.nor.flash import PAGE, PAGES, NorFlash
+from terminal.journal import recovery, view
+from terminal.journal.chain import END
 from terminal.journal.frames import SegmentReader
 from terminal.journal.journal import Journal
-from tests.support import strict
-from tools.house.paths import ROOT
-from tools.house.toolchain import micropython_command, why_unavailable
-from tools.journal.soak import damage, remembered, rig, volume
+from terminal.journal.shelf import Shelf
+from tests.support import device
+from tools.journal.soak import campaigns, checks, damage, remembered, rig, volume
 from tools.journal.soak.campaigns import CAMPAIGNS
 from tools.journal.soak.run import FULL, run
 
-SMALL = {"cuts": (8, 5), "bytes": (2, 12), "doubles": (2, 31), "flips": (2, 997), "faults": (8, 1)}
+SMALL = {
+    "cuts": (8, 5),
+    "bytes": (2, 12),
+    "doubles": (2, 31),
+    "flips": (2, 997),
+    "faults": (8, 1),
+    "pending": (30, 211),
+}
 
 
 @pytest.mark.parametrize("name", list(SMALL))
 def test_small_campaign_holds(name):
     transactions, every = SMALL[name]
-    report = CAMPAIGNS[name](transactions, 0, every, lambda done: None)
+    with remembered.remembering():
+        report = CAMPAIGNS[name](transactions, 0, every, lambda done: None)
     print(report)
     assert report["distinct"] > 50
     assert report["failures"] == [] and "NOT HELD" not in report["outcomes"]
+
+
+@pytest.mark.parametrize("boots", [0, 3])
+def test_nothing_goes_before_its_time_though_the_server_is_restored_and_its_clock_wrong(boots):
+    """The rig asserts it after each transaction; and what may go does."""
+    made = rig.Rig()
+    while made.transactions < 200:
+        made.transaction()
+        if boots and made.transactions % boots == 0:
+            made.boot()
+    assert made.journal.first_retained > 900 and made.journal.view.outage
 
 
 def test_the_oracle_notices_a_store_that_forgets_the_last_append(monkeypatch):
@@ -53,6 +74,81 @@ def test_the_oracle_notices_a_store_that_forgets_the_last_append(monkeypatch):
     monkeypatch.setattr(rig, "LittlefsStorage", Forgetful)
     report = CAMPAIGNS["cuts"](1, 0, 1, lambda done: None)
     assert report["outcomes"]["NOT HELD"] > 0
+
+
+def _record_before_blobs(patch):
+    whole = rig.NotingJournal._keep
+
+    def keep(self, record, data, signature, sealed, private):
+        whole(self, record, data, signature, None, None)
+        for folder, blob in (("sealed", sealed), ("private", private)):
+            if blob is not None:
+                self._storage.replace(self._blob_name(folder, record[r.SEQ]), blob)
+
+    patch.setattr(rig.NotingJournal, "_keep", keep)
+
+
+def _copy_not_mended(patch):
+    patch.setattr(Shelf, "mend_copy", lambda *_: False)
+
+
+def _erasure_not_finished(patch):
+    patch.setattr(Journal, "_drop_orphans", lambda _: None)
+
+
+@pytest.mark.parametrize("broken", [_record_before_blobs, _copy_not_mended, _erasure_not_finished])
+def test_the_oracle_for_cuts_notices_what_is_missing_beside_a_record(broken, monkeypatch):
+    broken(monkeypatch)
+    report = CAMPAIGNS["cuts"](5, 0, 1 if broken is not _record_before_blobs else 3, lambda done: None)
+    assert report["outcomes"]["NOT HELD"] > 0, report
+
+
+def _lost_beginning_unnamed(patch):
+    patch.setattr(recovery, "_earlier", lambda _shelf, chain, *_: chain.losses)
+
+
+def _any_number_in_any_segment(patch):
+    def parts(self, index):
+        return [(number, END + number) for number, _ in self.segments[index:]]
+
+    patch.setattr(Shelf, "parts", parts)
+
+
+@pytest.mark.parametrize("broken", [_lost_beginning_unnamed, _any_number_in_any_segment])
+def test_the_oracle_for_damage_notices_what_is_lost_in_silence_and_what_is_not_lost(broken, monkeypatch):
+    """The beginning vanishes with its copies; and a frame of another segment lies over one of an older segment."""
+    whole = damage.Intact(campaigns.unacknowledged(30))
+    gone = {name: data for name, data in whole.files.items() if not name.endswith("/000002.seg")}
+    (name, stray), target = whole.frames[150][0], whole.files["journal/000003.seg"]
+    assert name == "journal/000005.seg"
+    over = target[:1500] + stray + target[1500 + len(stray) :]
+    images = [damage.Files(gone), damage.Files({**whole.files, "journal/000003.seg": over})]
+    assert [whole._judge(damage.Files(dict(image.files))) for image in images] == ["named gap", "named gap"]
+    broken(monkeypatch)
+    with pytest.raises(checks.NotHeld):
+        for image in images:
+            whole._judge(image)
+
+
+def test_the_oracle_of_a_faulty_flash_notices_a_beginning_lost_in_silence(monkeypatch):
+    """The first segment vanishes with its copies while nothing of it is acknowledged."""
+    made = rig.Rig(settles=0, segment_bytes=4096)
+    transaction = made.transaction
+
+    def lose():
+        transaction()
+        if len(made.journal._shelf.segments) < 2:
+            return
+        for name in ("journal/000001.seg", "copies/000001.seg"):
+            made.storage.inner.remove(name)
+
+    made.transaction = lose
+    tally = campaigns.Tally()
+    campaigns._run_on(tally, made, 8, "lost beginning")
+    assert tally.words == {"named gap": 1}
+    _lost_beginning_unnamed(monkeypatch)
+    campaigns._run_on(tally, made, 1, "lost beginning")
+    assert tally.words["NOT HELD"] == 1
 
 
 def _told(report):
@@ -107,20 +203,7 @@ def test_whole_campaign_holds(name):
 
 
 def _device(*words):
-    why_not = why_unavailable(32)
-    if why_not:
-        strict.skip_missing(why_not)
-    command = [
-        *micropython_command(32, words[0]),
-        str(ROOT / "tests" / "conformance" / "journal" / words[1]),
-        *words[2:],
-    ]
-    path = os.pathsep.join((str(ROOT), str(ROOT / "tools" / "house" / "device"), ".frozen"))
-    done = subprocess.run(
-        command, check=False, env={**os.environ, "MICROPYPATH": path}, capture_output=True, text=True, timeout=200
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return device.run_script(words[0], Path(__file__).with_name(words[1]), *words[2:])
 
 
 def test_cuts_hold_on_the_littlefs_of_micropython():
@@ -132,9 +215,18 @@ def test_cuts_hold_on_the_littlefs_of_micropython():
     assert failures == 0, printed
 
 
+def test_damage_is_met_or_named_on_the_littlefs_of_micropython():
+    step = "1" if os.environ.get("TASDID_SOAK") == "1" else "4"
+    printed = _device("3m", "device_damage.py", "15", "0", step)
+    print(printed)
+    words = json.loads(printed.splitlines()[-1])
+    assert "NOT HELD" not in words, printed
+    assert words["intact"] > 10 and words["named gap"] > 0 and words["stopped JRN-013"] > 0
+
+
 def _ten_thousand(acknowledged):
-    """(flash, counter, clock) with 10,000 records."""
-    flash, element, clock = NorFlash(1024), rig.Element(), rig.HandClock()
+    """(flash, counter, clock) with 10,000 records and the personal data of 1,250 reports."""
+    flash, element, clock = NorFlash(2048), rig.Element(), rig.HandClock()
     journal = Journal(LittlefsStorage(flash, fresh=True), element, clock, rig.CRYPTO, rig.DEVICE)
     rig.now(journal.open())
     outcome = {
@@ -149,7 +241,8 @@ def _ten_thousand(acknowledged):
         if number % 8 == 4:
             rig.now(journal.append(r.PAYMENT_OUTCOME, outcome))
         else:
-            rig.now(journal.append(r.HEALTH_EVENT, {r.HEALTH: "x" * 40}))
+            personal = bytes(180) if number % 8 == 0 else None
+            rig.now(journal.append(r.HEALTH_EVENT, {r.HEALTH: "x" * 40}, private=personal))
         if acknowledged and number % 100 == 0:
             journal.acknowledge(journal.head_seq, journal.head_hash)
     return flash, element, clock
@@ -171,3 +264,29 @@ def test_ten_thousand_records_are_recovered_within_a_second_of_work(acknowledged
     ]
     print(f"32-bit MicroPython, heap 192k: {taken} ms, {heap} bytes more alive afterwards")
     assert records == 10000 and heap < 40000
+
+
+def test_the_oracle_for_damage_notices_a_case_that_takes_anothers_payment(monkeypatch):
+    rig_ = rig.Rig(settles=0)
+    for _ in range(2):
+        rig_.transaction()
+    intact, files = damage.Intact(rig_), dict(rig_.storage.files)
+    for seq in (8, 9, 10):  # the first one's closing, the second one's notice, and what lies between
+        for name, frame in intact.frames[seq]:
+            files[name] = files[name].replace(frame, bytes(len(frame)))
+    assert intact._judge(damage.Files(dict(files))) == "named gap"
+    monkeypatch.setattr(view, "_OF_CASE", ())
+    with pytest.raises(checks.NotHeld, match="takes the payment of case 2"):
+        intact._judge(damage.Files(dict(files)))
+
+
+def test_the_oracle_for_damage_notices_a_terminal_that_stops_although_it_could_go_on():
+    rig_ = rig.Rig(settles=0)
+    rig_.transaction()
+    last = damage.frames(rig_.storage.files)[len(rig_.shown)]
+    for code in ("JRN-010", "JRN-012", "JRN-014", "JRN-020", "JRN-025", "JRN-030", "JRN-031"):
+        with pytest.raises(checks.NotHeld, match=code):
+            damage.why_stopped(code, damage.Files(dict(rig_.storage.files)), last)
+    gone = damage.Files({name: data[:-40] for name, data in rig_.storage.files.items()})
+    damage.why_stopped("JRN-030", gone, last)
+    damage.why_stopped("JRN-025", damage.Files({"journal/000001.seg": bytes(400)}), last)

@@ -1,7 +1,8 @@
 """Commands to the PN532 when the line is bad: what is repeated, what must not be, and how a command ends that takes too long."""
 
 from drivers.pn532.link import Link
-from protocol.errors import CardError, CardSilentError
+from drivers.pn532.reader import Pn532Reader
+from protocol.errors import CardError, CardSilentError, NoCardError
 from tests.drivers.pn532.scripted import ACK, Line, answer
 from tests.support.dual import araises
 
@@ -189,3 +190,56 @@ async def test_an_answer_that_is_asked_for_again_took_longer_and_none_took_less_
     await exchange(link)
     assert link.took_us > prompt
     assert await _timed(921600, work=-50000) == 0
+
+
+class Broken(Line):
+    """A line that is gone: `at` names what fails, after `good` times."""
+
+    def __init__(self, at, good=0):
+        Line.__init__(self, lambda content: ACK + answer(bytes([content[0] + 1, 0])))
+        self.at, self.good = at, good
+
+    def _count(self, name):
+        if name == self.at:
+            self.good -= 1
+            if self.good < 0:
+                raise OSError("the line is closed")
+
+    async def write(self, data):
+        self._count("write")
+        await Line.write(self, data)
+
+    async def read_into(self, buffer, timeout_ms):
+        self._count("read")
+        return await Line.read_into(self, buffer, timeout_ms)
+
+    def set_baudrate(self, baudrate):
+        self._count("speed")
+        Line.set_baudrate(self, baudrate)
+
+
+def _calls(reader):
+    return (
+        reader.card_present,
+        lambda: reader.wait_for_card(0),
+        reader.connect,
+        lambda: reader.wait_for_removal(0),
+    )
+
+
+async def test_a_line_that_is_gone_is_a_card_error_of_every_method_and_none_of_disconnect():
+    for at, most in (("write", 12), ("read", 24), ("speed", 2)):
+        for good in range(most):
+            reader = Pn532Reader(Link(Broken(at, good)))
+            for call in _calls(reader):
+                try:
+                    await call()
+                except NoCardError:
+                    pass
+                except CardError as error:
+                    assert error.code in ("CRD-010", "CRD-017"), error.code
+            await reader.disconnect()
+        reader = Pn532Reader(Link(Broken(at)))
+        for call in _calls(reader):
+            assert (await araises(CardError, call())).code == "CRD-010"
+        await reader.disconnect()

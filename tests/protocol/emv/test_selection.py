@@ -107,7 +107,7 @@ def test_the_parameters_of_the_whole_name_come_before_those_of_its_beginning():
 
 
 def test_a_directory_may_say_no_more_of_a_name_than_a_number_has_room_in():
-    for more, told in ((PAN_DIGITS[:3], PAN_DIGITS[:3]), (PAN_DIGITS[:4], b""), (PAN_DIGITS[6:], b"")):
+    for more, told in ((PAN_DIGITS[:2], PAN_DIGITS[:2]), (PAN_DIGITS[:3], b""), (PAN_DIGITS[6:], b"")):
         card = Card(replies=_listed((AID + more, PAN_DIGITS, 1)))
         card.aids = [(AID + more, PAN_DIGITS.decode(), 1)]
         result, _ = pay(card, body(aid_entry(label=""), pse=True))
@@ -292,10 +292,11 @@ def test_status_61_and_6c_are_followed():
 
 
 def test_a_label_that_may_be_the_cards_number_is_passed_over():
-    """Eight digits or more, in one run or not, whole or in part: the other name counts, or the parameters' one."""
+    """Five digits or more, in one run or not, whole or in part: the other name counts, or the parameters' one."""
     number = PAN_DIGITS
     for name, preferred, label in (
-        (number, None, "CIB TEST"), (number[:8], None, "CIB TEST"), (number[-8:], None, "CIB TEST"), (b"9999 9900 0000 0", None, "CIB TEST"),
+        (number, None, "CIB TEST"),
+        (number[:5], None, "CIB TEST"), (b"9 9 9 9 9", None, "CIB TEST"), (number[-8:], None, "CIB TEST"), (b"9999 9900 0000 0", None, "CIB TEST"),
         (b"A" + number[:15], None, "CIB TEST"), (b"99999900x0000018", None, "CIB TEST"), (b"CIB", number, "CIB"), (number, b"OR", "OR"),
         (number, number, "CIB TEST"), (b"CARD 2026", None, "CARD 2026"),
     ):  # fmt: skip

@@ -3,8 +3,11 @@
 The invariants are the simulation's own; each test says from the story that what it is about took place.
 """
 
+from unittest import mock
+
 import pytest
 
+from server.ingest import gaps
 from sim.worlds.simulation import centre
 from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.officer import Task
@@ -34,6 +37,61 @@ def held(faults: list[Fault], *told: str) -> Outcome:
 def test_records_lost_before_they_were_sent_are_closed_over(most: int) -> None:
     figures = held([OFFLINE, Fault("lost-records", 0, 120, most)], "are lost").figures
     assert figures["gaps"] == 1 and figures["epochs"] == 0
+
+
+DEFERRED = [
+    Task("fine", "karim", "asks-1"),
+    Task("idle", seconds=60),
+    Task("sync"),
+    Task("idle", seconds=60),
+    Task("sync"),
+]
+
+
+def deferred(faults: list[Fault]) -> Outcome:
+    """A deferred payment whose result is lost as soon as it is written down."""
+    plan = Plan(0, [[*DEFERRED, Task("close")]], [Fault("outage", 0, 1, 50), Fault("lost-results", 0, 1, 2), *faults])
+    outcome = play(plan)
+    assert "results among them, are lost" in "\n".join(outcome.story), outcome.story
+    return outcome
+
+
+def test_a_lost_result_is_posted_once_and_told_again() -> None:
+    outcome = deferred([])
+    assert outcome.broken == [], "\n".join([*outcome.story, *outcome.broken])
+    assert (outcome.figures["gaps"], outcome.figures["captures"]) == (1, 1)
+
+
+def test_a_lost_result_that_had_arrived_is_told_again() -> None:
+    outcome = deferred([Fault("lose-reply", 0, 4, 30)])
+    assert outcome.broken == [], "\n".join([*outcome.story, *outcome.broken])
+    assert (outcome.figures["gaps"], outcome.figures["captures"]) == (0, 1)
+
+
+def test_a_result_that_counts_twice_and_is_named_by_nobody_is_noticed() -> None:
+    with mock.patch.object(gaps.audit, "alarm", lambda *_: None):
+        broken = deferred([Fault("lose-reply", 0, 4, 30)]).broken
+    assert any("wrote the result" in sentence and "nobody was told" in sentence for sentence in broken), broken
+
+
+def test_a_lost_result_that_is_in_suspense_as_well_is_noticed() -> None:
+    with mock.patch.object(gaps, "explained", lambda *_: []):
+        broken = deferred([]).broken
+    assert any("in suspense" in sentence and "acquirer's word" in sentence for sentence in broken), broken
+    assert any(sentence.startswith("ledger: payment") for sentence in broken), broken
+
+
+@pytest.mark.parametrize("backup", (30, 60))
+def test_a_lost_result_is_taken_out_of_suspense_once_the_acquirer_says_it_again_after_a_restore(backup: int) -> None:
+    """The backup is of before the result, with the payment or without; it is put back while the terminal that lost the result starts again."""
+    restored = [Fault("backup-restore", -1, backup, 88)]
+    outcome = deferred(restored)
+    assert outcome.broken == [], "\n".join([*outcome.story, *outcome.broken])
+    assert "restored from a backup" in "\n".join(outcome.story)
+    assert (outcome.figures["gaps"], outcome.figures["captures"]) == (1, 1)
+    with mock.patch.object(gaps, "recall", lambda *_: None):
+        broken = deferred(restored).broken
+    assert any("posted, and may be in suspense" in sentence for sentence in broken), broken
 
 
 def test_records_lost_after_they_arrived_make_no_gap() -> None:

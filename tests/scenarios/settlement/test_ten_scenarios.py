@@ -10,8 +10,10 @@ from unittest import mock
 
 import pytest
 
-from protocol import sync
+from protocol import records, sync
 from server.acquirer import iso
+from sim.worlds.simulation.asked import IN_VAIN, SLOW
+from sim.worlds.simulation.factory import factory
 from sim.worlds.simulation.faults import GRANTS, WORDS, Fault
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.parts import HOW
@@ -97,6 +99,24 @@ def test_3_a_late_answer_while_the_card_waits_is_reversed_once(kind: str, tap: b
     tasks = [Task("fine", "karim", "asks-1", tap=tap), Task("sync"), Task("close")]
     outcome = held([Fault(kind, -1, 1)], f"says {WORDS[kind]} to step 1", tasks=[tasks])
     assert (outcome.figures["reversals"], outcome.figures["captures"]) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", IN_VAIN)
+def test_3_what_a_card_approves_when_its_issuer_is_asked_in_vain_is_cleared_and_erased(kind: str) -> None:
+    """Sealed, posted, captured, and then no card data are left: the oracle looks at every terminal."""
+    tasks = [Task("fine", "karim", "alone-1"), Task("sync"), Task("close")]
+    outcome = held([Fault(kind, -1, 1)], f"waits for its issuer ({kind})", tasks=[tasks])
+    assert [entry[records.REASON] for entry in factory().records(records.PAYMENT_OUTCOME)] == ["Y3"]
+    assert (outcome.figures["captures"], outcome.figures["reversals"]) == (1, 0)
+
+
+@pytest.mark.parametrize("seconds", [1, 15, 90])
+@pytest.mark.parametrize("before", [[], [Fault("host-silent", -1, 3)], [Fault("backup-restore", -1, 12, 40)]])
+def test_3_an_approval_that_comes_after_its_case_was_given_up_is_reversed(seconds: int, before: list[Fault]) -> None:
+    """The reversal may overtake the question: the host knows nothing of it then, approves it later, and is asked until it cannot."""
+    tasks = [Task("fine", "karim", "asks-1"), Task("sync"), Task("close")]
+    outcome = held([*before, Fault(SLOW, -1, 1, seconds)], "question of earlier and says 00", tasks=[tasks])
+    assert (outcome.figures["captures"], outcome.figures["reversals"]) == (1, 1)
 
 
 DEFERRED = [

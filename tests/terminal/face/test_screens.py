@@ -216,6 +216,22 @@ async def test_a_failed_transfer_is_drawn_anew():
     assert good.area == 320 * 240
 
 
+async def test_a_transfer_that_fails_once_is_made_again_with_the_whole_screen():
+    class Once(Paper):
+        left = 1
+
+        async def band(self, x, y, width, height, rows, foreground, background):
+            if self.left:
+                self.left -= 1
+                self.area = 0
+                raise OSError(5)
+            await Paper.band(self, x, y, width, height, rows, foreground, background)
+
+    face = make("fr", Once())
+    await face.show("locked")
+    assert face.display.left == 0 and face.display.area == 320 * 240
+
+
 async def test_language_key_changes_the_language_and_is_not_handed_on():
     face = make("ar", keys=("lang", "5"))
     await face.show("home", officer=1, unit="X")

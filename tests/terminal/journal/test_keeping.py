@@ -1,4 +1,4 @@
-"""Retention, room, and a new epoch: what is kept, for how long, and how the device goes on when it is lost."""
+"""Room, and a new epoch: when sales stop, and how the device goes on when its journal is lost."""
 
 import binascii
 
@@ -7,86 +7,13 @@ from protocol import records as r
 from protocol.crypto.pure import PureCrypto
 from protocol.errors import JournalError, RiskError
 from terminal.journal import epoch as epochs
-from terminal.journal import recovery
-from terminal.journal.head import Stand
 from terminal.journal.journal import RESERVE, ROOM_LOW, ROOM_NONE, ROOM_OK, WARNING, Journal
+from tests.support.dual import araises
 from tests.support.parts import CountingElement, HandClock, MemoryStorage
-
-DAY = 86400
 
 
 def _journal(storage, element, clock):
     return Journal(storage, element, clock, PureCrypto(), "TSD-000001")
-
-
-async def _days(count, acknowledge):
-    """A record every three hours over `count` days; the server acknowledges every tenth."""
-    storage, element, clock = MemoryStorage(), CountingElement(), HandClock()
-    journal = _journal(storage, element, clock)
-    journal.retention = 30 * DAY
-    journal._shelf.segment_bytes = 4096
-    await journal.open()
-    for number in range(count * 8):
-        clock.utc += 10800
-        record = await journal.append(r.HEALTH_EVENT, {r.HEALTH: "n" * 40})
-        if acknowledge and number % 10 == 0:
-            journal.acknowledge(record[r.SEQ], journal.head_hash)
-            journal.server_utc = clock.utc
-    return storage, element, clock, journal
-
-
-async def test_acknowledged_segments_go_when_they_are_old_enough():
-    storage, element, clock, journal = await _days(80, True)
-    first = journal.first_retained
-    assert first > 1
-    oldest = journal.record_at(first)[0]
-    assert clock.utc - oldest[r.UTC] >= 30 * DAY
-    assert clock.utc - oldest[r.UTC] < 35 * DAY
-    again = _journal(storage, element, clock)
-    await again.open()
-    assert (again.head_seq, again.head_hash, again.first_retained) == (640, journal.head_hash, first)
-    assert [item[0][r.SEQ] for item in again.entries(1)][0] == first
-
-
-async def _until(journal, segments):
-    """Append and acknowledge until so many segments were begun."""
-    while journal._shelf.segments == [] or journal._shelf.segments[-1][0] < segments:
-        await journal.append(r.HEALTH_EVENT, {r.HEALTH: "n" * 40})
-        journal.acknowledge(journal.head_seq, journal.head_hash)
-
-
-async def test_a_clock_that_leaps_years_ahead_makes_nothing_old():
-    storage, element, clock = MemoryStorage(), CountingElement(), HandClock()
-    journal = _journal(storage, element, clock)
-    journal._shelf.segment_bytes = 4096
-    await journal.open()
-    await _until(journal, 2)
-    journal.server_utc = clock.utc
-    clock.utc += 5 * 366 * DAY
-    await _until(journal, 4)
-    assert journal.first_retained == 1 and journal.record_at(1) is not None
-    again = _journal(storage, element, clock)  # who has not heard the server since the boot deletes nothing
-    again._shelf.segment_bytes = 4096
-    await again.open()
-    await _until(again, 6)
-    assert again.first_retained == 1
-    again.server_utc = clock.utc  # the server says so too
-    await _until(again, 7)
-    assert again.first_retained > 1
-
-
-async def test_a_boot_holds_one_snapshot_however_many_segments_there_are():
-    storage, element, clock, _ = await _days(20, False)
-    again = _journal(storage, element, clock)
-    numbers = again._shelf.numbers()
-    heads = recovery._survey(again._shelf, numbers, Stand())
-    assert len(numbers) > 5 and [head[1] is None for head in heads] == [True] * (len(heads) - 1) + [False]
-
-
-async def test_nothing_unacknowledged_is_ever_deleted():
-    _, _, _, journal = await _days(20, False)
-    assert journal.first_retained == 1
-    assert journal.record_at(1) is not None
 
 
 async def test_the_room_is_warned_of_long_before_sales_stop():
@@ -106,6 +33,25 @@ async def test_the_room_is_warned_of_long_before_sales_stop():
             assert error.code == "RSK-005"
     await journal.append(r.PAYMENT_OUTCOME, {r.CASE: 1, r.INTENT: 1, r.AMOUNT: 1, r.OUTCOME: r.OUTCOME_INTERRUPTED})
     assert journal.head_seq == 1
+
+
+async def test_where_what_is_free_cannot_be_counted_nothing_begins_and_what_is_there_can_be_sent():
+    storage, element, clock = MemoryStorage(), CountingElement(), HandClock()
+    journal = _journal(storage, element, clock)
+    await journal.open()
+    await journal.append(r.HEALTH_EVENT, {r.HEALTH: "one"})
+    journal.hear(1790000000)
+    journal.acknowledge(1, journal.head_hash)
+
+    def uncounted():
+        raise JournalError("storage cannot be read", "JRN-014")
+
+    storage.free_bytes = uncounted
+    again = _journal(storage, element, clock)
+    await again.open()
+    assert again.room(True) == ROOM_NONE and again.crowded()
+    assert [item[0][r.SEQ] for item in again.entries(1)] == [1]
+    await araises(RiskError, again.append(r.NOTICE, {}))
 
 
 async def test_after_a_failed_write_only_a_new_opening_goes_on():

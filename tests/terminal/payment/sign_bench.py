@@ -1,10 +1,11 @@
 """A terminal whose cards want a signature, for tests on both runtimes: the bench of the payment with a printer and an officer. No test file."""
 
-from protocol.emv import kernel  # noqa: F401 - this and the next before the bench: imported through it, they nest too deep for the device's stack
+from protocol.emv import kernel  # noqa: F401 - this and the next two before the bench: imported through it, they nest too deep for the device's stack
 from protocol.emv.contactless import c2  # noqa: F401
 from protocol.errors import PrinterError
 from terminal.face.resources import atlas_blob
 from terminal.face.text import TextEngine
+from terminal.journal import frames  # noqa: F401
 from tests.protocol.emv import scripted
 from tests.protocol.emv.contactless import scripted_c2, scripted_tap
 from tests.protocol.emv.scripted import h

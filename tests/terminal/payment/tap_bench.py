@@ -11,7 +11,7 @@ from drivers.contracts.card_reader import CardReader
 from protocol import records as r
 from protocol.crypto.pure import PureCrypto
 from protocol.emv import kernel  # noqa: F401 - first: imported through the entry point it nests too deep for the device's stack
-from protocol.errors import CardRemovedError, NoCardError
+from protocol.errors import CardRemovedError, FormatError, NoCardError
 from terminal import online
 from terminal.flows import payment
 from terminal.journal.journal import Journal
@@ -253,15 +253,45 @@ class Bench:
         await self.journal.open()
         await self.journal.end_what_was_cut()
 
+    async def noticed(self):
+        """Booted, with a case whose fine may be paid."""
+        await self.boot()
+        notice = {
+            r.CASE: 1,
+            r.PV: "000001-00001",
+            r.OFFENCE: "66/D-24",
+            r.TARIFF: 1,
+            r.AMOUNT: self.amount,
+            r.POINTS: 6,
+        }
+        await self.journal.append(r.NOTICE, notice)
+
+    def fail(self, screen, error):
+        """That screen raises the first time that it is to be shown."""
+        shown, waiting = self.face.show, [error]
+
+        async def show(name, **fields):
+            if name == screen and waiting:
+                raise waiting.pop()
+            await shown(name, **fields)
+
+        self.face.show = show
+
+    def garble(self, method, nth):
+        """The secure element's driver breaks its contract in that call: an error of another class."""
+        real, calls = getattr(self.se, method), []
+
+        async def call(*arguments):
+            calls.append(1)
+            if len(calls) == nth:
+                raise FormatError("no CBOR", "FMT-022")
+            return await real(*arguments)
+
+        setattr(self.se, method, call)
+
     async def pay(self):
         """A case, and one payment for it: the outcome, or the CardError that came before it began, or "cut"."""
-        await self.boot()
-        await self.journal.append(
-            r.NOTICE,
-            {
-                r.CASE: 1, r.PV: "000001-00001", r.OFFENCE: "66/D-24", r.TARIFF: 1, r.AMOUNT: self.amount, r.POINTS: 6,
-            },
-        )  # fmt: skip
+        await self.noticed()
         self.storage.operations = 0
         self.storage.cut, self.storage.after = self._cut
         return await self.again()

@@ -4,7 +4,7 @@ from protocol import records as r
 from tests.protocol.emv.scripted import h
 from tests.terminal.payment.tap_bench import Bench, ContactCard, Reader, card2, card3
 
-DEVICE_HEAP = "240k"  # the application has 208k; here are asserts, whole names and cards as well
+DEVICE_HEAP = "240k"  # the application has 216k; here are asserts, whole names and cards as well
 MUCH = 40000
 GPO, READ, GENERATE, DIRECTORY = 0xA8, 0xB2, 0xAE, 0xA4
 

@@ -4,7 +4,7 @@ from protocol import records as r
 from tests.protocol.emv.scripted import PAN_DIGITS, h, sha256
 from tests.terminal.payment.tap_bench import ARQC, Bench, ContactCard, body, card2, card3
 
-DEVICE_HEAP = "256k"  # the application has 208k; here are asserts, whole names, cards and judge as well
+DEVICE_HEAP = "256k"  # the application has 216k; here are asserts, whole names, cards and judge as well
 LISTED = 0x10  # TVR, byte 1; the same bit of an action code
 
 

@@ -8,7 +8,7 @@ from tests.protocol.emv.scripted import h
 from tests.support.parts import PowerCut
 from tests.terminal.payment.tap_bench import ARQC, Bench, Element, Reader, card3
 
-DEVICE_HEAP = "240k"  # the application has 208k; here are asserts, whole names and cards as well
+DEVICE_HEAP = "240k"  # the application has 216k; here are asserts, whole names and cards as well
 FACTS = {"pan": b"9999990000000018", "psn": 1, "expiry": h("301231")}
 
 

@@ -5,6 +5,7 @@ from protocol import sync as m
 from protocol.crypto.pure import PureCrypto
 from protocol.errors import NetworkError
 from terminal import online
+from terminal.patience import Patience
 from tests.support.parts import CountingElement, HandClock
 
 INTENT, AMOUNT = 7, 500000
@@ -54,6 +55,7 @@ class _Terminal:
         self.journal = self
         self.epoch, self.head_seq, self.head_hash, self.first_retained = 1, 9, bytes(32), 1
         self.parameters = self
+        self.patience = Patience()
         self.codes = []
 
     def key(self, role):
@@ -69,7 +71,7 @@ class _Terminal:
         self.codes.append(error.code)
 
 
-WELCOME = (m.TYPE_WELCOME, {})
+WELCOME = (m.TYPE_WELCOME, {m.ACKED_SEQ: 0, m.ACKED_HASH: bytes(32), m.SERVER_UTC: 1700000100})
 
 
 def _answered(**changes):
@@ -152,11 +154,18 @@ async def test_a_reply_about_another_payment_is_no_answer():
 async def test_an_answer_with_fields_of_another_kind_or_size_is_doubt():
     for name, values in (
         ("issuer_data", (1, "91", bytes(256), [])),
-        ("auth_code", (424242, b"424242", "1234567890", True)),
-        ("reference", (7, b"REF", "R" * 17)),
-        ("response", (0, b"00", "0", "000", [])),
+        ("auth_code", (424242, b"424242", "1234567890", True, "12345\0", "\x1b[2J", "\u00e9\u00b2", "\u0661")),
+        ("reference", (7, b"REF", "R" * 17, "R\n")),
+        ("response", (0, b"00", "0", "000", [], "\0\0", "\u0660\u0660")),
         ("state", ("1", 9, b"")),
     ):
         for value in values:
             asked, _, _ = await _ask(WELCOME, _answered(**{name: value}))
             assert asked.reply == {"sent": True}, (name, value)
+
+
+async def test_a_server_that_says_later_is_not_asked_again_unasked():
+    for code, waits in (("NET-011", True), ("NET-001", False)):
+        t = _Terminal([NetworkError("no", code, detail=90)])
+        await online.authorise(t, INTENT, AMOUNT, None)  # nothing is sealed before the server is there
+        assert t.codes == [code] and t.patience.idle() != waits

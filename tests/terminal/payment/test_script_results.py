@@ -4,7 +4,7 @@ from protocol import records as r
 from tests.protocol.emv.scripted import Card, h, tlv
 from tests.terminal.payment.tap_bench import AAC, ARQC, TC, Bench, ContactCard
 
-DEVICE_HEAP = "240k"  # the application has 208k; here are asserts, whole names and cards as well
+DEVICE_HEAP = "240k"  # the application has 216k; here are asserts, whole names and cards as well
 SCRIPT = tlv("9F18", h("11223344")) + tlv("86", h("00DA000001AA")) + tlv("86", h("00DA000001BB"))
 
 

@@ -8,7 +8,7 @@ READ = (15, 0, ((1500, 500),))
 OFF = (0, 0, ())
 ALERT = (0, 0, ((750, 200), (0, 200), (750, 200)))
 APPROVED, PROVISIONAL, DECLINED = r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL, r.OUTCOME_DECLINED
-DEVICE_HEAP = "256k"  # the application has 208k; here are asserts, whole names, cards and judge as well
+DEVICE_HEAP = "256k"  # the application has 216k; here are asserts, whole names, cards and judge as well
 
 
 def _last(bench):

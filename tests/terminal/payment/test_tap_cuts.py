@@ -6,7 +6,7 @@ from tests.terminal.payment.tap_bench import ARQC, TC, Bench, card2, card3
 from tests.terminal.payment.tap_judge import CARDS, INTERRUPTED, judge
 
 APPROVED = r.OUTCOME_APPROVED
-DEVICE_HEAP = "256k"  # the application has 208k; here are asserts, whole names, cards and judge as well
+DEVICE_HEAP = "256k"  # the application has 216k; here are asserts, whole names, cards and judge as well
 
 
 async def _torn(make, at, heard, comes_back):

@@ -3,7 +3,7 @@
 from tests.terminal.payment.tap_bench import ARQC, TC, Bench, card2, card3
 from tests.terminal.payment.tap_judge import PAID, after_a_cut
 
-DEVICE_HEAP = "256k"  # the application has 208k; here are asserts, whole names, cards and judge as well
+DEVICE_HEAP = "256k"  # the application has 216k; here are asserts, whole names, cards and judge as well
 
 
 async def test_the_power_cut_at_every_durable_operation_leaves_interrupted_or_what_was_shown():

@@ -5,7 +5,7 @@ from tests.terminal.payment.tap_bench import Bench
 from tests.terminal.payment.tap_judge import CARDS, INTERRUPTED, after_a_cut
 
 APPROVED = r.OUTCOME_APPROVED
-DEVICE_HEAP = "256k"  # the application has 208k; here are asserts, whole names, cards and judge as well
+DEVICE_HEAP = "256k"  # the application has 216k; here are asserts, whole names, cards and judge as well
 
 
 async def test_the_power_cut_at_every_command_leaves_interrupted_and_nothing_taken():

@@ -5,6 +5,8 @@ from tests.protocol.emv.contactless import scripted_tap
 from tests.protocol.emv.scripted import CDOL1
 from tests.terminal.payment.tap_bench import Bench, ContactCard, card2, card3
 
+DEVICE_HEAP = "256k"  # the application has 216k; here are asserts, whole names, cards and judge as well
+
 
 def _drawn_by(bench, start):
     """Replaces the element's generator by one whose numbers nobody could guess but this test; returns what it gave, in order."""

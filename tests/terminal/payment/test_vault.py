@@ -2,6 +2,7 @@
 
 from drivers.contracts.secure_element import BLOCK_VAULT, SLOT_VAULT
 from protocol.crypto.pure import PureCrypto
+from protocol.errors import JournalError
 from terminal.vault import Vault
 from tests.support.parts import CountingElement, MemoryStorage
 
@@ -37,7 +38,7 @@ async def test_an_erasure_destroys_the_key_and_keeps_the_rest():
     raw_page, old = storage.files["sealed/1"], _keys(element)[0]
     await vault.begin()
     vault.remove("sealed/1")
-    await vault.finish()
+    await vault.finish(1)
     assert vault.read("sealed/2") == b"second" and vault.size("sealed/1") == -1
     assert old not in _keys(element) and bytes(16) in _keys(element)
     storage.files["sealed/1"] = raw_page  # what a scan of the flash would still find
@@ -64,17 +65,29 @@ async def test_a_cut_at_any_write_to_the_element_ends_with_one_key_and_all_data(
         try:
             await vault.begin()
             vault.remove("sealed/1")
-            await vault.finish()
+            await vault.finish(1)
         except OSError:
             assert left[0] == 0
         element.write_block = write
         again = await _vault(storage, element)
-        await again.finish()
+        await again.finish(1)
         assert again.read("sealed/2") == b"second"
         assert not again.unfinished and len([key for key in _keys(element) if key != bytes(16)]) == 1
         await again.begin()
-        await again.finish()
+        await again.finish(1)
         assert (await _vault(storage, element)).read("sealed/2") == b"second"
+
+
+async def test_what_any_epoch_has_kept_outlives_an_erasure():
+    storage, element = MemoryStorage(), CountingElement()
+    vault = await _vault(storage, element)
+    for folder in ("sealed", "sealed2", "sealed10", "sealed23"):
+        vault.replace(folder + "/7", b"of " + folder.encode())
+    await vault.begin()
+    await vault.finish(23)
+    again = await _vault(storage, element)
+    for folder in ("sealed", "sealed2", "sealed10", "sealed23"):
+        assert again.read(folder + "/7") == b"of " + folder.encode()
 
 
 async def test_files_of_release_0_1_0_are_read_as_they_are():
@@ -82,3 +95,24 @@ async def test_files_of_release_0_1_0_are_read_as_they_are():
     storage.files["sealed/4"] = b"\xd0\x83in clear form"
     vault = await _vault(storage, element)
     assert vault.read("sealed/4") == b"\xd0\x83in clear form"
+
+
+async def test_a_file_that_cannot_be_read_keeps_no_erasure_from_being_finished():
+    storage, element = MemoryStorage(), CountingElement()
+    vault = await _vault(storage, element)
+    vault.replace("sealed/1", b"first")
+    vault.replace("sealed/2", b"second")
+    read, synced = storage.read, []
+
+    def spotty(name, limit=65536):
+        if name == "sealed/1":
+            raise JournalError("storage cannot be read", "JRN-014")
+        return read(name, limit)
+
+    storage.read = spotty
+    await vault.begin()
+    await vault.finish(1)
+    assert not vault.unfinished and vault.read("sealed/2") == b"second"
+    storage.sync = synced.append
+    (await _vault(storage, element)).sync("journal/000001.seg")
+    assert synced == ["journal/000001.seg"]

@@ -21,6 +21,7 @@ class _Server:
         self.most = most
         self.heard = []
         self.counts = []
+        self.beside = {m.SEALED: 0, m.PRIVATE: 0}
         self.t = None
 
     def __call__(self, kind, payload):
@@ -31,6 +32,8 @@ class _Server:
         self.counts.append(len(records))
         if len(records) > self.most:
             raise MemoryError
+        for key in self.beside:
+            self.beside[key] += len(told.attached(payload, key))
         self.heard += [one[r.SEQ] for one in records]
         for one in records:
             assert self.t.journal.record_at(one[r.SEQ])[0] == one
@@ -75,6 +78,8 @@ async def test_twenty_fines_are_one_batch():
     assert len(payload[m.SIGNATURES]) == 64 * FINES
     assert payload[m.SHARED][m.SEALED][0][:8] == b"\xd0\x83\x52\xa2\x01\x0a\x04\x4c"
     assert t.crypto.sha256(told.attached(payload, m.SEALED)[4]) == t.journal.record_at(5)[0][r.SEALED]
+    assert t.crypto.sha256(told.attached(payload, m.PRIVATE)[1]) == t.journal.record_at(2)[0][r.PRIVATE]
+    assert server.beside == {m.SEALED: FINES, m.PRIVATE: FINES}
     record("told", len(payload[m.RECORDS]))
 
 

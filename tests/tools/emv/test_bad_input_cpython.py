@@ -192,6 +192,26 @@ def test_a_recording_with_a_wrong_field_is_named(
     assert ended == 2 and "CFG-094" in words and field in words and " — " in words
 
 
+@pytest.mark.parametrize(
+    "twice",
+    [
+        ('"terminal": {', '"terminal": {"95": "FFFFFFFFFF", "0095": "0000008000", '),
+        ('"terminal": {', '"terminal": {"95": "FFFFFFFFFF", "95": "0000008000", '),
+        ('{"steps"', '{"tvr": "FFFFFFFFFF", "tvr": "0000008000", "steps"'),
+        ('"command"', '"command": "00", "command"'),
+    ],
+)
+def test_a_recording_that_says_something_twice_is_refused(
+    world: Path, recording: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], twice: tuple[str, str]
+) -> None:
+    whole = json.dumps({"steps": recording["steps"], "terminal": recording["terminal"]})
+    assert twice[0] in whole
+    file = tmp_path / "twice.json"
+    file.write_text(whole.replace(*twice, 1))
+    ended, words = said(capsys, "replay", str(file), "--params", str(world / "emv.json"))
+    assert ended == 2 and "CFG-094" in words and "twice" in words
+
+
 def test_replay_and_explain_survive_what_is_no_file_of_theirs(
     world: Path, recording: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

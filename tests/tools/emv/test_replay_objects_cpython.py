@@ -71,6 +71,14 @@ def test_a_data_object_that_the_replay_holds_otherwise_is_named(
         assert said.startswith(f"terminal {tag} ") and said.endswith((f", recorded {OBJECTS[tag]}", " differs"))
 
 
+@pytest.mark.parametrize("tag", ["5F20", "9F1F", "9F20", "9F0B"])
+def test_no_name_and_no_discretionary_data_are_said(tmp_path: Path, payments: dict[str, Paid], tag: str) -> None:
+    trace, _, body = payments["cib-approve"]
+    played = replay(tmp_path, body, bare(trace, **{tag: b"AMINA/BEN".hex()}))
+    said = " ".join(played.differences + played.assumed)
+    assert f"terminal {tag}" in said and "AMINA" not in said and b"AMINA".hex().upper() not in said
+
+
 @pytest.mark.parametrize("tag", ["9F03", "5A", "57", "5F20"])
 def test_what_identifies_somebody_only_differs(tmp_path: Path, payments: dict[str, Paid], tag: str) -> None:
     trace, _, body = payments["cib-approve"]

@@ -5,22 +5,24 @@ ones once.
     done but not told bytes    at every byte of every program (and every page of every erase) of N transactions doubles
     at every operation of N transactions, and again at every operation of the recovery and of the append after it flips
     every bit of every page that reading back touches, after N transactions (a page that is never read cannot change
-    what is read) faults   stuck, misdirected and doubled pages, pages copied over others, at sampled places
+    what is read) faults   stuck, misdirected and doubled pages, pages copied over others, at sampled places pending
+    the same damage where most can be lost: N transactions in small segments, only the first of them acknowledged;
+    every sector erased, zeroed and exchanged with every other, sampled pages copied over others, every seventh bit
 """
 
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from drivers.storage_littlefs import LittlefsStorage
-from protocol import records as r
 from protocol.errors import JournalError
 from sim.parts.nor import tails
-from sim.parts.nor.flash import BLOCK, ERASE, PAGE, NorFlash
+from sim.parts.nor.flash import BLOCK, ERASE, PAGE, PAGES, NorFlash
 from tools.journal.soak.checks import FAILURES, Expected, Eyes, NotHeld, after_cut, describe, open_journal
-from tools.journal.soak.damage import Intact
+from tools.journal.soak.damage import MORE_READS, Intact, frames, told, why_stopped
 from tools.journal.soak.rig import BLOCKS, CRYPTO, Rig
 from tools.journal.soak.seconds import Second, Seconds
 from tools.journal.soak.volume import Traced
@@ -28,6 +30,8 @@ from tools.journal.soak.volume import Traced
 TAILS = (tails.SHORT, tails.BLANK, tails.GARBAGE, tails.DONE)
 KEPT_FAILURES = 10
 AGAIN_EVERY = 4
+ACKNOWLEDGED = 5  # transaction after which the pending campaign synchronises, the only time
+EVERY_BIT = 7  # of a byte all eight are met in seven bytes
 
 
 class Tally:
@@ -261,23 +265,102 @@ def _run_on(tally: Tally, rig: Rig, transactions: int, where: str) -> None:
         stopped = error.code
     shown = dict(rig.shown)
     counter = rig.element.value
+    storage = None
     try:
-        flash = NorFlash(len(rig.flash.blocks), rig.flash.blocks)
-        journal, _ = open_journal(LittlefsStorage(flash), counter, rig.clock.utc)
-        lost = set(shown) - {item[0][r.SEQ] for item in journal.entries(1)} - set(range(1, journal.first_retained))
-        for record, data, _ in journal.entries(1):
-            if record[r.SEQ] in shown and data != shown[record[r.SEQ]]:
-                raise NotHeld(f"record {record[r.SEQ]} differs")
-        declared = {seq for gap in journal.losses.gaps for seq in range(gap[r.FIRST], gap[r.GAP_LAST] + 1)}
-        if {seq for seq in lost if seq > journal.acked_seq} - declared:
+        flash = Traced(rig.flash.blocks)
+        flash.reads_left = MORE_READS
+        storage = LittlefsStorage(flash)
+        journal, _ = open_journal(storage, counter, rig.clock.utc)
+        if journal.acked_seq > rig.acked:
+            raise NotHeld("more is acknowledged than the server acknowledged")
+        kept, declared = told(journal)
+        lost = {seq for seq in shown if seq > rig.acked} - kept.keys()
+        for seq in kept.keys() & shown.keys():
+            if kept[seq] != shown[seq]:
+                raise NotHeld(f"record {seq} differs")
+        if lost - declared:
             raise NotHeld("records are missing and no gap names them")
         word = "named gap" if lost else "recovered" if journal.losses.recovered or journal.losses.damaged else "intact"
     except JournalError as error:
-        word = f"named {error.code}"
+        word = f"stopped {error.code}"
+        try:
+            if storage is not None:
+                why_stopped(error.code, storage, frames(rig.storage.files).get(len(shown), ()))
+        except FAILURES as doubt:
+            tally.failed(where, doubt)
+            return
     except FAILURES as error:
         tally.failed(where, error)
         return
     tally.words[f"{word}, stopped by {stopped}" if stopped else word] += 1
+
+
+def unacknowledged(transactions: int) -> Rig:
+    """A rig with several segments of which the server has acknowledged the beginning only."""
+    rig = Rig(settles=0, segment_bytes=4096)
+    for number in range(transactions):
+        rig.transaction()
+        if number == ACKNOWLEDGED:
+            rig.settle()
+    return rig
+
+
+def pending(
+    transactions: int, share: int, shares: int, progress: Callable[[int], None], samples: int = 3000
+) -> dict[str, Any]:
+    """Damage to several segments that nobody has acknowledged."""
+    whole = Intact(unacknowledged(transactions))
+    tally = Tally()
+    damages = [*_on_sectors(whole), *_copies(whole, samples)]
+    bits = range(0, len(whole.pages) * PAGE * 8, EVERY_BIT)
+    for number in range(share, len(damages) + len(bits), shares):
+        tally.made += 1
+        tally.images += 1
+        if number < len(damages):
+            where, damage = damages[number]
+            flash = Traced(whole.blocks)
+            damage(flash)
+            _judge(tally, where, whole.judge, flash)
+        else:
+            bit = bits[number - len(damages)]
+            page = whole.pages[bit // (PAGE * 8)]
+            _judge(tally, f"page {page} bit {bit % (PAGE * 8)}", whole.judge_flip, page, bit // 8 % PAGE, bit % 8)
+        progress(number * transactions // (len(damages) + len(bits)))
+    report = tally.report()
+    report["pages"], report["bits"], report["on_files"] = len(whole.pages), len(bits), whole.on_files
+    return report
+
+
+Damage = tuple[str, Callable[[NorFlash], None]]
+
+
+def _on_sectors(whole: Intact) -> Iterator[Damage]:
+    """Each sector that reading touches erased, zeroed, exchanged with each other."""
+    sectors = sorted({page // PAGES for page in whole.pages})
+
+    def put(flash: NorFlash, sector: int, value: int) -> None:
+        flash.blocks[sector] = bytes((value,)) * BLOCK
+
+    def exchange(flash: NorFlash, a: int, b: int) -> None:
+        flash.blocks[a], flash.blocks[b] = flash.blocks[b], flash.blocks[a]
+
+    for at, sector in enumerate(sectors):
+        yield f"sector {sector} erased", partial(put, sector=sector, value=0xFF)
+        yield f"sector {sector} zeroed", partial(put, sector=sector, value=0)
+        for other in sectors[at + 1 :]:
+            yield f"sectors {sector} and {other} exchanged", partial(exchange, a=sector, b=other)
+
+
+def _copies(whole: Intact, samples: int) -> Iterator[Damage]:
+    """Pages copied over others."""
+    chance = random.Random(7)
+
+    def copy(flash: NorFlash, source: int, target: int) -> None:
+        flash.copy_page(source, target)
+
+    for _ in range(samples):
+        source, target = chance.choice(whole.pages), chance.choice(whole.pages)
+        yield f"page {source} over {target}", partial(copy, source=source, target=target)
 
 
 CAMPAIGNS: dict[str, Callable[..., dict[str, Any]]] = {
@@ -286,4 +369,5 @@ CAMPAIGNS: dict[str, Callable[..., dict[str, Any]]] = {
     "doubles": doubles,
     "flips": flips,
     "faults": faults,
+    "pending": pending,
 }

@@ -1,8 +1,9 @@
 """The two oracles of the soak.
 
 After a cut: every file is as before the storage operation under way or as after it (a new one may be there and empty);
-the journal opens; its head is the last record that was shown or, byte for byte, the one being written; and the next
-append works. After damage: every record and blob is what it was, or a code or a gap names it.
+the journal opens; its head is the last record that was shown or, byte for byte, the one being written, with its blobs and
+its second copy beside it; what it declares erased is; nothing went before its time; and the next append works. After damage: every record and blob is
+what it was, or a code or a gap names it.
 """
 
 from typing import Any
@@ -11,9 +12,11 @@ from drivers.contracts.storage import Storage
 from drivers.storage_littlefs import LittlefsStorage
 from protocol import records as r
 from protocol.errors import TasdidError
+from terminal.journal.chain import copy_name
 from terminal.journal.journal import Journal
+from terminal.journal.shelf import COPIED
 from tools.journal.soak.remembered import RememberingJournal
-from tools.journal.soak.rig import CRYPTO, DEVICE, RETENTION, Element, HandClock, Rig, now
+from tools.journal.soak.rig import CRYPTO, DEVICE, RETENTION, Element, HandClock, Rig, leap, now
 from tools.journal.soak.volume import Observer, Traced, Volume
 
 FOLDERS = ("journal", "copies", "sealed", "private", "state")
@@ -36,6 +39,7 @@ class Expected:
         self.counter = rig.element.value
         self.utc = rig.clock.utc
         self.shown = len(rig.shown)
+        self.keeps = rig.keeps()
         self.last = rig.shown.get(self.shown, b"")
         self.pending = rig.journal.pending
 
@@ -45,8 +49,10 @@ def open_journal(storage: Storage, counter: int, utc: int, element: "Element | N
     element = element or Element(counter)
     journal = RememberingJournal(storage, element, HandClock(utc), CRYPTO, DEVICE)
     journal.retention = RETENTION
-    journal.server_utc = utc
+    journal.leap = leap(RETENTION)
     now(journal.open())
+    journal.hear(utc)
+    journal.make_room()
     return journal, element
 
 
@@ -57,10 +63,31 @@ class Head:
 
     def __init__(self, journal: Journal, element: Element) -> None:
         self.head, self.hash = journal.head_seq, journal.head_hash
+        self.first = journal.first_retained
         self.named = bool(journal.losses.gaps or journal.losses.damaged)
         self.counter = element.value
         self.appended = self.hash
+        self.beside = beside(journal)
         self.later: Head | None = None
+
+
+def beside(journal: Journal) -> str:
+    """What is wrong beside the last record, if anything: a blob that it names or its second copy is missing, card data are
+    there that it declares erased.
+    """
+    item = journal.record_at(journal.head_seq)
+    if item is None:
+        return ""
+    record, seq = item[0], journal.head_seq
+    for folder, digest in (("sealed", r.SEALED), ("private", r.PRIVATE)):
+        if digest in record and journal.blob(folder, seq) is None:
+            return f"record {seq} is there and its {folder} blob is not"
+    shelf = journal._shelf
+    if record[r.KIND] in COPIED and seq not in [at[0] for at in shelf.reader.index(copy_name(shelf.segments[-1][0]))]:
+        return f"record {seq} has no second copy"
+    if any(journal._storage.size(journal._blob_name("sealed", outcome)) >= 0 for outcome in journal.view.erased):
+        return f"sealed card data are there that record {seq} or one before it declares erased"
+    return ""
 
 
 def look_at_head(flash: Traced, counter: int, utc: int) -> Head:
@@ -114,6 +141,10 @@ def after_cut(blocks: list[bytes], expected: Expected, again: bool, eyes: Eyes) 
 def _head(found: Head, expected: Expected) -> None:
     if found.named:
         raise NotHeld("an honest cut is taken for damage")
+    if found.first > expected.keeps:
+        raise NotHeld(f"kept from record {found.first} on, and not from {expected.keeps}")
+    if found.beside:
+        raise NotHeld(found.beside)
     if found.head == expected.shown:
         if found.head and found.hash != CRYPTO.sha256(expected.last):
             raise NotHeld("the last record shown is not what was shown")

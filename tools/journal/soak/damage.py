@@ -1,20 +1,28 @@
-"""The oracle for damage: every record and blob is what it was, or a code or a gap names it.
+"""The oracle for damage: every record and blob is what it was, or a gap record of the chain or a code names it.
 
+A code that stops the terminal is counted apart ("stopped CODE"), and holds only where there is nothing to go on from (`why_stopped`).
 Also the way of judging every bit flip of an image in bearable time (`judge_flip`).
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from drivers.contracts.storage import Storage
+from protocol import cbor
 from protocol import records as r
 from protocol.errors import JournalError
-from sim.parts.nor.flash import PAGE, PAGES
+from sim.parts.nor.flash import BLOCK, PAGE, PAGES
+from terminal.journal.frames import SegmentReader, new_window
 from terminal.journal.journal import Journal
 from tools.journal.soak.checks import FOLDERS, NotHeld, contents, open_journal
 from tools.journal.soak.rig import CRYPTO, DEVICE, Element, HandClock, Rig, now
 from tools.journal.soak.volume import Traced, Volume
 
 READS = 200_000
+MORE_READS = 10 * READS  # who needs these too goes in circles
+SMALLEST = 4
+FREE = 900_000  # numbers of segments that there are not
+FILLING = 8
 
 
 class Files(Storage):
@@ -61,9 +69,91 @@ class Files(Storage):
         return 1 << 20
 
 
+def frames(files: dict[str, bytes]) -> dict[int, list[tuple[str, bytes]]]:
+    """For each record the files in which it lies and its frame there."""
+    found: dict[int, list[tuple[str, bytes]]] = {}
+    reader = SegmentReader(Files(files), new_window())
+    for name in files:
+        if name.startswith(("journal/", "copies/")):
+            for seq, offset, length in reader.index(name):
+                found.setdefault(seq, []).append((name, files[name][offset - 7 : offset + length + 4]))
+    return found
+
+
 def _one_bit(a: bytes, b: bytes) -> bool:
     """Whether two contents differ in one bit."""
     return len(a) == len(b) and (int.from_bytes(a, "big") ^ int.from_bytes(b, "big")).bit_count() == 1
+
+
+def readable(storage: Storage, name: str) -> bytes:
+    """What can be read of a file, zeros in the place of what cannot; in the smallest pieces that littlefs's sectors end at."""
+    try:
+        size = storage.size(name)
+        return storage.read(name, 1 << 20) if size >= 0 else b""
+    except JournalError:
+        pass
+    content = bytearray()
+    try:
+        size = storage.size(name)
+    except JournalError:
+        return b""
+    while len(content) < size:
+        piece = bytearray(SMALLEST)
+        try:
+            count = storage.read_into(name, len(content), piece)
+        except JournalError:
+            count = SMALLEST
+            piece = bytearray(SMALLEST)
+        if not count:
+            break
+        content += piece[:count]
+    return bytes(content)
+
+
+def _refused(doing: Callable[..., Any], *words: Any) -> bool:
+    try:
+        doing(*words)
+    except JournalError:
+        return True
+    return False
+
+
+def _refuses_files(storage: Storage) -> bool:
+    """Whether one of a few new files is not taken."""
+    numbers = range(FREE, FREE + FILLING)
+    return any(_refused(storage.append, f"journal/{number}.seg", bytes(BLOCK // 2)) for number in numbers)
+
+
+def why_stopped(code: str, storage: Storage, last: "Iterable[tuple[str, bytes]]") -> None:
+    """Raises NotHeld if the terminal could go on. `last`: the files and frames of the last record.
+
+    JRN-014: a folder of the journal cannot be listed. JRN-012: the volume takes no file. JRN-025: no segment has a head. JRN-030:
+    the last record lies nowhere, and nothing tells this from a storage that was rolled back.
+    """
+    if code == "JRN-014":
+        if any(_refused(storage.names, folder) for folder in FOLDERS):
+            return
+    elif code == "JRN-012":
+        if _refuses_files(storage):
+            return
+    elif code == "JRN-025":
+        reader = SegmentReader(storage, new_window())
+        if not any(reader.head("journal/" + name) for name in storage.names("journal")):
+            return
+    elif code == "JRN-030" and not any(frame in readable(storage, name) for name, frame in last):
+        return
+    raise NotHeld(f"stopped by {code}, and could go on")
+
+
+def told(journal: Journal) -> tuple[dict[int, bytes], set[int]]:
+    """({sequence number: bytes} of every record that can be read, the numbers that gap records of the chain name)."""
+    kept: dict[int, bytes] = {}
+    declared: set[int] = set()
+    for record, data, _ in journal.entries(1):
+        kept[record[r.SEQ]] = data
+        if record[r.KIND] == r.GAP:
+            declared.update(range(record[r.FIRST], record[r.GAP_LAST] + 1))
+    return kept, declared
 
 
 class Intact:
@@ -73,7 +163,8 @@ class Intact:
         self.blocks = list(rig.flash.blocks)
         self.counter, self.utc = rig.element.value, rig.clock.utc
         self.shown = dict(rig.shown)
-        self.acked = rig.journal.acked_seq
+        self.acked = rig.acked
+        self.frames = frames(rig.storage.files)
         self.first = rig.journal.first_retained
         self.view = rig.journal.view.snapshot()
         self.files = dict(rig.storage.files)
@@ -133,26 +224,48 @@ class Intact:
         return self._judge(Files({**self.files, name: content}))
 
     def judge(self, flash: Traced, whole: bool = False) -> str:
-        """One of "intact", "recovered", "named CODE"; raises NotHeld if something is silently different.
+        """One of "intact", "recovered", "named gap", "named blob", "stopped CODE"; raises NotHeld if something is silently different,
+        or if the terminal stops although it could go on. "stopped in circles": littlefs itself never comes to an end.
 
         Files that are all as they were need no opening (see `after_cut`), unless `whole` asks for it.
         """
-        flash.reads_left = READS
+        patient = Traced(flash.blocks)
+        for tried, reads in ((flash, READS), (patient, MORE_READS)):
+            tried.reads_left = reads
+            try:
+                word = self._judge_volume(tried, whole)
+            except NotHeld:
+                if tried.reads_left:
+                    raise
+            else:
+                if tried.reads_left:
+                    return word
+        return "stopped in circles"
+
+    def _judge_volume(self, flash: Traced, whole: bool) -> str:
         try:
             storage = Volume(flash)
+        except JournalError as error:
+            return f"stopped {error.code}"
+        try:
             if not whole and contents(storage, self.files) == self.files:
                 return "intact"
-        except JournalError as error:
-            return f"named {error.code}"
+        except JournalError:
+            pass
         return self._judge(storage)
 
     def _judge(self, storage: Storage) -> str:
         try:
             journal, _ = open_journal(storage, self.counter, self.utc)
-            lost = self._records(journal)
+        except JournalError as error:
+            why_stopped(error.code, storage, self.frames.get(len(self.shown), ()))
+            return f"stopped {error.code}"
+        try:
+            lost = self._records(journal, storage)
             named = self._blobs(journal) or bool(lost)
         except JournalError as error:
-            return f"named {error.code}"
+            raise NotHeld(f"the journal opens, and {error.code} when it is read") from error
+        self._meaning(journal)
         if journal.acked_seq > self.acked:
             raise NotHeld("more is acknowledged than the server acknowledged")
         if named:
@@ -164,21 +277,45 @@ class Intact:
             raise NotHeld("the state differs although nothing is named")
         return "intact"
 
-    def _records(self, journal: Journal) -> list[int]:
-        """Sequence numbers that are not to be read; each must lie in a declared gap."""
-        kept: dict[int, bytes] = {}
-        for record, data, _ in journal.entries(1):
-            kept[record[r.SEQ]] = data
-            if record[r.SEQ] <= len(self.shown):
-                if data != self.shown[record[r.SEQ]]:
-                    raise NotHeld(f"record {record[r.SEQ]} differs")
-            elif record[r.KIND] != r.GAP:
-                raise NotHeld(f"record {record[r.SEQ]} was never written")
-        declared = [(gap[r.FIRST], gap[r.GAP_LAST]) for gap in journal.losses.gaps]
+    def _meaning(self, journal: Journal) -> None:
+        """What the terminal takes for the state of its cases must not contradict the records of their payments, be others lost."""
+        view = journal.view
+        said = [] if view.orphan is None else [("an orphan", *view.orphan)]
+        for what, case in (
+            ("the open case", view.case),
+            ("the paid case", view.paid),
+            ("the voided case", view.voiding),
+        ):
+            if case is not None:
+                outcome = case.outcome_record or {}
+                for intent in {case.intent, outcome.get(r.INTENT, 0)} - {0}:
+                    said.append((what, intent, case.number, case.amount))
+        for what, intent, number, amount in said:
+            record = cbor.decode(self.shown[intent])
+            if (record.get(r.CASE), record.get(r.AMOUNT)) != (number, amount):
+                raise NotHeld(f"{what} {number} takes the payment of case {record.get(r.CASE)} for its own")
+
+    def _records(self, journal: Journal, storage: Storage) -> list[int]:
+        """Sequence numbers that are not to be read; each must be named by a gap record of the chain, and must not lie whole in
+        its own segment.
+        """
+        kept, declared = told(journal)
+        for seq, data in kept.items():
+            if seq <= len(self.shown):
+                if data != self.shown[seq]:
+                    raise NotHeld(f"record {seq} differs")
+            elif cbor.decode(data)[r.KIND] != r.GAP:
+                raise NotHeld(f"record {seq} was never written")
         lost = [seq for seq in range(self.first, len(self.shown) + 1) if seq not in kept]
+        contents: dict[str, bytes] = {}
         for seq in lost:
-            if seq > self.acked and not any(first <= seq <= last for first, last in declared):
+            if seq > self.acked and seq not in declared:
                 raise NotHeld(f"record {seq} is missing and no gap names it")
+            for name, frame in self.frames[seq]:
+                if name not in contents:
+                    contents[name] = readable(storage, name)
+                if frame in contents[name]:
+                    raise NotHeld(f"record {seq} counts as lost and lies whole in {name}")
         return lost
 
     def _blobs(self, journal: Journal) -> bool:

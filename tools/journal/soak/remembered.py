@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from protocol import cbor
+from protocol.errors import JournalError
 from terminal.journal import chain
 from terminal.journal.frames import LARGEST, SegmentReader, decode_entry, new_window
 from terminal.journal.journal import Journal
@@ -37,11 +38,12 @@ class RememberingReader(SegmentReader):
     _content: tuple[str, bytes] = ("", b"")
 
     def index(self, name: str) -> list[tuple[int, int, int]]:
-        """As the terminal's; a segment larger than a megabyte would not be remembered."""
-        size = self._storage.size(name)
-        if not 0 < size <= _LONGEST:
+        """As the terminal's; a segment larger than a megabyte, or one that cannot be read, would not be remembered."""
+        self._content = ("", b"")
+        try:
+            content = self._storage.read(name, _LONGEST)
+        except JournalError:
             return super().index(name)
-        content = self._storage.read(name, _LONGEST)
         self._content = (name, content)
         known = _indexes.get(content)
         if known is None:
@@ -65,7 +67,10 @@ class RememberingReader(SegmentReader):
     def head(self, name: str) -> "bytes | None":
         """As the terminal's; remembered if it lies in the first bytes of the file."""
         buffer = bytearray(_FIRST)
-        start = bytes(buffer[: self._storage.read_into(name, 0, buffer)])
+        try:
+            start = bytes(buffer[: self._storage.read_into(name, 0, buffer)])
+        except JournalError:
+            return super().head(name)
         known = _heads.get(start)
         if known is None:
             known = super().head(name)

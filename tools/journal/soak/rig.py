@@ -17,6 +17,8 @@ from drivers.storage_littlefs import LittlefsStorage
 from protocol import records as r
 from protocol.crypto.native import NativeCrypto
 from sim.parts.nor.flash import NorFlash
+from terminal.journal.journal import LEAP
+from terminal.journal.shelf import FLOOR, SEGMENT_BYTES
 from tools.journal.soak.remembered import RememberingJournal
 
 
@@ -30,9 +32,11 @@ class Digests(NativeCrypto):
 
 DEVICE = "TSD-000001"
 CRYPTO = Digests()
-BLOCKS = 96  # the reserve (`terminal.journal.journal.RESERVE`) and 64 sectors to work in
+BLOCKS = 128  # the reserve (`terminal.journal.journal.RESERVE`) and 96 sectors to work in
 RETENTION = 6 * 3600
 STEP = 1200  # seconds between transactions
+WRONG = 100 * 86400  # so far ahead the server's clock is in one session of seven
+LACKS = 12  # in the second of so many settlements the server was restored from a backup
 
 
 def now(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -42,6 +46,11 @@ def now(coroutine: Coroutine[Any, Any, Any]) -> Any:
     except StopIteration as stop:
         return stop.value
     raise RuntimeError("the coroutine waits for something")
+
+
+def leap(retention: int) -> int:
+    """What counts between two hearings of the server's time, where less than the terminal's retention is asked for."""
+    return min(LEAP, retention // 9)
 
 
 class Element(SecureElement):
@@ -151,17 +160,37 @@ class NotingJournal(RememberingJournal):
 
 
 class Rig:
-    """One handheld's flash, storage, element, clock and journal, with the list of records that have been shown."""
+    """One handheld's flash, storage, element, clock and journal, with the list of records that have been shown; `acked` is
+    the last one that the server has acknowledged. It synchronises after every `settles`-th transaction, 0 for never. At
+    times the server's clock is wrong, or it was restored from a backup, unless it is `sound`.
+    """
 
-    def __init__(self) -> None:
-        self.flash = NorFlash(BLOCKS)
+    def __init__(
+        self,
+        settles: int = 5,
+        segment_bytes: int = SEGMENT_BYTES,
+        blocks: int = 0,
+        retention: int = 0,
+        sound: bool = False,
+    ) -> None:
+        self.flash = NorFlash(blocks or BLOCKS)
         self.storage = Watched(LittlefsStorage(self.flash, fresh=True))
         self.element = Element()
         self.clock = HandClock()
-        self.journal = NotingJournal(self.storage, self.element, self.clock, CRYPTO, DEVICE)
-        self.journal.retention = RETENTION
+        self._retention, self._segment_bytes = retention or RETENTION, segment_bytes
+        self._settles = settles
+        self.acked = self._settled = 0
+        self._sound = sound
+        self._had: list[tuple[int, int]] = []  # up to where the server has had everything, since when in truth
         self.shown: dict[int, bytes] = {}
         self.transactions = 0
+        self.boot()
+
+    def boot(self) -> None:
+        """Open the journal, as after switching on."""
+        self.journal = NotingJournal(self.storage, self.element, self.clock, CRYPTO, DEVICE)
+        self.journal.retention, self.journal.leap = self._retention, leap(self._retention)
+        self.journal._shelf.segment_bytes = self._segment_bytes
         now(self.journal.open())
 
     def append(self, kind: int, body: dict, **blobs: bytes) -> dict:
@@ -171,12 +200,14 @@ class Rig:
         return record
 
     def transaction(self) -> None:
-        """One fine as the terminal writes it; every fifth is followed by an acknowledgement, results and the erasure
-        of card data.
+        """One fine as the terminal writes it; every fifth, or as the rig was told, is followed by an acknowledgement, results
+        and the erasure of card data.
         """
         number = self.transactions = self.transactions + 1
         self.clock.utc += STEP
-        self.journal.server_utc = self.clock.utc  # heard a moment ago: what is old enough may go
+        self.journal.hear(
+            self.clock.utc + (WRONG if number % 7 == 3 and not self._sound else 0)
+        )  # what is old enough may go
         outcome = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL, r.OUTCOME_APPROVED, r.OUTCOME_DECLINED)[number % 4]
         noise = hashlib.sha512(str(number).encode()).digest()
         self.append(r.LICENCE_READ, {r.VERDICT: 2, r.LICENCE_TOKEN: noise[:8], r.FINDINGS: []})
@@ -203,14 +234,41 @@ class Rig:
         sealed = {} if outcome == r.OUTCOME_DECLINED else {"sealed": noise * 4}
         self.append(r.PAYMENT_OUTCOME, body, **sealed)
         self.append(r.RECEIPT_PRINTED, {r.CASE: number, r.COPY: r.COPY_DRIVER})
-        self.append(r.LICENCE_DISPOSITION, {r.CASE: number, r.DISPOSITION: r.DISPOSITION_RETURNED})
+        kept = r.DISPOSITION_RETURNED if outcome == r.OUTCOME_APPROVED else r.DISPOSITION_RETAINED
+        self.append(r.LICENCE_DISPOSITION, {r.CASE: number, r.DISPOSITION: kept})
         self.append(r.CASE_CLOSED, {r.CASE: number, r.CLOSURE: r.CLOSURE_PAID})
-        if number % 5 == 0:
+        if self._settles and number % self._settles == 0:
             self.settle()
+        assert self.journal.first_retained <= self.keeps(), "records went before their time"
+
+    def acknowledge(self, seq: int) -> None:
+        """The server says that it has everything up to `seq`, and no more. What it no longer has must be kept from when the terminal has that
+        on storage: who is cut off before hears it again, with the time by which anything may go, before anything goes.
+        """
+        since = [utc for last, utc in self._had if last >= seq] or [self.clock.utc]
+        self.acked = seq
+        self.journal.acknowledge(seq, CRYPTO.sha256(self.shown[seq]))
+        self._had = [(last, utc) for last, utc in self._had if last < seq] + [(seq, since[0])]
+
+    def restored(self) -> None:
+        """The server has lost the most of what is kept here; a terminal that sells on, or is cut off now, keeps it."""
+        self.acknowledge(min(self.journal.first_retained + 4, self.acked))
+        self.append(r.OUTAGE_BEGIN, {r.REASON: "NET-001"})
+        self.journal.make_room()
+
+    def keeps(self) -> int:
+        """The first record that must be kept: the one after the last that the server has had for as long as that is asked for,
+        but for what two leaps of its clock may count.
+        """
+        old = self.clock.utc - min(self.journal.retention, FLOOR) + 2 * self.journal.leap
+        return max([last for last, utc in self._had if utc < old], default=0) + 1
 
     def settle(self) -> None:
-        """What a synchronisation writes."""
-        self.journal.acknowledge(self.journal.head_seq, self.journal.head_hash)
+        """What a synchronisation writes, and the officer's answers to it: each licence that may go back is read of at once."""
+        self._settled += 1
+        if self._settled % LACKS == 2 and not self._sound:
+            self.restored()
+        self.acknowledge(self.journal.head_seq)
         view = self.journal.view
         for intent in list(view.provisional):
             case, amount, pv = view.provisional[intent]
@@ -220,3 +278,6 @@ class Rig:
         self.append(r.CARD_DATA_ERASED, {r.INTENTS: sorted(sealed), r.RECEIPT: bytes(32)})
         for intent in sorted(sealed):
             self.journal.erase_blob("sealed", sealed[intent])
+        for case, *_ in [view.releases[intent] for intent in sorted(view.releases)]:
+            self.append(r.LICENCE_DISPOSITION, {r.CASE: case, r.DISPOSITION: r.DISPOSITION_RELEASE_GRANTED})
+        assert not view.releases, "an answered release is due still"

@@ -98,7 +98,7 @@ def test_partial_names_and_exact_ones():
 
 
 def test_an_application_tapped_says_no_more_of_its_name_than_a_number_has_room_in():
-    rows = ((b"", b""), (PAN[:3], PAN[:3]), (PAN[:4], b""), (PAN, b""), (PAN + b"\xff\xff", b""))
+    rows = ((b"", b""), (PAN[:2], PAN[:2]), (PAN[:3], b""), (PAN, b""), (PAN + b"\xff\xff", b""))
     for kind, outcome in ((0x40, APPROVED), (0x80, PROVISIONAL), (0x00, DECLINED)):
         for more, told in rows:
             result, trace = tap(Tap(kind=kind, directory=_entry(A + more)))

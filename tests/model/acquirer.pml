@@ -1,0 +1,276 @@
+/* One payment at the acquirer: a terminal's records, the server's outbox and worker, the acquirer's host, a restore from a backup, a void
+ * (design §4). settlement.pml shows that records arrive once, and again only after a restore; docs/simulation.md says what joins the two.
+ * Searched exhaustively by tests/model/test_settlement_model.py within the bounds below.
+ *
+ * Every action carries an at sign and the function, with its file, that it stands for; the test checks that each exists.
+ *
+ * Bounds: record 1 is an approved payment, record 2 a void of it, written at any time or never; VOIDS 0 or 1; DEATHS of the server (what
+ * was claimed and is not settled is forgotten, what is on the wire is not); RESTORES from a backup taken at any time; FAULTS on the wire
+ * to the host (a request or an answer lost; a request delayed past the next; an answer that a process holds for longer than its lease); LATE HELLOs of before, each at any later time. Nothing else is bounded: a
+ * request that is not answered is asked again.
+ *
+ * The host remembers references. It takes *new* at its word: a second request as new is charged again. One that a repeat has overtaken
+ * is answered 94. A reversal of what it does not know is answered 25 and not remembered.
+ *
+ * Left out: authorisation of a provisional payment before its clearing, answers of another amount, lost card data, a fork.
+ *
+ * Variants that must fail, each with the assertion that breaks, stand in the test.
+ */
+
+#ifndef VOIDS
+#define VOIDS 1
+#endif
+#ifndef DEATHS
+#define DEATHS 1
+#endif
+#ifndef RESTORES
+#define RESTORES 2
+#endif
+#ifndef FAULTS
+#define FAULTS 3
+#endif
+#ifndef LATE
+#define LATE 1
+#endif
+
+mtype = { CLEAR, REVERSE };
+/* states of an outbox row */
+#define NONE 0
+#define NEW 1
+#define DOUBTFUL 2
+#define DONE 3
+#define HELD 4
+#define UNKNOWN 3 /* a sequence that no terminal reaches */
+
+/* terminal */
+byte head = 0;              /* 1: paid, 2: void asked */
+byte old_head = 0;          /* what a HELLO says that is late */
+bool old_hello = false;
+/* server: committed */
+byte s_seq = 0; byte clear_row = NONE; byte reverse_row = NONE;
+byte doubtful = 0;          /* up to here a record may have been reported before the restore */
+byte claimed = 0;           /* head that the session's HELLO named */
+bool session = false;       /* there is one, and it is the terminal's own */
+bool window = false;        /* less than WINDOW since the restore */
+/* backup */
+bool have_backup = false; byte b_seq = 0; byte b_clear = NONE; byte b_reverse = NONE; byte b_doubtful = 0;
+byte restores = 0; byte deaths = 0; byte faults = 0; byte late = 0;
+/* worker: what was claimed and is being asked */
+mtype asking = 0; bool as_repeat = false; bool sent = false;
+/* wire to the host: a request, and one that is delayed; the answers */
+mtype request = 0; bool repeat = false; mtype late_request = 0; bool late_repeat = false;
+mtype answer = 0; byte code = 0; mtype late_answer = 0; byte late_code = 0;
+/* host */
+byte captured = 0; bool reversed = false; bool new_clear = false;
+/* what must never be */
+bool sent_as_new_twice = false; bool captured_twice = false; bool paid_after_void = false; bool not_settled = false;
+byte news = 0;              /* bit 1: the clearing was sent as new, bit 2: the reversal was */
+
+hidden mtype what; hidden byte rep; hidden byte said; hidden byte fresh;
+
+#define PAID (captured > 0 && !reversed)
+#define OF(step) (step == CLEAR -> clear_row : reverse_row)
+
+inline set(step, value) { if :: step == CLEAR -> clear_row = value :: else -> reverse_row = value fi }
+#ifdef OUT_OF_TURN
+#define IN_TURN true
+#else
+#define IN_TURN (clear_row != DOUBTFUL)
+#endif
+#ifdef FORGOTTEN
+#define DUE(row) (row == NEW)
+#else
+#define DUE(row) (row == NEW || row == DOUBTFUL)
+#endif
+#ifdef SEND_BEFORE_COMMIT
+#define OPEN(row) (row == NEW || row == DOUBTFUL)
+#else
+#define OPEN(row) (row == DOUBTFUL)
+#endif
+#ifdef RESTORED_AS_NEW
+#define FRESH NEW
+#else
+#define FRESH (1 <= doubtful -> DOUBTFUL : NEW)
+#endif
+
+active proctype terminal() {
+  do
+  /* a payment that the card approved, its void by two officers @ terminal/journal/journal.py:append */
+  :: atomic { head == 0 -> head = 1 }
+  :: atomic { head == 1 && VOIDS > 0 -> head = 2 }
+  /* a HELLO is sent that comes later @ terminal/session.py:hello */
+  :: atomic { late < LATE && !old_hello -> late++; old_hello = true; old_head = head }
+  od
+}
+
+/* which records may have been reported before the restore @ server/store/restore.py:heard */
+inline heard(h) {
+#ifdef ANY_HELLO_SETTLES
+  if
+  :: doubtful == UNKNOWN -> doubtful = h
+  :: doubtful != UNKNOWN && doubtful > 0 && window && h > doubtful -> doubtful = h
+  :: else
+  fi
+#else
+  if
+  :: doubtful != UNKNOWN && restores > 0 && window && h > doubtful -> doubtful = h
+  :: else
+  fi
+#endif
+}
+
+active proctype server() {
+  do
+  /* HELLO of the terminal, when it has something or the server may miss something @ server/ingest/hello.py:hello */
+  :: atomic { !session && s_seq < head -> session = true; claimed = head; heard(head) }
+  /* one that was late @ server/ingest/sessions.py:begin */
+  :: atomic { old_hello && (window || restores == 0) -> old_hello = false; heard(old_head); old_head = 0; session = false; claimed = 0 }
+  /* a batch of that session, one record or both: raw record and request in one transaction @ server/ingest/work.py:_request */
+  :: atomic { session && s_seq < head ->
+#ifndef ANY_HELLO_SETTLES
+       /* @ server/store/restore.py:settle */
+       if :: doubtful == UNKNOWN -> doubtful = claimed :: else fi;
+#endif
+       said = s_seq;
+       if :: said = head :: said + 1 < head -> said = said + 1 fi;
+       if :: s_seq == 0 -> clear_row = FRESH :: else fi;
+       /* what was not sent is not sent any more, what may have been is reversed @ server/ingest/voiding.py:reverse */
+       if
+       :: said == 2 ->
+          if :: clear_row == NEW -> clear_row = HELD :: else fi;
+          reverse_row = FRESH
+       :: else
+       fi;
+       s_seq = said; said = 0; session = false; claimed = 0 }
+  /* a row that is due: doubtful from here on, committed before the first byte; a reversal waits while the clearing is in doubt
+     @ server/acquirer/outbox.py:claim */
+  :: atomic { asking == 0 && DUE(clear_row) ->
+       asking = CLEAR; as_repeat = clear_row == DOUBTFUL;
+#ifdef AGAIN_AS_NEW
+       as_repeat = false;
+#endif
+#ifndef SEND_BEFORE_COMMIT
+       clear_row = DOUBTFUL
+#endif
+     }
+  :: atomic { asking == 0 && DUE(reverse_row) && IN_TURN -> asking = REVERSE; as_repeat = reverse_row == DOUBTFUL;
+#ifdef AGAIN_AS_NEW
+       as_repeat = false;
+#endif
+#ifndef SEND_BEFORE_COMMIT
+       reverse_row = DOUBTFUL
+#endif
+     }
+  /* the request goes out @ server/acquirer/link.py:exchange */
+  :: atomic { asking != 0 && !sent && request == 0 ->
+       sent = true; request = asking; repeat = as_repeat;
+       if
+       :: !as_repeat ->
+          said = (asking == CLEAR -> 1 : 2);
+          sent_as_new_twice = (news & said) != 0; news = news | said
+       :: else
+       fi;
+       said = 0;
+#ifndef ANYBODY_COUNTS
+       assert(!sent_as_new_twice)
+#endif
+     }
+  /* the answer, or one that another process held for longer than its lease; what is settled is left alone
+     @ server/acquirer/outbox.py:settle */
+  :: atomic { answer != 0 || late_answer != 0 ->
+       if
+       :: answer != 0 -> what = answer; said = code; answer = 0; code = 0; asking = 0; as_repeat = false; sent = false
+       :: late_answer != 0 -> what = late_answer; said = late_code; late_answer = 0; late_code = 0
+       fi;
+       if
+       :: said == 94 || !OPEN(OF(what)) -> skip
+       :: else ->
+          if
+          :: what == CLEAR && said == 0 -> clear_row = DONE
+          /* what the host does not know is as good as reversed @ server/acquirer/outbox.py:_reversed */
+          :: what == REVERSE -> reverse_row = DONE; paid_after_void = PAID; assert(!paid_after_void)
+          fi
+       fi;
+       what = 0; said = 0 }
+  /* no answer comes: it stays doubtful @ server/acquirer/outbox.py:postpone */
+  :: atomic { asking != 0 && sent && request == 0 && answer == 0 ->
+#ifdef SEND_BEFORE_COMMIT
+       set(asking, DOUBTFUL);
+#endif
+       asking = 0; as_repeat = false; sent = false }
+  /* the server dies: what it was asking stays doubtful @ server/acquirer/worker.py:step */
+  :: atomic { deaths < DEATHS && (asking != 0 || session) -> deaths++; asking = 0; as_repeat = false; sent = false; session = false; claimed = 0; answer = 0; code = 0 }
+  od
+}
+
+active proctype wire() {
+  do
+  /* lost, or delayed past the next @ server/acquirer/link.py:_exchange */
+  :: atomic { faults < FAULTS && request != 0 -> faults++;
+       if
+       :: request = 0; repeat = false
+       :: late_request == 0 -> late_request = request; late_repeat = repeat; request = 0; repeat = false
+       fi }
+  :: atomic { faults < FAULTS && answer != 0 -> faults++;
+       if
+       :: true
+       :: late_answer == 0 -> late_answer = answer; late_code = code
+       fi;
+       answer = 0; code = 0 }
+  od
+}
+
+active proctype host() {
+  do
+  /* @ sim/acquirer/book.py:answer */
+  :: atomic { (request != 0 && answer == 0) || late_request != 0 ->
+       if
+       :: request != 0 && answer == 0 -> what = request; rep = repeat; request = 0; repeat = false; fresh = true
+       :: late_request != 0 -> what = late_request; rep = late_repeat; late_request = 0; late_repeat = false; fresh = false
+       fi;
+       if
+       :: what == CLEAR && !rep && new_clear -> captured++; captured_twice = true; said = 0  /* charged again */
+       :: what == CLEAR && !rep && !new_clear && captured > 0 -> said = 94                   /* overtaken by its repeat */
+       :: what == CLEAR && rep && captured > 0 -> said = 0
+       :: what == CLEAR && (rep || !new_clear) && captured == 0 -> captured = 1; said = 0
+       :: what == REVERSE && captured == 0 -> said = 25
+       :: what == REVERSE && captured > 0 -> reversed = true; said = 0
+       fi;
+       if :: what == CLEAR && !rep -> new_clear = true :: else fi;
+       assert(!captured_twice);
+       paid_after_void = reverse_row == DONE && PAID;
+       assert(!paid_after_void);
+       if
+       :: fresh && asking != 0 && sent -> answer = what; code = said
+       :: else
+       fi;
+       what = 0; rep = 0; said = 0; fresh = 0 }
+  od
+}
+
+active proctype centre() {
+  do
+  :: atomic { !have_backup && restores < RESTORES ->
+       have_backup = true; b_seq = s_seq; b_clear = clear_row; b_reverse = reverse_row; b_doubtful = doubtful }
+  /* the database restored: nothing is sent as new that a terminal may have reported before @ server/store/restore.py:mark */
+  :: atomic { have_backup && (s_seq != b_seq || clear_row != b_clear || reverse_row != b_reverse) ->
+       restores++; have_backup = false; session = false; claimed = 0; window = true;
+       s_seq = b_seq; clear_row = b_clear; reverse_row = b_reverse; doubtful = UNKNOWN;
+#ifndef RESTORED_AS_NEW
+       if :: clear_row == NEW -> clear_row = DOUBTFUL :: else fi;
+       if :: reverse_row == NEW -> reverse_row = DOUBTFUL :: else fi;
+#endif
+       asking = 0; as_repeat = false; sent = false; answer = 0; code = 0; late_answer = 0; late_code = 0;
+       b_seq = 0; b_clear = NONE; b_reverse = NONE; b_doubtful = 0 }
+  /* an hour later */
+  :: atomic { window && !old_hello -> window = false }
+  od
+}
+
+/* When nothing can happen any more: a payment is captured once if it stands, and not if it was taken back. */
+active proctype quiet() {
+  atomic { timeout ->
+    not_settled = !(s_seq == head && head > 0 && captured <= 1 && (head == 2 -> !PAID && reverse_row == DONE : PAID)
+      && clear_row != NEW && clear_row != DOUBTFUL && reverse_row != NEW && reverse_row != DOUBTFUL);
+    assert(!not_settled) }
+}

@@ -1,0 +1,191 @@
+"""A result that the terminal wrote down and lost: its money is in the ledger by the acquirer's word, and not in suspense as well."""
+
+import pytest
+from sqlalchemy import delete, update
+
+from protocol import records as r
+from protocol import sync as s
+from server.ledger import recompute
+from server.store import restore
+from server.store import tables as t
+from server.store.engine import reading
+from tests.server.centre import Centre
+from tests.server.handheld import Handheld
+
+A = 200_000
+PAID = {"receivable:CIB TEST": A, "treasury:16:1:BMP-16-01": -A}
+
+
+def _held(amount: int) -> dict[str, int]:
+    return {"missing:TSD-000001": amount, "suspense:16:1:BMP-16-01": -amount}
+
+
+def _settle(centre: Centre) -> None:
+    while requests := centre.claim():
+        for request in requests:
+            assert centre.answer(request, "00")
+
+
+def _deferred(centre: Centre, handheld: Handheld, *amounts: int) -> list[int]:
+    """Deferred payments that arrive and that the acquirer approves."""
+    first = len(handheld.records) + 1
+    intents = [handheld.pay(r.OUTCOME_PROVISIONAL, amount) for amount in amounts]
+    centre.hello(handheld)
+    centre.send(handheld, first)
+    _settle(centre)
+    return intents
+
+
+def _write(handheld: Handheld, intent: int, amount: int = A) -> int:
+    return handheld.write(r.AUTHORISATION_RESULT, intent=intent, outcome=1, amount=amount, auth_code="123456")
+
+
+def _lose(centre: Centre, handheld: Handheld, first: int) -> None:
+    """All records from `first` on are lost; the terminal goes on and says so."""
+    last = len(handheld.records)
+    handheld.write(r.GAP, first=first, gap_last=last, gap_hash=handheld.hash(last))
+    centre.hello(handheld)
+    kind, ack = centre.say(handheld.batch(last + 1, gap=first))
+    assert (kind, ack[s.ACKED_SEQ], ack.get(s.REJECTED)) == (s.TYPE_ACK, last + 1, None)
+
+
+def test_a_lost_result_is_posted_once(either: Centre, handheld: Handheld) -> None:
+    (intent,) = _deferred(either, handheld, A)
+    either.hello(handheld)
+    first = _write(handheld, intent)
+    handheld.write(r.LICENCE_DISPOSITION, case=1, disposition=3)
+    _lose(either, handheld, first)
+    assert either.books() == PAID
+    (gap,) = either.ledger()["gaps"]
+    assert (gap["count"], gap["amount"], gap["known"]) == (1, A, [intent])
+
+
+def test_what_no_result_explains_stays_in_suspense(either: Centre, handheld: Handheld) -> None:
+    """Two results, one of them of an amount that the missing money does not hold, and an approved payment."""
+    intents = _deferred(either, handheld, A, 700_000)
+    either.hello(handheld)
+    first = _write(handheld, intents[0])
+    handheld.pay(r.OUTCOME_APPROVED, 300_000)
+    _lose(either, handheld, first)
+    assert either.books() == {
+        "receivable:CIB TEST": A + 700_000, "treasury:16:1:BMP-16-01": -A - 700_000, **_held(300_000)
+    }  # fmt: skip
+
+
+def test_results_that_are_just_what_is_missing_are_preferred_to_the_first_that_may_be(
+    either: Centre, handheld: Handheld
+) -> None:
+    intents = _deferred(either, handheld, 200_000, 250_000, 300_000)
+    either.hello(handheld)
+    first = _write(handheld, intents[1], 250_000)
+    _write(handheld, intents[2], 300_000)
+    _lose(either, handheld, first)
+    assert either.ledger()["gaps"][0]["known"] == intents[1:]
+    assert either.books() == {"receivable:CIB TEST": 750_000, "treasury:16:1:BMP-16-01": -750_000}
+
+
+def test_a_result_that_the_terminal_was_never_told_is_not_among_what_it_lost(
+    either: Centre, handheld: Handheld
+) -> None:
+    _deferred(either, handheld, A)
+    first = len(handheld.records) + 1
+    handheld.pay(r.OUTCOME_APPROVED, A)
+    _lose(either, handheld, first)
+    assert either.books() == {**PAID, **_held(A)}
+
+
+def test_a_result_that_was_told_after_the_lost_records_is_not_among_them(either: Centre, handheld: Handheld) -> None:
+    _deferred(either, handheld, A)
+    first = len(handheld.records) + 1
+    handheld.pay(r.OUTCOME_APPROVED, A)
+    assert s.RESULTS in either.hello(handheld)  # which names the head, beyond what is lost
+    _lose(either, handheld, first)
+    assert either.books() == {**PAID, **_held(A)}
+
+
+def test_a_declined_result_took_no_money_with_it(either: Centre, handheld: Handheld) -> None:
+    intent = handheld.pay(r.OUTCOME_PROVISIONAL, A)
+    either.hello(handheld)
+    either.send(handheld)
+    for request in either.claim():
+        either.answer(request, "51")
+    either.hello(handheld)
+    first = handheld.write(r.AUTHORISATION_RESULT, intent=intent, outcome=3, amount=A)
+    handheld.pay(r.OUTCOME_APPROVED, A)
+    _lose(either, handheld, first)
+    assert either.books() == _held(A)
+
+
+def test_a_result_that_comes_after_all_is_told_to_a_person_and_moves_no_money(
+    either: Centre, handheld: Handheld
+) -> None:
+    (intent,) = _deferred(either, handheld, A)
+    either.hello(handheld)
+    _lose(either, handheld, _write(handheld, intent))
+    assert [result[s.RESULT_INTENT] for result in either.hello(handheld)[s.RESULTS]] == [intent]
+    ack = either.send(handheld, _write(handheld, intent))
+    assert s.REJECTED not in ack and either.books() == PAID
+    assert either.alarms() == ["GAP", "GAP"]
+
+
+@pytest.mark.parametrize("known_before", [False, True])
+def test_after_a_restore_the_lost_result_is_taken_out_of_suspense_once_the_acquirer_has_said_it_again(
+    either: Centre, handheld: Handheld, known_before: bool
+) -> None:
+    """The backup has the result and was never asked for it, or it has nothing at all of the terminal."""
+    (intent,) = _deferred(either, handheld, A)
+    first = _write(handheld, intent)
+    handheld.write(r.GAP, first=first, gap_last=first, gap_hash=handheld.hash(first))
+    if not known_before:
+        with either.engine.begin() as connection:
+            for table in (t.raw, t.cases, t.payments, t.results, t.postings, t.legs, t.outbox, t.sealed):
+                connection.execute(delete(table))
+            connection.execute(
+                update(t.heads).values(seq=0, hash=bytes(32), cum_count=0, cum_total=0, counter=0, utc=0)
+            )
+    with either.engine.begin() as connection:
+        restore.mark(connection, either.now)
+    either.hello(handheld)
+    if not known_before:
+        either.send(handheld, 1, first - 1)
+    kind, ack = either.say(handheld.batch(first + 1, gap=first))
+    assert (kind, ack[s.ACKED_SEQ]) == (s.TYPE_ACK, first + 1)
+    if not known_before:
+        provisional = {"provisional:CIB TEST": A, "awaited:16:1:BMP-16-01": -A}
+        assert either.books() == {**provisional, **_held(A)}
+    _settle(either)
+    assert either.books() == PAID
+
+
+def test_after_a_restore_a_result_said_again_is_not_looked_for_in_a_gap_that_the_backup_knew(
+    either: Centre, handheld: Handheld
+) -> None:
+    """Another payment of the same amount was lost after the deferred one's outcome; what was told since is in no record of that gap."""
+    intent = handheld.pay(r.OUTCOME_PROVISIONAL, A)
+    either.hello(handheld)
+    either.send(handheld)
+    lost = len(handheld.records) + 1
+    handheld.pay(r.OUTCOME_APPROVED, A)
+    _lose(either, handheld, lost)
+    either.now += 1
+    with either.engine.begin() as connection:
+        restore.mark(connection, either.now)
+    either.hello(handheld)
+    _settle(either)
+    assert [result[s.RESULT_INTENT] for result in either.hello(handheld)[s.RESULTS]] == [intent]
+    assert either.books() == {**PAID, **_held(A)} and either.alarms().count("GAP") == 1
+
+
+def test_the_recomputation_sees_a_payment_that_is_posted_and_in_suspense(centre: Centre, handheld: Handheld) -> None:
+    """As if nothing had been taken out."""
+    (intent,) = _deferred(centre, handheld, A)
+    centre.hello(handheld)
+    _lose(centre, handheld, first := _write(handheld, intent))
+    with centre.engine.begin() as connection:
+        connection.execute(update(t.results).values(gap=None))
+        for table in (t.legs, t.postings):
+            connection.execute(delete(table).where(table.c.part == t.PART_KNOWN))
+    with reading(centre.engine) as connection:
+        assert recompute.differences(connection) == [
+            f"payment {intent} of TSD-000001 is posted, and may be in suspense with the gap from {first}"
+        ]

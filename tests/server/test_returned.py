@@ -1,0 +1,233 @@
+"""What was given back between a backup and its restore: the acquirer is asked, its word is followed, and what nobody can know is named."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import delete, select
+
+from protocol import records as r
+from protocol import sync as s
+from server.acquirer import iso, outbox
+from server.store import restore
+from server.store import tables as t
+from server.store.engine import reading
+from sim.acquirer.book import Book
+from sim.acquirer.host import Host
+from tests.server.cards import ARQC, KEYS, TC, content
+from tests.server.centre import Centre
+from tests.server.handheld import Handheld
+from tests.server.test_online import HostSays, ask
+from tests.server.test_voids import CARD, PAID, A, ended, void
+
+pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+
+
+@pytest.fixture
+def acquirer() -> Host:
+    """The host, asked without a wire."""
+    return Host(Book(KEYS))
+
+
+def _ask(centre: Centre, acquirer: Host) -> list[tuple[int, bool, str]]:
+    """Ask all that is due, and what follows from it: (step, whether as a repeat, response)."""
+    said = []
+    while requests := centre.claim():
+        for request in requests:
+            reply = acquirer.take(iso.encode(request, centre.now))
+            assert reply is not None
+            answer = iso.decode(reply)
+            with centre.engine.begin() as connection:
+                outbox.settle(connection, request, answer, centre.now)
+            said.append((request.step, request.repeat, answer.response))
+    return said
+
+
+def _pay(centre: Centre, handheld: Handheld, outcome: int = r.OUTCOME_APPROVED) -> int:
+    """A payment with data that the host can open, sent."""
+    first = len(handheld.records) + 1
+    case = handheld.notice(A)
+    intent = handheld.write(r.PAYMENT_INTENT, case=case, amount=A)
+    kind = TC if outcome == r.OUTCOME_APPROVED else ARQC
+    handheld.finish(intent, outcome, A, handheld.seal(KEYS.bdk, intent, A, content(A, kind)))
+    handheld.records[-1][r.CARD_TOKEN] = CARD
+    centre.hello(handheld)
+    assert s.REJECTED not in centre.send(handheld, first)
+    return intent
+
+
+def _give_back(centre: Centre, handheld: Handheld, intent: int) -> None:
+    with centre.engine.begin() as connection:
+        outbox.request_reversal(connection, (handheld.name, 1, intent), "officers 2001 and 2002", centre.now)
+
+
+def _backup(centre: Centre) -> Callable[[], None]:
+    """What puts the database back to how it is now, marked as restored."""
+    tables = t.metadata.sorted_tables
+    with reading(centre.engine) as connection:
+        kept = {table: [dict(row._mapping) for row in connection.execute(select(table))] for table in tables}
+
+    def back() -> None:
+        with centre.engine.begin() as connection:
+            for table, rows in kept.items():
+                connection.execute(delete(table))
+                if rows:
+                    connection.execute(table.insert(), rows)
+            restore.mark(connection, centre.now)
+
+    return back
+
+
+def _alarms(centre: Centre, device: str) -> list[str]:
+    with reading(centre.engine) as connection:
+        mine = (t.audit.c.device == device, t.audit.c.code == "RESTORED")
+        return [row.what for row in connection.execute(select(t.audit).where(*mine).order_by(t.audit.c.number))]
+
+
+@pytest.mark.parametrize("outcome", [r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL])
+def test_a_refund_of_what_was_captured_before_the_backup_is_found_and_followed(
+    either: Centre, handheld: Handheld, acquirer: Host, outcome: int
+) -> None:
+    intent = _pay(either, handheld, outcome)
+    _ask(either, acquirer)
+    back = _backup(either)
+    _give_back(either, handheld, intent)
+    _ask(either, acquirer)
+    assert either.books() == {}
+    back()
+    assert either.books() == PAID
+    assert _ask(either, acquirer) == [(t.STEP_CLEAR, True, "12")]
+    assert either.books() == {} and acquirer.book.captures() == [] and either.claim() == []
+    assert _alarms(either, handheld.name) == [
+        f"payment {intent} of epoch 1, {A} centimes: the acquirer has reversed it since the backup; the books follow"
+    ]
+    with either.engine.begin() as connection:
+        assert not outbox.reversible(connection, (handheld.name, 1, intent))
+
+
+def test_what_was_given_back_before_it_was_cleared_is_not_captured_after_the_restore(
+    either: Centre, handheld: Handheld, acquirer: Host
+) -> None:
+    """The host knows nothing of the reversal's payment (25), and does not forget."""
+    intent = _pay(either, handheld)
+    back = _backup(either)
+    _give_back(either, handheld, intent)
+    assert _ask(either, acquirer) == [(t.STEP_REVERSE, False, "25")]
+    back()
+    assert _ask(either, acquirer) == [(t.STEP_CLEAR, True, "12")]
+    assert either.books() == {} and acquirer.book.captures() == [] and either.count("sealed") == 0
+    said = _alarms(either, handheld.name)
+    assert len(said) == 2 and all(f"payment {intent} of epoch 1, {A} centimes" in what for what in said)
+    assert "had not been cleared by the time of the backup" in said[0]
+
+
+def test_what_stands_is_asked_about_once_and_stands(either: Centre, handheld: Handheld, acquirer: Host) -> None:
+    intents = [_pay(either, handheld) for _ in range(2)]
+    _ask(either, acquirer)
+    _backup(either)()
+    assert _ask(either, acquirer) == [(t.STEP_CLEAR, True, "00")] * 2
+    assert either.books() == {account: 2 * amount for account, amount in PAID.items()}
+    assert len(acquirer.book.captures()) == 2 and not acquirer.book.doubles and _alarms(either, handheld.name) == []
+    _give_back(either, handheld, intents[0])
+    assert _ask(either, acquirer) == [(t.STEP_REVERSE, True, "00")] and either.books() == PAID
+
+
+@pytest.mark.parametrize("response", ["25", "30", "63"])
+def test_an_inquiry_that_is_answered_otherwise_moves_nothing_and_is_named(
+    centre: Centre, handheld: Handheld, acquirer: Host, response: str
+) -> None:
+    intent = _pay(centre, handheld)
+    _ask(centre, acquirer)
+    _backup(centre)()
+    (request,) = centre.claim()
+    assert centre.answer(request, response) and centre.books() == PAID and centre.claim() == []
+    what = f"payment {intent} of epoch 1, {A} centimes, was captured before the backup; the acquirer now answers {response}"
+    assert _alarms(centre, handheld.name) == [what]
+    centre.hello(handheld)
+    centre.send(handheld)  # the card data come again, and are not sent to anybody
+    assert centre.claim() == []
+
+
+def test_a_refund_that_is_asked_while_the_inquiry_waits_comes_after_it(
+    centre: Centre, handheld: Handheld, acquirer: Host
+) -> None:
+    intent = _pay(centre, handheld)
+    _ask(centre, acquirer)
+    _backup(centre)()
+    _give_back(centre, handheld, intent)
+    assert _ask(centre, acquirer) == [(t.STEP_CLEAR, True, "00"), (t.STEP_REVERSE, True, "00")]
+    assert centre.books() == {} and _alarms(centre, handheld.name) == []
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_void_that_the_terminal_tells_again_is_done_whether_the_acquirer_was_asked_before_or_not(
+    either: Centre, handheld: Handheld, acquirer: Host, first: bool
+) -> None:
+    intent = _pay(either, handheld)
+    _ask(either, acquirer)
+    back = _backup(either)
+    seq = void(handheld, intent)
+    either.hello(handheld)
+    either.send(handheld, seq)
+    _ask(either, acquirer)
+    ended(handheld, intent, r.VOID_DONE)
+    either.hello(handheld)
+    either.send(handheld, seq + 1)
+    back()
+    if first:
+        assert _ask(either, acquirer) == [(t.STEP_CLEAR, True, "12")]
+    either.hello(handheld)
+    assert s.REJECTED not in either.send(handheld, seq)
+    _ask(either, acquirer)
+    assert either.books() == {} and either.count("voids") == 1 and s.VOIDS not in either.hello(handheld)
+    with reading(either.engine) as connection:
+        assert connection.execute(select(t.voids.c.state)).scalar() == r.VOID_DONE
+
+
+def test_a_clearing_that_is_refused_without_a_restore_is_for_a_person(centre: Centre, handheld: Handheld) -> None:
+    _pay(centre, handheld)
+    (request,) = centre.claim()
+    assert centre.answer(request, "12") and centre.books() == PAID and centre.alarms() == ["ACQUIRER"]
+
+
+def test_a_clearing_whose_issuer_had_refused_was_reversed_by_nobody(centre: Centre, handheld: Handheld) -> None:
+    """12 says that it was reversed, or was refused; here the card approved what the issuer had refused."""
+    centre.hello(handheld)
+    HostSays(centre, "05")
+    case = handheld.notice(A)
+    intent = handheld.write(r.PAYMENT_INTENT, case=case, amount=A)
+    ask(centre, handheld, intent, amount=A)
+    handheld.finish(intent, r.OUTCOME_APPROVED, A)
+    assert s.REJECTED not in centre.send(handheld)
+    _backup(centre)()
+    (request,) = centre.claim()
+    assert request.repeat and centre.answer(request, "12") and centre.books() == PAID
+    assert centre.alarms()[-1] == "ACQUIRER" and len(_alarms(centre, handheld.name)) == 1  # it had not been cleared
+
+
+def test_old_payments_are_not_asked_about_and_counted_in_an_alarm(
+    centre: Centre, handheld: Handheld, acquirer: Host
+) -> None:
+    _pay(centre, handheld)
+    _ask(centre, acquirer)
+    centre.now += restore.INQUIRY_S + 10
+    _backup(centre)()
+    assert centre.claim() == []
+    assert _alarms(centre, "")[-1].startswith(
+        "the acquirer is asked about 0 payments that it had captured; not about 1 older ones"
+    )
+
+
+def test_inquiries_leave_room_for_the_day_s_work(centre: Centre, handheld: Handheld) -> None:
+    for _ in range(10 * restore.INQUIRIES):
+        handheld.pay(r.OUTCOME_APPROVED)
+    centre.hello(handheld)
+    for first in range(1, len(handheld.records) + 1, 90):
+        centre.send(handheld, first, min(first + 89, len(handheld.records)))
+    while requests := centre.claim():
+        for request in requests:
+            centre.answer(request, "00")
+    _backup(centre)()
+    with reading(centre.engine) as connection:
+        due: list[Any] = connection.execute(select(t.outbox.c.next_at)).scalars().all()  # type: ignore[assignment]
+    assert max(due.count(when) for when in due) <= 2 * restore.INQUIRIES and max(due) <= centre.now + 10

@@ -1,0 +1,61 @@
+"""`tasdid server failed`: what the acquirer has refused to judge, and a person decides.
+
+tasdid server failed list --config server.toml --json
+tasdid server failed again --config server.toml TSD-000001/1/42     once more, after what was wrong has been mended
+tasdid server failed give-up --config server.toml TSD-000001/1/42   a deferred authorisation: declined, told to the terminal
+"""
+
+import json
+from typing import Annotated
+
+import typer
+
+from tools.office import centre
+from tools.office.centre import Config, Database, Payment
+
+app = typer.Typer(no_args_is_help=True, help="Requests that the acquirer did not judge: ask again, or give up.")
+
+
+@app.command("list")
+def listed(
+    config: Config, db: Database = None, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False
+) -> None:
+    """List them, longest answered first."""
+    from protocol.sync import APPROVED
+    from server import failures
+
+    engine, _ = centre.opened(config, db)
+    with engine.begin() as connection:
+        found = failures.listed(connection)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    for row in found:
+        name = f"{row['device']}/{row['epoch']}/{row['intent']}"
+        said = f"answered {row['response']}" if row["response"] else "could not be written"
+        said += " about another amount" if row["response"] in APPROVED else ""
+        typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD: {row['step']} {said}")
+
+
+@app.command("again")
+def again(config: Config, payment: Payment, db: Database = None) -> None:
+    """Send a payment's failed requests once more, as repeats."""
+    from server import failures
+
+    identity = centre.identity(payment)
+    engine, _ = centre.opened(config, db)
+    with engine.begin() as connection:
+        names = failures.again(connection, identity, centre.now())
+    typer.echo(f"{payment}: {', '.join(names)} goes to the acquirer again")
+
+
+@app.command("give-up")
+def give_up(config: Config, payment: Payment, db: Database = None) -> None:
+    """Declare a deferred authorisation declined, since no issuer will judge it."""
+    from server import failures
+
+    identity = centre.identity(payment)
+    engine, _ = centre.opened(config, db)
+    with engine.begin() as connection:
+        failures.give_up(connection, identity, centre.now())
+    typer.echo(f"{payment}: declined; its terminal hears of it and erases the card data")
