@@ -1,9 +1,9 @@
 """Runs shared tests on the device: imports one test module out of ROMFS and reports each test as lines on standard output.
 
 Each line is MARK + JSON. `main([module, plan, vectors, lines, scratch, warm])`: plan is a host file with one test name per line; `warm`, if not
-empty: begin as the application does, with every phase loaded and dropped once (`phases.warm`) and a collector that comes as often. Each test runs at
-least twice; what its second run leaves on the heap beyond what the first left is a leak (up to RUNS tries, since a pool of interned names may
-grow once more).
+empty: begin as the application does, with every phase loaded and dropped once (`phases.warm`). The collector comes as often as the application's:
+else garbage that stands about splits the heap, and which file finds no room is chance. Each test runs at least twice; what its second run leaves on
+the heap beyond what the first left is a leak (up to RUNS tries, since a pool of interned names may grow once more).
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import io
 import json
 import sys
 
+from terminal import phases
 from tests.support import dual
 
 MARK = "\x01"
@@ -26,10 +27,8 @@ def main(args):
         return call(args[1], args[2], args[3])
     module, plan, vectors, lines, scratch, warm = args
     dual.configure(vectors, lines, scratch)
+    gc.threshold(phases.COLLECT_EVERY)
     if warm:
-        from terminal import phases
-
-        gc.threshold(phases.COLLECT_EVERY)
         phases.warm()
     loaded = load(module)
     if loaded is None:

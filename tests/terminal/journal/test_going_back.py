@@ -129,25 +129,32 @@ async def test_a_lost_acknowledgement_keeps_more_and_not_less():
         assert journal.first_retained > 60
 
 
-async def test_what_is_acknowledged_beyond_the_end_is_not_acknowledged():
-    """It hides no loss, frees no exposure and deletes nothing."""
+async def _acknowledged_beyond(content):
+    """A state that acknowledges what never was, and the first segment gone: it hides no loss, frees no exposure and deletes nothing."""
     body = {r.CASE: 1, r.INTENT: 1, r.AMOUNT: 500, r.OUTCOME: r.OUTCOME_APPROVED}
-    for content in (cbor.encode([99, bytes(32)]), recovery.encode_acknowledged(5, b"", (9, 9, 0), 0, 61, b"")):
-        storage, element, journal = await _opened()
-        for _ in range(60):
-            await journal.append(r.PAYMENT_OUTCOME, body)
-        second = journal._shelf.segments[1][1]
-        storage.files[ACKED] = content
-        for name in ("journal/000001.seg", "copies/000001.seg"):
-            del storage.files[name]
-        journal = await _reopened(storage, element)
-        assert (journal.head_seq, journal.acked_seq, len(journal.view.exposure)) == (61, 0, 60)
-        assert journal.view.declared(1, second - 1)
-        await _fill(journal, 10)
-        journal.hear(SERVER)
-        daily(journal, SERVER + 100 * DAY)
-        journal.make_room()
-        assert journal.first_retained == second
+    storage, element, journal = await _opened()
+    for _ in range(60):
+        await journal.append(r.PAYMENT_OUTCOME, body)
+    second = journal._shelf.segments[1][1]
+    storage.files[ACKED] = content
+    for name in ("journal/000001.seg", "copies/000001.seg"):
+        del storage.files[name]
+    journal = await _reopened(storage, element)
+    assert (journal.head_seq, journal.acked_seq, len(journal.view.exposure)) == (61, 0, 60)
+    assert journal.view.declared(1, second - 1)
+    await _fill(journal, 10)
+    journal.hear(SERVER)
+    daily(journal, SERVER + 100 * DAY)
+    journal.make_room()
+    assert journal.first_retained == second
+
+
+async def test_what_is_acknowledged_beyond_the_end_is_not_acknowledged():
+    await _acknowledged_beyond(cbor.encode([99, bytes(32)]))
+
+
+async def test_nor_is_what_was_once_acknowledged_beyond_it():
+    await _acknowledged_beyond(recovery.encode_acknowledged(5, b"", (9, 9, 0), 0, 61, b""))
 
 
 async def test_it_counts_as_exposure_no_more_and_nobody_says_that_it_is_lost():

@@ -19,15 +19,16 @@ def _journal(storage, element, clock):
 
 
 async def _days(count, acknowledge):
-    """A record every three hours over `count` days; the server acknowledges every tenth."""
+    """A record every six hours over `count` days; the server acknowledges every fifth."""
     storage, element, clock = MemoryStorage(), CountingElement(), HandClock()
     journal = _journal(storage, element, clock)
+    journal._shelf.segment_bytes = 1536
     journal.retention = 30 * DAY
     await journal.open()
-    for number in range(count * 8):
-        clock.utc += 10800
+    for number in range(count * 4):
+        clock.utc += 21600
         record = await journal.append(r.HEALTH_EVENT, {r.HEALTH: "n" * 40})
-        if acknowledge and number % 10 == 0:
+        if acknowledge and number % 5 == 0:
             journal.acknowledge(record[r.SEQ], journal.head_hash)
         if acknowledge:
             journal.hear(clock.utc)
@@ -35,7 +36,7 @@ async def _days(count, acknowledge):
 
 
 async def test_a_boot_holds_one_snapshot_however_many_segments_there_are():
-    storage, element, clock, _ = await _days(20, False)
+    storage, element, clock, _ = await _days(40, False)
     again = _journal(storage, element, clock)
     numbers = again._shelf.numbers()
     heads = recovery._survey(again._shelf, numbers, Stand())
@@ -43,7 +44,7 @@ async def test_a_boot_holds_one_snapshot_however_many_segments_there_are():
 
 
 async def test_nothing_unacknowledged_is_ever_deleted():
-    _, _, _, journal = await _days(20, False)
+    _, _, _, journal = await _days(40, False)
     assert journal.first_retained == 1
     assert journal.record_at(1) is not None
 
@@ -57,7 +58,7 @@ async def test_acknowledged_segments_go_when_they_are_old_enough():
     assert clock.utc - oldest[r.UTC] < 35 * DAY
     again = _journal(storage, element, clock)
     await again.open()
-    assert (again.head_seq, again.head_hash, again.first_retained) == (640, journal.head_hash, first)
+    assert (again.head_seq, again.head_hash, again.first_retained) == (320, journal.head_hash, first)
     assert [item[0][r.SEQ] for item in again.entries(1)][0] == first
 
 
