@@ -20,6 +20,7 @@ HEALED = ("JRN-014", "JRN-020", "JRN-025", "JRN-030", "JRN-031", "JRN-033")
 """Troubles that a new epoch ends; a storage that does not write, or whose folder of segments cannot be listed, must be replaced first."""
 FILE = "state/epoch"
 APPROVAL = "state/approval"
+_KINDS = (int, int, int, bytes, int, int, int, int, list)  # of what `state/epoch` holds
 _MOST = 16  # former epochs that are remembered
 
 
@@ -39,6 +40,10 @@ def check_approval(crypto, blob: bytes, key: bytes, device: str, epoch: int) -> 
         stand.epoch, stand.seq, stand.hash, stand.cum_count, stand.cum_total = [payload[key] for key in (2, 3, 4, 5, 6)]
         stand.cases = payload.get(7, 0)
         named = payload[1]
+        items = [stand.epoch, 0, stand.seq, stand.hash, 0, stand.cum_count, stand.cum_total, stand.cases]
+        for at in range(8):
+            if not isinstance(items[at], _KINDS[at]):
+                raise TypeError
     except CryptoError:
         raise _refused("signature") from None
     except (FormatError, KeyError, TypeError, ValueError):
@@ -80,10 +85,16 @@ def load(storage) -> "tuple[Stand, int]":  # noqa: ANN001 - any Storage
         items = cbor.decode(storage.read(FILE, 512))
         if len(items) not in (8, 9, 10) or items[-1] != binascii.crc32(cbor.encode(items[:-1])):
             raise ValueError
+        for at in range(len(items) - 1):
+            if not isinstance(items[at], _KINDS[at]):
+                raise TypeError
         stand.cases = items[7] if len(items) > 8 else 0
         stand.epoch, first, stand.seq, stand.hash, stand.counter, stand.cum_count, stand.cum_total = items[:7]
         if len(items) == 10:
-            stand.former = {pair[0]: pair[1] for pair in items[8]}
+            for former, last in items[8]:
+                if not isinstance(former, int) or not isinstance(last, int):
+                    raise TypeError
+                stand.former[former] = last
         elif stand.epoch == 2:
             stand.former = {1: stand.seq}
         return stand, first

@@ -9,6 +9,21 @@ from protocol import records as r
 
 _OF_PAID = (r.SEQ, r.INTENT, r.UTC, r.OUTCOME, r.AMOUNT, r.CARD_TOKEN, r.SCHEME, r.LAST4)  # what a void needs
 
+_STATE = (
+    int,
+    bool,
+    int,
+    int,
+    str,
+    int,
+    bool,
+)  # the shapes of a snapshot's items: a check value says that it is whole, not that it is ours
+_PAIR = (int, int)
+_PROVISIONAL = (int, int, str)
+_RELEASE = (int, int, str, int)
+_EXPOSURE = (int, int, int, bytes, int)
+_CASE = (int, str, str, int, int, int, int, str, bool, int, int, int)
+
 _OF_CASE = (r.ACKNOWLEDGED, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.CASE_CLOSED)  # what follows on a case's notice
 
 
@@ -40,7 +55,11 @@ class Case:
 
     @staticmethod
     def restored(kept: list) -> "Case":
-        """The case of a snapshot."""
+        """The case of a snapshot. Raises TypeError if it is none."""
+        _check(kept[:11] + kept[12:13], _CASE)
+        for at in (11, 13):
+            if len(kept) > at and not (kept[at] is None or isinstance(kept[at], dict)):
+                raise TypeError
         case = Case({
             r.CASE: kept[0], r.PV: kept[1], r.OFFENCE: kept[2], r.TARIFF: kept[3], r.AMOUNT: kept[4], r.POINTS: kept[5],
             r.SEQ: kept[6], r.PLACE: kept[7],
@@ -48,6 +67,31 @@ class Case:
         case.acknowledged, case.intent, case.outcome, case.outcome_record, case.disposition = kept[8:13]
         case.void = kept[13] if len(kept) > 13 else None
         return case
+
+
+def _check(items: list, kinds: tuple) -> list:
+    """`items`, if they are of these kinds. Raises TypeError."""
+    if not isinstance(items, list) or len(items) != len(kinds):
+        raise TypeError
+    for at in range(len(kinds)):
+        if not isinstance(items[at], kinds[at]):
+            raise TypeError
+    return items
+
+
+def _pairs(items: list, kinds: tuple) -> dict:
+    """A map kept as pairs of number and `kinds`."""
+    found = {}
+    for item in items:
+        number, value = item
+        _check([number], (int,))
+        found[number] = tuple(_check(value, kinds))
+    return found
+
+
+def _numbers(items: list) -> dict:
+    """A map kept as pairs of numbers."""
+    return {pair[0]: pair[1] for pair in items if _check(pair, _PAIR)}
 
 
 def _unknown(record: dict) -> Case:
@@ -123,19 +167,22 @@ class View:
         }
 
     def restore(self, kept: dict) -> None:
-        """Take over a snapshot."""
-        self.shift, self.shift_open, self.shift_first, self.officer, self.unit, self.cases, self.outage = kept[1]
+        """Take over a snapshot. Raises TypeError, ValueError, IndexError or KeyError if it is none; then this view is of no use any more."""
+        state = _check(kept[1], _STATE)
+        self.shift, self.shift_open, self.shift_first, self.officer, self.unit, self.cases, self.outage = state
         self.case = _found(kept[2])
-        self.totals = kept[3]
-        self.sets = kept[4]
-        self.provisional = {pair[0]: tuple(pair[1]) for pair in kept[5]}
-        self.exposure = [tuple(item) for item in kept[6]]
-        self.sealed = {pair[0]: pair[1] for pair in kept[7]}
-        self.gaps = {pair[0]: pair[1] for pair in kept[8]}
+        self.totals, self.sets = _check([kept[3], kept[4]], (dict, dict))
+        _pairs([[key, self.totals[key]] for key in self.totals], _PAIR)
+        for kind in self.sets:
+            _check([kind, self.sets[kind]], (str, int))
+        self.provisional = _pairs(kept[5], _PROVISIONAL)
+        self.exposure = [tuple(_check(item, _EXPOSURE)) for item in kept[6]]
+        self.sealed, self.gaps = _numbers(kept[7]), _numbers(kept[8])
         paid, voiding, self.verdict = kept.get(9, (None, None, False))
+        _check([self.verdict], (bool,))
         self.paid, self.voiding = _found(paid), _found(voiding)
-        self.releases = {pair[0]: tuple(pair[1]) for pair in kept.get(10, ())}
-        self.orphan = tuple(kept[11]) if kept.get(11) else None
+        self.releases = _pairs(kept.get(10, ()), _RELEASE)
+        self.orphan = tuple(_check(kept[11], (int, int, int))) if kept.get(11) else None
 
     def apply(self, record: dict) -> None:
         """Take one record into account."""

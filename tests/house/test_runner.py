@@ -79,12 +79,14 @@ def _house(root: Path) -> Path:
         "tools",
         "protocol/__init__.py",
         "protocol/errors.py",
+        "terminal/__init__.py",
+        "terminal/phases.py",
         "pyproject.toml",
     ):
         target = root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(ROOT / name)
-    for name in ("drivers", "terminal", "tests/protocol"):
+    for name in ("drivers", "tests/protocol"):
         (root / name).mkdir(parents=True)
     (root / "tests" / "protocol" / "test_sample.py").write_text(SAMPLE)
     return root
