@@ -32,7 +32,8 @@ class Losses:
     """What a walk did not find in its place."""
 
     def __init__(self) -> None:
-        self.gaps: "list[dict]" = []  # bodies of gap records
+        self.gaps: "list[dict]" = []  # bodies of gap records …
+        self.met = 0  # … the last so many of which the present state misses: what was written down there of the centre's words, it waits for
         self.recovered: "list[int]" = []  # sequence numbers read from their second copy
         self.damaged: "list[int]" = []  # segments with bytes that are no frame before whole frames
         self.torn = False  # of the last segment

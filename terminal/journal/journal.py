@@ -144,9 +144,11 @@ class Journal:
         self._drop_orphans()
         if self._stand.seq == genesis.seq and genesis.epoch > 1:
             await self.append(r.NEW_EPOCH, {})
-        for gap in self.losses.gaps:
-            if gap[r.GAP_LAST] > self._stand.once and not self.view.declared(gap[r.FIRST], gap[r.GAP_LAST]):
-                await self.append(r.GAP, gap)
+        gaps = self.losses.gaps
+        for at in range(len(gaps)):
+            due = gaps[at][r.GAP_LAST] > self._stand.once or at >= len(gaps) - self.losses.met
+            if due and not self.view.declared(gaps[at][r.FIRST], gaps[at][r.GAP_LAST]):
+                await self.append(r.GAP, gaps[at])
         self.make_room()
 
     async def _bind_counter(self, genesis: Stand) -> None:

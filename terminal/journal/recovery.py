@@ -56,7 +56,7 @@ def recover(
             "no beginning of the journal can be read", "JRN-025", "stop selling; call a technician", numbers[0]
         )
     chain = Chain(reader, crypto, device, stand)
-    view.seq = stand.seq
+    view.seq, view.total = stand.seq, stand.cum_total
     last = None
     for item in chain.walk(shelf.parts(max(base, 0))):
         view.apply(item[0])
@@ -70,6 +70,7 @@ def recover(
         if known is not None:
             stand.once = max(stand.once, known[0].acked)
     losses = _earlier(shelf, Chain(reader, crypto, device, genesis.copy()), heads, base, stand.once)
+    chain.losses.met = len(chain.losses.gaps)
     chain.losses.gaps = losses.gaps + chain.losses.gaps
     chain.losses.recovered = losses.recovered + chain.losses.recovered
     chain.losses.damaged = losses.damaged + chain.losses.damaged

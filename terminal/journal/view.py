@@ -147,7 +147,8 @@ class View:
             None  # (seq, case number, centimes) of an intent without outcome whose notice is lost
         )
         self.verdict = False  # a licence was judged, and there is neither a notice nor a closing yet
-        self.seq = 0  # of the last record that was taken into account; set before those of a segment are
+        self.seq = 0  # of the last record that was taken into account; set before those of a segment are, and so is …
+        self.total = 0  # … the running total of approved centimes after it
         self.gaps: dict = {}  # first lost seq -> last lost seq, as gap records have declared them
 
     def snapshot(self) -> dict:
@@ -189,10 +190,13 @@ class View:
         kind = record[r.KIND]
         lost = record[r.SEQ] - self.seq - 1
         self.seq = record[r.SEQ]
-        if lost > 0:  # a notice in every third record at most: no report number is given twice
-            self.cases += (lost + 2) // 3
+        if lost > 0:
+            self._behind_a_gap(lost, record.get(r.CUM_TOTAL, 0) - r.approved_step(record)[1] - self.total)
+        self.total = record.get(r.CUM_TOTAL, 0)
         self.cases = max(self.cases, record.get(r.CASE, 0))
         r.totals_step(self.totals, record)
+        if kind in (r.NOTICE, r.CASE_CLOSED):
+            self.orphan = None  # its case is over: so is it
         if kind == r.SHIFT_OPENED:
             self.shift = record[r.SHIFT]
             self.shift_open = True
@@ -236,6 +240,23 @@ class View:
             self._apply_money(record)
         if self.case is not None and kind not in (r.NOTICE, r.VOID):
             self._apply_to_case(self.case, kind, record)
+
+    def _behind_a_gap(self, lost: int, approved: int) -> None:
+        """So many records before this one are lost, and in them so many centimes were approved. A payment that may be among these is not
+        called cut, and its case is not offered again; a verdict's notice and closing may be.
+        """
+        self.cases += (lost + 2) // 3  # a notice in every third record at most: no report number is given twice
+        if lost > 1:
+            self.verdict = False
+        case = self.case
+        if (
+            case is not None
+            and case.outcome not in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
+            and approved >= case.amount
+        ):
+            self.case = None
+        if self.orphan is not None and approved >= self.orphan[2]:
+            self.orphan = None
 
     def _apply_money(self, record: dict) -> None:
         """An outcome counts even when its notice was lost."""
@@ -286,7 +307,11 @@ class View:
                 case.void = None
         elif kind == r.CASE_CLOSED:
             self.case = None
-            if record[r.CLOSURE] == r.CLOSURE_PAID and case.outcome_record is not None:
+            if (
+                record[r.CLOSURE] == r.CLOSURE_PAID
+                and case.outcome == r.OUTCOME_APPROVED
+                and case.outcome_record is not None
+            ):
                 self.paid = _over(case)
 
     def _apply_void(self, record: dict) -> None:
