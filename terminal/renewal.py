@@ -26,6 +26,7 @@ async def accept(t, welcome: dict) -> bool:  # noqa: ANN001
     for blob in welcome.get(m.COMMANDS, ()):
         approval = _approval(t, blob, welcome[m.SERVER_UTC])
         if approval is not None:
+            t.officer = None  # there is no shift any more: who goes on logs in, and begins one
             await t.journal.begin_epoch(approval, t.identity.key("epoch"))
             t.note("epoch", number=t.journal.epoch)
             return True

@@ -78,12 +78,13 @@ async def close(t) -> None:  # noqa: ANN001
     view = t.journal.view
     totals = {key: list(view.totals[key]) for key in view.totals}  # as they are now: results may arrive while closing
     await t.journal.append(r.SHIFT_CLOSED, {r.SHIFT: view.shift, r.FIRST: view.shift_first, r.TOTALS: totals})
-    last = t.journal.head_seq
+    last, epoch = t.journal.head_seq, t.journal.epoch
     balanced = None
     try:
         held = await session(t)
-        recon = await held.close_shift(view.shift_first, last, totals)
-        balanced = recon[m.BALANCED]
+        if t.journal.epoch == epoch:  # else a new one has begun, which knows nothing of this shift
+            recon = await held.close_shift(view.shift_first, last, totals)
+            balanced = recon[m.BALANCED]
     except (NetworkError, ServerError) as error:  # the shift is over all the same: nobody goes on selling in it
         t.note_error(error)
     t.note(
