@@ -109,7 +109,7 @@ class Terminal:
         self.parameters = parameters.Parameters(ports.storage, ports.crypto, self.identity.key)
         self.askable = True
         await self.journal.open()
-        await self.vault.finish(self.journal.epoch)
+        await self.vault.finish(self.journal.epoch, True)
         view = self.journal.view
         self.note(
             "boot",
