@@ -193,10 +193,8 @@ class Terminal:
 
     async def _fine(self, resume: bool) -> None:
         """One fine, or the open case after a reboot."""
-        if not resume and self.journal.room(True) == ROOM_NONE:  # before anything is asked of the driver
-            raise RiskError(
-                "the terminal's storage is nearly full", "RSK-005", "synchronise before the next case", "flash"
-            )
+        if not resume and self.journal.room(True) >= ROOM_NONE:  # before anything is asked of the driver
+            raise self.journal.no_room()
         phases.enter(phases.FINE)
         from terminal.flows.fine import Fine
 
