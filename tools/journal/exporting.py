@@ -25,7 +25,7 @@ from terminal.journal.export import ENDED, Exporter, export
 from terminal.journal.journal import Journal
 from tools.journal import salvage
 
-NO_IDENTITY = "CFG-090"
+NO_IDENTITY = "CFG-099"
 
 
 class StateElement(SecureElement):
@@ -82,7 +82,7 @@ def export_store(out: Path, store: Path | None, flash: Path | None, element: str
 def _who(storage: Storage) -> tuple[str, dict[str, Any] | None]:
     """The device's name and what it knows of its provisioning. Where its identity is lost, the name in its records and None.
 
-    Raises ConfigError CFG-090 if there are none either.
+    Raises ConfigError CFG-099 if there are none either.
     """
     try:
         who = identity.load(storage)

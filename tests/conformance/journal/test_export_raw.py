@@ -361,9 +361,9 @@ def test_a_store_without_its_identity_is_exported_under_the_name_in_its_records(
         store.replace("device/identity", content)
     before = store.read(SEGMENT)
     done = CliRunner().invoke(app, words)
-    assert done.exit_code == 1 and "CFG-090" in done.output and store.read(SEGMENT) == before
+    assert done.exit_code == 1 and "CFG-099" in done.output and store.read(SEGMENT) == before
     report = json.loads(CliRunner().invoke(app, ["verify", str(tmp_path / "out"), "--json"]).output)
-    assert (report["device"], report["records"], report["trouble"]) == (exports.DEVICE, 20, "CFG-090")
+    assert (report["device"], report["records"], report["trouble"]) == (exports.DEVICE, 20, "CFG-099")
     assert _kinds(report) == ["unopened"] and "identity" in report["findings"][0]["text"]
     assert report["verdict"] == "fails"
 
@@ -373,4 +373,4 @@ def test_where_no_record_names_the_device_either_nothing_is_exported(tmp_path):
     for name in ("device/identity", SEGMENT, "copies/000001.seg"):
         store.remove(name)
     error = CliRunner().invoke(app, words).exception
-    assert isinstance(error, ConfigError) and error.code == "CFG-090" and not (tmp_path / "out").exists()
+    assert isinstance(error, ConfigError) and error.code == "CFG-099" and not (tmp_path / "out").exists()
