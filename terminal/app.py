@@ -109,7 +109,7 @@ class Terminal:
         self.parameters = parameters.Parameters(ports.storage, ports.crypto, self.identity.key)
         self.askable = True
         await self.journal.open()
-        await self.vault.finish(self.journal.epoch)
+        await self.vault.finish(self.journal.epoch, True)
         view = self.journal.view
         self.note(
             "boot",
@@ -193,10 +193,8 @@ class Terminal:
 
     async def _fine(self, resume: bool) -> None:
         """One fine, or the open case after a reboot."""
-        if not resume and self.journal.room(True) == ROOM_NONE:  # before anything is asked of the driver
-            raise RiskError(
-                "the terminal's storage is nearly full", "RSK-005", "synchronise before the next case", "flash"
-            )
+        if not resume and self.journal.room(True) >= ROOM_NONE:  # before anything is asked of the driver
+            raise self.journal.no_room()
         phases.enter(phases.FINE)
         from terminal.flows.fine import Fine
 

@@ -8,10 +8,11 @@ SRV-072 the server acknowledges another chain; the others are `terminal.session`
 """
 
 from drivers.contracts.small import CLOCK_SERVER
+from drivers.contracts.storage import UNREADABLE
 from protocol import cbor, cose
 from protocol import records as r
 from protocol import sync as m
-from protocol.errors import CryptoError, FormatError, ParameterError, ServerError
+from protocol.errors import CryptoError, FormatError, JournalError, ParameterError, ServerError
 from terminal import batches, replies, session
 
 TESTIMONY_BATCHES = 4
@@ -180,18 +181,32 @@ class Sync:
             return
         t, journal = self._t, self._journal
         view = journal.view
-        self.erased = [
+        intents = [
             intent for intent in self._named(receipt) if intent in view.sealed and intent not in view.provisional
         ]
-        if not self.erased:
+        if not intents or not await self._destroyed():  # else the receipt comes again
             return
-        outcomes = [view.sealed[intent] for intent in self.erased]
+        self.erased = intents
+        outcomes = [view.sealed[intent] for intent in intents]
         await t.vault.begin()
-        await journal.append(r.CARD_DATA_ERASED, {r.INTENTS: self.erased, r.RECEIPT: t_hash(t, receipt)})
+        await journal.append(r.CARD_DATA_ERASED, {r.INTENTS: intents, r.RECEIPT: t_hash(t, receipt)})
         for seq in outcomes:
             journal.erase_blob("sealed", seq)
-        await t.vault.finish(journal.epoch)
-        t.note("erased", count=len(outcomes))
+        if await self._destroyed():
+            t.note("erased", count=len(outcomes))
+        else:
+            await journal.append(r.HEALTH_EVENT, {r.HEALTH: "vault"})
+
+    async def _destroyed(self) -> bool:
+        """Whether the key of what was erased is gone; not as long as something that stays cannot be read."""
+        try:
+            await self._t.vault.finish(self._journal.epoch)
+        except JournalError as error:
+            if error.code != UNREADABLE:
+                raise
+            self._t.note_error(error)
+            return False
+        return True
 
     def _named(self, receipt: bytes) -> "list[int]":
         """The intents in a receipt that the server signed for this device and epoch; none of any other."""

@@ -3,14 +3,15 @@
 Flash cannot be erased at will: a removed file's bytes stay in a raw page until the file system happens to use it again. So files in folders
 `sealed…` are written under a random key (AES-128 in counter mode, one counter block per file name; their digest is in a signed record, so
 nothing else authenticates them). `begin`, then the erasure of files, then `finish`: what remains is written anew under a new key, and the
-old key is overwritten in the secure element. After a power cut in between, both keys are there and `finish` does the rest at the next boot.
+old key is overwritten in the secure element. After a power cut in between, or where something that remains cannot be read, both keys are there
+and `finish` does the rest, before the next erasure or at the next boot: that takes what it cannot read for lost, so no key outlives it.
 
 A file is: key's block (1 or 2), content. Anything else was written by release 0.1.0, in the clear form, and is read as it is. Stands between
 journal and storage with the storage's own contract; knows nothing of records.
 """
 
 from drivers.contracts.secure_element import BLOCK_VAULT, SLOT_VAULT
-from drivers.contracts.storage import UNREADABLE, Storage
+from drivers.contracts.storage import Storage, unreadable
 from protocol.errors import JournalError
 from protocol.pack import u32be
 
@@ -62,35 +63,37 @@ class Vault(Storage):
         if not self.unfinished:
             await self._make(1 - self._current, 1)
 
-    async def finish(self, epoch: int) -> None:
+    async def finish(self, epoch: int, boot: bool = False) -> None:
         """After files were erased: what remains under the old key goes under the new one, and the old key is destroyed.
 
-        `epoch` is the journal's present one: each has a folder of its own.
+        `epoch` is the journal's present one: each has a folder of its own. Raises JRN-014, both keys staying, where its folder cannot be
+        listed or, but at a boot, a file cannot be read. What a former epoch has left is for the technician, and keeps no key.
         """
         if not self.unfinished:
             return
-        old = 1 - self._current
-        for folder in ["sealed"] + ["sealed" + str(number) for number in range(2, epoch + 1)]:
-            for path in self._files(folder):
+        old, lost = 1 - self._current, ""
+        for number in range(1, epoch + 1):
+            folder = "sealed" if number == 1 else "sealed" + str(number)
+            try:
+                names = self._storage.names(folder)
+            except JournalError:
+                if number == epoch:
+                    raise
+                continue
+            for name in names:
+                path = folder + "/" + name
                 try:
                     content = self._storage.read(path, _MAX)
-                except JournalError as error:
-                    if error.code != UNREADABLE:
-                        raise
-                    continue  # lost anyhow; the journal names it
+                except JournalError:
+                    lost = path if number == epoch else lost
+                    continue
                 if content and content[0] == BLOCK_VAULT + old:
                     self.replace(path, self._mask(old, path, content[1:]))
+        if lost and not boot:
+            raise unreadable(lost)
         await self._se.write_block(SLOT_VAULT, BLOCK_VAULT + old, _NONE)
         self._keys[old] = None
         await self._settle()
-
-    def _files(self, folder: str) -> "list[str]":
-        try:
-            return [folder + "/" + name for name in self._storage.names(folder)]
-        except JournalError as error:
-            if error.code != UNREADABLE:
-                raise
-            return []  # of a former epoch: the journal stops for its own folders
 
     async def _settle(self) -> None:
         """The only key is no longer the newer of two."""

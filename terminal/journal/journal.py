@@ -34,7 +34,7 @@ SPARE = 4 * RESERVE  # with less room than this the oldest acknowledged segments
 STARTS = (r.NOTICE, r.PAYMENT_INTENT)  # kinds that begin something; refused when the reserve is reached
 VISITS = (r.SHIFT_OPENED, r.LOGIN)  # kinds that come again and again without a sale; refused where it is crowded
 LEAP = 86400  # what lies between two hearings of the server's time counts as no more
-ROOM_OK, ROOM_LOW, ROOM_NONE = 0, 1, 2
+ROOM_OK, ROOM_LOW, ROOM_NONE, ROOM_UNKNOWN = 0, 1, 2, 3
 _ONE_MORE = 12288  # bytes free for one record and its segment
 _AGE_STEP = 43200  # seconds by which the age on storage may lag behind
 _ROOM_EVERY = 8  # appends between two looks at the free space
@@ -189,15 +189,13 @@ class Journal:
 
         `sealed` and `private` are blobs kept beside the journal and bound by their SHA-256. Payment outcomes and voids
         are signed one by one. Raises JournalError: JRN-022 not opened (or an append failed since: open anew), JRN-012,
-        JRN-021, JRN-026 an intent beside an open one. RiskError RSK-005: no room to begin something new.
+        JRN-021, JRN-026 an intent beside an open one. RiskError RSK-005, RSK-015: no room to begin something new.
         """
         async with self._lock:
             if not self._open:
                 raise JournalError("the journal has not been opened", "JRN-022", "start the terminal again")
             if self._full(kind):
-                raise RiskError(
-                    "the terminal's storage is nearly full", "RSK-005", "synchronise before the next case", "flash"
-                )
+                raise self.no_room()
             if kind == r.PAYMENT_INTENT and (self.view.orphan or self.view.case is not None and self.view.case.intent):
                 raise JournalError("a payment was begun and has no outcome", "JRN-026", "start the terminal again")
             record = self._build(kind, body)
@@ -270,23 +268,31 @@ class Journal:
         return record
 
     def room(self, look: bool = False) -> int:
-        """ROOM_OK, ROOM_LOW (warn the officer) or ROOM_NONE (no new sale). Looks at the storage at times only, or
-        when told to.
+        """ROOM_OK, ROOM_LOW (warn the officer), ROOM_NONE or ROOM_UNKNOWN (no new sale). Looks at the storage at times only,
+        or when told to.
         """
         if look or self._until_room <= 0:
             try:
-                self._free = self._storage.free_bytes()
-            except JournalError:  # it cannot be counted: nothing new is begun, what is there can still be sent
-                self._free = 0
+                self._free = max(0, self._storage.free_bytes())
+            except JournalError:  # littlefs that cannot count takes no record either; what is there can still be sent
+                self._free = -1
             self._until_room = _ROOM_EVERY
         self._until_room -= 1
         if self._free < RESERVE:
-            return ROOM_NONE
+            return ROOM_UNKNOWN if self._free < 0 else ROOM_NONE
         return ROOM_LOW if self._free < WARNING else ROOM_OK
+
+    def no_room(self) -> RiskError:
+        """Why nothing new begins."""
+        if self._free < 0:
+            return RiskError("the storage's free space cannot be counted", "RSK-015", "synchronise; call a technician")
+        return RiskError(
+            "the terminal's storage is nearly full", "RSK-005", "synchronise before the next case", "flash"
+        )
 
     def _full(self, kind: int) -> bool:
         """Whether there is no room for a record of this kind."""
-        return self.room(True) == ROOM_NONE if kind in STARTS else kind in VISITS and self.crowded()
+        return self.room(True) >= ROOM_NONE if kind in STARTS else kind in VISITS and self.crowded()
 
     def crowded(self) -> bool:
         """Whether a record of one more boot or log-in would take the room that a session needs."""
@@ -327,7 +333,7 @@ class Journal:
         """Where it is so crowded that nobody writes anything, a record of its own begins the segment that dates what is acknowledged."""
         if not self._shelf.fresh or not self.crowded():
             return
-        while self._free < _ONE_MORE and self._shelf.spare_copy(self.acked_seq):
+        while 0 <= self._free < _ONE_MORE and self._shelf.spare_copy(self.acked_seq):
             self.room(True)
         if self._free >= _ONE_MORE:
             await self.append(r.HEALTH_EVENT, {r.HEALTH: "room"})
@@ -345,7 +351,7 @@ class Journal:
 
     def _short(self) -> bool:
         self.room(True)
-        return self._free < SPARE
+        return 0 <= self._free < SPARE  # nothing goes early because nobody can count
 
     def entries(self, first: int):  # noqa: ANN201 - generator of (record, record bytes, signature or None)
         """Yield (record, its bytes, signature or None) from sequence `first` to the head, second copies in the place

@@ -3,7 +3,7 @@ is full, and what was begun can be ended.
 """
 
 from protocol import records as r
-from protocol.errors import RiskError
+from protocol.errors import JournalError, RiskError
 from terminal.journal.journal import LAST, RESERVE, WARNING
 from tests.support.centre import Handheld
 from tests.support.menu import Menu
@@ -105,3 +105,23 @@ async def test_who_cannot_log_in_for_want_of_room_synchronises():
     finally:
         login.log_in = plain
     assert tried == ["synchronise"] and _codes(t) == ["RSK-005"] and t.officer is None
+
+
+async def test_a_storage_that_cannot_be_counted_is_not_called_full():
+    t = await _terminal(WARNING, ["1", "ok", "lang"])
+
+    def uncounted():
+        raise JournalError("storage cannot be read", "JRN-014")
+
+    t.journal._storage.free_bytes = uncounted
+    t.journal.room(True)
+    await t._home()
+    await t._home()
+    assert _codes(t) == ["RSK-015"] and _homes(t) == [3, 3]
+    for kind, body in ((r.SHIFT_OPENED, {r.SHIFT: 1, r.WILAYA: 16, r.FORCE: 1}), (r.NOTICE, {})):
+        try:
+            await t.journal.append(kind, body)
+            raise AssertionError
+        except RiskError as error:
+            assert error.code == "RSK-015"
+    await t.journal.append(r.OUTAGE_BEGIN, {})

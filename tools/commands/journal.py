@@ -93,7 +93,7 @@ def export(
     """
     from protocol.errors import ConfigError
     from terminal.journal.export import ENDED
-    from tools.journal.exporting import export_store
+    from tools.journal.exporting import NO_IDENTITY, export_store
 
     if (store is None) == (flash is None):
         raise ConfigError("give either --store or --flash", "CFG-071", "see tasdid journal export --help")
@@ -110,9 +110,8 @@ def export(
     if done.trouble == ENDED:
         typer.echo(f"epoch {done.epoch} is not the one that goes on: raw records, as far as they can be read")
     elif done.trouble:
-        typer.echo(
-            f"{done.trouble}: the journal does not open; these are raw records, as far as they can be read", err=True
-        )
+        why = "no identity, the records name the device" if done.trouble == NO_IDENTITY else "the journal does not open"
+        typer.echo(f"{done.trouble}: {why}; these are raw records, as far as they can be read", err=True)
         raise typer.Exit(DID_NOT_HOLD)
 
 

@@ -17,13 +17,15 @@ from drivers.storage_littlefs import LittlefsStorage
 from drivers.uart_link import LinkUart
 from protocol import records as r
 from protocol.crypto.native import NativeCrypto
-from protocol.errors import ConfigError, JournalError
+from protocol.errors import ConfigError, FormatError, JournalError
 from sim.parts.secure_element import Refused, SecureElementModel, SecureElementState
 from terminal import identity
 from terminal.boards import config
 from terminal.journal.export import ENDED, Exporter, export
 from terminal.journal.journal import Journal
 from tools.journal import salvage
+
+NO_IDENTITY = "CFG-099"
 
 
 class StateElement(SecureElement):
@@ -69,9 +71,7 @@ def export_store(out: Path, store: Path | None, flash: Path | None, element: str
     part: Any = (
         LinkSecureElement(LinkUart(*config.address(element))) if element.startswith("tcp:") else _state(Path(element))
     )
-    who = identity.load(storage)
-    provisioning = {"wilaya": who.wilaya, "force": who.force, "place": who.place, "ksn_id": who.ksn_id}
-    pieces, done = asyncio.run(exported(storage, part, who.device, provisioning, epoch))
+    pieces, done = asyncio.run(exported(storage, part, *_who(storage), epoch))
     try:
         out.write_bytes(b"".join(pieces))
     except OSError as error:
@@ -79,20 +79,41 @@ def export_store(out: Path, store: Path | None, flash: Path | None, element: str
     return done
 
 
+def _who(storage: Storage) -> tuple[str, dict[str, Any] | None]:
+    """The device's name and what it knows of its provisioning. Where its identity is lost, the name in its records and None.
+
+    Raises ConfigError CFG-099 if there are none either.
+    """
+    try:
+        who = identity.load(storage)
+        if isinstance(who.device, str):
+            return who.device, {"wilaya": who.wilaya, "force": who.force, "place": who.place, "ksn_id": who.ksn_id}
+    except (ConfigError, FormatError, JournalError, TypeError):
+        pass
+    named = salvage.survey(storage).device()
+    if not named:
+        raise ConfigError("nothing stored says which device this is", NO_IDENTITY, "is this a handheld's storage?")
+    return named, None
+
+
 async def exported(
-    storage: Storage, part: Any, device: str, provisioning: dict[str, Any], epoch: int = 0
+    storage: Storage, part: Any, device: str, provisioning: dict[str, Any] | None, epoch: int = 0
 ) -> tuple[list[bytes], Exported]:
-    """The pieces of an export, and what it is. Raises JournalError, ConfigError, SecureElementError."""
+    """The pieces of an export, and what it is; without `provisioning` raw records, since nothing but they says whose they are. Raises
+    JournalError, ConfigError, SecureElementError.
+    """
     crypto = NativeCrypto()
     pieces: list[bytes] = []
     found = salvage.survey(storage)
     others = found.others(found.present)
     trouble = ENDED
-    if epoch in (0, found.present):
+    if epoch in (0, found.present) and provisioning is None:
+        trouble, epoch = NO_IDENTITY, found.present
+    elif epoch in (0, found.present):
         journal = Journal(storage, part, SystemClock(), crypto, device)
         try:
             await journal.open()
-            count = await export(journal, part, crypto, provisioning, pieces.append, others)
+            count = await export(journal, part, crypto, provisioning or {}, pieces.append, others)
             return pieces, Exported(count, journal.epoch, "", [each[0] for each in others])
         except JournalError as error:
             trouble = error.code
@@ -103,7 +124,7 @@ async def exported(
         raise ConfigError("nothing of that epoch is stored", "CFG-098", f"epochs on the storage: {known}")
     pieces = []
     exporter = Exporter(device, part, crypto, pieces.append)
-    await exporter.begin(provisioning, found.statement(storage, epoch, trouble))
+    await exporter.begin(provisioning or {}, found.statement(storage, epoch, trouble))
     for item in found.records(epoch):
         exporter.entry(item.record[r.SEQ], item.data, item.signature, (item.number, item.copy))
     await exporter.end()

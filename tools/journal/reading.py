@@ -23,6 +23,7 @@ APPROVED = 1
 LATE = 10
 SIGN1_TAG = 18
 ENDED = "ended"  # an older epoch's state
+NO_IDENTITY = "CFG-099"
 
 
 class Unreadable(Exception):

@@ -47,6 +47,12 @@ class Survey:
         """[epoch, segments, bytes] of all epochs but one."""
         return [[each, len(self.segments[each]), self.sizes[each]] for each in sorted(self.segments) if each != epoch]
 
+    def device(self) -> str:
+        """What the latest record that says so names its device, "" if none does."""
+        last = max(self.found, key=lambda each: (each.record[r.EPOCH], each.record[r.SEQ], -each.number), default=None)
+        named = last.record.get(r.DEVICE) if last is not None else None
+        return named if isinstance(named, str) else ""
+
     def records(self, epoch: int) -> list[Found]:
         """The records of an epoch in the order of their numbers, what a second copy says once more left out."""
         out: list[Found] = []

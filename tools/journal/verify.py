@@ -109,6 +109,9 @@ class Verifier:
         said = self.export.statement
         if said.trouble == j.ENDED:
             self.find("unopened", None, f"epoch {said.epoch} is over: a new one was begun because it could not go on")
+        elif said.trouble == j.NO_IDENTITY:
+            why = f"the device's identity could not be read ({said.trouble}): its records name it, nothing vouches for that"
+            self.find("unopened", None, why)
         elif said.trouble:
             why = f"the journal did not open ({said.trouble}): here is what can be read, nothing vouches for the rest"
             self.find("unopened", None, why)

@@ -69,12 +69,13 @@ def locked(sheet: "Sheet", fields: dict) -> None:
 
 
 def home(sheet: "Sheet", fields: dict) -> None:
-    """officer, unit; choices 1 to 5; room: 1 the storage is filling up, 2 it is full (`terminal.journal.journal.ROOM_*`)."""
+    """officer, unit; choices 1 to 5; room: 1 the storage is filling up, 2 full, 3 damaged (`terminal.journal.journal.ROOM_*`)."""
     room = fields.get("room", 0)
-    sheet.title(sheet.t("home.title"), (NAVY, AMBER, RED)[room], BLACK if room == 1 else WHITE)
+    sheet.title(sheet.t("home.title"), (NAVY, AMBER, RED, RED)[room], BLACK if room == 1 else WHITE)
     sheet.y -= 6
     if room:
-        sheet.line("⚠ " + sheet.t("home.low" if room == 1 else "home.none"), SMALL)
+        why = sheet.t(("home.low", "home.none", "err.RSK-015")[room - 1])
+        sheet.line("⚠ " + why + (" (RSK-015)" if room == 3 else ""), SMALL)
     else:
         sheet.line(sheet.t("home.officer", officer=fields.get("officer", ""), unit=fields.get("unit", "")), SMALL)
     labels = [sheet.t(key) for key in ("home.fine", "home.sync", "home.close", "home.language", "home.void")]

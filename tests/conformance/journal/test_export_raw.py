@@ -359,3 +359,26 @@ def test_a_folder_that_cannot_be_listed_is_exported_by_the_other(tmp_path, folde
     done, report = asyncio.run(bench.exported())
     assert (done.count, done.trouble) == (20, "JRN-014")
     assert (report["verdict"], report["records"]) == ("fails", 20)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff", b"\x05", b"\x80", cbor.encode({"device": 7})], ids=str)
+def test_a_store_without_its_identity_is_exported_under_the_name_in_its_records(tmp_path, content):
+    store, _, words = _folder(tmp_path)
+    store.remove("device/identity")
+    if content is not None:
+        store.replace("device/identity", content)
+    before = store.read(SEGMENT)
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 1 and "CFG-099" in done.output and store.read(SEGMENT) == before
+    report = json.loads(CliRunner().invoke(app, ["verify", str(tmp_path / "out"), "--json"]).output)
+    assert (report["device"], report["records"], report["trouble"]) == (exports.DEVICE, 20, "CFG-099")
+    assert _kinds(report) == ["unopened"] and "identity" in report["findings"][0]["text"]
+    assert report["verdict"] == "fails"
+
+
+def test_where_no_record_names_the_device_either_nothing_is_exported(tmp_path):
+    store, _, words = _folder(tmp_path)
+    for name in ("device/identity", SEGMENT, "copies/000001.seg"):
+        store.remove(name)
+    error = CliRunner().invoke(app, words).exception
+    assert isinstance(error, ConfigError) and error.code == "CFG-099" and not (tmp_path / "out").exists()

@@ -32,6 +32,7 @@ def SAMPLES(lang):  # noqa: N802 - a table that depends on the language
         ("locked", "locked", {}),
         ("home", "home", {"officer": 4217, "unit": "16-ALGER-CENTRE"}),
         ("home_low", "home", {"officer": 4217, "unit": "16-ALGER-CENTRE", "room": 1}),
+        ("home_damaged", "home", {"officer": 4217, "unit": "16-ALGER-CENTRE", "room": 3}),
         ("home_full", "home", {"officer": 4217, "unit": "16-ALGER-CENTRE", "room": 2}),
         ("mrz_number", "mrz_entry", {"field": "number", "entry": "A1234"}),
         ("mrz_birth", "mrz_entry", {"field": "birth", "entry": "8503"}),

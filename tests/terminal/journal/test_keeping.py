@@ -7,7 +7,7 @@ from protocol import records as r
 from protocol.crypto.pure import PureCrypto
 from protocol.errors import JournalError, RiskError
 from terminal.journal import epoch as epochs
-from terminal.journal.journal import RESERVE, ROOM_LOW, ROOM_NONE, ROOM_OK, WARNING, Journal
+from terminal.journal.journal import RESERVE, ROOM_LOW, ROOM_NONE, ROOM_OK, ROOM_UNKNOWN, WARNING, Journal
 from tests.support.dual import araises
 from tests.support.parts import CountingElement, HandClock, MemoryStorage
 
@@ -49,7 +49,7 @@ async def test_where_what_is_free_cannot_be_counted_nothing_begins_and_what_is_t
     storage.free_bytes = uncounted
     again = _journal(storage, element, clock)
     await again.open()
-    assert again.room(True) == ROOM_NONE and again.crowded()
+    assert again.room(True) == ROOM_UNKNOWN and again.crowded()
     assert [item[0][r.SEQ] for item in again.entries(1)] == [1]
     await araises(RiskError, again.append(r.NOTICE, {}))
 

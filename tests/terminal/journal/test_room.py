@@ -4,7 +4,8 @@ it has not acknowledged, or for less than a week, never goes.
 
 from protocol import records as r
 from protocol.crypto.pure import PureCrypto
-from terminal.journal.journal import RESERVE, ROOM_NONE, ROOM_OK, SPARE, WARNING, Journal
+from protocol.errors import JournalError
+from terminal.journal.journal import RESERVE, ROOM_NONE, ROOM_OK, ROOM_UNKNOWN, SPARE, WARNING, Journal
 from terminal.journal.shelf import FLOOR, RETENTION
 from tests.support.parts import CountingElement, HandClock, MemoryStorage
 
@@ -132,3 +133,24 @@ async def test_a_flash_that_filled_up_offline_has_room_a_week_after_it_is_acknow
         if day < 6:
             assert journal.first_retained == 1
     assert journal.first_retained > 50
+
+
+def _uncounted():
+    raise JournalError("storage cannot be read", "JRN-014")
+
+
+async def test_where_nobody_can_count_nothing_goes_early():
+    storage, element, clock, journal = await _opened()
+    storage.capacity = 0
+    storage.free_bytes = _uncounted
+    await journal.append(r.PAYMENT_OUTCOME, {r.CASE: 1, r.INTENT: 1, r.AMOUNT: 1, r.OUTCOME: r.OUTCOME_DECLINED})
+    for _ in range(20):
+        await _day(journal, clock)
+        journal.make_room()
+        await journal.begin_dated()
+    again = _journal(storage, element, clock)
+    await again.open()
+    assert again.first_retained == 1 and again.room(True) == ROOM_UNKNOWN and storage.size("copies/000001.seg") > 0
+    for _ in range(50):
+        await _day(again, clock)
+    assert again.first_retained > 1

@@ -97,22 +97,73 @@ async def test_files_of_release_0_1_0_are_read_as_they_are():
     assert vault.read("sealed/4") == b"\xd0\x83in clear form"
 
 
-async def test_a_file_that_cannot_be_read_keeps_no_erasure_from_being_finished():
+def _unreadable(*_):
+    raise JournalError("storage cannot be read", "JRN-014")
+
+
+async def _finished(vault, epoch=1, boot=False):
+    try:
+        await vault.finish(epoch, boot)
+    except JournalError as error:
+        assert error.code == "JRN-014" and vault.unfinished
+        return False
+    return not vault.unfinished
+
+
+def _spotty(storage, name):
+    """A file that cannot be read; returns what reads again."""
+    read = storage.read
+    storage.read = lambda path, limit=65536: _unreadable() if path == name else read(path, limit)
+    return read
+
+
+async def test_a_folder_that_cannot_be_listed_keeps_the_key_of_what_can_still_be_read():
+    storage, element = MemoryStorage(), CountingElement()
+    vault = await _vault(storage, element)
+    vault.replace("sealed2/1", b"first")
+    vault.replace("sealed2/2", b"second")
+    names = storage.names
+    await vault.begin()
+    vault.remove("sealed2/1")
+    storage.names = _unreadable
+    for boot in (False, True):
+        assert not await _finished(vault, 2, boot)
+    assert vault.read("sealed2/2") == b"second"
+    storage.names = names
+    assert await _finished(vault, 2)
+    assert vault.read("sealed2/2") == b"second"
+
+
+async def test_what_a_former_epoch_has_left_unlisted_keeps_no_key():
     storage, element = MemoryStorage(), CountingElement()
     vault = await _vault(storage, element)
     vault.replace("sealed/1", b"first")
-    vault.replace("sealed/2", b"second")
-    read, synced = storage.read, []
-
-    def spotty(name, limit=65536):
-        if name == "sealed/1":
-            raise JournalError("storage cannot be read", "JRN-014")
-        return read(name, limit)
-
-    storage.read = spotty
+    names = storage.names
+    storage.names = lambda folder: _unreadable() if folder == "sealed" else names(folder)
     await vault.begin()
-    await vault.finish(1)
-    assert not vault.unfinished and vault.read("sealed/2") == b"second"
+    assert await _finished(vault, 2)
+
+
+async def test_a_file_that_cannot_be_read_keeps_the_key_until_a_boot_cannot_read_it_either():
+    for comes_back in (True, False):
+        storage, element = MemoryStorage(), CountingElement()
+        vault = await _vault(storage, element)
+        vault.replace("sealed/1", b"first")
+        vault.replace("sealed/2", b"second")
+        read = _spotty(storage, "sealed/1")
+        await vault.begin()
+        assert not await _finished(vault)
+        assert vault.read("sealed/2") == b"second"
+        if comes_back:
+            storage.read = read
+        again = await _vault(storage, element)
+        assert await _finished(again, 1, True)
+        storage.read = read
+        assert (again.read("sealed/1") == b"first") == comes_back and again.read("sealed/2") == b"second"
+
+
+async def test_the_storage_is_synced_through_it():
+    storage, synced = MemoryStorage(), []
     storage.sync = synced.append
-    (await _vault(storage, element)).sync("journal/000001.seg")
+    (await _vault(storage, CountingElement())).sync("journal/000001.seg")
     assert synced == ["journal/000001.seg"]

@@ -17,8 +17,9 @@ from drivers.storage_littlefs import LittlefsStorage
 from protocol import records as r
 from protocol.crypto.native import NativeCrypto
 from sim.parts.nor.flash import NorFlash
+from terminal.journal.chain import copy_name
 from terminal.journal.journal import LEAP
-from terminal.journal.shelf import FLOOR, SEGMENT_BYTES
+from terminal.journal.shelf import COPIED, FLOOR, SEGMENT_BYTES
 from tools.journal.soak.remembered import RememberingJournal
 
 
@@ -194,9 +195,12 @@ class Rig:
         now(self.journal.open())
 
     def append(self, kind: int, body: dict, **blobs: bytes) -> dict:
-        """Append and count as shown."""
+        """Append and count as shown; nothing that is money is shown before its second copy is there."""
         record = now(self.journal.append(kind, body, **blobs))
         self.shown[record[r.SEQ]] = self.journal.pending
+        if kind in COPIED:
+            copies = copy_name(self.journal._shelf.segments[-1][0])
+            assert self.journal.pending in self.storage.files.get(copies, b""), "shown without a second copy"
         return record
 
     def transaction(self) -> None:
