@@ -122,13 +122,17 @@ class Journal:
         """Find the state again, check chain and counter, mend what a cut left undone, declare what is lost. Raises
         JournalError.
         """
-        genesis, lowest = epochs.load(self._storage)
-        self._shelf.lowest = max(lowest, 1)
+        genesis, rebuilt = epochs.begun(self._storage, self._shelf)
+        if rebuilt:  # it may be a former epoch's too
+            self._storage.remove("state/acked")
         self.view.cases = genesis.cases
         acked = recovery.read_acknowledged(self._storage)
         found = recovery.recover(self._shelf, self._reader, self._crypto, self.device, self.view, genesis, acked)
         self._stand = found.stand
-        self.epoch = max(genesis.epoch, self._stand.epoch)
+        if rebuilt:
+            genesis.cases = self.view.cases
+            epochs.store(self._storage, genesis, self._shelf.lowest)
+        self.epoch = genesis.epoch
         if self.epoch > 1:
             self._shelf.blobs = ("sealed" + str(self.epoch), "private" + str(self.epoch))
             self._shelf.genesis = genesis
@@ -450,7 +454,7 @@ class Journal:
         `key` is the pinned public key of the role "epoch". Raises JournalError JRN-032 and whatever `open` raises.
         """
         try:
-            before, self._shelf.lowest = epochs.load(self._storage)
+            before = epochs.begun(self._storage, self._shelf)[0]
         except JournalError:
             before = None
         stand = epochs.check_approval(self._crypto, approval, key, self.device, before.epoch if before else 1)
