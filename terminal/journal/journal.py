@@ -142,6 +142,7 @@ class Journal:
         await self._bind_counter(genesis)
         self._open = True
         self._age, self.server_utc, self._back = self._stand.acked_utc, found.heard, found.back
+        self._shelf.had = found.had
         self.view.acknowledged(self._stand.once)
         if found.last is not None and found.last[0][r.KIND] in COPIED:
             self._shelf.mend_copy(found.last[0][r.SEQ], found.last[1], found.last[2])
@@ -310,7 +311,7 @@ class Journal:
 
     def _acknowledgement(self, seq: int, record_hash: bytes, since: int, once: int, once_hash: bytes) -> bytes:
         """Of the file `state/acked`."""
-        clock = (self._age, self.server_utc, self._back)
+        clock = (self._age, self.server_utc, self._back, self._shelf.had)
         return recovery.encode_acknowledged(seq, record_hash, clock, since, once, once_hash)
 
     def make_room(self) -> None:
@@ -431,6 +432,9 @@ class Journal:
         if seq < stand.once:
             said = recovery.read_acknowledged(self._storage)
             once_hash = said[6] if said[5] == stand.once else b""
+        genesis = self._shelf.genesis
+        if genesis is not None:
+            self._shelf.had = (self._shelf.had or self._age) if seq > genesis.seq else 0
         stand.acked, stand.acked_utc, stand.once = seq, self._age, max(seq, stand.once)
         self.view.acknowledged(seq)
         content = self._acknowledgement(seq, record_hash, self._shelf.since, stand.once, once_hash)
@@ -462,8 +466,8 @@ class Journal:
             from terminal.journal import former
 
             stand.former = dict(before.former)
-            if former.agrees(self._shelf, self._crypto, stand):
-                stand.former[before.epoch] = stand.seq
+            acked = recovery.read_acknowledged(self._storage)
+            stand.former[before.epoch] = former.sent(self._shelf, self._crypto, stand, acked)
         stand.counter = await self._se.counter(COUNTER_JOURNAL)
         self._shelf.lowest = 1
         numbers = self._shelf.numbers()

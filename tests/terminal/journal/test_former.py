@@ -1,7 +1,10 @@
 """What former epochs have left goes: what the centre has as ever, what it never had only after the retention and for want of room."""
 
+from protocol import cbor
 from protocol import records as r
+from protocol.crypto.pure import PureCrypto
 from protocol.errors import JournalError
+from terminal.journal import recovery
 from terminal.journal.shelf import FLOOR, RETENTION
 from tests.support.hearing import DAY, daily
 from tests.terminal.journal.epoch_bench import SERVER, Bench, after
@@ -180,3 +183,74 @@ async def test_a_cut_on_the_way_is_gone_on_with():
     await bench.boot()
     after(bench, FLOOR + DAY + 1)
     assert bench.old() == ([], [])
+
+
+async def _days(bench, count, start=SERVER):
+    """Work and a session every day; a boot every week."""
+    for day in range(count):
+        bench.journal.hear(start + day * DAY)
+        bench.journal.acknowledge(bench.journal.head_seq, bench.journal.head_hash)
+        bench.journal.make_room()
+        await bench.write(4)
+        if day % 7 == 6:
+            await bench.boot()
+
+
+async def test_it_goes_in_time_though_the_segments_of_then_have_gone_long_ago():
+    """Room is short all the time: of the present epoch a week is kept."""
+    bench = Bench()
+    await bench.boot()
+    await bench.write(24)
+    await bench.epoch(2, 12)
+    bench.storage.short = True
+    await _days(bench, 60)
+    assert bench.old()[1][-1] == 24 and bench.journal.first_retained > 100
+    await _days(bench, 3, SERVER + 60 * DAY)
+    assert bench.old() == ([], [])
+
+
+async def test_a_server_that_has_nothing_of_the_epoch_any_more_begins_the_days_anew():
+    bench = await _begun(30)
+    begun = bench.journal._shelf.had
+    assert begun == SERVER
+    daily(bench.journal, SERVER + 30 * DAY)
+    bench.journal.acknowledge(31, b"31" * 16)
+    await bench.boot()
+    assert bench.journal._shelf.had == begun
+    bench.journal.acknowledge(30, b"30" * 16)
+    await bench.boot()
+    assert bench.journal._shelf.had == 0
+    bench.journal.acknowledge(bench.journal.head_seq, bench.journal.head_hash)
+    await bench.boot()
+    assert bench.journal._shelf.had == SERVER + 30 * DAY
+
+
+async def test_an_acknowledgement_as_it_was_kept_before_begins_the_days_when_it_is_next_given():
+    bench = await _begun(30)
+    items = cbor.decode(bench.storage.files["state/acked"])[:8]
+    bench.storage.files["state/acked"] = cbor.encode(items + [recovery.check_of(items)])
+    await bench.boot()
+    assert (bench.journal.acked_seq, bench.journal._shelf.had) == (31, 0)
+    daily(bench.journal, SERVER + 30 * DAY)
+    bench.journal.acknowledge(bench.journal.head_seq, bench.journal.head_hash)
+    assert bench.journal._shelf.had == SERVER + 30 * DAY
+
+
+async def test_of_a_storage_that_is_older_what_was_acknowledged_on_it_counts_as_there():
+    for spoilt in (False, True):
+        bench = Bench()
+        await bench.boot()
+        await bench.write(40)
+        bench.journal.hear(SERVER - DAY)
+        record = PureCrypto().sha256(bench.journal.record_at(30)[1])
+        bench.journal.acknowledge(30, bytes(32) if spoilt else record)
+        old = dict(bench.storage.files)
+        await bench.write(1)
+        record_hash = bench.journal.head_hash
+        bench.storage.files = old
+        await bench.epoch(2, 41, record_hash)
+        assert bench.journal._shelf.genesis.former == {1: 0 if spoilt else 30}
+        await bench.heard(SERVER)
+        bench.storage.short = True
+        after(bench, FLOOR + DAY)
+        assert bench.old()[1][0] == 1 if spoilt else 20 < bench.old()[1][0] <= 31
