@@ -107,12 +107,19 @@ def _unknown() -> JournalError:
 
 
 def begun(storage, shelf) -> "tuple[Stand, bool]":  # noqa: ANN001 - any Storage, Shelf
-    """(stand at the present epoch's beginning, whether only its segments tell); sets `shelf.lowest`. `state/epoch` may be gone, or be a
-    former epoch's: littlefs goes back to an earlier state of a folder of which a sector is damaged. Then the epoch begins at its
-    first head, if what lies before that was once acknowledged. Raises JRN-033 if not.
+    """(stand at the present epoch's beginning, whether only its segments tell); sets `shelf.lowest`, and `shelf.epoch` whatever is raised.
+    `state/epoch` may be gone, damaged, or a former epoch's: littlefs goes back to an earlier state of a folder of which a sector is
+    damaged. Then the epoch begins at its first head, if what lies before that was once acknowledged. Raises JRN-033 if not.
     """
-    stand, shelf.lowest = load(storage)
-    first, had = stand, 0
+    damage = None
+    had = 0
+    stand, shelf.lowest = Stand(), 1
+    try:
+        stand, shelf.lowest = load(storage)
+    except JournalError as error:
+        damage = error
+    first = stand
+    shelf.epoch = stand.epoch
     for number in reversed(shelf.numbers()):
         known = shelf.head(number)
         if known is None:
@@ -120,7 +127,10 @@ def begun(storage, shelf) -> "tuple[Stand, bool]":  # noqa: ANN001 - any Storage
         if known[0].epoch <= stand.epoch or (first is not stand and known[0].epoch != first.epoch):
             break
         first, shelf.lowest = known[0], number
+        shelf.epoch = first.epoch
         had = max(had, first.acked)
-    if had < first.seq and first is not stand:
+    if first is stand and damage is not None:
+        raise damage
+    if first is not stand and had < first.seq:
         raise _unknown()
     return first, first is not stand

@@ -122,7 +122,10 @@ class Journal:
         """Find the state again, check chain and counter, mend what a cut left undone, declare what is lost. Raises
         JournalError.
         """
-        genesis, rebuilt = epochs.begun(self._storage, self._shelf)
+        try:
+            genesis, rebuilt = epochs.begun(self._storage, self._shelf)
+        finally:
+            self.epoch = self._shelf.epoch  # the centre is told of it, whatever is wrong
         if rebuilt:  # it may be a former epoch's too
             self._storage.remove("state/acked")
         self.view.cases = genesis.cases
@@ -132,7 +135,6 @@ class Journal:
         if rebuilt:
             genesis.cases = self.view.cases
             epochs.store(self._storage, genesis, self._shelf.lowest)
-        self.epoch = genesis.epoch
         if self.epoch > 1:
             self._shelf.blobs = ("sealed" + str(self.epoch), "private" + str(self.epoch))
             self._shelf.genesis = genesis
@@ -461,7 +463,7 @@ class Journal:
             before = epochs.begun(self._storage, self._shelf)[0]
         except JournalError:
             before = None
-        stand = epochs.check_approval(self._crypto, approval, key, self.device, before.epoch if before else 1)
+        stand = epochs.check_approval(self._crypto, approval, key, self.device, self._shelf.epoch)
         if before is not None:
             from terminal.journal import former
 

@@ -35,6 +35,7 @@ class Shelf:
         self.fresh = True  # the next append begins a new segment
         self.segment_bytes = SEGMENT_BYTES
         self.lowest = 1  # number of the epoch's first segment
+        self.epoch = 1  # the latest one of which anything tells
         self.genesis: "Stand | None" = None  # where it begins, as long as former ones have left anything
         self._limit = 0  # size of the last segment at which it is full
         self.had = 0  # since when the server has had a record of the present epoch, by `Journal.hear`; 0: it has none, or nobody knows
