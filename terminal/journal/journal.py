@@ -12,7 +12,7 @@ good is declared by a gap record. Error codes: docs/journal.md lists JRN-010 …
 
 import asyncio
 
-from drivers.contracts.secure_element import COUNTER_JOURNAL, SLOT_DEVICE_KEY
+from drivers.contracts.secure_element import COUNTER_EPOCH, COUNTER_JOURNAL, SLOT_DEVICE_KEY
 from protocol import cbor, cose
 from protocol import records as r
 from protocol.errors import JournalError, RiskError
@@ -150,6 +150,8 @@ class Journal:
             self._shelf.mend_copy(found.last[0][r.SEQ], found.last[1], found.last[2])
         self._drop_orphans()
         if self._stand.seq == genesis.seq and genesis.epoch > 1:
+            while await self.latest_epoch() < genesis.epoch:
+                await self._se.increment(COUNTER_EPOCH)
             await self.append(r.NEW_EPOCH, {})
         for gap in self.losses.gaps:
             if gap[r.GAP_LAST] > self._stand.once and not self.view.declared(gap[r.FIRST], gap[r.GAP_LAST]):
@@ -453,6 +455,10 @@ class Journal:
         known = self.epoch > 1 and self._storage.size(epochs.APPROVAL) > 0
         return self._storage.read(epochs.APPROVAL, 1024) if known else b""
 
+    async def latest_epoch(self) -> int:
+        """The latest epoch that this device has begun, by its secure element, which earlier releases did not tell of any."""
+        return 1 + await self._se.counter(COUNTER_EPOCH)
+
     async def begin_epoch(self, approval: bytes, key: bytes) -> None:
         """Go on in a new epoch that the server approved (`terminal.journal.epoch`), after `open` failed; opens the
         journal.
@@ -463,7 +469,8 @@ class Journal:
             before = epochs.begun(self._storage, self._shelf)[0]
         except JournalError:
             before = None
-        stand = epochs.check_approval(self._crypto, approval, key, self.device, self._shelf.epoch)
+        latest = max(self._shelf.epoch, await self.latest_epoch())
+        stand = epochs.check_approval(self._crypto, approval, key, self.device, latest)
         if before is not None:
             from terminal.journal import former
 

@@ -1,10 +1,12 @@
 """`state/epoch` is gone, empty or a former epoch's: the segments tell where the present epoch begins, or nothing goes on."""
 
+from drivers.contracts.secure_element import COUNTER_EPOCH
 from protocol import records as r
 from protocol.errors import JournalError
 from terminal.journal import epoch as epochs
 from terminal.journal.shelf import RETENTION
 from tests.support.hearing import DAY
+from tests.support.parts import PowerCut
 from tests.terminal.journal.epoch_bench import SERVER, Bench, after
 
 
@@ -112,3 +114,28 @@ async def test_an_empty_file_before_the_first_new_epoch_is_none():
     bench.storage.files["state/epoch"] = b""  # cut where littlefs has the name and not yet the content
     await bench.epoch(2, 12)
     assert bench.journal._shelf.genesis.former == {1: 12}
+
+
+async def test_a_cut_between_the_steps_of_the_secure_element_leaves_no_number_out():
+    bench = Bench()
+    await bench.boot()
+    await bench.write(4)
+    whole, left = bench.element.increment, [1]
+
+    async def increment(index):
+        if index == COUNTER_EPOCH:
+            left[0] -= 1
+            if left[0] < 0:
+                raise PowerCut
+        return await whole(index)
+
+    bench.element.increment = increment
+    try:
+        await bench.epoch(4, 4)
+        raise AssertionError
+    except PowerCut:
+        pass
+    bench.element.increment = whole
+    assert await bench.journal.latest_epoch() == 2
+    await bench.boot()
+    assert (bench.journal.epoch, bench.journal.head_seq, await bench.journal.latest_epoch()) == (4, 5, 4)

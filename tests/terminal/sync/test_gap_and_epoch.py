@@ -195,6 +195,25 @@ async def test_a_terminal_in_trouble_tells_which_epoch_it_knows_and_begins_that_
         assert again.journal.epoch == 3
 
 
+async def test_on_a_fresh_storage_the_secure_element_tells_which_epoch_was_begun():
+    server = _Server()
+    t = await _rolled_back(server)
+    server.commands = [_command(digest=server.hash)]
+    await renewal.ask(t, "JRN-030")
+    fresh = Handheld(server, None, t.se)
+    for epoch in (2, 4):
+        server.commands = [_command(digest=server.hash, epoch=epoch)]
+        try:
+            await renewal.ask(fresh, "JRN-030")
+            assert epoch == 4
+        except JournalError as error:
+            assert (epoch, error.code) == (2, "JRN-032")
+        assert fresh.network.sent[-1][1][m.EPOCH] == 2
+    assert (fresh.journal.epoch, await fresh.journal.latest_epoch()) == (4, 4)
+    await Handheld(server, fresh.storage, t.se).journal.open()
+    assert await fresh.journal.latest_epoch() == 4
+
+
 async def test_a_command_for_another_device_or_an_expired_one_is_not_obeyed():
     for change in ({"device": "TSD-000002"}, {"expires": 1700000099}):
         server = _Server()
