@@ -4,7 +4,9 @@
     one officer of the back office proposes, another approves            both signed, both in the audit log
     WELCOME carries the command until the terminal's first HELLO of the new epoch: then it is never sent again
 
-The new epoch begins at the last record that the server holds; an approval whose chain went on meanwhile is withdrawn.
+The new epoch begins at the last record that the server holds, and has a number that neither the server nor the terminal has had: the
+terminal says in HELLO of which it knows (`trouble`), since the database may be older than its present epoch. An approval whose chain went
+on meanwhile is withdrawn.
 Once a terminal in trouble was told, its old session is over (`server.ingest.hello`): no straggler carries the chain on past the approval.
 After a restore of the database the terminal shows its approval: it is signed by the role key "epoch", so what was
 approved stands; records between the database's head and the approved one are lost (`server.ingest.gaps`).
@@ -29,6 +31,7 @@ from server.store import tables as t
 
 PROPOSAL, APPROVAL = "tsd/office/epoch-proposal", "tsd/office/epoch-approval"
 VALID_S = 7 * 86400
+AHEAD = 16  # epochs by which a terminal may be ahead of the chain on file: of no backup's age so many are begun
 _NAMES = ("device", "epoch", "seq", "hash", "cum_count", "cum_total", "cases", "number", "expires", "reason")
 
 
@@ -53,8 +56,7 @@ def draft(connection: Connection, device: str, reason: str, now: int) -> dict[in
     c = t.epochs.c
     number = connection.execute(select(func.max(c.number)).where(c.device == device)).scalar() or 0
     cases = connection.execute(select(func.max(t.cases.c.case_no)).where(t.cases.c.device == device)).scalar() or 0
-    epoch = (head.epoch or 1) + 1
-    values = (device, epoch, head.seq, bytes(head.hash), head.cum_count, head.cum_total, cases, number + 1)
+    values = (device, _next(head), head.seq, bytes(head.hash), head.cum_count, head.cum_total, cases, number + 1)
     return dict(enumerate((*values, now + VALID_S, reason[:64]), 1))
 
 
@@ -117,13 +119,27 @@ def _withdraw(connection: Connection, device: str, why: str, now: int) -> None:
 
 def _stands(head: Row[Any], row: Row[Any]) -> bool:
     """Whether the chain is still where a proposal says."""
-    return (head.seq, bytes(head.hash), (head.epoch or 1) + 1) == (row.seq, bytes(row.hash), row.epoch)
+    return (head.seq, bytes(head.hash), _next(head)) == (row.seq, bytes(row.hash), row.epoch)
 
 
-def trouble(connection: Connection, message: Hello, now: int) -> None:
-    """A terminal says that it cannot go on: an alarm, once until something is decided."""
+def _next(head: Row[Any]) -> int:
+    """The number of the next epoch: later than any that this database or the terminal knows of."""
+    return max(head.epoch or 1, head.told_epoch) + 1
+
+
+def trouble(connection: Connection, message: Hello, head: Row[Any], now: int) -> Row[Any]:
+    """A terminal says that it cannot go on: an alarm, once until something is decided. Which epoch it knows of is remembered; one
+    further ahead than `AHEAD` is not. The head as it stands then.
+    """
+    name, known = message.device.device, head.epoch or 1
     what = f"the terminal asks for a new epoch: {message.trouble}"
-    audit.alarm_once(connection, message.device.device, "EPOCH", what, now)
+    if message.epoch > known:
+        what += f"; it knows of epoch {message.epoch}, epoch {known} is on file"
+    audit.alarm_once(connection, name, "EPOCH", what, now)
+    if not max(known, head.told_epoch) < message.epoch <= known + AHEAD:
+        return head
+    connection.execute(update(t.heads).where(t.heads.c.device == name).values(told_epoch=message.epoch))
+    return devices.head(connection, name)
 
 
 _APPROVED = select(t.epochs).where(t.epochs.c.device == bindparam("b_device"), t.epochs.c.state == t.EPOCH_APPROVED)
@@ -175,6 +191,8 @@ def begin(connection: Connection, message: Hello, head: Row[Any], keys: Keys | N
             cum_total=approved.cum_total, opened=0,
         )
     )  # fmt: skip
+    if row is None:
+        _withdraw(connection, name, f"withdrawn: epoch {message.epoch} had begun", now)
     _note_begun(connection, message, row, approved, now)
     online.forsake(connection, name, message.epoch, gaps.since_restore(connection, name), now)
     return devices.head(connection, name)

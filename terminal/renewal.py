@@ -1,9 +1,10 @@
 """Going on in a new epoch: what a terminal does whose journal cannot be read or trusted (design §4).
 
-It says HELLO with the code of its trouble; the server tells its officers and, when two of them have approved, answers
-with the command that begins the new epoch. The command is signed by the role key "cmd", bound to this device and
-expires; what it approves is signed by "epoch" (`terminal.journal.epoch`), and an epoch is begun once, since a later one
-must have a greater number. JRN-034 the centre has not approved yet, JRN-035 the command is not acceptable.
+It says HELLO with the code of its trouble and the latest epoch that it knows of, by its journal or its secure element, so that no number is
+given twice. The server tells its officers and, when two of them have approved, answers with the command that begins the new epoch. The
+command is signed by the role key "cmd", bound to this device and expires; what it approves is signed by "epoch"
+(`terminal.journal.epoch`), and an epoch is begun once, since a later one must have a greater number. JRN-034 the centre has not approved
+yet, JRN-035 the command is not acceptable.
 """
 
 from protocol import cbor, cose
@@ -14,7 +15,8 @@ from terminal import session
 
 async def ask(t, code: str) -> None:  # noqa: ANN001 - Terminal
     """Ask the centre because of `code` and begin what it approved. Raises NetworkError, ServerError, JournalError."""
-    welcome = await session.hello(t, {m.TROUBLE: code})
+    latest = max(t.journal.epoch, await t.journal.latest_epoch())
+    welcome = await session.hello(t, {m.TROUBLE: code, m.EPOCH: latest})
     if not await accept(t, welcome):
         raise JournalError(
             "the centre has not approved a new beginning yet", "JRN-034", "wait for the centre, then press OK"

@@ -20,7 +20,7 @@ SLOT_VAULT = (
 BLOCK_VAULT = 1
 
 COUNTER_JOURNAL = 0  # one step per journal record
-COUNTER_SPARE = 1
+COUNTER_EPOCH = 1  # one step per new epoch: a storage that was exchanged knows of none
 
 
 class SecureElement:

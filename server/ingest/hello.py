@@ -77,13 +77,13 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf, keys: 
 
 
 def _help(connection: Connection, message: Hello, head: Any, now: int) -> dict[int, Any]:
-    """WELCOME for a terminal that cannot read its journal: what it says of its head counts for nothing.
+    """WELCOME for a terminal that cannot read its journal: what it says of its head counts for nothing, but for the epoch.
 
     With the command that begins a new epoch the old one is over, whether the terminal is heard of in the new one at once or not: what is
     still on its way from the old session is not bound to anything any more, and cannot carry the chain on past the approved record.
     """
     name = message.device.device
-    epochs.trouble(connection, message, now)
+    head = epochs.trouble(connection, message, head, now)
     reply = {
         s.NONCE: message.nonce, s.EPOCH: message.epoch, s.DEVICE: name, s.ACKED_SEQ: head.seq,
         s.ACKED_HASH: bytes(head.hash), s.SERVER_UTC: now, s.RETRY_AFTER: 0,

@@ -72,13 +72,13 @@ def store(storage, stand: Stand, first_segment: int) -> None:  # noqa: ANN001 - 
 
 
 def load(storage) -> "tuple[Stand, int]":  # noqa: ANN001 - any Storage
-    """(stand at the epoch's beginning, lowest segment number); the device's first epoch if none was ever begun.
+    """(stand at the epoch's beginning, lowest segment number) by `state/epoch`; the device's first epoch if there is none.
     Raises JRN-033.
     """
     stand = Stand()
     size = storage.size(FILE)
-    if size < 0:
-        return stand, 0
+    if size <= 0:  # littlefs makes a file's name durable before its content
+        return stand, 1
     try:
         if size > 512:
             raise ValueError
@@ -97,8 +97,40 @@ def load(storage) -> "tuple[Stand, int]":  # noqa: ANN001 - any Storage
                 stand.former[former] = last
         elif stand.epoch == 2:
             stand.former = {1: stand.seq}
-        return stand, first
+        return stand, max(first, 1)
     except (FormatError, ValueError, TypeError):
-        raise JournalError(
-            "the beginning of the epoch cannot be read", "JRN-033", "stop selling; call a technician"
-        ) from None
+        raise _unknown() from None
+
+
+def _unknown() -> JournalError:
+    return JournalError("the beginning of the epoch cannot be read", "JRN-033", "stop selling; call a technician")
+
+
+def begun(storage, shelf) -> "tuple[Stand, bool]":  # noqa: ANN001 - any Storage, Shelf
+    """(stand at the present epoch's beginning, whether only its segments tell); sets `shelf.lowest`, and `shelf.epoch` whatever is raised.
+    `state/epoch` may be gone, damaged, or a former epoch's: littlefs goes back to an earlier state of a folder of which a sector is
+    damaged. Then the epoch begins at its first head, if what lies before that was once acknowledged. Raises JRN-033 if not.
+    """
+    damage = None
+    had = 0
+    stand, shelf.lowest = Stand(), 1
+    try:
+        stand, shelf.lowest = load(storage)
+    except JournalError as error:
+        damage = error
+    first = stand
+    shelf.epoch = stand.epoch
+    for number in reversed(shelf.numbers()):
+        known = shelf.head(number)
+        if known is None:
+            continue
+        if known[0].epoch <= stand.epoch or (first is not stand and known[0].epoch != first.epoch):
+            break
+        first, shelf.lowest = known[0], number
+        shelf.epoch = first.epoch
+        had = max(had, first.acked)
+    if first is stand and damage is not None:
+        raise damage
+    if first is not stand and had < first.seq:
+        raise _unknown()
+    return first, first is not stand

@@ -78,21 +78,28 @@ def _epoch(data: bytes) -> int:
         return 0
 
 
-def agrees(shelf, crypto, stand) -> bool:  # noqa: ANN001 - Shelf, crypto seam, Stand
-    """Whether the record at which the centre lets a new epoch go on is this journal's own: else its chain is another branch, of which the centre
-    may have nothing.
+def sent(shelf, crypto, stand, acked) -> int:  # noqa: ANN001 - Shelf, crypto seam, Stand, `recovery.read_acknowledged`
+    """The last record of this journal that the centre has: the one at which it lets a new epoch go on, or, if that is not here (the storage is
+    an older one), the last one acknowledged. 0 if the one here is another: its chain is another branch, of which the centre may have nothing.
     """
-    if stand.seq == 0:
-        return True
+    for seq, record_hash in ((stand.seq, stand.hash), acked[:2]):
+        here = _hash(shelf, crypto, seq) if 0 < seq <= stand.seq else None
+        if here is not None:
+            return seq if here == record_hash else 0
+    return 0
+
+
+def _hash(shelf, crypto, wanted: int) -> "bytes | None":  # noqa: ANN001
+    """Of a record, or of its second copy; None if neither is here."""
     for number in reversed(shelf.numbers()):
         known = shelf.head(number)
-        if known is not None and known[0].seq >= stand.seq:
+        if known is not None and known[0].seq >= wanted:
             continue
         for name in (main_name(number), copy_name(number)):
             for seq, offset, length in shelf.reader.index(name):
-                entry = shelf.reader.entry(name, offset, length) if seq == stand.seq else None
+                entry = shelf.reader.entry(name, offset, length) if seq == wanted else None
                 if entry is not None:
-                    return crypto.sha256(entry[0]) == stand.hash
+                    return crypto.sha256(entry[0])
         if known is not None:
-            return False
-    return False
+            break
+    return None

@@ -12,7 +12,7 @@ good is declared by a gap record. Error codes: docs/journal.md lists JRN-010 …
 
 import asyncio
 
-from drivers.contracts.secure_element import COUNTER_JOURNAL, SLOT_DEVICE_KEY
+from drivers.contracts.secure_element import COUNTER_EPOCH, COUNTER_JOURNAL, SLOT_DEVICE_KEY
 from protocol import cbor, cose
 from protocol import records as r
 from protocol.errors import JournalError, RiskError
@@ -122,13 +122,19 @@ class Journal:
         """Find the state again, check chain and counter, mend what a cut left undone, declare what is lost. Raises
         JournalError.
         """
-        genesis, lowest = epochs.load(self._storage)
-        self._shelf.lowest = max(lowest, 1)
+        try:
+            genesis, rebuilt = epochs.begun(self._storage, self._shelf)
+        finally:
+            self.epoch = self._shelf.epoch  # the centre is told of it, whatever is wrong
+        if rebuilt:  # it may be a former epoch's too
+            self._storage.remove("state/acked")
         self.view.cases = genesis.cases
         acked = recovery.read_acknowledged(self._storage)
         found = recovery.recover(self._shelf, self._reader, self._crypto, self.device, self.view, genesis, acked)
         self._stand = found.stand
-        self.epoch = max(genesis.epoch, self._stand.epoch)
+        if rebuilt:
+            genesis.cases = self.view.cases
+            epochs.store(self._storage, genesis, self._shelf.lowest)
         if self.epoch > 1:
             self._shelf.blobs = ("sealed" + str(self.epoch), "private" + str(self.epoch))
             self._shelf.genesis = genesis
@@ -138,11 +144,14 @@ class Journal:
         await self._bind_counter(genesis)
         self._open = True
         self._age, self.server_utc, self._back = self._stand.acked_utc, found.heard, found.back
+        self._shelf.had = found.had
         self.view.acknowledged(self._stand.once)
         if found.last is not None and found.last[0][r.KIND] in COPIED:
             self._shelf.mend_copy(found.last[0][r.SEQ], found.last[1], found.last[2])
         self._drop_orphans()
         if self._stand.seq == genesis.seq and genesis.epoch > 1:
+            while await self.latest_epoch() < genesis.epoch:
+                await self._se.increment(COUNTER_EPOCH)
             await self.append(r.NEW_EPOCH, {})
         gaps = self.losses.gaps
         for at in range(len(gaps)):
@@ -314,7 +323,7 @@ class Journal:
 
     def _acknowledgement(self, seq: int, record_hash: bytes, since: int, once: int, once_hash: bytes) -> bytes:
         """Of the file `state/acked`."""
-        clock = (self._age, self.server_utc, self._back)
+        clock = (self._age, self.server_utc, self._back, self._shelf.had)
         return recovery.encode_acknowledged(seq, record_hash, clock, since, once, once_hash)
 
     def make_room(self) -> None:
@@ -435,6 +444,9 @@ class Journal:
         if seq < stand.once:
             said = recovery.read_acknowledged(self._storage)
             once_hash = said[6] if said[5] == stand.once else b""
+        genesis = self._shelf.genesis
+        if genesis is not None:
+            self._shelf.had = (self._shelf.had or self._age) if seq > genesis.seq else 0
         stand.acked, stand.acked_utc, stand.once = seq, self._age, max(seq, stand.once)
         self.view.acknowledged(seq)
         content = self._acknowledgement(seq, record_hash, self._shelf.since, stand.once, once_hash)
@@ -451,6 +463,10 @@ class Journal:
         known = self.epoch > 1 and self._storage.size(epochs.APPROVAL) > 0
         return self._storage.read(epochs.APPROVAL, 1024) if known else b""
 
+    async def latest_epoch(self) -> int:
+        """The latest epoch that this device has begun, by its secure element, which earlier releases did not tell of any."""
+        return 1 + await self._se.counter(COUNTER_EPOCH)
+
     async def begin_epoch(self, approval: bytes, key: bytes) -> None:
         """Go on in a new epoch that the server approved (`terminal.journal.epoch`), after `open` failed; opens the
         journal.
@@ -458,16 +474,17 @@ class Journal:
         `key` is the pinned public key of the role "epoch". Raises JournalError JRN-032 and whatever `open` raises.
         """
         try:
-            before, self._shelf.lowest = epochs.load(self._storage)
+            before = epochs.begun(self._storage, self._shelf)[0]
         except JournalError:
             before = None
-        stand = epochs.check_approval(self._crypto, approval, key, self.device, before.epoch if before else 1)
+        latest = max(self._shelf.epoch, await self.latest_epoch())
+        stand = epochs.check_approval(self._crypto, approval, key, self.device, latest)
         if before is not None:
             from terminal.journal import former
 
             stand.former = dict(before.former)
-            if former.agrees(self._shelf, self._crypto, stand):
-                stand.former[before.epoch] = stand.seq
+            acked = recovery.read_acknowledged(self._storage)
+            stand.former[before.epoch] = former.sent(self._shelf, self._crypto, stand, acked)
         stand.counter = await self._se.counter(COUNTER_JOURNAL)
         self._shelf.lowest = 1
         numbers = self._shelf.numbers()

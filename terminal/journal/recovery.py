@@ -21,7 +21,7 @@ from terminal.journal.view import View
 
 class Recovered:
     """What recovery found: `stand`, `view`, `losses`, the last record read (record, bytes, signature) or None, what the
-    server's clock said when it acknowledged last (0: not known) and how far it had gone back then.
+    server's clock said when it acknowledged last (0: not known), how far it had gone back then, and since when it has had the epoch.
     """
 
     def __init__(self, stand: Stand, view, losses: Losses, last: "tuple | None", acknowledged: tuple) -> None:  # noqa: ANN001 - View
@@ -29,7 +29,7 @@ class Recovered:
         self.view = view
         self.losses = losses
         self.last = last
-        self.heard, self.back = acknowledged[3], acknowledged[7]
+        self.heard, self.back, self.had = acknowledged[3], acknowledged[7], acknowledged[8]
 
 
 def recover(
@@ -172,27 +172,26 @@ def _whole(reader: SegmentReader, name: str) -> bool:
     return not (reader.torn or reader.damaged)
 
 
-LOST = (0, b"", 0, 0, -1, 0, b"", 0)
-_KINDS = (int, bytes, int, int, int, int, bytes, int)
+LOST = (0, b"", 0, 0, -1, 0, b"", 0, 0)
+_KINDS = (int, bytes, int, int, int, int, bytes, int, int)
 
 
 def read_acknowledged(storage) -> tuple:  # noqa: ANN001 - any Storage
-    """(seq, hash, age, heard, since, once, once_hash, back) that `encode_acknowledged` was given; `LOST` if it was never written or is
+    """(seq, hash, age, heard, since, once, once_hash, back, had) that `encode_acknowledged` was given; `LOST` if it was never written or is
     damaged: then the server is simply asked again.
     """
     try:
         if storage.size("state/acked") > 0:
             items = cbor.decode(storage.read("state/acked", 256))
             whole = len(items) == 2 or items[-1] == check_of(items[:-1])
-            if len(items) == 8:
-                items = items[:7] + [0, 0]
-            elif len(items) < 8:
+            if len(items) < 8:
                 utc = items[2] if len(items) == 4 else 0
-                items = items[:2] + [utc, utc, 0, items[0], items[1], 0, 0]
-            for at in range(8):
+                items = items[:2] + [utc, utc, 0, items[0], items[1], 0]
+            items = items[:-1] + [0, 0]
+            for at in range(9):
                 whole = whole and isinstance(items[at], _KINDS[at])
             if whole:
-                return tuple(items[:8])
+                return tuple(items[:9])
     except (FormatError, JournalError, ValueError, TypeError, IndexError, KeyError):
         pass
     return LOST
@@ -200,11 +199,12 @@ def read_acknowledged(storage) -> tuple:  # noqa: ANN001 - any Storage
 
 def encode_acknowledged(seq: int, record_hash: bytes, clock: tuple, since: int, once: int, once_hash: bytes) -> bytes:
     """The content of `state/acked`: CBOR [seq and hash that the server has, age and the server's clock by `Journal.hear`, the first
-    segment whose head's dates count, seq and hash that it once had, seconds that the server's clock is to make good, check value].
-    `clock` is (age, heard, back). Before: without `back`; [seq, hash, time, check value], [seq, hash, check value]; in release 0.1.0 [seq, hash].
+    segment whose head's dates count, seq and hash that it once had, seconds that the server's clock is to make good, the age at which it
+    had the first record of a new epoch or 0, check value]. `clock` is (age, heard, back, had).
+    Before: without `had`, then `back`; [seq, hash, time, check value], [seq, hash, check value]; in release 0.1.0 [seq, hash].
     """
-    age, heard, back = clock
-    items = [seq, record_hash, age, heard, since, once, once_hash, back]
+    age, heard, back, had = clock
+    items = [seq, record_hash, age, heard, since, once, once_hash, back, had]
     return cbor.encode(items + [check_of(items)])
 
 

@@ -35,8 +35,10 @@ class Shelf:
         self.fresh = True  # the next append begins a new segment
         self.segment_bytes = SEGMENT_BYTES
         self.lowest = 1  # number of the epoch's first segment
+        self.epoch = 1  # the latest one of which anything tells
         self.genesis: "Stand | None" = None  # where it begins, as long as former ones have left anything
         self._limit = 0  # size of the last segment at which it is full
+        self.had = 0  # since when the server has had a record of the present epoch, by `Journal.hear`; 0: it has none, or nobody knows
         self.since = 0  # first segment whose head's dates count
         self._told = (
             0,
@@ -140,16 +142,17 @@ class Shelf:
         that room is short, for `FLOOR`; what former epochs have left goes first. Segments whose bounds damaged heads leave open go
         together. True if no head says since when it has had the next ones.
         """
-        undated = self.genesis is not None and self._leave(acknowledged, now, retention, short)
+        if self.genesis is not None and self.had and now - self.had > FLOOR:
+            self._leave(short, now - self.had > retention)
         while True:
             count = self._oldest(acknowledged)
             if not count:
-                return undated
+                return False
             since = self._had_since(self.segments[count][1] - 1, count)
             if not since:
                 return True
             if now - since <= retention and (now - since <= FLOOR or not short()):
-                return undated
+                return False
             first = self.segments[count][1]
             for folder in self.blobs:
                 self.drop(folder, 0, first - 1)
@@ -190,21 +193,15 @@ class Shelf:
         whole = count < len(self.segments) and self.segments[count][1] <= acknowledged + 1
         return count if whole else 0
 
-    def _leave(self, acknowledged: int, now: int, retention: int, short) -> bool:  # noqa: ANN001 - callable
-        """Delete what former epochs have left, once the server has had this one's first record for long enough; True if no head says since
-        when.
-        """
-        genesis = self.genesis
-        since = self._had_since(genesis.seq + 1, 1)  # type: ignore[union-attr]
-        if since and now - since > FLOOR:
-            from terminal.journal import former
+    def _leave(self, short, old: bool) -> None:  # noqa: ANN001 - callable
+        """Delete what former epochs have left."""
+        from terminal.journal import former
 
-            try:
-                if not former.leave(self, self._storage, genesis, short, now - since > retention):
-                    self.genesis = None
-            except JournalError:  # a storage in disorder may be why there is a new epoch: it is left alone
+        try:
+            if not former.leave(self, self._storage, self.genesis, short, old):
                 self.genesis = None
-        return not since and acknowledged > genesis.seq  # type: ignore[union-attr]
+        except JournalError:  # a storage in disorder may be why there is a new epoch: it is left alone
+            self.genesis = None
 
     def _had_since(self, last: int, index: int) -> int:
         """Since when the server has had everything up to record `last`, as far as the heads from the segment at `index` on tell; 0 if

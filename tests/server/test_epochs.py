@@ -75,9 +75,9 @@ def _trouble(centre: Centre, handheld: Handheld) -> dict[int, Any]:
     return payload
 
 
-def _begin(handheld: Handheld) -> None:
+def _begin(handheld: Handheld, epoch: int = 0) -> None:
     """What `terminal.journal.epoch` does."""
-    handheld.epoch += 1
+    handheld.epoch = epoch or handheld.epoch + 1
     handheld.write(r.NEW_EPOCH)
 
 
@@ -276,6 +276,74 @@ def test_an_approval_that_the_chain_has_overtaken_gives_way_to_the_one_that_the_
     kind, welcome = other.say(handheld.hello(approval=told[5]))
     assert (kind, welcome[s.ACKED_SEQ]) == (s.TYPE_WELCOME, 3)
     assert other.send(handheld, 4)[s.ACKED_SEQ] == 4
+
+
+def test_a_restored_server_proposes_no_epoch_that_the_terminal_has_had(
+    centre: Centre, handheld: Handheld, back: BackOffice
+) -> None:
+    """The terminal is in epoch 2, of which the backup knows nothing, and cannot show it: its journal is in disorder."""
+    _paid_and_lost(centre, handheld)
+    handheld.epoch = 2
+    assert s.COMMANDS not in _trouble(centre, handheld)
+    assert "epoch 2, epoch 1 is on file" in centre.ledger()["alarms"][0]["what"]
+    handheld.epoch = 1  # on a fresh volume: it knows of none
+    _trouble(centre, handheld)
+    assert back.both()[2] == 3
+    (command,) = _trouble(centre, handheld)[s.COMMANDS]
+    approval = _opened(
+        _opened(command, centre.keys.public("cmd"), "tsd/cmd", b"cmd")[5],
+        centre.keys.public("epoch"),
+        "tsd/epoch",
+        b"epoch",
+    )
+    assert (approval[2], approval[3]) == (3, 3)
+    _begin(handheld, 3)
+    assert centre.hello(handheld)[s.ACKED_SEQ] == 3
+    assert centre.send(handheld, 4)[s.ACKED_SEQ] == 4
+    assert back.draft()[2] == 4
+
+
+def test_an_approval_gives_way_when_the_terminal_tells_of_a_later_epoch(
+    centre: Centre, handheld: Handheld, back: BackOffice
+) -> None:
+    _paid_and_lost(centre, handheld)
+    assert back.both()[2] == 2
+    handheld.epoch = 2
+    assert s.COMMANDS not in _trouble(centre, handheld)
+    assert centre.ledger()["epochs"][0]["state"] == "withdrawn"
+    assert back.both()[2] == 3 and s.COMMANDS in _trouble(centre, handheld)
+
+
+def test_how_far_a_terminal_may_be_ahead_is_bounded(centre: Centre, handheld: Handheld, back: BackOffice) -> None:
+    _paid_and_lost(centre, handheld)
+    for told, proposed in (
+        (0, 2),
+        (1, 2),
+        (0xFFFFFFFF, 2),
+        (2 + epochs.AHEAD, 2),
+        (1 + epochs.AHEAD, 2 + epochs.AHEAD),
+    ):
+        handheld.epoch = told
+        _trouble(centre, handheld)
+        assert back.draft()[2] == proposed
+    assert "epoch 18, epoch 1" in str(centre.ledger()["alarms"])
+
+
+def test_a_proposal_is_over_when_the_terminal_shows_that_its_own_epoch_goes_on(
+    centre: Centre, handheld: Handheld, back: BackOffice
+) -> None:
+    _paid_and_lost(centre, handheld)
+    back.both()
+    shown = cbor2.loads(cbor2.loads(_trouble(centre, handheld)[s.COMMANDS][0])[2])[5]
+    _begin(handheld)
+    other = Centre(centre.folder / "restored", handheld)
+    other.keys = other.service.keys = centre.keys
+    other_back = BackOffice(other)
+    assert other.say(handheld.hello(trouble="JRN-030"))[0] == s.TYPE_WELCOME
+    assert other_back.both()[2] == 3
+    kind, welcome = other.say(handheld.hello(approval=shown))
+    assert kind == s.TYPE_WELCOME and s.COMMANDS not in welcome
+    assert [each["state"] for each in other.ledger()["epochs"]] == ["begun", "withdrawn"]
 
 
 def test_an_officers_key_is_never_replaced(centre: Centre, back: BackOffice) -> None:

@@ -18,6 +18,7 @@ from terminal.journal import head as heads
 from terminal.journal import recovery
 from terminal.journal.chain import copy_name, main_name
 from terminal.journal.frames import HEAD, OLD_ENTRY, SegmentReader, decode_entry, new_window
+from terminal.journal.shelf import Shelf
 
 _FRAME, _OLD_FRAME = 11, 7  # bytes of a frame besides its body
 
@@ -167,7 +168,7 @@ def _numbers(storage: Storage) -> list[int]:
 def _genesis(storage: Storage) -> Any:
     """The stand at the present epoch's beginning; of epoch 0 if it cannot be read."""
     try:
-        return epochs.load(storage)[0]
+        return epochs.begun(storage, Shelf(storage, SegmentReader(storage, new_window())))[0]
     except JournalError:
         unknown = heads.Stand()
         unknown.epoch = 0

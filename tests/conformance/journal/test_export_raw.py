@@ -43,6 +43,7 @@ class Bench:
     """A store with ten approved payments, of which the centre has `acknowledged` records."""
 
     def __init__(self, folder, acknowledged=0, storage=None):
+        folder.mkdir(exist_ok=True)
         self.part = exports.element(folder)
         self.storage = storage or MemoryStorage()
         self.hash = bytes(32)
@@ -168,6 +169,20 @@ def test_a_damaged_beginning_of_the_epoch_leaves_the_records_readable(tmp_path):
     done, report = asyncio.run(bench.exported())
     assert (done.count, done.trouble, report["verdict"]) == (20, "JRN-033", "fails")
     assert _kinds(report)[0] == "unopened"
+
+
+def test_where_the_beginning_of_the_epoch_is_lost_its_own_records_are_exported(tmp_path):
+    for opens in (True, False):
+        bench = Bench(tmp_path / str(opens), 6)
+        _rolled_back(bench)
+        asyncio.run(bench.renew(2, 6, 3, 1500000))
+        bench.storage.remove(epochs.FILE)
+        bench.storage.remove(epochs.APPROVAL)
+        if not opens:
+            _rolled_back(bench)
+        done, report = asyncio.run(bench.exported())
+        assert (done.epoch, done.count, done.others, done.trouble) == (2, 4, [1], "" if opens else "JRN-030")
+        assert _kinds(report) == (["epochs"] if opens else ["unopened", "epochs", "counter"])
 
 
 def test_what_is_broken_or_missing_in_a_journal_that_does_not_open_is_named(tmp_path):

@@ -1,83 +1,13 @@
 """What former epochs have left goes: what the centre has as ever, what it never had only after the retention and for want of room."""
 
-import gc
-
-from protocol import cbor, cose
+from protocol import cbor
 from protocol import records as r
 from protocol.crypto.pure import PureCrypto
 from protocol.errors import JournalError
-from terminal.journal import epoch as epochs
-from terminal.journal.journal import SPARE, Journal
+from terminal.journal import recovery
 from terminal.journal.shelf import FLOOR, RETENTION
 from tests.support.hearing import DAY, daily
-from tests.support.parts import CountingElement, HandClock, MemoryStorage
-
-SERVER = 1_790_000_000
-DEVICE = "TSD-000001"
-
-
-class _Flash(MemoryStorage):
-    """A storage that is short of room, or not."""
-
-    short = False
-
-    def free_bytes(self):
-        return SPARE - 1 if self.short else 1 << 22
-
-
-class _Approving(PureCrypto):
-    """Approvals here are "signed" by nobody."""
-
-    def ecdsa_verify(self, *arguments):
-        return True
-
-
-class Bench:
-    """A device that fills a segment every few records, with blobs beside them."""
-
-    def __init__(self):
-        self.storage, self.element = _Flash(), CountingElement()
-        self.journal = self._made()
-
-    def _made(self):
-        journal = Journal(self.storage, self.element, HandClock(), _Approving(), DEVICE)
-        journal._shelf.segment_bytes = 1024
-        return journal
-
-    async def boot(self, opened=True):
-        self.journal = None
-        gc.collect()
-        self.journal = self._made()
-        if opened:
-            await self.journal.open()
-
-    async def write(self, count):
-        for _ in range(count):
-            await self.journal.append(r.HEALTH_EVENT, {r.HEALTH: "n" * 60}, sealed=b"card", private=b"person")
-
-    async def epoch(self, number, seq, record_hash=None):
-        """A new one that goes on after record `seq`, the last that the centre has."""
-        record_hash = record_hash or PureCrypto().sha256(self.journal.record_at(seq)[1])
-        payload = cbor.encode({1: DEVICE, 2: number, 3: seq, 4: record_hash, 5: 0, 6: 0})
-        protected, _ = cose.sign1_prepare({1: -7, 3: epochs.TYPE_EPOCH, 4: b"epoch"}, payload)
-        approval = cose.sign1_assemble(protected, {}, payload, bytes(64), tagged=False)
-        await self.boot(False)
-        await self.journal.begin_epoch(approval, bytes(65))
-
-    async def heard(self, now):
-        """The centre has all of it now, and a later segment says so."""
-        self.journal.hear(now)
-        self.journal.acknowledge(self.journal.head_seq, self.journal.head_hash)
-        await self.write(8)
-
-    def old(self):
-        """Numbers of the former epochs' segments and of the records whose blobs are there."""
-        lowest = self.journal._shelf.lowest
-        segments = [int(name[8:14]) for name in self.storage.files if name.startswith("journal/")]
-        blobs = [int(name[7:]) for name in self.storage.files if name.startswith("sealed/")]
-        private = [int(name[8:]) for name in self.storage.files if name.startswith("private/")]
-        assert sorted(blobs) == sorted(private)
-        return [number for number in sorted(segments) if number < lowest], sorted(blobs)
+from tests.terminal.journal.epoch_bench import SERVER, Bench, after
 
 
 async def _begun(sent):
@@ -90,17 +20,11 @@ async def _begun(sent):
     return bench
 
 
-def _after(bench, seconds):
-    daily(bench.journal, SERVER + seconds)
-    for _ in range(20):  # a few segments at a time
-        bench.journal.make_room()
-
-
 async def test_what_the_centre_has_goes_after_a_week_where_room_is_short():
     bench = await _begun(60)
     before = bench.old()
     assert len(before[0]) > 5 and before[1] == list(range(1, 61))
-    _after(bench, FLOOR + 1)
+    after(bench, FLOOR + 1)
     assert bench.old() == before  # there is room
     bench.storage.short = True
     bench.journal.make_room()
@@ -112,16 +36,16 @@ async def test_within_a_week_nothing_goes():
     bench = await _begun(60)
     bench.storage.short = True
     before = bench.old()
-    _after(bench, FLOOR)
+    after(bench, FLOOR)
     assert bench.old() == before
 
 
 async def test_with_room_enough_it_goes_after_the_retention():
     bench = await _begun(60)
-    _after(bench, RETENTION)
+    after(bench, RETENTION)
     assert bench.old()[0]
     await bench.boot()
-    _after(bench, RETENTION + 1)
+    after(bench, RETENTION + 1)
     assert bench.old() == ([], []) and bench.journal._shelf.genesis is None
     await bench.boot()
 
@@ -129,16 +53,16 @@ async def test_with_room_enough_it_goes_after_the_retention():
 async def test_what_the_centre_never_had_goes_only_after_the_retention_and_for_want_of_room():
     bench = await _begun(30)
     bench.storage.short = True
-    _after(bench, FLOOR + DAY)
+    after(bench, FLOOR + DAY)
     segments, blobs = bench.old()
     assert segments and blobs == list(range(blobs[0], 61)) and 20 < blobs[0] <= 31
-    _after(bench, RETENTION)
+    after(bench, RETENTION)
     assert bench.old() == (segments, blobs)
     bench.storage.short = False
-    _after(bench, RETENTION + 1)
+    after(bench, RETENTION + 1)
     assert bench.old() == (segments, blobs)
     bench.storage.short = True
-    _after(bench, RETENTION + 1)
+    after(bench, RETENTION + 1)
     assert bench.old() == ([], [])
 
 
@@ -152,7 +76,7 @@ async def test_each_epoch_has_its_own_end():
     await bench.epoch(3, bench.journal.head_seq)
     await bench.heard(SERVER)
     bench.storage.short = True
-    _after(bench, FLOOR + DAY)
+    after(bench, FLOOR + DAY)
     segments, blobs = bench.old()
     assert blobs == list(range(blobs[0], 13)) and 3 < blobs[0] <= 7
     kept = [name for name in bench.storage.files if name.startswith("sealed2/")]
@@ -167,9 +91,9 @@ async def test_of_another_branch_than_the_centres_nothing_counts_as_there():
     await bench.heard(SERVER)
     bench.storage.short = True
     before = bench.old()
-    _after(bench, RETENTION)
+    after(bench, RETENTION)
     assert bench.old() == before and before[0]
-    _after(bench, RETENTION + DAY)
+    after(bench, RETENTION + DAY)
     assert bench.old() == ([], [])
 
 
@@ -182,12 +106,11 @@ async def test_after_a_damaged_beginning_nothing_of_before_counts_as_there():
     seq, record_hash = bench.journal.head_seq, bench.journal.head_hash
     bench.storage.files["state/epoch"] = b"damaged"
     await bench.epoch(3, seq, record_hash)
-    assert bench.journal._shelf.genesis.former == {}
+    assert bench.journal._shelf.genesis.former == {2: seq}  # the segments tell of that one only
     await bench.heard(SERVER)
     bench.storage.short = True
-    before = bench.old()
-    _after(bench, FLOOR + DAY)
-    assert bench.old() == before
+    after(bench, FLOOR + DAY)
+    assert bench.old()[1] == list(range(1, 17))
 
 
 async def test_until_the_centre_has_the_first_record_no_segment_is_begun_for_it():
@@ -214,9 +137,9 @@ async def test_what_cannot_be_told_counts_as_never_sent():
         bench.storage.files[name] = bytes(len(bench.storage.files[name]))
     await bench.heard(SERVER)
     bench.storage.short = True
-    _after(bench, FLOOR + DAY)
+    after(bench, FLOOR + DAY)
     assert bench.old()[0][:2] == [1, 2] and len(bench.old()[0]) == 2
-    _after(bench, RETENTION + DAY)
+    after(bench, RETENTION + DAY)
     assert bench.old() == ([], [])
 
 
@@ -231,7 +154,7 @@ async def test_a_folder_that_cannot_be_read_is_left_alone():
         return whole(folder)
 
     bench.storage.names = names
-    _after(bench, RETENTION + DAY)
+    after(bench, RETENTION + DAY)
     await bench.boot()
     assert bench.journal.epoch == 2
 
@@ -257,5 +180,76 @@ async def test_a_cut_on_the_way_is_gone_on_with():
     bench.storage.remove = whole
     bench.journal.keep_age()
     await bench.boot()
-    _after(bench, FLOOR + DAY + 1)
+    after(bench, FLOOR + DAY + 1)
     assert bench.old() == ([], [])
+
+
+async def _days(bench, count, start=SERVER):
+    """Work and a session every day; a boot every week."""
+    for day in range(count):
+        bench.journal.hear(start + day * DAY)
+        bench.journal.acknowledge(bench.journal.head_seq, bench.journal.head_hash)
+        bench.journal.make_room()
+        await bench.write(4)
+        if day % 7 == 6:
+            await bench.boot()
+
+
+async def test_it_goes_in_time_though_the_segments_of_then_have_gone_long_ago():
+    """Room is short all the time: of the present epoch a week is kept."""
+    bench = Bench()
+    await bench.boot()
+    await bench.write(24)
+    await bench.epoch(2, 12)
+    bench.storage.short = True
+    await _days(bench, 60)
+    assert bench.old()[1][-1] == 24 and bench.journal.first_retained > 100
+    await _days(bench, 3, SERVER + 60 * DAY)
+    assert bench.old() == ([], [])
+
+
+async def test_a_server_that_has_nothing_of_the_epoch_any_more_begins_the_days_anew():
+    bench = await _begun(30)
+    begun = bench.journal._shelf.had
+    assert begun == SERVER
+    daily(bench.journal, SERVER + 30 * DAY)
+    bench.journal.acknowledge(31, b"31" * 16)
+    await bench.boot()
+    assert bench.journal._shelf.had == begun
+    bench.journal.acknowledge(30, b"30" * 16)
+    await bench.boot()
+    assert bench.journal._shelf.had == 0
+    bench.journal.acknowledge(bench.journal.head_seq, bench.journal.head_hash)
+    await bench.boot()
+    assert bench.journal._shelf.had == SERVER + 30 * DAY
+
+
+async def test_an_acknowledgement_as_it_was_kept_before_begins_the_days_when_it_is_next_given():
+    bench = await _begun(30)
+    items = cbor.decode(bench.storage.files["state/acked"])[:8]
+    bench.storage.files["state/acked"] = cbor.encode(items + [recovery.check_of(items)])
+    await bench.boot()
+    assert (bench.journal.acked_seq, bench.journal._shelf.had) == (31, 0)
+    daily(bench.journal, SERVER + 30 * DAY)
+    bench.journal.acknowledge(bench.journal.head_seq, bench.journal.head_hash)
+    assert bench.journal._shelf.had == SERVER + 30 * DAY
+
+
+async def test_of_a_storage_that_is_older_what_was_acknowledged_on_it_counts_as_there():
+    for spoilt in (False, True):
+        bench = Bench()
+        await bench.boot()
+        await bench.write(40)
+        bench.journal.hear(SERVER - DAY)
+        record = PureCrypto().sha256(bench.journal.record_at(30)[1])
+        bench.journal.acknowledge(30, bytes(32) if spoilt else record)
+        old = dict(bench.storage.files)
+        await bench.write(1)
+        record_hash = bench.journal.head_hash
+        bench.storage.files = old
+        await bench.epoch(2, 41, record_hash)
+        assert bench.journal._shelf.genesis.former == {1: 0 if spoilt else 30}
+        await bench.heard(SERVER)
+        bench.storage.short = True
+        after(bench, FLOOR + DAY)
+        assert bench.old()[1][0] == 1 if spoilt else 20 < bench.old()[1][0] <= 31

@@ -154,7 +154,7 @@ async def test_what_is_acknowledged_beyond_the_end_is_not_acknowledged():
 
 
 async def test_nor_is_what_was_once_acknowledged_beyond_it():
-    await _acknowledged_beyond(recovery.encode_acknowledged(5, b"", (9, 9, 0), 0, 61, b""))
+    await _acknowledged_beyond(recovery.encode_acknowledged(5, b"", (9, 9, 0, 0), 0, 61, b""))
 
 
 async def test_it_counts_as_exposure_no_more_and_nobody_says_that_it_is_lost():

@@ -170,6 +170,50 @@ async def test_the_same_command_again_begins_nothing():
     assert t.journal.epoch == 2
 
 
+async def test_a_terminal_in_trouble_tells_which_epoch_it_knows_and_begins_that_one_no_more():
+    for spoil in (None, b"damaged"):
+        server = _Server()
+        t = await _rolled_back(server)
+        server.commands = [_command(digest=server.hash)]
+        await renewal.ask(t, "JRN-030")
+        await t.se.increment(0)
+        t.storage.files["state/epoch"] = spoil or t.storage.files["state/epoch"]
+        again = Handheld(server, t.storage, t.se)
+        try:
+            await again.journal.open()
+            raise AssertionError("opened")
+        except JournalError as error:
+            assert error.code == "JRN-030"
+        for epoch in (2, 3):
+            server.commands = [_command(digest=server.hash, epoch=epoch)]
+            try:
+                await renewal.ask(again, "JRN-030")
+                assert epoch == 3
+            except JournalError as error:
+                assert (epoch, error.code) == (2, "JRN-032")
+            assert again.network.sent[-1][1][m.EPOCH] == 2
+        assert again.journal.epoch == 3
+
+
+async def test_on_a_fresh_storage_the_secure_element_tells_which_epoch_was_begun():
+    server = _Server()
+    t = await _rolled_back(server)
+    server.commands = [_command(digest=server.hash)]
+    await renewal.ask(t, "JRN-030")
+    fresh = Handheld(server, None, t.se)
+    for epoch in (2, 4):
+        server.commands = [_command(digest=server.hash, epoch=epoch)]
+        try:
+            await renewal.ask(fresh, "JRN-030")
+            assert epoch == 4
+        except JournalError as error:
+            assert (epoch, error.code) == (2, "JRN-032")
+        assert fresh.network.sent[-1][1][m.EPOCH] == 2
+    assert (fresh.journal.epoch, await fresh.journal.latest_epoch()) == (4, 4)
+    await Handheld(server, fresh.storage, t.se).journal.open()
+    assert await fresh.journal.latest_epoch() == 4
+
+
 async def test_a_command_for_another_device_or_an_expired_one_is_not_obeyed():
     for change in ({"device": "TSD-000002"}, {"expires": 1700000099}):
         server = _Server()

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Coroutine
 from typing import Any
 
-from drivers.contracts.secure_element import SecureElement
+from drivers.contracts.secure_element import COUNTER_JOURNAL, SecureElement
 from drivers.contracts.small import Clock
 from drivers.contracts.storage import Storage
 from drivers.storage_littlefs import LittlefsStorage
@@ -59,6 +59,7 @@ class Element(SecureElement):
 
     def __init__(self, counter: int = 0) -> None:
         self.value = counter
+        self.epochs = 0
 
     async def sign(self, slot: int, digest: bytes) -> bytes:
         """64 bytes that depend on the digest only."""
@@ -66,13 +67,16 @@ class Element(SecureElement):
         return half + half
 
     async def counter(self, index: int) -> int:
-        """The journal's counter."""
-        return self.value
+        """The journal's counter, or that of new epochs."""
+        return self.value if index == COUNTER_JOURNAL else self.epochs
 
     async def increment(self, index: int) -> int:
         """One step."""
-        self.value += 1
-        return self.value
+        if index == COUNTER_JOURNAL:
+            self.value += 1
+        else:
+            self.epochs += 1
+        return await self.counter(index)
 
 
 class HandClock(Clock):
