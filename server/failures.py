@@ -1,6 +1,7 @@
 """What the acquirer answered with a refusal that is no verdict, and a person must look at: listed, asked again, or given up.
 
-    again      the request goes out once more, as a repeat, since what was wrong (a key, a format, a merchant) has been mended
+    again      the request goes out once more, as a repeat, since what was wrong (a key, a format, a merchant) has been mended: of clearing and
+               reversal the one that was decided, or told to the driver, last (`server.store.failed`). Or, if a person says so, the clearing after all
     give_up    a deferred authorisation that no issuer will judge: declined, told to the terminal, its sealed card data erased. Whatever an
                earlier try may have left at the issuer is reversed
 
@@ -10,50 +11,53 @@ Synchronous functions on a connection.
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, select, update
+from sqlalchemy import Connection, and_, delete, select, update
 
 from protocol import records as r
 from protocol.errors import ParameterError
-from server.acquirer import outbox
+from server.acquirer import clearings, outbox
 from server.acquirer.iso import reference
-from server.ingest import forks, results
+from server.ingest import results
 from server.ledger.posting import Identity
-from server.store import audit, devices
+from server.store import audit, devices, failed
 from server.store import tables as t
 
 STEPS = {t.STEP_AUTHORISE: "authorisation", t.STEP_CLEAR: "clearing", t.STEP_REVERSE: "reversal"}
 
 
 def listed(connection: Connection) -> list[dict[str, Any]]:
-    """Every request that failed, oldest answer first: whose, what, centimes, what the host answered and when (UTC seconds). Not a clearing in the
-    place of which the payment is given back.
+    """Every request that failed, oldest answer first: whose, what, centimes, what the host answered and when (UTC seconds), whether `again` sends it.
+    Not a clearing in the place of which the payment is given back.
     """
-    c, back = t.outbox.c, t.outbox.alias("back").c
-    same = and_(back.device == c.device, back.epoch == c.epoch, back.intent == c.intent, back.step == t.STEP_REVERSE)
-    given_back = and_(c.step == t.STEP_CLEAR, exists().where(same))
-    chosen = select(t.outbox).where(c.state == t.STATE_FAILED, ~given_back)
-    found = connection.execute(chosen.order_by(c.answered, c.device, c.intent))
+    o = t.outbox.c
+    over = and_(o.step == t.STEP_CLEAR, failed.to_be_reversed(failed=False))
+    chosen = select(t.outbox, failed.goes_again().label("again")).where(o.state == t.STATE_FAILED, ~over)
+    found = connection.execute(chosen.order_by(o.answered, o.device, o.epoch, o.intent, o.step))
     return [
         {
             "device": row.device, "epoch": row.epoch, "intent": row.intent, "step": STEPS[row.step], "amount": row.amount,
-            "response": row.response, "answered": row.answered,
+            "response": row.response, "answered": row.answered, "again": bool(row.again),
         }
         for row in found
     ]  # fmt: skip
 
 
-def again(connection: Connection, identity: Identity, now: int) -> list[str]:
-    """Have what failed of a payment sent again; the names of the steps. ParameterError PRM-036 if nothing can be.
-
-    A clearing of what is part of a fork, or was to be reversed, is not sent again.
+def again(connection: Connection, identity: Identity, now: int, clear: bool = False) -> list[str]:
+    """Have what failed of a payment sent again, as was told or decided last (`server.store.failed`); the names of the steps. `clear`: the clearing
+    after all, of what was to be given back. ParameterError PRM-036 if nothing can be.
     """
-    failed = _failed(connection, identity)
-    over = outbox.reversal_asked(connection, identity) or forks.held(connection, identity)
-    steps = [row.step for row in failed if row.step == t.STEP_REVERSE or not over]
+    rows = _failed(connection, identity)
+    which = failed.clearable() if clear else failed.goes_again()
+    found = connection.execute(select(t.outbox.c.step).where(_row(identity), which).order_by(t.outbox.c.step))
+    steps = list(found.scalars())
     if not steps:
-        raise ParameterError(
-            "the payment is reversed or part of a fork", "PRM-036", "decide the fork first", identity[2]
-        )
+        if not clear and any(row.step == t.STEP_REVERSE for row in rows):
+            why = "its driver was told that the payment stands"
+            raise ParameterError(why, "PRM-036", "to give it back: tasdid server refund", identity[2])
+        why = "the payment is reversed or part of a fork"
+        raise ParameterError(why, "PRM-036", "decide the fork first", identity[2])
+    if t.STEP_REVERSE in steps:
+        clearings.hold(connection, identity)
     for step in steps:
         values = {
             "state": t.STATE_DOUBTFUL,
@@ -70,12 +74,12 @@ def again(connection: Connection, identity: Identity, now: int) -> list[str]:
 
 def give_up(connection: Connection, identity: Identity, now: int) -> None:
     """Declare a deferred authorisation that failed declined. ParameterError PRM-036 if there is none."""
-    failed = [row for row in _failed(connection, identity) if row.step == t.STEP_AUTHORISE]
-    if not failed:
+    rows = [row for row in _failed(connection, identity) if row.step == t.STEP_AUTHORISE]
+    if not rows:
         raise ParameterError(
             "only a deferred authorisation can be given up", "PRM-036", "a clearing: tasdid server refund", identity[2]
         )
-    row, c = failed[0], t.payments.c
+    row, c = rows[0], t.payments.c
     mine = and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
     payment = connection.execute(select(t.payments).where(mine)).one()
     results.record(connection, payment, r.OUTCOME_DECLINED, "", row.response or "", reference(identity), now)

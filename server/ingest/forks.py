@@ -114,13 +114,6 @@ def hold_payment(connection: Connection, identity: posting.Identity, now: int) -
     )
 
 
-def held(connection: Connection, identity: posting.Identity) -> bool:
-    """Whether a payment is held because of a fork: nothing but a reversal of it goes to the acquirer before a person has looked."""
-    c = t.payments.c
-    mine = (c.device == identity[0], c.epoch == identity[1], c.intent == identity[2], c.held != 0)
-    return connection.execute(select(c.intent).where(*mine)).first() is not None
-
-
 def _net(legs: list[accounts.Leg]) -> list[accounts.Leg]:
     """One opposite leg per account with something on it."""
     sums: dict[str, int] = {}

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from protocol import records as r
 from server import codes
-from server.acquirer import outbox, returned, voids
+from server.acquirer import clearings, outbox, returned, voids
 from server.batches import Entry, Row
 from server.store import audit
 from server.store import tables as t
@@ -99,7 +99,7 @@ class Voiding:
         """Once all is written: have the payments reversed whose void was asked for."""
         for row in self._reversals:
             identity = (row["device"], row["epoch"], row["intent"])
-            outbox.hold_clearing(self._work.connection, identity)
+            clearings.hold(self._work.connection, identity)
             amount, utc = row["amount"], row["utc"]
             outbox.enqueue(
                 self._work.connection, identity, t.STEP_REVERSE, t.STATE_NEW, amount, utc, None, self._work.now

@@ -171,8 +171,14 @@ def test_a_void_that_is_done_after_it_was_refused_is_named(centre: Centre, handh
         last = ended(handheld, intent, r.VOID_REFUSED)
         centre.hello(handheld)
         assert s.REJECTED not in centre.send(handheld, last)
-    before = centre.alarms()
-    centre.answer(_again(centre, (handheld.name, 1, intent)), "00")
+    before, identity = centre.alarms(), (handheld.name, 1, intent)
+    with centre.engine.begin() as connection, pytest.raises(ParameterError, match="told that the payment stands"):
+        failures.again(connection, identity, centre.now)
+    with centre.engine.begin() as connection:  # by whomever; no refund is on file
+        outbox.request_reversal(connection, identity, "nobody", centre.now)
+    (request,) = centre.claim()
+    assert request.repeat
+    centre.answer(request, "00")
     assert centre.alarms()[len(before) :] == [codes.RESULT_DIFFERS] and set(centre.books().values()) <= {0}
     with reading(centre.engine) as connection:
         assert connection.execute(select(t.voids.c.state)).scalar() == r.VOID_DONE

@@ -1,7 +1,11 @@
 """`tasdid server failed`: what the acquirer has refused to judge, and a person decides.
 
+Of a void that was refused the driver was told that the payment stands: its reversal does not go out again by `again`. To reverse it all the same is a
+refund (`tasdid server refund`), which two officers sign.
+
 tasdid server failed list --config server.toml --json
 tasdid server failed again --config server.toml TSD-000001/1/42     once more, after what was wrong has been mended
+tasdid server failed again --clear --config server.toml TSD-000001/1/42   cleared after all, though it was to be given back
 tasdid server failed give-up --config server.toml TSD-000001/1/42   a deferred authorisation: declined, told to the terminal
 """
 
@@ -34,18 +38,28 @@ def listed(
         name = f"{row['device']}/{row['epoch']}/{row['intent']}"
         said = f"answered {row['response']}" if row["response"] else "could not be written"
         said += " about another amount" if row["response"] in APPROVED else ""
+        said += "" if row["again"] else ", not to be sent again"
         typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD: {row['step']} {said}")
 
 
 @app.command("again")
-def again(config: Config, payment: Payment, db: Database = None) -> None:
-    """Send a payment's failed requests once more, as repeats."""
+def again(
+    config: Config,
+    payment: Payment,
+    db: Database = None,
+    clear: Annotated[bool, typer.Option("--clear", help="clear it after all, though it was to be given back")] = False,
+) -> None:
+    """Send a payment's failed requests once more, as repeats.
+
+    Of a clearing and a reversal the one that was decided last: the reversal of a refund, the clearing if the driver was told that his void
+    is refused. What he was told so of is given back by a refund only: tasdid server refund.
+    """
     from server import failures
 
     identity = centre.identity(payment)
     engine, _ = centre.opened(config, db)
     with engine.begin() as connection:
-        names = failures.again(connection, identity, centre.now())
+        names = failures.again(connection, identity, centre.now(), clear)
     typer.echo(f"{payment}: {', '.join(names)} goes to the acquirer again")
 
 
