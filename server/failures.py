@@ -1,22 +1,24 @@
-"""What the acquirer answered with a refusal that is no verdict, and a person must look at: listed, asked again, or given up.
+"""What the acquirer answered with a refusal that is no verdict, or for too long not at all, and a person must look at: listed, asked again, given up.
 
     again      the request goes out once more, as a repeat, since what was wrong (a key, a format, a merchant) has been mended: of clearing and
                reversal the one that was decided, or told to the driver, last (`server.store.failed`). Or, if a person says so, the clearing after all
-    give_up    a deferred authorisation that no issuer will judge: declined, told to the terminal, its sealed card data erased. Whatever an
-               earlier try may have left at the issuer is reversed
+    give_up    a deferred authorisation that no issuer will judge, or has not judged for `waits` seconds: declined, told to the terminal, its
+               sealed card data erased. Whatever an earlier try may have left at the issuer is reversed
 
 A clearing that stays refused is given up by a refund (`server.refunds`): its money was promised to the Treasury, so two officers sign.
 Synchronous functions on a connection.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import Connection, and_, delete, or_, select, update
 
 from protocol import records as r
 from protocol.errors import ParameterError
 from server.acquirer import clearings, outbox
 from server.acquirer.iso import reference
+from server.acquirer.waiting import WAITS, too_long
 from server.ingest import results
 from server.ledger.posting import Identity
 from server.store import audit, devices, failed
@@ -39,6 +41,21 @@ def listed(connection: Connection) -> list[dict[str, Any]]:
             "response": row.response, "answered": row.answered, "again": bool(row.again),
         }
         for row in found
+    ]  # fmt: skip
+
+
+def waiting(connection: Connection, now: int, waits: int = WAITS) -> list[dict[str, Any]]:
+    """Deferred authorisations and reversals to which the acquirer has given no final answer for `waits` seconds, oldest first: whose, what, centimes,
+    and since when (UTC seconds).
+    """
+    o = t.outbox.c
+    chosen = select(t.outbox).where(too_long(now, waits)).order_by(o.created, o.device, o.epoch, o.intent, o.step)
+    return [
+        {
+            "device": row.device, "epoch": row.epoch, "intent": row.intent, "step": STEPS[row.step], "amount": row.amount,
+            "since": row.created,
+        }
+        for row in connection.execute(chosen)
     ]  # fmt: skip
 
 
@@ -72,9 +89,12 @@ def again(connection: Connection, identity: Identity, now: int, clear: bool = Fa
     return names
 
 
-def give_up(connection: Connection, identity: Identity, now: int) -> None:
-    """Declare a deferred authorisation that failed declined. ParameterError PRM-036 if there is none."""
-    rows = [row for row in _failed(connection, identity) if row.step == t.STEP_AUTHORISE]
+def give_up(connection: Connection, identity: Identity, now: int, waits: int = WAITS) -> None:
+    """Declare a deferred authorisation declined that failed, or has waited for `waits` seconds. ParameterError PRM-036 if there is none."""
+    devices.heads(connection, [identity[0]])
+    over = or_(t.outbox.c.state == t.STATE_FAILED, too_long(now, waits))
+    mine = select(t.outbox).where(_row(identity), over).order_by(t.outbox.c.step)
+    rows = [row for row in _some(connection.execute(mine).all(), identity) if row.step == t.STEP_AUTHORISE]
     if not rows:
         raise ParameterError(
             "only a deferred authorisation can be given up", "PRM-036", "a clearing: tasdid server refund", identity[2]
@@ -87,7 +107,7 @@ def give_up(connection: Connection, identity: Identity, now: int) -> None:
     connection.execute(delete(t.sealed).where(s.device == identity[0], s.epoch == identity[1], s.intent == identity[2]))
     connection.execute(update(t.outbox).where(_row(identity), t.outbox.c.step == row.step).values(state=t.STATE_DONE))
     outbox.reverse(connection, identity, row.amount, row.utc, now)
-    _note(connection, identity, f"authorisation given up after the answer {row.response}: declined", now)
+    _note(connection, identity, f"authorisation given up after {row.response or 'no'} answer: declined", now)
 
 
 def _row(identity: Identity) -> Any:
@@ -95,10 +115,13 @@ def _row(identity: Identity) -> Any:
     return and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
 
 
-def _failed(connection: Connection, identity: Identity) -> list[Any]:
+def _failed(connection: Connection, identity: Identity) -> Sequence[Any]:
     devices.heads(connection, [identity[0]])
     found = select(t.outbox).where(_row(identity), t.outbox.c.state == t.STATE_FAILED).order_by(t.outbox.c.step)
-    rows = list(connection.execute(found).all())
+    return _some(connection.execute(found).all(), identity)
+
+
+def _some(rows: Sequence[Any], identity: Identity) -> Sequence[Any]:
     if not rows:
         raise ParameterError(
             "nothing of this payment has failed", "PRM-036", "see: tasdid server failed list", identity[2]

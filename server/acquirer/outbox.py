@@ -29,7 +29,7 @@ from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ServerError
 from server import codes
-from server.acquirer import clearings, returned, voids
+from server.acquirer import clearings, returned, voids, waiting
 from server.acquirer.iso import Answer, Request, in_clear
 from server.ingest import results
 from server.ledger import accounts, posting
@@ -124,8 +124,13 @@ def _in_turn() -> Any:
     return or_(o.step != t.STEP_REVERSE, ~exists().where(same, or_(unsent, doubt)))
 
 
-def postpone(connection: Connection, request: Request, now: int, most: int = MAX_WAIT) -> None:
-    """No answer came, or not a final one: the row stays doubtful and waits 1, 2, 4 … seconds, at most an hour or `most`."""
+def postpone(
+    connection: Connection, request: Request, now: int, most: int = MAX_WAIT, waits: int = waiting.WAITS
+) -> None:
+    """No answer came, or not a final one: the row stays doubtful and waits 1, 2, 4 … seconds, at most an hour or `most`. After `waits` seconds
+    an alarm says so.
+    """
+    waiting.tell(connection, request, now, waits)
     wait = min(most, MAX_WAIT, 1 << min(max(request.turn - 1, 0), 12))
     connection.execute(update(t.outbox).where(_held(request)).values(next_at=now + wait))
 
@@ -141,7 +146,9 @@ def unsendable(connection: Connection, request: Request, now: int) -> None:
             _stands(connection, request.identity, codes.UNSENDABLE, now)
 
 
-def settle(connection: Connection, request: Request, answer: Answer, now: int, holds: int = HOLDS) -> bool:
+def settle(
+    connection: Connection, request: Request, answer: Answer, now: int, holds: int = HOLDS, waits: int = waiting.WAITS
+) -> bool:
     """Take note of the answer to a request. False if the row was settled before, or another process has it now and asks again
     itself (a late or repeated answer changes nothing).
 
@@ -149,13 +156,13 @@ def settle(connection: Connection, request: Request, answer: Answer, now: int, h
     """
     devices.head(connection, request.identity[0])
     if answer.response in LATER:
-        postpone(connection, request, now)
+        postpone(connection, request, now, waits=waits)
         return False
     unknown = (
         answer.step == t.STEP_REVERSE and answer.response == NO_RECORD and may_have_left(connection, request.identity)
     )
     if unknown and now < request.since + holds:
-        postpone(connection, request, now, request.since + holds - now)
+        postpone(connection, request, now, request.since + holds - now, waits)
         return False
     inquiry = returned.is_inquiry(connection, request)
     forgotten = returned.tells(connection, request, answer, inquiry)

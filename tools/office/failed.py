@@ -24,18 +24,23 @@ app = typer.Typer(no_args_is_help=True, help="Requests that the acquirer did not
 def listed(
     config: Config, db: Database = None, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False
 ) -> None:
-    """List them, longest answered first."""
+    """List them, longest answered first; after them what has waited too long for an answer."""
     from protocol.sync import APPROVED
     from server import failures
 
     engine, _ = centre.opened(config, db)
     with engine.begin() as connection:
         found = failures.listed(connection)
+        found += failures.waiting(connection, centre.now(), centre.waits(config))
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
     for row in found:
         name = f"{row['device']}/{row['epoch']}/{row['intent']}"
+        if "since" in row:
+            hours = (centre.now() - row["since"]) // 3600
+            typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD: {row['step']} without a final answer for {hours} hours")
+            continue
         said = f"answered {row['response']}" if row["response"] else "could not be written"
         said += " about another amount" if row["response"] in APPROVED else ""
         said += "" if row["again"] else ", not to be sent again"
@@ -65,11 +70,11 @@ def again(
 
 @app.command("give-up")
 def give_up(config: Config, payment: Payment, db: Database = None) -> None:
-    """Declare a deferred authorisation declined, since no issuer will judge it."""
+    """Declare a deferred authorisation declined, since no issuer will judge it, or none has for a day (`waits` in the configuration)."""
     from server import failures
 
     identity = centre.identity(payment)
     engine, _ = centre.opened(config, db)
     with engine.begin() as connection:
-        failures.give_up(connection, identity, centre.now())
+        failures.give_up(connection, identity, centre.now(), centre.waits(config))
     typer.echo(f"{payment}: declined; its terminal hears of it and erases the card data")
