@@ -45,7 +45,7 @@ _TOLD = (
     )
     .values(told=bindparam("b_now"))
 )
-_WORDS = {r.VOID_ASKED: "asked", r.VOID_DONE: "done", r.VOID_REFUSED: "refused"}
+WORDS = {r.VOID_ASKED: "asked", r.VOID_DONE: "done", r.VOID_REFUSED: "refused"}
 _REFUSED = t.voids.c.state == literal(r.VOID_REFUSED, literal_execute=True)
 _STANDS = t.voids.c.state != literal(
     r.VOID_REFUSED, literal_execute=True
@@ -97,8 +97,8 @@ def end(connection: Connection, identity: Identity, state: int, reason: str, now
         this = and_(c.device == row.device, c.epoch == row.epoch, c.seq == row.seq)
         connection.execute(update(t.voids).where(this).values(state=state, reason=reason[:8], answered=now))
         if row.state != r.VOID_ASKED or written not in (None, state):
-            what = f"void of payment {identity[2]}: {_WORDS[state]} by the acquirer, its terminal"
-            what += f" has written {_WORDS[written]}" if written else f" may have heard {_WORDS[row.state]}"
+            what = f"void of payment {identity[2]}: {WORDS[state]} by the acquirer, its terminal"
+            what += f" has written {WORDS[written]}" if written else f" may have heard {WORDS[row.state]}"
             audit.alarm(connection, identity[0], codes.RESULT_DIFFERS, what, now)
 
 
