@@ -193,19 +193,20 @@ def test_a_clearing_that_is_let_go_waits_again_while_its_reversal_is_asked_again
 
 
 def test_of_a_clearing_and_a_voids_reversal_that_failed_the_clearing_goes_again(
-    centre: Centre, handheld: Handheld
+    either: Centre, handheld: Handheld
 ) -> None:
     """The driver was told that the payment stands. To give it back all the same is two officers' decision."""
-    intent = refused(centre, handheld, "63")
-    assert listed(centre) == [("clearing", "63"), ("reversal", "63")]
-    assert again(centre, handheld, intent) == ["clearing"] and asked(centre, "12") == [t.STEP_CLEAR]
-    refund(centre, handheld, intent)
-    assert listed(centre) == []
-    alarms = centre.alarms()
-    assert asked(centre, "30") == [t.STEP_REVERSE]
-    assert again(centre, handheld, intent) == ["reversal"] and asked(centre, "00") == [t.STEP_REVERSE]
-    assert centre.books() == {} and centre.alarms() == [*alarms, "ACQUIRER"]
-    with reading(centre.engine) as connection:
+    either.hello(handheld)
+    intent = refused(either, handheld, "63")
+    assert listed(either) == [("clearing", "63"), ("reversal", "63")]
+    assert again(either, handheld, intent) == ["clearing"] and asked(either, "12") == [t.STEP_CLEAR]
+    refund(either, handheld, intent)
+    assert listed(either) == []
+    alarms = either.alarms()
+    assert asked(either, "30") == [t.STEP_REVERSE]
+    assert again(either, handheld, intent) == ["reversal"] and asked(either, "00") == [t.STEP_REVERSE]
+    assert either.books() == {} and either.alarms() == [*alarms, "ACQUIRER"]
+    with reading(either.engine) as connection:
         assert connection.execute(select(t.voids.c.state)).scalar() == r.VOID_REFUSED
 
 

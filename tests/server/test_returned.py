@@ -270,13 +270,13 @@ def test_a_clearing_of_a_fork_that_had_failed_is_not_asked_again(centre: Centre,
 
 
 def test_a_clearing_beside_a_refused_void_is_asked_again_and_its_reversal_is_not(
-    centre: Centre, handheld: Handheld
+    either: Centre, handheld: Handheld
 ) -> None:
-    intent = _pay(centre, handheld)
+    intent = _pay(either, handheld)
     for response in ("63", "12"):
-        (request,) = centre.claim()
-        centre.answer(request, response, "")
+        (request,) = either.claim()
+        either.answer(request, response, "")
         if request.step == t.STEP_CLEAR:
-            centre.send(handheld, void(handheld, intent))
-    _backup(centre)()
-    assert [(request.step, request.repeat) for request in centre.claim()] == [(t.STEP_CLEAR, True)]
+            either.send(handheld, void(handheld, intent))
+    _backup(either)()
+    assert [(request.step, request.repeat) for request in either.claim()] == [(t.STEP_CLEAR, True)]
