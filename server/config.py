@@ -12,6 +12,8 @@
     timeout = 10.0                   seconds that the outbox waits for an answer, less than its lease of 60
     holds = 3600                     seconds that the host may hold a message before it acts on it: so long a reversal is repeated
                                      of which it knows nothing
+    waits = 86400                    seconds after which a deferred authorisation or a reversal without a final answer is an alarm, and the former may
+                                     be given up
     online_timeout = 5.0             the same while a card waits; the terminal gives up after 8
 
 Every error is a ConfigError that names the file and what to do.
@@ -25,6 +27,7 @@ from typing import Any
 
 from protocol.errors import ConfigError
 from server.acquirer.outbox import HOLDS, LEASE
+from server.acquirer.waiting import WAITS
 from server.store import devices
 
 
@@ -40,6 +43,7 @@ class Config:
     acquirer_timeout: float = 10.0
     online_timeout: float = 5.0
     acquirer_holds: int = HOLDS
+    acquirer_waits: int = WAITS
     fronts: int = 0
     office: Path | None = None
     certificate: Path | None = None
@@ -61,12 +65,14 @@ def load(path: Path | str, db: str | None = None) -> Config:
         fronts = int(data.get("fronts", 0))
         timeout = float(acquirer.get("timeout", 10.0))
         holds = int(acquirer.get("holds", HOLDS))
+        waits = int(acquirer.get("waits", WAITS))
         online_timeout = float(acquirer.get("online_timeout", 5.0))
     except (KeyError, ValueError, TypeError) as error:
         raise ConfigError(f"{path.name}: fronts, host, port or a time is no number", "CFG-020") from error
-    if not 0 < timeout < LEASE or holds < 0:
+    if not 0 < timeout < LEASE or min(holds, waits) < 0:
         raise ConfigError(
-            f"{path.name}: timeout of the acquirer is not between 0 and {LEASE} s, or holds is negative", "CFG-020"
+            f"{path.name}: timeout of the acquirer is not between 0 and {LEASE} s, or holds or waits is negative",
+            "CFG-020",
         )
     return Config(
         db=db or data.get("db") or f"sqlite:///{base / 'server.db'}",
@@ -77,6 +83,7 @@ def load(path: Path | str, db: str | None = None) -> Config:
         acquirer_timeout=timeout,
         online_timeout=online_timeout,
         acquirer_holds=holds,
+        acquirer_waits=waits,
         fronts=fronts,
         office=base / data["office"] if "office" in data else None,
         certificate=base / data["tls"] if "tls" in data else None,

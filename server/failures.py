@@ -1,59 +1,80 @@
-"""What the acquirer answered with a refusal that is no verdict, and a person must look at: listed, asked again, or given up.
+"""What the acquirer answered with a refusal that is no verdict, or for too long not at all, and a person must look at: listed, asked again, given up.
 
-    again      the request goes out once more, as a repeat, since what was wrong (a key, a format, a merchant) has been mended
-    give_up    a deferred authorisation that no issuer will judge: declined, told to the terminal, its sealed card data erased. Whatever an
-               earlier try may have left at the issuer is reversed
+    again      the request goes out once more, as a repeat, since what was wrong (a key, a format, a merchant) has been mended: of clearing and
+               reversal the one that was decided, or told to the driver, last (`server.store.failed`). Or, if a person says so, the clearing after all
+    give_up    a deferred authorisation that no issuer will judge, or has not judged for `waits` seconds: declined, told to the terminal, its
+               sealed card data erased. Whatever an earlier try may have left at the issuer is reversed
 
 A clearing that stays refused is given up by a refund (`server.refunds`): its money was promised to the Treasury, so two officers sign.
 Synchronous functions on a connection.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, select, update
+from sqlalchemy import Connection, and_, delete, or_, select, update
 
 from protocol import records as r
 from protocol.errors import ParameterError
-from server.acquirer import outbox
+from server.acquirer import clearings, outbox
 from server.acquirer.iso import reference
-from server.ingest import forks, results
+from server.acquirer.waiting import WAITS, too_long
+from server.ingest import results
 from server.ledger.posting import Identity
-from server.store import audit, devices
+from server.store import audit, devices, failed
 from server.store import tables as t
 
 STEPS = {t.STEP_AUTHORISE: "authorisation", t.STEP_CLEAR: "clearing", t.STEP_REVERSE: "reversal"}
 
 
 def listed(connection: Connection) -> list[dict[str, Any]]:
-    """Every request that failed, oldest answer first: whose, what, centimes, what the host answered and when (UTC seconds). Not a clearing in the
-    place of which the payment is given back.
+    """Every request that failed, oldest answer first: whose, what, centimes, what the host answered and when (UTC seconds), whether `again` sends it.
+    Not a clearing in the place of which the payment is given back.
     """
-    c, back = t.outbox.c, t.outbox.alias("back").c
-    same = and_(back.device == c.device, back.epoch == c.epoch, back.intent == c.intent, back.step == t.STEP_REVERSE)
-    given_back = and_(c.step == t.STEP_CLEAR, exists().where(same))
-    chosen = select(t.outbox).where(c.state == t.STATE_FAILED, ~given_back)
-    found = connection.execute(chosen.order_by(c.answered, c.device, c.intent))
+    o = t.outbox.c
+    over = and_(o.step == t.STEP_CLEAR, failed.to_be_reversed(failed=False))
+    chosen = select(t.outbox, failed.goes_again().label("again")).where(o.state == t.STATE_FAILED, ~over)
+    found = connection.execute(chosen.order_by(o.answered, o.device, o.epoch, o.intent, o.step))
     return [
         {
             "device": row.device, "epoch": row.epoch, "intent": row.intent, "step": STEPS[row.step], "amount": row.amount,
-            "response": row.response, "answered": row.answered,
+            "response": row.response, "answered": row.answered, "again": bool(row.again),
         }
         for row in found
     ]  # fmt: skip
 
 
-def again(connection: Connection, identity: Identity, now: int) -> list[str]:
-    """Have what failed of a payment sent again; the names of the steps. ParameterError PRM-036 if nothing can be.
-
-    A clearing of what is part of a fork, or was to be reversed, is not sent again.
+def waiting(connection: Connection, now: int, waits: int = WAITS) -> list[dict[str, Any]]:
+    """Deferred authorisations and reversals to which the acquirer has given no final answer for `waits` seconds, oldest first: whose, what, centimes,
+    and since when (UTC seconds).
     """
-    failed = _failed(connection, identity)
-    over = outbox.reversal_asked(connection, identity) or forks.held(connection, identity)
-    steps = [row.step for row in failed if row.step == t.STEP_REVERSE or not over]
+    o = t.outbox.c
+    chosen = select(t.outbox).where(too_long(now, waits)).order_by(o.created, o.device, o.epoch, o.intent, o.step)
+    return [
+        {
+            "device": row.device, "epoch": row.epoch, "intent": row.intent, "step": STEPS[row.step], "amount": row.amount,
+            "since": row.created,
+        }
+        for row in connection.execute(chosen)
+    ]  # fmt: skip
+
+
+def again(connection: Connection, identity: Identity, now: int, clear: bool = False) -> list[str]:
+    """Have what failed of a payment sent again, as was told or decided last (`server.store.failed`); the names of the steps. `clear`: the clearing
+    after all, of what was to be given back. ParameterError PRM-036 if nothing can be.
+    """
+    rows = _failed(connection, identity)
+    which = failed.clearable() if clear else failed.goes_again()
+    found = connection.execute(select(t.outbox.c.step).where(_row(identity), which).order_by(t.outbox.c.step))
+    steps = list(found.scalars())
     if not steps:
-        raise ParameterError(
-            "the payment is reversed or part of a fork", "PRM-036", "decide the fork first", identity[2]
-        )
+        if not clear and any(row.step == t.STEP_REVERSE for row in rows):
+            why = "its driver was told that the payment stands"
+            raise ParameterError(why, "PRM-036", "to give it back: tasdid server refund", identity[2])
+        why = "the payment is reversed or part of a fork"
+        raise ParameterError(why, "PRM-036", "decide the fork first", identity[2])
+    if t.STEP_REVERSE in steps:
+        clearings.hold(connection, identity)
     for step in steps:
         values = {
             "state": t.STATE_DOUBTFUL,
@@ -68,14 +89,17 @@ def again(connection: Connection, identity: Identity, now: int) -> list[str]:
     return names
 
 
-def give_up(connection: Connection, identity: Identity, now: int) -> None:
-    """Declare a deferred authorisation that failed declined. ParameterError PRM-036 if there is none."""
-    failed = [row for row in _failed(connection, identity) if row.step == t.STEP_AUTHORISE]
-    if not failed:
+def give_up(connection: Connection, identity: Identity, now: int, waits: int = WAITS) -> None:
+    """Declare a deferred authorisation declined that failed, or has waited for `waits` seconds. ParameterError PRM-036 if there is none."""
+    devices.heads(connection, [identity[0]])
+    over = or_(t.outbox.c.state == t.STATE_FAILED, too_long(now, waits))
+    mine = select(t.outbox).where(_row(identity), over).order_by(t.outbox.c.step)
+    rows = [row for row in _some(connection.execute(mine).all(), identity) if row.step == t.STEP_AUTHORISE]
+    if not rows:
         raise ParameterError(
             "only a deferred authorisation can be given up", "PRM-036", "a clearing: tasdid server refund", identity[2]
         )
-    row, c = failed[0], t.payments.c
+    row, c = rows[0], t.payments.c
     mine = and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
     payment = connection.execute(select(t.payments).where(mine)).one()
     results.record(connection, payment, r.OUTCOME_DECLINED, "", row.response or "", reference(identity), now)
@@ -83,7 +107,7 @@ def give_up(connection: Connection, identity: Identity, now: int) -> None:
     connection.execute(delete(t.sealed).where(s.device == identity[0], s.epoch == identity[1], s.intent == identity[2]))
     connection.execute(update(t.outbox).where(_row(identity), t.outbox.c.step == row.step).values(state=t.STATE_DONE))
     outbox.reverse(connection, identity, row.amount, row.utc, now)
-    _note(connection, identity, f"authorisation given up after the answer {row.response}: declined", now)
+    _note(connection, identity, f"authorisation given up after {row.response or 'no'} answer: declined", now)
 
 
 def _row(identity: Identity) -> Any:
@@ -91,10 +115,13 @@ def _row(identity: Identity) -> Any:
     return and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
 
 
-def _failed(connection: Connection, identity: Identity) -> list[Any]:
+def _failed(connection: Connection, identity: Identity) -> Sequence[Any]:
     devices.heads(connection, [identity[0]])
     found = select(t.outbox).where(_row(identity), t.outbox.c.state == t.STATE_FAILED).order_by(t.outbox.c.step)
-    rows = list(connection.execute(found).all())
+    return _some(connection.execute(found).all(), identity)
+
+
+def _some(rows: Sequence[Any], identity: Identity) -> Sequence[Any]:
     if not rows:
         raise ParameterError(
             "nothing of this payment has failed", "PRM-036", "see: tasdid server failed list", identity[2]

@@ -29,7 +29,7 @@ from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ServerError
 from server import codes
-from server.acquirer import returned, voids
+from server.acquirer import clearings, returned, voids, waiting
 from server.acquirer.iso import Answer, Request, in_clear
 from server.ingest import results
 from server.ledger import accounts, posting
@@ -124,8 +124,13 @@ def _in_turn() -> Any:
     return or_(o.step != t.STEP_REVERSE, ~exists().where(same, or_(unsent, doubt)))
 
 
-def postpone(connection: Connection, request: Request, now: int, most: int = MAX_WAIT) -> None:
-    """No answer came, or not a final one: the row stays doubtful and waits 1, 2, 4 … seconds, at most an hour or `most`."""
+def postpone(
+    connection: Connection, request: Request, now: int, most: int = MAX_WAIT, waits: int = waiting.WAITS
+) -> None:
+    """No answer came, or not a final one: the row stays doubtful and waits 1, 2, 4 … seconds, at most an hour or `most`. After `waits` seconds
+    an alarm says so.
+    """
+    waiting.tell(connection, request, now, waits)
     wait = min(most, MAX_WAIT, 1 << min(max(request.turn - 1, 0), 12))
     connection.execute(update(t.outbox).where(_held(request)).values(next_at=now + wait))
 
@@ -138,10 +143,12 @@ def unsendable(connection: Connection, request: Request, now: int) -> None:
         what = f"step {request.step} of payment {request.identity[2]}: the request cannot be written"
         audit.alarm(connection, request.identity[0], codes.UNSENDABLE, what, now)
         if request.step == t.STEP_REVERSE:
-            voids.end(connection, request.identity, r.VOID_REFUSED, codes.UNSENDABLE, now)
+            _stands(connection, request.identity, codes.UNSENDABLE, now)
 
 
-def settle(connection: Connection, request: Request, answer: Answer, now: int, holds: int = HOLDS) -> bool:
+def settle(
+    connection: Connection, request: Request, answer: Answer, now: int, holds: int = HOLDS, waits: int = waiting.WAITS
+) -> bool:
     """Take note of the answer to a request. False if the row was settled before, or another process has it now and asks again
     itself (a late or repeated answer changes nothing).
 
@@ -149,17 +156,17 @@ def settle(connection: Connection, request: Request, answer: Answer, now: int, h
     """
     devices.head(connection, request.identity[0])
     if answer.response in LATER:
-        postpone(connection, request, now)
+        postpone(connection, request, now, waits=waits)
         return False
     unknown = (
         answer.step == t.STEP_REVERSE and answer.response == NO_RECORD and may_have_left(connection, request.identity)
     )
     if unknown and now < request.since + holds:
-        postpone(connection, request, now, request.since + holds - now)
+        postpone(connection, request, now, request.since + holds - now, waits)
         return False
     inquiry = returned.is_inquiry(connection, request)
     forgotten = returned.tells(connection, request, answer, inquiry)
-    if (inquiry or forgotten) and not reversal_asked(connection, request.identity):
+    if (inquiry or forgotten) and not given_back(connection, request.identity):
         return _asked_again(connection, request, answer, forgotten, now)
     state = _ends(connection, answer, request.amount)
     ended = update(t.outbox).where(_held(request)).values(state=state, response=answer.response, answered=now)
@@ -198,7 +205,7 @@ def _ends(connection: Connection, answer: Answer, amount: int) -> int:
     """The state in which a final answer leaves its row, which was about `amount`."""
     if answer.step == t.STEP_AUTHORISE:
         return t.STATE_FAILED if answer.response in BROKEN else t.STATE_DONE
-    if answer.step == t.STEP_CLEAR and answer.response == NOT_NOW and reversal_asked(connection, answer.identity):
+    if answer.step == t.STEP_CLEAR and answer.response == NOT_NOW and given_back(connection, answer.identity):
         return t.STATE_HELD  # asked again after a restore: it was reversed already, nothing is to be captured
     never_sent = answer.step == t.STEP_REVERSE and answer.response == NO_RECORD  # as good as reversed
     return t.STATE_DONE if answer.approves(amount) or never_sent else t.STATE_FAILED
@@ -225,9 +232,15 @@ def _failed(connection: Connection, answer: Answer, amount: int, now: int) -> No
         audit.alarm(connection, answer.identity[0], "ACQUIRER", what, now)
     if answer.step == t.STEP_REVERSE:
         reason = codes.OTHER_AMOUNT if other else answer.response
-        voids.end(connection, answer.identity, r.VOID_REFUSED, reason, now)
+        _stands(connection, answer.identity, reason, now)
     if answer.response == NO_RECORD:
         connection.execute(delete(t.sealed).where(_where(t.sealed, answer.identity)))
+
+
+def _stands(connection: Connection, identity: Identity, reason: str, now: int) -> None:
+    """A reversal has come to nothing: its void ends refused, and a clearing that it held back goes out after all."""
+    voids.end(connection, identity, r.VOID_REFUSED, reason, now)
+    clearings.let_go(connection, identity, now)
 
 
 def another_amount(connection: Connection, answer: Answer, amount: int, now: int) -> None:
@@ -301,10 +314,17 @@ def _reversed(connection: Connection, answer: Answer, _request: Request, now: in
 
 def reversal_asked(connection: Connection, identity: Identity) -> bool:
     """Whether a reversal of the payment was ever put into the outbox."""
-    return (
-        connection.execute(select(t.outbox.c.step).where(_where(t.outbox, identity, t.STEP_REVERSE))).first()
-        is not None
-    )
+    return _reversal(connection, identity) is not None
+
+
+def given_back(connection: Connection, identity: Identity) -> bool:
+    """Whether a reversal of the payment is under way, or done: not one that has failed."""
+    return _reversal(connection, identity) not in (None, t.STATE_FAILED)
+
+
+def _reversal(connection: Connection, identity: Identity) -> int | None:
+    mine = _where(t.outbox, identity, t.STEP_REVERSE)
+    return connection.execute(select(t.outbox.c.state).where(mine)).scalar()
 
 
 def enqueue(
@@ -341,47 +361,47 @@ def reverse(connection: Connection, identity: Identity, amount: int, utc: int, n
     """Have what the issuer approved, or may have, and nobody took given back; asked again, it is sent again, since the
     first may have overtaken the authorisation: what comes of one that is under way counts for nothing.
     """
+    if _reverse(connection, identity, amount, utc, now):
+        what = f"payment {identity[2]}: authorised, not taken"
+        audit.write(connection, identity[0], t.LEVEL_NOTE, "REVERSAL", what, now)
+
+
+def _reverse(connection: Connection, identity: Identity, amount: int, utc: int, now: int) -> bool:
+    """Put a reversal into the outbox; whether it is the first. Another goes out as a repeat."""
     again = update(t.outbox).where(_where(t.outbox, identity, t.STEP_REVERSE))
     turn = t.outbox.c.tries + 1
-    if connection.execute(again.values(state=t.STATE_DOUBTFUL, next_at=now, created=now, tries=turn)).rowcount:
-        return
+    values = {"state": t.STATE_DOUBTFUL, "next_at": now, "created": now, "tries": turn, "response": None}
+    if connection.execute(again.values(**values)).rowcount:
+        return False
     enqueue(connection, identity, t.STEP_REVERSE, t.STATE_NEW, amount, utc, None, now)
-    what = f"payment {identity[2]}: authorised, not taken"
-    audit.write(connection, identity[0], t.LEVEL_NOTE, "REVERSAL", what, now)
+    return True
 
 
 def reversible(connection: Connection, identity: Identity) -> bool:
-    """Whether there is an approved payment of this identity whose reversal was never asked for."""
+    """Whether there is an approved payment of this identity whose reversal was never asked for, or has failed."""
     payment = connection.execute(select(t.payments).where(_where(t.payments, identity))).first()
     result = results.find(connection, identity)
     approved = payment is not None and (
         payment.outcome == r.OUTCOME_APPROVED
         or (payment.outcome == r.OUTCOME_PROVISIONAL and result is not None and result.outcome == r.OUTCOME_APPROVED)
     )
-    return approved and not reversal_asked(connection, identity)
+    return approved and not given_back(connection, identity)
 
 
 def request_reversal(connection: Connection, identity: Identity, who: str, now: int) -> None:
     """Have an approved payment given back. ServerError SRV-061 if there is no approved, unreversed payment of this
     identity.
 
-    An unsent clearing is held back; whatever was sent is reversed at the acquirer, and the ledger follows its answer.
+    An unsent clearing is held back; whatever was sent is reversed at the acquirer, and the ledger follows its answer. A reversal that has failed
+    goes out again, as a repeat.
     """
     devices.heads(connection, [identity[0]])
     payment = connection.execute(select(t.payments).where(_where(t.payments, identity))).first()
     if payment is None or not reversible(connection, identity):
         raise ServerError("no approved payment of this identity waits for a reversal", codes.NO_SUCH_PAYMENT)
-    hold_clearing(connection, identity)
-    enqueue(connection, identity, t.STEP_REVERSE, t.STATE_NEW, payment.amount, payment.utc, None, now)
+    clearings.hold(connection, identity)
+    _reverse(connection, identity, payment.amount, payment.utc, now)
     audit.write(connection, identity[0], t.LEVEL_NOTE, "REVERSAL", f"payment {identity[2]}, asked by {who}", now)
-
-
-def hold_clearing(connection: Connection, identity: Identity) -> None:
-    """Keep a clearing that was never sent from the acquirer; one that is to be asked about again is asked about now."""
-    inquiry = and_(_where(t.outbox, identity, t.STEP_CLEAR), t.outbox.c.state == t.STATE_DOUBTFUL)
-    connection.execute(update(t.outbox).where(inquiry, t.outbox.c.response.in_(s.APPROVED)).values(next_at=0))
-    unsent = and_(_where(t.outbox, identity, t.STEP_CLEAR), t.outbox.c.state == t.STATE_NEW)
-    connection.execute(update(t.outbox).where(unsent).values(state=t.STATE_HELD))
 
 
 def unsettled(connection: Connection) -> int:

@@ -10,7 +10,7 @@ known to have refused it. Synchronous functions on a connection.
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, select
+from sqlalchemy import Connection, and_, delete, insert, select
 
 from protocol import sync as s
 from server.acquirer.iso import Answer, Request
@@ -50,8 +50,9 @@ def tells(connection: Connection, request: Request, answer: Answer, inquiry: boo
 
 
 def enter(connection: Connection, request: Request, now: int) -> None:
-    """Enter the reversal that was forgotten, as answered; the alarm."""
+    """Enter the reversal that was forgotten, as answered, in the place of one that had failed; the alarm."""
     device, epoch, intent = request.identity
+    connection.execute(delete(t.outbox).where(_row(t.outbox, request.identity), t.outbox.c.step == t.STEP_REVERSE))
     key = {"device": device, "epoch": epoch, "intent": intent, "step": t.STEP_REVERSE}
     said = {"state": t.STATE_DONE, "response": REVERSED, "answered": now, "auth_code": None}
     row = {**key, **said, "amount": request.amount, "utc": request.utc, "tries": 0, "next_at": now, "created": now}

@@ -21,7 +21,7 @@ from protocol import sync as s
 from server import codes
 from server.acquirer import iso
 from server.ledger.posting import Identity
-from server.store import audit
+from server.store import audit, failed
 from server.store import tables as t
 
 MAX_PENDING = 8  # ends in one reply; the rest follow
@@ -45,8 +45,7 @@ _TOLD = (
     )
     .values(told=bindparam("b_now"))
 )
-_AT_ONCE = (codes.VOID_UNEXPECTED, codes.VOID_ANOTHER_CARD, codes.VOID_ONE_OFFICER, codes.AMOUNT_DIFFERS)
-_WORDS = {r.VOID_ASKED: "asked", r.VOID_DONE: "done", r.VOID_REFUSED: "refused"}
+WORDS = {r.VOID_ASKED: "asked", r.VOID_DONE: "done", r.VOID_REFUSED: "refused"}
 _REFUSED = t.voids.c.state == literal(r.VOID_REFUSED, literal_execute=True)
 _STANDS = t.voids.c.state != literal(
     r.VOID_REFUSED, literal_execute=True
@@ -84,20 +83,22 @@ def outcome_record(connection: Connection, payment: dict[str, Any]) -> dict[int,
 
 def end(connection: Connection, identity: Identity, state: int, reason: str, now: int) -> None:
     """The reversal of a payment has ended: so has its void, if there is one. An end other than the one that its terminal has written down, or was
-    told before, is an alarm: the licence went with that one.
+    told before, is an alarm: the licence went with that one. What two officers of the back office give back after a refused void is their refund,
+    and the void stays refused.
     """
     c = t.voids.c
     mine = (c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
     asked = select(t.voids).where(*mine, c.state == r.VOID_ASKED, _STANDS).limit(1)
-    refused = select(t.voids).where(*mine, _REFUSED, c.reason.not_in(_AT_ONCE)).order_by(c.seq.desc()).limit(1)
+    told = (*mine, _REFUSED, c.reason.not_in(failed.AT_ONCE), ~failed.refunded(c))
+    refused = select(t.voids).where(*told).order_by(c.seq.desc()).limit(1)
     row = connection.execute(asked).first() or connection.execute(refused).first()
     if row is not None and row.state != state:
         written = _written(connection, row)
         this = and_(c.device == row.device, c.epoch == row.epoch, c.seq == row.seq)
         connection.execute(update(t.voids).where(this).values(state=state, reason=reason[:8], answered=now))
         if row.state != r.VOID_ASKED or written not in (None, state):
-            what = f"void of payment {identity[2]}: {_WORDS[state]} by the acquirer, its terminal"
-            what += f" has written {_WORDS[written]}" if written else f" may have heard {_WORDS[row.state]}"
+            what = f"void of payment {identity[2]}: {WORDS[state]} by the acquirer, its terminal"
+            what += f" has written {WORDS[written]}" if written else f" may have heard {WORDS[row.state]}"
             audit.alarm(connection, identity[0], codes.RESULT_DIFFERS, what, now)
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from server import codes
-from server.acquirer import outbox
+from server.acquirer import outbox, waiting
 from server.acquirer.iso import Request
 from server.acquirer.link import AcquirerLink
 
@@ -32,13 +32,20 @@ class Worker:
     """One worker; several may run beside each other, in other processes too."""
 
     def __init__(
-        self, write: Write, link: AcquirerLink, clock: Callable[[], int], idle_s: float = 0.2, holds: int = outbox.HOLDS
+        self,
+        write: Write,
+        link: AcquirerLink,
+        clock: Callable[[], int],
+        idle_s: float = 0.2,
+        holds: int = outbox.HOLDS,
+        waits: int = waiting.WAITS,
     ) -> None:
         self._write = write
         self._link = link
         self._clock = clock
         self._idle_s = idle_s
         self._holds = holds
+        self._waits = waits
         self._nudged = asyncio.Event()
 
     def nudge(self) -> None:
@@ -56,7 +63,7 @@ class Worker:
                 raise
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one request must not stop the others
                 _log.error("a request failed: %s", type(error).__name__)
-                await self._write(lambda connection, asked=request: outbox.postpone(connection, asked, self._clock()))
+                await self._postpone(request)
         return settled
 
     async def _ask(self, request: Request) -> bool:
@@ -74,10 +81,16 @@ class Worker:
                 )
                 return True
             _log.warning("payment stays doubtful: %s", error)
-            await self._write(lambda connection: outbox.postpone(connection, request, self._clock()))
+            await self._postpone(request)
             return False
         return await self._write(
-            lambda connection: outbox.settle(connection, request, answer, self._clock(), self._holds),
+            lambda connection: outbox.settle(connection, request, answer, self._clock(), self._holds, self._waits),
+            request.identity[0],
+        )
+
+    async def _postpone(self, request: Request) -> None:
+        await self._write(
+            lambda connection: outbox.postpone(connection, request, self._clock(), waits=self._waits),
             request.identity[0],
         )
 

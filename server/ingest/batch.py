@@ -17,13 +17,12 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from protocol import records as r
 from protocol import sync as s
 from server import codes
-from server.acquirer import outbox
 from server.batches import Batch, Draft, Entry, Span, span
 from server.ingest import close, forks, gaps, results, sessions
 from server.ingest.flush import Sheaf
 from server.ingest.history import History
 from server.ingest.work import Work
-from server.store import aside, audit, devices
+from server.store import aside, audit, devices, failed
 from server.store import tables as t
 
 Payload = dict[int, Any]
@@ -264,15 +263,12 @@ def _reattach(connection: Connection, message: Batch, duplicates: list[Entry], n
         if entry.sealed is None or entry.rejected is not None or entry.record[r.KIND] != r.PAYMENT_OUTCOME:
             continue
         key = {"device": message.device.device, "epoch": message.epoch, "intent": entry.record[r.INTENT]}
-        identity = (key["device"], key["epoch"], key["intent"])
-        if outbox.reversal_asked(connection, identity) or forks.held(connection, identity):
-            continue
         c = t.outbox.c
         waiting = update(t.outbox).where(
             c.device == key["device"],
             c.epoch == key["epoch"],
             c.intent == key["intent"],
-            c.state == t.STATE_FAILED,
+            failed.goes_again(),
             c.response == "25",
         )
         if connection.execute(waiting.values(state=t.STATE_DOUBTFUL, next_at=now)).rowcount:

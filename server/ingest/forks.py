@@ -1,7 +1,7 @@
 """Two records with one sequence: both are kept, neither is posted, and somebody is told (design §4).
 
 The branch that came first stays the chain; the other lies in `forks`. What had been posted of a payment that is in both
-is undone by opposite entries, and what had not yet been sent to the acquirer is held.
+is undone by opposite entries, and an authorisation or clearing that had not yet been sent to the acquirer is held.
 """
 
 from typing import Any
@@ -92,7 +92,9 @@ def _hold(connection: Connection, batch: Batch, seq: int, now: int) -> None:
 
 
 def hold_payment(connection: Connection, identity: posting.Identity, now: int) -> None:
-    """Take a payment out of the ledger by opposite entries, and keep what is unsent from the acquirer."""
+    """Take a payment out of the ledger by opposite entries, and keep from the acquirer what is unsent and could bring money in. A reversal goes
+    on: it gives back what a host holds, or may hold, and the books, which hold nothing of the payment any more, follow no less.
+    """
     key = (t.payments.c.device == identity[0], t.payments.c.epoch == identity[1], t.payments.c.intent == identity[2])
     payment: Any = connection.execute(select(t.payments).where(*key)).first()
     if payment is None or payment.held:
@@ -105,17 +107,11 @@ def hold_payment(connection: Connection, identity: posting.Identity, now: int) -
             t.outbox.c.device == identity[0],
             t.outbox.c.epoch == identity[1],
             t.outbox.c.intent == identity[2],
+            t.outbox.c.step != t.STEP_REVERSE,
             t.outbox.c.state == t.STATE_NEW,
         )
         .values(state=t.STATE_HELD)
     )
-
-
-def held(connection: Connection, identity: posting.Identity) -> bool:
-    """Whether a payment is held because of a fork: nothing of it goes to the acquirer before a person has looked."""
-    c = t.payments.c
-    mine = (c.device == identity[0], c.epoch == identity[1], c.intent == identity[2], c.held != 0)
-    return connection.execute(select(c.intent).where(*mine)).first() is not None
 
 
 def _net(legs: list[accounts.Leg]) -> list[accounts.Leg]:

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from protocol import records as r
 from server import codes
-from server.acquirer import outbox, returned, voids
+from server.acquirer import clearings, outbox, returned, voids
 from server.batches import Entry, Row
 from server.store import audit
 from server.store import tables as t
@@ -72,25 +72,29 @@ class Voiding:
         return returned.found(self._work.connection, identity) and voids.of(self._work.connection, identity) is None
 
     def _ended(self, entry: Entry) -> str | None:
-        """The terminal's word about a void's end moves no money: the acquirer's answer has, or will."""
+        """The terminal's word about a void's end moves no money: the acquirer's answer has, or will. Another end than the one on file is noted, since
+        the terminal writes no second one, and named.
+        """
         record = entry.record
         for row in reversed(self._work.insert.get("voids", ())):
             if row["intent"] == record[r.INTENT] and row["result_seq"] is None:
-                if row["state"] not in (r.VOID_ASKED, record[r.VOID_STATE]):
-                    return codes.RESULT_DIFFERS
+                known = row["state"]
                 row["result_seq"] = entry.seq
                 break
         else:
             c = t.voids.c
             mine = (c.device == self._work.device.device, c.epoch == self._work.epoch, c.intent == record[r.INTENT])
             found = select(t.voids).where(*mine, c.result_seq.is_(None)).order_by(c.seq).limit(1)
-            known = self._work.connection.execute(found).first()
-            if known is None:
+            asked = self._work.connection.execute(found).first()
+            if asked is None:
                 return codes.VOID_UNEXPECTED
-            if known.state not in (r.VOID_ASKED, record[r.VOID_STATE]):
-                return codes.RESULT_DIFFERS
-            same = (*mine, c.seq == known.seq)
+            known, same = asked.state, (*mine, c.seq == asked.seq)
             self._work.connection.execute(update(t.voids).where(*same).values(result_seq=entry.seq))
+        if known not in (r.VOID_ASKED, record[r.VOID_STATE]):
+            what = f"record {entry.seq}: void of payment {record[r.INTENT]}, {record[r.AMOUNT]} centimes, {voids.WORDS[record[r.VOID_STATE]]};"
+            what += f" {voids.WORDS[known]} by the acquirer"
+            audit.alarm(self._work.connection, self._work.device.device, codes.RESULT_DIFFERS, what, self._work.now)
+            return codes.RESULT_DIFFERS
         if record[r.VOID_STATE] == r.VOID_DONE:
             self._work.closed(entry)  # without CLOSURE: the case is open again
         return None
@@ -99,7 +103,7 @@ class Voiding:
         """Once all is written: have the payments reversed whose void was asked for."""
         for row in self._reversals:
             identity = (row["device"], row["epoch"], row["intent"])
-            outbox.hold_clearing(self._work.connection, identity)
+            clearings.hold(self._work.connection, identity)
             amount, utc = row["amount"], row["utc"]
             outbox.enqueue(
                 self._work.connection, identity, t.STEP_REVERSE, t.STATE_NEW, amount, utc, None, self._work.now

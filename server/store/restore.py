@@ -13,6 +13,9 @@ room for the day's work. The same answer as before: it stands. That it is revers
 is asked about older payments; and a clearing that had not left when the backup was made is sent, as a repeat, to a host that must
 remember a reversal which it was asked for meanwhile. Both are alarms, the latter one for each payment.
 
+What had failed is asked again only where a person could have it asked again without a further decision (`server.store.failed`): the clearing of
+a fork is not, nor the reversal of a void that ended refused. If that payment was captured, the inquiry above tells whether it was given back since.
+
 Sessions are over: what is still on its way from one that the backup knows is bound to nothing, so it cannot carry the
 chain on past a new epoch's beginning.
 """
@@ -22,7 +25,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, exists, func, insert, select, update
 
 from protocol import sync as s
-from server.store import audit
+from server.store import audit, failed
 from server.store import tables as t
 
 _NAME = "restored"
@@ -64,23 +67,25 @@ def _name_unsent(connection: Connection, now: int) -> None:
 
 
 def _ask_failed(connection: Connection, now: int) -> None:
-    """What had failed at the time of the backup may have been asked again since: so it is now, as a repeat, with an alarm for each."""
+    """What had failed at the time of the backup may have been asked again since: so it is now, as a repeat, with an alarm for each. What may not be
+    (`server.store.failed`) is left to a person.
+    """
     o = t.outbox.c
-    failed = select(o.device, o.epoch, o.intent, o.step, o.amount).where(o.state == t.STATE_FAILED)
-    for row in connection.execute(failed).all():
+    chosen = select(t.outbox, failed.goes_again().label("again")).where(o.state == t.STATE_FAILED)
+    for row in connection.execute(chosen).all():
         what = f"step {row.step} of payment {row.intent} of epoch {row.epoch}, {row.amount} centimes, had failed by the time of the backup;"
-        audit.alarm(
-            connection, row.device, "RESTORED", what + " it is asked again: ask the acquirer what became of it", now
-        )
-    again = {"state": t.STATE_DOUBTFUL, "response": None, "next_at": now, "tries": o.tries + 1}
-    connection.execute(update(t.outbox).where(o.state == t.STATE_FAILED).values(**again))
+        what += " it is asked again" if row.again else " it is left so"
+        audit.alarm(connection, row.device, "RESTORED", what + ": ask the acquirer what became of it", now)
+        if row.again:
+            again = {"state": t.STATE_DOUBTFUL, "response": None, "next_at": now, "tries": row.tries + 1}
+            connection.execute(update(t.outbox).where(failed.same(o, row), o.step == row.step).values(**again))
 
 
 def _inquire(connection: Connection, now: int) -> None:
     """Have the acquirer asked about what it had captured. The row's response stays, and tells an inquiry from a clearing."""
     o, back = t.outbox.c, t.outbox.alias("back").c
     same = and_(back.device == o.device, back.epoch == o.epoch, back.intent == o.intent)
-    returned = exists().where(same, back.step == t.STEP_REVERSE)
+    returned = exists().where(same, back.step == t.STEP_REVERSE, back.state != t.STATE_FAILED)
     cleared = (o.step == t.STEP_CLEAR, o.state == t.STATE_DONE, o.response.in_(s.APPROVED), ~returned)
     recent = (*cleared, o.created >= now - INQUIRY_S)
     many = connection.execute(select(func.count()).select_from(t.outbox).where(*recent)).scalar() or 0

@@ -422,7 +422,7 @@ STATE_NEW = 0  # never sent
 STATE_DOUBTFUL = 1  # sent at least once, no answer on record: goes out as a repeat
 STATE_DONE = 2  # answered, finally
 STATE_FAILED = 3  # answered with something that needs a person
-STATE_HELD = 4  # not to be sent (fork)
+STATE_HELD = 4  # not to be sent: part of a fork, or its payment is given back instead; never a reversal
 
 EPOCH_PROPOSED = 0
 EPOCH_APPROVED = 1

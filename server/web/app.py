@@ -70,6 +70,7 @@ def build(config: Config, clock: Callable[[], int] = utc_now) -> Starlette:
             AcquirerLink(*config.acquirer, timeout=config.acquirer_timeout),
             clock,
             holds=config.acquirer_holds,
+            waits=config.acquirer_waits,
         )
     desk = Desk(engine, service, writer, worker, clock)
     if config.acquirer is not None:

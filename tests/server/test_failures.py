@@ -9,7 +9,7 @@ from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ParameterError
 from server import codes, failures
-from server.acquirer import outbox
+from server.acquirer import outbox, waiting
 from server.acquirer.iso import Answer, Request, reference
 from server.store import restore
 from server.store import tables as t
@@ -171,8 +171,14 @@ def test_a_void_that_is_done_after_it_was_refused_is_named(centre: Centre, handh
         last = ended(handheld, intent, r.VOID_REFUSED)
         centre.hello(handheld)
         assert s.REJECTED not in centre.send(handheld, last)
-    before = centre.alarms()
-    centre.answer(_again(centre, (handheld.name, 1, intent)), "00")
+    before, identity = centre.alarms(), (handheld.name, 1, intent)
+    with centre.engine.begin() as connection, pytest.raises(ParameterError, match="told that the payment stands"):
+        failures.again(connection, identity, centre.now)
+    with centre.engine.begin() as connection:  # by whomever; no refund is on file
+        outbox.request_reversal(connection, identity, "nobody", centre.now)
+    (request,) = centre.claim()
+    assert request.repeat
+    centre.answer(request, "00")
     assert centre.alarms()[len(before) :] == [codes.RESULT_DIFFERS] and set(centre.books().values()) <= {0}
     with reading(centre.engine) as connection:
         assert connection.execute(select(t.voids.c.state)).scalar() == r.VOID_DONE
@@ -194,3 +200,51 @@ def test_after_a_restore_what_had_failed_is_asked_again_and_named(
     assert request.repeat and _listed(centre) == []
     centre.answer(request, "00")
     assert centre.books()["receivable:CIB TEST"] == A
+
+
+@pytest.mark.parametrize("response", ["91", "94", "96", "68", "09"])
+def test_an_authorisation_that_is_never_judged_is_named_once_listed_and_may_be_given_up(
+    centre: Centre, handheld: Handheld, response: str
+) -> None:
+    intents = [handheld.pay(r.OUTCOME_PROVISIONAL, A, b"sealed") for _ in range(2)]
+    centre.send(handheld)
+    start, identity = centre.now, (handheld.name, 1, intents[0])
+    while centre.now < start + waiting.WAITS - 4000:
+        assert not any(centre.answer(request, response, "") for request in centre.claim())
+    assert centre.alarms() == [] and _waiting(centre) == []
+    with centre.engine.begin() as connection, pytest.raises(ParameterError) as caught:
+        failures.give_up(connection, identity, centre.now)
+    assert caught.value.code == "PRM-036"
+    for _ in range(5):
+        assert not any(centre.answer(request, response, "") for request in centre.claim())
+    assert centre.alarms() == ["WAITING", "WAITING"]
+    assert _waiting(centre) == [(intent, "authorisation") for intent in intents]
+    with centre.engine.begin() as connection:
+        failures.give_up(connection, identity, centre.now)
+    assert _waiting(centre) == [(intents[1], "authorisation")] and set(centre.books().values()) != {0}
+    assert [row[s.RESULT_OUTCOME] for row in centre.hello(handheld)[s.RESULTS]] == [r.OUTCOME_DECLINED]
+    requests = {request.identity[2]: request for request in centre.claim()}
+    assert {intent: request.step for intent, request in requests.items()} == {intents[0]: 3, intents[1]: 1}
+    assert centre.answer(requests[intents[0]], "00") and centre.answer(requests[intents[1]], "00")
+    assert _waiting(centre) == [] and centre.books()["receivable:CIB TEST"] == A
+
+
+def _waiting(centre: Centre) -> list[tuple[int, str]]:
+    with reading(centre.engine) as connection:
+        return [(row["intent"], row["step"]) for row in failures.waiting(connection, centre.now)]
+
+
+def test_a_reversal_that_is_never_answered_is_named_and_listed_and_a_clearing_is_not(
+    centre: Centre, handheld: Handheld
+) -> None:
+    handheld.pay(r.OUTCOME_APPROVED, A)
+    intent = paid(handheld)
+    void(handheld, intent)
+    centre.send(handheld)
+    for _ in range(30):
+        for request in centre.claim():
+            with centre.engine.begin() as connection:
+                outbox.postpone(connection, request, centre.now)  # the host is silent
+    assert centre.alarms() == ["WAITING"] and _waiting(centre) == [(intent, "reversal")]
+    with centre.engine.begin() as connection, pytest.raises(ParameterError, match="only a deferred authorisation"):
+        failures.give_up(connection, (handheld.name, 1, intent), centre.now)

@@ -216,7 +216,9 @@ def test_configuration_errors_name_the_file_and_what_to_do(tmp_path: Path, handh
     path.write_text(path.read_text() + "holds = 77\n")
     assert build(config.load(path)).state.running.worker._holds == 77
     path.write_text(path.read_text().replace("77", "-1"))
-    with pytest.raises(ConfigError, match="CFG-020 server.toml: timeout of the acquirer .* or holds is negative"):
+    with pytest.raises(
+        ConfigError, match="CFG-020 server.toml: timeout of the acquirer .* or holds or waits is negative"
+    ):
         config.load(path)
     path = write_config(tmp_path, [handheld])
     (tmp_path / "keys" / "ack.pem").unlink()

@@ -175,3 +175,26 @@ def test_a_report_that_was_paid_twice_is_told_until_one_payment_is_given_back(
     desk.propose(payload)
     desk.approve(payload)
     assert centre.ledger()["paid_twice"] == []
+
+
+def test_a_refund_that_the_acquirer_refuses_is_due_still_and_can_be_proposed_again(
+    centre: Centre, handheld: Handheld, desk: Desk
+) -> None:
+    """Two payments of one report, one of which is given back."""
+    case = handheld.notice(200_000)
+    first, second = (handheld.write(r.PAYMENT_INTENT, case=case, amount=200_000) for _ in range(2))
+    for intent in (first, second):
+        handheld.finish(intent, r.OUTCOME_APPROVED, 200_000)
+    centre.hello(handheld)
+    centre.send(handheld)
+    _cleared(centre)
+    for response, due in (("63", [first, second]), ("00", [])):
+        payload = desk.draft(second)
+        desk.propose(payload)
+        desk.approve(payload)
+        assert centre.ledger()["paid_twice"] == []
+        (request,) = centre.claim()
+        assert request.step == t.STEP_REVERSE and centre.answer(request, response, "")
+        found = [payment[2] for row in centre.ledger()["paid_twice"] for payment in row["payments"]]
+        assert found == due
+    assert desk.refused(desk.draft, second) == "PRM-034"

@@ -8,6 +8,7 @@ from sqlalchemy import delete, select
 
 from protocol import records as r
 from protocol import sync as s
+from server import codes
 from server.acquirer import iso, outbox
 from server.store import restore
 from server.store import tables as t
@@ -17,6 +18,7 @@ from sim.acquirer.host import Host
 from tests.server.cards import ARQC, KEYS, TC, content
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
+from tests.server.test_held_back import fork
 from tests.server.test_online import HostSays, ask
 from tests.server.test_voids import CARD, PAID, A, ended, void
 
@@ -231,3 +233,50 @@ def test_inquiries_leave_room_for_the_day_s_work(centre: Centre, handheld: Handh
     with reading(centre.engine) as connection:
         due: list[Any] = connection.execute(select(t.outbox.c.next_at)).scalars().all()  # type: ignore[assignment]
     assert max(due.count(when) for when in due) <= 2 * restore.INQUIRIES and max(due) <= centre.now + 10
+
+
+@pytest.mark.parametrize("refunded", [False, True])
+def test_a_refused_void_stays_refused_unless_the_acquirer_says_that_the_payment_was_given_back(
+    centre: Centre, handheld: Handheld, acquirer: Host, refunded: bool
+) -> None:
+    """Written down by the terminal, nothing lost: the driver was told that the payment stands."""
+    intent = _pay(centre, handheld)
+    _ask(centre, acquirer)
+    centre.send(handheld, void(handheld, intent))
+    (request,) = centre.claim()
+    centre.answer(request, "63", "")
+    centre.hello(handheld)
+    assert s.REJECTED not in centre.send(handheld, ended(handheld, intent, r.VOID_REFUSED))
+    back = _backup(centre)
+    if refunded:
+        _give_back(centre, handheld, intent)
+        _ask(centre, acquirer)
+        assert centre.books() == {}
+    back()
+    assert _ask(centre, acquirer) == [(t.STEP_CLEAR, True, "12" if refunded else "00")]
+    assert centre.books() == ({} if refunded else PAID)
+    assert any(f"step 3 of payment {intent} " in what and "left so" in what for what in _alarms(centre, handheld.name))
+    assert (codes.RESULT_DIFFERS in centre.alarms()) == refunded
+
+
+def test_a_clearing_of_a_fork_that_had_failed_is_not_asked_again(centre: Centre, handheld: Handheld) -> None:
+    intent = _pay(centre, handheld)
+    (request,) = centre.claim()
+    centre.answer(request, "63", "")
+    fork(centre, handheld, intent + 1)
+    _backup(centre)()
+    assert centre.claim() == [] and centre.books() == {}
+    assert "left so" in _alarms(centre, handheld.name)[-1]
+
+
+def test_a_clearing_beside_a_refused_void_is_asked_again_and_its_reversal_is_not(
+    either: Centre, handheld: Handheld
+) -> None:
+    intent = _pay(either, handheld)
+    for response in ("63", "12"):
+        (request,) = either.claim()
+        either.answer(request, response, "")
+        if request.step == t.STEP_CLEAR:
+            either.send(handheld, void(handheld, intent))
+    _backup(either)()
+    assert [(request.step, request.repeat) for request in either.claim()] == [(t.STEP_CLEAR, True)]

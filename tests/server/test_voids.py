@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from protocol import records as r
 from protocol import sync as s
@@ -12,6 +13,7 @@ from server import codes
 from server.acquirer import iso, outbox
 from server.store import restore
 from server.store import tables as t
+from server.store.engine import reading
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 
@@ -136,11 +138,30 @@ def test_a_reversal_that_the_acquirer_refuses_leaves_the_payment_and_raises_an_a
     assert centre.books() == PAID and "ACQUIRER" in centre.alarms()
     (end,) = centre.hello(handheld)[s.VOIDS]
     assert (end[s.RESULT_OUTCOME], end[s.RESULT_REASON]) == (r.VOID_REFUSED, "12")
-    seq = ended(handheld, intent, r.VOID_DONE)  # a terminal that says otherwise is not believed
-    assert centre.send(handheld, seq)[s.REJECTED] == [[seq, codes.RESULT_DIFFERS]]
-    seq = ended(handheld, intent, r.VOID_REFUSED)
-    assert s.REJECTED not in centre.send(handheld, seq)
+    assert s.REJECTED not in centre.send(handheld, ended(handheld, intent, r.VOID_REFUSED))
     assert s.VOIDS not in centre.hello(handheld)
+
+
+@pytest.mark.parametrize(("said", "written"), [("12", r.VOID_DONE), ("00", r.VOID_REFUSED)])
+def test_a_terminal_that_writes_another_end_than_the_acquirers_is_named_and_told_no_more(
+    centre: Centre, handheld: Handheld, said: str, written: int
+) -> None:
+    """As after a restore, when the acquirer answers otherwise than before."""
+    intent = paid(handheld)
+    void(handheld, intent)
+    centre.send(handheld)
+    (request,) = centre.claim()
+    centre.answer(request, said, "")
+    books = centre.books()
+    assert s.VOIDS in centre.hello(handheld)
+    seq = ended(handheld, intent, written)
+    assert centre.send(handheld, seq)[s.REJECTED] == [[seq, codes.RESULT_DIFFERS]]
+    assert centre.books() == books and s.VOIDS not in centre.hello(handheld)
+    with reading(centre.engine) as connection:
+        named = connection.execute(select(t.audit.c.what).where(t.audit.c.code == codes.RESULT_DIFFERS)).scalars().all()
+        assert connection.execute(select(t.voids.c.result_seq)).scalar() == seq
+    words = {r.VOID_DONE: "done; refused", r.VOID_REFUSED: "refused; done"}[written]
+    assert f"record {seq}: void of payment {intent}, {A} centimes, {words} by the acquirer" in named
 
 
 @pytest.mark.parametrize(

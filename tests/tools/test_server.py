@@ -139,3 +139,21 @@ def test_what_the_acquirer_did_not_judge_is_listed_asked_again_and_given_up(tmp_
     assert nothing.returncode == cli.BAD_INPUT and "PRM-036" in nothing.stderr
     assert "declined" in decide("give-up", name).stdout
     assert decide("list").stdout == "" and decide("give-up", name).returncode == cli.BAD_INPUT
+
+
+def test_what_the_acquirer_never_answers_is_listed_and_given_up(tmp_path: Path) -> None:
+    handheld = Handheld()
+    config = write_config(tmp_path, [handheld])
+    loaded = load(config)
+    engine = open_engine(loaded.db)
+    build(loaded).state.running.engine.dispose()
+    intent = handheld.pay(r.OUTCOME_PROVISIONAL, 250_000, b"sealed")
+    service = Service(engine, keys.load(loaded.keys))
+    for message in (handheld.hello(), handheld.batch(1)):
+        service.handle(message, 1_700_000_000)  # long ago
+    engine.dispose()
+    name = f"TSD-000001/1/{intent}"
+    listed = tasdid("server", "failed", "list", "--config", config)
+    assert f"{name} 2,500.00 DZD: authorisation without a final answer for " in listed.stdout
+    assert "declined" in tasdid("server", "failed", "give-up", "--config", config, name).stdout
+    assert tasdid("server", "failed", "list", "--config", config).stdout == ""

@@ -40,3 +40,10 @@ def opened(path: Path, db: str | None) -> Any:
 
     loaded = config.load(path, db)
     return open_engine(loaded.db), Office.load(loaded.office)
+
+
+def waits(path: Path) -> int:
+    """Seconds after which a request without a final answer is a person's to decide, by a configuration."""
+    from server import config
+
+    return config.load(path).acquirer_waits

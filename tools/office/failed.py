@@ -1,7 +1,11 @@
 """`tasdid server failed`: what the acquirer has refused to judge, and a person decides.
 
+Of a void that was refused the driver was told that the payment stands: its reversal does not go out again by `again`. To reverse it all the same is a
+refund (`tasdid server refund`), which two officers sign.
+
 tasdid server failed list --config server.toml --json
 tasdid server failed again --config server.toml TSD-000001/1/42     once more, after what was wrong has been mended
+tasdid server failed again --clear --config server.toml TSD-000001/1/42   cleared after all, though it was to be given back
 tasdid server failed give-up --config server.toml TSD-000001/1/42   a deferred authorisation: declined, told to the terminal
 """
 
@@ -20,42 +24,57 @@ app = typer.Typer(no_args_is_help=True, help="Requests that the acquirer did not
 def listed(
     config: Config, db: Database = None, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False
 ) -> None:
-    """List them, longest answered first."""
+    """List them, longest answered first; after them what has waited too long for an answer."""
     from protocol.sync import APPROVED
     from server import failures
 
     engine, _ = centre.opened(config, db)
     with engine.begin() as connection:
         found = failures.listed(connection)
+        found += failures.waiting(connection, centre.now(), centre.waits(config))
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
     for row in found:
         name = f"{row['device']}/{row['epoch']}/{row['intent']}"
+        if "since" in row:
+            hours = (centre.now() - row["since"]) // 3600
+            typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD: {row['step']} without a final answer for {hours} hours")
+            continue
         said = f"answered {row['response']}" if row["response"] else "could not be written"
         said += " about another amount" if row["response"] in APPROVED else ""
+        said += "" if row["again"] else ", not to be sent again"
         typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD: {row['step']} {said}")
 
 
 @app.command("again")
-def again(config: Config, payment: Payment, db: Database = None) -> None:
-    """Send a payment's failed requests once more, as repeats."""
+def again(
+    config: Config,
+    payment: Payment,
+    db: Database = None,
+    clear: Annotated[bool, typer.Option("--clear", help="clear it after all, though it was to be given back")] = False,
+) -> None:
+    """Send a payment's failed requests once more, as repeats.
+
+    Of a clearing and a reversal the one that was decided last: the reversal of a refund, the clearing if the driver was told that his void
+    is refused. What he was told so of is given back by a refund only: tasdid server refund.
+    """
     from server import failures
 
     identity = centre.identity(payment)
     engine, _ = centre.opened(config, db)
     with engine.begin() as connection:
-        names = failures.again(connection, identity, centre.now())
+        names = failures.again(connection, identity, centre.now(), clear)
     typer.echo(f"{payment}: {', '.join(names)} goes to the acquirer again")
 
 
 @app.command("give-up")
 def give_up(config: Config, payment: Payment, db: Database = None) -> None:
-    """Declare a deferred authorisation declined, since no issuer will judge it."""
+    """Declare a deferred authorisation declined, since no issuer will judge it, or none has for a day (`waits` in the configuration)."""
     from server import failures
 
     identity = centre.identity(payment)
     engine, _ = centre.opened(config, db)
     with engine.begin() as connection:
-        failures.give_up(connection, identity, centre.now())
+        failures.give_up(connection, identity, centre.now(), centre.waits(config))
     typer.echo(f"{payment}: declined; its terminal hears of it and erases the card data")

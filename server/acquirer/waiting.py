@@ -1,0 +1,32 @@
+"""What waits too long for an answer. A host that says "later" again and again (91, 94, 96, 68, 09), or nothing at all, keeps a deferred
+authorisation or a reversal open for ever, and with it a driver's licence: after WAITS seconds, or what the configuration says (`waits`), an alarm
+names it, once, and `tasdid server failed` lists it; an authorisation may be given up then. A clearing keeps nobody waiting. Synchronous
+functions on a connection.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, and_
+
+from server.acquirer.iso import Request
+from server.store import audit, devices
+from server.store import tables as t
+
+WAITS = 86400
+_REMEMBERED = 1000  # alarms of a device that are looked through for the same one
+
+
+def too_long(now: int, waits: int) -> Any:
+    """Whether a row of the outbox has waited for `waits` seconds, in SQL."""
+    o = t.outbox.c
+    return and_(o.step != t.STEP_CLEAR, o.state < t.STATE_DONE, o.created <= now - waits)
+
+
+def tell(connection: Connection, request: Request, now: int, waits: int) -> None:
+    """A request was not answered once more: the alarm, if it has waited too long and nobody has said so."""
+    device, epoch, intent = request.identity
+    if request.step == t.STEP_CLEAR or now < request.since + waits:
+        return
+    devices.head(connection, device)
+    what = f"step {request.step} of payment {intent} of epoch {epoch}, {request.amount} centimes: the acquirer gives no final answer"
+    audit.alarm_once(connection, device, "WAITING", what, now, _REMEMBERED)

@@ -1,0 +1,67 @@
+"""What failed, and which of it goes out again without a further decision: said once, for a person who asks again (`server.failures`), for sealed
+data that come again, and after a restore (`server.store.restore`).
+
+    authorisation   not of what is part of a fork, or was to be reversed
+    clearing        not of what is part of a fork, or is to be given back. If the reversal has failed and the payment stands, it goes
+    reversal        not if the void that it was for has ended refused: the driver was told that the payment stands, and has his licence back.
+                    To give it back all the same is a refund, which two officers sign; from then on its reversal goes out again
+
+Conditions in SQL on a row of `outbox`.
+"""
+
+from typing import Any
+
+from sqlalchemy import and_, exists, or_
+
+from protocol import records as r
+from server import codes
+from server.store import tables as t
+
+AT_ONCE = (codes.VOID_UNEXPECTED, codes.VOID_ANOTHER_CARD, codes.VOID_ONE_OFFICER, codes.AMOUNT_DIFFERS)
+"""Why a void that may not be ends refused at once: nobody was asked."""
+
+
+def same(one: Any, other: Any) -> Any:
+    """Whether the columns of two tables speak of one payment."""
+    return and_(one.device == other.device, one.epoch == other.epoch, one.intent == other.intent)
+
+
+def refunded(row: Any) -> Any:
+    """Whether two officers of the back office have the payment of `row` (columns) given back."""
+    c = t.refunds.c
+    return exists().where(same(c, row), c.state == t.REFUND_APPROVED)
+
+
+def forked() -> Any:
+    """Whether the payment is part of a fork."""
+    c = t.payments.c
+    return exists().where(same(c, t.outbox.c), c.held != 0)
+
+
+def stands() -> Any:
+    """Whether the payment was to be voided, the void has ended refused, and nobody has decided otherwise since."""
+    c = t.voids.c
+    refused = exists().where(same(c, t.outbox.c), c.state == r.VOID_REFUSED, c.reason.not_in(AT_ONCE))
+    return and_(refused, ~refunded(t.outbox.c))
+
+
+def to_be_reversed(failed: bool = True) -> Any:
+    """Whether a reversal of the payment was asked for; not one that `failed`, if False."""
+    back = t.outbox.alias("back").c
+    asked = and_(same(back, t.outbox.c), back.step == t.STEP_REVERSE)
+    return exists().where(asked if failed else and_(asked, back.state != t.STATE_FAILED))
+
+
+def goes_again() -> Any:
+    """Whether a row has failed, and goes out again when it is asked to."""
+    step = t.outbox.c.step
+    authorisation = and_(step == t.STEP_AUTHORISE, ~forked(), ~to_be_reversed())
+    clearing = and_(clearable(), or_(~to_be_reversed(), stands()))
+    reversal = and_(step == t.STEP_REVERSE, ~stands())
+    return and_(t.outbox.c.state == t.STATE_FAILED, or_(authorisation, clearing, reversal))
+
+
+def clearable() -> Any:
+    """Whether a row is a clearing that has failed, and may be sent once more if a person decides so: no reversal is under way, or done."""
+    mine = and_(t.outbox.c.step == t.STEP_CLEAR, t.outbox.c.state == t.STATE_FAILED)
+    return and_(mine, ~forked(), ~to_be_reversed(failed=False))
