@@ -6,16 +6,17 @@ nothing else authenticates them). `begin`, then the erasure of files, then `fini
 old key is overwritten in the secure element. After a power cut in between, or where something that remains cannot be read, both keys are there
 and `finish` does the rest, before the next erasure or at the next boot: that takes what it cannot read for lost, so no key outlives it.
 
-A file is: key's block (1 or 2), content. Anything else was written by release 0.1.0, in the clear form, and is read as it is. Stands between
+A file is: key's number (1 or 2), content. Anything else was written by release 0.1.0, in the clear form, and is read as it is. Stands between
 journal and storage with the storage's own contract; knows nothing of records.
 """
 
-from drivers.contracts.secure_element import BLOCK_VAULT, SLOT_VAULT
+from drivers.contracts.secure_element import BLOCK_VAULT, SLOTS_VAULT
 from drivers.contracts.storage import Storage, unreadable
 from protocol.errors import JournalError
 from protocol.pack import u32be
 
 _NONE = bytes(32)
+_FIRST = 1  # of a file's first byte: which key it lies under
 _MAX = 4096
 
 
@@ -38,7 +39,7 @@ class Vault(Storage):
     async def open(self) -> None:
         """Fetch the keys; make the first one."""
         for index in (0, 1):
-            block = await self._se.read_block(SLOT_VAULT, BLOCK_VAULT + index)
+            block = await self._se.read_block(SLOTS_VAULT[index], BLOCK_VAULT)
             self._keys[index] = None if block == _NONE else block[:16]
             if self._keys[index] is not None:
                 self._current = index if self._keys[1 - index] is None or block[16] else self._current
@@ -49,7 +50,7 @@ class Vault(Storage):
 
     async def _make(self, index: int, newer: int) -> None:
         key = await self._se.random(16)
-        await self._se.write_block(SLOT_VAULT, BLOCK_VAULT + index, key + bytes((newer,)) + bytes(15))
+        await self._se.write_block(SLOTS_VAULT[index], BLOCK_VAULT, key + bytes((newer,)) + bytes(15))
         self._keys[index] = key
         self._current = index
 
@@ -87,19 +88,19 @@ class Vault(Storage):
                 except JournalError:
                     lost = path if number == epoch else lost
                     continue
-                if content and content[0] == BLOCK_VAULT + old:
+                if content and content[0] == _FIRST + old:
                     self.replace(path, self._mask(old, path, content[1:]))
         if lost and not boot:
             raise unreadable(lost)
-        await self._se.write_block(SLOT_VAULT, BLOCK_VAULT + old, _NONE)
+        await self._se.write_block(SLOTS_VAULT[old], BLOCK_VAULT, _NONE)
         self._keys[old] = None
         await self._settle()
 
     async def _settle(self) -> None:
         """The only key is no longer the newer of two."""
         plain = (self._keys[self._current] or b"") + bytes(16)
-        if await self._se.read_block(SLOT_VAULT, BLOCK_VAULT + self._current) != plain:
-            await self._se.write_block(SLOT_VAULT, BLOCK_VAULT + self._current, plain)
+        if await self._se.read_block(SLOTS_VAULT[self._current], BLOCK_VAULT) != plain:
+            await self._se.write_block(SLOTS_VAULT[self._current], BLOCK_VAULT, plain)
 
     def _mask(self, index: int, name: str, data: bytes) -> bytes:
         """Encipher or decipher."""
@@ -117,7 +118,7 @@ class Vault(Storage):
     def read(self, name: str, limit: int = 65536) -> bytes:
         """The whole file."""
         content = self._storage.read(name, limit)
-        index = content[0] - BLOCK_VAULT if content and name.startswith("sealed") else -1
+        index = content[0] - _FIRST if content and name.startswith("sealed") else -1
         if index in (0, 1) and self._keys[index] is not None:
             return self._mask(index, name, content[1:])
         return content
@@ -133,5 +134,5 @@ class Vault(Storage):
     def replace(self, name: str, data: bytes) -> None:
         """Write a whole file, old or new after a power cut."""
         if name.startswith("sealed"):
-            data = bytes((BLOCK_VAULT + self._current,)) + self._mask(self._current, name, bytes(data))
+            data = bytes((_FIRST + self._current,)) + self._mask(self._current, name, bytes(data))
         self._storage.replace(name, data)

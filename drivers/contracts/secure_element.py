@@ -14,10 +14,11 @@ SLOT_PV_HMAC = 6  # HMAC-SHA-256 key: derives the key of personal data kept for 
 SLOT_DUKPT_IK = 7  # AES-128: DUKPT initial key, ECB only
 SLOT_ATTEMPTS = 8  # data: 13 blocks of 32 bytes, officers' attempt counts, block 0 in use
 SLOT_DUKPT_COUNTER = 9  # data: block 0 holds the DUKPT transaction counter (4 bytes, big endian)
-SLOT_VAULT = (
-    9  # data: blocks 1 and 2 hold the keys under which sealed card data lie in the storage (16 bytes, zeros = none)
-)
-BLOCK_VAULT = 1
+SLOTS_VAULT = (
+    9,
+    10,
+)  # data: block 1 of each holds a key under which sealed card data lie in the storage (16 bytes, zeros = none)
+BLOCK_VAULT = 1  # the last whole block of a 72-byte slot
 
 COUNTER_JOURNAL = 0  # one step per journal record
 COUNTER_EPOCH = 1  # one step per new epoch: a storage that was exchanged knows of none

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 COUNTER_MAX = 2_097_151  # ATECC608B data sheet, section 4.4.5
 EPHEMERAL = 1  # the slot whose configuration allows GenKey in creation mode and ECDH in clear, and no signature
-BLOCKS = 13  # 32-byte blocks of a 416-byte data slot
+BLOCKS = {8: 13, **dict.fromkeys(range(9, 16), 2)}  # whole 32-byte blocks of the data slots: 416 bytes, and 72
 PREHASHED = ec.ECDSA(Prehashed(hashes.SHA256()))
 
 
@@ -188,13 +188,13 @@ class SecureElementModel:
 
     def read_block(self, slot: int, block: int) -> bytes:
         """Read of 32 bytes of the data zone; never written reads as zeros."""
-        if slot not in (8, 9) or not 0 <= block < BLOCKS:
+        if not 0 <= block < BLOCKS.get(slot, 0):
             raise Refused("not a data slot")
         return bytes.fromhex(self.state.data["blocks"].get(f"{slot}.{block}", "00" * 32))
 
     def write_block(self, slot: int, block: int, data: bytes) -> None:
         """Write of 32 bytes of the data zone."""
-        if slot not in (8, 9) or not 0 <= block < BLOCKS or len(data) != 32:
+        if not 0 <= block < BLOCKS.get(slot, 0) or len(data) != 32:
             raise Refused("not a data slot")
         self.state.data["blocks"][f"{slot}.{block}"] = data.hex()
         self.state.save()

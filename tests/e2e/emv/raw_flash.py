@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from littlefs import LittleFS
 
-from drivers.contracts.secure_element import BLOCK_VAULT, SLOT_VAULT
+from drivers.contracts.secure_element import BLOCK_VAULT, SLOTS_VAULT
 from sim.worlds.fleet import Fleet
 
 BLOCK = 4096
@@ -77,11 +77,11 @@ class RawFlash:
 
 
 def _keys(fleet: Fleet) -> dict[int, bytes]:
-    """The vault's keys in the secure element, by number of their block."""
+    """The vault's keys in the secure element, by the number that files name."""
     blocks = json.loads(fleet.element_state.read_text())["blocks"]
     found = {}
-    for number in (BLOCK_VAULT, BLOCK_VAULT + 1):
-        block = bytes.fromhex(blocks.get(f"{SLOT_VAULT}.{number}", ""))
+    for number, slot in enumerate(SLOTS_VAULT, 1):
+        block = bytes.fromhex(blocks.get(f"{slot}.{BLOCK_VAULT}", ""))
         if block[:16].strip(b"\0"):
             found[number] = block[:16]
     return found

@@ -1,6 +1,6 @@
 """Sealed card data at rest: readable while the key is there, gone with it, whatever a raw page still holds."""
 
-from drivers.contracts.secure_element import BLOCK_VAULT, SLOT_VAULT
+from drivers.contracts.secure_element import BLOCK_VAULT, SLOTS_VAULT
 from protocol.crypto.pure import PureCrypto
 from protocol.errors import JournalError
 from terminal.vault import Vault
@@ -14,7 +14,7 @@ async def _vault(storage, element):
 
 
 def _keys(element):
-    return [element.blocks.get((SLOT_VAULT, BLOCK_VAULT + i), bytes(32))[:16] for i in (0, 1)]
+    return [element.blocks.get((slot, BLOCK_VAULT), bytes(32))[:16] for slot in SLOTS_VAULT]
 
 
 async def test_files_are_enciphered_and_read_back_after_a_boot():
