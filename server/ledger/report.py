@@ -23,6 +23,7 @@ PARTS = {
     t.PART_FORK: "fork",
     t.PART_GAP: "gap",
     t.PART_KNOWN: "known",
+    t.PART_AGAIN: "again",
 }
 LEVELS = {t.LEVEL_NOTE: "note", t.LEVEL_WARNING: "warning", t.LEVEL_ALARM: "alarm"}
 
@@ -174,11 +175,14 @@ def _devices(connection: Connection) -> list[dict[str, Any]]:
 
 
 def _gaps(connection: Connection) -> list[dict[str, Any]]:
-    """Records lost for good, how much is missing by the running totals, and the payments of which that is known: they are not in suspense."""
+    """Records lost for good, how much is missing by the running totals, and the payments of which that is known: they are not in suspense, unless
+    they came as records later.
+    """
     c, q = t.gaps.c, t.results.c
+    again = exists().where(_same_identity(t.postings, t.results), t.postings.c.part == t.PART_AGAIN)
     known: dict[tuple[str, int, int | None], list[int]] = {}
     for row in connection.execute(
-        select(q.device, q.epoch, q.gap, q.intent).where(q.gap.is_not(None)).order_by(q.intent)
+        select(q.device, q.epoch, q.gap, q.intent).where(q.gap.is_not(None), ~again).order_by(q.intent)
     ):
         known.setdefault((row.device, row.epoch, row.gap), []).append(row.intent)
     rows = connection.execute(select(t.gaps).order_by(c.at.desc(), c.device, c.first.desc()).limit(LAST))
