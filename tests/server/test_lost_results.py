@@ -121,7 +121,10 @@ def test_a_declined_result_took_no_money_with_it(either: Centre, handheld: Handh
 def _said(centre: Centre) -> str:
     """The last alarm."""
     with reading(centre.engine) as connection:
-        return connection.exec_driver_sql("SELECT what FROM audit WHERE level = 3 ORDER BY number DESC").scalars().first() or ""
+        return (
+            connection.exec_driver_sql("SELECT what FROM audit WHERE level = 3 ORDER BY number DESC").scalars().first()
+            or ""
+        )
 
 
 def test_a_result_that_comes_after_all_is_in_suspense_until_a_person_decides(

@@ -114,7 +114,7 @@ class Missing:
         said, written = list(alarms.scalars()), self._written(name, rows)
         approved = [row.intent for row in connection.execute(text(_FINALS), {"d": name})]
         for intent in sorted(approved):
-            named = re.compile(rf"payments? (\d+, )*{intent}\b")
+            named = re.compile(rf"the result of payment {intent} ha(s come|d arrived)")
             if len(written.get(intent, ())) > 1 and not any(named.search(words) for words in said):
                 yield f"{name} wrote the result of payment {intent} down twice and nobody was told"
 
