@@ -10,6 +10,7 @@ from server.ledger import recompute
 from server.store import tables as t
 
 LAST = 50
+EACH = 20  # alarms of one device: none pushes out those of all others
 OUTCOMES = {
     r.OUTCOME_APPROVED: "approved",
     r.OUTCOME_PROVISIONAL: "provisional",
@@ -194,10 +195,12 @@ def _gaps(connection: Connection) -> list[dict[str, Any]]:
 
 
 def _alarms(connection: Connection) -> list[dict[str, Any]]:
+    """The last ones, EACH of a device at most."""
     a = t.audit.c
-    rows = connection.execute(
-        select(t.audit).where(a.level >= t.LEVEL_WARNING).order_by(a.at.desc(), a.device, a.number.desc()).limit(LAST)
-    )
+    place = func.row_number().over(partition_by=a.device, order_by=a.number.desc()).label("place")
+    each = select(t.audit, place).where(a.level >= t.LEVEL_WARNING).subquery()
+    last = select(each).where(each.c.place <= EACH)
+    rows = connection.execute(last.order_by(each.c.at.desc(), each.c.device, each.c.number.desc()).limit(LAST))
     return [
         {"device": row.device, "at": row.at, "level": LEVELS[row.level], "code": row.code, "what": row.what}
         for row in rows
