@@ -5,7 +5,8 @@ differs.
 
 A shift may be long, and a terminal may claim what it likes. So no record is gone through for two shifts: one begins after the end of the
 one before, else it is named and not compared. And of a shift that goes on for more than SLICE records the first ones are added up while it
-is open, a slice with a batch; what they come to is kept (`tallies`). At its end no more than the rest is left to be gone through.
+is open, a slice with a batch; what they come to is kept (`tallies`). At its end no more than the rest is left to be gone through. What came of the
+last shift is kept too: a CLOSE is answered from that, as often as it comes, and one about any other range is not compared.
 """
 
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from server.store import audit
 from server.store import tables as t
 
 MAX_NAMED = 64
+Judgement = tuple[dict[int, list[int]], list[int], bool]  # totals, sequences that differ, whether it balances
+_JUDGED = 0  # in the place of a first record: what came of the last shift
 SLICE = 1_000  # records of an open shift that are added up together
 LONGEST = 5_000  # records that are gone through for one answer; what would take more is not compared
 _REFUSED_VOIDS = (codes.VOID_UNEXPECTED, codes.VOID_ANOTHER_CARD, codes.VOID_ONE_OFFICER)
@@ -83,9 +86,9 @@ class _Sums:
 
 def close(connection: Connection, message: Close, now: int) -> dict[int, Any]:
     """Reconcile one shift: the payload of RECON."""
-    sessions.bound_head(connection, message)
-    name, first, last = message.device.device, message.first_seq, message.last_seq
-    totals, differing, balanced = _judge(connection, name, message.epoch, (first, last), message.totals, now)
+    head = sessions.bound_head(connection, message)
+    name, last = message.device.device, message.last_seq
+    totals, differing, balanced = _answer(connection, head, message, now)
     return {
         s.NONCE: message.nonce,
         s.EPOCH: message.epoch,
@@ -96,6 +99,51 @@ def close(connection: Connection, message: Close, now: int) -> dict[int, Any]:
         s.DIFFERING: sorted(set(differing))[:MAX_NAMED],
         s.SERVER_UTC: now,
     }
+
+
+def _answer(connection: Connection, head: Row[Any], message: Close, now: int) -> Judgement:
+    """What CLOSE is told: of the last shift on file as it was judged; of one whose closing is still to come what is missing, without an alarm."""
+    name, shift, told = message.device.device, (message.first_seq, message.last_seq), message.totals
+    if shift[1] > head.seq:
+        return {}, list(range(head.seq + 1, min(shift[1], head.seq + MAX_NAMED) + 1)), False
+    if shift[1] != head.closed:
+        return {}, [shift[0]], False
+    kept = _last_judged(connection, name, message.epoch)
+    if kept is None or kept[0][1] != shift[1]:  # a closing that does not say where its shift begins
+        return _judge(connection, name, message.epoch, shift, told, now)
+    first, judged_by, judgement = kept[0][0], kept[1], kept[2]
+    if (first, judged_by) == (shift[0], {key: list(value) for key, value in told.items()}):
+        return judgement
+    _alarm(connection, name, shift, "does not balance", now)
+    return judgement[0], [shift[0]], False
+
+
+def _last_judged(connection: Connection, name: str, epoch: int) -> "tuple[list[int], Any, Judgement] | None":
+    """([first, last], the totals that were told, what came of it) of the last shift that was judged."""
+    c = t.tallies.c
+    found = select(c.sums).where(c.device == name, c.epoch == epoch, c.first == _JUDGED)
+    data = connection.execute(found).scalar()
+    if data is None:
+        return None
+    shift, told, totals, differing, balanced = strict.decode(bytes(data))
+    return shift, told, (totals, differing, balanced)
+
+
+def _keep(
+    connection: Connection, name: str, epoch: int, shift: tuple[int, int], told: Any, judgement: Judgement
+) -> None:
+    """Keep what came of a shift, in the place of the one before."""
+    totals, differing, balanced = judgement
+    sums = strict.encode([list(shift), told, totals, differing[:MAX_NAMED], balanced])
+    c, values = t.tallies.c, {"last": shift[1], "sums": sums}
+    mine = (c.device == name, c.epoch == epoch, c.first == _JUDGED)
+    if not connection.execute(update(t.tallies).where(*mine).values(**values)).rowcount:
+        connection.execute(insert(t.tallies).values(device=name, epoch=epoch, first=_JUDGED, **values))
+
+
+def _alarm(connection: Connection, name: str, shift: tuple[int, int], what: str, now: int) -> None:
+    """Once a shift, however often it is asked about."""
+    audit.alarm_once(connection, name, "RECON", f"shift {shift[0]} to {shift[1]} {what}", now, MAX_NAMED)
 
 
 def follow(
@@ -125,20 +173,21 @@ def _closed(connection: Connection, name: str, epoch: int, record: dict[int, Any
     if first <= before:
         what = f"shift {first} to {last} begins before record {before}, the end of another: not compared"
         audit.alarm(connection, name, "RECON", what, now)
+        _keep(connection, name, epoch, (first, last), record[r.TOTALS], ({}, [first], False))
         return
     _judge(connection, name, epoch, (first, last), record[r.TOTALS], now)
 
 
 def _judge(
     connection: Connection, name: str, epoch: int, shift: tuple[int, int], told: dict[int, Any], now: int
-) -> tuple[dict[int, list[int]], list[int], bool]:
-    """`_compare`, with an alarm if it does not balance: once a shift, however often it is asked about."""
+) -> Judgement:
+    """`_compare`, with an alarm if it does not balance; what comes of it is kept."""
     found = _compare(connection, name, epoch, *shift, told)
-    totals, differing, balanced = found or ({}, [shift[0]], False)
-    if not balanced:
-        what = "does not balance" if found else "is too long to be compared here"
-        audit.alarm_once(connection, name, "RECON", f"shift {shift[0]} to {shift[1]} {what}", now, MAX_NAMED)
-    return totals, differing, balanced
+    judgement = found or ({}, [shift[0]], False)
+    if not judgement[2]:
+        _alarm(connection, name, shift, "does not balance" if found else "is too long to be compared here", now)
+    _keep(connection, name, epoch, shift, told, judgement)
+    return judgement
 
 
 def _go_on(connection: Connection, name: str, epoch: int, first: int, end: int) -> None:

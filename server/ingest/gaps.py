@@ -7,13 +7,17 @@ an alarm; a person clears them up. What the gap record says must agree.
 
 The running totals count an approved result of a deferred payment when the terminal writes it down; the ledger has it by the acquirer's word
 already. So what of the missing money is explained by results that the terminal was told, has not sent as records and may have written
-into the lost range, is taken out of suspense, payment by payment (`explained`), and named in the alarm. If such a result comes as a
-record after all, an alarm says that too: the terminal has written it twice, or the range holds another payment.
+into the lost range, is taken out of suspense, payment by payment (`explained`), and named in the alarm.
+
+That is a guess: the WELCOME that told the result may have been lost, and the range may hold another payment of that amount. So if such a
+result comes as a record after the gap, its money goes back into suspense (`put_back`), and a person decides: the terminal has written the
+result twice, and nobody is owed anything, or a payment is lost. Records seldom tell one from the other: a terminal that lost what it had
+written is told again, and writes it again. Too much in suspense costs a look, too little would cost the Treasury the fine.
 """
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, insert, select, update
 
 from protocol import records as r
 from server import codes
@@ -160,6 +164,55 @@ def _known(
     posting.post(connection, identity, t.PART_KNOWN, legs, now)
 
 
+def put_back(connection: Connection, device: Device, payment: Any, first: int, written: set[int], now: int) -> None:
+    """The result of `payment`, which was taken out of the suspense of the gap from `first`, has come as a record: back into it, once, until
+    a person decides. Other results may be what the gap holds instead, save those that are `written` by the same batch.
+    """
+    name, epoch, intent = payment["device"], payment["epoch"], payment["intent"]
+    p = t.postings.c
+    again = select(p.part).where(p.device == name, p.epoch == epoch, p.intent == intent, p.part == t.PART_AGAIN)
+    if connection.execute(again).first() is not None or payment["held"]:  # held for a fork: its legs were undone
+        audit.alarm(connection, name, "GAP", f"the result of payment {intent} has come once more", now)
+        return
+    legs = accounts.gap_legs(name, _place(device), payment["amount"])
+    posting.post(connection, (name, epoch, intent), t.PART_AGAIN, legs, now)
+    c = t.gaps.c
+    gap = connection.execute(select(t.gaps).where(c.device == name, c.epoch == epoch, c.first == first)).one()
+    others = [row for row in _unwritten(connection, name, epoch, gap.last) if row.intent not in written]
+    known = explained(others, *_left(connection, gap))
+    for row in known:
+        _known(connection, device, (name, row.epoch, row.intent), row.amount, first, now)
+    held = payment["amount"] - sum(row.amount for row in known)
+    why = f"or the gap from {first} holds another payment"
+    if not _may_hold_a_payment(connection, gap):
+        why = f"record {first} alone holds no payment"
+    what = f"the result of payment {intent} has come: written twice, {why}; {held} centimes in suspense again"
+    if known:
+        what += "; known are the results of payments " + ", ".join(str(row.intent) for row in known)
+    audit.alarm(connection, name, "GAP", what, now)
+
+
+def _may_hold_a_payment(connection: Connection, gap: Any) -> bool:
+    """Whether an outcome may be among lost records: with its intent, or alone if the last intent before them has none."""
+    if gap.last > gap.first:
+        return True
+    p = t.payments.c
+    mine = (p.device == gap.device, p.epoch == gap.epoch, p.intent < gap.first)
+    last = connection.execute(select(p.outcome).where(*mine).order_by(p.intent.desc()).limit(1)).first()
+    return last is not None and last.outcome is None
+
+
+def _left(connection: Connection, gap: Any) -> tuple[int, int]:
+    """(payments, centimes) that a gap holds in suspense."""
+    q, p, back = t.results.c, t.payments.c, t.postings.c
+    same = and_(p.device == q.device, p.epoch == q.epoch, p.intent == q.intent)
+    again = and_(back.device == q.device, back.epoch == q.epoch, back.intent == q.intent, back.part == t.PART_AGAIN)
+    of_gap = (q.device == gap.device, q.epoch == gap.epoch, q.gap == gap.first, ~exists().where(again))
+    known = select(func.count(), func.coalesce(func.sum(p.amount), 0)).join_from(t.results, t.payments, same)
+    count, amount = connection.execute(known.where(*of_gap)).one()
+    return gap._mapping["count"] - count, gap.amount - int(amount)
+
+
 def told_before(connection: Connection, payment: Any, since: int) -> int:
     """After which record of its terminal a result was told that this database has forgotten in a restore at `since`: after the
     payment's outcome, and after the gaps that the backup knew.
@@ -185,12 +238,7 @@ def recall(connection: Connection, payment: Any, head: int, now: int) -> None:
     mine = (c.device == payment.device, c.epoch == payment.epoch, c.last > head)
     device = devices.find(connection, payment.device)
     for gap in connection.execute(select(t.gaps).where(*mine).order_by(c.first)).all():
-        q, p = t.results.c, t.payments.c
-        same = and_(p.device == q.device, p.epoch == q.epoch, p.intent == q.intent)
-        of_gap = (q.device == gap.device, q.epoch == gap.epoch, q.gap == gap.first)
-        known = select(func.count(), func.coalesce(func.sum(p.amount), 0)).join_from(t.results, t.payments, same)
-        count, amount = connection.execute(known.where(*of_gap)).one()
-        if device is not None and fits(payment.amount, gap._mapping["count"] - count, gap.amount - int(amount)):
+        if device is not None and fits(payment.amount, *_left(connection, gap)):
             identity = (payment.device, payment.epoch, payment.intent)
             _known(connection, device, identity, payment.amount, gap.first, now)
             what = f"records {gap.first} to {gap.last} are lost: known is the result of payment {payment.intent}"

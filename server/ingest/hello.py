@@ -15,6 +15,7 @@ from server.sets import Shelf
 from server.store import audit, devices, restore
 from server.store import tables as t
 
+FORKS = 16  # alarms about forks among which this one is looked for
 SETS_ROOM = 16384  # bytes of parameter sets in one WELCOME: the terminal takes replies of 32 KiB
 _SAID = ("epoch", "nonce", "doubtful_seq", "last_contact", "claimed_seq", "firmware", "health", "sets")
 _HEARD = (
@@ -96,14 +97,15 @@ def _help(connection: Connection, message: Hello, head: Any, now: int) -> dict[i
 
 
 def _compare_heads(connection: Connection, message: Hello, acked: int, now: int) -> None:
-    """Alarm if the device's head is behind what it sent before, or is another record than the one on file."""
+    """Alarm if the device's head is behind what it sent before, or is another record than the one on file: once as long as no more is
+    acknowledged, whatever heads it names and however often.
+    """
     name = message.device.device
     if message.head_seq < acked:
-        audit.alarm(connection, name, codes.ROLLED_BACK, f"head {message.head_seq} behind acknowledged {acked}", now)
+        audit.alarm_once(connection, name, codes.ROLLED_BACK, f"a head behind the acknowledged {acked}", now)
     if 0 < message.head_seq <= acked:
         key = {"b_device": name, "b_epoch": message.epoch, "b_seq": message.head_seq}
         known = connection.execute(_HASH, key).scalar()
         if known is not None and bytes(known) != message.head_hash:
-            audit.alarm(
-                connection, name, codes.FORK, f"head {message.head_seq} is another record than the one on file", now
-            )
+            what = f"a head up to the acknowledged {acked} is another record than the one on file"
+            audit.alarm_once(connection, name, codes.FORK, what, now, FORKS)

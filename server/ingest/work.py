@@ -283,8 +283,8 @@ class Work:
             what = f"record {entry.seq}: outcome {record[r.OUTCOME]} of payment {payment['intent']}, the acquirer has said nothing yet"
             audit.alarm(self.connection, self.device.device, codes.RESULT_DIFFERS, what, self.now)
         if known is not None and known.gap is not None:
-            what = f"the result of payment {payment['intent']} has come: written twice, or the gap from {known.gap} holds another payment"
-            audit.alarm(self.connection, self.device.device, "GAP", what, self.now)
+            written = {intent for intent, row in self._payments.items() if row["result_seq"] is not None}
+            gaps.put_back(self.connection, self.device, payment, known.gap, written, self.now)
         payment["result_seq"] = entry.seq
         self._note_change(payment)
         return None

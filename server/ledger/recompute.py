@@ -3,7 +3,8 @@
 Shares no code with the posting of batches: it reads the records as they were signed, pairs outcomes with intents
 itself, and adds up. `differences` compares with what was posted; an empty list is the only good answer. Rejected
 records and forked payments count for nothing. What is in suspense for lost records is held against the acquirer's word too: a payment
-that is posted by it and whose result the terminal may have written into them must not be in both.
+that is posted by it and whose result the terminal may have written into them must not be in both, unless the result has come as a record after
+them: then a person decides.
 """
 
 from collections.abc import Iterator
@@ -94,7 +95,7 @@ def recompute(connection: Connection) -> Books:
 
 
 class _Approval(NamedTuple):
-    """A deferred payment that the acquirer has approved and whose result is in no record of before a gap."""
+    """A deferred payment that the acquirer has approved and whose result is in no record that is not lost."""
 
     intent: int
     amount: int
@@ -103,9 +104,10 @@ class _Approval(NamedTuple):
 
 
 def _approvals(connection: Connection, gap: Any) -> Iterator[_Approval]:
-    """Those whose result the terminal may have written into a gap; and those of which that was said, whatever came later."""
-    results = _records(connection, r.AUTHORISATION_RESULT, gap.device)
-    written = {rec[r.INTENT] for rec in results if rec[r.SEQ] < gap.first}
+    """Those whose result the terminal may have written into a gap; and those of which that was said and that have not come after it."""
+    written: dict[int, int] = {}  # the last record of each
+    for rec in _records(connection, r.AUTHORISATION_RESULT, gap.device):
+        written[rec[r.INTENT]] = rec[r.SEQ]
     forked = set(connection.execute(select(t.forks.c.seq).where(t.forks.c.device == gap.device)).scalars())
     finals = _identities(connection, t.results, t.results.c.device == gap.device, t.results.c.epoch == gap.epoch)
     for rec in _records(connection, r.PAYMENT_OUTCOME, gap.device):
@@ -113,7 +115,8 @@ def _approvals(connection: Connection, gap: Any) -> Iterator[_Approval]:
         deferred = rec[r.OUTCOME] == r.OUTCOME_PROVISIONAL and rec[r.SEQ] < gap.last and rec[r.SEQ] not in forked
         if final is None or not deferred or final.outcome != r.OUTCOME_APPROVED:
             continue
-        if final.gap is not None or rec[r.INTENT] not in written:
+        came = written.get(rec[r.INTENT], 0)
+        if came < gap.last if final.gap == gap.first else final.gap is not None or not came:
             yield _Approval(rec[r.INTENT], rec[r.AMOUNT], final.head, final.gap)
 
 

@@ -10,6 +10,7 @@ from server.ledger import recompute
 from server.store import tables as t
 
 LAST = 50
+EACH = 20  # alarms of one device: none pushes out those of all others
 OUTCOMES = {
     r.OUTCOME_APPROVED: "approved",
     r.OUTCOME_PROVISIONAL: "provisional",
@@ -23,6 +24,7 @@ PARTS = {
     t.PART_FORK: "fork",
     t.PART_GAP: "gap",
     t.PART_KNOWN: "known",
+    t.PART_AGAIN: "again",
 }
 LEVELS = {t.LEVEL_NOTE: "note", t.LEVEL_WARNING: "warning", t.LEVEL_ALARM: "alarm"}
 
@@ -174,11 +176,14 @@ def _devices(connection: Connection) -> list[dict[str, Any]]:
 
 
 def _gaps(connection: Connection) -> list[dict[str, Any]]:
-    """Records lost for good, how much is missing by the running totals, and the payments of which that is known: they are not in suspense."""
+    """Records lost for good, how much is missing by the running totals, and the payments of which that is known: they are not in suspense, unless
+    they came as records later.
+    """
     c, q = t.gaps.c, t.results.c
+    again = exists().where(_same_identity(t.postings, t.results), t.postings.c.part == t.PART_AGAIN)
     known: dict[tuple[str, int, int | None], list[int]] = {}
     for row in connection.execute(
-        select(q.device, q.epoch, q.gap, q.intent).where(q.gap.is_not(None)).order_by(q.intent)
+        select(q.device, q.epoch, q.gap, q.intent).where(q.gap.is_not(None), ~again).order_by(q.intent)
     ):
         known.setdefault((row.device, row.epoch, row.gap), []).append(row.intent)
     rows = connection.execute(select(t.gaps).order_by(c.at.desc(), c.device, c.first.desc()).limit(LAST))
@@ -190,10 +195,12 @@ def _gaps(connection: Connection) -> list[dict[str, Any]]:
 
 
 def _alarms(connection: Connection) -> list[dict[str, Any]]:
+    """The last ones, EACH of a device at most."""
     a = t.audit.c
-    rows = connection.execute(
-        select(t.audit).where(a.level >= t.LEVEL_WARNING).order_by(a.at.desc(), a.device, a.number.desc()).limit(LAST)
-    )
+    place = func.row_number().over(partition_by=a.device, order_by=a.number.desc()).label("place")
+    each = select(t.audit, place).where(a.level >= t.LEVEL_WARNING).subquery()
+    last = select(each).where(each.c.place <= EACH)
+    rows = connection.execute(last.order_by(each.c.at.desc(), each.c.device, each.c.number.desc()).limit(LAST))
     return [
         {"device": row.device, "at": row.at, "level": LEVELS[row.level], "code": row.code, "what": row.what}
         for row in rows

@@ -413,6 +413,7 @@ PART_REVERSAL = 3
 PART_FORK = 4
 PART_GAP = 5
 PART_KNOWN = 6  # out of a gap's suspense: the result is among the lost records
+PART_AGAIN = 7  # and back into it: the result has come as a record after all
 
 STEP_AUTHORISE = 1
 STEP_CLEAR = 2

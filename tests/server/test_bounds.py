@@ -1,6 +1,7 @@
 """What one registered device can make the server do, and what forks and gaps leave in the books."""
 
 import copy
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from protocol import sync as s
 from server import codes, schema
 from server.ingest import close, gaps
 from server.ledger import recompute
+from server.store import audit
 from server.store.engine import reading
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
@@ -226,3 +228,21 @@ def test_a_result_that_had_arrived_and_is_lost_is_named_since_it_counts_twice(
         (said,) = [line.what for line in connection.exec_driver_sql("SELECT what FROM audit WHERE code = 'GAP'")]
     assert f"the result of payment {intent} had arrived" in said and str(A) in said
     assert [result[s.RESULT_INTENT] for result in either.hello(handheld)[s.RESULTS]] == [intent]
+
+
+def test_heads_that_are_behind_are_told_once_and_push_no_other_device_off_the_page(tmp_path: Path) -> None:
+    loud, quiet = Handheld("TSD-000001"), Handheld("TSD-000002")
+    centre = Centre(tmp_path, loud, quiet)
+    with centre.engine.begin() as connection:
+        audit.alarm(connection, quiet.name, "GAP", "of interest", centre.now)
+        for number in range(60):
+            audit.alarm(connection, loud.name, "GAP", f"noise {number}", centre.now + 1)
+    for _ in range(3):
+        loud.pay(r.OUTCOME_DECLINED)
+    centre.hello(loud)
+    centre.send(loud)
+    for head in (5, 4, 5, 6, 3, 5):
+        centre.say(loud.hello(head_seq=head, head_hash=bytes(32)))
+    assert centre.alarms().count(codes.ROLLED_BACK) == 1 and centre.alarms().count(codes.FORK) == 1
+    shown = [alarm["device"] for alarm in centre.ledger()["alarms"]]
+    assert (shown.count(loud.name), shown.count(quiet.name)) == (20, 1)

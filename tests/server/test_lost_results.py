@@ -1,5 +1,7 @@
 """A result that the terminal wrote down and lost: its money is in the ledger by the acquirer's word, and not in suspense as well."""
 
+import copy
+
 import pytest
 from sqlalchemy import delete, update
 
@@ -116,16 +118,108 @@ def test_a_declined_result_took_no_money_with_it(either: Centre, handheld: Handh
     assert either.books() == _held(A)
 
 
-def test_a_result_that_comes_after_all_is_told_to_a_person_and_moves_no_money(
+def _said(centre: Centre) -> str:
+    """The last alarm."""
+    with reading(centre.engine) as connection:
+        return (
+            connection.exec_driver_sql("SELECT what FROM audit WHERE level = 3 ORDER BY number DESC").scalars().first()
+            or ""
+        )
+
+
+def test_a_result_that_comes_after_all_is_in_suspense_until_a_person_decides(
     either: Centre, handheld: Handheld
 ) -> None:
+    """What it was lost in cannot hold a payment, and the alarm says so."""
+    (intent,) = _deferred(either, handheld, A)
+    either.hello(handheld)
+    _lose(either, handheld, first := _write(handheld, intent))
+    assert [result[s.RESULT_INTENT] for result in either.hello(handheld)[s.RESULTS]] == [intent]
+    ack = either.send(handheld, _write(handheld, intent))
+    assert s.REJECTED not in ack and either.books() == {**PAID, **_held(A)}
+    assert either.ledger()["gaps"][0]["known"] == []
+    assert either.alarms() == ["GAP", "GAP"]
+    assert f"record {first} alone holds no payment; {A} centimes in suspense again" in _said(either)
+
+
+def test_a_welcome_that_never_arrived_costs_no_other_payment_its_suspense(either: Centre, handheld: Handheld) -> None:
+    """The result that it told is not among the lost records: another payment of its amount is."""
+    (intent,) = _deferred(either, handheld, A)
+    either.hello(handheld)
+    handheld.pay(r.OUTCOME_APPROVED, A)
+    _lose(either, handheld, 4)
+    assert either.books() == PAID
+    either.hello(handheld)
+    either.send(handheld, _write(handheld, intent))
+    assert either.books() == {**PAID, **_held(A)}
+    assert "or the gap from 4 holds another payment" in _said(either)
+
+
+def test_an_outcome_alone_is_lost_after_its_intent_had_arrived(either: Centre, handheld: Handheld) -> None:
+    (intent,) = _deferred(either, handheld, A)
+    either.hello(handheld)
+    handheld.pay(r.OUTCOME_APPROVED, A)
+    either.send(handheld, 4, 5)
+    _lose(either, handheld, 6)
+    either.hello(handheld)
+    either.send(handheld, _write(handheld, intent))
+    assert either.books() == {**PAID, **_held(A)}
+    assert "or the gap from 6 holds another payment" in _said(either)
+
+
+def test_another_result_of_the_amount_is_known_instead_of_the_one_that_came(either: Centre, handheld: Handheld) -> None:
+    """Two were told, one of them was written down and lost: nobody knows which until one comes; both come when the terminal is told again."""
+    intents = _deferred(either, handheld, A, A)
+    both = {"receivable:CIB TEST": 2 * A, "treasury:16:1:BMP-16-01": -2 * A}
+    either.hello(handheld)
+    _lose(either, handheld, _write(handheld, intents[1]))
+    assert either.ledger()["gaps"][0]["known"] == intents[:1]
+    either.hello(handheld)
+    either.send(handheld, _write(handheld, intents[0]))
+    assert either.ledger()["gaps"][0]["known"] == intents[1:] and either.books() == both
+    assert "0 centimes in suspense again" in _said(either)
+    either.send(handheld, _write(handheld, intents[1]))
+    assert either.ledger()["gaps"][0]["known"] == [] and either.books() == {**both, **_held(A)}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_two_results_that_come_in_one_batch_after_all(either: Centre, handheld: Handheld, order: int) -> None:
+    intents = _deferred(either, handheld, A, A)
+    either.hello(handheld)
+    _lose(either, handheld, _write(handheld, intents[0]))
+    first, _ = [_write(handheld, intent) for intent in intents[::order]]
+    either.hello(handheld)
+    either.send(handheld, first)
+    either.books()
+    assert either.books()["missing:TSD-000001"] == A and either.ledger()["gaps"][0]["known"] == []
+
+
+def test_a_result_that_comes_once_more_is_in_suspense_once(either: Centre, handheld: Handheld) -> None:
+    """It came after the gap, was lost again, and comes a third time."""
     (intent,) = _deferred(either, handheld, A)
     either.hello(handheld)
     _lose(either, handheld, _write(handheld, intent))
-    assert [result[s.RESULT_INTENT] for result in either.hello(handheld)[s.RESULTS]] == [intent]
-    ack = either.send(handheld, _write(handheld, intent))
-    assert s.REJECTED not in ack and either.books() == PAID
-    assert either.alarms() == ["GAP", "GAP"]
+    either.hello(handheld)
+    either.send(handheld, seq := _write(handheld, intent))
+    again = handheld.write(r.GAP, first=seq, gap_last=seq, gap_hash=handheld.hash(seq))
+    either.hello(handheld)
+    either.send(handheld, again)
+    assert s.REJECTED not in either.send(handheld, _write(handheld, intent))
+    assert either.books() == {**PAID, **_held(A)} and "has come once more" in _said(either)
+
+
+def test_the_suspense_of_a_payment_that_is_held_for_a_fork_is_put_back_once(either: Centre, handheld: Handheld) -> None:
+    (intent,) = _deferred(either, handheld, A)
+    either.hello(handheld)
+    _lose(either, handheld, _write(handheld, intent))
+    other = copy.copy(handheld)
+    other.records, other.attached = handheld.records[:intent], {s.SEALED: {}, s.PRIVATE: {}}
+    other.write(r.HEALTH_EVENT, health="another")
+    assert either.say(other.batch(intent + 1))[1][s.REJECTED]
+    assert either.books() == _held(A)
+    either.hello(handheld)
+    either.send(handheld, _write(handheld, intent))
+    assert either.books() == _held(A)
 
 
 @pytest.mark.parametrize("known_before", [False, True])

@@ -56,7 +56,9 @@ def test_a_shift_from_batch_to_result(centre: Centre, handheld: Handheld) -> Non
     handheld.write(r.AUTHORISATION_RESULT, intent=intent, outcome=1, amount=300_000)
     assert s.RESULTS not in centre.send(handheld, 11)
     totals = {1: [1, A], 2: [1, 300_000], 3: [1, A], 11: [1, 300_000]}
-    assert centre.say(handheld.close(first, 11, totals))[1][s.BALANCED] is True
+    last = handheld.write(r.SHIFT_CLOSED, first=first, totals=totals)
+    centre.send(handheld, last)
+    assert centre.say(handheld.close(first, last, totals))[1][s.BALANCED] is True
     assert centre.ledger()["balanced"] is True
 
 

@@ -210,3 +210,29 @@ def test_a_hello_does_not_go_through_those_of_before(centre: Centre, handheld: H
         seen = [{"device": handheld.name, "nonce": b"%d" % n, "at": centre.now} for n in range(ROWS)]
         connection.execute(insert(t.nonces), seen)
     assert hello() < 1.5 * before
+
+
+def test_closing_goes_through_no_record_for_a_shift_that_was_judged_nor_for_any_other_range(
+    centre: Centre, handheld: Handheld
+) -> None:
+    first = handheld.write(r.SHIFT_OPENED)
+    for _ in range(60):
+        handheld.pay(r.OUTCOME_DECLINED)
+    last = handheld.write(r.SHIFT_CLOSED, first=first, totals={3: [60, 60 * A]})
+    centre.hello(handheld)
+    centre.send(handheld)
+
+    def closed(begin: int, end: int, totals: dict[int, list[int]]) -> tuple[int, Any]:
+        checked = centre.service.check(handheld.close(begin, end, totals))
+        steps, reply = _steps(centre, lambda connection: centre.service.apply(connection, checked, centre.now))
+        return steps, reply[1]
+
+    least, nothing = closed(last - 1, last, {3: [1, 1]})
+    assert nothing[s.BALANCED] is False
+    alarms = len(centre.alarms())
+    for begin in range(1, 40):
+        steps, reply = closed(begin, last - 40 + begin, {3: [1, begin]})
+        assert reply[s.BALANCED] is False and reply[s.DIFFERING] == [begin] and steps < 1.5 * least
+    assert len(centre.alarms()) == alarms
+    steps, reply = closed(first, last, {3: [60, 60 * A]})
+    assert reply[s.BALANCED] is True and reply[s.TOTALS] == {3: [60, 60 * A]} and steps < 1.5 * least

@@ -74,6 +74,7 @@ class Device:
         self.payments = self._pulls = 0
         self.stopped = ""  # code of the trouble after which the terminal refuses to work
         self.balanced: list[Any] = []
+        self.recons: dict[int, Any] = {}  # the same by the shift's number
         self.terminal: app.Terminal
         self._life: Task
 
@@ -183,6 +184,7 @@ class Device:
                 self.stopped = fields["code"]
         if screen == "shift_summary":
             self.balanced.append(fields.get("balanced"))
+            self.recons[self.terminal.journal.view.shift] = fields.get("balanced")
         self.oracle.shown(self, screen, fields)
 
     def _note(self, event: str, fields: dict[str, Any]) -> None:

@@ -12,15 +12,19 @@ from typing import Any
 from unittest import mock
 from weakref import WeakKeyDictionary
 
+from sqlalchemy import select, update
+
 from protocol import records as r
 from protocol import sync as s
 from protocol import tlv
 from server import epochs
 from server.acquirer import outbox
 from server.ingest import batch as ingest
-from server.ingest import dispatch, gaps
+from server.ingest import close, dispatch, gaps
+from server.ingest.work import Work
 from server.ledger import accounts, posting
 from server.office import Office
+from server.sets import Shelf
 from server.store import tables as t
 from sim.worlds.simulation import centre, parts
 from terminal import sync as terminal_sync
@@ -397,6 +401,88 @@ def _late_stands() -> Any:
     return mock.patch.object(outbox, "may_have_left", lambda *_arguments: False)
 
 
+def _ack_of_another() -> Any:
+    """The terminal looks at the number of an acknowledgement, not at the hash."""
+
+    def acknowledge(self: Any, message: dict) -> None:
+        seq = message[s.ACKED_SEQ]
+        if seq <= self._journal.head_seq:
+            self._journal.acknowledge(seq, message[s.ACKED_HASH])
+            self._held = seq
+
+    return mock.patch.object(terminal_sync.Sync, "_acknowledge", acknowledge)
+
+
+def _closings_forgotten() -> Any:
+    return mock.patch.object(Work, "closed", lambda *_arguments: None)
+
+
+def _always_balanced() -> Any:
+    plain = close._judge
+    return mock.patch.object(close, "_judge", lambda *arguments: (plain(*arguments)[0], [], True))
+
+
+@contextlib.contextmanager
+def _sums_not_compared() -> Iterator[None]:
+    """A terminal adds its shift up wrongly, and the centre looks only whether all records are there."""
+    plain = Journal.append
+
+    async def append(self: Journal, kind: int, body: dict, sealed: Any = None, private: Any = None) -> dict:
+        if kind == r.SHIFT_CLOSED:
+            body = {**body, r.TOTALS: {**body[r.TOTALS], r.OUTCOME_APPROVED: [99, 99]}}
+        return await plain(self, kind, body, sealed, private)
+
+    differing = mock.patch.object(close._Sums, "differing", lambda *_arguments: set())
+    with mock.patch.object(Journal, "append", append), differing:
+        yield
+
+
+def _sets_kept() -> Any:
+    return mock.patch.object(Shelf, "newer", lambda *_arguments: [])
+
+
+def _known_in_suspense() -> Any:
+    return mock.patch.object(gaps, "_known", lambda *_arguments: None)
+
+
+def _put_back_never() -> Any:
+    return mock.patch.object(gaps, "put_back", lambda *_arguments: None)
+
+
+def _not_told_again() -> Any:
+    return mock.patch.object(gaps, "_tell_again", lambda *_arguments: None)
+
+
+@contextlib.contextmanager
+def _fork_sent() -> Iterator[None]:
+    """What a fork holds is out of the ledger, and on its way to the acquirer."""
+    plain = ingest.forks.hold_payment
+
+    def hold(connection: Any, identity: Any, now: int) -> None:
+        before = connection.execute(select(t.outbox).where(outbox._where(t.outbox, identity))).all()
+        plain(connection, identity, now)
+        for row in before:
+            mine = outbox._where(t.outbox, identity, row.step)
+            connection.execute(update(t.outbox).where(mine).values(state=row.state))
+
+    with mock.patch.object(ingest.forks, "hold_payment", hold):
+        yield
+
+
+def _own_head() -> Any:
+    """After a restore only what the backup knows counts as doubtful."""
+    plain = centre.restore.settle
+
+    def settle(connection: Any, head: Any) -> bool:
+        changed = plain(connection, head)
+        if changed:
+            mine = t.heads.c.device == head.device
+            connection.execute(update(t.heads).where(mine).values(doubtful_seq=head.seq))
+        return changed
+
+    return mock.patch.object(centre.restore, "settle", settle)
+
+
 MUTATIONS = (
     Mutation("ack-before-commit", "the server acknowledges before its transaction is committed", _ack_before_commit),
     Mutation("no-fsync", "the terminal's last append is lost at a power cut", _not_durable),
@@ -409,6 +495,7 @@ MUTATIONS = (
     Mutation("unsigned", "whatever the officer says of a signature, it counts", _unsigned),
     Mutation("cryptogram-again", "one cryptogram is sealed for several payments", _cryptogram_again),
     Mutation("ack-not-checked", "the terminal takes silence for an acknowledgement", _ack_not_checked),
+    Mutation("ack-of-another", "an acknowledgement of another branch's record is taken", _ack_of_another),
     Mutation("backup-ignored", "the terminal does not go back when the server was restored", _backup_ignored),
     Mutation("rollback-unnoticed", "journal and counter are not compared at boot", _rollback_unnoticed),
     Mutation("result-twice", "a result becomes a record each time it is heard", _result_twice),
@@ -419,12 +506,21 @@ MUTATIONS = (
     Mutation("gap-accepted", "the server skips a batch's first record", _gap_accepted),
     Mutation("gap-for-nothing", "the money of lost records is not held in suspense", _gap_for_nothing),
     Mutation("gap-undeclared", "gap records are not compared with the gaps", _gap_undeclared),
+    Mutation("known-in-suspense", "what results explain of a gap stays in suspense", _known_in_suspense),
+    Mutation("put-back-never", "a result that comes after its gap puts nothing back", _put_back_never),
+    Mutation("not-told-again", "a result that had arrived and was lost since is told no more", _not_told_again),
+    Mutation("closings-forgotten", "the centre does not note that a case is over", _closings_forgotten),
+    Mutation("always-balanced", "every shift is told to balance", _always_balanced),
+    Mutation("sums-not-compared", "the sums of a shift are not compared", _sums_not_compared),
+    Mutation("sets-kept", "newer parameter sets are not handed out", _sets_kept),
     Mutation("one-officer", "one officer alone gives a terminal a new epoch", _one_officer),
     Mutation("fork-unflagged", "a second branch raises no alarm", _fork_unflagged),
     Mutation("fork-posted", "a payment in two branches stays posted", _fork_posted),
+    Mutation("fork-sent", "a payment in two branches goes to the acquirer", _fork_sent),
     Mutation("unbalanced", "postings without their second leg", _unbalanced),
     Mutation("repeat-as-new", "a doubtful request is sent as new", _repeat_as_new),
     Mutation("restored-as-new", "after a restore nothing counts as doubtful", _restored_as_new),
+    Mutation("own-head", "after a restore what the backup lacks counts as new", _own_head),
     Mutation("new-reference", "each try towards the acquirer has its own reference", _new_reference),
     Mutation("outbox-forgets", "a request is dropped before its answer", _outbox_forgets),
     Mutation("late-approval-stands", "a host that knows nothing of a question is believed at once", _late_stands),

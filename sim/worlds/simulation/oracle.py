@@ -5,6 +5,7 @@ Reads storage as bytes and the database with SQL of its own; takes nobody's word
 invariants that failed, each with a sentence.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from server.ledger import recompute
 from server.store import tables as t
 from server.store.engine import reading
 from sim.acquirer.book import APPROVED
-from sim.worlds.simulation import signatures
+from sim.worlds.simulation import agreed, signatures
 from sim.worlds.simulation.arrivals import Arrivals
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.missing import Missing
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _TELLING = ("outcome", "interrupted", "card_remove", "printing", "licence_hand")
 IN_FLIGHT_MS = 10_000  # an acknowledgement that was on its way while the database was replaced
-FULL_EVERY = 16  # commits between two full recomputations of the ledger
+FULL_EVERY = 16  # commits between two full recomputations of the ledger; none once a gap has been closed
 _NOT_GIVEN_BACK = (
     " AND NOT EXISTS (SELECT 1 FROM postings b WHERE b.device = p.device AND b.epoch = p.epoch AND b.intent = p.intent"
     " AND b.part = 3)"
@@ -129,7 +130,7 @@ class Oracle:
         total = factory().look("SELECT COALESCE(SUM(amount), 0) FROM legs")
         if total:
             self.fail(f"the ledger's legs add up to {total}")
-        if self.centre.commits % FULL_EVERY == 0:
+        if self.centre.commits % FULL_EVERY == 0 or factory().look("SELECT 1 FROM gaps LIMIT 1"):
             with reading(self.centre.engine) as connection:
                 for sentence in recompute.differences(connection):
                     self.fail("ledger: " + sentence)
@@ -137,6 +138,8 @@ class Oracle:
             self.fail("the acquirer received a request as new that it had received before")
         if self.centre.book.replays:
             self.fail("the acquirer received one payment's cryptogram for another payment")
+        if self.tampered and (waiting := agreed.waits()):
+            self.fail(f"{waiting} is part of a fork, and would be sent to the acquirer")
 
     def acknowledged(self, device: "Device", seq: int) -> None:
         """A terminal takes an acknowledgement: the server must hold that record, committed."""
@@ -148,6 +151,8 @@ class Oracle:
         )
         if found != seq and self.centre.restored_at < device.schedule.now - IN_FLIGHT_MS:
             self.fail(f"{device.label} took an acknowledgement of {seq} records; the server holds {found}")
+        if agreed.another_hash(device, seq):
+            self.fail(f"{device.label} took an acknowledgement of record {seq} of another branch")
 
     # when all is quiet
 
@@ -166,6 +171,11 @@ class Oracle:
                 if device.label not in self.expected_stop and device_name(device.index) not in self.tampered:
                     self._same_chain(device, rows)
                     self._totals(connection, device, rows)
+                    self._told(agreed.results(connection, device))
+                    if not device.stopped:
+                        self._told(agreed.sets(device, self.centre.versions))
+            self._told(agreed.closures(connection, rows))
+            self._told(agreed.shifts(connection, rows, devices))
             for sentence in self.missing.unaccounted(connection, rows):
                 self.fail(sentence)
             for sentence in self.arrivals.missing(connection, rows, self.tampered, self.missing.forgotten(rows)):
@@ -174,9 +184,13 @@ class Oracle:
             self._voided(connection, rows)
             self._closed(rows)
             self._captures(connection)
-            self._nothing_stands()
+            self._nothing_stands(connection)
             self._leftovers(connection, devices)
             self._flags(connection, devices)
+
+    def _told(self, sentences: Iterator[str]) -> None:
+        for sentence in sentences:
+            self.fail(sentence)
 
     def _posted(self, connection: Any, rows: dict[tuple[str, int], Any]) -> None:
         """Every outcome that a person was shown is on record and posted exactly once."""
@@ -187,9 +201,14 @@ class Oracle:
             )
         }
         for shown in self.seen.values():
-            if shown.device in self.tampered:
-                continue
             row = rows.get((shown.device, shown.seq))
+            if shown.device in self.tampered and (
+                row is None
+                or bytes(row.record) != shown.data
+                or row.rejected
+                or agreed.in_doubt(connection, (shown.device, None, shown.intent))
+            ):
+                continue
             if self.missing.gone(shown.device, shown.data, row):
                 continue
             what = f"outcome {shown.outcome} of {shown.label}, record {shown.seq}"
@@ -339,7 +358,7 @@ class Oracle:
                 self.fail(f"payment {capture.identity} was captured twice")
             captured[capture.identity] = capture.amount
         for identity in sorted(set(approved) | set(captured)):
-            if identity[0] in self.tampered:
+            if identity[0] in self.tampered and agreed.in_doubt(connection, identity):
                 continue
             if approved.get(identity) != captured.get(identity):
                 self.fail(
@@ -354,17 +373,17 @@ class Oracle:
             )
         )
         for row in paid:
-            if row.device not in self.tampered:
-                self.fail(f"case {row.case_no} of {row.device} was paid twice")
+            self.fail(f"case {row.case_no} of {row.device} was paid twice")
 
-    def _nothing_stands(self) -> None:
+    def _nothing_stands(self, connection: Any) -> None:
         """What the issuer approved was captured or given back: no holder's money waits for a payment that no terminal took.
 
         Only an outcome that lies in a gap is excused from it: its money is in suspense, and a person decides.
         """
         for entry in self.centre.book.entries.values():
             if entry.authorised in APPROVED and entry.captured is None and not entry.reversed:
-                if entry.identity[0] not in self.tampered and not self.missing.in_a_gap(*entry.identity):
+                tampered = entry.identity[0] in self.tampered and agreed.in_doubt(connection, entry.identity)
+                if not tampered and not self.missing.in_a_gap(*entry.identity):
                     self.fail(
                         f"payment {entry.identity}: the issuer approved it, and it was neither captured nor reversed"
                     )

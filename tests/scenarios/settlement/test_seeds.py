@@ -28,6 +28,12 @@ CAUGHT_BY = {
     "no-dedup": 60,
     "gap-for-nothing": 60,
     "backup-ignored": 78,
+    "own-head": 78,
+    "ack-of-another": 93,
+    "known-in-suspense": 220,
+    "put-back-never": 220,
+    "not-told-again": 364,
+    "fork-sent": 866,
 }
 
 BROKE = {

@@ -1,0 +1,122 @@
+"""What the centre keeps or says beside the money, held against what the terminals wrote: cases, shifts, results, parameter sets, acknowledged hashes.
+
+No device is excused as a whole: what one of them has lost, or what lies in a second branch, is told record by record.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import cbor2
+from sqlalchemy import text
+
+from protocol import records as r
+from sim.worlds.simulation.factory import device_name, factory
+
+if TYPE_CHECKING:
+    from sim.worlds.simulation.device import Device
+
+Rows = dict[tuple[str, int], Any]
+_FINALS = "SELECT intent, outcome FROM results WHERE device = :d AND epoch = :e"
+_UNBALANCED = "SELECT device, what FROM audit WHERE code = 'RECON'"
+_HASH = "SELECT hash FROM raw WHERE device = ? AND seq = ? ORDER BY epoch DESC LIMIT 1"
+_PAYMENT = "SELECT held, outcome FROM payments WHERE device = :d AND (epoch = :e OR :e IS NULL) AND intent = :i"
+_WAITS = (
+    "SELECT p.device || ', payment ' || p.intent FROM payments p JOIN outbox o ON o.device = p.device AND o.epoch = p.epoch"
+    " AND o.intent = p.intent WHERE p.held = 1 AND o.state = 0 LIMIT 1"
+)
+
+
+def closures(connection: Any, rows: Rows) -> Iterator[str]:
+    """Cases are closed at the centre as their terminals closed them, and open again after a void."""
+    must: dict[tuple[str, int, int], int | None] = {}
+    for (name, _), row in sorted(rows.items()):
+        if row.rejected is not None or row.kind not in (r.NOTICE, r.CASE_CLOSED, r.VOID):
+            continue
+        record = cbor2.loads(bytes(row.record))
+        if r.CASE in record and (row.kind != r.VOID or record[r.VOID_STATE] == r.VOID_DONE):
+            must[name, record[r.EPOCH], record[r.CASE]] = record.get(r.CLOSURE)
+    for case in connection.execute(text("SELECT device, epoch, case_no, closure FROM cases")):
+        closed = must.get((case.device, case.epoch, case.case_no))
+        if case.closure != closed:
+            yield f"case {case.case_no} of {case.device} was closed as {closed}; the centre has {case.closure}"
+
+
+def shifts(connection: Any, rows: Rows, devices: "list[Device]") -> Iterator[str]:
+    """A shift that lacks records, or whose terminal added up something else, is not called balanced: not to a person, and not at the centre."""
+    alarms = {(row.device, row.what) for row in connection.execute(text(_UNBALANCED))}
+    told = {(device_name(device.index), number) for device in devices for number, yes in device.recons.items() if yes}
+    agree: set[tuple[str, int]] = set()
+    wrong: set[tuple[str, int]] = set()
+    for (name, last), row in sorted(rows.items()):
+        if row.kind != r.SHIFT_CLOSED or row.rejected is not None:
+            continue
+        closing = cbor2.loads(bytes(row.record))
+        first = closing.get(r.FIRST, 0)
+        here = [rows[name, seq] for seq in range(first, last + 1) if (name, seq) in rows]
+        totals: dict[int, list[int]] = {}
+        for one in here if first else ():
+            r.totals_step(totals, cbor2.loads(bytes(one.record)))
+        aside = any(one.rejected is not None for one in here)
+        if not first or aside or len(here) == last - first + 1 and totals == closing[r.TOTALS]:
+            agree.add((name, closing[r.SHIFT]))
+            continue
+        wrong.add((name, closing[r.SHIFT]))
+        if not any(device == name and what.startswith(f"shift {first} to {last} ") for device, what in alarms):
+            yield f"{name}: records {first} to {last} are no whole shift, or add up to something else, and nobody was told"
+    for name, number in sorted((told & wrong) - agree):
+        yield f"{name}: shift {number} was told to balance, and does not"
+
+
+def results(connection: Any, device: "Device") -> Iterator[str]:
+    """What a terminal still knows of a deferred payment, it knows to its end: the result that is on file is written down, once. A
+    record that it has lost counts for nothing, nor does a payment that it has lost.
+    """
+    journal, name = device.terminal.journal, device_name(device.index)
+    held = [record for record, _, _ in journal.entries(1)]
+    known = {
+        record[r.INTENT]
+        for record in held
+        if record[r.KIND] == r.PAYMENT_OUTCOME and record[r.OUTCOME] == r.OUTCOME_PROVISIONAL
+    }
+    written: dict[int, list[int]] = {}
+    for record in held:
+        if record[r.KIND] == r.AUTHORISATION_RESULT:
+            written.setdefault(record[r.INTENT], []).append(record[r.OUTCOME])
+    finals = {row.intent: row.outcome for row in connection.execute(text(_FINALS), {"d": name, "e": journal.epoch})}
+    for intent in sorted(finals.keys() | written.keys()):
+        outcomes, final = written.get(intent, []), finals.get(intent)
+        if outcomes != [final] and (intent in known or len(outcomes) > 1):
+            yield f"{device.label}: the result of payment {intent} is {final}, and was written down as {outcomes}"
+
+
+def sets(device: "Device", published: list[int]) -> Iterator[str]:
+    """The newest parameter set that the centre published is in force."""
+    version = device.terminal.parameters.versions().get("limits", 0)
+    if version < max(published, default=0):
+        yield f"{device.label} has version {version} of a set of which the centre published {max(published)}"
+
+
+def another_hash(device: "Device", seq: int) -> bool:
+    """Whether the record that the centre holds under a number is another one than the terminal's, which takes it for acknowledged."""
+    found = factory().look(_HASH, device_name(device.index), seq)
+    if found is None:
+        return False
+    for record, data, _ in device.terminal.journal.entries(seq):
+        if record[r.SEQ] == seq:
+            return hashlib.sha256(data).digest() != bytes(found)
+    return False
+
+
+def in_doubt(connection: Any, identity: tuple[str, int | None, int]) -> bool:
+    """Whether a payment of a terminal that was tampered with is a person's: held for a fork, of another branch than the one on file, or without
+    an outcome.
+    """
+    values = {"d": identity[0], "e": identity[1], "i": identity[2]}
+    row = connection.execute(text(_PAYMENT), values).first()
+    return row is None or row.held == 1 or row.outcome is None
+
+
+def waits() -> str | None:
+    """A payment that a fork holds and of which something would be sent to the acquirer for the first time."""
+    return factory().look(_WAITS)
