@@ -291,6 +291,13 @@ class Journal:
             return ROOM_UNKNOWN if self._free < 0 else ROOM_NONE
         return ROOM_LOW if self._free < WARNING else ROOM_OK
 
+    def free(self) -> int:
+        """Bytes that are free now. RiskError RSK-015 where they cannot be counted."""
+        self.room(True)
+        if self._free < 0:
+            raise self.no_room()
+        return self._free
+
     def no_room(self) -> RiskError:
         """Why nothing new begins."""
         if self._free < 0:

@@ -102,6 +102,18 @@ async def test_an_unreliable_journal_or_element_ends_more_than_the_payment():
             assert bench.ends() == {2: []}
 
 
+async def test_a_storage_that_can_no_longer_be_counted_takes_no_payment_and_stops_nothing():
+    bench = _slot()
+    await bench.noticed()
+
+    def uncounted():
+        raise JournalError("storage cannot be read", "JRN-014")
+
+    bench.journal._storage.free_bytes = uncounted
+    error = await araises(RiskError, payment.pay(bench, bench.journal.view.case))
+    assert error.code == "RSK-015" and not bench.records(r.PAYMENT_INTENT)
+
+
 async def test_what_breaks_off_when_the_card_wants_a_signature_prints_no_slip():
     for make in (lambda word: SignBench(slot=[contact()], word=word),
                  lambda word: SignBench(tapped3(), word=word),
