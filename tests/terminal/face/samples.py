@@ -101,6 +101,7 @@ def SAMPLES(lang):  # noqa: N802 - a table that depends on the language
         ("error_left", "error", {"code": "OFC-002", "left": 2}),
         ("error_long", "error", {"code": "LIC-021"}),
         ("error_class", "error", {"code": "JRN-999"}),
+        ("error_lost", "error", {"code": "RSK-016"}),
         ("message_court", "message", {"key": "msg.court"}),
         ("message", "message", {"key": "msg.no_network"}),
         ("confirm_abandon", "confirm_abandon", {}),
