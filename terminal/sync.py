@@ -14,6 +14,7 @@ from protocol import records as r
 from protocol import sync as m
 from protocol.errors import CryptoError, FormatError, JournalError, ParameterError, ServerError
 from terminal import batches, replies, session
+from terminal.journal.journal import ROOM_UNKNOWN
 
 TESTIMONY_BATCHES = 4
 _LEAST_ROOM = 512
@@ -120,6 +121,8 @@ class Sync:
             t.ports.clock.set_utc(server_utc, CLOCK_SERVER)
         self._journal.hear(server_utc)
         self._acknowledge(welcome)
+        if not self._heeds(welcome):
+            return
         for blob in welcome.get(m.NEW_SETS, ()):
             try:
                 applied = t.parameters.offer(blob, t.now())
@@ -133,6 +136,11 @@ class Sync:
         await self._take_results(welcome)
         await self._take_voids(welcome)
         await self._erase(welcome)
+
+    def _heeds(self, message: dict) -> bool:
+        """Whether what the server says can be written down; a damaged storage that cannot count its free space takes no record: it comes again."""
+        said = any(message.get(key) for key in (m.NEW_SETS, m.RESULTS, m.VOIDS, m.CLEARED))
+        return said and self._journal.room(True) != ROOM_UNKNOWN
 
     async def _take_results(self, message: dict) -> None:
         """Authorisation results become records, each once; with an approval a release is due (`terminal.flows.release`)."""
@@ -258,8 +266,9 @@ class Sync:
                 payload = None
                 self._room //= 2
         self._acknowledge(ack)
-        await self._take_results(ack)
-        await self._erase(ack)
+        if self._heeds(ack):
+            await self._take_results(ack)
+            await self._erase(ack)
         for rejected in ack.get(m.REJECTED, ()):  # kept by the server, set aside for a person: the queue goes on
             self._t.note("rejected", seq=rejected[0], code=rejected[1])
 

@@ -98,6 +98,8 @@ async def _ask(t, case, second: int, token: bytes) -> None:  # noqa: ANN001
         except (NetworkError, ServerError) as error:
             t.note_error(error)
             raise RiskError("a void needs the server", "RSK-013", _CENTRE) from None
+        if t.journal.view.paid is not case:  # a new epoch has begun
+            raise RiskError("no payment of this shift can be voided here", "RSK-010", _CENTRE)
         await t.journal.append(
             r.VOID,
             {
@@ -134,10 +136,12 @@ async def _tell(t, case) -> None:  # noqa: ANN001
     view = t.journal.view
     if view.case is not None:
         await ask.acknowledge(t, "void_result", state=r.VOID_DONE, amount=case.amount, pv=case.pv)
-    elif view.voiding is None:
+    elif case.intent in view.releases:
         from terminal.flows import release
 
         await release.one(t, case.intent, True)
+    elif view.voiding is None:  # a new epoch has begun, which knows nothing of it
+        raise RiskError("no payment of this shift can be voided here", "RSK-010", _CENTRE)
     else:
         await ask.acknowledge(t, "void_result", state=r.VOID_ASKED, amount=case.amount, pv=case.pv)
         await _paper(t, view.voiding)

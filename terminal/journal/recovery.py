@@ -11,6 +11,7 @@ greatest counts. What was never acknowledged and is not to be read is lost, be i
 """
 
 from protocol import cbor
+from protocol import records as r
 from protocol.errors import FormatError, JournalError
 from terminal.journal.chain import Chain, Losses, copy_name, main_name
 from terminal.journal.frames import SegmentReader
@@ -56,7 +57,7 @@ def recover(
             "no beginning of the journal can be read", "JRN-025", "stop selling; call a technician", numbers[0]
         )
     chain = Chain(reader, crypto, device, stand)
-    view.seq, view.total = stand.seq, stand.cum_total
+    view.seq, view.total, view.once = stand.seq, stand.cum_total, acknowledged[5]
     last = None
     for item in chain.walk(shelf.parts(max(base, 0))):
         view.apply(item[0])
@@ -71,7 +72,7 @@ def recover(
             stand.once = max(stand.once, known[0].acked)
     losses = _earlier(shelf, Chain(reader, crypto, device, genesis.copy()), heads, base, stand.once)
     chain.losses.met = len(chain.losses.gaps)
-    chain.losses.gaps = losses.gaps + chain.losses.gaps
+    chain.losses.gaps = _joined(losses.gaps, chain.losses.gaps)
     chain.losses.recovered = losses.recovered + chain.losses.recovered
     chain.losses.damaged = losses.damaged + chain.losses.damaged
     shelf.fresh = (
@@ -153,6 +154,20 @@ def _earlier(shelf: Shelf, chain: Chain, heads: list, base: int, acked: int) -> 
         pass
     chain.losses.torn = False
     return chain.losses
+
+
+def _joined(before: "list[dict]", after: "list[dict]") -> "list[dict]":
+    """Gaps of which the last one before and the first one after are one, if they adjoin: the centre knows it as one."""
+    if before and after and before[-1][r.GAP_LAST] + 1 == after[0][r.FIRST]:
+        one = dict(after[0])
+        one[r.FIRST] = before[-1][r.FIRST]
+        for key in (r.GAP_COUNT, r.GAP_TOTAL):
+            if key in before[-1] and key in one:
+                one[key] += before[-1][key]
+            else:
+                one.pop(key, None)
+        return before[:-1] + [one] + after[1:]
+    return before + after
 
 
 def _frames_hold(shelf: Shelf, begin: int, base: int, seq: int, last: int) -> bool:

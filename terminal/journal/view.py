@@ -149,6 +149,7 @@ class View:
         self.verdict = False  # a licence was judged, and there is neither a notice nor a closing yet
         self.seq = 0  # of the last record that was taken into account; set before those of a segment are, and so is …
         self.total = 0  # … the running total of approved centimes after it
+        self.once = 0  # the centre once had everything up to here: set before a boot's records are
         self.gaps: dict = {}  # first lost seq -> last lost seq, as gap records have declared them
 
     def snapshot(self) -> dict:
@@ -191,7 +192,8 @@ class View:
         lost = record[r.SEQ] - self.seq - 1
         self.seq = record[r.SEQ]
         if lost > 0:
-            self._behind_a_gap(lost, record.get(r.CUM_TOTAL, 0) - r.approved_step(record)[1] - self.total)
+            approved = record.get(r.CUM_TOTAL, 0) - r.approved_step(record)[1] - self.total
+            self._behind_a_gap(lost, approved, record[r.SEQ] - 1 <= self.once)
         self.total = record.get(r.CUM_TOTAL, 0)
         self.cases = max(self.cases, record.get(r.CASE, 0))
         r.totals_step(self.totals, record)
@@ -234,6 +236,9 @@ class View:
             self.verdict = False  # its notice was there, be it lost
             if self.case is not None and record.get(r.CASE, self.case.number) != self.case.number:
                 self.case = None  # its closing is lost, and the notice of another case too
+            void = self.voiding
+            if kind == r.PAYMENT_INTENT and void is not None and record.get(r.CASE) == void.number:
+                self.voiding = None  # it was done, which is lost: else nobody would pay again
             if kind == r.PAYMENT_INTENT and self.case is None:
                 self.orphan = (record[r.SEQ], record.get(r.CASE, 0), record[r.AMOUNT])
         if kind == r.PAYMENT_OUTCOME:
@@ -241,21 +246,18 @@ class View:
         if self.case is not None and kind not in (r.NOTICE, r.VOID):
             self._apply_to_case(self.case, kind, record)
 
-    def _behind_a_gap(self, lost: int, approved: int) -> None:
-        """So many records before this one are lost, and in them so many centimes were approved. A payment that may be among these is not
-        called cut, and its case is not offered again; a verdict's notice and closing may be.
+    def _behind_a_gap(self, lost: int, approved: int, known: bool) -> None:
+        """So many records before this one are lost, and in them so many centimes were approved; `known`: the centre had them. A payment that may be
+        among these, or whose outcome the centre had, is not called cut, and its case is not offered again; a verdict's notice and closing may be.
         """
         self.cases += (lost + 2) // 3  # a notice in every third record at most: no report number is given twice
         if lost > 1:
             self.verdict = False
         case = self.case
-        if (
-            case is not None
-            and case.outcome not in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
-            and approved >= case.amount
-        ):
-            self.case = None
-        if self.orphan is not None and approved >= self.orphan[2]:
+        if case is not None and case.outcome not in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
+            if approved >= case.amount or (known and case.intent):
+                self.case = None
+        if self.orphan is not None and (approved >= self.orphan[2] or known):
             self.orphan = None
 
     def _apply_money(self, record: dict) -> None:
@@ -277,6 +279,10 @@ class View:
     def _apply_result(self, record: dict) -> None:
         """What the issuer said of a provisional payment; approved, the licence goes back."""
         intent = record[r.INTENT]
+        if self.case is not None and self.case.intent == intent:
+            self.case = None  # its outcome is lost
+        if self.orphan is not None and self.orphan[0] == intent:
+            self.orphan = None
         case, amount, pv = self.provisional.pop(intent, (record[r.CASE], record[r.AMOUNT], ""))
         if record[r.OUTCOME] == r.OUTCOME_APPROVED:
             self.releases[intent] = (case, amount, record.get(r.PV, pv), r.AUTHORISATION_RESULT)
@@ -327,6 +333,8 @@ class View:
             case.void = {r.SEQ: record[r.SEQ]}
             self.voiding, self.paid = case, None
             return
+        if state == r.VOID_DONE and self.paid is not None and self.paid.intent == record[r.INTENT]:
+            self.paid = None  # that it was asked for is lost
         case = self.voiding
         if case is None or case.intent != record[r.INTENT]:
             return

@@ -2,8 +2,10 @@
 
 from protocol import records as r
 from protocol import sync as m
-from terminal.flows import shift
+from protocol.errors import RiskError
+from terminal.flows import shift, void
 from tests.support.centre import DEVICE, Handheld, signed
+from tests.support.dual import araises
 
 
 class _Face:
@@ -67,3 +69,19 @@ async def test_a_shift_that_is_being_closed_is_not_compared():
     await shift.close(t)
     assert t.journal.epoch == 2 and t.officer is None and server.closings == 0
     assert [x[0][r.KIND] for x in t.journal.entries(3)] == [r.NEW_EPOCH]
+
+
+async def test_a_void_is_not_asked_for_in_another_epoch_than_its_payment():
+    t, _ = await _on_shift()
+    notice = {r.CASE: 1, r.PV: "1-1", r.OFFENCE: "66", r.TARIFF: 1, r.AMOUNT: 500, r.POINTS: 1}
+    await t.journal.append(r.NOTICE, notice)
+    intent = await t.journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: 500})
+    paid = {r.CASE: 1, r.INTENT: intent[r.SEQ], r.AMOUNT: 500, r.OUTCOME: r.OUTCOME_APPROVED}
+    await t.journal.append(r.PAYMENT_OUTCOME, paid)
+    await t.journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_PAID})
+    case = t.journal.view.paid
+    error = await araises(RiskError, void._ask(t, case, 9, bytes(8)))
+    assert error.code == "RSK-010" and t.journal.epoch == 2
+    assert [x[0][r.KIND] for x in t.journal.entries(3)] == [r.NEW_EPOCH]
+    error = await araises(RiskError, void._tell(t, case))
+    assert error.code == "RSK-010"

@@ -1,0 +1,106 @@
+"""What is lost between a payment and the centre's words: nobody pays again for what the centre has, no void is forgotten or had twice."""
+
+from protocol import records as r
+from terminal.journal.recovery import _joined
+from tests.support.parts import CountingElement, MemoryStorage
+from tests.terminal.journal.test_lost_outcome import A, _ended, _fine, _opened, _spoil
+
+BEHIND = ("outcome", "receipt", "disposition", "closed")
+
+
+async def _begun():
+    storage, element = MemoryStorage(), CountingElement()
+    journal = await _opened(storage, element)
+    await journal.append(r.SHIFT_OPENED, {r.SHIFT: 1, r.WILAYA: 16})
+    return storage, element, journal
+
+
+async def _again(storage, element, journal, lost):
+    """The journal after a boot that finds these records lost."""
+    for seq in lost:
+        _spoil(storage, journal.record_at(seq)[1])
+    journal = await _opened(storage, element)
+    await journal.end_what_was_cut()
+    return journal
+
+
+async def test_a_deferred_payment_whose_outcome_the_centre_has_is_not_interrupted():
+    storage, element, journal = await _begun()
+    seqs = await _fine(journal, 1, r.OUTCOME_PROVISIONAL)
+    await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
+    journal.hear(1790000000)
+    journal.acknowledge(journal.head_seq, journal.head_hash)
+    journal = await _again(storage, element, journal, [seqs[name] for name in BEHIND])
+    assert _ended(journal) == [] and journal.view.case is None
+
+
+async def test_one_of_which_the_result_is_there_is_not_interrupted():
+    storage, element, journal = await _begun()
+    seqs = await _fine(journal, 1, r.OUTCOME_PROVISIONAL)
+    result = {r.CASE: 1, r.INTENT: seqs["intent"], r.AMOUNT: A, r.OUTCOME: r.OUTCOME_APPROVED}
+    await journal.append(r.AUTHORISATION_RESULT, result)
+    journal = await _again(storage, element, journal, [seqs[name] for name in BEHIND])
+    view = journal.view
+    assert _ended(journal) == [] and view.case is None and sorted(view.releases) == [seqs["intent"]]
+
+
+async def test_one_of_which_nobody_knows_is_interrupted():
+    storage, element, journal = await _begun()
+    seqs = await _fine(journal, 1, r.OUTCOME_PROVISIONAL)
+    await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
+    journal = await _again(storage, element, journal, [seqs[name] for name in BEHIND])
+    assert _ended(journal) == ["power"] and journal.view.case is not None
+
+
+async def _void(journal, intent, state):
+    body = {r.CASE: 1, r.INTENT: intent, r.AMOUNT: A, r.VOID_STATE: state}
+    if state == r.VOID_ASKED:
+        body[r.CARD_TOKEN], body[r.SECOND_OFFICER] = bytes(8), 2
+    return (await journal.append(r.VOID, body))[r.SEQ]
+
+
+async def test_a_void_whose_end_is_lost_is_over_when_its_case_was_paid_again():
+    storage, element, journal = await _begun()
+    first = (await _fine(journal, 1))["intent"]
+    await _void(journal, first, r.VOID_ASKED)
+    done = await _void(journal, first, r.VOID_DONE)
+    again = (await journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: A}))[r.SEQ]
+    await journal.append(r.PAYMENT_OUTCOME, {r.CASE: 1, r.INTENT: again, r.AMOUNT: A, r.OUTCOME: r.OUTCOME_APPROVED})
+    await journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_PAID})
+    assert journal.view.paid.intent == again
+    journal = await _again(storage, element, journal, [done])
+    assert journal.view.voiding is None and journal.view.case is None and not journal.view.waits()
+
+
+async def test_a_payment_whose_void_is_lost_and_done_is_not_voided_again():
+    storage, element, journal = await _begun()
+    intent = (await _fine(journal, 1))["intent"]
+    asked = await _void(journal, intent, r.VOID_ASKED)
+    await _void(journal, intent, r.VOID_DONE)
+    await journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_UNPAID})
+    journal = await _again(storage, element, journal, [asked])
+    assert journal.view.paid is None
+
+
+async def test_a_loss_over_the_beginning_of_the_newest_segment_is_one_gap():
+    storage, element, journal = await _begun()
+    for number in range(12):
+        if number == 6:
+            journal._shelf.fresh = True
+        await journal.append(r.HEALTH_EVENT, {r.HEALTH: "n%d" % number})
+    middle = journal._shelf.segments[-1][1]
+    journal = await _again(storage, element, journal, range(middle - 2, middle + 2))
+    assert journal.view.gaps == {middle - 2: middle + 1}
+    head = journal.head_seq
+    assert (await _opened(storage, element)).head_seq == head
+
+
+def test_two_gaps_that_adjoin_are_one_with_the_sums_of_both():
+    one = {r.FIRST: 3, r.GAP_LAST: 5, r.GAP_HASH: b"a", r.GAP_COUNT: 1, r.GAP_TOTAL: 5}
+    two = {r.FIRST: 6, r.GAP_LAST: 9, r.GAP_HASH: b"b", r.GAP_COUNT: 2, r.GAP_TOTAL: 7}
+    both = {r.FIRST: 3, r.GAP_LAST: 9, r.GAP_HASH: b"b", r.GAP_COUNT: 3, r.GAP_TOTAL: 12}
+    assert _joined([one], [two]) == [both] and _joined([], [two]) == [two]
+    less = {r.FIRST: 3, r.GAP_LAST: 5, r.GAP_HASH: b"a"}
+    assert _joined([less], [two]) == [{r.FIRST: 3, r.GAP_LAST: 9, r.GAP_HASH: b"b"}]
+    two[r.FIRST] = 7
+    assert _joined([one], [two]) == [one, two]
