@@ -12,6 +12,7 @@ After a restore of the database the terminal shows its approval: it is signed by
 approved stands; records between the database's head and the approved one are lost (`server.ingest.gaps`).
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,8 @@ from server.store import tables as t
 PROPOSAL, APPROVAL = "tsd/office/epoch-proposal", "tsd/office/epoch-approval"
 VALID_S = 7 * 86400
 AHEAD = 16  # epochs by which a terminal may be ahead of the chain on file: of no backup's age so many are begun
+_ASKS = "the terminal asks for a new epoch"
+_REMEMBERED = 200  # such alarms that are looked through for the same one
 _NAMES = ("device", "epoch", "seq", "hash", "cum_count", "cum_total", "cases", "number", "expires", "reason")
 
 
@@ -132,14 +135,28 @@ def trouble(connection: Connection, message: Hello, head: Row[Any], now: int) ->
     further ahead than `AHEAD` is not. The head as it stands then.
     """
     name, known = message.device.device, head.epoch or 1
-    what = f"the terminal asks for a new epoch: {message.trouble}"
-    if message.epoch > known:
+    code = message.trouble if re.fullmatch(r"[A-Z]{3}-\d{3}", message.trouble or "") else "?"
+    what = f"{_ASKS}: {code}"
+    if message.epoch > known + AHEAD:
+        what += f"; it claims to know of one more than {AHEAD} after epoch {known}, which is on file"
+    elif message.epoch > known:
         what += f"; it knows of epoch {message.epoch}, epoch {known} is on file"
-    audit.alarm_once(connection, name, "EPOCH", what, now)
+    if not _said(connection, name, what):
+        audit.alarm(connection, name, "EPOCH", what, now)
     if not max(known, head.told_epoch) < message.epoch <= known + AHEAD:
         return head
     connection.execute(update(t.heads).where(t.heads.c.device == name).values(told_epoch=message.epoch))
     return devices.head(connection, name)
+
+
+def _said(connection: Connection, device: str, what: str) -> bool:
+    """Whether an alarm has said this since anything was decided."""
+    c = t.audit.c
+    last = select(c.what).where(c.device == device, c.code == "EPOCH").order_by(c.number.desc()).limit(_REMEMBERED)
+    for line in connection.execute(last).scalars():
+        if line == what[:200] or not line.startswith(_ASKS):
+            return line == what[:200]
+    return False
 
 
 _APPROVED = select(t.epochs).where(t.epochs.c.device == bindparam("b_device"), t.epochs.c.state == t.EPOCH_APPROVED)

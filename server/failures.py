@@ -102,6 +102,10 @@ def give_up(connection: Connection, identity: Identity, now: int, waits: int = W
     row, c = rows[0], t.payments.c
     mine = and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
     payment = connection.execute(select(t.payments).where(mine)).one()
+    if payment.result_seq is not None and row.state != t.STATE_FAILED:  # it will be answered as it was
+        raise ParameterError(
+            "the terminal has the result already", "PRM-036", "see: tasdid server failed list", identity[2]
+        )
     results.record(connection, payment, r.OUTCOME_DECLINED, "", row.response or "", reference(identity), now)
     s = t.sealed.c
     connection.execute(delete(t.sealed).where(s.device == identity[0], s.epoch == identity[1], s.intent == identity[2]))

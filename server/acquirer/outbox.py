@@ -161,8 +161,8 @@ def settle(
     unknown = (
         answer.step == t.STEP_REVERSE and answer.response == NO_RECORD and may_have_left(connection, request.identity)
     )
-    if unknown and now < request.since + holds:
-        postpone(connection, request, now, request.since + holds - now, waits)
+    if unknown and now < (until := _left(connection, request) + holds):
+        postpone(connection, request, now, until - now, waits)
         return False
     inquiry = returned.is_inquiry(connection, request)
     forgotten = returned.tells(connection, request, answer, inquiry)
@@ -199,6 +199,13 @@ def _asked_again(connection: Connection, request: Request, answer: Answer, forgo
     elif not answer.approves(request.amount):
         returned.differs(connection, request, answer, now)
     return True
+
+
+def _left(connection: Connection, request: Request) -> int:
+    """When the payment of a reversal was last asked about, as far as is known: a message of then may still be under way."""
+    o = t.outbox.c
+    answered = select(func.max(o.answered)).where(_where(t.outbox, request.identity), o.step != t.STEP_REVERSE)
+    return max(request.since, connection.execute(answered).scalar() or 0)
 
 
 def _ends(connection: Connection, answer: Answer, amount: int) -> int:

@@ -1,12 +1,13 @@
 """What waits too long for an answer. A host that says "later" again and again (91, 94, 96, 68, 09), or nothing at all, keeps a deferred
 authorisation or a reversal open for ever, and with it a driver's licence: after WAITS seconds, or what the configuration says (`waits`), an alarm
-names it, once, and `tasdid server failed` lists it; an authorisation may be given up then. A clearing keeps nobody waiting. Synchronous
-functions on a connection.
+names it, once, and `tasdid server failed` lists it; an authorisation may be given up then. A clearing keeps nobody waiting but a reversal, which
+is named in its place. Synchronous functions on a connection.
 """
 
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_
+from sqlalchemy import Connection, and_, select
 
 from server.acquirer.iso import Request
 from server.store import audit, devices
@@ -25,8 +26,20 @@ def too_long(now: int, waits: int) -> Any:
 def tell(connection: Connection, request: Request, now: int, waits: int) -> None:
     """A request was not answered once more: the alarm, if it has waited too long and nobody has said so."""
     device, epoch, intent = request.identity
-    if request.step == t.STEP_CLEAR or now < request.since + waits:
+    step, since = request.step, request.since
+    if step == t.STEP_CLEAR:
+        o = t.outbox.c
+        mine = (
+            o.device == device,
+            o.epoch == epoch,
+            o.intent == intent,
+            o.step == t.STEP_REVERSE,
+            o.state < t.STATE_DONE,
+        )
+        step, since = t.STEP_REVERSE, connection.execute(select(o.created).where(*mine)).scalar() or now
+    if now < since + waits:
         return
     devices.head(connection, device)
-    what = f"step {request.step} of payment {intent} of epoch {epoch}, {request.amount} centimes: the acquirer gives no final answer"
+    what = f"step {step} of payment {intent} of epoch {epoch}, {request.amount} centimes: the acquirer gives no final answer"
+    what += f" since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M} UTC"
     audit.alarm_once(connection, device, "WAITING", what, now, _REMEMBERED)

@@ -114,7 +114,7 @@ def _answer(connection: Connection, head: Row[Any], message: Close, now: int) ->
     first, judged_by, judgement = kept[0][0], kept[1], kept[2]
     if (first, judged_by) == (shift[0], {key: list(value) for key, value in told.items()}):
         return judgement
-    _alarm(connection, name, shift, "does not balance", now)
+    _alarm(connection, name, (first, shift[1]), "does not balance", now)
     return judgement[0], [shift[0]], False
 
 

@@ -51,7 +51,10 @@ def mark(connection: Connection, now: int) -> None:
     audit.alarm(connection, "", "RESTORED", "the database was restored from a backup", now)
     _name_unsent(connection, now)
     _ask_failed(connection, now)
-    connection.execute(update(t.outbox).where(t.outbox.c.state == t.STATE_NEW).values(state=t.STATE_DOUBTFUL))
+    o = t.outbox.c
+    waiting = update(t.outbox).where(o.state.in_((t.STATE_NEW, t.STATE_DOUBTFUL)), o.step != t.STEP_CLEAR)
+    connection.execute(waiting.values(created=now))  # what left, and how long it has waited, the backup does not know
+    connection.execute(update(t.outbox).where(o.state == t.STATE_NEW).values(state=t.STATE_DOUBTFUL))
     _inquire(connection, now)
 
 
