@@ -6,7 +6,7 @@
 
 The new epoch begins at the last record that the server holds, and has a number that neither the server nor the terminal has had: the
 terminal says in HELLO of which it knows (`trouble`), since the database may be older than its present epoch. An approval whose chain went
-on meanwhile is withdrawn.
+on meanwhile is withdrawn. A terminal that was told of it may have begun it by then, and shows it: what was told cannot be taken back.
 Once a terminal in trouble was told, its old session is over (`server.ingest.hello`): no straggler carries the chain on past the approval.
 After a restore of the database the terminal shows its approval: it is signed by the role key "epoch", so what was
 approved stands; records between the database's head and the approved one are lost (`server.ingest.gaps`).

@@ -23,7 +23,7 @@ _HASH = "SELECT hash FROM raw WHERE device = ? AND seq = ? ORDER BY epoch DESC L
 _PAYMENT = "SELECT held, outcome FROM payments WHERE device = :d AND (epoch = :e OR :e IS NULL) AND intent = :i"
 _WAITS = (
     "SELECT p.device || ', payment ' || p.intent FROM payments p JOIN outbox o ON o.device = p.device AND o.epoch = p.epoch"
-    " AND o.intent = p.intent WHERE p.held = 1 AND o.state = 0 LIMIT 1"
+    " AND o.intent = p.intent WHERE p.held = 1 AND o.state = 0 AND o.step <> 3 LIMIT 1"
 )
 
 
@@ -118,5 +118,5 @@ def in_doubt(connection: Any, identity: tuple[str, int | None, int]) -> bool:
 
 
 def waits() -> str | None:
-    """A payment that a fork holds and of which something would be sent to the acquirer for the first time."""
+    """A payment that a fork holds and that would be sent to the acquirer for the first time; not its reversal, which brings nobody money."""
     return factory().look(_WAITS)

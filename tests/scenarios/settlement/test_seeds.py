@@ -52,6 +52,7 @@ BROKE = {
     5011: "the same among other faults",
     5338: "the same among other faults",
     4453: "the storage is lost for good before an officer was told that a licence goes back",
+    2476: "the reversal of a payment that a fork holds goes to the acquirer, as it must",
 }
 """Seeds that once broke an invariant, and the story that is in them."""
 
