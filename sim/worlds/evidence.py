@@ -4,11 +4,14 @@ Reads the POSIX folder, or the littlefs volume in the flash image with a foreign
 """
 
 import binascii
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cbor2
+
+_LOOKS = 40  # at an image that a device is writing
 
 
 def segments(store: Path) -> Iterator[bytes]:
@@ -17,17 +20,32 @@ def segments(store: Path) -> Iterator[bytes]:
         for path in sorted((store / "journal").glob("*.seg")):
             yield path.read_bytes()
         return
+    yield from _volume(store)
+
+
+def _volume(store: Path) -> list[bytes]:
+    """The same out of a flash image; read again where it was taken in the middle of the device's writing."""
+    from littlefs import LittleFSError
+
+    for _ in range(_LOOKS):
+        try:
+            return _read(bytearray(store.read_bytes()))
+        except LittleFSError:
+            time.sleep(0.05)
+    return _read(bytearray(store.read_bytes()))
+
+
+def _read(image: bytearray) -> list[bytes]:
     from littlefs import LittleFS, UserContext
 
-    image = bytearray(store.read_bytes())
     context = UserContext(len(image))
     context.buffer = image
     volume = LittleFS(context=context, block_size=4096, block_count=len(image) // 4096, mount=True)
-    if "journal" not in volume.listdir("/"):
-        return
-    for name in sorted(volume.listdir("/journal")):
+    found = []
+    for name in sorted(volume.listdir("/journal")) if "journal" in volume.listdir("/") else ():
         with volume.open(f"/journal/{name}", "rb") as file:
-            yield file.read()
+            found.append(file.read())
+    return found
 
 
 def records(store: Path) -> list[dict[int, Any]]:
