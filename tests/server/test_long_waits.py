@@ -16,6 +16,7 @@ from server.store import tables as t
 from server.store.engine import reading
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
+from tests.server.test_late_approvals import due
 from tests.server.test_voids import paid, void
 
 A = 200_000
@@ -26,11 +27,6 @@ def centre(tmp_path: Path, handheld: Handheld) -> Centre:
     made = Centre(tmp_path, handheld)
     made.hello(handheld)
     return made
-
-
-def _claim(centre: Centre) -> list[Request]:
-    with centre.engine.begin() as connection:
-        return outbox.claim(connection, centre.now)
 
 
 def _settle(centre: Centre, request: Request, response: str) -> bool:
@@ -65,16 +61,16 @@ def test_a_reversal_that_waited_for_its_clearing_does_not_believe_the_first_25(
 ) -> None:
     intent = paid(handheld)
     centre.send(handheld)
-    _claim(centre)
+    due(centre)
     centre.send(handheld, void(handheld, intent))
     centre.now += outbox.HOLDS + 1000
-    [clearing] = _claim(centre)
+    [clearing] = due(centre)
     _settle(centre, clearing, "63")
-    [reversal] = _claim(centre)
+    [reversal] = due(centre)
     assert reversal.step == t.STEP_REVERSE and not _settle(centre, reversal, "25")
     assert s.VOIDS not in centre.hello(handheld)
     centre.now += outbox.HOLDS + outbox.MAX_WAIT
-    [again] = _claim(centre)
+    [again] = due(centre)
     assert _settle(centre, again, "25")
     assert centre.hello(handheld)[s.VOIDS][0][s.RESULT_OUTCOME] == r.VOID_DONE
 
@@ -86,12 +82,12 @@ def test_nor_does_one_after_a_restore(centre: Centre, handheld: Handheld) -> Non
     kept = _backup(centre)
     centre.restart()
     centre.now += outbox.HOLDS + 1000
-    [reversal] = _claim(centre)
+    [reversal] = due(centre)
     _settle(centre, reversal, "63")
-    assert [one.step for one in _claim(centre)] == [t.STEP_CLEAR]  # let go, and lost in the restore
+    assert [one.step for one in due(centre)] == [t.STEP_CLEAR]  # let go, and lost in the restore
     _restore(centre, kept)
     centre.hello(handheld)
-    [reversal] = _claim(centre)
+    [reversal] = due(centre)
     assert reversal.step == t.STEP_REVERSE and not _settle(centre, reversal, "25")
 
 
