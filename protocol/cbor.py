@@ -195,7 +195,7 @@ class _Reader:
         end = self.at + size
         if end > len(self.data):
             raise _malformed("cut short", start)
-        value = pack.int_from(self.data[self.at : end])
+        value = self.data[self.at] if size == 1 else pack.int_from(self.data[self.at : end])
         if value < 24 or (size > 1 and value >> (4 * size) == 0):
             raise _loose("not the shortest form", start)
         self.at = end
@@ -213,7 +213,7 @@ class _Reader:
     def count(self, info: int, each: int) -> int:
         """Read a number of items, each of which needs at least `each` bytes of what is left."""
         start = self.at - 1
-        number = self.argument(info)
+        number = info if info < 24 else self.argument(info)
         if number * each > len(self.data) - self.at:
             raise _malformed("cut short", start)
         return number
@@ -221,9 +221,10 @@ class _Reader:
     def text(self, length: int) -> str:
         start = self.at
         piece = self.take(length)
-        bad = utf8_error(piece)
-        if bad >= 0:
-            raise _malformed("text is not UTF-8", start + bad)
+        if piece and max(piece) >= 0x80:
+            bad = utf8_error(piece)
+            if bad >= 0:
+                raise _malformed("text is not UTF-8", start + bad)
         return piece.decode()
 
     def item(self, depth: int) -> "Any":
@@ -267,24 +268,33 @@ class _Reader:
         raise _outside("float, undefined or other simple value", start)
 
     def map(self, pairs: int, depth: int) -> "dict[Any, Any]":
+        data = self.data
         result = {}
-        before = None
+        small, before = -1, None  # the key before: its only byte, or all of them
         for _ in range(pairs):
             start = self.at
-            if start >= len(self.data):
+            if start >= len(data):
                 raise _malformed("cut short", start)
-            key = self.data[start]
+            key = data[start]
             if key < 24:
+                if key <= small:
+                    raise _loose("duplicate key" if key == small else "keys out of order", start)
                 self.at = start + 1
+                small = key
             elif key >> 5 in (0, 1, 3):
                 key = self.item(depth)
+                encoded = bytes(data[start : self.at])
+                if before is not None and before >= encoded:
+                    raise _loose("duplicate key" if before == encoded else "keys out of order", start)
+                small, before = 24, encoded
             else:
                 raise _outside("a map key must be an integer or a text", start)
-            encoded = bytes(self.data[start : self.at])
-            if before is not None and before >= encoded:
-                raise _loose("duplicate key" if before == encoded else "keys out of order", start)
-            before = encoded
-            result[key] = self.item(depth)
+            at = self.at
+            if at < len(data) and data[at] < 24:  # most values of a record are small numbers
+                self.at = at + 1
+                result[key] = data[at]
+            else:
+                result[key] = self.item(depth)
         return result
 
 

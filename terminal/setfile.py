@@ -54,11 +54,11 @@ class SetFile:
         if major != 5 or count != 6:
             raise FormatError("parameter set without its six fields", "FMT-081")
         for expected in range(1, 7):
-            key, at = cbor.decode_prefix(window, at)
-            if key != expected:
+            if window[at] != expected:
                 raise FormatError("parameter set without its six fields", "FMT-081")
-            if key < 6:
-                self.fields[key], at = cbor.decode_prefix(window, at)
+            at += 1
+            if expected < 6:
+                self.fields[expected], at = cbor.decode_prefix(window, at)
         return at
 
     def digest(self, crypto) -> bytes:  # noqa: ANN001 - Crypto

@@ -22,7 +22,7 @@ What approves, and what an answer of another amount means, is said in `server.ac
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, insert, literal, or_, select, update
 
 from protocol import cbor
 from protocol import records as r
@@ -62,22 +62,7 @@ def claim(connection: Connection, now: int, limit: int = 16) -> list[Request]:
     Rows that another process is just changing are left to it. A reversal waits while the clearing of the same payment is in doubt, or its
     deferred authorisation unanswered: the other way round it could be captured, or approved, afterwards.
     """
-    c = t.outbox.c
-    same = and_(c.device == t.sealed.c.device, c.epoch == t.sealed.c.epoch, c.intent == t.sealed.c.intent)
-    pay = and_(c.device == t.payments.c.device, c.epoch == t.payments.c.epoch, c.intent == t.payments.c.intent)
-    wilaya = func.coalesce(t.payments.c.wilaya, t.devices.c.wilaya).label("wilaya")
-    said = and_(c.device == t.raw.c.device, c.epoch == t.raw.c.epoch, t.payments.c.outcome_seq == t.raw.c.seq)
-    due = connection.execute(
-        select(t.outbox, t.sealed.c.blob, wilaya, t.payments.c.script_results, t.raw.c.record)
-        .join(t.devices, c.device == t.devices.c.device)
-        .outerjoin(t.payments, pay)  # of what the issuer was asked and the terminal has lost there is none
-        .outerjoin(t.sealed, same)
-        .outerjoin(t.raw, and_(said, t.sealed.c.blob.is_not(None)))
-        .where(_WAITING, c.next_at <= now, _in_turn())
-        .order_by(c.next_at, c.device, c.epoch, c.intent, c.step)
-        .limit(limit)
-        .with_for_update(of=t.outbox, skip_locked=True)
-    ).all()
+    due = connection.execute(_DUE, {"b_now": now, "b_limit": limit}).all()
     taken = []
     for row in due:
         identity, turn = (row.device, row.epoch, row.intent), row.tries + 1
@@ -122,6 +107,30 @@ def _in_turn() -> Any:
     unsent = and_(first.step == t.STEP_AUTHORISE, first.state == t.STATE_NEW)
     doubt = and_(first.step != t.STEP_REVERSE, first.state == t.STATE_DOUBTFUL)
     return or_(o.step != t.STEP_REVERSE, ~exists().where(same, or_(unsent, doubt)))
+
+
+def _due() -> Any:
+    """The rows that are due, and what their requests are made of."""
+    c = t.outbox.c
+    same = and_(c.device == t.sealed.c.device, c.epoch == t.sealed.c.epoch, c.intent == t.sealed.c.intent)
+    pay = and_(c.device == t.payments.c.device, c.epoch == t.payments.c.epoch, c.intent == t.payments.c.intent)
+    wilaya = func.coalesce(t.payments.c.wilaya, t.devices.c.wilaya).label("wilaya")
+    said = and_(c.device == t.raw.c.device, c.epoch == t.raw.c.epoch, t.payments.c.outcome_seq == t.raw.c.seq)
+    return (
+        select(t.outbox, t.sealed.c.blob, wilaya, t.payments.c.script_results, t.raw.c.record)
+        .join(t.devices, c.device == t.devices.c.device)
+        .outerjoin(t.payments, pay)  # of what the issuer was asked and the terminal has lost there is none
+        .outerjoin(t.sealed, same)
+        .outerjoin(t.raw, and_(said, t.sealed.c.blob.is_not(None)))
+        .where(_WAITING, c.next_at <= bindparam("b_now"), _in_turn())
+        .order_by(c.next_at, c.device, c.epoch, c.intent, c.step)
+        .limit(bindparam("b_limit"))
+        .with_for_update(of=t.outbox, skip_locked=True)
+    )
+
+
+_DUE = _due()
+"""Made once: making it costs more than running it."""
 
 
 def postpone(

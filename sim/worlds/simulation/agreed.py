@@ -89,7 +89,7 @@ def results(connection: Any, device: "Device") -> Iterator[str]:
     record that it has lost counts for nothing, nor does a payment that it has lost.
     """
     journal, name = device.terminal.journal, device_name(device.index)
-    held = [record for record, _, _ in journal.entries(1)]
+    held = [record for record, _ in device.records()]
     known = {
         record[r.INTENT]
         for record in held
@@ -118,10 +118,8 @@ def another_hash(device: "Device", seq: int) -> bool:
     found = factory().look(_HASH, device_name(device.index), seq)
     if found is None:
         return False
-    for record, data, _ in device.terminal.journal.entries(seq):
-        if record[r.SEQ] == seq:
-            return hashlib.sha256(data).digest() != bytes(found)
-    return False
+    held = device.terminal.journal.record_at(seq)
+    return held is not None and hashlib.sha256(held[1]).digest() != bytes(found)
 
 
 def in_doubt(connection: Any, identity: tuple[str, int | None, int]) -> bool:

@@ -75,6 +75,8 @@ class Device:
         self.stopped = ""  # code of the trouble after which the terminal refuses to work
         self.balanced: list[Any] = []
         self.recons: dict[int, Any] = {}  # the same by the shift's number
+        self._read: Any = None
+        self._records: list[tuple[dict[int, Any], bytes]] = []
         self.terminal: app.Terminal
         self._life: Task
 
@@ -82,6 +84,14 @@ class Device:
         """The acknowledgement is looked at when it becomes durable, for the person who trusts it."""
         if name == "state/acked":
             self.oracle.acknowledged(self, cbor2.loads(data)[0])
+
+    def records(self) -> list[tuple[dict[int, Any], bytes]]:
+        """(record, its bytes) of all that its journal gives out; read once for each state of it."""
+        journal = self.terminal.journal
+        state = (journal, journal.first_retained, journal.head_seq)
+        if self._read != state:
+            self._read, self._records = state, [(record, data) for record, data, _ in journal.entries(1)]
+        return self._records
 
     def _offer_licence(self) -> Card | None:
         return self._licences.get(self.officer.task.driver)
