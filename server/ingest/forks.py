@@ -12,6 +12,7 @@ from protocol import cbor
 from protocol import records as r
 from server import codes
 from server.batches import Batch, Entry
+from server.ingest import gaps
 from server.ledger import accounts, posting
 from server.store import aside, audit
 from server.store import tables as t
@@ -112,6 +113,7 @@ def hold_payment(connection: Connection, identity: posting.Identity, now: int) -
         )
         .values(state=t.STATE_HELD)
     )
+    gaps.forked(connection, payment, now)
 
 
 def _net(legs: list[accounts.Leg]) -> list[accounts.Leg]:

@@ -176,12 +176,8 @@ def put_back(connection: Connection, device: Device, payment: Any, first: int, w
         return
     legs = accounts.gap_legs(name, _place(device), payment["amount"])
     posting.post(connection, (name, epoch, intent), t.PART_AGAIN, legs, now)
-    c = t.gaps.c
-    gap = connection.execute(select(t.gaps).where(c.device == name, c.epoch == epoch, c.first == first)).one()
-    others = [row for row in _unwritten(connection, name, epoch, gap.last) if row.intent not in written]
-    known = explained(others, *_left(connection, gap))
-    for row in known:
-        _known(connection, device, (name, row.epoch, row.intent), row.amount, first, now)
+    gap = _of(connection, name, epoch, first)
+    known = _known_instead(connection, device, gap, written, now)
     held = payment["amount"] - sum(row.amount for row in known)
     why = f"or the gap from {first} holds another payment"
     if not _may_hold_a_payment(connection, gap):
@@ -190,6 +186,37 @@ def put_back(connection: Connection, device: Device, payment: Any, first: int, w
     if known:
         what += "; known are the results of payments " + ", ".join(str(row.intent) for row in known)
     audit.alarm(connection, name, "GAP", what, now)
+
+
+def forked(connection: Connection, payment: Any, now: int) -> None:
+    """What a fork has undone of a payment that is held now is in the suspense of its gap again: other results may be what that holds."""
+    q = t.results.c
+    mine = (q.device == payment.device, q.epoch == payment.epoch, q.intent == payment.intent)
+    first = connection.execute(select(q.gap).where(*mine)).scalar()
+    device = None if first is None else devices.find(connection, payment.device)
+    if device is None or first is None:
+        return
+    gap = _of(connection, payment.device, payment.epoch, first)
+    known = _known_instead(connection, device, gap, set(), now)
+    what = f"payment {payment.intent} is part of a fork: its money is in the suspense of the gap from {first} again"
+    if known:
+        what += "; known are the results of payments " + ", ".join(str(row.intent) for row in known)
+    audit.alarm(connection, payment.device, "GAP", what, now)
+
+
+def _of(connection: Connection, device: str, epoch: int, first: int) -> Any:
+    """The gap that begins with record `first`."""
+    c = t.gaps.c
+    return connection.execute(select(t.gaps).where(c.device == device, c.epoch == epoch, c.first == first)).one()
+
+
+def _known_instead(connection: Connection, device: Device, gap: Any, written: set[int], now: int) -> list[Any]:
+    """Take out of a gap's suspense other results than it was explained with, save those of the payments `written`."""
+    others = [row for row in _unwritten(connection, gap.device, gap.epoch, gap.last) if row.intent not in written]
+    known = explained(others, *_left(connection, gap))
+    for row in known:
+        _known(connection, device, (gap.device, row.epoch, row.intent), row.amount, gap.first, now)
+    return known
 
 
 def _may_hold_a_payment(connection: Connection, gap: Any) -> bool:
@@ -209,7 +236,7 @@ def _left(connection: Connection, gap: Any) -> tuple[int, int]:
     again = and_(back.device == q.device, back.epoch == q.epoch, back.intent == q.intent, back.part == t.PART_AGAIN)
     of_gap = (q.device == gap.device, q.epoch == gap.epoch, q.gap == gap.first, ~exists().where(again))
     known = select(func.count(), func.coalesce(func.sum(p.amount), 0)).join_from(t.results, t.payments, same)
-    count, amount = connection.execute(known.where(*of_gap)).one()
+    count, amount = connection.execute(known.where(*of_gap, p.held == 0)).one()
     return gap._mapping["count"] - count, gap.amount - int(amount)
 
 

@@ -114,6 +114,12 @@ class History:
         """The row of a payment that was on record before these batches."""
         return self._payments.get((device, intent))
 
+    def forget_results(self, device: str, epoch: int, first: int, last: int) -> None:
+        """The terminal has lost the records `first` to `last`, and results that it wrote down there: it may write them again at once."""
+        for (name, _), row in self._payments.items():
+            if name == device and row["epoch"] == epoch and first <= (row["result_seq"] or 0) <= last:
+                row["result_seq"] = None
+
     def asked(self, key: Key) -> Any:
         """The row of a payment's authorisation while the card waited, None if there was none."""
         return self._asked.get(key)

@@ -184,7 +184,12 @@ class Work:
         return row
 
     def _gap(self, entry: Entry) -> str | None:
-        return gaps.declared(self.connection, self.device.device, self.epoch, entry, self.now)
+        code = gaps.declared(self.connection, self.device.device, self.epoch, entry, self.now)
+        if code is None:
+            self._history.forget_results(
+                self.device.device, self.epoch, entry.record[r.FIRST], entry.record[r.GAP_LAST]
+            )
+        return code
 
     def _asked(self, payment: Row) -> Any:
         """The row of the payment's authorisation while the card waited, None if there was none."""

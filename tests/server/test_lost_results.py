@@ -7,6 +7,7 @@ from sqlalchemy import delete, update
 
 from protocol import records as r
 from protocol import sync as s
+from server import codes
 from server.ledger import recompute
 from server.store import restore
 from server.store import tables as t
@@ -283,3 +284,34 @@ def test_the_recomputation_sees_a_payment_that_is_posted_and_in_suspense(centre:
         assert recompute.differences(connection) == [
             f"payment {intent} of TSD-000001 is posted, and may be in suspense with the gap from {first}"
         ]
+
+
+def test_a_gap_record_and_the_result_written_again_come_in_one_batch(either: Centre, handheld: Handheld) -> None:
+    """As after a restore, or when the answer that told the result again is all that the terminal has heard."""
+    (intent,) = _deferred(either, handheld, A)
+    either.hello(handheld)
+    lost = _write(handheld, intent)
+    either.send(handheld, lost)
+    handheld.write(r.GAP, first=lost, gap_last=lost, gap_hash=handheld.hash(lost))
+    _write(handheld, intent)
+    either.hello(handheld)
+    assert s.REJECTED not in either.send(handheld, lost + 1)
+    assert either.books() == PAID and s.RESULTS not in either.hello(handheld)
+
+
+def test_a_fork_of_the_payment_that_explained_a_gap_lets_another_result_explain_it(
+    either: Centre, handheld: Handheld
+) -> None:
+    """Two results of one amount were told, one record is lost: whichever was taken for it is held for a fork later."""
+    intents = _deferred(either, handheld, A, A)
+    either.hello(handheld)
+    _lose(either, handheld, _write(handheld, intents[1]))
+    (known,) = either.ledger()["gaps"][0]["known"]
+    outcome = next(record for record in handheld.records if record.get(r.INTENT) == known and r.OUTCOME in record)
+    other = copy.deepcopy(handheld)
+    del other.records[outcome[r.SEQ] - 1 :]
+    other.finish(known, r.OUTCOME_INTERRUPTED, A)
+    either.say(other.batch(outcome[r.SEQ]))
+    assert codes.FORK in either.alarms() and either.books() == PAID
+    (other_one,) = set(intents) - {known}
+    assert f"known are the results of payments {other_one}" in _said(either)
