@@ -53,6 +53,7 @@ class Draft(NamedTuple):
     closures: list[Row]  # cases of earlier batches that are over
     cases: tuple[int, int] | None  # the lowest and the highest case number begun; none may be on record
     unasked: list[int]  # intents that must not have been put to their issuer
+    paid: list[tuple[int, int]]  # (intent, case) of the payments posted, in order
 
 
 class Span(NamedTuple):

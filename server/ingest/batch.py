@@ -22,11 +22,14 @@ from server.ingest import close, forks, gaps, results, sessions
 from server.ingest.flush import Sheaf
 from server.ingest.history import History
 from server.ingest.work import Work
+from server.ledger import twice
 from server.store import aside, audit, devices, failed
 from server.store import tables as t
 
 Payload = dict[int, Any]
-_MOVES = ("seq", "hash", "cum_count", "cum_total", "counter", "utc", "last_case", "last_contact", "opened", "closed")
+_MOVES = (
+    "seq", "hash", "cum_count", "cum_total", "counter", "utc", "last_case", "last_contact", "opened", "closed", "paid_case",
+)  # fmt: skip
 _SHIFT = (r.SHIFT_OPENED, r.SHIFT_CLOSED)
 _ADVANCE = (
     update(t.heads).where(t.heads.c.device == bindparam("b_device")).values({name: bindparam(name) for name in _MOVES})
@@ -49,6 +52,7 @@ class _Intake:
     unposted: list[list[Any]] = field(default_factory=list)  # those of `rejected` that are new and kept only
     case: int = 0  # the highest case number begun
     shift: tuple[int, int] = (0, 0)  # `opened` and `closed` of the head after the new records
+    paid: list[tuple[int, int]] = field(default_factory=list)  # (intent, case) of the payments posted, in order
 
     @property
     def count(self) -> int:
@@ -139,6 +143,8 @@ def _sort(connection: Connection, message: Batch, head: Row[Any], now: int) -> _
     known = _known_hashes(connection, message, head.seq)
     late = gaps.late(connection, message, known) if message.first_seq <= head.seq else set()
     intake.rejected = [[seq, codes.GAP_CLOSED] for seq in sorted(late)]
+    if late:
+        forks.keep_late(connection, message, [entry for entry in message.entries if entry.seq in late], now)
     previous = message.prev_hash
     for entry in message.entries:
         if entry.seq in late and not intake.branch:
@@ -186,11 +192,12 @@ def _append(connection: Connection, intakes: list[_Intake], now: int) -> None:
         message, head = intake.message, intake.head
         if intake.draft is not None:
             intake.unposted = [[seq, code] for seq, _, _, _, _, code in message.raw if code]
+            intake.paid = intake.draft.paid
             sheaf.add_draft(message, intake.draft)
         else:
             work = Work(connection, message.device, message.epoch, history, head.doubtful_seq, now)
             intake.unposted = [[entry.seq, code] for entry in intake.new if (code := work.take(entry))]
-            intake.case = max(work.cases, default=0)
+            intake.case, intake.paid = max(work.cases, default=0), work.paid
             sheaf.add_work(message, work)
         intake.rejected += intake.unposted
     sheaf.write(connection)
@@ -201,6 +208,7 @@ def _append(connection: Connection, intakes: list[_Intake], now: int) -> None:
         if intake.head.forks:
             forks.hold_known(connection, intake.message, intake.new, now)
         _watch(connection, name, intake, now)
+        twice.look(connection, name, epoch, intake.head.paid_case, intake.paid, now)
         aside.note(connection, name, intake.kept_only)
         for seq, code in intake.unposted:
             audit.alarm(connection, name, code, f"record {seq} is kept but not posted", now)
@@ -240,6 +248,7 @@ def _moved(intake: _Intake, now: int) -> dict[str, Any]:
         "last_contact": now,
         "opened": intake.shift[0],
         "closed": intake.shift[1],
+        "paid_case": intake.paid[-1][1] if intake.paid else intake.head.paid_case,
     }
 
 

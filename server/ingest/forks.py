@@ -23,29 +23,41 @@ def keep(connection: Connection, batch: Batch, entries: list[Entry], now: int) -
     fork.
     """
     name = batch.device.device
-    fresh = [entry for entry in entries if not _kept(connection, batch, entry)]
+    fresh = _store(connection, batch, entries, now)
     if not fresh:
         return
-    connection.execute(
-        insert(t.forks),
-        [
-            {
-                "device": name,
-                "epoch": batch.epoch,
-                "seq": entry.seq,
-                "hash": entry.hash,
-                "record": entry.data,
-                "signature": entry.signature,
-                "received": now,
-            }
-            for entry in fresh
-        ],
-    )
-    aside.note(connection, name, [entry.record for entry in fresh])
     connection.execute(update(t.heads).where(t.heads.c.device == name).values(forks=t.heads.c.forks + len(fresh)))
     audit.alarm(connection, name, codes.FORK, f"second branch, records {fresh[0].seq} to {fresh[-1].seq}", now)
     for entry in fresh:
         _hold(connection, batch, entry.seq, now)
+
+
+def keep_late(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> None:
+    """Keep records of a range that was declared lost and that come all the same: a person who decides about its money has to know. One alarm."""
+    fresh = _store(connection, batch, entries, now)
+    if not fresh:
+        return
+    end = gaps.ending(connection, batch.device.device, batch.epoch, fresh[-1].seq)
+    what = f"records {fresh[0].seq} to {fresh[-1].seq} were declared lost and have come: kept, not posted"
+    if end is not None:
+        what += "; they are the lost ones" if end == fresh[-1].hash else "; they are not those that were lost"
+    audit.alarm(connection, batch.device.device, codes.GAP_CLOSED, what, now)
+
+
+def _store(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> list[Entry]:
+    """Keep records beside the chain; those that were not there before."""
+    fresh = [entry for entry in entries if not _kept(connection, batch, entry)]
+    if fresh:
+        row = {"device": batch.device.device, "epoch": batch.epoch, "received": now}
+        connection.execute(
+            insert(t.forks),
+            [
+                {**row, "seq": entry.seq, "hash": entry.hash, "record": entry.data, "signature": entry.signature}
+                for entry in fresh
+            ],
+        )
+        aside.note(connection, batch.device.device, [entry.record for entry in fresh])
+    return fresh
 
 
 def hold_known(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> None:

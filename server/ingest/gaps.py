@@ -327,7 +327,7 @@ def _tell_again(connection: Connection, device: str, epoch: int, first: int, las
 
 
 def late(connection: Connection, message: Batch, known: dict[int, bytes]) -> set[int]:
-    """Sequences of a batch that lie in a gap which is closed: they are not posted, a person decides."""
+    """Sequences of a batch that lie in a gap which is closed: they are kept and not posted (`server.ingest.forks.keep_late`), a person decides."""
     absent = [entry.seq for entry in message.entries if entry.seq not in known]
     if not absent:
         return set()
@@ -339,6 +339,13 @@ def late(connection: Connection, message: Batch, known: dict[int, bytes]) -> set
         *connection.execute(select(c.first, c.last).where(*inside)),
     ]
     return {seq for seq in absent if any(row is not None and row.first <= seq <= row.last for row in found)}
+
+
+def ending(connection: Connection, device: str, epoch: int, seq: int) -> bytes | None:
+    """The hash of record `seq`, if a gap ends with it."""
+    c = t.gaps.c
+    found = connection.execute(select(c.hash).where(c.device == device, c.epoch == epoch, c.last == seq)).scalar()
+    return None if found is None else bytes(found)
 
 
 def lost_intent(connection: Connection, device: Device, epoch: int, entry: Entry) -> dict[str, Any] | None:

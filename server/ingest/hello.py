@@ -34,7 +34,8 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf, keys: 
     """
     name = message.device.device
     head = devices.head(connection, name)
-    sessions.begin(connection, name, message.nonce, None if head.nonce is None else bytes(head.nonce), now)
+    current = None if head.nonce is None else bytes(head.nonce)
+    sessions.begin(connection, name, message.nonce, current, now)
     if message.trouble:
         return _help(connection, message, head, now)
     if message.epoch != (head.epoch or 1):
@@ -50,7 +51,8 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf, keys: 
         "sets": json.dumps(message.sets, sort_keys=True),
     }
     connection.execute(_HEARD, {"b_device": name, **said})
-    _compare_heads(connection, message, head.seq, now)
+    if message.nonce != current:  # the same one once more has been compared
+        _compare_heads(connection, message, head, now)
     wanted = [[head.seq + 1, message.head_seq]] if message.head_seq > head.seq else []
     if wanted and message.first_retained > head.seq + 1:
         audit.alarm(connection, name, "GAP", f"retains from {message.first_retained}, acknowledged {head.seq}", now)
@@ -96,12 +98,13 @@ def _help(connection: Connection, message: Hello, head: Any, now: int) -> dict[i
     return reply
 
 
-def _compare_heads(connection: Connection, message: Hello, acked: int, now: int) -> None:
+def _compare_heads(connection: Connection, message: Hello, head: Any, now: int) -> None:
     """Alarm if the device's head is behind what it sent before, or is another record than the one on file: once as long as no more is
-    acknowledged, whatever heads it names and however often.
+    acknowledged, whatever heads it names and however often. A HELLO from before the last record on file, by the device's own clock, was on its
+    way for long: its head was the right one then.
     """
-    name = message.device.device
-    if message.head_seq < acked:
+    name, acked = message.device.device, head.seq
+    if message.head_seq < acked and message.utc >= head.utc:
         audit.alarm_once(connection, name, codes.ROLLED_BACK, f"a head behind the acknowledged {acked}", now)
     if 0 < message.head_seq <= acked:
         key = {"b_device": name, "b_epoch": message.epoch, "b_seq": message.head_seq}

@@ -51,6 +51,7 @@ class Work:
             set()
         )  # of those: given back, since an outcome said another amount than the issuer was asked about
         self.cases: dict[int, Row] = {}  # begun by this batch
+        self.paid: list[tuple[int, int]] = []  # (intent, case) of the payments that it posts, in order
         self._handlers: dict[int, Handler] = {  # the kinds of `server.batches.TELLING`
             r.NOTICE: self._notice,
             r.PAYMENT_INTENT: self._intent,
@@ -224,6 +225,7 @@ class Work:
         place = accounts.Place(payment["scheme"], payment["wilaya"], payment["force"], payment["unit"])
         legs = accounts.outcome_legs(place, payment["outcome"], payment["amount"])
         if legs:
+            self.paid.append((payment["intent"], payment["case_no"]))
             identity = (payment["device"], payment["epoch"], payment["intent"])
             header, lines = posting.rows(identity, t.PART_OUTCOME, legs, self.now)
             self.add("postings", header)

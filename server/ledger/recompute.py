@@ -139,23 +139,36 @@ def _missing(connection: Connection) -> Iterator[tuple[Any, int]]:
     """(gap, centimes) of each range of lost records: the running totals before the record after it, less those of the
     record before it.
     """
-    c = t.raw.c
+    c, e = t.raw.c, t.epochs.c
     for gap in connection.execute(select(t.gaps)).all():
         after = (c.device == gap.device, c.epoch >= gap.epoch, c.seq == gap.last + 1)
-        before = (c.device == gap.device, c.epoch <= gap.epoch, c.seq < gap.first)
         following = connection.execute(select(c.record).where(*after).order_by(c.epoch).limit(1)).scalar()
-        preceding = connection.execute(
-            select(c.record).where(*before).order_by(c.seq.desc(), c.epoch.desc()).limit(1)
-        ).scalar()
-        least = cbor.decode(bytes(preceding))[r.CUM_TOTAL] if preceding is not None else 0
-        if following is None:  # a new epoch began after the gap, and nothing of it has arrived yet
-            e = t.epochs.c
-            begun = (e.device == gap.device, e.epoch > gap.epoch, e.seq == gap.last, e.state == t.EPOCH_BEGUN)
-            most = connection.execute(select(e.cum_total).where(*begun)).scalar_one()
+        if following is None:  # a new epoch began after the gap, and its first record has not arrived, or is lost too
+            most = _begun(connection, gap.device, e.seq == gap.last, e.epoch > gap.epoch)
         else:
             record = cbor.decode(bytes(following))
             most = record[r.CUM_TOTAL] - r.approved_step(record)[1]
-        yield gap, most - least
+        yield gap, (most or 0) - _before(connection, gap)
+
+
+def _begun(connection: Connection, device: str, *which: Any) -> int | None:
+    """The running total with which the first of those epochs of a device began, if one did."""
+    e = t.epochs.c
+    mine = (e.device == device, e.state == t.EPOCH_BEGUN, *which)
+    return connection.execute(select(e.cum_total).where(*mine).order_by(e.epoch).limit(1)).scalar()
+
+
+def _before(connection: Connection, gap: Any) -> int:
+    """The running total before a gap: of the last record before it; of the epoch that began there, if what the one before ended with is lost."""
+    c, e = t.raw.c, t.epochs.c
+    before = (c.device == gap.device, c.epoch <= gap.epoch, c.seq < gap.first)
+    last = select(c.seq, c.record).where(*before).order_by(c.seq.desc(), c.epoch.desc()).limit(1)
+    preceding = connection.execute(last).first()
+    if preceding is None or preceding.seq < gap.first - 1:
+        begun = _begun(connection, gap.device, e.seq == gap.first - 1, e.epoch <= gap.epoch)
+        if begun is not None:
+            return begun
+    return 0 if preceding is None else cbor.decode(bytes(preceding.record))[r.CUM_TOTAL]
 
 
 def posted(connection: Connection) -> Books:

@@ -98,6 +98,7 @@ heads = Table(  # where a device's chain stands, and what it last said about its
         "opened", BigInteger, nullable=False, server_default="0"
     ),  # the SHIFT_OPENED of the shift that is open, or 0
     Column("closed", BigInteger, nullable=False, server_default="0"),  # the last SHIFT_CLOSED on record, or 0
+    Column("paid_case", BigInteger, nullable=False, server_default="0"),  # of the last payment that was posted
     Column(
         "told_epoch", BigInteger, nullable=False, server_default="0"
     ),  # the latest it knew of when it was in trouble

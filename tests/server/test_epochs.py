@@ -365,3 +365,79 @@ def test_a_device_that_asks_in_ever_other_words_is_heard_once_for_each(centre: C
     with reading(centre.engine) as connection:
         lines = connection.execute(select(t.audit.c.what).where(t.audit.c.code == "EPOCH")).scalars().all()
     assert len(lines) == len(set(lines)) == 3
+
+
+def _backup(centre: Centre) -> Centre:
+    """A server with the same keys, restored from what the database holds now."""
+    centre.engine.dispose()
+    (centre.folder / "restored").mkdir()
+    shutil.copy(centre.folder / "server.db", centre.folder / "restored")
+    other = Centre(centre.folder / "restored")
+    other.keys = other.service.keys = centre.keys
+    return other
+
+
+def _approved(centre: Centre, handheld: Handheld, back: BackOffice) -> bytes:
+    """The approval of a new epoch, as the terminal keeps it."""
+    _trouble(centre, handheld)
+    back.both()
+    return cbor2.loads(cbor2.loads(_trouble(centre, handheld)[s.COMMANDS][0])[2])[5]
+
+
+def _lost_beginning(handheld: Handheld) -> bytes:
+    """The first record of the present epoch is lost, and the terminal pays on: the batch that says so."""
+    first = handheld.records[-1][r.SEQ]
+    handheld.write(r.GAP, first=first, gap_last=first, gap_hash=handheld.hash(first))
+    handheld.pay(r.OUTCOME_APPROVED, 500_000)
+    return handheld.batch(first + 1, gap=first)
+
+
+HELD = {"missing:TSD-000001": 300_000, "suspense:16:1:BMP-16-01": -300_000}
+
+
+def test_what_is_lost_on_both_sides_of_a_new_epoch_is_counted_once(
+    centre: Centre, handheld: Handheld, back: BackOffice
+) -> None:
+    """Records 4 to 6 since the backup was older than the epoch, record 7 in the terminal's storage."""
+    handheld.pay(r.OUTCOME_APPROVED, 200_000)
+    centre.hello(handheld)
+    centre.send(handheld)
+    other = _backup(centre)
+    handheld.pay(r.OUTCOME_APPROVED, 300_000)
+    centre.restart()
+    centre.hello(handheld)
+    centre.send(handheld, 4)
+    approval = _approved(centre, handheld, back)
+    _begin(handheld)
+    with other.engine.begin() as connection:
+        restore.mark(connection, other.now)
+    other.say(handheld.hello(approval=approval))
+    assert other.say(_lost_beginning(handheld))[0] == s.TYPE_ACK
+    assert {name: amount for name, amount in other.books().items() if name in HELD} == HELD
+
+
+def test_two_epochs_begun_after_the_same_record_and_nothing_of_either_on_file(
+    centre: Centre, handheld: Handheld, back: BackOffice
+) -> None:
+    handheld.pay(r.OUTCOME_APPROVED, 200_000)
+    centre.hello(handheld)
+    centre.send(handheld)
+    other = _backup(centre)
+    handheld.pay(r.OUTCOME_APPROVED, 300_000)
+    centre.restart()
+    centre.hello(handheld)
+    centre.send(handheld, 4)
+    approval = _approved(centre, handheld, back)
+    _begin(handheld)
+    with other.engine.begin() as connection:
+        restore.mark(connection, other.now)
+    other.say(handheld.hello(approval=approval))
+    del handheld.records[6:]  # the storage is lost before a record of epoch 2 was sent
+    handheld.epoch = 1
+    back.centre = other
+    approval = _approved(other, handheld, back)
+    _begin(handheld, 3)
+    other.say(handheld.hello(approval=approval))
+    assert other.books()["missing:TSD-000001"] == 300_000 and other.ledger()["gaps"]
+    assert other.say(_lost_beginning(handheld))[0] == s.TYPE_ACK
+    assert {name: amount for name, amount in other.books().items() if name in HELD} == HELD

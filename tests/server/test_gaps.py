@@ -4,6 +4,8 @@ import pytest
 
 from protocol import records as r
 from protocol import sync as s
+from server import codes
+from server.store.engine import reading
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 
@@ -97,7 +99,12 @@ def test_records_that_turn_up_after_their_gap_was_closed_are_named_and_not_poste
     _, ack = centre.say(handheld.batch(1))
     assert ack[s.REJECTED] == [[4, "SRV-044"], [5, "SRV-044"], [6, "SRV-044"]]
     assert (ack[s.ACKED_SEQ], ack[s.NEW]) == (10, 0)
-    assert centre.books() == books and centre.count("forks") == 0
+    assert centre.books() == books and centre.count("forks") == 3  # kept there, and no fork
+    centre.say(handheld.batch(1))
+    assert centre.alarms().count("SRV-044") == 1 and codes.FORK not in centre.alarms()
+    with reading(centre.engine) as connection:
+        said = connection.exec_driver_sql("SELECT what FROM audit WHERE code = 'SRV-044'").scalar()
+    assert said == "records 4 to 6 were declared lost and have come: kept, not posted; they are the lost ones"
 
 
 def test_after_a_restore_the_gap_is_told_again_and_held_once(centre: Centre, handheld: Handheld) -> None:

@@ -457,6 +457,26 @@ def test_a_head_behind_the_acknowledged_one_raises_an_alarm(centre: Centre, hand
     assert codes.ROLLED_BACK in centre.alarms()
 
 
+def test_a_hello_that_was_on_its_way_for_long_is_no_terminal_put_back(centre: Centre, handheld: Handheld) -> None:
+    handheld.write(r.LOGIN)
+    centre.hello(handheld)
+    centre.send(handheld)
+    late = handheld.hello()
+    handheld.write(r.LOGIN)
+    centre.hello(handheld)
+    centre.send(handheld, 2)
+    assert centre.say(late)[0] == s.TYPE_WELCOME and centre.alarms() == []
+
+
+def test_a_hello_that_comes_twice_is_compared_once(centre: Centre, handheld: Handheld) -> None:
+    handheld.write(r.LOGIN)
+    hello = handheld.hello()
+    centre.say(hello)
+    handheld.write(r.LOGIN)
+    centre.send(handheld)
+    assert centre.say(hello)[0] == s.TYPE_WELCOME and centre.alarms() == []
+
+
 def test_newer_parameter_sets_come_with_welcome(centre: Centre, handheld: Handheld) -> None:
     old = sets.sign_set(centre.keys, "tariff", 1, 0, 2**32 - 1, 5, {"lines": []})
     new = sets.sign_set(centre.keys, "tariff", 2, 0, 2**32 - 1, 6, {"lines": []})

@@ -66,7 +66,7 @@ def without_bounds(connection: Connection) -> None:
             index.drop(connection)
     for statement in (
         "DROP TABLE tallies", "DROP TABLE aside", "ALTER TABLE heads DROP COLUMN opened", "ALTER TABLE heads DROP COLUMN closed",
-        "ALTER TABLE heads DROP COLUMN told_epoch",
+        "ALTER TABLE heads DROP COLUMN told_epoch", "ALTER TABLE heads DROP COLUMN paid_case",
     ):  # fmt: skip
         connection.execute(text(statement))
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable
 
 from drivers.contracts.small import Network
+from protocol import sync as m
 from protocol.errors import NetworkError
 from sim.worlds.simulation.centre import Busy, Centre, ServerDied
 from sim.worlds.simulation.faults import Fault
@@ -22,12 +23,15 @@ class Air(Network):
         rng: random.Random,
         faults: dict[int, Fault],
         tell: Callable[[str], None],
+        broken: Callable[[str], None],
     ) -> None:
         self._schedule = schedule
         self._centre = centre
         self._rng = rng
         self._faults = faults
-        self._tell = tell
+        self._tell, self._broken = tell, broken
+        self._welcomed = 0  # sessions that this terminal has begun
+        self._heard: set[bytes] = set()  # messages of it that were answered
         self._last = b""
         self.count = 0
         self.up = True
@@ -56,6 +60,7 @@ class Air(Network):
             self._later(body, value if kind == "late-duplicate" else 0)
         await Pause(self._rng.randint(*LATENCY_MS))
         reply = await self._reach(self._damage(body, kind, "request", value), timeout_ms)
+        self._welcomed += _is(reply, m.TYPE_WELCOME)
         if kind == "lose-reply":
             await self._silence(timeout_ms)
         await Pause(self._rng.randint(*LATENCY_MS))
@@ -68,19 +73,27 @@ class Air(Network):
         raise NetworkError("the server does not answer", "NET-002")
 
     def _later(self, body: bytes, seconds: int) -> None:
-        """A copy that arrives by itself; whatever it is answered reaches nobody."""
+        """A copy that arrives by itself; whatever it is answered reaches nobody. What is of a session that is over by then must be refused, a HELLO
+        only if it was heard before: a database that was put back may have forgotten that.
+        """
+        session, number = self._welcomed, self.count
 
         def arrive() -> None:
             try:
-                self._centre.handle(body)
+                reply = self._centre.handle(body)
             except (ServerDied, Busy, ConnectionError):
                 return
+            first = _is(body, m.TYPE_HELLO) and (body not in self._heard or self._centre.restored_at > 0)
+            if self._welcomed > session + _is(body, m.TYPE_HELLO) and not first and not _is(reply, m.TYPE_REFUSED):
+                self._broken(f"message {number} is of a session that is over, and was not refused")
 
         self._schedule.call(self._rng.randint(*LATENCY_MS) + seconds * 1000, arrive)
 
     async def _reach(self, body: bytes, timeout_ms: int) -> bytes:
         try:
-            return self._centre.handle(body)
+            reply = self._centre.handle(body)
+            self._heard.add(body)
+            return reply
         except ConnectionError:
             await Pause(150)
             raise NetworkError("the server cannot be reached", "NET-001") from None
@@ -97,3 +110,8 @@ class Air(Network):
             at = value % len(body)
             return body[:at] + bytes([body[at] ^ (1 << value % 8)]) + body[at + 1 :]
         return body
+
+
+def _is(message: bytes, kind: str) -> bool:
+    """Whether a message says that it is of this kind."""
+    return kind.encode() in message[:64]

@@ -13,6 +13,7 @@ import cbor2
 from sqlalchemy import text
 
 from protocol import records as r
+from server import codes
 from server.ledger import recompute
 from server.store import tables as t
 from server.store.engine import reading
@@ -43,6 +44,7 @@ _BOOKS = "SELECT " + " || ' ' || ".join(
         ("outbox", "COUNT(*) || '-' || COALESCE(SUM(step * 8 + state), 0)"), ("epochs", "COUNT(*) || '-' || COALESCE(SUM(state), 0)"),
     )
 )  # fmt: skip
+_NEVER = (codes.ROLLED_BACK, codes.COUNTER_BACK, codes.PAID_TWICE)  # alarms that neither a restore nor a loss may cause
 _TELL_MONEY = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
 
 
@@ -439,6 +441,10 @@ class Oracle:
             (row.device, row.code)
             for row in connection.execute(text("SELECT device, code FROM audit WHERE level = :l"), {"l": t.LEVEL_ALARM})
         }
+        for name, code in sorted(alarms):
+            caused = self.centre.restored_at > 0 or self.missing.named(name) or name in self.missing.erased
+            if name not in self.tampered and (code in _NEVER or not caused):
+                self.fail(f"{name} has an alarm {code} for which nobody gave a cause")
         forks = {row.device for row in connection.execute(text("SELECT DISTINCT device FROM forks"))}
         for name in forks:
             if (name, "SRV-030") not in alarms:

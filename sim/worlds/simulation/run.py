@@ -143,7 +143,7 @@ class Simulation:
             self.tell(label, line)
 
         network = {fault.at: fault for fault in faults if fault.kind in drawing.NETWORK}
-        air = Air(self.schedule, self.centre, random.Random(rng.random()), network, tell)
+        air = Air(self.schedule, self.centre, random.Random(rng.random()), network, tell, self.oracle.fail)
         officer = Officer(tasks, tell)
         officer.settled = self.quiet
         device = Device(label, index, self.schedule, air, officer, rng, self.oracle, tell, key)

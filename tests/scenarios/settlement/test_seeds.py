@@ -34,6 +34,8 @@ CAUGHT_BY = {
     "put-back-never": 220,
     "not-told-again": 364,
     "fork-sent": 866,
+    "any-session": 16,
+    "hello-again": 29,
 }
 
 BROKE = {

@@ -1,47 +1,28 @@
-"""Deliberately broken builds, to show that the simulation would notice: each replaces one function of the real code for
-the length of a `with`.
-
-The list is closed by a test: every mutation must be caught in some of the seeds it is tried on. None of them is
-reachable in a real build.
-"""
+"""Broken builds of the server, and of what it says to the acquirer."""
 
 import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from unittest import mock
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import select, update
 
 from protocol import records as r
 from protocol import sync as s
-from protocol import tlv
 from server import epochs
 from server.acquirer import outbox
 from server.ingest import batch as ingest
-from server.ingest import close, dispatch, gaps
+from server.ingest import close, dispatch, gaps, sessions
 from server.ingest.work import Work
 from server.ledger import accounts, posting
 from server.office import Office
 from server.sets import Shelf
+from server.store import devices, restore
 from server.store import tables as t
-from sim.worlds.simulation import centre, parts
-from terminal import sync as terminal_sync
-from terminal.flows import ask, payment, release, signature
+from sim.worlds.simulation import centre
+from sim.worlds.simulation.mutations.base import Mutation
 from terminal.journal.journal import Journal
-from terminal.journal.view import View
-
-Patch = Callable[[], "contextlib.AbstractContextManager[Any]"]
-
-
-@dataclass(frozen=True)
-class Mutation:
-    """One broken build."""
-
-    name: str
-    what: str
-    patch: Patch
 
 
 def _ack_before_commit() -> Any:
@@ -62,66 +43,6 @@ def _ack_before_commit() -> Any:
         return reply
 
     return mock.patch.object(dispatch.Service, "handle", handle)
-
-
-@contextlib.contextmanager
-def _not_durable() -> Iterator[None]:
-    """No fsync: what was appended in the last moments is gone after a power cut."""
-    plain_append, plain_die = parts.Flash.append, parts.Power.die
-    volatile: dict[int, list[tuple[parts.Flash, str, int]]] = {}
-
-    def append(self: parts.Flash, name: str, data: bytes) -> None:
-        length = max(0, self.size(name))
-        volatile.setdefault(id(self.power), []).append((self, name, length))
-        plain_append(self, name, data)
-
-    def die(self: parts.Power) -> None:
-        for flash, name, length in reversed(volatile.pop(id(self), [])[-1:]):
-            flash.files[name] = flash.files.get(name, b"")[:length]
-        plain_die(self)
-
-    with mock.patch.object(parts.Flash, "append", append), mock.patch.object(parts.Power, "die", die):
-        yield
-
-
-def _counter_not_stepped() -> Any:
-    async def increment(self: parts.Element, index: int) -> int:
-        return self.counters[index]
-
-    return mock.patch.object(parts.Element, "increment", increment)
-
-
-@contextlib.contextmanager
-def _shown_before_durable() -> Iterator[None]:
-    """The outcome is shown, then written."""
-    plain_append, plain_show = Journal.append, payment._show
-
-    async def append(self: Journal, kind: int, body: dict, sealed: Any = None, private: Any = None) -> dict:
-        if kind == r.PAYMENT_OUTCOME and r.CASE in body:
-            record = dict(self._build(kind, body))
-            if self.view.case is not None:
-                self.view.case.outcome, self.view.case.outcome_record = record[r.OUTCOME], record
-            terminal = _running.get(id(self))
-            if terminal is not None:
-                await plain_show(terminal, record, "")
-        return await plain_append(self, kind, body, sealed, private)
-
-    async def show(*_arguments: Any) -> None:
-        return None
-
-    plain_pay = payment.pay
-
-    async def pay(terminal: Any, case: Any) -> int:
-        _running[id(terminal.journal)] = terminal
-        return await plain_pay(terminal, case)
-
-    _running: dict[int, Any] = {}
-    with (
-        mock.patch.object(Journal, "append", append),
-        mock.patch.object(payment, "_show", show),
-        mock.patch.object(payment, "pay", pay),
-    ):
-        yield
 
 
 def _no_dedup() -> Any:
@@ -218,60 +139,6 @@ def _unbalanced() -> Any:
     return both()
 
 
-@contextlib.contextmanager
-def _result_twice() -> Iterator[None]:
-    """The terminal writes a result down each time that it hears it."""
-    plain = View.apply
-
-    def apply(self: View, record: dict) -> None:
-        kept = dict(self.provisional)
-        plain(self, record)
-        if record[r.KIND] == r.AUTHORISATION_RESULT:
-            self.provisional = kept
-
-    with mock.patch.object(View, "apply", apply):
-        yield
-
-
-def _release_untold() -> Any:
-    async def tell(t: Any) -> None:
-        t.journal.view.releases.clear()
-
-    return mock.patch.object(release, "tell", tell)
-
-
-def _personal_lost() -> Any:
-    plain = Journal.blob
-    return mock.patch.object(
-        Journal, "blob", lambda self, folder, seq: plain(self, folder, seq) if folder == "sealed" else None
-    )
-
-
-def _result_not_taken() -> Any:
-    async def take(self: Any, message: dict) -> None:
-        return None
-
-    return mock.patch.object(terminal_sync.Sync, "_take_results", take)
-
-
-def _ack_not_checked() -> Any:
-    """The terminal believes that what it sent has arrived, whatever came back."""
-    plain = terminal_sync.Sync._batch
-
-    async def batch(self: Any) -> None:
-        payload, count = self._fill(self._held + 1)
-        last = payload[s.FIRST_SEQ] + count - 1
-        try:
-            await plain(self)
-        except terminal_sync.ServerError:
-            raise
-        except Exception:  # noqa: BLE001  a broken build
-            self._journal.acknowledge(last, b"")
-            self._held = last
-
-    return mock.patch.object(terminal_sync.Sync, "_batch", batch)
-
-
 def _gap_accepted() -> Any:
     """The server takes a batch that begins after a gap."""
     plain = ingest._sort
@@ -294,15 +161,6 @@ def _fork_posted() -> Any:
     return mock.patch.object(ingest.forks, "_hold", lambda *_arguments: None)
 
 
-def _rollback_unnoticed() -> Any:
-    async def bind(self: Journal, *_arguments: Any) -> None:
-        value = await self._se.counter(0)
-        if value + 1 == self._stand.counter:
-            await self._se.increment(0)
-
-    return mock.patch.object(Journal, "_bind_counter", bind)
-
-
 def _outbox_forgets() -> Any:
     """The request is taken out of the outbox before the answer is there."""
     plain = outbox.claim
@@ -319,41 +177,6 @@ def _outbox_forgets() -> Any:
 
 def _sealed_kept() -> Any:
     return mock.patch.object(outbox, "delete", lambda table: outbox.update(table).values(device=table.c.device))
-
-
-def _interrupted_forgotten() -> Any:
-    """After a power cut the open intent is not closed, so the next payment takes its place."""
-    plain = View._apply_to_case
-
-    def apply(self: View, case: Any, kind: int, record: dict) -> None:
-        plain(self, case, kind, record)
-        case.intent = 0
-
-    return mock.patch.object(View, "_apply_to_case", apply)
-
-
-def _approved_instead_of_provisional() -> Any:
-    """A silent switch to "success": what is to be authorised later is stored and shown as approved."""
-    plain = payment._Session._record
-
-    async def record(self: Any, body: dict, result: Any, *more: Any) -> Any:
-        if result.outcome == r.OUTCOME_PROVISIONAL:
-            result.outcome = r.OUTCOME_APPROVED
-        return await plain(self, body, result, *more)
-
-    return mock.patch.object(payment._Session, "_record", record)
-
-
-def _backup_ignored() -> Any:
-    """The terminal never goes back behind what was acknowledged once."""
-    plain = terminal_sync.Sync._acknowledge
-
-    def acknowledge(self: Any, message: dict) -> None:
-        if message[s.ACKED_SEQ] >= self._journal.acked_seq:
-            plain(self, message)
-        self._held = max(self._held, self._journal.acked_seq)
-
-    return mock.patch.object(terminal_sync.Sync, "_acknowledge", acknowledge)
 
 
 def _gap_for_nothing() -> Any:
@@ -376,41 +199,8 @@ def _one_officer() -> Any:
     return mock.patch.object(Office, "verify", verify)
 
 
-def _unsigned() -> Any:
-    async def compared(t: Any, body: dict[int, Any]) -> None:
-        await ask.acknowledge(t, "signature", amount=body[r.AMOUNT])
-
-    return mock.patch.object(signature, "_compared", compared)
-
-
-def _cryptogram_again() -> Any:
-    """A card's cryptogram serves every later payment of the same amount."""
-    plain = payment._Session._seal
-    kept: WeakKeyDictionary[Any, dict[tuple[int, bytes], Any]] = WeakKeyDictionary()  # per boot of a terminal
-
-    async def seal(self: Any, de55: bytes, record: Any = None) -> bytes:
-        what = (self._case.amount, next(bytes(v) for _, tag, v in tlv.walk(de55) if tag == 0x9F27))
-        own = {**self._facts, "pan": bytes(self._facts["pan"])}
-        self._facts, used = kept.setdefault(self._t, {}).setdefault(what, (own, bytes(de55)))
-        return await plain(self, used, record)
-
-    return mock.patch.object(payment._Session, "_seal", seal)
-
-
 def _late_stands() -> Any:
     return mock.patch.object(outbox, "may_have_left", lambda *_arguments: False)
-
-
-def _ack_of_another() -> Any:
-    """The terminal looks at the number of an acknowledgement, not at the hash."""
-
-    def acknowledge(self: Any, message: dict) -> None:
-        seq = message[s.ACKED_SEQ]
-        if seq <= self._journal.head_seq:
-            self._journal.acknowledge(seq, message[s.ACKED_HASH])
-            self._held = seq
-
-    return mock.patch.object(terminal_sync.Sync, "_acknowledge", acknowledge)
 
 
 def _closings_forgotten() -> Any:
@@ -487,26 +277,24 @@ def _own_head() -> Any:
     return mock.patch.object(centre.restore, "settle", settle)
 
 
-MUTATIONS = (
+def _any_session() -> Any:
+    """What is of an earlier session is taken."""
+
+    def check_bound(connection: Any, head: Any, message: Any) -> Any:  # noqa: ARG001 - in place of the real one
+        return devices.head(connection, head.device) if restore.settle(connection, head) else head
+
+    return mock.patch.object(sessions, "check_bound", check_bound)
+
+
+def _hello_again() -> Any:
+    return mock.patch.object(sessions, "begin", lambda *_: None)
+
+
+SERVER = (
     Mutation("ack-before-commit", "the server acknowledges before its transaction is committed", _ack_before_commit),
-    Mutation("no-fsync", "the terminal's last append is lost at a power cut", _not_durable),
-    Mutation("counter-not-stepped", "the secure element's counter stays", _counter_not_stepped),
-    Mutation("shown-before-durable", "the outcome is shown, then written", _shown_before_durable),
-    Mutation("interrupted-forgotten", "a cut payment is not closed as interrupted", _interrupted_forgotten),
-    Mutation(
-        "success-for-provisional", "provisional is stored and shown as approved", _approved_instead_of_provisional
-    ),
-    Mutation("unsigned", "whatever the officer says of a signature, it counts", _unsigned),
-    Mutation("cryptogram-again", "one cryptogram is sealed for several payments", _cryptogram_again),
-    Mutation("ack-not-checked", "the terminal takes silence for an acknowledgement", _ack_not_checked),
-    Mutation("ack-of-another", "an acknowledgement of another branch's record is taken", _ack_of_another),
-    Mutation("backup-ignored", "the terminal does not go back when the server was restored", _backup_ignored),
-    Mutation("rollback-unnoticed", "journal and counter are not compared at boot", _rollback_unnoticed),
-    Mutation("result-twice", "a result becomes a record each time it is heard", _result_twice),
-    Mutation("result-not-taken", "results never become records", _result_not_taken),
-    Mutation("release-untold", "no officer is told that a licence goes back", _release_untold),
-    Mutation("personal-lost", "personal data stay in the terminal", _personal_lost),
     Mutation("no-dedup", "records that came before are posted again", _no_dedup),
+    Mutation("any-session", "what is bound to an earlier session is taken", _any_session),
+    Mutation("hello-again", "a HELLO that was heard before begins a session", _hello_again),
     Mutation("gap-accepted", "the server skips a batch's first record", _gap_accepted),
     Mutation("gap-for-nothing", "the money of lost records is not held in suspense", _gap_for_nothing),
     Mutation("gap-undeclared", "gap records are not compared with the gaps", _gap_undeclared),
@@ -530,9 +318,3 @@ MUTATIONS = (
     Mutation("late-approval-stands", "a host that knows nothing of a question is believed at once", _late_stands),
     Mutation("sealed-kept", "sealed card data stay after their result", _sealed_kept),
 )
-"""In the order of the chain: terminal, radio, server, acquirer."""
-
-
-def by_name(name: str) -> Mutation:
-    """The mutation `name`. KeyError."""
-    return {mutation.name: mutation for mutation in MUTATIONS}[name]

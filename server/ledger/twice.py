@@ -1,0 +1,67 @@
+"""A case that is paid twice: two payments of it stand, neither refused, given back nor on its way back.
+
+No terminal asks for a second one while it knows of the first; one whose storage has lost the first may. The driver would have paid twice and the
+books would balance, so it is looked for when a payment is posted. A terminal has one case at a time: only the case of its last payment can be
+paid again, and only then is anything asked of the database.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, exists, or_, select
+
+from protocol import cbor
+from protocol import records as r
+from server import codes
+from server.store import audit
+from server.store import tables as t
+
+_LOOKS = 16  # payments before it, attempts included, among which another one of the case is looked for
+
+
+def _earlier() -> Any:
+    p, v, q, o = t.payments.c, t.voids.c, t.results.c, t.outbox.c
+
+    def same(c: Any) -> Any:
+        return and_(c.device == p.device, c.epoch == p.epoch, c.intent == p.intent)
+
+    refused = exists().where(same(q), q.outcome != r.OUTCOME_APPROVED)
+    voided = exists().where(same(v), v.state != r.VOID_REFUSED)
+    returned = exists().where(same(o), o.step == t.STEP_REVERSE)
+    gone = or_(p.held == 1, refused, voided, returned).label("gone")
+    mine = (p.device == bindparam("b_device"), p.epoch == bindparam("b_epoch"), p.intent < bindparam("b_intent"))
+    return (
+        select(p.intent, p.case_no, p.outcome, p.result_seq, gone).where(*mine).order_by(p.intent.desc()).limit(_LOOKS)
+    )
+
+
+_EARLIER = _earlier()
+"""Made once: making it costs more than running it."""
+
+
+def look(connection: Connection, device: str, epoch: int, last: int, paid: list[tuple[int, int]], now: int) -> None:
+    """After a batch was written: raise the alarm if one of the payments `paid` (intent, case) is of a case of which another one stands. `last` is the
+    case of the payment posted before them.
+    """
+    for intent, case in paid:
+        if case == last and case:
+            _look(connection, device, epoch, intent, case, now)
+        last = case
+
+
+def _look(connection: Connection, device: str, epoch: int, intent: int, case: int, now: int) -> None:
+    whose = {"b_device": device, "b_epoch": epoch, "b_intent": intent}
+    for row in connection.execute(_EARLIER, whose).all():
+        posted = row.case_no == case and row.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL) and not row.gone
+        if posted and not _refused(connection, device, epoch, row.result_seq):
+            what = (
+                f"case {case} is paid twice: by payment {row.intent} and by payment {intent}; one is to be given back"
+            )
+            audit.alarm(connection, device, codes.PAID_TWICE, what, now)
+
+
+def _refused(connection: Connection, device: str, epoch: int, seq: int | None) -> bool:
+    """Whether the terminal has written down that a deferred payment was refused: after a restore the acquirer may not have said it again yet."""
+    c = t.raw.c
+    mine = (c.device == device, c.epoch == epoch, c.seq == seq)
+    found = None if seq is None else connection.execute(select(c.record).where(*mine)).scalar()
+    return found is not None and cbor.decode(bytes(found)).get(r.OUTCOME) != r.OUTCOME_APPROVED

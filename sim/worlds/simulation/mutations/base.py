@@ -1,0 +1,17 @@
+"""What a broken build is."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+Patch = Callable[[], "contextlib.AbstractContextManager[Any]"]
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One broken build: its name, what is wrong with it, and what replaces a function of the real code for the length of a `with`."""
+
+    name: str
+    what: str
+    patch: Patch
