@@ -109,7 +109,8 @@ class Terminal:
         self.parameters = parameters.Parameters(ports.storage, ports.crypto, self.identity.key)
         self.askable = True
         await self.journal.open()
-        await self.vault.finish(self.journal.epoch, True)
+        if self.vault.unfinished and not self.journal.uncounted():
+            await self.vault.finish(self.journal.epoch, True)
         view = self.journal.view
         self.note(
             "boot",

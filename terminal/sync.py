@@ -14,7 +14,6 @@ from protocol import records as r
 from protocol import sync as m
 from protocol.errors import CryptoError, FormatError, JournalError, ParameterError, ServerError
 from terminal import batches, replies, session
-from terminal.journal.journal import ROOM_UNKNOWN
 
 TESTIMONY_BATCHES = 4
 _LEAST_ROOM = 512
@@ -140,7 +139,7 @@ class Sync:
     def _heeds(self, message: dict) -> bool:
         """Whether what the server says can be written down; a damaged storage that cannot count its free space takes no record: it comes again."""
         said = any(message.get(key) for key in (m.NEW_SETS, m.RESULTS, m.VOIDS, m.CLEARED))
-        return said and self._journal.room(True) != ROOM_UNKNOWN
+        return said and not self._journal.uncounted()
 
     async def _take_results(self, message: dict) -> None:
         """Authorisation results become records, each once; with an approval a release is due (`terminal.flows.release`)."""
@@ -273,14 +272,15 @@ class Sync:
             self._t.note("rejected", seq=rejected[0], code=rejected[1])
 
     async def _declare(self, payload: dict) -> None:
-        """Records before a batch cannot be read: a gap record says so too, unless there is one since the last boot."""
+        """Records before a batch cannot be read: a gap record says so too, unless there is one since the last boot, or no record is taken."""
         first, last = payload[m.GAP], payload[m.FIRST_SEQ] - 1
         gaps = self._journal.view.gaps
         for begin in gaps:
             if begin <= first and gaps[begin] >= last:
                 return
-        body = {r.FIRST: first, r.GAP_LAST: last, r.GAP_HASH: payload[m.PREV_HASH]}
-        await self._journal.append(r.GAP, body)
+        if not self._journal.uncounted():
+            body = {r.FIRST: first, r.GAP_LAST: last, r.GAP_HASH: payload[m.PREV_HASH]}
+            await self._journal.append(r.GAP, body)
         self._t.note("gap", first=first, last=last)
 
     def _fill(self, first: int) -> "tuple[dict, int]":

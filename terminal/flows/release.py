@@ -17,7 +17,7 @@ async def tell(t) -> None:  # noqa: ANN001 - Terminal
 
 
 async def one(t, intent: int, driver_waits: bool = False) -> bool:  # noqa: ANN001 - Terminal
-    """Show one of them; True once somebody has answered and that is on record."""
+    """Show one of them; True once somebody has answered and that is on record: it stays due where no record is taken."""
     case, amount, pv, kind = t.journal.view.releases[intent]
     pv = pv or t.pv_number(case)
     fields: dict = {"disposition": r.DISPOSITION_RETURNED if driver_waits else r.DISPOSITION_RELEASE_GRANTED, "days": 0}
@@ -28,7 +28,7 @@ async def one(t, intent: int, driver_waits: bool = False) -> bool:  # noqa: ANN0
         fields["note"] = "hand.void.note"
         await ask.answer(t, "void_result", state=r.VOID_REFUSED, amount=amount, pv=pv)
         t.face.forget()
-    if await ask.answer(t, "licence_hand", **fields) is None:
+    if await ask.answer(t, "licence_hand", **fields) is None or t.journal.uncounted():
         return False
     await t.journal.append(r.LICENCE_DISPOSITION, {r.CASE: case, r.DISPOSITION: fields["disposition"]})
     return True

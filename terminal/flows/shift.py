@@ -10,7 +10,7 @@ _RECEIPTS_S = 600  # how often a terminal with nothing to send asks whether its 
 
 
 async def session(t, driver_waits: bool = False) -> Sync:  # noqa: ANN001 - Terminal
-    """One sync session; an outage is recorded once when it begins and once when it ends."""
+    """One sync session; an outage is recorded once when it begins and once when it ends, if a record is taken."""
 
     async def progress(done: int, total: int) -> None:
         await t.face.show("syncing", done=done, total=total)
@@ -18,14 +18,14 @@ async def session(t, driver_waits: bool = False) -> Sync:  # noqa: ANN001 - Term
     held = Sync(t, progress, driver_waits)
     try:
         await held.run()
-        if t.journal.view.outage:
+        if t.journal.view.outage and not t.journal.uncounted():
             await t.journal.append(r.OUTAGE_END, {})
             await held.run()
     except TasdidError as error:
         t.patience.failed(await t.ports.se.random(1), error)
         if isinstance(error, NetworkError):
             t.reached = False
-            if not t.journal.view.outage:
+            if not (t.journal.view.outage or t.journal.uncounted()):
                 await t.journal.append(r.OUTAGE_BEGIN, {r.REASON: error.code})
         raise
     t.reached = True
@@ -74,7 +74,8 @@ async def quiet_sync(t) -> None:  # noqa: ANN001
 
 
 async def close(t) -> None:  # noqa: ANN001
-    """Close the shift: its totals become a record; with a network the server compares them with its own."""
+    """Close the shift: its totals become a record; with a network the server compares them with its own. Raises RiskError RSK-015."""
+    t.journal.free()
     view = t.journal.view
     totals = {key: list(view.totals[key]) for key in view.totals}  # as they are now: results may arrive while closing
     await t.journal.append(r.SHIFT_CLOSED, {r.SHIFT: view.shift, r.FIRST: view.shift_first, r.TOTALS: totals})

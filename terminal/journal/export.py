@@ -11,9 +11,11 @@ server.
     jumps. Where the journal did not open, and of older epochs, [segment, 1 for a second copy] is a third element
     last item  COSE_Sign1 (ES256, content type "tsd/journal", the device key): map {1: device, 2: first, 3: last, 4: hash
                of the last record, 5: the secure element's counter, 6: number of records, 7: digest over all items before:
-               d = SHA-256(d + item), from the empty string}
+               d = SHA-256(d + item), from the empty string, 8: array of the holes between records,
+               each [sequence number before it, after it, hash of the record before it]}
 
-Version 1 (release 0.1.0) ended its first item at 5. The last item is what makes a cut-off or shortened file visible:
+Version 1 (release 0.1.0) ended its first item at 5; earlier releases ended the last one at 7.
+The last item is what makes a cut-off or shortened file visible:
 only the device that holds the key and the counter can say where its journal ends. What the centre acknowledged is told
 as the terminal keeps it: the centre's signature is not kept. Sealed card data and personal data are not exported. Sans
 I/O: the caller writes the pieces wherever it likes.
@@ -55,6 +57,7 @@ class Exporter:
         self._digest = b""
         self._first = self._last = 0
         self._hash = r.ZERO_HASH
+        self._holes: "list[list]" = []
         self.count = 0
 
     async def begin(self, provisioning: dict, said: Statement) -> None:
@@ -69,6 +72,8 @@ class Exporter:
     def entry(self, seq: int, data: bytes, signature: "bytes | None", place: "tuple | None" = None) -> None:
         """One record; in ascending order of `seq`."""
         self._put(cbor.encode([data, signature] if place is None else [data, signature, list(place)]))
+        if self.count and seq > self._last + 1:
+            self._holes.append([self._last, seq, self._hash])
         self._first = self._first or seq
         self._last = seq
         self._hash = self._crypto.sha256(data)
@@ -78,7 +83,7 @@ class Exporter:
         """The closing item, signed."""
         counter = await self._se.counter(COUNTER_JOURNAL)
         payload = {1: self._device, 2: self._first, 3: self._last, 4: self._hash, 5: counter, 6: self.count}
-        payload[7] = self._digest
+        payload[7], payload[8] = self._digest, self._holes
         body = cbor.encode(payload)
         protected, to_sign = cose.sign1_prepare({1: -7, 3: TYPE_JOURNAL, 4: self._device.encode()}, body)
         signature = await self._se.sign(SLOT_DEVICE_KEY, to_sign)

@@ -147,7 +147,7 @@ class Journal:
         self._age, self.server_utc, self._back = self._stand.acked_utc, found.heard, found.back
         self._shelf.had = found.had
         self.view.acknowledged(self._stand.once)
-        if found.last is not None and found.last[0][r.KIND] in COPIED:
+        if found.last is not None and found.last[0][r.KIND] in COPIED and not self.uncounted():
             self._shelf.mend_copy(found.last[0][r.SEQ], found.last[1], found.last[2])
         self._drop_orphans()
         if self._stand.seq == genesis.seq and genesis.epoch > 1:
@@ -158,8 +158,9 @@ class Journal:
         for at in range(len(gaps)):
             due = gaps[at][r.GAP_LAST] > self._stand.once or at >= len(gaps) - self.losses.met
             if due and not self.view.declared(gaps[at][r.FIRST], gaps[at][r.GAP_LAST]):
-                await self.append(r.GAP, gaps[at])
                 self.lost_paid += gaps[at].get(r.GAP_COUNT, 0)
+                if not self.uncounted():  # else only the batch behind it says so, and the centre closes over it
+                    await self.append(r.GAP, gaps[at])
         self.make_room()
 
     async def _bind_counter(self, genesis: Stand) -> None:
@@ -227,7 +228,11 @@ class Journal:
             return record
 
     async def end_what_was_cut(self) -> None:
-        """After a boot: a verdict without a notice is closed, a payment without an outcome is *interrupted*; neither is gone on with."""
+        """After a boot: a verdict without a notice is closed, a payment without an outcome is *interrupted*; neither is gone on with.
+        Where no record is taken they stay as they are.
+        """
+        if self.uncounted():
+            return
         view = self.view
         if view.verdict and view.case is None:
             closed = {r.CLOSURE: r.CLOSURE_ABANDONED, r.REASON: r.ABANDON_POWER, r.DISPOSITION: r.DISPOSITION_RETURNED}
@@ -292,6 +297,10 @@ class Journal:
         if self._free < RESERVE:
             return ROOM_UNKNOWN if self._free < 0 else ROOM_NONE
         return ROOM_LOW if self._free < WARNING else ROOM_OK
+
+    def uncounted(self) -> bool:
+        """Whether it is ROOM_UNKNOWN now: what is there is sent, and nothing written that can be left out."""
+        return self.room(True) == ROOM_UNKNOWN
 
     def free(self) -> int:
         """Bytes that are free now. RiskError RSK-015 where they cannot be counted."""
@@ -444,7 +453,8 @@ class Journal:
     def acknowledge(self, seq: int, record_hash: bytes) -> None:
         """Remember, durably, that the server has committed everything up to `seq`, and no more: one that was restored from a
         backup goes back, and since when it has had what it is sent again begins anew. What else it once had counts as
-        exposure no more, and is not declared lost at a boot. Raises JournalError JRN-012: remembered until the next boot only.
+        exposure no more, and is not declared lost at a boot. Raises JournalError JRN-012: remembered until the next boot only,
+        as where free space cannot be counted, which raises nothing.
         """
         stand = self._stand
         if seq < stand.acked:
@@ -464,6 +474,8 @@ class Journal:
                 self._storage.replace("state/acked", content)
                 return
             except JournalError as error:  # full to the brim: a second copy of what the server has makes room
+                if self.uncounted():
+                    return
                 if error.code != "JRN-012" or not self._short() or not self._shelf.spare_copy(seq):
                     raise
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from drivers.clock_system import SystemClock
 from drivers.contracts.secure_element import SecureElement
-from drivers.contracts.storage import Storage
+from drivers.contracts.storage import Storage, unreadable
 from drivers.flash_file import FileFlash
 from drivers.secure_element_link import LinkSecureElement
 from drivers.storage_folder import FolderStorage
@@ -113,6 +113,8 @@ async def exported(
         journal = Journal(storage, part, SystemClock(), crypto, device)
         try:
             await journal.open()
+            if _silent(journal):
+                raise unreadable("free space")
             count = await export(journal, part, crypto, provisioning or {}, pieces.append, others)
             return pieces, Exported(count, journal.epoch, "", [each[0] for each in others])
         except JournalError as error:
@@ -129,6 +131,14 @@ async def exported(
         exporter.entry(item.record[r.SEQ], item.data, item.signature, (item.number, item.copy))
     await exporter.end()
     return pieces, Exported(exporter.count, epoch, trouble, [each[0] for each in found.others(epoch)])
+
+
+def _silent(journal: Journal) -> bool:
+    """Whether records are lost and no gap record could say so: the file must."""
+    gaps = journal.losses.gaps if journal.uncounted() else ()
+    return any(
+        gap[r.GAP_LAST] > journal.acked_seq and not journal.view.declared(gap[r.FIRST], gap[r.GAP_LAST]) for gap in gaps
+    )
 
 
 def _storage(store: Path | None, flash: Path | None) -> Storage:

@@ -201,7 +201,9 @@ def closing_of(payload: Any) -> dict[int, Any] | None:
     if found is None or found[1] != len(payload) or not isinstance(found[0], dict):
         return None
     values = [found[0].get(key) for key in range(1, 8)]
-    return found[0] if _listed(values, str, int, int, bytes, int, int, bytes) else None
+    holes = found[0].get(8, [])
+    good = isinstance(holes, list) and all(_listed(hole, int, int, bytes) for hole in holes)
+    return found[0] if good and _listed(values, str, int, int, bytes, int, int, bytes) else None
 
 
 def _entry(position: int, value: Any) -> Entry | None:

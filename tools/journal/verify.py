@@ -1,7 +1,7 @@
 """Verifies an exported journal without the server and without the terminal's code: chain, signatures, counters,
 totals, completeness. `tools.journal.findings` lists what it may find and what that proves.
 
-A record is edited when its successor (for the last one, the signed closing item) names another hash than it has. The
+A record is edited when its successor (for the last one and those before holes, the signed closing item) names another hash than it has. The
 closing item is signed by the device's secure element and carries its counter: so nobody else can shorten a journal and
 close it again. The public key in the file is only the file's word: give the one that was pinned at provisioning.
 """
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from tools.journal import findings as f
+from tools.journal import holes
 from tools.journal import reading as j
 from tools.journal.findings import Span
 from tools.journal.reading import Entry, Export
@@ -37,6 +38,7 @@ class Verifier:
         self.kinds: set[str] = set()
         self.signatures = 0
         self.closing: dict[int, Any] = {}
+        self.put_in = 0  # records that lie where the file had none
         self.renumbered: list[Span] = []  # records that are here under another number
         self.named: list[Span] = []  # missing, and said to be
         try:
@@ -60,13 +62,13 @@ class Verifier:
             self.find("foreign", None, "the file names another public key than the one pinned")
         self._close()
         self._opened()
-        chain = self._order()
+        chain = self._genuine(self._order())
         self._links(chain)
         self._completeness(chain)
         self._figures(chain)
         self._outcomes(chain)
         self._counted(chain)
-        self._whole()
+        self._whole(chain)
         verdict = f.verdict(self.kinds)
         return {
             "ok": verdict == f.HOLDS,
@@ -133,6 +135,7 @@ class Verifier:
         entries = self.export.entries
         follows = {entry.record[j.PREV] for entry in entries} | {self.closing.get(4)}
         present = {entry.seq for entry in entries}
+        absent = holes.absent(entries, self.closing) if self.closing else []
         chosen: dict[int, Entry] = {}
         highest = 0
         last: Entry | None = None
@@ -141,6 +144,8 @@ class Verifier:
                 self.find("foreign", entry.seq, f"item {entry.position} is a record of another device")
                 continue
             expected = self._place(index, last)
+            if expected is not None and not f.without((expected, expected), absent):
+                expected = None  # a hole follows on `last`
             if expected is not None and expected not in present and (last is None or last.hash == entry.record[j.PREV]):
                 self.find("edited", expected, f"its number was changed to {entry.seq}")
                 self.renumbered.append((expected, expected))
@@ -173,21 +178,37 @@ class Verifier:
         after = entries[1].seq if len(entries) > 1 else self.closing[3] + 1
         return self.closing[2] if not 1 <= entries[0].seq < after else None
 
+    def _genuine(self, chain: list[Entry]) -> list[Entry]:
+        """The entries without those that were put where the file had none."""
+        if not self.closing or self._as_closed():
+            return chain
+        strangers = holes.put_in(chain, self.closing, -self._gone())
+        for entry in strangers:
+            self.find("inserted", entry.seq, f"item {entry.position} lies where the device closed no record")
+        self.put_in = len(strangers)
+        numbers = {entry.seq for entry in strangers}
+        return [entry for entry in chain if entry.seq not in numbers]
+
     def _links(self, chain: list[Entry]) -> None:
-        """Each record's hash as its successor names it."""
+        """Each record's hash as its successor or the closing item names it."""
         named: dict[int, bytes] = {}
         for before, entry in zip(chain, chain[1:], strict=False):
             if entry.seq == before.seq + 1:
                 named[before.seq] = entry.record[j.PREV]
         if chain and self.closing.get(3) == chain[-1].seq:
             named[chain[-1].seq] = self.closing[4]
+        named.update(holes.ends(self.closing))
+        numbers = {entry.seq for entry in chain}
         edited = {entry.seq for entry in chain if entry.seq in named and named[entry.seq] != entry.hash}
         for entry in chain:
             if entry.seq not in edited:
                 continue
             if entry.seq + 1 in edited and self._only_link_broken(chain, entry):
                 continue  # the successor was edited where it names this one
-            self.find("edited", entry.seq, "its content is not what its successor or the closing item names")
+            why = "its content is not what its successor or the closing item names"
+            if entry.seq + 1 in numbers and entry.seq + 1 not in named:
+                why += f"; or record {entry.seq + 1} was edited, whose hash nothing names"
+            self.find("edited", entry.seq, why)
 
     def _only_link_broken(self, chain: list[Entry], entry: Entry) -> bool:
         """Whether the successor's previous-hash, not this record, is what changed: this one's own outcome signature
@@ -220,10 +241,10 @@ class Verifier:
         for entry in chain:
             if entry.record[j.KIND] != j.GAP:
                 continue
-            first, last = entry.record[j.FIRST], entry.record[j.GAP_LAST]
-            if 1 <= first <= last < entry.seq:
-                spans.append((first, last))
-                self.find("declared", first, f"{f.text((first, last))} declared lost by record {entry.seq}")
+            span = holes.loss(entry)
+            if span:
+                spans.append(span)
+                self.find("declared", span[0], f"{f.text(span)} declared lost by record {entry.seq}")
             else:
                 self.find(
                     "edited", entry.seq, "it declares a loss that cannot be: of no record, or of one not before it"
@@ -279,27 +300,38 @@ class Verifier:
 
     def _counted(self, chain: list[Entry]) -> None:
         """Whether as many records are here as the device's secure element closed. Which ones were taken out is certain where
-        there was no hole then; else it was some of those that are missing, acknowledged or not.
+        as many are missing beside the holes of then; else it was some of those that are missing, acknowledged or not.
         """
-        here = len(self.export.entries) + len(self.export.faults)
-        gone = self.closing.get(6, 0) - here
+        gone = self._gone() + self.put_in if self.closing else 0
         if gone <= 0:
             return
-        why = f"the device closed the file with {self.closing[6]} records, {here} are here"
-        holes = f.holes([entry.seq for entry in chain], self.closing[2], self.closing[3])
+        why = f"the device closed the file with {self.closing[6]} records, {self.closing[6] - gone} of them are here"
+        missing = f.holes([entry.seq for entry in chain], self.closing[2], self.closing[3])
+        absent = holes.absent(chain, self.closing)
+        missing = [part for hole in missing for part in f.without(hole, absent)]
         named = f.merged(self.named)
-        if sum(last - first + 1 for first, last in holes) == gone:
-            for span in [part for hole in holes for part in f.without(hole, named)]:
+        if sum(last - first + 1 for first, last in missing) == gone:
+            for span in [part for hole in missing for part in f.without(hole, named)]:
                 self.find("deleted", span[0], f"{why}: {f.text(span)} taken out of it")
         elif gone > sum(last - first + 1 for first, last in named):
             self.find("deleted", None, f"{why}: {gone} of those that are missing were taken out of it")
 
-    def _whole(self) -> None:
+    def _whole(self, chain: list[Entry]) -> None:
         """Whether the file is bit for bit the one that was closed; told where nothing else tells what was changed."""
-        if not self.closing or f.verdict(self.kinds) == f.FAILS:
+        if not self.closing or f.verdict(self.kinds) == f.FAILS or self._as_closed():
             return
-        if self.export.digest != self.closing[7] or self.closing[6] != len(self.export.entries):
-            self.find("edited", None, "the file is not the one that was closed: an item outside the chain was changed")
+        what = "an item outside the chain was changed"
+        before = "" if holes.told(self.closing) else holes.standing_before(chain)
+        if before:
+            what = f"a record before a hole ({before}) or an item outside the chain was changed, or a record put into a hole"
+        self.find("edited", None, f"the file is not the one that was closed: {what}")
+
+    def _as_closed(self) -> bool:
+        return self.export.digest == self.closing[7] and self.closing[6] == len(self.export.entries)
+
+    def _gone(self) -> int:
+        """How many records fewer are here than the device closed."""
+        return self.closing[6] - len(self.export.entries) - len(self.export.faults)
 
     def _figures(self, chain: list[Entry]) -> None:
         """Counters and running totals from one record to the next, shift totals, the closing counter."""

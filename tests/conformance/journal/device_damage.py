@@ -145,6 +145,8 @@ async def judge(flash, made, copies):
         why = why_stopped(error.code, flash, copies)
         return "NOT HELD " + why if why else "stopped " + error.code
     kept, declared = {}, []
+    for gap in journal.losses.gaps if journal.uncounted() else ():  # the next batches name them
+        declared += range(gap[r.FIRST], gap[r.GAP_LAST] + 1)
     for record, data, _ in journal.entries(1):
         kept[record[r.SEQ]] = PureCrypto().sha256(data)
         if record[r.KIND] == r.GAP:

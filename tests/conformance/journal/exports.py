@@ -98,7 +98,7 @@ def chained(items: list[bytes], part: StateElement, content_type: str = "tsd/jou
         data = cbor2.dumps(record, canonical=True)
         previous = hashlib.sha256(data).digest()
         signed = record[r.KIND] in (r.PAYMENT_OUTCOME, r.VOID)
-        out.append(cbor2.dumps([data, _sign(part, header, data)[1] if signed else None], canonical=True))
+        out.append(cbor2.dumps([data, sign(part, header, data)[1] if signed else None], canonical=True))
     digest = b""
     for item in out:
         digest = hashlib.sha256(digest + item).digest()
@@ -112,11 +112,11 @@ def chained(items: list[bytes], part: StateElement, content_type: str = "tsd/jou
     if "hash" in said:
         payload[4] = said["hash"]
     body = cbor2.dumps(payload, canonical=True)
-    protected, signature = _sign(part, {1: -7, 3: content_type, 4: DEVICE.encode()}, body)
+    protected, signature = sign(part, {1: -7, 3: content_type, 4: DEVICE.encode()}, body)
     return b"".join([*out, cbor2.dumps(cbor2.CBORTag(18, [protected, {}, body, signature]), canonical=True)])
 
 
-def _sign(part: StateElement, header: dict, payload: bytes) -> tuple[bytes, bytes]:
+def sign(part: StateElement, header: dict, payload: bytes) -> tuple[bytes, bytes]:
     """(protected header, signature)"""
     protected = cbor2.dumps(header, canonical=True)
     structure = cbor2.dumps(["Signature1", protected, b"", payload])

@@ -213,8 +213,11 @@ def test_a_deletion_beside_what_was_lost_before_is_named_by_its_number(bench):
     honest = verify(b"".join(items), key)
     assert honest["verdict"] == "ask" and len(items) == 62
     report = verify(b"".join(items[:25] + items[27:]), key)
-    assert report["verdict"] == "fails" and _said(report)[-1] == ("deleted", None)
-    assert "closed the file with 60 records, 58 are here" in report["findings"][-1]["text"]
+    assert report["verdict"] == "fails" and _said(report)[-1] == ("deleted", 26)
+    assert (
+        "closed the file with 60 records, 58 of them are here: records 26 to 27 are taken out"
+        in report["findings"][-1]["text"]
+    )
 
 
 def test_a_record_that_was_made_unreadable_is_not_said_to_be_taken_out(bench):

@@ -146,9 +146,13 @@ def why_stopped(code: str, storage: Storage, last: "Iterable[tuple[str, bytes]]"
 
 
 def told(journal: Journal) -> tuple[dict[int, bytes], set[int]]:
-    """({sequence number: bytes} of every record that can be read, the numbers that gap records of the chain name)."""
+    """({sequence number: bytes} of every record that can be read, the numbers that gap records of the chain name; where no
+    record is taken, those that the next batches name).
+    """
     kept: dict[int, bytes] = {}
     declared: set[int] = set()
+    for gap in journal.losses.gaps if journal.uncounted() else ():
+        declared.update(range(gap[r.FIRST], gap[r.GAP_LAST] + 1))
     for record, data, _ in journal.entries(1):
         kept[record[r.SEQ]] = data
         if record[r.KIND] == r.GAP:
