@@ -71,7 +71,6 @@ class Journal:
         self.server_utc = 0  # what the server's clock said last
         self.recovered_torn_tail = False
         self.losses = Losses()
-        self.lost_paid = 0  # approved payments among what this boot has declared lost: an officer is told
         self.view = View()
 
     @property
@@ -159,7 +158,6 @@ class Journal:
             due = gaps[at][r.GAP_LAST] > self._stand.once or at >= len(gaps) - self.losses.met
             if due and not self.view.declared(gaps[at][r.FIRST], gaps[at][r.GAP_LAST]):
                 await self.append(r.GAP, gaps[at])
-                self.lost_paid += gaps[at].get(r.GAP_COUNT, 0)
         self.make_room()
 
     async def _bind_counter(self, genesis: Stand) -> None:

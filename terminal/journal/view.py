@@ -147,6 +147,7 @@ class View:
             None  # (seq, case number, centimes) of an intent without outcome whose notice is lost
         )
         self.verdict = False  # a licence was judged, and there is neither a notice nor a closing yet
+        self.lost = False  # records of payments are lost, or may be, and nobody who was told has logged in (RSK-016)
         self.seq = 0  # of the last record that was taken into account; set before those of a segment are, and so is …
         self.total = 0  # … the running total of approved centimes after it
         self.once = 0  # the centre once had everything up to here: set before a boot's records are
@@ -166,6 +167,7 @@ class View:
             9: [_kept(self.paid), _kept(self.voiding), self.verdict],
             10: [[intent, list(self.releases[intent])] for intent in sorted(self.releases)],
             11: list(self.orphan) if self.orphan else None,
+            12: self.lost,
         }
 
     def restore(self, kept: dict) -> None:
@@ -181,7 +183,8 @@ class View:
         self.exposure = [tuple(_check(item, _EXPOSURE)) for item in kept[6]]
         self.sealed, self.gaps = _numbers(kept[7]), _numbers(kept[8])
         paid, voiding, self.verdict = kept.get(9, (None, None, False))
-        _check([self.verdict], (bool,))
+        self.lost = kept.get(12, False)
+        _check([self.verdict, self.lost], (bool, bool))
         self.paid, self.voiding = _found(paid), _found(voiding)
         self.releases = _pairs(kept.get(10, ()), _RELEASE)
         self.orphan = tuple(_check(kept[11], (int, int, int))) if kept.get(11) else None
@@ -210,6 +213,7 @@ class View:
             self.paid = None
         elif kind == r.LOGIN:
             self.officer = record[r.OFFICER]
+            self.lost = False  # who logs in was told before
         elif kind == r.NOTICE:
             self.cases = record[r.CASE]
             self.case = Case(record)
@@ -230,6 +234,7 @@ class View:
             self.erased = [self.sealed.pop(intent) for intent in record[r.INTENTS] if intent in self.sealed]
         elif kind == r.GAP:
             self.gaps[record[r.FIRST]] = record[r.GAP_LAST]
+            self.lost = self.lost or record.get(r.GAP_COUNT, 0) > 0
         elif kind == r.LICENCE_DISPOSITION:
             self._told(record)
         if kind in _OF_CASE:
