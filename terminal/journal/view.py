@@ -104,6 +104,13 @@ def _unknown(record: dict) -> Case:
     return case
 
 
+def _unpaid(case: Case) -> Case:
+    """The case again, and nothing of the payment that it had."""
+    case.intent = case.outcome = case.disposition = 0
+    case.outcome_record = None
+    return case
+
+
 def _over(case: Case) -> Case:
     """A case that was paid and closed: what a void needs of it."""
     record = case.outcome_record or {}
@@ -192,11 +199,11 @@ class View:
     def apply(self, record: dict) -> None:
         """Take one record into account."""
         kind = record[r.KIND]
-        lost = record[r.SEQ] - self.seq - 1
-        self.seq = record[r.SEQ]
+        before, self.seq = self.seq, record[r.SEQ]
+        lost = self.seq - before - 1
         if lost > 0:
             approved = record.get(r.CUM_TOTAL, 0) - r.approved_step(record)[1] - self.total
-            self._behind_a_gap(lost, approved, record[r.SEQ] - 1 <= self.once)
+            self._behind_a_gap(lost, approved, min(lost, self.once - before))
         self.total = record.get(r.CUM_TOTAL, 0)
         self.cases = max(self.cases, record.get(r.CASE, 0))
         r.totals_step(self.totals, record)
@@ -251,19 +258,23 @@ class View:
         if self.case is not None and kind not in (r.NOTICE, r.VOID):
             self._apply_to_case(self.case, kind, record)
 
-    def _behind_a_gap(self, lost: int, approved: int, known: bool) -> None:
-        """So many records before this one are lost, and in them so many centimes were approved; `known`: the centre had them. A payment that may be
-        among these, or whose outcome the centre had, is not called cut, and its case is not offered again; a verdict's notice and closing may be.
+    def _behind_a_gap(self, lost: int, approved: int, had: int) -> None:
+        """So many records before this one are lost, in them so many centimes were approved, and the centre had the first `had` of them. A payment
+        that may be among these, or whose outcome the centre had, is not called cut, its case is not offered again, and who logs in is told;
+        a verdict's notice and closing may be among them. Nothing is sent between an intent and its outcome.
         """
         self.cases += (lost + 2) // 3  # a notice in every third record at most: no report number is given twice
         if lost > 1:
             self.verdict = False
-        case = self.case
-        if case is not None and case.outcome not in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
-            if approved >= case.amount or (known and case.intent):
-                self.case = None
-        if self.orphan is not None and (approved >= self.orphan[2] or known):
-            self.orphan = None
+        case, orphan = self.case, self.orphan
+        if case is not None:
+            may = self.once > case.intent if case.intent else had > 1  # intent and outcome are two records
+            if case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
+                may = False
+            if may or approved >= case.amount:  # of another payment, if it has one: then its closing is lost too
+                self.case, self.lost = None, True
+        if orphan is not None and (approved >= orphan[2] or self.once > orphan[0]):
+            self.orphan, self.lost = None, True
 
     def _apply_money(self, record: dict) -> None:
         """An outcome counts even when its notice was lost."""
@@ -284,8 +295,10 @@ class View:
     def _apply_result(self, record: dict) -> None:
         """What the issuer said of a provisional payment; approved, the licence goes back."""
         intent = record[r.INTENT]
-        if self.case is not None and self.case.intent == intent:
-            self.case = None  # its outcome is lost
+        open_ = self.case
+        if open_ is not None and (open_.intent == intent or open_.number == record[r.CASE]):
+            if (open_.outcome_record or {}).get(r.INTENT) != intent:
+                self.case = None  # its outcome is lost
         if self.orphan is not None and self.orphan[0] == intent:
             self.orphan = None
         case, amount, pv = self.provisional.pop(intent, (record[r.CASE], record[r.AMOUNT], ""))
@@ -305,7 +318,7 @@ class View:
         if kind == r.ACKNOWLEDGED:
             case.acknowledged = True
         elif kind == r.PAYMENT_INTENT:
-            case.intent = record[r.SEQ]
+            _unpaid(case).intent = record[r.SEQ]
         elif kind == r.PAYMENT_OUTCOME:
             case.intent = 0
             case.outcome = record[r.OUTCOME]
@@ -351,9 +364,7 @@ class View:
             for key in (r.SCHEME, r.LAST4):
                 if case.outcome_record is not None and key in case.outcome_record:
                     case.void[key] = case.outcome_record[key]
-            case.intent = case.outcome = case.disposition = 0
-            case.outcome_record = None
-            self.case = case
+            self.case = _unpaid(case)
 
     def due(self) -> "tuple[bool, bool]":
         """(whether a result or the end of a void, whether a receipt for sealed card data is still to come from the centre).
