@@ -25,6 +25,7 @@ _EXPOSURE = (int, int, int, bytes, int)
 _CASE = (int, str, str, int, int, int, int, str, bool, int, int, int)
 
 _OF_CASE = (r.ACKNOWLEDGED, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.CASE_CLOSED)  # what follows on a case's notice
+_OF_PAYMENT = (r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.CASE_CLOSED)
 
 
 class Case:
@@ -248,11 +249,10 @@ class View:
             self.verdict = False  # its notice was there, be it lost
             if self.case is not None and record.get(r.CASE, self.case.number) != self.case.number:
                 self.case = None  # its closing is lost, and the notice of another case too
-            void = self.voiding
-            if kind == r.PAYMENT_INTENT and void is not None and record.get(r.CASE) == void.number:
-                self.voiding = None  # it was done, which is lost: else nobody would pay again
-            if kind == r.PAYMENT_INTENT and self.case is None:
-                self.orphan = (record[r.SEQ], record.get(r.CASE, 0), record[r.AMOUNT])
+        if kind in _OF_PAYMENT:
+            self._paid_again(kind, record)
+        if kind == r.PAYMENT_INTENT and self.case is None:
+            self.orphan = (record[r.SEQ], record.get(r.CASE, 0), record[r.AMOUNT])
         if kind == r.PAYMENT_OUTCOME:
             self._apply_money(record)
         if self.case is not None and kind not in (r.NOTICE, r.VOID):
@@ -266,7 +266,7 @@ class View:
         self.cases += (lost + 2) // 3  # a notice in every third record at most: no report number is given twice
         if lost > 1:
             self.verdict = False
-        case, orphan = self.case, self.orphan
+        case, orphan, paid, void = self.case, self.orphan, self.paid, self.voiding
         if case is not None:
             may = self.once > case.intent if case.intent else had > 1  # intent and outcome are two records
             if case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
@@ -275,6 +275,22 @@ class View:
                 self.case, self.lost = None, True
         if orphan is not None and (approved >= orphan[2] or self.once > orphan[0]):
             self.orphan, self.lost = None, True
+        if paid is not None and approved >= paid.amount:
+            self.paid = None  # there is a later one
+        if void is not None and (approved >= void.amount or had > 2):
+            void.pv, self.lost = "", True  # its end and another payment may be: its case is not open again
+
+    def _paid_again(self, kind: int, record: dict) -> None:
+        """A case that has another payment, or is closed anew: the one before was given back, be it that this is lost."""
+        number = record.get(r.CASE)
+        intent = record[r.SEQ] if kind == r.PAYMENT_INTENT else record.get(r.INTENT)
+        paid, void = self.paid, self.voiding
+        if paid is not None and paid.number == number and paid.intent != intent:
+            self.paid = None
+            if self.case is None and kind in _OF_CASE and kind != r.CASE_CLOSED:
+                self.case = _unpaid(paid)
+        if void is not None and void.number == number and void.intent != intent:
+            self.voiding = None
 
     def _apply_money(self, record: dict) -> None:
         """An outcome counts even when its notice was lost."""

@@ -89,6 +89,61 @@ def test_nor_one_whose_notice_is_lost():
         assert (view.orphan is not None) == orphan and view.lost != orphan
 
 
+async def _paid_again(journal, outcome=r.OUTCOME_APPROVED):
+    """A fine that was paid, voided and paid again; {name: seq}."""
+    first = (await _fine(journal, 1))["intent"]
+    seqs = {"first": first, "asked": await _void(journal, first, r.VOID_ASKED)}
+    seqs["done"] = await _void(journal, first, r.VOID_DONE)
+    seqs["again"] = (await journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: A}))[r.SEQ]
+    said = {r.CASE: 1, r.INTENT: seqs["again"], r.AMOUNT: A, r.OUTCOME: outcome}
+    seqs["outcome"] = (await journal.append(r.PAYMENT_OUTCOME, said))[r.SEQ]
+    closure = r.CLOSURE_PAID if outcome == r.OUTCOME_APPROVED else r.CLOSURE_PROVISIONAL
+    seqs["closed"] = (await journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: closure}))[r.SEQ]
+    return seqs
+
+
+async def test_a_void_is_over_when_another_outcome_or_closing_of_its_case_is_there():
+    for names in (("done", "again"), ("done", "again", "outcome")):
+        begun = await _begun()
+        seqs = await _paid_again(begun[2])
+        journal = await _after(begun, [seqs[name] for name in names])
+        assert journal.view.voiding is None and journal.view.case is None, names
+
+
+async def test_a_void_whose_case_may_be_paid_again_ends_and_opens_nothing():
+    for outcome, acknowledged in ((r.OUTCOME_APPROVED, False), (r.OUTCOME_PROVISIONAL, True)):
+        begun = await _begun()
+        seqs = await _paid_again(begun[2], outcome)
+        if acknowledged:
+            _acknowledged(begun[2])
+        journal = await _after(begun, [seqs[name] for name in ("done", "again", "outcome", "closed")])
+        assert journal.view.voiding.intent == seqs["first"] and journal.view.lost
+        await _void(journal, seqs["first"], r.VOID_DONE)
+        assert journal.view.voiding is None and journal.view.case is None
+
+
+async def test_the_payment_that_can_be_voided_is_the_case_s_last_one():
+    for names, last in (
+        (("asked", "done"), True),
+        (("asked", "done", "again"), True),
+        (("asked", "done", "again", "outcome"), False),
+    ):
+        begun = await _begun()
+        seqs = await _paid_again(begun[2])
+        _acknowledged(begun[2])
+        journal = await _after(begun, [seqs[name] for name in names])
+        paid = journal.view.paid
+        assert journal.view.case is None and (paid.intent == seqs["again"] if last else paid is None), names
+
+
+async def test_a_payment_that_a_later_one_follows_is_not_voided_in_its_place():
+    begun = await _begun()
+    await _fine(begun[2], 1)
+    seqs = await _fine(begun[2], 2)
+    journal = await _after(begun, [seqs[name] for name in seqs])
+    assert journal.view.paid is None and journal.view.lost
+
+
 async def test_a_second_payment_is_not_taken_for_the_first_one():
     begun = await _begun()
     journal = begun[2]
