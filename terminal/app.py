@@ -154,11 +154,6 @@ class Terminal:
         except TasdidError as error:
             await self._report(error)
             return
-        if self.journal.lost_paid:
-            self.journal.lost_paid = 0
-            await self._report(
-                RiskError("records of approved payments are lost", "RSK-016", "do not ask who has paid to pay again")
-            )
         if self.journal.view.case is not None:
             await self._guard(self._fine, True)
         while self.officer is not None:

@@ -1,12 +1,13 @@
 """An officer logs in with number and PIN (domain §4: verifiers keyed by the secure element, attempts counted there).
 
 The attempt is counted durably *before* the PIN is checked, so a power cut does not give one back. OFC-002 wrong number or PIN (`detail` =
-attempts left), OFC-003 locked, OFC-004 no room to count attempts, OFC-005 the second badge is the first officer's.
+attempts left), OFC-003 locked, OFC-004 no room to count attempts, OFC-005 the second badge is the first officer's. RSK-016 is told before: nobody is
+in who has not answered it, and the record of the log-in says so (`View.lost`).
 """
 
 from drivers.contracts.secure_element import SLOT_ATTEMPTS, SLOT_PIN_HMAC
 from protocol import records as r
-from protocol.errors import OfficerError
+from protocol.errors import OfficerError, RiskError
 from protocol.pack import ct_equal, rd32, u32be
 from terminal.flows import ask
 
@@ -89,6 +90,8 @@ async def log_in(t) -> bool:  # noqa: ANN001 - Terminal
     officer = await _credentials(t, False)
     if officer is None:
         return False
+    if t.journal.view.lost and not await _told(t):
+        return False
     t.journal.officer = officer["number"]
     t.journal.unit = officer["unit"]
     if not t.journal.view.shift_open:
@@ -98,6 +101,14 @@ async def log_in(t) -> bool:  # noqa: ANN001 - Terminal
     await t.journal.append(r.LOGIN, {})
     t.officer = officer
     return True
+
+
+async def _told(t) -> bool:  # noqa: ANN001 - Terminal
+    """Whether the officer has read that payments are lost with the storage."""
+    error = RiskError("records of payments are lost", "RSK-016", "do not ask who has paid to pay again")
+    t.note_error(error)
+    t.face.forget()  # a key pressed before is no answer
+    return await ask.show_error(t, error)
 
 
 async def _left(t, officer: "dict | None", limit: int) -> int:  # noqa: ANN001

@@ -71,7 +71,6 @@ class Journal:
         self.server_utc = 0  # what the server's clock said last
         self.recovered_torn_tail = False
         self.losses = Losses()
-        self.lost_paid = 0  # approved payments among what this boot has declared lost: an officer is told
         self.view = View()
 
     @property
@@ -158,8 +157,9 @@ class Journal:
         for at in range(len(gaps)):
             due = gaps[at][r.GAP_LAST] > self._stand.once or at >= len(gaps) - self.losses.met
             if due and not self.view.declared(gaps[at][r.FIRST], gaps[at][r.GAP_LAST]):
-                self.lost_paid += gaps[at].get(r.GAP_COUNT, 0)
-                if not self.uncounted():  # else only the batch behind it says so, and the centre closes over it
+                if self.uncounted():  # only the batch behind it says so, and the centre closes over it
+                    self.view.lost = self.view.lost or gaps[at].get(r.GAP_COUNT, 0) > 0
+                else:
                     await self.append(r.GAP, gaps[at])
         self.make_room()
 

@@ -25,6 +25,7 @@ _EXPOSURE = (int, int, int, bytes, int)
 _CASE = (int, str, str, int, int, int, int, str, bool, int, int, int)
 
 _OF_CASE = (r.ACKNOWLEDGED, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.CASE_CLOSED)  # what follows on a case's notice
+_OF_PAYMENT = (r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.CASE_CLOSED)
 
 
 class Case:
@@ -104,6 +105,13 @@ def _unknown(record: dict) -> Case:
     return case
 
 
+def _unpaid(case: Case) -> Case:
+    """The case again, and nothing of the payment that it had."""
+    case.intent = case.outcome = case.disposition = 0
+    case.outcome_record = None
+    return case
+
+
 def _over(case: Case) -> Case:
     """A case that was paid and closed: what a void needs of it."""
     record = case.outcome_record or {}
@@ -147,6 +155,7 @@ class View:
             None  # (seq, case number, centimes) of an intent without outcome whose notice is lost
         )
         self.verdict = False  # a licence was judged, and there is neither a notice nor a closing yet
+        self.lost = False  # records of payments are lost, or may be, and nobody who was told has logged in (RSK-016)
         self.seq = 0  # of the last record that was taken into account; set before those of a segment are, and so is …
         self.total = 0  # … the running total of approved centimes after it
         self.once = 0  # the centre once had everything up to here: set before a boot's records are
@@ -166,6 +175,7 @@ class View:
             9: [_kept(self.paid), _kept(self.voiding), self.verdict],
             10: [[intent, list(self.releases[intent])] for intent in sorted(self.releases)],
             11: list(self.orphan) if self.orphan else None,
+            12: self.lost,
         }
 
     def restore(self, kept: dict) -> None:
@@ -181,7 +191,8 @@ class View:
         self.exposure = [tuple(_check(item, _EXPOSURE)) for item in kept[6]]
         self.sealed, self.gaps = _numbers(kept[7]), _numbers(kept[8])
         paid, voiding, self.verdict = kept.get(9, (None, None, False))
-        _check([self.verdict], (bool,))
+        self.lost = kept.get(12, False)
+        _check([self.verdict, self.lost], (bool, bool))
         self.paid, self.voiding = _found(paid), _found(voiding)
         self.releases = _pairs(kept.get(10, ()), _RELEASE)
         self.orphan = tuple(_check(kept[11], (int, int, int))) if kept.get(11) else None
@@ -189,11 +200,11 @@ class View:
     def apply(self, record: dict) -> None:
         """Take one record into account."""
         kind = record[r.KIND]
-        lost = record[r.SEQ] - self.seq - 1
-        self.seq = record[r.SEQ]
+        before, self.seq = self.seq, record[r.SEQ]
+        lost = self.seq - before - 1
         if lost > 0:
             approved = record.get(r.CUM_TOTAL, 0) - r.approved_step(record)[1] - self.total
-            self._behind_a_gap(lost, approved, record[r.SEQ] - 1 <= self.once)
+            self._behind_a_gap(lost, approved, min(lost, self.once - before))
         self.total = record.get(r.CUM_TOTAL, 0)
         self.cases = max(self.cases, record.get(r.CASE, 0))
         r.totals_step(self.totals, record)
@@ -210,6 +221,7 @@ class View:
             self.paid = None
         elif kind == r.LOGIN:
             self.officer = record[r.OFFICER]
+            self.lost = False  # who logs in was told before
         elif kind == r.NOTICE:
             self.cases = record[r.CASE]
             self.case = Case(record)
@@ -230,35 +242,55 @@ class View:
             self.erased = [self.sealed.pop(intent) for intent in record[r.INTENTS] if intent in self.sealed]
         elif kind == r.GAP:
             self.gaps[record[r.FIRST]] = record[r.GAP_LAST]
+            self.lost = self.lost or record.get(r.GAP_COUNT, 0) > 0
         elif kind == r.LICENCE_DISPOSITION:
             self._told(record)
         if kind in _OF_CASE:
             self.verdict = False  # its notice was there, be it lost
             if self.case is not None and record.get(r.CASE, self.case.number) != self.case.number:
                 self.case = None  # its closing is lost, and the notice of another case too
-            void = self.voiding
-            if kind == r.PAYMENT_INTENT and void is not None and record.get(r.CASE) == void.number:
-                self.voiding = None  # it was done, which is lost: else nobody would pay again
-            if kind == r.PAYMENT_INTENT and self.case is None:
-                self.orphan = (record[r.SEQ], record.get(r.CASE, 0), record[r.AMOUNT])
+        if kind in _OF_PAYMENT:
+            self._paid_again(kind, record)
+        if kind == r.PAYMENT_INTENT and self.case is None:
+            self.orphan = (record[r.SEQ], record.get(r.CASE, 0), record[r.AMOUNT])
         if kind == r.PAYMENT_OUTCOME:
             self._apply_money(record)
         if self.case is not None and kind not in (r.NOTICE, r.VOID):
             self._apply_to_case(self.case, kind, record)
 
-    def _behind_a_gap(self, lost: int, approved: int, known: bool) -> None:
-        """So many records before this one are lost, and in them so many centimes were approved; `known`: the centre had them. A payment that may be
-        among these, or whose outcome the centre had, is not called cut, and its case is not offered again; a verdict's notice and closing may be.
+    def _behind_a_gap(self, lost: int, approved: int, had: int) -> None:
+        """So many records before this one are lost, in them so many centimes were approved, and the centre had the first `had` of them. A payment
+        that may be among these, or whose outcome the centre had, is not called cut, its case is not offered again, and who logs in is told;
+        a verdict's notice and closing may be among them. Nothing is sent between an intent and its outcome.
         """
         self.cases += (lost + 2) // 3  # a notice in every third record at most: no report number is given twice
         if lost > 1:
             self.verdict = False
-        case = self.case
-        if case is not None and case.outcome not in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
-            if approved >= case.amount or (known and case.intent):
-                self.case = None
-        if self.orphan is not None and (approved >= self.orphan[2] or known):
-            self.orphan = None
+        case, orphan, paid, void = self.case, self.orphan, self.paid, self.voiding
+        if case is not None:
+            may = self.once > case.intent if case.intent else had > 1  # intent and outcome are two records
+            if case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
+                may = False
+            if may or approved >= case.amount:  # of another payment, if it has one: then its closing is lost too
+                self.case, self.lost = None, True
+        if orphan is not None and (approved >= orphan[2] or self.once > orphan[0]):
+            self.orphan, self.lost = None, True
+        if paid is not None and approved >= paid.amount:
+            self.paid = None  # there is a later one
+        if void is not None and (approved >= void.amount or had > 2):
+            void.pv, self.lost = "", True  # its end and another payment may be: its case is not open again
+
+    def _paid_again(self, kind: int, record: dict) -> None:
+        """A case that has another payment, or is closed anew: the one before was given back, be it that this is lost."""
+        number = record.get(r.CASE)
+        intent = record[r.SEQ] if kind == r.PAYMENT_INTENT else record.get(r.INTENT)
+        paid, void = self.paid, self.voiding
+        if paid is not None and paid.number == number and paid.intent != intent:
+            self.paid = None
+            if self.case is None and kind in _OF_CASE and kind != r.CASE_CLOSED:
+                self.case = _unpaid(paid)
+        if void is not None and void.number == number and void.intent != intent:
+            self.voiding = None
 
     def _apply_money(self, record: dict) -> None:
         """An outcome counts even when its notice was lost."""
@@ -279,8 +311,10 @@ class View:
     def _apply_result(self, record: dict) -> None:
         """What the issuer said of a provisional payment; approved, the licence goes back."""
         intent = record[r.INTENT]
-        if self.case is not None and self.case.intent == intent:
-            self.case = None  # its outcome is lost
+        open_ = self.case
+        if open_ is not None and (open_.intent == intent or open_.number == record[r.CASE]):
+            if (open_.outcome_record or {}).get(r.INTENT) != intent:
+                self.case = None  # its outcome is lost
         if self.orphan is not None and self.orphan[0] == intent:
             self.orphan = None
         case, amount, pv = self.provisional.pop(intent, (record[r.CASE], record[r.AMOUNT], ""))
@@ -300,7 +334,7 @@ class View:
         if kind == r.ACKNOWLEDGED:
             case.acknowledged = True
         elif kind == r.PAYMENT_INTENT:
-            case.intent = record[r.SEQ]
+            _unpaid(case).intent = record[r.SEQ]
         elif kind == r.PAYMENT_OUTCOME:
             case.intent = 0
             case.outcome = record[r.OUTCOME]
@@ -346,9 +380,7 @@ class View:
             for key in (r.SCHEME, r.LAST4):
                 if case.outcome_record is not None and key in case.outcome_record:
                     case.void[key] = case.outcome_record[key]
-            case.intent = case.outcome = case.disposition = 0
-            case.outcome_record = None
-            self.case = case
+            self.case = _unpaid(case)
 
     def due(self) -> "tuple[bool, bool]":
         """(whether a result or the end of a void, whether a receipt for sealed card data is still to come from the centre).

@@ -19,6 +19,9 @@ class Face:
         self.waits.append(timeout_ms)
         return self.keys.pop(0) if self.keys else None
 
+    def forget(self):
+        pass
+
     def status(self, **fields):
         pass
 

@@ -1,7 +1,8 @@
-"""An approved payment that is lost with the storage is told to who logs in next, once: nobody who has paid is asked again."""
+"""A payment that is lost with the storage is told before a log-in until somebody has answered: nobody who has paid is asked again."""
 
 from protocol import records as r
 from terminal.flows import login
+from terminal.journal.view import View
 from tests.support.centre import Handheld
 from tests.support.menu import Menu
 
@@ -20,31 +21,61 @@ async def _booted(lost):
         data = journal.record_at(seq)[1]
         for name in sorted(parts.storage.files):
             parts.storage.files[name] = parts.storage.files[name].replace(data, bytes(len(data)))
+    return await _again(parts)
+
+
+async def _again(parts):
+    """After one more boot."""
     again = Handheld(None, parts.storage, parts.se)
     await again.journal.open()
     return again
 
 
-async def _sessions(parts):
-    """The codes that two officers see at their log-in."""
-    t = Menu(parts, ["ok", "cancel", "ok", "cancel"])
+async def _sessions(parts, keys=("ok", "cancel", "cancel")):
+    """The codes that two officers see who log in; `keys` are what they press then."""
+    t = Menu(parts, keys)
+    t.officer = None
 
-    async def log_in(terminal):
-        terminal.officer = {"number": 7, "unit": "u"}
-        return True
+    async def credentials(terminal, second):
+        return {"number": 7, "unit": "u"}
 
-    plain, login.log_in = login.log_in, log_in
+    plain, login._credentials = login._credentials, credentials
     try:
         for _ in range(2):
             await t._session()
     finally:
-        login.log_in = plain
+        login._credentials = plain
     return [fields["code"] for screen, fields in t.face.shown if screen == "error"]
 
 
+def _in(parts):
+    """How often somebody has logged in."""
+    return len([item for item in parts.journal.entries(1) if item[0][r.KIND] == r.LOGIN])
+
+
 async def test_it_is_told_once():
-    assert await _sessions(await _booted((2, 3))) == ["RSK-016"]
+    parts = await _booted((2, 3))
+    assert await _sessions(parts) == ["RSK-016"] and _in(parts) == 2
+    assert await _sessions(await _again(parts), ("cancel", "cancel")) == []
 
 
 async def test_another_loss_is_not():
-    assert await _sessions(await _booted((2,))) == []
+    assert await _sessions(await _booted((2,)), ("cancel", "cancel")) == []
+
+
+async def test_it_is_told_until_somebody_has_answered():
+    parts = await _again(await _booted((2, 3)))  # the power went before anybody logged in
+    assert await _sessions(parts, ()) == ["RSK-016"] * 2 and _in(parts) == 0
+    parts = await _again(parts)
+    assert await _sessions(parts) == ["RSK-016"] and _in(parts) == 2
+
+
+def test_a_snapshot_keeps_that_it_is_to_be_told_and_one_of_before_knows_nothing_of_it():
+    view, found = View(), View()
+    view.apply({r.KIND: r.GAP, r.SEQ: 1, r.FIRST: 1, r.GAP_LAST: 1, r.GAP_COUNT: 1})
+    kept = view.snapshot()
+    found.restore(kept)
+    assert found.lost
+    del kept[12]
+    found.restore(kept)
+    assert not found.lost

@@ -90,6 +90,23 @@ async def test_a_record_lost_after_the_boot_is_declared_when_it_is_missed():
     assert [record[0][r.KIND] for record in t.journal.entries(9)] == [r.GAP, r.HEALTH_EVENT]
 
 
+async def test_what_is_missed_while_sending_tells_its_money_and_who_logs_in_next():
+    for lost, told_of in ((3, (1, 500)), (1, (None, None))):
+        server = _Server()
+        t, ends = await _filled(server, 2)
+        await t.journal.append(
+            r.PAYMENT_OUTCOME, {r.CASE: 1, r.INTENT: 2, r.AMOUNT: 500, r.OUTCOME: r.OUTCOME_APPROVED}
+        )
+        await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
+        data = t.journal.record_at(lost)[1]
+        for name in sorted(t.storage.files):
+            t.storage.files[name] = t.storage.files[name].replace(data, bytes(len(data)))
+        await Sync(t, quiet).run()
+        gap = t.journal.record_at(5)[0]
+        assert gap[r.FIRST] == lost and (gap.get(r.GAP_COUNT), gap.get(r.GAP_TOTAL)) == told_of
+        assert t.journal.view.lost == (lost == 3)
+
+
 async def test_the_result_of_a_payment_whose_notice_is_lost_names_the_report_by_its_case():
     server = _Server()
     t, _ = await _filled(server, 1)
