@@ -3,6 +3,8 @@
 import random
 from collections.abc import Callable
 
+import cbor2
+
 from drivers.contracts.small import Network
 from protocol import sync as m
 from protocol.errors import NetworkError
@@ -60,7 +62,7 @@ class Air(Network):
             self._later(body, value if kind == "late-duplicate" else 0)
         await Pause(self._rng.randint(*LATENCY_MS))
         reply = await self._reach(self._damage(body, kind, "request", value), timeout_ms)
-        self._welcomed += _is(reply, m.TYPE_WELCOME)
+        self._welcomed += _is(reply, m.TYPE_WELCOME) and not _in_trouble(body)
         if kind == "lose-reply":
             await self._silence(timeout_ms)
         await Pause(self._rng.randint(*LATENCY_MS))
@@ -115,3 +117,8 @@ class Air(Network):
 def _is(message: bytes, kind: str) -> bool:
     """Whether a message says that it is of this kind."""
     return kind.encode() in message[:64]
+
+
+def _in_trouble(hello: bytes) -> bool:
+    """Whether a HELLO says that its terminal cannot go on: it begins no session."""
+    return m.TROUBLE in cbor2.loads(cbor2.loads(hello)[2])
