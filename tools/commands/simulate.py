@@ -73,6 +73,7 @@ def _play(case: tuple[int, str]) -> dict[str, Any]:
     from sim.worlds.simulation.shrink import story
 
     _quiet()
+    simulation.settle()
     seed, name = case
     if name:
         with broken.by_name(name).patch():

@@ -2,10 +2,12 @@
 
 import copy
 import dataclasses
+import gc
 import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from protocol import records as r
@@ -416,6 +418,15 @@ def _tapped() -> dict[str, int]:
     ends = [entry[r.OUTCOME] for entry in outcomes if r.INTERFACE in entry]
     interrupted = sum(entry[r.OUTCOME] == r.OUTCOME_INTERRUPTED for entry in outcomes)
     return {**{f"taps_{name}": ends.count(number) for number, name in enumerate(_ENDS, 1)}, "interrupted": interrupted}
+
+
+@lru_cache(maxsize=1)
+def settle() -> None:
+    """For a process that plays many seeds: what all of them share is made, and the collector does not go through it again."""
+    assert factory().blank
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def simulate(seed: int, hasty: bool = False) -> Outcome:
