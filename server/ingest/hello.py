@@ -100,11 +100,12 @@ def _help(connection: Connection, message: Hello, head: Any, now: int) -> dict[i
 
 def _compare_heads(connection: Connection, message: Hello, head: Any, now: int) -> None:
     """Alarm if the device's head is behind what it sent before, or is another record than the one on file: once as long as no more is
-    acknowledged, whatever heads it names and however often. A HELLO from before the last record on file, by the device's own clock, was on its
-    way for long: its head was the right one then.
+    acknowledged, whatever heads it names and however often. One HELLO alone may have been on its way for long, and its head the right one then: the
+    next one says, and so does a time before the last record's by the device's own clock.
     """
     name, acked = message.device.device, head.seq
-    if message.head_seq < acked and message.utc >= head.utc:
+    behind = message.head_seq < acked and head.claimed_seq is not None and head.claimed_seq < acked
+    if behind and message.utc >= head.utc:
         audit.alarm_once(connection, name, codes.ROLLED_BACK, f"a head behind the acknowledged {acked}", now)
     if 0 < message.head_seq <= acked:
         key = {"b_device": name, "b_epoch": message.epoch, "b_seq": message.head_seq}

@@ -108,7 +108,8 @@ def _approvals(connection: Connection, gap: Any) -> Iterator[_Approval]:
     written: dict[int, int] = {}  # the last record of each
     for rec in _records(connection, r.AUTHORISATION_RESULT, gap.device):
         written[rec[r.INTENT]] = rec[r.SEQ]
-    forked = set(connection.execute(select(t.forks.c.seq).where(t.forks.c.device == gap.device)).scalars())
+    f = t.forks.c
+    forked = set(connection.execute(select(f.seq).where(f.device == gap.device, f.epoch == gap.epoch)).scalars())
     finals = _identities(connection, t.results, t.results.c.device == gap.device, t.results.c.epoch == gap.epoch)
     for rec in _records(connection, r.PAYMENT_OUTCOME, gap.device):
         final = finals.get((rec[r.DEVICE], gap.epoch, rec[r.INTENT]))

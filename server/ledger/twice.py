@@ -7,15 +7,13 @@ paid again, and only then is anything asked of the database.
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, exists, or_, select
+from sqlalchemy import Connection, and_, bindparam, exists, select
 
 from protocol import cbor
 from protocol import records as r
 from server import codes
-from server.store import audit
+from server.store import audit, restore
 from server.store import tables as t
-
-_LOOKS = 16  # payments before it, attempts included, among which another one of the case is looked for
 
 
 def _earlier() -> Any:
@@ -26,11 +24,11 @@ def _earlier() -> Any:
 
     refused = exists().where(same(q), q.outcome != r.OUTCOME_APPROVED)
     voided = exists().where(same(v), v.state != r.VOID_REFUSED)
-    returned = exists().where(same(o), o.step == t.STEP_REVERSE)
-    gone = or_(p.held == 1, refused, voided, returned).label("gone")
+    returned = exists().where(same(o), o.step == t.STEP_REVERSE, o.state != t.STATE_FAILED)
+    stands = (p.held == 0, p.outcome.in_((r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)), ~refused, ~voided, ~returned)
     mine = (p.device == bindparam("b_device"), p.epoch == bindparam("b_epoch"), p.intent < bindparam("b_intent"))
     return (
-        select(p.intent, p.case_no, p.outcome, p.result_seq, gone).where(*mine).order_by(p.intent.desc()).limit(_LOOKS)
+        select(p.intent, p.result_seq).where(*mine, p.case_no == bindparam("b_case"), *stands).order_by(p.intent.desc())
     )
 
 
@@ -49,14 +47,25 @@ def look(connection: Connection, device: str, epoch: int, last: int, paid: list[
 
 
 def _look(connection: Connection, device: str, epoch: int, intent: int, case: int, now: int) -> None:
-    whose = {"b_device": device, "b_epoch": epoch, "b_intent": intent}
+    whose = {"b_device": device, "b_epoch": epoch, "b_intent": intent, "b_case": case}
     for row in connection.execute(_EARLIER, whose).all():
-        posted = row.case_no == case and row.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL) and not row.gone
-        if posted and not _refused(connection, device, epoch, row.result_seq):
-            what = (
-                f"case {case} is paid twice: by payment {row.intent} and by payment {intent}; one is to be given back"
-            )
-            audit.alarm(connection, device, codes.PAID_TWICE, what, now)
+        if _refused(connection, device, epoch, row.result_seq):
+            continue
+        what = f"case {case} is paid twice: by payment {row.intent} and by payment {intent}; one is to be given back"
+        if _may_be_forgotten(connection, device, epoch, row.intent, intent):
+            what += f", unless the void of {row.intent} is lost: ask the acquirer about it first"
+        audit.alarm(connection, device, codes.PAID_TWICE, what, now)
+        return
+
+
+def _may_be_forgotten(connection: Connection, device: str, epoch: int, first: int, second: int) -> bool:
+    """Whether a void between two payments may be in records that are lost, or be forgotten by a database that was restored."""
+    g = t.gaps.c
+    between = (g.device == device, g.epoch == epoch, g.last > first, g.first < second)
+    return (
+        restore.doubtful(connection, device, first)
+        or connection.execute(select(g.first).where(*between)).first() is not None
+    )
 
 
 def _refused(connection: Connection, device: str, epoch: int, seq: int | None) -> bool:

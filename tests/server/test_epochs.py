@@ -1,5 +1,6 @@
 """A new epoch: asked for by the terminal, proposed and approved by two officers, begun exactly once."""
 
+import copy
 import shutil
 from typing import Any
 
@@ -441,3 +442,31 @@ def test_two_epochs_begun_after_the_same_record_and_nothing_of_either_on_file(
     assert other.books()["missing:TSD-000001"] == 300_000 and other.ledger()["gaps"]
     assert other.say(_lost_beginning(handheld))[0] == s.TYPE_ACK
     assert {name: amount for name, amount in other.books().items() if name in HELD} == HELD
+
+
+def test_a_fork_of_the_epoch_before_makes_nothing_of_the_next_one_a_fork(
+    centre: Centre, handheld: Handheld, back: BackOffice
+) -> None:
+    """The second branch went past the head, and the new epoch uses its numbers again."""
+    handheld.pay(r.OUTCOME_APPROVED, 200_000)
+    centre.hello(handheld)
+    centre.send(handheld)
+    twin = copy.copy(handheld)
+    twin.records, twin.attached = handheld.records[:2], {key: {} for key in handheld.attached}
+    for number in range(8):
+        twin.write(r.HEALTH_EVENT, health=f"t{number}")
+    centre.hello(twin)
+    centre.say(twin.batch(3))
+    approval = _approved(centre, handheld, back)
+    _begin(handheld)
+    intent = handheld.pay(r.OUTCOME_PROVISIONAL, 300_000)
+    centre.say(handheld.hello(approval=approval))
+    centre.send(handheld, 4)
+    for request in centre.claim():
+        centre.answer(request, "00")
+    centre.hello(handheld)
+    lost = handheld.write(r.AUTHORISATION_RESULT, case=handheld.cases, intent=intent, outcome=1, amount=300_000)
+    handheld.write(r.GAP, first=lost, gap_last=lost, gap_hash=handheld.hash(lost))
+    centre.hello(handheld)
+    centre.say(handheld.batch(lost + 1, gap=lost))
+    assert "missing:TSD-000001" not in centre.books() and centre.ledger()["gaps"][0]["known"] == [intent]

@@ -4,6 +4,7 @@ import pytest
 
 from protocol import records as r
 from server import codes
+from server.store import restore
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 from tests.server.test_voids import ended, paid, void
@@ -77,3 +78,39 @@ def test_a_refusal_that_only_the_terminal_has_written_down_counts(either: Centre
     _again(handheld)
     either.send(handheld)
     assert codes.PAID_TWICE not in either.alarms()
+
+
+def test_a_payment_whose_void_the_acquirer_refused_still_stands(either: Centre, handheld: Handheld) -> None:
+    either.hello(handheld)
+    intent = paid(handheld)
+    either.send(handheld)
+    _answer(either, "00")
+    sent = len(handheld.records)
+    void(handheld, intent)
+    either.send(handheld, sent + 1)
+    _answer(either, "12")
+    sent = len(handheld.records)
+    ended(handheld, intent, r.VOID_REFUSED)
+    for _ in range(16):
+        _again(handheld, r.OUTCOME_DECLINED)
+    _again(handheld)
+    either.send(handheld, sent + 1)
+    assert either.alarms().count(codes.PAID_TWICE) == 1
+
+
+def test_a_void_that_may_be_lost_is_thought_of(either: Centre, handheld: Handheld) -> None:
+    """After a restore nobody knows of it any more: whoever gave the second payment back would lose the fine."""
+    either.hello(handheld)
+    intent = paid(handheld)
+    either.send(handheld)
+    _answer(either, "00")
+    with either.engine.begin() as connection:
+        restore.mark(connection, either.now)
+    first = void(handheld, intent)
+    last = ended(handheld, intent, r.VOID_DONE)
+    _again(handheld)
+    handheld.write(r.GAP, first=first, gap_last=last, gap_hash=handheld.hash(last))
+    either.hello(handheld)
+    either.say(handheld.batch(last + 1, gap=first))
+    (alarm,) = [line["what"] for line in either.ledger()["alarms"] if line["code"] == codes.PAID_TWICE]
+    assert alarm.endswith(f"unless the void of {intent} is lost: ask the acquirer about it first")

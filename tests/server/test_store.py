@@ -59,6 +59,22 @@ def test_a_database_of_before_knows_its_highest_case_numbers(tmp_path: Path) -> 
     assert [tuple(row) for row in found] == [("TSD-000001", 9), ("TSD-000002", 0)]
 
 
+def test_a_database_of_before_learns_which_case_was_paid_last(tmp_path: Path) -> None:
+    """Migration 0014."""
+    handheld = Handheld()
+    centre = Centre(tmp_path, handheld)
+    centre.hello(handheld)
+    for outcome in (r.OUTCOME_APPROVED, r.OUTCOME_APPROVED, r.OUTCOME_DECLINED):
+        handheld.pay(outcome)
+    centre.send(handheld)
+    with centre.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE heads DROP COLUMN paid_case"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0013'"))
+    upgrade(centre.engine)
+    with reading(centre.engine) as connection:
+        assert connection.execute(select(t.heads.c.paid_case)).scalar() == 2
+
+
 def without_bounds(connection: Connection) -> None:
     """As before migration 0011."""
     for table in t.metadata.tables.values():

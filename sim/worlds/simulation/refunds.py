@@ -61,10 +61,13 @@ class Refunds:
         tell(f"payment {identity[2]} of {identity[0]} is to be given back")
         return True
 
-    def returned(self, connection: Any, name: str) -> int:
-        """Centimes that the books have given back to holders of a device's payments in this way."""
+    def returned(self, connection: Any, name: str, voided: set[int]) -> int:
+        """Centimes that the books have given back to holders of a device's payments in this way: not what was `voided`, be it that a restore forgot
+        who asked first.
+        """
         rows = connection.execute(text(_RETURNED), {"d": name})
-        return sum(row.amount for row in rows if (name, row.epoch, row.intent) in self.asked)
+        mine = [row for row in rows if (name, row.epoch, row.intent) in self.asked and row.intent not in voided]
+        return sum(row.amount for row in mine)
 
     def names(self, name: str, intent: int) -> bool:
         """Whether a payment was to be given back."""
