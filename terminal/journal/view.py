@@ -155,7 +155,7 @@ class View:
             None  # (seq, case number, centimes) of an intent without outcome whose notice is lost
         )
         self.verdict = False  # a licence was judged, and there is neither a notice nor a closing yet
-        self.lost = False  # records of payments are lost, or may be, and nobody who was told has logged in (RSK-016)
+        self.untold: dict = {}  # first lost seq -> last lost seq: payments are among these, or may be, and nobody who was told has logged in
         self.seq = 0  # of the last record that was taken into account; set before those of a segment are, and so is …
         self.total = 0  # … the running total of approved centimes after it
         self.once = 0  # the centre once had everything up to here: set before a boot's records are
@@ -175,7 +175,7 @@ class View:
             9: [_kept(self.paid), _kept(self.voiding), self.verdict],
             10: [[intent, list(self.releases[intent])] for intent in sorted(self.releases)],
             11: list(self.orphan) if self.orphan else None,
-            12: self.lost,
+            13: [[first, self.untold[first]] for first in sorted(self.untold)],
         }
 
     def restore(self, kept: dict) -> None:
@@ -191,8 +191,10 @@ class View:
         self.exposure = [tuple(_check(item, _EXPOSURE)) for item in kept[6]]
         self.sealed, self.gaps = _numbers(kept[7]), _numbers(kept[8])
         paid, voiding, self.verdict = kept.get(9, (None, None, False))
-        self.lost = kept.get(12, False)
-        _check([self.verdict, self.lost], (bool, bool))
+        _check([self.verdict], (bool,))
+        self.untold = _numbers(kept.get(13, ()))
+        if kept.get(12):
+            self.untold[0] = 0  # before, a snapshot did not say which
         self.paid, self.voiding = _found(paid), _found(voiding)
         self.releases = _pairs(kept.get(10, ()), _RELEASE)
         self.orphan = tuple(_check(kept[11], (int, int, int))) if kept.get(11) else None
@@ -221,7 +223,7 @@ class View:
             self.paid = None
         elif kind == r.LOGIN:
             self.officer = record[r.OFFICER]
-            self.lost = False  # who logs in was told before
+            self._logged_in()
         elif kind == r.NOTICE:
             self.cases = record[r.CASE]
             self.case = Case(record)
@@ -242,7 +244,7 @@ class View:
             self.erased = [self.sealed.pop(intent) for intent in record[r.INTENTS] if intent in self.sealed]
         elif kind == r.GAP:
             self.gaps[record[r.FIRST]] = record[r.GAP_LAST]
-            self.lost = self.lost or record.get(r.GAP_COUNT, 0) > 0
+            self.missed(record)
         elif kind == r.LICENCE_DISPOSITION:
             self._told(record)
         if kind in _OF_CASE:
@@ -266,19 +268,38 @@ class View:
         self.cases += (lost + 2) // 3  # a notice in every third record at most: no report number is given twice
         if lost > 1:
             self.verdict = False
-        case, orphan, paid, void = self.case, self.orphan, self.paid, self.voiding
+        case, orphan, paid, void, ended = self.case, self.orphan, self.paid, self.voiding, False
         if case is not None:
             may = self.once > case.intent if case.intent else had > 1  # intent and outcome are two records
             if case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
                 may = False
             if may or approved >= case.amount:  # of another payment, if it has one: then its closing is lost too
-                self.case, self.lost = None, True
+                self.case, ended = None, True
         if orphan is not None and (approved >= orphan[2] or self.once > orphan[0]):
-            self.orphan, self.lost = None, True
+            self.orphan, ended = None, True
         if paid is not None and approved >= paid.amount:
             self.paid = None  # there is a later one
         if void is not None and (approved >= void.amount or had > 2):
-            void.pv, self.lost = "", True  # its end and another payment may be: its case is not open again
+            void.pv, ended = "", True  # its end and another payment may be: its case is not open again
+        if ended:
+            self.untold[self.seq - lost] = self.seq - 1
+
+    @property
+    def lost(self) -> bool:
+        """Whether RSK-016 is to be told: payments are among lost records, or may be, and nobody who was told has logged in."""
+        return bool(self.untold)
+
+    def missed(self, gap: dict) -> None:
+        """A gap record, written or not: it is told, unless it says that no payment is lost."""
+        if gap.get(r.GAP_COUNT, 1) > 0:
+            self.untold[gap[r.FIRST]] = gap[r.GAP_LAST]
+
+    def _logged_in(self) -> None:
+        """Who logs in was told what gap records had named by then; of what was found missing later a log-in of before says nothing."""
+        for first in sorted(self.untold):
+            last = self.untold[first]
+            if not last or self.declared(first, last):
+                del self.untold[first]
 
     def _paid_again(self, kind: int, record: dict) -> None:
         """A case that has another payment, or is closed anew: the one before was given back, be it that this is lost."""
