@@ -147,9 +147,7 @@ class View:
         self.outage = False
         self.sealed: dict = {}  # intent seq -> seq of the outcome whose sealed card data is kept
         self.erased: "list[int]" = []  # outcomes whose sealed data the last such record declares erased
-        self.paid: "Case | None" = (
-            None  # the last approved payment of this shift whose case is closed: it can be voided
-        )
+        self.last: "Case | None" = None  # of this shift's approved payments whose case is closed; outcome 0: see `paid`
         self.voiding: "Case | None" = None  # a void was asked for and has not ended; its `void` says in which record
         self.orphan: "tuple | None" = (
             None  # (seq, case number, centimes) of an intent without outcome whose notice is lost
@@ -172,7 +170,7 @@ class View:
             6: [list(item) for item in self.exposure],
             7: [[intent, self.sealed[intent]] for intent in sorted(self.sealed)],
             8: [[first, self.gaps[first]] for first in sorted(self.gaps)],
-            9: [_kept(self.paid), _kept(self.voiding), self.verdict],
+            9: [_kept(self.last), _kept(self.voiding), self.verdict],
             10: [[intent, list(self.releases[intent])] for intent in sorted(self.releases)],
             11: list(self.orphan) if self.orphan else None,
             13: [[first, self.untold[first]] for first in sorted(self.untold)],
@@ -195,7 +193,7 @@ class View:
         self.untold = _numbers(kept.get(13, ()))
         if kept.get(12):
             self.untold[0] = 0  # before, a snapshot did not say which
-        self.paid, self.voiding = _found(paid), _found(voiding)
+        self.last, self.voiding = _found(paid), _found(voiding)
         self.releases = _pairs(kept.get(10, ()), _RELEASE)
         self.orphan = tuple(_check(kept[11], (int, int, int))) if kept.get(11) else None
 
@@ -218,9 +216,10 @@ class View:
             self.shift_first = record[r.SEQ]
             self.unit = record[r.UNIT]
             self.totals = {}
+            self.last = None  # that the one before was closed may be lost
         elif kind == r.SHIFT_CLOSED:
             self.shift_open = False
-            self.paid = None
+            self.last = None
         elif kind == r.LOGIN:
             self.officer = record[r.OFFICER]
             self._logged_in()
@@ -268,7 +267,7 @@ class View:
         self.cases += (lost + 2) // 3  # a notice in every third record at most: no report number is given twice
         if lost > 1:
             self.verdict = False
-        case, orphan, paid, void, ended = self.case, self.orphan, self.paid, self.voiding, False
+        case, orphan, paid, void, ended = self.case, self.orphan, self.last, self.voiding, False
         if case is not None:
             may = self.once > case.intent if case.intent else had > 1  # intent and outcome are two records
             if case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
@@ -278,11 +277,18 @@ class View:
         if orphan is not None and (approved >= orphan[2] or self.once > orphan[0]):
             self.orphan, ended = None, True
         if paid is not None and approved >= paid.amount:
-            self.paid = None  # there is a later one
+            self.last = None  # there is a later one
+        elif paid is not None and had > 1:  # asked and done are two records
+            paid.outcome = 0
         if void is not None and (approved >= void.amount or had > 2):
             void.pv, ended = "", True  # its end and another payment may be: its case is not open again
         if ended:
             self.untold[self.seq - lost] = self.seq - 1
+
+    @property
+    def paid(self) -> "Case | None":
+        """The payment that can be voided: `last`, unless the centre may have a lost void of it."""
+        return self.last if self.last is not None and self.last.outcome else None
 
     @property
     def lost(self) -> bool:
@@ -305,9 +311,9 @@ class View:
         """A case that has another payment, or is closed anew: the one before was given back, be it that this is lost."""
         number = record.get(r.CASE)
         intent = record[r.SEQ] if kind == r.PAYMENT_INTENT else record.get(r.INTENT)
-        paid, void = self.paid, self.voiding
+        paid, void = self.last, self.voiding
         if paid is not None and paid.number == number and paid.intent != intent:
-            self.paid = None
+            self.last = None
             if self.case is None and kind in _OF_CASE and kind != r.CASE_CLOSED:
                 self.case = _unpaid(paid)
         if void is not None and void.number == number and void.intent != intent:
@@ -373,23 +379,23 @@ class View:
                 and case.outcome == r.OUTCOME_APPROVED
                 and case.outcome_record is not None
             ):
-                self.paid = _over(case)
+                self.last = _over(case)
 
     def _apply_void(self, record: dict) -> None:
         """A void asked for is open until its end; done, its case is open again and unpaid."""
         state = record[r.VOID_STATE]
         if state == r.VOID_ASKED:
-            case, open_ = self.paid, self.case
+            case, open_ = self.last, self.case
             if open_ is not None and open_.outcome == r.OUTCOME_APPROVED and open_.outcome_record is not None:
                 case = _over(open_)  # its closing is lost
             self.case = None
             if case is None or case.intent != record[r.INTENT]:
                 case = _unknown(record)
             case.void = {r.SEQ: record[r.SEQ]}
-            self.voiding, self.paid = case, None
+            self.voiding, self.last = case, None
             return
-        if state == r.VOID_DONE and self.paid is not None and self.paid.intent == record[r.INTENT]:
-            self.paid = None  # that it was asked for is lost
+        if state == r.VOID_DONE and self.last is not None and self.last.intent == record[r.INTENT]:
+            self.last = None  # that it was asked for is lost
         case = self.voiding
         if case is None or case.intent != record[r.INTENT]:
             return
