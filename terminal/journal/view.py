@@ -6,8 +6,7 @@ it different from the journal. A segment's head keeps a snapshot, so that a boot
 """
 
 from protocol import records as r
-
-_OF_PAID = (r.SEQ, r.INTENT, r.UTC, r.OUTCOME, r.AMOUNT, r.CARD_TOKEN, r.SCHEME, r.LAST4)  # what a void needs
+from terminal.journal.case import Case, check, over, unknown, unpaid
 
 _STATE = (
     int,
@@ -22,62 +21,9 @@ _PAIR = (int, int)
 _PROVISIONAL = (int, int, str)
 _RELEASE = (int, int, str, int)
 _EXPOSURE = (int, int, int, bytes, int)
-_CASE = (int, str, str, int, int, int, int, str, bool, int, int, int)
 
 _OF_CASE = (r.ACKNOWLEDGED, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.CASE_CLOSED)  # what follows on a case's notice
 _OF_PAYMENT = (r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.CASE_CLOSED)
-
-
-class Case:
-    """One open case: from the notice to its closing."""
-
-    def __init__(self, record: dict) -> None:
-        self.number = record[r.CASE]
-        self.pv = record[r.PV]
-        self.offence = record[r.OFFENCE]
-        self.tariff = record[r.TARIFF]
-        self.amount = record[r.AMOUNT]
-        self.points = record[r.POINTS]
-        self.seq = record[r.SEQ]
-        self.place = record.get(r.PLACE, "")
-        self.acknowledged = False
-        self.intent = 0  # seq of a payment intent without outcome; 0 = none
-        self.outcome = 0
-        self.outcome_record: "dict | None" = None
-        self.disposition = 0
-        self.void: "dict | None" = None  # the payment that was voided, until the paper that says so is printed
-
-    def snapshot(self) -> list:
-        """The case as a CBOR array; `restored` is its inverse."""
-        return [
-            self.number, self.pv, self.offence, self.tariff, self.amount, self.points, self.seq, self.place,
-            self.acknowledged, self.intent, self.outcome, self.outcome_record, self.disposition, self.void,
-        ]  # fmt: skip
-
-    @staticmethod
-    def restored(kept: list) -> "Case":
-        """The case of a snapshot. Raises TypeError if it is none."""
-        _check(kept[:11] + kept[12:13], _CASE)
-        for at in (11, 13):
-            if len(kept) > at and not (kept[at] is None or isinstance(kept[at], dict)):
-                raise TypeError
-        case = Case({
-            r.CASE: kept[0], r.PV: kept[1], r.OFFENCE: kept[2], r.TARIFF: kept[3], r.AMOUNT: kept[4], r.POINTS: kept[5],
-            r.SEQ: kept[6], r.PLACE: kept[7],
-        })  # fmt: skip
-        case.acknowledged, case.intent, case.outcome, case.outcome_record, case.disposition = kept[8:13]
-        case.void = kept[13] if len(kept) > 13 else None
-        return case
-
-
-def _check(items: list, kinds: tuple) -> list:
-    """`items`, if they are of these kinds. Raises TypeError."""
-    if not isinstance(items, list) or len(items) != len(kinds):
-        raise TypeError
-    for at in range(len(kinds)):
-        if not isinstance(items[at], kinds[at]):
-            raise TypeError
-    return items
 
 
 def _pairs(items: list, kinds: tuple) -> dict:
@@ -85,39 +31,14 @@ def _pairs(items: list, kinds: tuple) -> dict:
     found = {}
     for item in items:
         number, value = item
-        _check([number], (int,))
-        found[number] = tuple(_check(value, kinds))
+        check([number], (int,))
+        found[number] = tuple(check(value, kinds))
     return found
 
 
 def _numbers(items: list) -> dict:
     """A map kept as pairs of numbers."""
-    return {pair[0]: pair[1] for pair in items if _check(pair, _PAIR)}
-
-
-def _unknown(record: dict) -> Case:
-    """The case of a void whose notice is lost: what the void says of it, no more."""
-    said = {r.PV: "", r.OFFENCE: "", r.TARIFF: 0, r.POINTS: 0}
-    for key in (r.CASE, r.AMOUNT, r.SEQ):
-        said[key] = record[key]
-    case = Case(said)
-    case.intent = record[r.INTENT]
-    return case
-
-
-def _unpaid(case: Case) -> Case:
-    """The case again, and nothing of the payment that it had."""
-    case.intent = case.outcome = case.disposition = 0
-    case.outcome_record = None
-    return case
-
-
-def _over(case: Case) -> Case:
-    """A case that was paid and closed: what a void needs of it."""
-    record = case.outcome_record or {}
-    case.intent = record[r.INTENT]
-    case.outcome_record = {key: record[key] for key in _OF_PAID if key in record}
-    return case
+    return {pair[0]: pair[1] for pair in items if check(pair, _PAIR)}
 
 
 def _kept(case: "Case | None") -> "list | None":
@@ -173,29 +94,28 @@ class View:
             9: [_kept(self.last), _kept(self.voiding), self.verdict],
             10: [[intent, list(self.releases[intent])] for intent in sorted(self.releases)],
             11: list(self.orphan) if self.orphan else None,
-            13: [[first, self.untold[first]] for first in sorted(self.untold)],
+            12: [[first, self.untold[first]] for first in sorted(self.untold)],
         }
 
     def restore(self, kept: dict) -> None:
         """Take over a snapshot. Raises TypeError, ValueError, IndexError or KeyError if it is none; then this view is of no use any more."""
-        state = _check(kept[1], _STATE)
+        state = check(kept[1], _STATE)
         self.shift, self.shift_open, self.shift_first, self.officer, self.unit, self.cases, self.outage = state
         self.case = _found(kept[2])
-        self.totals, self.sets = _check([kept[3], kept[4]], (dict, dict))
+        self.totals, self.sets = check([kept[3], kept[4]], (dict, dict))
         _pairs([[key, self.totals[key]] for key in self.totals], _PAIR)
         for kind in self.sets:
-            _check([kind, self.sets[kind]], (str, int))
+            check([kind, self.sets[kind]], (str, int))
         self.provisional = _pairs(kept[5], _PROVISIONAL)
-        self.exposure = [tuple(_check(item, _EXPOSURE)) for item in kept[6]]
+        self.exposure = [tuple(check(item, _EXPOSURE)) for item in kept[6]]
         self.sealed, self.gaps = _numbers(kept[7]), _numbers(kept[8])
         paid, voiding, self.verdict = kept.get(9, (None, None, False))
-        _check([self.verdict], (bool,))
-        self.untold = _numbers(kept.get(13, ()))
-        if kept.get(12):
-            self.untold[0] = 0  # before, a snapshot did not say which
+        check([self.verdict], (bool,))
+        told = kept.get(12) or []
+        self.untold = {0: 0} if told is True else _numbers(told)  # before, a snapshot did not say which
         self.last, self.voiding = _found(paid), _found(voiding)
         self.releases = _pairs(kept.get(10, ()), _RELEASE)
-        self.orphan = tuple(_check(kept[11], (int, int, int))) if kept.get(11) else None
+        self.orphan = tuple(check(kept[11], (int, int, int))) if kept.get(11) else None
 
     def apply(self, record: dict) -> None:
         """Take one record into account."""
@@ -315,7 +235,7 @@ class View:
         if paid is not None and paid.number == number and paid.intent != intent:
             self.last = None
             if self.case is None and kind in _OF_CASE and kind != r.CASE_CLOSED:
-                self.case = _unpaid(paid)
+                self.case = unpaid(paid)
         if void is not None and void.number == number and void.intent != intent:
             self.voiding = None
 
@@ -361,7 +281,7 @@ class View:
         if kind == r.ACKNOWLEDGED:
             case.acknowledged = True
         elif kind == r.PAYMENT_INTENT:
-            _unpaid(case).intent = record[r.SEQ]
+            unpaid(case).intent = record[r.SEQ]
         elif kind == r.PAYMENT_OUTCOME:
             case.intent = 0
             case.outcome = record[r.OUTCOME]
@@ -379,7 +299,7 @@ class View:
                 and case.outcome == r.OUTCOME_APPROVED
                 and case.outcome_record is not None
             ):
-                self.last = _over(case)
+                self.last = over(case)
 
     def _apply_void(self, record: dict) -> None:
         """A void asked for is open until its end; done, its case is open again and unpaid."""
@@ -387,10 +307,10 @@ class View:
         if state == r.VOID_ASKED:
             case, open_ = self.last, self.case
             if open_ is not None and open_.outcome == r.OUTCOME_APPROVED and open_.outcome_record is not None:
-                case = _over(open_)  # its closing is lost
+                case = over(open_)  # its closing is lost
             self.case = None
             if case is None or case.intent != record[r.INTENT]:
-                case = _unknown(record)
+                case = unknown(record)
             case.void = {r.SEQ: record[r.SEQ]}
             self.voiding, self.last = case, None
             return
@@ -407,7 +327,7 @@ class View:
             for key in (r.SCHEME, r.LAST4):
                 if case.outcome_record is not None and key in case.outcome_record:
                     case.void[key] = case.outcome_record[key]
-            self.case = _unpaid(case)
+            self.case = unpaid(case)
 
     def due(self) -> "tuple[bool, bool]":
         """(whether a result or the end of a void, whether a receipt for sealed card data is still to come from the centre).

@@ -6,8 +6,9 @@ from protocol.crypto.pure import PureCrypto
 from protocol.errors import RiskError
 from terminal import risk
 from terminal.flows import void
+from terminal.journal.case import Case
 from terminal.journal.journal import Journal
-from terminal.journal.view import Case, View
+from terminal.journal.view import View
 from tests.support.parts import CountingElement, HandClock, MemoryStorage
 
 
