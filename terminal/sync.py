@@ -281,9 +281,12 @@ class Sync:
         if not self._journal.uncounted():
             body = {r.FIRST: first, r.GAP_LAST: last, r.GAP_HASH: payload[m.PREV_HASH]}
             before = self._journal.record_at(first - 1)
-            if before is not None:  # else the running totals there are not known
-                body[r.GAP_COUNT] = payload[m.CUM_COUNT] - before[0][r.CUM_COUNT]
-                body[r.GAP_TOTAL] = payload[m.CUM_TOTAL] - before[0][r.CUM_TOTAL]
+            known = before[0] if before is not None else None
+            if first == self._journal.epoch == 1:
+                known = {r.CUM_COUNT: 0, r.CUM_TOTAL: 0}
+            if known is not None:  # else the running totals there are not known
+                body[r.GAP_COUNT] = payload[m.CUM_COUNT] - known[r.CUM_COUNT]
+                body[r.GAP_TOTAL] = payload[m.CUM_TOTAL] - known[r.CUM_TOTAL]
             await self._journal.append(r.GAP, body)
         self._t.note("gap", first=first, last=last)
 

@@ -90,7 +90,7 @@ async def log_in(t) -> bool:  # noqa: ANN001 - Terminal
     officer = await _credentials(t, False)
     if officer is None:
         return False
-    if t.journal.view.lost and not await _told(t):
+    if t.journal.view.lost and not await told(t):
         return False
     t.journal.officer = officer["number"]
     t.journal.unit = officer["unit"]
@@ -103,8 +103,8 @@ async def log_in(t) -> bool:  # noqa: ANN001 - Terminal
     return True
 
 
-async def _told(t) -> bool:  # noqa: ANN001 - Terminal
-    """Whether the officer has read that payments are lost with the storage."""
+async def told(t) -> bool:  # noqa: ANN001 - Terminal
+    """Whether the officer has read that payments are lost with the storage (RSK-016)."""
     error = RiskError("records of payments are lost", "RSK-016", "do not ask who has paid to pay again")
     t.note_error(error)
     t.face.forget()  # a key pressed before is no answer

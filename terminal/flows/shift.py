@@ -49,9 +49,18 @@ def _results(held: Sync) -> list:
 
 
 async def _show_results(t, held: Sync) -> None:  # noqa: ANN001
-    """What came back: the end of a void that was done, whose case is open again, and the licences that go back."""
+    """What came back: the end of a void that was done, whose case is open again, and the licences that go back. Where it is not, it may
+    be paid anew among lost records (RSK-016): nobody is told that the fine is due again.
+    """
     for end in held.voids:
-        if end[r.VOID_STATE] == r.VOID_DONE:
+        if end[r.VOID_STATE] != r.VOID_DONE:
+            continue
+        case = t.journal.view.case
+        if case is None or case.number != end[r.CASE]:
+            from terminal.flows import login
+
+            await login.told(t)
+        else:
             await ask.acknowledge(t, "void_result", state=end[r.VOID_STATE], amount=end[r.AMOUNT], pv=end[r.PV])
     await release.tell(t)
 

@@ -158,7 +158,7 @@ class Journal:
             due = gaps[at][r.GAP_LAST] > self._stand.once or at >= len(gaps) - self.losses.met
             if due and not self.view.declared(gaps[at][r.FIRST], gaps[at][r.GAP_LAST]):
                 if self.uncounted():  # only the batch behind it says so, and the centre closes over it
-                    self.view.lost = self.view.lost or gaps[at].get(r.GAP_COUNT, 0) > 0
+                    self.view.missed(gaps[at])
                 else:
                     await self.append(r.GAP, gaps[at])
         self.make_room()

@@ -6,8 +6,7 @@ it different from the journal. A segment's head keeps a snapshot, so that a boot
 """
 
 from protocol import records as r
-
-_OF_PAID = (r.SEQ, r.INTENT, r.UTC, r.OUTCOME, r.AMOUNT, r.CARD_TOKEN, r.SCHEME, r.LAST4)  # what a void needs
+from terminal.journal.case import Case, check, over, unknown, unpaid
 
 _STATE = (
     int,
@@ -22,62 +21,9 @@ _PAIR = (int, int)
 _PROVISIONAL = (int, int, str)
 _RELEASE = (int, int, str, int)
 _EXPOSURE = (int, int, int, bytes, int)
-_CASE = (int, str, str, int, int, int, int, str, bool, int, int, int)
 
 _OF_CASE = (r.ACKNOWLEDGED, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.CASE_CLOSED)  # what follows on a case's notice
 _OF_PAYMENT = (r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.CASE_CLOSED)
-
-
-class Case:
-    """One open case: from the notice to its closing."""
-
-    def __init__(self, record: dict) -> None:
-        self.number = record[r.CASE]
-        self.pv = record[r.PV]
-        self.offence = record[r.OFFENCE]
-        self.tariff = record[r.TARIFF]
-        self.amount = record[r.AMOUNT]
-        self.points = record[r.POINTS]
-        self.seq = record[r.SEQ]
-        self.place = record.get(r.PLACE, "")
-        self.acknowledged = False
-        self.intent = 0  # seq of a payment intent without outcome; 0 = none
-        self.outcome = 0
-        self.outcome_record: "dict | None" = None
-        self.disposition = 0
-        self.void: "dict | None" = None  # the payment that was voided, until the paper that says so is printed
-
-    def snapshot(self) -> list:
-        """The case as a CBOR array; `restored` is its inverse."""
-        return [
-            self.number, self.pv, self.offence, self.tariff, self.amount, self.points, self.seq, self.place,
-            self.acknowledged, self.intent, self.outcome, self.outcome_record, self.disposition, self.void,
-        ]  # fmt: skip
-
-    @staticmethod
-    def restored(kept: list) -> "Case":
-        """The case of a snapshot. Raises TypeError if it is none."""
-        _check(kept[:11] + kept[12:13], _CASE)
-        for at in (11, 13):
-            if len(kept) > at and not (kept[at] is None or isinstance(kept[at], dict)):
-                raise TypeError
-        case = Case({
-            r.CASE: kept[0], r.PV: kept[1], r.OFFENCE: kept[2], r.TARIFF: kept[3], r.AMOUNT: kept[4], r.POINTS: kept[5],
-            r.SEQ: kept[6], r.PLACE: kept[7],
-        })  # fmt: skip
-        case.acknowledged, case.intent, case.outcome, case.outcome_record, case.disposition = kept[8:13]
-        case.void = kept[13] if len(kept) > 13 else None
-        return case
-
-
-def _check(items: list, kinds: tuple) -> list:
-    """`items`, if they are of these kinds. Raises TypeError."""
-    if not isinstance(items, list) or len(items) != len(kinds):
-        raise TypeError
-    for at in range(len(kinds)):
-        if not isinstance(items[at], kinds[at]):
-            raise TypeError
-    return items
 
 
 def _pairs(items: list, kinds: tuple) -> dict:
@@ -85,39 +31,14 @@ def _pairs(items: list, kinds: tuple) -> dict:
     found = {}
     for item in items:
         number, value = item
-        _check([number], (int,))
-        found[number] = tuple(_check(value, kinds))
+        check([number], (int,))
+        found[number] = tuple(check(value, kinds))
     return found
 
 
 def _numbers(items: list) -> dict:
     """A map kept as pairs of numbers."""
-    return {pair[0]: pair[1] for pair in items if _check(pair, _PAIR)}
-
-
-def _unknown(record: dict) -> Case:
-    """The case of a void whose notice is lost: what the void says of it, no more."""
-    said = {r.PV: "", r.OFFENCE: "", r.TARIFF: 0, r.POINTS: 0}
-    for key in (r.CASE, r.AMOUNT, r.SEQ):
-        said[key] = record[key]
-    case = Case(said)
-    case.intent = record[r.INTENT]
-    return case
-
-
-def _unpaid(case: Case) -> Case:
-    """The case again, and nothing of the payment that it had."""
-    case.intent = case.outcome = case.disposition = 0
-    case.outcome_record = None
-    return case
-
-
-def _over(case: Case) -> Case:
-    """A case that was paid and closed: what a void needs of it."""
-    record = case.outcome_record or {}
-    case.intent = record[r.INTENT]
-    case.outcome_record = {key: record[key] for key in _OF_PAID if key in record}
-    return case
+    return {pair[0]: pair[1] for pair in items if check(pair, _PAIR)}
 
 
 def _kept(case: "Case | None") -> "list | None":
@@ -147,15 +68,13 @@ class View:
         self.outage = False
         self.sealed: dict = {}  # intent seq -> seq of the outcome whose sealed card data is kept
         self.erased: "list[int]" = []  # outcomes whose sealed data the last such record declares erased
-        self.paid: "Case | None" = (
-            None  # the last approved payment of this shift whose case is closed: it can be voided
-        )
+        self.last: "Case | None" = None  # of this shift's approved payments whose case is closed; outcome 0: see `paid`
         self.voiding: "Case | None" = None  # a void was asked for and has not ended; its `void` says in which record
         self.orphan: "tuple | None" = (
             None  # (seq, case number, centimes) of an intent without outcome whose notice is lost
         )
         self.verdict = False  # a licence was judged, and there is neither a notice nor a closing yet
-        self.lost = False  # records of payments are lost, or may be, and nobody who was told has logged in (RSK-016)
+        self.untold: dict = {}  # first lost seq -> last lost seq: payments are among these, or may be, and nobody who was told has logged in
         self.seq = 0  # of the last record that was taken into account; set before those of a segment are, and so is …
         self.total = 0  # … the running total of approved centimes after it
         self.once = 0  # the centre once had everything up to here: set before a boot's records are
@@ -172,30 +91,31 @@ class View:
             6: [list(item) for item in self.exposure],
             7: [[intent, self.sealed[intent]] for intent in sorted(self.sealed)],
             8: [[first, self.gaps[first]] for first in sorted(self.gaps)],
-            9: [_kept(self.paid), _kept(self.voiding), self.verdict],
+            9: [_kept(self.last), _kept(self.voiding), self.verdict],
             10: [[intent, list(self.releases[intent])] for intent in sorted(self.releases)],
             11: list(self.orphan) if self.orphan else None,
-            12: self.lost,
+            12: [[first, self.untold[first]] for first in sorted(self.untold)],
         }
 
     def restore(self, kept: dict) -> None:
         """Take over a snapshot. Raises TypeError, ValueError, IndexError or KeyError if it is none; then this view is of no use any more."""
-        state = _check(kept[1], _STATE)
+        state = check(kept[1], _STATE)
         self.shift, self.shift_open, self.shift_first, self.officer, self.unit, self.cases, self.outage = state
         self.case = _found(kept[2])
-        self.totals, self.sets = _check([kept[3], kept[4]], (dict, dict))
+        self.totals, self.sets = check([kept[3], kept[4]], (dict, dict))
         _pairs([[key, self.totals[key]] for key in self.totals], _PAIR)
         for kind in self.sets:
-            _check([kind, self.sets[kind]], (str, int))
+            check([kind, self.sets[kind]], (str, int))
         self.provisional = _pairs(kept[5], _PROVISIONAL)
-        self.exposure = [tuple(_check(item, _EXPOSURE)) for item in kept[6]]
+        self.exposure = [tuple(check(item, _EXPOSURE)) for item in kept[6]]
         self.sealed, self.gaps = _numbers(kept[7]), _numbers(kept[8])
         paid, voiding, self.verdict = kept.get(9, (None, None, False))
-        self.lost = kept.get(12, False)
-        _check([self.verdict, self.lost], (bool, bool))
-        self.paid, self.voiding = _found(paid), _found(voiding)
+        check([self.verdict], (bool,))
+        told = kept.get(12) or []
+        self.untold = {0: 0} if told is True else _numbers(told)  # before, a snapshot did not say which
+        self.last, self.voiding = _found(paid), _found(voiding)
         self.releases = _pairs(kept.get(10, ()), _RELEASE)
-        self.orphan = tuple(_check(kept[11], (int, int, int))) if kept.get(11) else None
+        self.orphan = tuple(check(kept[11], (int, int, int))) if kept.get(11) else None
 
     def apply(self, record: dict) -> None:
         """Take one record into account."""
@@ -216,12 +136,13 @@ class View:
             self.shift_first = record[r.SEQ]
             self.unit = record[r.UNIT]
             self.totals = {}
+            self.last = None  # that the one before was closed may be lost
         elif kind == r.SHIFT_CLOSED:
             self.shift_open = False
-            self.paid = None
+            self.last = None
         elif kind == r.LOGIN:
             self.officer = record[r.OFFICER]
-            self.lost = False  # who logs in was told before
+            self._logged_in()
         elif kind == r.NOTICE:
             self.cases = record[r.CASE]
             self.case = Case(record)
@@ -242,7 +163,7 @@ class View:
             self.erased = [self.sealed.pop(intent) for intent in record[r.INTENTS] if intent in self.sealed]
         elif kind == r.GAP:
             self.gaps[record[r.FIRST]] = record[r.GAP_LAST]
-            self.lost = self.lost or record.get(r.GAP_COUNT, 0) > 0
+            self.missed(record)
         elif kind == r.LICENCE_DISPOSITION:
             self._told(record)
         if kind in _OF_CASE:
@@ -266,29 +187,55 @@ class View:
         self.cases += (lost + 2) // 3  # a notice in every third record at most: no report number is given twice
         if lost > 1:
             self.verdict = False
-        case, orphan, paid, void = self.case, self.orphan, self.paid, self.voiding
+        case, orphan, paid, void, ended = self.case, self.orphan, self.last, self.voiding, False
         if case is not None:
             may = self.once > case.intent if case.intent else had > 1  # intent and outcome are two records
             if case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
                 may = False
             if may or approved >= case.amount:  # of another payment, if it has one: then its closing is lost too
-                self.case, self.lost = None, True
+                self.case, ended = None, True
         if orphan is not None and (approved >= orphan[2] or self.once > orphan[0]):
-            self.orphan, self.lost = None, True
+            self.orphan, ended = None, True
         if paid is not None and approved >= paid.amount:
-            self.paid = None  # there is a later one
+            self.last = None  # there is a later one
+        elif paid is not None and had > 1:  # asked and done are two records
+            paid.outcome = 0
         if void is not None and (approved >= void.amount or had > 2):
-            void.pv, self.lost = "", True  # its end and another payment may be: its case is not open again
+            void.pv, ended = "", True  # its end and another payment may be: its case is not open again
+        if ended:
+            self.untold[self.seq - lost] = self.seq - 1
+
+    @property
+    def paid(self) -> "Case | None":
+        """The payment that can be voided: `last`, unless the centre may have a lost void of it."""
+        return self.last if self.last is not None and self.last.outcome else None
+
+    @property
+    def lost(self) -> bool:
+        """Whether RSK-016 is to be told: payments are among lost records, or may be, and nobody who was told has logged in."""
+        return bool(self.untold)
+
+    def missed(self, gap: dict) -> None:
+        """A gap record, written or not: it is told, unless it says that no payment is lost."""
+        if gap.get(r.GAP_COUNT, 1) > 0:
+            self.untold[gap[r.FIRST]] = gap[r.GAP_LAST]
+
+    def _logged_in(self) -> None:
+        """Who logs in was told what gap records had named by then; of what was found missing later a log-in of before says nothing."""
+        for first in sorted(self.untold):
+            last = self.untold[first]
+            if not last or self.declared(first, last):
+                del self.untold[first]
 
     def _paid_again(self, kind: int, record: dict) -> None:
         """A case that has another payment, or is closed anew: the one before was given back, be it that this is lost."""
         number = record.get(r.CASE)
         intent = record[r.SEQ] if kind == r.PAYMENT_INTENT else record.get(r.INTENT)
-        paid, void = self.paid, self.voiding
+        paid, void = self.last, self.voiding
         if paid is not None and paid.number == number and paid.intent != intent:
-            self.paid = None
+            self.last = None
             if self.case is None and kind in _OF_CASE and kind != r.CASE_CLOSED:
-                self.case = _unpaid(paid)
+                self.case = unpaid(paid)
         if void is not None and void.number == number and void.intent != intent:
             self.voiding = None
 
@@ -334,7 +281,7 @@ class View:
         if kind == r.ACKNOWLEDGED:
             case.acknowledged = True
         elif kind == r.PAYMENT_INTENT:
-            _unpaid(case).intent = record[r.SEQ]
+            unpaid(case).intent = record[r.SEQ]
         elif kind == r.PAYMENT_OUTCOME:
             case.intent = 0
             case.outcome = record[r.OUTCOME]
@@ -352,23 +299,23 @@ class View:
                 and case.outcome == r.OUTCOME_APPROVED
                 and case.outcome_record is not None
             ):
-                self.paid = _over(case)
+                self.last = over(case)
 
     def _apply_void(self, record: dict) -> None:
         """A void asked for is open until its end; done, its case is open again and unpaid."""
         state = record[r.VOID_STATE]
         if state == r.VOID_ASKED:
-            case, open_ = self.paid, self.case
+            case, open_ = self.last, self.case
             if open_ is not None and open_.outcome == r.OUTCOME_APPROVED and open_.outcome_record is not None:
-                case = _over(open_)  # its closing is lost
+                case = over(open_)  # its closing is lost
             self.case = None
             if case is None or case.intent != record[r.INTENT]:
-                case = _unknown(record)
+                case = unknown(record)
             case.void = {r.SEQ: record[r.SEQ]}
-            self.voiding, self.paid = case, None
+            self.voiding, self.last = case, None
             return
-        if state == r.VOID_DONE and self.paid is not None and self.paid.intent == record[r.INTENT]:
-            self.paid = None  # that it was asked for is lost
+        if state == r.VOID_DONE and self.last is not None and self.last.intent == record[r.INTENT]:
+            self.last = None  # that it was asked for is lost
         case = self.voiding
         if case is None or case.intent != record[r.INTENT]:
             return
@@ -380,7 +327,7 @@ class View:
             for key in (r.SCHEME, r.LAST4):
                 if case.outcome_record is not None and key in case.outcome_record:
                     case.void[key] = case.outcome_record[key]
-            self.case = _unpaid(case)
+            self.case = unpaid(case)
 
     def due(self) -> "tuple[bool, bool]":
         """(whether a result or the end of a void, whether a receipt for sealed card data is still to come from the centre).

@@ -6,7 +6,8 @@ from protocol.errors import OfficerError, RiskError
 from protocol.pack import u32be
 from terminal import risk
 from terminal.flows import login
-from terminal.journal.view import Case, View
+from terminal.journal.case import Case
+from terminal.journal.view import View
 from tests.support.dual import raises
 from tests.support.parts import CountingElement
 

@@ -75,7 +75,12 @@ def test_a_snapshot_keeps_that_it_is_to_be_told_and_one_of_before_knows_nothing_
     view.apply({r.KIND: r.GAP, r.SEQ: 1, r.FIRST: 1, r.GAP_LAST: 1, r.GAP_COUNT: 1})
     kept = view.snapshot()
     found.restore(kept)
-    assert found.lost
+    assert found.lost and found.untold == {1: 1}
     del kept[12]
     found.restore(kept)
+    assert not found.lost
+    kept[12] = True  # of which loss it did not say
+    found.restore(kept)
+    assert found.lost
+    found.apply({r.KIND: r.LOGIN, r.SEQ: 1, r.OFFICER: 7})
     assert not found.lost

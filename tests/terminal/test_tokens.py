@@ -6,8 +6,9 @@ from protocol.crypto.pure import PureCrypto
 from protocol.errors import RiskError
 from terminal import risk
 from terminal.flows import void
+from terminal.journal.case import Case
 from terminal.journal.journal import Journal
-from terminal.journal.view import Case, View
+from terminal.journal.view import View
 from tests.support.parts import CountingElement, HandClock, MemoryStorage
 
 
@@ -38,7 +39,7 @@ async def test_a_payment_from_before_an_update_is_voided_with_its_card_only():
     mac = bytes(range(32))
     for kept in (mac[:16], mac[:8]):
         paid = Case({r.CASE: 1, r.PV: "p", r.OFFENCE: "o", r.TARIFF: 1, r.AMOUNT: 1, r.POINTS: 1, r.SEQ: 1})
-        paid.outcome_record = {r.CARD_TOKEN: kept}
+        paid.outcome, paid.outcome_record = r.OUTCOME_APPROVED, {r.CARD_TOKEN: kept}
         assert await _voided(paid, tokens.keyed(mac)) == [tokens.keyed(mac)]
         for other in (mac[8:16], b""):
             try:
@@ -69,8 +70,8 @@ async def _voided(paid, token):
 
     t = Terminal()
     t.journal = Terminal()
-    t.journal.view = View()
-    t.journal.view.paid = paid
+    t.journal.view, t.journal.free = View(), lambda: None
+    t.journal.view.last = paid
     kept = void.ask.acknowledge, void.login.second_badge, void._card, void._ask, void._tell
     void.ask.acknowledge, void.login.second_badge, void._card, void._ask, void._tell = yes, badge, card, ask, yes
     try:

@@ -2,6 +2,7 @@
 
 from protocol import records as r
 from terminal.journal.recovery import _joined
+from terminal.journal.view import View
 from tests.support.parts import CountingElement, MemoryStorage
 from tests.terminal.journal.test_lost_outcome import A, _ended, _fine, _opened, _spoil
 
@@ -104,3 +105,50 @@ def test_two_gaps_that_adjoin_are_one_with_the_sums_of_both():
     assert _joined([less], [two]) == [{r.FIRST: 3, r.GAP_LAST: 9, r.GAP_HASH: b"b"}]
     two[r.FIRST] = 7
     assert _joined([one], [two]) == [one, two]
+
+
+async def test_a_payment_whose_void_the_centre_may_have_is_not_voided_again():
+    for again, acknowledged in ((True, True), (False, True), (False, False)):
+        storage, element, journal = await _begun()
+        intent = (await _fine(journal, 1))["intent"]
+        lost = [await _void(journal, intent, r.VOID_ASKED), await _void(journal, intent, r.VOID_DONE)]
+        if again:
+            lost.append((await journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: A}))[r.SEQ])
+            body = {r.CASE: 1, r.INTENT: lost[2], r.AMOUNT: A, r.OUTCOME: r.OUTCOME_DECLINED}
+            lost.append((await journal.append(r.PAYMENT_OUTCOME, body))[r.SEQ])
+        lost.append((await journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_UNPAID}))[r.SEQ])
+        await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
+        if acknowledged:
+            journal.hear(1790000000)
+            journal.acknowledge(journal.head_seq, journal.head_hash)
+        journal = await _again(storage, element, journal, lost)
+        assert (journal.view.paid is None) == acknowledged and journal.view.last.intent == intent
+        found = View()
+        found.restore(journal.view.snapshot())
+        assert (found.paid is None) == acknowledged
+
+
+async def test_one_whose_void_was_asked_behind_a_loss_that_the_centre_closed_over_is_open_again_after_a_boot():
+    storage, element, journal = await _begun()
+    intent = (await _fine(journal, 1))["intent"]
+    lost = []
+    for _ in range(3):
+        lost.append((await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"}))[r.SEQ])
+    journal = await _again(storage, element, journal, lost[:2])
+    assert journal.view.paid.intent == intent
+    await _void(journal, intent, r.VOID_ASKED)
+    await _void(journal, intent, r.VOID_DONE)
+    journal.hear(1790000000)
+    journal.acknowledge(journal.head_seq, journal.head_hash)
+    assert journal.view.case.number == 1
+    journal = await _again(storage, element, journal, ())
+    assert journal.view.case.number == 1
+
+
+async def test_no_payment_of_the_shift_before_is_voided_whose_closing_is_lost():
+    storage, element, journal = await _begun()
+    await _fine(journal, 1)
+    closed = (await journal.append(r.SHIFT_CLOSED, {r.SHIFT: 1, r.FIRST: 1, r.TOTALS: {}}))[r.SEQ]
+    await journal.append(r.SHIFT_OPENED, {r.SHIFT: 2, r.WILAYA: 16})
+    journal = await _again(storage, element, journal, [closed])
+    assert journal.view.shift == 2 and journal.view.paid is None

@@ -60,6 +60,13 @@ def _spoil(storage, position):
     storage.files[SEGMENT] = bytes(data)
 
 
+def _lose(t, seqs):
+    for seq in seqs:
+        data = t.journal.record_at(seq)[1]
+        for name in sorted(t.storage.files):
+            t.storage.files[name] = t.storage.files[name].replace(data, bytes(len(data)))
+
+
 async def test_a_lost_record_ends_one_batch_and_is_named_by_the_next():
     server = _Server()
     t, ends = await _filled(server, 8)
@@ -91,20 +98,39 @@ async def test_a_record_lost_after_the_boot_is_declared_when_it_is_missed():
 
 
 async def test_what_is_missed_while_sending_tells_its_money_and_who_logs_in_next():
-    for lost, told_of in ((3, (1, 500)), (1, (None, None))):
+    for lost, told_of in (((3,), (1, 500)), ((1,), (0, 0)), ((1, 2, 3), (1, 500))):
         server = _Server()
         t, ends = await _filled(server, 2)
         await t.journal.append(
             r.PAYMENT_OUTCOME, {r.CASE: 1, r.INTENT: 2, r.AMOUNT: 500, r.OUTCOME: r.OUTCOME_APPROVED}
         )
         await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
-        data = t.journal.record_at(lost)[1]
-        for name in sorted(t.storage.files):
-            t.storage.files[name] = t.storage.files[name].replace(data, bytes(len(data)))
+        _lose(t, lost)
         await Sync(t, quiet).run()
         gap = t.journal.record_at(5)[0]
-        assert gap[r.FIRST] == lost and (gap.get(r.GAP_COUNT), gap.get(r.GAP_TOTAL)) == told_of
-        assert t.journal.view.lost == (lost == 3)
+        assert gap[r.FIRST] == lost[0] and (gap.get(r.GAP_COUNT), gap.get(r.GAP_TOTAL)) == told_of
+        assert t.journal.view.lost == (3 in lost)
+
+
+async def test_missed_records_of_which_nobody_knows_the_money_are_told_until_somebody_logs_in():
+    server = _Server()
+    t, _ = await _filled(server, 4)
+    server.seq, server.hash = 2, server.head(2)
+    t.journal.hear(1700000100)
+    t.journal.acknowledge(2, server.hash)
+    _lose(t, (2, 3))
+    await Sync(t, quiet).run()
+    gap = t.journal.record_at(5)[0]
+    assert (gap[r.KIND], gap[r.FIRST], gap.get(r.GAP_COUNT)) == (r.GAP, 3, None) and t.journal.view.lost
+    await t.journal.append(r.LOGIN, {})
+    assert not t.journal.view.lost
+    t = Handheld(None, t.storage, t.se)
+    await t.journal.open()
+    assert t.journal.view.gaps == {2: 3, 3: 3}  # the boot names what the centre has had, too
+    await t.journal.append(r.LOGIN, {})
+    t = Handheld(None, t.storage, t.se)
+    await t.journal.open()
+    assert not t.journal.view.lost
 
 
 async def test_the_result_of_a_payment_whose_notice_is_lost_names_the_report_by_its_case():

@@ -287,7 +287,7 @@ class Intact:
         said = [] if view.orphan is None else [("an orphan", *view.orphan)]
         for what, case in (
             ("the open case", view.case),
-            ("the paid case", view.paid),
+            ("the paid case", view.last),
             ("the voided case", view.voiding),
         ):
             if case is not None:
