@@ -393,6 +393,24 @@ def _lost_beginning(handheld: Handheld) -> bytes:
     return handheld.batch(first + 1, gap=first)
 
 
+def _restored_before_epoch_2(centre: Centre, handheld: Handheld, back: BackOffice) -> Centre:
+    """A server that was restored from before record 4 and the new epoch, and was shown that epoch's approval."""
+    handheld.pay(r.OUTCOME_APPROVED, 200_000)
+    centre.hello(handheld)
+    centre.send(handheld)
+    other = _backup(centre)
+    handheld.pay(r.OUTCOME_APPROVED, 300_000)
+    centre.restart()
+    centre.hello(handheld)
+    centre.send(handheld, 4)
+    approval = _approved(centre, handheld, back)
+    _begin(handheld)
+    with other.engine.begin() as connection:
+        restore.mark(connection, other.now)
+    other.say(handheld.hello(approval=approval))
+    return other
+
+
 HELD = {"missing:TSD-000001": 300_000, "suspense:16:1:BMP-16-01": -300_000}
 
 
@@ -400,19 +418,7 @@ def test_what_is_lost_on_both_sides_of_a_new_epoch_is_counted_once(
     centre: Centre, handheld: Handheld, back: BackOffice
 ) -> None:
     """Records 4 to 6 since the backup was older than the epoch, record 7 in the terminal's storage."""
-    handheld.pay(r.OUTCOME_APPROVED, 200_000)
-    centre.hello(handheld)
-    centre.send(handheld)
-    other = _backup(centre)
-    handheld.pay(r.OUTCOME_APPROVED, 300_000)
-    centre.restart()
-    centre.hello(handheld)
-    centre.send(handheld, 4)
-    approval = _approved(centre, handheld, back)
-    _begin(handheld)
-    with other.engine.begin() as connection:
-        restore.mark(connection, other.now)
-    other.say(handheld.hello(approval=approval))
+    other = _restored_before_epoch_2(centre, handheld, back)
     assert other.say(_lost_beginning(handheld))[0] == s.TYPE_ACK
     assert {name: amount for name, amount in other.books().items() if name in HELD} == HELD
 
@@ -420,19 +426,7 @@ def test_what_is_lost_on_both_sides_of_a_new_epoch_is_counted_once(
 def test_two_epochs_begun_after_the_same_record_and_nothing_of_either_on_file(
     centre: Centre, handheld: Handheld, back: BackOffice
 ) -> None:
-    handheld.pay(r.OUTCOME_APPROVED, 200_000)
-    centre.hello(handheld)
-    centre.send(handheld)
-    other = _backup(centre)
-    handheld.pay(r.OUTCOME_APPROVED, 300_000)
-    centre.restart()
-    centre.hello(handheld)
-    centre.send(handheld, 4)
-    approval = _approved(centre, handheld, back)
-    _begin(handheld)
-    with other.engine.begin() as connection:
-        restore.mark(connection, other.now)
-    other.say(handheld.hello(approval=approval))
+    other = _restored_before_epoch_2(centre, handheld, back)
     del handheld.records[6:]  # the storage is lost before a record of epoch 2 was sent
     handheld.epoch = 1
     back.centre = other
