@@ -60,6 +60,7 @@ class Journal:
         self._open = False
         self._until_room = 0
         self._free = 0
+        self._walked: "Stand | None" = None  # the last record that `entries` has come to
         self.device = device
         self.epoch = 1
         self.officer = 0
@@ -390,7 +391,10 @@ class Journal:
         if not self._shelf.segments:
             return
         index = self._shelf.from_segment(first)
-        known = None
+        known, walked = None, self._walked
+        if walked is not None and walked.seq == first - 1 and walked.epoch == self.epoch:
+            known = (walked,)
+            index -= 1
         while known is None and index >= 0:
             number, begin = self._shelf.segments[index]
             known = self._shelf.head(number)
@@ -406,9 +410,11 @@ class Journal:
         chain = Chain(
             self._reader, self._crypto, self.device, stand
         )  # it keeps nothing in the window between two steps
+        self._walked = None
         for item in chain.walk(self._shelf.parts(index + 1)):
             if item[0][r.SEQ] >= first:
                 yield item
+        self._walked = stand
 
     def record_at(self, seq: int) -> "tuple | None":
         """(record, its bytes, signature or None) of one sequence number, None if it is not kept or lost."""
