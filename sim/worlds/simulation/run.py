@@ -380,7 +380,9 @@ def play(plan: Plan, hasty: bool = False) -> Outcome:
     """Play a plan; `hasty` when it matters only whether anything breaks."""
     assert factory().blank
     began = time.process_time()
-    gc.collect(0)  # what the seed before has left is not gone through in the midst of this one, with that of many others
+    gc.collect(
+        0
+    )  # what the seed before has left is not gone through in the midst of this one, with that of many others
     simulation = Simulation(plan)
     try:
         simulation.play(hasty)
