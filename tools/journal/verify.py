@@ -1,5 +1,5 @@
-"""Verifies an exported journal without the server and without the terminal's code: chain, signatures, counters,
-totals, completeness. `tools.journal.findings` lists what it may find and what that proves.
+"""Verifies an exported journal without the server and without the terminal's code: chain, signatures, completeness; counters and totals are
+`tools.journal.figures`'. `tools.journal.findings` lists what it may find and what that proves.
 
 A record is edited when its successor (for the last one and those before holes, the signed closing item) names another hash than it has. The
 closing item is signed by the device's secure element and carries its counter: so nobody else can shorten a journal and
@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
+from tools.journal import figures, holes
 from tools.journal import findings as f
-from tools.journal import holes
 from tools.journal import reading as j
 from tools.journal.findings import Span
 from tools.journal.reading import Entry, Export
@@ -65,7 +65,8 @@ class Verifier:
         chain = self._genuine(self._order())
         self._links(chain)
         self._completeness(chain)
-        self._figures(chain)
+        for finding in figures.judge(chain, export.statement, self.closing):
+            self.find(*finding)
         self._outcomes(chain)
         self._counted(chain)
         self._whole(chain)
@@ -83,7 +84,7 @@ class Verifier:
             "acknowledged": said.acked[0] if said.acked else None,
             "other_epochs": [epoch for epoch, _, _ in said.epochs or ()],
             "signatures": self.signatures,
-            "totals": self._totals(chain),
+            "totals": figures.totals(chain),
             "findings": self.findings,
         }
 
@@ -333,49 +334,6 @@ class Verifier:
         """How many records fewer are here than the device closed."""
         return self.closing[6] - len(self.export.entries) - len(self.export.faults)
 
-    def _figures(self, chain: list[Entry]) -> None:
-        """Counters and running totals from one record to the next, shift totals, the closing counter."""
-        shift: dict[int, list[int]] = {}
-        opened = False
-        for index, entry in enumerate(chain):
-            record = entry.record
-            before = chain[index - 1] if index else None
-            if before is not None:
-                self._step(before.record, record)
-            if record[j.KIND] == j.SHIFT_OPENED:
-                shift, opened = {}, True
-            elif record[j.KIND] == j.SHIFT_CLOSED and opened:
-                if {key: list(value) for key, value in record.get(j.TOTALS, {}).items()} != shift:
-                    self.find("totals", entry.seq, "the shift's totals are not those of its records")
-                opened = False
-            elif before is not None and entry.seq != before.seq + 1:
-                opened = False
-            _count(shift, record)
-        said = self.export.statement
-        if chain and said.epoch and chain[0].record[j.EPOCH] != said.epoch:
-            self.find("counter", chain[0].seq, f"it is of epoch {chain[0].record[j.EPOCH]}, the file of {said.epoch}")
-        if not self.closing or not chain or chain[-1].seq != self.closing[3]:
-            return
-        counted = self.closing[5] if said.counter is None else said.counter
-        if chain[-1].record[j.COUNTER] != counted:
-            why = f"the secure element has counted to {counted}, the journal to {chain[-1].record[j.COUNTER]}"
-            self.find("counter", chain[-1].seq, f"{why}: it was rolled back, copied or shortened")
-
-    def _step(self, before: dict[int, Any], record: dict[int, Any]) -> None:
-        """From one record to the next that is here; over a hole the counter steps as far as the numbers do."""
-        seq = record[j.SEQ]
-        if record[j.COUNTER] - before[j.COUNTER] != seq - before[j.SEQ]:
-            self.find("counter", seq, "the secure element's counter does not step by one")
-        if record[j.EPOCH] != before[j.EPOCH]:
-            self.find("counter", seq, "the epoch changes within one journal")
-        if record[j.KIND] == j.NEW_EPOCH:
-            self.find("inserted", seq, "a new epoch begins in the middle of one")
-        approved = record[j.KIND] in (j.PAYMENT_OUTCOME, j.AUTHORISATION_RESULT) and record.get(j.OUTCOME) == j.APPROVED
-        count = record[j.CUM_COUNT] - before[j.CUM_COUNT] - approved
-        total = record[j.CUM_TOTAL] - before[j.CUM_TOTAL] - (record[j.AMOUNT] if approved else 0)
-        if min(count, total) < 0 or (seq == before[j.SEQ] + 1 and (count, total) != (0, 0)):
-            self.find("totals", seq, "the running totals do not add up")
-
     def _outcomes(self, chain: list[Entry]) -> None:
         """Every payment outcome's and every void's own signature."""
         for entry in chain:
@@ -410,28 +368,6 @@ class Verifier:
         except InvalidSignature:
             return False
         return True
-
-    def _totals(self, chain: list[Entry]) -> dict[str, Any]:
-        """Totals of what is in the file, by outcome, recomputed."""
-        totals: dict[int, list[int]] = {}
-        for entry in chain:
-            _count(totals, entry.record)
-        return {str(key): totals[key] for key in sorted(totals)}
-
-
-def _count(totals: dict[int, list[int]], record: dict[int, Any]) -> None:
-    """Count a record's money: outcomes by outcome, later results by 10 + outcome, voids that were done by 20."""
-    if record[j.KIND] == j.PAYMENT_OUTCOME:
-        key = record[j.OUTCOME]
-    elif record[j.KIND] == j.AUTHORISATION_RESULT:
-        key = j.LATE + record[j.OUTCOME]
-    elif record[j.KIND] == j.VOID and record[j.VOID_STATE] == j.VOID_DONE:
-        key = j.VOIDED
-    else:
-        return
-    entry = totals.setdefault(key, [0, 0])
-    entry[0] += 1
-    entry[1] += record[j.AMOUNT]
 
 
 def verify(data: bytes, key: bytes | None = None) -> dict[str, Any]:

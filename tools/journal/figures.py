@@ -1,0 +1,80 @@
+"""The figures of an exported journal: counters and running totals from one record to the next, shift totals, the closing counter."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tools.journal import reading as j
+from tools.journal.reading import Entry, Statement
+
+Finding = tuple[str, int, str]
+"""Kind of `tools.journal.findings`, sequence number, sentence."""
+
+
+def judge(chain: list[Entry], said: Statement, closing: dict[int, Any]) -> Iterator[Finding]:
+    """What is wrong with the figures of records in their order; `closing` is empty where nobody signed it."""
+    shift: dict[int, list[int]] = {}
+    opened = False
+    for index, entry in enumerate(chain):
+        record = entry.record
+        before = chain[index - 1] if index else None
+        if before is not None:
+            yield from _step(before.record, record)
+        if record[j.KIND] == j.SHIFT_OPENED:
+            shift, opened = {}, True
+        elif record[j.KIND] == j.SHIFT_CLOSED and opened:
+            if {key: list(value) for key, value in record.get(j.TOTALS, {}).items()} != shift:
+                yield "totals", entry.seq, "the shift's totals are not those of its records"
+            opened = False
+        elif before is not None and entry.seq != before.seq + 1:
+            opened = False
+        _count(shift, record)
+    if not chain:
+        return
+    first, last = chain[0], chain[-1]
+    if said.epoch and first.record[j.EPOCH] != said.epoch:
+        yield "counter", first.seq, f"it is of epoch {first.record[j.EPOCH]}, the file of {said.epoch}"
+    if not closing or last.seq != closing[3]:
+        return
+    counted = closing[5] if said.counter is None else said.counter
+    if last.record[j.COUNTER] != counted:
+        why = f"the secure element has counted to {counted}, the journal to {last.record[j.COUNTER]}"
+        yield "counter", last.seq, f"{why}: it was rolled back, copied or shortened"
+
+
+def _step(before: dict[int, Any], record: dict[int, Any]) -> Iterator[Finding]:
+    """From one record to the next that is here; over a hole the counter steps as far as the numbers do."""
+    seq = record[j.SEQ]
+    if record[j.COUNTER] - before[j.COUNTER] != seq - before[j.SEQ]:
+        yield "counter", seq, "the secure element's counter does not step by one"
+    if record[j.EPOCH] != before[j.EPOCH]:
+        yield "counter", seq, "the epoch changes within one journal"
+    if record[j.KIND] == j.NEW_EPOCH:
+        yield "inserted", seq, "a new epoch begins in the middle of one"
+    approved = record[j.KIND] in (j.PAYMENT_OUTCOME, j.AUTHORISATION_RESULT) and record.get(j.OUTCOME) == j.APPROVED
+    count = record[j.CUM_COUNT] - before[j.CUM_COUNT] - approved
+    total = record[j.CUM_TOTAL] - before[j.CUM_TOTAL] - (record[j.AMOUNT] if approved else 0)
+    if min(count, total) < 0 or (seq == before[j.SEQ] + 1 and (count, total) != (0, 0)):
+        yield "totals", seq, "the running totals do not add up"
+
+
+def totals(chain: list[Entry]) -> dict[str, Any]:
+    """Totals of what is in the file, recomputed: {kind of money: [payments, centimes]}."""
+    found: dict[int, list[int]] = {}
+    for entry in chain:
+        _count(found, entry.record)
+    return {str(key): found[key] for key in sorted(found)}
+
+
+def _count(found: dict[int, list[int]], record: dict[int, Any]) -> None:
+    """Count a record's money: outcomes by outcome, later results by 10 + outcome, voids that were done by 20."""
+    if record[j.KIND] == j.PAYMENT_OUTCOME:
+        key = record[j.OUTCOME]
+    elif record[j.KIND] == j.AUTHORISATION_RESULT:
+        key = j.LATE + record[j.OUTCOME]
+    elif record[j.KIND] == j.VOID and record[j.VOID_STATE] == j.VOID_DONE:
+        key = j.VOIDED
+    else:
+        return
+    entry = found.setdefault(key, [0, 0])
+    entry[0] += 1
+    entry[1] += record[j.AMOUNT]
