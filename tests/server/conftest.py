@@ -31,6 +31,12 @@ def centre(tmp_path: Path, handheld: Handheld) -> Centre:
     return Centre(tmp_path, handheld)
 
 
+@pytest.fixture
+def greeted(centre: Centre, handheld: Handheld) -> None:
+    """The centre has heard the terminal's HELLO."""
+    centre.hello(handheld)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def either(request: pytest.FixtureRequest, tmp_path: Path, handheld: Handheld) -> Iterator[Centre]:
     """The same centre on both databases."""

@@ -1,6 +1,5 @@
 """What an acquirer's answer means: which codes approve, in every step alike, and that another amount than was asked is no approval."""
 
-from pathlib import Path
 from typing import Any
 
 import iso8583
@@ -24,11 +23,7 @@ PAID = {"receivable:CIB TEST": A, "treasury:16:1:BMP-16-01": -A}
 OTHER = [("10", LESS), ("00", LESS), ("08", LESS), ("11", A + 1), ("00", 0), ("51", 0), ("00", iso.OTHER_CURRENCY)]
 
 
-@pytest.fixture
-def centre(tmp_path: Path, handheld: Handheld) -> Centre:
-    made = Centre(tmp_path, handheld)
-    made.hello(handheld)
-    return made
+pytestmark = pytest.mark.usefixtures("greeted")
 
 
 def test_kernel_explanations_and_server_take_the_same_codes_for_an_approval() -> None:

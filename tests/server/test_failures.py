@@ -1,7 +1,5 @@
 """What the acquirer did not judge: a person has it asked again, or gives an authorisation up; nothing stays for ever."""
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import select, update
 
@@ -21,11 +19,7 @@ from tests.server.test_voids import ended, paid, void
 A = 200_000
 
 
-@pytest.fixture
-def centre(tmp_path: Path, handheld: Handheld) -> Centre:
-    made = Centre(tmp_path, handheld)
-    made.hello(handheld)
-    return made
+pytestmark = pytest.mark.usefixtures("greeted")
 
 
 def _fail(centre: Centre, handheld: Handheld, outcome: int, response: str) -> tuple[str, int, int]:

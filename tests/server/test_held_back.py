@@ -26,12 +26,7 @@ from tests.server.officers import FIRST, SECOND, Officers
 from tests.server.test_online import HostSays, ask, begin, take
 from tests.server.test_voids import PAID, ended, paid, void
 
-
-@pytest.fixture
-def centre(tmp_path: Path, handheld: Handheld) -> Centre:
-    made = Centre(tmp_path, handheld)
-    made.hello(handheld)
-    return made
+pytestmark = pytest.mark.usefixtures("greeted")
 
 
 def fork(centre: Centre, handheld: Handheld, seq: int) -> None:

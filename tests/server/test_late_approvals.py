@@ -2,8 +2,6 @@
 until it can no longer hold the request. What it then never knew is named; what surely never left is believed at once.
 """
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import select
 
@@ -26,11 +24,7 @@ from tests.server.test_voids import paid, void
 pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 
 
-@pytest.fixture
-def centre(tmp_path: Path, handheld: Handheld) -> Centre:
-    made = Centre(tmp_path, handheld)
-    made.hello(handheld)
-    return made
+pytestmark = pytest.mark.usefixtures("greeted")
 
 
 def due(centre: Centre) -> list[Request]:

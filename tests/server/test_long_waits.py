@@ -1,7 +1,5 @@
 """What waited long before it left: how long it waited is no reason to believe that nothing of it is under way, nor to give it up after a restore."""
 
-from pathlib import Path
-
 import pytest
 from sqlalchemy import select
 
@@ -22,11 +20,7 @@ from tests.server.test_voids import paid, void
 A = 200_000
 
 
-@pytest.fixture
-def centre(tmp_path: Path, handheld: Handheld) -> Centre:
-    made = Centre(tmp_path, handheld)
-    made.hello(handheld)
-    return made
+pytestmark = pytest.mark.usefixtures("greeted")
 
 
 def _settle(centre: Centre, request: Request, response: str) -> bool:

@@ -22,11 +22,7 @@ A = 500_000
 PAID = {"receivable:CIB TEST": A, "treasury:16:1:BMP-16-01": -A}
 
 
-@pytest.fixture
-def centre(tmp_path: Path, handheld: Handheld) -> Centre:
-    made = Centre(tmp_path, handheld)
-    made.hello(handheld)
-    return made
+pytestmark = pytest.mark.usefixtures("greeted")
 
 
 class HostSays:

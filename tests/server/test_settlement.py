@@ -17,11 +17,7 @@ from tests.server.handheld import Handheld
 A = 200_000
 
 
-@pytest.fixture
-def centre(tmp_path: Path, handheld: Handheld) -> Centre:
-    centre = Centre(tmp_path, handheld)
-    centre.hello(handheld)
-    return centre
+pytestmark = pytest.mark.usefixtures("greeted")
 
 
 def test_an_approval_is_posted_once_and_delivered_until_it_comes_back_as_a_record(

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,11 +21,7 @@ from tests.server.handheld import Handheld
 A = 200_000
 
 
-@pytest.fixture
-def centre(tmp_path: Path, handheld: Handheld) -> Centre:
-    centre = Centre(tmp_path, handheld)
-    centre.hello(handheld)
-    return centre
+pytestmark = pytest.mark.usefixtures("greeted")
 
 
 def _request(**change: Any) -> iso.Request:

@@ -23,11 +23,7 @@ OLD_CARD = CARD + b"\x22" * 8  # the same card's token as release 0.1.0 kept it
 PAID = {"receivable:CIB TEST": A, "treasury:16:1:BMP-16-01": -A}
 
 
-@pytest.fixture
-def centre(tmp_path: Path, handheld: Handheld) -> Centre:
-    centre = Centre(tmp_path, handheld)
-    centre.hello(handheld)
-    return centre
+pytestmark = pytest.mark.usefixtures("greeted")
 
 
 def paid(handheld: Handheld, outcome: int = r.OUTCOME_APPROVED) -> int:
