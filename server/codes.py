@@ -54,6 +54,7 @@ REVERSED = "SRV-054"  # approved at last, but its reversal had been asked for: d
 OTHER_AMOUNT = "SRV-052"  # the acquirer's answer is about another amount than was asked, as a partial approval is
 UNBALANCED = "SRV-060"  # a posting whose legs do not add up to zero
 NO_SUCH_PAYMENT = "SRV-061"
+OUTCOME_LOST = "SRV-063"  # approved result of a payment whose outcome is among lost records: its money is in suspense
 PAID_TWICE = "SRV-062"  # two payments of one case stand: one of them is to be given back
 
 

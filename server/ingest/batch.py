@@ -209,6 +209,8 @@ def _append(connection: Connection, intakes: list[_Intake], now: int) -> None:
             forks.hold_known(connection, intake.message, intake.new, now)
         _watch(connection, name, intake, now)
         twice.look(connection, name, epoch, intake.head.paid_case, intake.paid, now)
+        if intake.message.gap:
+            gaps.closed_unpaid(connection, intake.message, now)
         aside.note(connection, name, intake.kept_only)
         for seq, code in intake.unposted:
             audit.alarm(connection, name, code, f"record {seq} is kept but not posted", now)

@@ -157,6 +157,9 @@ def follow(
     name, opened, closed = head.device, head.opened, head.closed
     for record in shifts:
         if record[r.KIND] == r.SHIFT_OPENED:
+            if opened:
+                what = f"record {record[r.SEQ]} opens a shift, that of record {opened} has no end: what lies between is in no closed shift"
+                audit.alarm(connection, name, "RECON", what, now)
             opened = record[r.SEQ]
             continue
         if r.FIRST in record:  # else a record of before they said so

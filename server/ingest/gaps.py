@@ -348,6 +348,50 @@ def ending(connection: Connection, device: str, epoch: int, seq: int) -> bytes |
     return None if found is None else bytes(found)
 
 
+def unseen(connection: Connection, device: Device, epoch: int, entry: Entry, now: int) -> str:
+    """The code of a result whose payment has no outcome on record. If that is among lost records and the issuer has approved, a restored database has
+    forgotten both what came of them and what the acquirer said: the money is held in suspense, once, and an alarm names it.
+    """
+    record = entry.record
+    intent, amount = record[r.INTENT], record[r.AMOUNT]
+    gap = _last_before(connection, device.device, epoch, entry.seq)
+    if gap is None or gap.last < intent or intent >= entry.seq or record[r.OUTCOME] != r.OUTCOME_APPROVED:
+        return codes.RESULT_UNEXPECTED
+    p = t.postings.c
+    mine = (p.device == device.device, p.epoch == epoch, p.intent == intent, p.part == t.PART_UNSEEN)
+    if connection.execute(select(p.part).where(*mine)).first() is not None:
+        return codes.RESULT_UNEXPECTED
+    posting.post(
+        connection,
+        (device.device, epoch, intent),
+        t.PART_UNSEEN,
+        accounts.gap_legs(device.device, _place(device), amount),
+        now,
+    )
+    what = f"payment {intent} is approved by record {entry.seq}, its outcome is lost: {amount} centimes in suspense, ask the acquirer about it"
+    audit.alarm(connection, device.device, "GAP", what, now)
+    return codes.OUTCOME_LOST
+
+
+def closed_unpaid(connection: Connection, message: Batch, now: int) -> None:
+    """After records were lost: alarms for the cases that the batch behind them closes as deferred though no such payment is on record. Its outcome is
+    among what is lost, its card data with it, so nobody will ever be asked to pay.
+    """
+    name, epoch = message.device.device, message.epoch
+    ends = [message.entry(row).record for row in message.raw if row[1] == r.CASE_CLOSED and not row[5]]
+    for record in ends:
+        if record.get(r.CLOSURE) != r.CLOSURE_PROVISIONAL or r.CASE not in record:
+            continue
+        p = t.payments.c
+        mine = (p.device == name, p.epoch == epoch, p.case_no == record[r.CASE])
+        found = connection.execute(select(p.outcome, p.amount).where(*mine).order_by(p.intent.desc())).all()
+        if any(row.outcome == r.OUTCOME_PROVISIONAL for row in found):
+            continue
+        amount = f", {found[0].amount} centimes" if found else ""
+        what = f"case {record[r.CASE]}{amount}: closed as deferred, its payment is among the lost records: it is not collected"
+        audit.alarm(connection, name, "GAP", what, now)
+
+
 def lost_intent(connection: Connection, device: Device, epoch: int, entry: Entry) -> dict[str, Any] | None:
     """The row of a payment whose intent is among the lost records, made from its outcome, which says all but the
     place of the report; None if the intent is not lost.

@@ -15,9 +15,10 @@ from server.sets import Shelf
 from server.store import audit, devices, restore
 from server.store import tables as t
 
+SURELY = 3  # HELLOs in a row that are behind: so many were not all on their way for long
 FORKS = 16  # alarms about forks among which this one is looked for
 SETS_ROOM = 16384  # bytes of parameter sets in one WELCOME: the terminal takes replies of 32 KiB
-_SAID = ("epoch", "nonce", "doubtful_seq", "last_contact", "claimed_seq", "firmware", "health", "sets")
+_SAID = ("epoch", "nonce", "doubtful_seq", "last_contact", "claimed_seq", "behind", "firmware", "health", "sets")
 _HEARD = (
     update(t.heads).where(t.heads.c.device == bindparam("b_device")).values({name: bindparam(name) for name in _SAID})
 )
@@ -40,19 +41,24 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf, keys: 
         return _help(connection, message, head, now)
     if message.epoch != (head.epoch or 1):
         head = epochs.begin(connection, message, head, keys, now)
+    repeated = message.nonce == current  # the same one once more has been compared
+    behind = 0
+    if message.head_seq < head.seq:
+        behind = head.behind + (not repeated)
     said = {
         "epoch": message.epoch,
         "nonce": message.nonce,
         "doubtful_seq": restore.heard(connection, head, message.head_seq, now),
         "last_contact": now,
         "claimed_seq": message.head_seq,
+        "behind": behind,
         "firmware": message.firmware,
         "health": json.dumps(message.health, sort_keys=True),
         "sets": json.dumps(message.sets, sort_keys=True),
     }
     connection.execute(_HEARD, {"b_device": name, **said})
-    if message.nonce != current:  # the same one once more has been compared
-        _compare_heads(connection, message, head, now)
+    if not repeated:
+        _compare_heads(connection, message, head, behind, now)
     wanted = [[head.seq + 1, message.head_seq]] if message.head_seq > head.seq else []
     if wanted and message.first_retained > head.seq + 1:
         audit.alarm(connection, name, "GAP", f"retains from {message.first_retained}, acknowledged {head.seq}", now)
@@ -98,14 +104,14 @@ def _help(connection: Connection, message: Hello, head: Any, now: int) -> dict[i
     return reply
 
 
-def _compare_heads(connection: Connection, message: Hello, head: Any, now: int) -> None:
+def _compare_heads(connection: Connection, message: Hello, head: Any, behind: int, now: int) -> None:
     """Alarm if the device's head is behind what it sent before, or is another record than the one on file: once as long as no more is
-    acknowledged, whatever heads it names and however often. One HELLO alone may have been on its way for long, and its head the right one then: the
-    next one says, and so does a time before the last record's by the device's own clock.
+    acknowledged, whatever heads it names and however often. One HELLO alone may have been on its way for long, and its head the right one then:
+    the next one in a row says (`behind` counts them), if its time is not before the last record's by the device's own clock; a third one does,
+    whatever the clock.
     """
     name, acked = message.device.device, head.seq
-    behind = message.head_seq < acked and head.claimed_seq is not None and head.claimed_seq < acked
-    if behind and message.utc >= head.utc:
+    if behind >= SURELY or behind == SURELY - 1 and message.utc >= head.utc:
         audit.alarm_once(connection, name, codes.ROLLED_BACK, f"a head behind the acknowledged {acked}", now)
     if 0 < message.head_seq <= acked:
         key = {"b_device": name, "b_epoch": message.epoch, "b_seq": message.head_seq}

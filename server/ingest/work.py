@@ -271,7 +271,9 @@ class Work:
         """
         record = entry.record
         payment = self.payment(record[r.INTENT])
-        if payment is None or payment["outcome"] != r.OUTCOME_PROVISIONAL or payment["result_seq"] is not None:
+        if payment is None or payment["outcome"] is None:
+            return gaps.unseen(self.connection, self.device, self.epoch, entry, self.now)
+        if payment["outcome"] != r.OUTCOME_PROVISIONAL or payment["result_seq"] is not None:
             return codes.RESULT_UNEXPECTED
         if payment["amount"] != record[r.AMOUNT]:
             return codes.AMOUNT_DIFFERS

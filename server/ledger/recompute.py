@@ -15,6 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from protocol import cbor
 from protocol import records as r
+from server import codes
 from server.store import tables as t
 
 Identity = tuple[str, int, int]
@@ -85,13 +86,26 @@ def recompute(connection: Connection) -> Books:
         elif _paid(outcome, final) and identity not in reversed_:
             books.enter(f"receivable:{scheme}", amount)
             books.enter(f"treasury:{owner}", -amount)
-    for gap, amount in _missing(connection):
-        name = gap.device
-        amount -= sum(known.amount for known in _approvals(connection, gap) if known.gap == gap.first)
+    for name, amount in [*_unseen(connection), *_lost(connection)]:
         place = places[name]
         books.enter(f"missing:{name}", amount)
         books.enter(f"suspense:{place.wilaya}:{place.force}:{place.unit}", -amount)
     return books
+
+
+def _lost(connection: Connection) -> Iterator[tuple[str, int]]:
+    """(device, centimes in suspense) of each range of lost records."""
+    for gap, amount in _missing(connection):
+        yield gap.device, amount - sum(known.amount for known in _approvals(connection, gap) if known.gap == gap.first)
+
+
+def _unseen(connection: Connection) -> Iterator[tuple[str, int]]:
+    """(device, centimes) of approved results whose payments have no outcome, which is lost: each payment once."""
+    c = t.raw.c
+    chosen = select(c.record).where(c.kind == r.AUTHORISATION_RESULT, c.rejected == codes.OUTCOME_LOST)
+    for data in connection.execute(chosen).scalars():
+        record = cbor.decode(bytes(data))
+        yield record[r.DEVICE], record[r.AMOUNT]
 
 
 class _Approval(NamedTuple):

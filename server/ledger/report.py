@@ -25,6 +25,7 @@ PARTS = {
     t.PART_GAP: "gap",
     t.PART_KNOWN: "known",
     t.PART_AGAIN: "again",
+    t.PART_UNSEEN: "unseen",
 }
 LEVELS = {t.LEVEL_NOTE: "note", t.LEVEL_WARNING: "warning", t.LEVEL_ALARM: "alarm"}
 

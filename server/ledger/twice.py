@@ -51,7 +51,7 @@ def _look(connection: Connection, device: str, epoch: int, intent: int, case: in
     for row in connection.execute(_EARLIER, whose).all():
         if _refused(connection, device, epoch, row.result_seq):
             continue
-        what = f"case {case} is paid twice: by payment {row.intent} and by payment {intent}; one is to be given back"
+        what = f"two payments of case {case} stand, {row.intent} and {intent}: one is to be given back, a deferred one once it is approved"
         if _may_be_forgotten(connection, device, epoch, row.intent, intent):
             what += f", unless the void of {row.intent} is lost: ask the acquirer about it first"
         audit.alarm(connection, device, codes.PAID_TWICE, what, now)

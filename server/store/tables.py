@@ -92,6 +92,7 @@ heads = Table(  # where a device's chain stands, and what it last said about its
     Column("health", Text, nullable=True),  # JSON
     Column("sets", Text, nullable=True),  # JSON {kind: version}
     _int("forks"),
+    Column("behind", BigInteger, nullable=False, server_default="0"),  # HELLOs in a row with a head behind this one
     Column("doubtful_seq", BigInteger, nullable=False, server_default="0"),  # see server.store.restore
     Column("last_case", BigInteger, nullable=False, server_default="0"),  # the highest case number on record
     Column(
@@ -415,6 +416,7 @@ PART_FORK = 4
 PART_GAP = 5
 PART_KNOWN = 6  # out of a gap's suspense: the result is among the lost records
 PART_AGAIN = 7  # and back into it: the result has come as a record after all
+PART_UNSEEN = 8  # an approved result whose outcome is among lost records: in suspense
 
 STEP_AUTHORISE = 1
 STEP_CLEAR = 2

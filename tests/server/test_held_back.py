@@ -105,7 +105,8 @@ def test_a_database_of_before_lets_a_held_reversal_go_and_names_a_clearing_that_
         connection.execute(back.where(o.intent == intents[0]).values(state=t.STATE_HELD))
         for intent in intents[1:3]:
             connection.execute(back.where(o.intent == intent).values(state=t.STATE_FAILED, response="63", answered=9))
-        connection.execute(text("ALTER TABLE heads DROP COLUMN paid_case"))
+        for column in ("paid_case", "behind"):
+            connection.execute(text(f"ALTER TABLE heads DROP COLUMN {column}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0012'"))
     upgrade(either.engine)
     with reading(either.engine) as connection:

@@ -446,50 +446,6 @@ def test_a_shift_that_was_closed_without_the_centre_is_compared_when_it_arrives(
     assert centre.alarms() == ["RECON"]
 
 
-def test_a_head_behind_the_acknowledged_one_raises_an_alarm(centre: Centre, handheld: Handheld) -> None:
-    for _ in range(3):
-        handheld.write(r.LOGIN)
-    centre.hello(handheld)
-    centre.send(handheld)
-    del handheld.records[1:]
-    centre.hello(handheld)
-    assert centre.alarms() == []  # one may have been on its way for long
-    welcome = centre.hello(handheld)
-    assert welcome[s.ACKED_SEQ] == 3 and welcome[s.WANTED] == []
-    assert codes.ROLLED_BACK in centre.alarms()
-
-
-def test_a_hello_that_was_on_its_way_for_long_is_no_terminal_put_back(centre: Centre, handheld: Handheld) -> None:
-    handheld.write(r.LOGIN)
-    centre.hello(handheld)
-    centre.send(handheld)
-    late = handheld.hello()
-    handheld.write(r.LOGIN)
-    centre.hello(handheld)
-    centre.send(handheld, 2)
-    assert centre.say(late)[0] == s.TYPE_WELCOME and centre.alarms() == []
-
-
-def test_a_late_hello_says_nothing_after_the_clock_was_set_back(centre: Centre, handheld: Handheld) -> None:
-    handheld.write(r.LOGIN)
-    late = handheld.hello()
-    handheld.utc -= 86400
-    handheld.write(r.LOGIN)
-    centre.hello(handheld)
-    centre.send(handheld)
-    centre.say(late)
-    assert codes.ROLLED_BACK not in centre.alarms()
-
-
-def test_a_hello_that_comes_twice_is_compared_once(centre: Centre, handheld: Handheld) -> None:
-    handheld.write(r.LOGIN)
-    hello = handheld.hello()
-    centre.say(hello)
-    handheld.write(r.LOGIN)
-    centre.send(handheld)
-    assert centre.say(hello)[0] == s.TYPE_WELCOME and centre.alarms() == []
-
-
 def test_newer_parameter_sets_come_with_welcome(centre: Centre, handheld: Handheld) -> None:
     old = sets.sign_set(centre.keys, "tariff", 1, 0, 2**32 - 1, 5, {"lines": []})
     new = sets.sign_set(centre.keys, "tariff", 2, 0, 2**32 - 1, 6, {"lines": []})

@@ -14,6 +14,7 @@ from tools.house.paths import ROOT
 PACKAGES = ("protocol", "drivers", "terminal", "server", "sim", "tools")
 TARGET = ROOT / "docs" / "errors.md"
 CODE = re.compile(r"(?!AES)[A-Z]{3}-\d{3}")
+LISTED = re.compile(r"\s+([A-Z]{3}-\d{3})\s{2,}(\S.*)")
 _INTRO = """# Error codes
 
 Every error has a code that an officer can read out on the phone. Codes are never reused. Made by `python -m tools.house.error_table`; a test keeps
@@ -38,9 +39,11 @@ def text_of(node: ast.expr) -> str:
 def gather(root: Path = ROOT) -> dict[str, dict[str, set[str]]]:
     """code → {"texts": messages, "modules": where}."""
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: {"texts": set(), "modules": set()})
+    notes: dict[str, str] = {}  # for those that are raised without words of their own
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
-            tree = ast.parse(path.read_text())
+            source = path.read_text()
+            tree = ast.parse(source)
             constants = {
                 target.id: node.value.value
                 for node in tree.body
@@ -51,10 +54,16 @@ def gather(root: Path = ROOT) -> dict[str, dict[str, set[str]]]:
                 if isinstance(target, ast.Name)
             }
             module = path.relative_to(root).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+            for code, text in [*_named(tree, source.splitlines()), *_listed(tree)]:
+                if not CODE.search(text):
+                    notes.setdefault(code, text)
             for code, text in _codes(tree, constants):
                 found[code]["modules"].add(module)
                 if text:
                     found[code]["texts"].add(text)
+    for code, entry in found.items():
+        if not entry["texts"] and code in notes:
+            entry["texts"].add(notes[code])
     return found
 
 
@@ -81,6 +90,26 @@ def _codes(tree: ast.Module, constants: dict[str, str]):
             and CODE.fullmatch(str(node.value.value))
         ):
             yield str(node.value.value), ""
+
+
+def _named(tree: ast.Module, lines: list[str]):
+    """What a constant that is a code says of it: the comment behind it, else its own name."""
+    for node in tree.body:
+        if not (isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)):
+            continue
+        code, target = str(node.value.value), node.targets[0]
+        if not CODE.fullmatch(code) or not isinstance(target, ast.Name):
+            continue
+        comments = [line.partition("  # ")[2] for line in lines[node.lineno - 1 : (node.end_lineno or node.lineno)]]
+        yield code, " ".join(filter(None, comments)) or target.id.strip("_").lower().replace("_", " ")
+
+
+def _listed(tree: ast.Module):
+    """The codes in the table of a module's docstring: a code, two spaces, what it means."""
+    for line in (ast.get_docstring(tree) or "").splitlines():
+        found = LISTED.fullmatch(line)
+        if found:
+            yield found[1], found[2]
 
 
 def table(root: Path = ROOT) -> str:

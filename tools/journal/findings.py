@@ -36,6 +36,8 @@ CODES = {
     "epochs": "JRN-064",
 }
 TOLD = ("declared", "epochs")
+CHANGED = {"edited", "inserted", "reordered"}
+"""What was changed in a file; the others may lie in the storage that was exported."""
 ASK = "acknowledged"
 HOLDS, ASKS, FAILS = "holds", "ask", "fails"
 

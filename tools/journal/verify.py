@@ -318,8 +318,8 @@ class Verifier:
             self.find("deleted", None, f"{why}: {gone} of those that are missing were taken out of it")
 
     def _whole(self, chain: list[Entry]) -> None:
-        """Whether the file is bit for bit the one that was closed; told where nothing else tells what was changed."""
-        if not self.closing or f.verdict(self.kinds) == f.FAILS or self._as_closed():
+        """Whether the file is bit for bit the one that was closed; told where nothing else tells what was changed in it."""
+        if not self.closing or self._as_closed() or self.kinds & f.CHANGED or self._gone() > 0 or self.export.faults:
             return
         what = "an item outside the chain was changed"
         before = "" if holes.told(self.closing) else holes.standing_before(chain)
