@@ -156,10 +156,16 @@ def unsendable(connection: Connection, request: Request, now: int) -> None:
 
 
 def settle(
-    connection: Connection, request: Request, answer: Answer, now: int, holds: int = HOLDS, waits: int = waiting.WAITS
+    connection: Connection,
+    request: Request,
+    answer: Answer,
+    now: int,
+    holds: int = HOLDS,
+    waits: int = waiting.WAITS,
+    sent: int | None = None,
 ) -> bool:
     """Take note of the answer to a request. False if the row was settled before, or another process has it now and asks again
-    itself (a late or repeated answer changes nothing).
+    itself (a late or repeated answer changes nothing). `sent`: when the request left, if not now: what the host knew is what it knew then.
 
     The device's head is locked first, as where batches are taken in: one that makes the payment part of a fork comes before or after.
     """
@@ -170,8 +176,8 @@ def settle(
     unknown = (
         answer.step == t.STEP_REVERSE and answer.response == NO_RECORD and may_have_left(connection, request.identity)
     )
-    if unknown and now < (until := _left(connection, request) + holds):
-        postpone(connection, request, now, until - now, waits)
+    if unknown and (now if sent is None else sent) < (until := _left(connection, request) + holds):
+        postpone(connection, request, now, max(1, until - now), waits)
         return False
     inquiry = returned.is_inquiry(connection, request)
     forgotten = returned.tells(connection, request, answer, inquiry)

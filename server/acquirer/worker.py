@@ -71,8 +71,9 @@ class Worker:
         if not await self._write(lambda connection: outbox.hold(connection, request, self._clock())):
             _log.info("a request is another process's by now")
             return False
+        sent = self._clock()
         try:
-            answer = await self._link.exchange(request, self._clock())
+            answer = await self._link.exchange(request, sent)
         except codes.AcquirerError as error:
             if error.code == codes.UNSENDABLE:
                 _log.error("%s a request cannot be written", error.code)
@@ -84,7 +85,9 @@ class Worker:
             await self._postpone(request)
             return False
         return await self._write(
-            lambda connection: outbox.settle(connection, request, answer, self._clock(), self._holds, self._waits),
+            lambda connection: outbox.settle(
+                connection, request, answer, self._clock(), self._holds, self._waits, sent
+            ),
             request.identity[0],
         )
 

@@ -123,7 +123,7 @@ def shift(online: bool, board: str = "linux", every: int = SYNC_EVERY) -> "tuple
     device.air.up = online
     device.officer.tell = lambda line: setattr(device.air, "up", online or line == "officer: sync")
     device.start()
-    simulation.schedule.spawn(simulation.centre.work())
+    simulation.centre.begin()
     simulation.schedule.run(lambda: device.officer.done, WORK_MS)
     device.heal()
     device.officer.settled = lambda: not any(device.terminal.journal.view.due())  # what is left goes with the closing

@@ -21,10 +21,10 @@ from tests.server.handheld import Handheld
 from tests.server.test_online import A, HostSays, authorise, begin, silent, take
 from tests.server.test_voids import paid, void
 
-pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
-
-
-pytestmark = pytest.mark.usefixtures("greeted")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning"),
+    pytest.mark.usefixtures("greeted"),
+]
 
 
 def due(centre: Centre) -> list[Request]:
@@ -89,6 +89,22 @@ def test_a_host_that_never_heard_of_it_is_asked_until_it_can_hold_it_no_longer_a
     assert sent[:4] == [0, 1, 3, 7] and sent[-1] == outbox.HOLDS and len(sent) == 13
     (note,) = notes(centre)
     assert f"payment {intent} " in note and centre.alarms() == [] and centre.books() == {}
+
+
+def test_an_answer_counts_from_when_it_was_given_however_late_it_is_written_down(
+    centre: Centre, handheld: Handheld
+) -> None:
+    """The process stood still with a 25 in hand until the host could have held the question no longer."""
+    doubt(centre, handheld)
+    [request] = due(centre)
+    sent = centre.now
+    centre.now += outbox.HOLDS + 100
+    nothing = Answer(request.identity, request.step, outbox.NO_RECORD, "", iso.reference(request.identity))
+    with centre.engine.begin() as connection:
+        assert not outbox.settle(connection, request, nothing, centre.now, sent=sent)
+    assert notes(centre) == [] and unsettled(centre) == 1
+    [again] = centre.claim()
+    assert again.repeat and centre.answer(again, outbox.NO_RECORD) and len(notes(centre)) == 1
 
 
 @pytest.mark.parametrize("response", ["00", "91"])

@@ -6,14 +6,13 @@ back; one after it loses the reply. A restored backup is the database's image of
 operator's manual says.
 """
 
+import random
 from collections.abc import Callable
-from typing import Any
 
 from sqlalchemy import Connection, event
 
 from server import codes
 from server.acquirer.iso import Answer, Request, decode, encode, reference
-from server.acquirer.link import AcquirerLink
 from server.acquirer.worker import Worker
 from server.ingest.dispatch import Service
 from server.store import restore
@@ -24,6 +23,8 @@ from sim.worlds.simulation.asked import IN_VAIN, SLOW
 from sim.worlds.simulation.factory import POOR, factory
 from sim.worlds.simulation.faults import ACQUIRER, GRANTS, SERVER, WORDS, Fault
 from sim.worlds.simulation.schedule import Pause, Schedule, inline
+from sim.worlds.simulation.workers import KIND as TWO_WORKERS
+from sim.worlds.simulation.workers import Line, ServerDied
 
 WORK_MS, IDLE_MS = 10_000, 30_000
 HOLDS_S = 120  # so long the host may hold a message, and longer than any story lets it
@@ -31,30 +32,12 @@ _WAITING = "SELECT 1 FROM outbox WHERE state IN (0, 1) LIMIT 1"
 _DUE = "SELECT 1 FROM outbox WHERE state IN (0, 1) AND next_at <= ? LIMIT 1"
 
 
-class ServerDied(BaseException):
-    """The server's process ended; no code of it may catch this."""
-
-
 class Busy(Exception):
     """HTTP 503."""
 
 
-class _Line(AcquirerLink):
-    """The connection to the host, inline."""
-
-    def __init__(self, centre: "Centre") -> None:
-        self._centre = centre
-
-    async def exchange(self, request: Request, now: int) -> Answer:
-        """One request and its answer."""
-        return self._centre.ask_host(request, now)
-
-    async def close(self) -> None:
-        """Nothing is open."""
-
-
 class Centre:
-    """Server and host. `handle` takes a message; `work` is the outbox worker's life on the schedule."""
+    """Server and host. `handle` takes a message; `begin` puts the outbox workers' lives on the schedule."""
 
     def __init__(self, schedule: Schedule, faults: list[Fault], tell: Callable[[str], None]) -> None:
         self._schedule = schedule
@@ -74,12 +57,25 @@ class Centre:
         self.restored_at = -1_000_000
         self.die_at_commit = False
         self.after_commit: Callable[[], None] = lambda: None
+        self.life = 0  # how often the process began
+        self.hurried = False
+        self._paces = [random.Random(fault.at) for fault in faults if fault.kind == TWO_WORKERS]
         self.start()
 
     def start(self) -> None:
         """The server's process begins: it knows only what the database holds."""
         self.service = Service(self.engine, self._made.server, self._made.shelf(*self.versions), self.ask_waiting)
-        self.worker = Worker(self._write, _Line(self), lambda: self._schedule.utc, holds=HOLDS_S)
+        self.life += 1
+        self._workers = [self._worker(None)] if not self._paces else [self._worker(self._paces[0]) for _ in range(2)]
+
+    def _worker(self, pace: random.Random | None) -> Worker:
+        line = Line(self, pace)
+        return Worker(line.write, line, lambda: self._schedule.utc, holds=HOLDS_S)
+
+    def begin(self) -> None:
+        """Begin to work."""
+        for number in range(len(self._workers)):
+            self._schedule.spawn(self._work(number), number * 3_000)
 
     def die(self, seconds: int, why: str) -> None:
         """The process ends, and comes back later."""
@@ -98,6 +94,7 @@ class Centre:
         self._server_faults, self._host_faults, self._questions = {}, {}, {}
         self.host.silent = self.host.deaf = 0
         self.down_until = 0
+        self.hurried = True
 
     def publish(self, version: int) -> None:
         """A newer parameter set."""
@@ -142,10 +139,6 @@ class Centre:
     def backup(self) -> bytes:
         """The database's image."""
         return self._made.dump()
-
-    async def _write(self, operation: Callable[[Connection], Any], device: str = "") -> Any:  # noqa: ARG002 - nobody else is there
-        with self.engine.begin() as connection:
-            return operation(connection)
 
     def ask_waiting(self, request: Request, now: int) -> Answer:
         """A question to the issuer while the card waits."""
@@ -198,8 +191,8 @@ class Centre:
             raise codes.AcquirerError("the acquirer does not answer", codes.ACQUIRER_UNREACHABLE)
         return decode(answer)
 
-    async def work(self) -> None:
-        """The worker, every few seconds."""
+    async def _work(self, number: int) -> None:
+        """A worker, every few seconds."""
         while True:
             await Pause(WORK_MS if self._made.look(_WAITING) else IDLE_MS)
             if not self.up:
@@ -208,7 +201,11 @@ class Centre:
                 continue
             before = self.asked
             try:
-                inline(self.worker.step())
+                step = self._workers[number].step()
+                if self._paces:
+                    await step
+                else:
+                    inline(step)
             except ServerDied:
                 continue
             if self.asked != before:

@@ -63,6 +63,7 @@ class Fault:
             "drawer": f"switched off at {self.at} s for {self.value} s",
             "backup-restore": f"database of {self.at} s restored at {self.value} s",
             "refund": f"a payment is given back after {self.at} s",
+            "two-workers": f"two processes ask the acquirer in turn (pace {self.at})",
             "new-set": f"a newer parameter set is published at {self.at} s",
             "rollback": f"storage of {self.at} s put back at {self.value} s",
             "lost-records": f"up to {self.value} records and their copies lost at {self.at} s",

@@ -13,7 +13,7 @@ from typing import Any
 from protocol import records as r
 from server.acquirer import outbox
 from server.store.engine import reading
-from sim.worlds.simulation import asked, losses, refunds, signatures
+from sim.worlds.simulation import asked, losses, refunds, signatures, workers
 from sim.worlds.simulation import centre as centres
 from sim.worlds.simulation import faults as drawing
 from sim.worlds.simulation.air import Air
@@ -70,7 +70,7 @@ def draw(seed: int) -> Plan:
     tasks = _second_thoughts(random.Random(f"second thoughts {seed}"), tasks)
     tasks = signatures.draw(seed, _taps(random.Random(f"taps {seed}"), tasks))
     tasks, troubles = asked.draw(seed, tasks)
-    return Plan(seed, tasks, faults + troubles + refunds.draw(seed, faults, WORK_S))
+    return Plan(seed, tasks, faults + troubles + refunds.draw(seed, faults, WORK_S) + workers.draw(seed))
 
 
 def _taps(rng: random.Random, shifts: list[list[Task]]) -> list[list[Task]]:
@@ -316,7 +316,7 @@ class Simulation:
         """Trouble first, then everything heals, then the judgement; `hasty` ends at the first invariant that breaks."""
         for device in self.devices:
             device.start()
-        self.schedule.spawn(self.centre.work())
+        self.centre.begin()
         last = 1000 * max([60, *(fault.ends() for fault in self.plan.faults)])
         self.schedule.run(
             lambda: (

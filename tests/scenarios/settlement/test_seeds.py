@@ -30,12 +30,13 @@ CAUGHT_BY = {
     "backup-ignored": 78,
     "own-head": 78,
     "ack-of-another": 93,
-    "known-in-suspense": 220,
-    "put-back-never": 220,
+    "known-in-suspense": 489,
+    "put-back-never": 489,
     "not-told-again": 364,
     "fork-sent": 866,
     "any-session": 16,
     "hello-again": 29,
+    "turn-ignored": 541,
 }
 
 BROKE = {
@@ -54,6 +55,7 @@ BROKE = {
     5011: "the same among other faults",
     5338: "the same among other faults",
     4453: "the storage is lost for good before an officer was told that a licence goes back",
+    9669: "a process stands still with the host's word in hand that it knows nothing, until it would be believed",
     2476: "the reversal of a payment that a fork holds goes to the acquirer, as it must",
 }
 """Seeds that once broke an invariant, and the story that is in them."""

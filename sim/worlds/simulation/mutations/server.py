@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 
 from protocol import records as r
 from protocol import sync as s
@@ -117,6 +117,17 @@ def outbox_reference(request: Any) -> bytes:
     from server.acquirer import iso
 
     return iso.reference(request.identity).encode()
+
+
+def _turn_ignored() -> Any:
+    """What another process has claimed since is settled, and sent, all the same."""
+
+    def held(request: Any) -> Any:
+        c = t.outbox.c
+        mine = (c.device == request.identity[0], c.epoch == request.identity[1], c.intent == request.identity[2])
+        return and_(*mine, c.step == request.step, c.state == t.STATE_DOUBTFUL)
+
+    return mock.patch.object(outbox, "_held", held)
 
 
 def _unbalanced() -> Any:
@@ -313,6 +324,7 @@ SERVER = (
     Mutation("repeat-as-new", "a doubtful request is sent as new", _repeat_as_new),
     Mutation("restored-as-new", "after a restore nothing counts as doubtful", _restored_as_new),
     Mutation("own-head", "after a restore what the backup lacks counts as new", _own_head),
+    Mutation("turn-ignored", "a process goes on with what another has claimed since", _turn_ignored),
     Mutation("new-reference", "each try towards the acquirer has its own reference", _new_reference),
     Mutation("outbox-forgets", "a request is dropped before its answer", _outbox_forgets),
     Mutation("late-approval-stands", "a host that knows nothing of a question is believed at once", _late_stands),
