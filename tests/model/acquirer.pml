@@ -12,6 +12,10 @@
  * The host remembers references. It takes *new* at its word: a second request as new is charged again. One that a repeat has overtaken
  * is answered 94. A reversal of what it does not know is answered 25 and not remembered.
  *
+ * With REFUNDS the centre gives the payment back too, at any time; what a backup has of it may be forgotten, and the host is asked about what it
+ * had captured. Then the host remembers a reversal of what it does not know (25), and answers the clearing of what is reversed with 12, as
+ * docs/restore.md wants it agreed; and the database is restored only once the host holds no request of before, as it says too.
+ *
  * Left out: authorisation of a provisional payment before its clearing, answers of another amount, lost card data, a fork.
  *
  * Variants that must fail, each with the assertion that breaks, stand in the test.
@@ -31,6 +35,9 @@
 #endif
 #ifndef LATE
 #define LATE 1
+#endif
+#ifndef REFUNDS
+#define REFUNDS 0
 #endif
 
 mtype = { CLEAR, REVERSE };
@@ -52,8 +59,10 @@ byte doubtful = 0;          /* up to here a record may have been reported before
 byte claimed = 0;           /* head that the session's HELLO named */
 bool session = false;       /* there is one, and it is the terminal's own */
 bool window = false;        /* less than WINDOW since the restore */
+byte refunds = 0;           /* how often the centre gave it back */
+bool inquiry = false;       /* the clearing is asked about although it was answered before the backup */
 /* backup */
-bool have_backup = false; byte b_seq = 0; byte b_clear = NONE; byte b_reverse = NONE; byte b_doubtful = 0;
+bool have_backup = false; byte b_seq = 0; byte b_clear = NONE; byte b_reverse = NONE; byte b_doubtful = 0; bool b_inquiry = false;
 byte restores = 0; byte deaths = 0; byte faults = 0; byte late = 0;
 /* worker: what was claimed and is being asked */
 mtype asking = 0; bool as_repeat = false; bool sent = false;
@@ -61,14 +70,19 @@ mtype asking = 0; bool as_repeat = false; bool sent = false;
 mtype request = 0; bool repeat = false; mtype late_request = 0; bool late_repeat = false;
 mtype answer = 0; byte code = 0; mtype late_answer = 0; byte late_code = 0;
 /* host */
-byte captured = 0; bool reversed = false; bool new_clear = false;
+byte captured = 0; bool reversed = false; bool new_clear = false; bool turned_back = false;
 /* what must never be */
-bool sent_as_new_twice = false; bool captured_twice = false; bool paid_after_void = false; bool not_settled = false;
+bool sent_as_new_twice = false; bool captured_twice = false; bool paid_after_void = false; bool not_settled = false; bool forgotten = false;
 byte news = 0;              /* bit 1: the clearing was sent as new, bit 2: the reversal was */
 
 hidden mtype what; hidden byte rep; hidden byte said; hidden byte fresh;
 
 #define PAID (captured > 0 && !reversed)
+#ifdef RESTORED_AT_ONCE
+#define QUIET_WIRE true
+#else
+#define QUIET_WIRE (REFUNDS == 0 || (request == 0 && late_request == 0))
+#endif
 #define OF(step) (step == CLEAR -> clear_row : reverse_row)
 
 inline set(step, value) { if :: step == CLEAR -> clear_row = value :: else -> reverse_row = value fi }
@@ -136,12 +150,17 @@ active proctype server() {
        if :: s_seq == 0 -> clear_row = FRESH :: else fi;
        /* what was not sent is not sent any more, what may have been is reversed @ server/ingest/voiding.py:reverse */
        if
-       :: said == 2 ->
+       :: said == 2 && reverse_row == NONE ->
           if :: clear_row == NEW -> clear_row = HELD :: else fi;
           reverse_row = FRESH
+       /* what the centre gives back already is not had twice @ server/ingest/voiding.py:_voided */
        :: else
        fi;
        s_seq = said; said = 0; session = false; claimed = 0 }
+  /* two officers of the back office give the payment back @ server/acquirer/outbox.py:request_reversal */
+  :: atomic { refunds < REFUNDS && s_seq > 0 && reverse_row == NONE -> refunds++;
+       if :: clear_row == NEW -> clear_row = HELD :: else fi;
+       reverse_row = FRESH }
   /* a row that is due: doubtful from here on, committed before the first byte; a reversal waits while the clearing is in doubt
      @ server/acquirer/outbox.py:claim */
   :: atomic { asking == 0 && DUE(clear_row) ->
@@ -186,7 +205,18 @@ active proctype server() {
        :: said == 94 || !OPEN(OF(what)) -> skip
        :: else ->
           if
-          :: what == CLEAR && said == 0 -> clear_row = DONE
+          :: what == CLEAR && said == 0 -> clear_row = DONE; inquiry = false
+          /* it was given back, and the backup has forgotten it: the books follow @ server/acquirer/returned.py:tells */
+          :: what == CLEAR && said == 12 && reverse_row == NONE ->
+             forgotten = !inquiry && doubtful == 0; assert(!forgotten);
+#ifdef NOT_FOLLOWED
+             clear_row = DONE;
+#else
+             clear_row = HELD; reverse_row = DONE;
+#endif
+             inquiry = false
+          /* nothing is to be captured any more @ server/acquirer/outbox.py:_ends */
+          :: what == CLEAR && said == 12 && reverse_row != NONE -> clear_row = HELD; inquiry = false
           /* what the host does not know is as good as reversed @ server/acquirer/outbox.py:_reversed */
           :: what == REVERSE -> reverse_row = DONE; paid_after_void = PAID; assert(!paid_after_void)
           fi
@@ -231,9 +261,10 @@ active proctype host() {
        if
        :: what == CLEAR && !rep && new_clear -> captured++; captured_twice = true; said = 0  /* charged again */
        :: what == CLEAR && !rep && !new_clear && captured > 0 -> said = 94                   /* overtaken by its repeat */
-       :: what == CLEAR && rep && captured > 0 -> said = 0
-       :: what == CLEAR && (rep || !new_clear) && captured == 0 -> captured = 1; said = 0
-       :: what == REVERSE && captured == 0 -> said = 25
+       :: what == CLEAR && rep && captured > 0 -> said = (REFUNDS > 0 && reversed -> 12 : 0)
+       :: what == CLEAR && (rep || !new_clear) && captured == 0 && turned_back -> said = 12
+       :: what == CLEAR && (rep || !new_clear) && captured == 0 && !turned_back -> captured = 1; said = 0
+       :: what == REVERSE && captured == 0 -> said = 25; turned_back = REFUNDS > 0
        :: what == REVERSE && captured > 0 -> reversed = true; said = 0
        fi;
        if :: what == CLEAR && !rep -> new_clear = true :: else fi;
@@ -251,26 +282,33 @@ active proctype host() {
 active proctype centre() {
   do
   :: atomic { !have_backup && restores < RESTORES ->
-       have_backup = true; b_seq = s_seq; b_clear = clear_row; b_reverse = reverse_row; b_doubtful = doubtful }
+       have_backup = true; b_seq = s_seq; b_clear = clear_row; b_reverse = reverse_row; b_doubtful = doubtful; b_inquiry = inquiry }
   /* the database restored: nothing is sent as new that a terminal may have reported before @ server/store/restore.py:mark */
-  :: atomic { have_backup && (s_seq != b_seq || clear_row != b_clear || reverse_row != b_reverse) ->
+  :: atomic { have_backup && QUIET_WIRE && (s_seq != b_seq || clear_row != b_clear || reverse_row != b_reverse || inquiry != b_inquiry) ->
        restores++; have_backup = false; session = false; claimed = 0; window = true;
        s_seq = b_seq; clear_row = b_clear; reverse_row = b_reverse; doubtful = UNKNOWN;
 #ifndef RESTORED_AS_NEW
        if :: clear_row == NEW -> clear_row = DOUBTFUL :: else fi;
        if :: reverse_row == NEW -> reverse_row = DOUBTFUL :: else fi;
 #endif
+       inquiry = b_inquiry;
+#ifndef NOT_ASKED
+       /* what it had captured it is asked about, unless it is being given back @ server/store/restore.py:_inquire */
+       if :: REFUNDS > 0 && clear_row == DONE && reverse_row == NONE -> clear_row = DOUBTFUL; inquiry = true :: else fi;
+#endif
        asking = 0; as_repeat = false; sent = false; answer = 0; code = 0; late_answer = 0; late_code = 0;
-       b_seq = 0; b_clear = NONE; b_reverse = NONE; b_doubtful = 0 }
+       b_seq = 0; b_clear = NONE; b_reverse = NONE; b_doubtful = 0; b_inquiry = false }
   /* an hour later */
   :: atomic { window && !old_hello -> window = false }
   od
 }
 
-/* When nothing can happen any more: a payment is captured once if it stands, and not if it was taken back. */
+/* When nothing can happen any more: a payment is captured once if it stands, and not if it was taken back; a void has come to its end, and the books
+ * have as given back what the host has. */
 active proctype quiet() {
   atomic { timeout ->
-    not_settled = !(s_seq == head && head > 0 && captured <= 1 && (head == 2 -> !PAID && reverse_row == DONE : PAID)
+    not_settled = !(s_seq == head && head > 0 && captured <= 1 && (reverse_row == DONE -> !PAID : PAID) && (head == 2 -> reverse_row == DONE : 1)
+      && (REFUNDS > 0 || (reverse_row == DONE -> head == 2 : 1))
       && clear_row != NEW && clear_row != DOUBTFUL && reverse_row != NEW && reverse_row != DOUBTFUL);
     assert(!not_settled) }
 }

@@ -23,6 +23,8 @@ SETTLEMENT, ACQUIRER = (Path(__file__).with_name(f"{name}.pml") for name in ("se
 ROOT = Path(__file__).resolve().parents[2]
 Bounds = tuple[str, ...]
 BASE: tuple[tuple[Path, Bounds], ...] = ((SETTLEMENT, ()), (ACQUIRER, ()))
+ALONE: tuple[Bounds, ...] = (("VOIDS=0",), ("VOIDS=0", "REFUNDS=1"))
+"""Of the acquirer: a payment that no void ends stands, or the centre gives it back."""
 WIDER: tuple[tuple[Path, Bounds], ...] = (
     (SETTLEMENT, ("RECORDS=3",)),
     (SETTLEMENT, ("CUTS=2",)),
@@ -30,6 +32,7 @@ WIDER: tuple[tuple[Path, Bounds], ...] = (
     (SETTLEMENT, ("WITHDRAWALS=2",)),
     (SETTLEMENT, ("FAULTS=2", "CUTS=0")),
     (ACQUIRER, ("RESTORES=3", "DEATHS=2", "LATE=2")),
+    (ACQUIRER, ("REFUNDS=1",)),
 )
 COVERED: tuple[Bounds, ...] = (("NO_EPOCH", "NO_REPLY_EPOCH"), ("TAMPERED",))
 """What is not needed where the rest is there: the epoch in a batch and in a reply, since the nonce is of one session and that of one
@@ -59,6 +62,9 @@ WRONG: tuple[tuple[Path, Bounds, str], ...] = (
     (ACQUIRER, ("SEND_BEFORE_COMMIT",), "sent_as_new_twice"),
     (ACQUIRER, ("OUT_OF_TURN",), "paid_after_void"),
     (ACQUIRER, ("FORGOTTEN",), "not_settled"),
+    (ACQUIRER, ("REFUNDS=1", "VOIDS=0", "NOT_ASKED"), "not_settled"),
+    (ACQUIRER, ("REFUNDS=1", "VOIDS=0", "NOT_FOLLOWED"), "not_settled"),
+    (ACQUIRER, ("REFUNDS=1", "VOIDS=0", "RESTORED_AT_ONCE"), "not_settled"),
 )
 """Model, what is wrong, the invariant that breaks."""
 
@@ -83,9 +89,10 @@ _REFUSED = {
     "out.b = 16",
 }  # SRV-045; a bound batch of another epoch
 _WITHDRAWN = {"approval_seq = 0", "useless = 0"}  # by a HELLO without trouble
+_OF_REFUNDS = {"assert(!(forgotten))", "clear_row = 4", "reverse_row = 3", "inquiry = 0", "inquiry = 1"}
 NEVER: dict[Path, set[str]] = {
     SETTLEMENT: _OVER | _TESTIMONY | _ANOTHER_CHAIN | _REFUSED | _WITHDRAWN,
-    ACQUIRER: {"captured_twice = 1", "said = 0"},
+    ACQUIRER: {"captured_twice = 1", "said = 0"} | _OF_REFUNDS,
 }
 """Statements that are never reached, somewhere, within the bounds of `BASE`."""
 
@@ -153,6 +160,15 @@ def test_no_reachable_state_breaks_an_invariant(tmp_path: Path, model: Path, bou
     assert never <= NEVER[model], never - NEVER[model]
 
 
+@pytest.mark.parametrize("bounds", ALONE, ids=_name)
+def test_a_payment_without_a_void_stands_or_is_given_back(tmp_path: Path, bounds: Bounds) -> None:
+    found = search(tmp_path, ACQUIRER, bounds)
+    assert found.errors == 0 and found.whole, found.said
+    assert found.states > 50_000, "the bounds leave hardly anything to search"
+    if "REFUNDS=1" in bounds:
+        assert not found.never & _OF_REFUNDS
+
+
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("defines", COVERED, ids=_name)
 def test_what_another_check_covers_can_be_left_out(tmp_path: Path, defines: Bounds) -> None:
@@ -191,6 +207,7 @@ def _report(wider: bool) -> Iterator[str]:
     """One line per search."""
     searches = [*((model, bounds, "") for model, bounds in (WIDER if wider else BASE))]
     if not wider:
+        searches += [(ACQUIRER, bounds, "") for bounds in ALONE]
         searches += [*((SETTLEMENT, defines, "") for defines in COVERED), *WRONG]
     for model, defines, _ in searches:
         with tempfile.TemporaryDirectory() as folder:
