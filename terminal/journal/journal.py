@@ -162,6 +162,7 @@ class Journal:
                     self.view.missed(gaps[at])
                 else:
                     await self.append(r.GAP, gaps[at])
+        self.view.once = self._stand.once
         self.make_room()
 
     async def _bind_counter(self, genesis: Stand) -> None:
@@ -282,6 +283,8 @@ class Journal:
         count, total = r.approved_step(record)
         record[r.CUM_COUNT] = self.cum_count + count
         record[r.CUM_TOTAL] = self.cum_total + total
+        if kind == r.GAP:
+            record[r.GAP_ONCE] = self.view.once
         return record
 
     def room(self, look: bool = False) -> int:
@@ -474,6 +477,7 @@ class Journal:
             self._shelf.had = (self._shelf.had or self._age) if seq > genesis.seq else 0
         stand.acked, stand.acked_utc, stand.once = seq, self._age, max(seq, stand.once)
         self.view.acknowledged(seq)
+        self.view.once = stand.once
         content = self._acknowledgement(seq, record_hash, self._shelf.since, stand.once, once_hash)
         while True:
             try:

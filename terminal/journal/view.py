@@ -77,7 +77,8 @@ class View:
         self.untold: dict = {}  # first lost seq -> last lost seq: payments are among these, or may be, and nobody who was told has logged in
         self.seq = 0  # of the last record that was taken into account; set before those of a segment are, and so is …
         self.total = 0  # … the running total of approved centimes after it
-        self.once = 0  # the centre once had everything up to here: set before a boot's records are
+        self.once = 0  # the centre once had everything up to here: set before a boot's records are …
+        self.bounds: "list[tuple]" = []  # … but of records first to last up to once only: (last, first, once), the greatest first
         self.gaps: dict = {}  # first lost seq -> last lost seq, as gap records have declared them
 
     def snapshot(self) -> dict:
@@ -124,7 +125,7 @@ class View:
         lost = self.seq - before - 1
         if lost > 0:
             approved = record.get(r.CUM_TOTAL, 0) - r.approved_step(record)[1] - self.total
-            self._behind_a_gap(lost, approved, min(lost, self.once - before))
+            self._behind_a_gap(lost, approved, self.upto(self.seq - 1) - before)
         self.total = record.get(r.CUM_TOTAL, 0)
         self.cases = max(self.cases, record.get(r.CASE, 0))
         r.totals_step(self.totals, record)
@@ -189,12 +190,12 @@ class View:
             self.verdict = False
         case, orphan, paid, void, ended = self.case, self.orphan, self.last, self.voiding, False
         if case is not None:
-            may = self.once > case.intent if case.intent else had > 1  # intent and outcome are two records
+            may = self._had_more(case.intent) if case.intent else had > 1  # intent and outcome are two records
             if case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
                 may = False
             if may or approved >= case.amount:  # of another payment, if it has one: then its closing is lost too
                 self.case, ended = None, True
-        if orphan is not None and (approved >= orphan[2] or self.once > orphan[0]):
+        if orphan is not None and (approved >= orphan[2] or self._had_more(orphan[0])):
             self.orphan, ended = None, True
         if paid is not None and approved >= paid.amount:
             self.last = None  # there is a later one
@@ -204,6 +205,17 @@ class View:
             void.pv, ended = "", True  # its end and another payment may be: its case is not open again
         if ended:
             self.untold[self.seq - lost] = self.seq - 1
+
+    def upto(self, seq: int) -> int:
+        """The last record up to `seq` that the centre had: of lost ones, those that it had when they were declared, not what it closed over."""
+        seq = min(seq, self.once)
+        for last, first, once in self.bounds:
+            if first <= seq <= last:
+                seq = min(seq, max(once, first - 1))
+        return seq
+
+    def _had_more(self, intent: int) -> bool:
+        return self.upto(intent + 1) > intent
 
     @property
     def paid(self) -> "Case | None":
