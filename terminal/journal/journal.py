@@ -230,7 +230,7 @@ class Journal:
             return record
 
     async def end_what_was_cut(self) -> None:
-        """After a boot: a verdict without a notice is closed, a payment without an outcome is *interrupted*; neither is gone on with.
+        """After a boot: a verdict without a notice is closed, payments without an outcome are *interrupted*; none is gone on with.
         Where no record is taken they stay as they are.
         """
         if self.uncounted():
@@ -239,14 +239,16 @@ class Journal:
         if view.verdict and view.case is None:
             closed = {r.CLOSURE: r.CLOSURE_ABANDONED, r.REASON: r.ABANDON_POWER, r.DISPOSITION: r.DISPOSITION_RETURNED}
             await self.append(r.CASE_CLOSED, closed)
-        case, cut = view.case, view.orphan
+        case, cut = view.case, [view.cut[intent] for intent in sorted(view.cut)]
+        if view.orphan is not None:
+            cut.append(view.orphan)
         if case is not None and case.intent:
-            cut = (case.intent, case.number, case.amount)
-        if cut is not None:
+            cut.append((case.intent, case.number, case.amount))
+        for intent, number, amount in cut:
             body = {
-                r.CASE: cut[1],
-                r.INTENT: cut[0],
-                r.AMOUNT: cut[2],
+                r.CASE: number,
+                r.INTENT: intent,
+                r.AMOUNT: amount,
                 r.OUTCOME: r.OUTCOME_INTERRUPTED,
                 r.REASON: "power",
             }

@@ -19,6 +19,7 @@ _STATE = (
 )  # the shapes of a snapshot's items: a check value says that it is whole, not that it is ours
 _PAIR = (int, int)
 _PROVISIONAL = (int, int, str)
+_CUT = (int, int, int)
 _RELEASE = (int, int, str, int)
 _EXPOSURE = (int, int, int, bytes, int)
 
@@ -73,6 +74,7 @@ class View:
         self.orphan: "tuple | None" = (
             None  # (seq, case number, centimes) of an intent without outcome whose notice is lost
         )
+        self.cut: dict = {}  # the same of those whose case is over, by intent: their outcomes are lost, and nobody has them
         self.verdict = False  # a licence was judged, and there is neither a notice nor a closing yet
         self.untold: dict = {}  # first lost seq -> last lost seq: payments are among these, or may be, and nobody who was told has logged in
         self.seq = 0  # of the last record that was taken into account; set before those of a segment are, and so is …
@@ -96,6 +98,7 @@ class View:
             10: [[intent, list(self.releases[intent])] for intent in sorted(self.releases)],
             11: list(self.orphan) if self.orphan else None,
             12: [[first, self.untold[first]] for first in sorted(self.untold)],
+            13: [list(self.cut[intent]) for intent in sorted(self.cut)],
         }
 
     def restore(self, kept: dict) -> None:
@@ -116,7 +119,8 @@ class View:
         self.untold = {0: 0} if told is True else _numbers(told)  # before, a snapshot did not say which
         self.last, self.voiding = _found(paid), _found(voiding)
         self.releases = _pairs(kept.get(10, ()), _RELEASE)
-        self.orphan = tuple(check(kept[11], (int, int, int))) if kept.get(11) else None
+        self.orphan = tuple(check(kept[11], _CUT)) if kept.get(11) else None
+        self.cut = {item[0]: tuple(check(item, _CUT)) for item in kept.get(13, ())}
 
     def apply(self, record: dict) -> None:
         """Take one record into account."""
@@ -129,8 +133,10 @@ class View:
         self.total = record.get(r.CUM_TOTAL, 0)
         self.cases = max(self.cases, record.get(r.CASE, 0))
         r.totals_step(self.totals, record)
-        if kind in (r.NOTICE, r.CASE_CLOSED):
-            self.orphan = None  # its case is over: so is it
+        if kind == r.PAYMENT_OUTCOME and self.cut.pop(record[r.INTENT], None):
+            return  # it is called interrupted
+        if kind in _OF_CASE or kind == r.NOTICE:
+            self._without_outcome(kind, record)
         if kind == r.SHIFT_OPENED:
             self.shift = record[r.SHIFT]
             self.shift_open = True
@@ -206,6 +212,21 @@ class View:
         if ended:
             self.untold[self.seq - lost] = self.seq - 1
 
+    def _without_outcome(self, kind: int, record: dict) -> None:
+        """A case that is over, by its closing or by a record of another one: a payment of it without outcome was cut, unless the closing
+        says that it was not deferred.
+        """
+        case, cut = self.case, self.orphan
+        if case is not None and case.intent:
+            cut = (case.intent, case.number, case.amount)
+        if cut is None:
+            return
+        own = kind != r.NOTICE and record.get(r.CASE, cut[1]) == cut[1]
+        if not own or kind == r.CASE_CLOSED:
+            self.orphan = None
+            if not own or record[r.CLOSURE] == r.CLOSURE_PROVISIONAL:
+                self.cut[cut[0]] = cut
+
     def upto(self, seq: int) -> int:
         """The last record up to `seq` that the centre had: of lost ones, those that it had when they were declared, not what it closed over."""
         seq = min(seq, self.once)
@@ -228,8 +249,8 @@ class View:
         return bool(self.untold)
 
     def missed(self, gap: dict) -> None:
-        """A gap record, written or not: it is told, unless it says that no payment is lost."""
-        if gap.get(r.GAP_COUNT, 1) > 0:
+        """A gap record, written or not: it is told, unless it says that no payment is lost, and none was cut whose case is over."""
+        if gap.get(r.GAP_COUNT, 1) > 0 or self.cut:
             self.untold[gap[r.FIRST]] = gap[r.GAP_LAST]
 
     def _logged_in(self) -> None:
@@ -274,6 +295,7 @@ class View:
         if open_ is not None and (open_.intent == intent or open_.number == record[r.CASE]):
             if (open_.outcome_record or {}).get(r.INTENT) != intent:
                 self.case = None  # its outcome is lost
+        self.cut.pop(intent, None)
         if self.orphan is not None and self.orphan[0] == intent:
             self.orphan = None
         case, amount, pv = self.provisional.pop(intent, (record[r.CASE], record[r.AMOUNT], ""))
