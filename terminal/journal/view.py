@@ -24,6 +24,7 @@ _RELEASE = (int, int, str, int)
 _EXPOSURE = (int, int, int, bytes, int)
 
 _OF_CASE = (r.ACKNOWLEDGED, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.CASE_CLOSED)  # what follows on a case's notice
+_IN_SHIFT = (r.LOGIN, r.NOTICE, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME)
 _OF_PAYMENT = (r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.CASE_CLOSED)
 
 
@@ -56,7 +57,9 @@ class View:
     def __init__(self) -> None:
         self.shift = 0
         self.shift_open = False
-        self.shift_first = 0
+        self.shift_first = (
+            0  # below 0: no shift is open, but one may have been opened by records that are lost from here on
+        )
         self.officer = 0
         self.unit = ""
         self.cases = 0
@@ -132,20 +135,18 @@ class View:
             self._behind_a_gap(lost, approved, self.upto(self.seq - 1) - before)
         self.total = record.get(r.CUM_TOTAL, 0)
         self.cases = max(self.cases, record.get(r.CASE, 0))
+        if kind == r.SHIFT_OPENED:
+            self._opened(record[r.SHIFT], self.seq, record)
+        elif kind in _IN_SHIFT and self.shift_first < 0 and record.get(r.REASON) != "power":  # that is a boot's
+            self._opened(self.shift + 1, -self.shift_first, record)
         r.totals_step(self.totals, record)
         if kind == r.PAYMENT_OUTCOME and self.cut.pop(record[r.INTENT], None):
             return  # it is called interrupted
         if kind in _OF_CASE or kind == r.NOTICE:
             self._without_outcome(kind, record)
-        if kind == r.SHIFT_OPENED:
-            self.shift = record[r.SHIFT]
-            self.shift_open = True
-            self.shift_first = record[r.SEQ]
-            self.unit = record[r.UNIT]
-            self.totals = {}
-            self.last = None  # that the one before was closed may be lost
-        elif kind == r.SHIFT_CLOSED:
+        if kind == r.SHIFT_CLOSED:
             self.shift_open = False
+            self.shift = max(self.shift, record.get(r.SHIFT, 0))
             self.last = None
         elif kind == r.LOGIN:
             self.officer = record[r.OFFICER]
@@ -186,12 +187,21 @@ class View:
         if self.case is not None and kind not in (r.NOTICE, r.VOID):
             self._apply_to_case(self.case, kind, record)
 
+    def _opened(self, shift: int, first: int, record: dict) -> None:
+        """A shift was opened by record `first`, or by a lost one from there on."""
+        self.shift, self.shift_open, self.shift_first = shift, True, first
+        self.unit = record[r.UNIT]
+        self.totals = {}
+        self.last = None  # that the one before was closed may be lost
+
     def _behind_a_gap(self, lost: int, approved: int, had: int) -> None:
         """So many records before this one are lost, in them so many centimes were approved, and the centre had the first `had` of them. A payment
         that may be among these, or whose outcome the centre had, is not called cut, its case is not offered again, and who logs in is told;
         a verdict's notice and closing may be among them. Nothing is sent between an intent and its outcome.
         """
         self.cases += (lost + 2) // 3  # a notice in every third record at most: no report number is given twice
+        if not self.shift_open:
+            self.shift_first = lost - self.seq
         if lost > 1:
             self.verdict = False
         case, orphan, paid, void, ended = self.case, self.orphan, self.last, self.voiding, False
