@@ -371,6 +371,12 @@ class Journal:
         if self._free >= _ONE_MORE:
             await self.append(r.HEALTH_EVENT, {r.HEALTH: "room"})
 
+    async def follow(self) -> None:
+        """A record behind newest ones that cannot be read, in a segment of its own: what is sent with it says that they are lost."""
+        if not self.uncounted():
+            self._shelf.fresh = True
+            await self.append(r.HEALTH_EVENT, {r.HEALTH: "lost"})
+
     def keep_age(self) -> None:
         """Remember how old what is acknowledged has become, though nothing new is: a terminal may be switched off every night."""
         seq, record_hash, age, _, since, once, once_hash = recovery.read_acknowledged(self._storage)[:7]
