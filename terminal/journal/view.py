@@ -286,7 +286,7 @@ class View:
         """An outcome counts even when its notice was lost."""
         outcome = record[r.OUTCOME]
         intent = record[r.INTENT]
-        if self.orphan is not None and self.orphan[0] == intent:
+        if self.orphan is not None and self.orphan[0] <= intent:  # a later one is its case's too
             self.orphan = None
         if r.SEALED in record:
             self.sealed[intent] = record[r.SEQ]

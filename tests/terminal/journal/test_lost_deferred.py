@@ -90,3 +90,9 @@ async def test_nothing_is_interrupted_of_which_the_result_or_another_closing_is_
     await journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_DECLINED})
     journal = await _again(storage, element, journal, [lost])
     assert _cut(journal) == [] and not journal.view.lost
+
+
+async def test_nor_one_behind_which_its_case_s_last_payment_is_there():
+    for names in (("firstoutcome",), ("firstoutcome", "intent"), ("notice", "firstoutcome", "intent")):
+        _, _, journal, seqs = await _lost(*names, first=r.OUTCOME_DECLINED)
+        assert _cut(journal) == [] and sorted(journal.view.provisional) == [seqs[0]["intent"]], names
