@@ -239,7 +239,7 @@ class Journal:
         if view.verdict and view.case is None:
             closed = {r.CLOSURE: r.CLOSURE_ABANDONED, r.REASON: r.ABANDON_POWER, r.DISPOSITION: r.DISPOSITION_RETURNED}
             await self.append(r.CASE_CLOSED, closed)
-        case, cut = view.case, [view.cut[intent] for intent in sorted(view.cut)]
+        case, cut = view.case, [view.cut[intent] for intent in sorted(view.cut) if intent]
         if view.orphan is not None:
             cut.append(view.orphan)
         if case is not None and case.intent:

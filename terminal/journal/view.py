@@ -57,9 +57,7 @@ class View:
     def __init__(self) -> None:
         self.shift = 0
         self.shift_open = False
-        self.shift_first = (
-            0  # below 0: no shift is open, but one may have been opened by records that are lost from here on
-        )
+        self.shift_first = 0  # below 0: no shift is open, but lost records from here on may have opened one
         self.officer = 0
         self.unit = ""
         self.cases = 0
@@ -77,7 +75,7 @@ class View:
         self.orphan: "tuple | None" = (
             None  # (seq, case number, centimes) of an intent without outcome whose notice is lost
         )
-        self.cut: dict = {}  # the same of those whose case is over, by intent: their outcomes are lost, and nobody has them
+        self.cut: dict = {}  # the same of those whose case is over, by intent (0: its intent is lost too): nobody has their outcomes
         self.verdict = False  # a licence was judged, and there is neither a notice nor a closing yet
         self.untold: dict = {}  # first lost seq -> last lost seq: payments are among these, or may be, and nobody who was told has logged in
         self.seq = 0  # of the last record that was taken into account; set before those of a segment are, and so is …
@@ -170,8 +168,8 @@ class View:
         elif kind == r.CARD_DATA_ERASED:
             self.erased = [self.sealed.pop(intent) for intent in record[r.INTENTS] if intent in self.sealed]
         elif kind == r.GAP:
-            self.gaps[record[r.FIRST]] = record[r.GAP_LAST]
             self.missed(record)
+            self.gaps[record[r.FIRST]] = record[r.GAP_LAST]
         elif kind == r.LICENCE_DISPOSITION:
             self._told(record)
         if kind in _OF_CASE:
@@ -190,7 +188,7 @@ class View:
     def _opened(self, shift: int, first: int, record: dict) -> None:
         """A shift was opened by record `first`, or by a lost one from there on."""
         self.shift, self.shift_open, self.shift_first = shift, True, first
-        self.unit = record[r.UNIT]
+        self.unit = record.get(r.UNIT, "")
         self.totals = {}
         self.last = None  # that the one before was closed may be lost
 
@@ -230,6 +228,10 @@ class View:
         if case is not None and case.intent:
             cut = (case.intent, case.number, case.amount)
         if cut is None:
+            deferred = kind == r.CASE_CLOSED and record[r.CLOSURE] == r.CLOSURE_PROVISIONAL
+            number, known = record.get(r.CASE), case is not None and case.outcome == r.OUTCOME_PROVISIONAL
+            if deferred and not (known or number in [held[0] for held in self.provisional.values()]):
+                self.cut[0] = (0, 0, 0)
             return
         own = kind != r.NOTICE and record.get(r.CASE, cut[1]) == cut[1]
         if not own or kind == r.CASE_CLOSED:
@@ -260,8 +262,14 @@ class View:
 
     def missed(self, gap: dict) -> None:
         """A gap record, written or not: it is told, unless it says that no payment is lost, and none was cut whose case is over."""
+        first, last = gap[r.FIRST], gap[r.GAP_LAST]
+        for intent in self.provisional:  # as a segment's head remembers
+            seq = self.sealed.get(intent, 0)
+            if max(first, gap.get(r.GAP_ONCE, last) + 1) <= seq <= last and not self._lost(seq):
+                self.cut[intent] = (intent,) + self.provisional[intent][:2]
         if gap.get(r.GAP_COUNT, 1) > 0 or self.cut:
-            self.untold[gap[r.FIRST]] = gap[r.GAP_LAST]
+            self.untold[first] = last
+        self.cut.pop(0, None)
 
     def _logged_in(self) -> None:
         """Who logs in was told what gap records had named by then; of what was found missing later a log-in of before says nothing."""

@@ -96,3 +96,33 @@ async def test_nor_one_behind_which_its_case_s_last_payment_is_there():
     for names in (("firstoutcome",), ("firstoutcome", "intent"), ("notice", "firstoutcome", "intent")):
         _, _, journal, seqs = await _lost(*names, first=r.OUTCOME_DECLINED)
         assert _cut(journal) == [] and sorted(journal.view.provisional) == [seqs[0]["intent"]], names
+
+
+async def test_one_whose_intent_is_lost_too_has_no_name_and_is_told():
+    for names in (("intent", "outcome"), ("notice", "intent", "outcome")):
+        storage, element, journal, _ = await _lost(*names)
+        assert _cut(journal) == [] and journal.view.lost, names
+        await journal.append(r.LOGIN, {})
+        journal = await _again(storage, element, journal, ())
+        assert not journal.view.lost, names
+    assert not (await _lost())[2].view.lost
+
+
+async def test_one_that_a_segment_s_head_remembers_is_interrupted_once():
+    for had in (False, True):
+        storage, element, journal = await _begun()
+        await journal.append(r.NOTICE, {r.CASE: 1, r.PV: "p", r.OFFENCE: "o", r.TARIFF: 1, r.AMOUNT: A, r.POINTS: 4})
+        intent = (await journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: A}))[r.SEQ]
+        said = {r.CASE: 1, r.INTENT: intent, r.AMOUNT: A, r.OUTCOME: r.OUTCOME_PROVISIONAL}
+        outcome = (await journal.append(r.PAYMENT_OUTCOME, said, sealed=b"blob"))[r.SEQ]
+        lost = (await journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_PROVISIONAL}))[r.SEQ]
+        if had:
+            journal.hear(1790000000)
+            journal.acknowledge(outcome, bytes(32))
+        journal._shelf.fresh = True
+        await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
+        journal = await _again(storage, element, journal, [outcome, lost])
+        named = [] if had else [(1, intent, A, r.OUTCOME_INTERRUPTED)]
+        assert _cut(journal) == named and journal.view.lost != had and sorted(journal.view.provisional) == [intent]
+        journal = await _again(storage, element, journal, [lost + 1])  # the gap is a longer one
+        assert _cut(journal) == named
