@@ -115,3 +115,22 @@ def test_of_a_range_that_is_declared_twice_the_centre_had_what_it_had_each_time(
     view = View()
     view.once, view.bounds = 20, [(8, 5, 20), (7, 5, 4)]
     assert [view.upto(seq) for seq in (4, 5, 7, 8, 9, 30)] == [4, 4, 4, 8, 9, 20]
+
+
+async def test_it_is_told_when_the_loss_is_met_and_interrupted_at_the_next_boot_though_its_case_is_closed():
+    t, journal = await _boot()
+    await journal.append(r.NOTICE, {r.CASE: 1, r.PV: "p", r.OFFENCE: "o", r.TARIFF: 1, r.AMOUNT: A, r.POINTS: 4})
+    intent = (await journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: A}))[r.SEQ]
+    said = {r.CASE: 1, r.INTENT: intent, r.AMOUNT: A, r.OUTCOME: r.OUTCOME_PROVISIONAL}
+    outcome = (await journal.append(r.PAYMENT_OUTCOME, said, sealed=b"blob"))[r.SEQ]
+    await journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_PROVISIONAL})
+    _spoil(t.storage, journal.record_at(outcome)[1])
+    await Sync(t, quiet).run()
+    assert journal.view.lost and journal.view.cut == {intent: (intent, 1, A)}
+    for login in (False, True, False):
+        t, journal = await _boot(t.storage, t.se)
+        assert _ended(journal) == ["power"] and not journal.view.cut
+        if login:
+            assert journal.view.lost
+            await journal.append(r.LOGIN, {})
+    assert not journal.view.lost and journal.view.case is None
