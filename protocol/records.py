@@ -72,6 +72,7 @@ GAP_TOTAL = 67  # uint: approved centimes among the lost records
 SECOND_OFFICER = 68  # uint: number of the officer whose badge a void needs
 INTERFACE = 69  # INTERFACE_*, of a payment
 HOLDER = 71  # HOLDER_*, of an outcome approved or provisional, where the kernel told
+GAP_ONCE = 72  # uint: the centre once had everything up to here when the gap was declared; absent in older records
 VOID_STATE = 80  # VOID_*, in a void
 SCRIPT_RESULTS = (
     81  # bytes 5n: what became of the issuer's scripts (EMV Book 4, annex A5), in an outcome where there were any

@@ -138,6 +138,7 @@ FIELDS: dict[int, Check] = {
     r.GAP_HASH: _bytes(32),
     r.GAP_COUNT: _uint(),
     r.GAP_TOTAL: _uint(0, 10**15),
+    r.GAP_ONCE: _uint(),
     r.SCRIPT_RESULTS: lambda v: isinstance(v, bytes) and 0 < len(v) <= r.MOST_SCRIPT_RESULTS and len(v) % 5 == 0,
 }
 

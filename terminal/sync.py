@@ -53,7 +53,8 @@ class Sync:
         rounds = 0
         while self._held < self._journal.head_seq:
             before = self._held
-            await self._batch()
+            if not await self._batch():
+                break
             self.sent += max(0, self._held - before)
             await self._progress(self.sent, total)
             rounds = rounds + 1 if self._held <= before else 0
@@ -99,6 +100,8 @@ class Sync:
             if at >= self._journal.head_seq:
                 return
             payload, count = self._fill(at + 1)
+            if not count:
+                return
             await self._exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
             at += count
 
@@ -250,12 +253,19 @@ class Sync:
                 journal.acknowledge(seq, message[m.ACKED_HASH])
         self._held = seq
 
-    async def _batch(self) -> None:
-        """Send the next records after the acknowledged one, as many as a batch holds; fewer where memory is short."""
+    async def _batch(self) -> bool:
+        """Send the next records after the acknowledged one, as many as a batch holds; fewer where memory is short. If none of them can be read
+        one is written behind them, which tells of the loss; False if none is taken either: then nothing is sent.
+        """
         ack = None
         while ack is None:
             try:
-                payload, _ = self._fill(self._held + 1)
+                payload, count = self._fill(self._held + 1)
+                if not count:
+                    await self._journal.follow()
+                    payload, count = self._fill(self._held + 1)
+                if not count:
+                    return False
                 if m.GAP in payload:
                     await self._declare(payload)
                 ack = await self._exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
@@ -270,6 +280,7 @@ class Sync:
             await self._erase(ack)
         for rejected in ack.get(m.REJECTED, ()):  # kept by the server, set aside for a person: the queue goes on
             self._t.note("rejected", seq=rejected[0], code=rejected[1])
+        return True
 
     async def _declare(self, payload: dict) -> None:
         """Records before a batch cannot be read: a gap record says so too, unless there is one since the last boot, or no record is taken."""

@@ -90,6 +90,17 @@ class Chain:
         if target is not None and target.seq > self.stand.seq:
             self._gap(target.seq, target.hash, target.counter, target.cum_count, target.cum_total)
 
+    def bounds(self, parts) -> "list[tuple[int, int, int]]":  # noqa: ANN001
+        """(last, first, what the centre had then) of the gap records in these segments, as `View.bounds`: a record is missed before one says so."""
+        found = []
+        for number, end in parts:
+            for where in self._reader.index(main_name(number)):
+                item = self._read(main_name(number), where) if where[0] <= end else None
+                if item is not None and r.GAP_ONCE in item[0]:
+                    found.append((item[0][r.GAP_LAST], item[0][r.FIRST], item[0][r.GAP_ONCE]))
+        found.sort(reverse=True)
+        return found
+
     def pick(self, number: int, seq: int) -> "tuple | None":
         """(record, its bytes, signature or None) of one entry of segment `number`, without following the chain."""
         for where in self._reader.index(main_name(number)):

@@ -162,6 +162,7 @@ class Journal:
                     self.view.missed(gaps[at])
                 else:
                     await self.append(r.GAP, gaps[at])
+        self.view.once = self._stand.once
         self.make_room()
 
     async def _bind_counter(self, genesis: Stand) -> None:
@@ -229,7 +230,7 @@ class Journal:
             return record
 
     async def end_what_was_cut(self) -> None:
-        """After a boot: a verdict without a notice is closed, a payment without an outcome is *interrupted*; neither is gone on with.
+        """After a boot: a verdict without a notice is closed, payments without an outcome are *interrupted*; none is gone on with.
         Where no record is taken they stay as they are.
         """
         if self.uncounted():
@@ -238,14 +239,16 @@ class Journal:
         if view.verdict and view.case is None:
             closed = {r.CLOSURE: r.CLOSURE_ABANDONED, r.REASON: r.ABANDON_POWER, r.DISPOSITION: r.DISPOSITION_RETURNED}
             await self.append(r.CASE_CLOSED, closed)
-        case, cut = view.case, view.orphan
+        case, cut = view.case, [view.cut[intent] for intent in sorted(view.cut) if intent]
+        if view.orphan is not None:
+            cut.append(view.orphan)
         if case is not None and case.intent:
-            cut = (case.intent, case.number, case.amount)
-        if cut is not None:
+            cut.append((case.intent, case.number, case.amount))
+        for intent, number, amount in cut:
             body = {
-                r.CASE: cut[1],
-                r.INTENT: cut[0],
-                r.AMOUNT: cut[2],
+                r.CASE: number,
+                r.INTENT: intent,
+                r.AMOUNT: amount,
                 r.OUTCOME: r.OUTCOME_INTERRUPTED,
                 r.REASON: "power",
             }
@@ -282,6 +285,8 @@ class Journal:
         count, total = r.approved_step(record)
         record[r.CUM_COUNT] = self.cum_count + count
         record[r.CUM_TOTAL] = self.cum_total + total
+        if kind == r.GAP:
+            record[r.GAP_ONCE] = self.view.once
         return record
 
     def room(self, look: bool = False) -> int:
@@ -365,6 +370,12 @@ class Journal:
             self.room(True)
         if self._free >= _ONE_MORE:
             await self.append(r.HEALTH_EVENT, {r.HEALTH: "room"})
+
+    async def follow(self) -> None:
+        """A record behind newest ones that cannot be read, in a segment of its own: what is sent with it says that they are lost."""
+        if not self.uncounted():
+            self._shelf.fresh = True
+            await self.append(r.HEALTH_EVENT, {r.HEALTH: "lost"})
 
     def keep_age(self) -> None:
         """Remember how old what is acknowledged has become, though nothing new is: a terminal may be switched off every night."""
@@ -474,6 +485,7 @@ class Journal:
             self._shelf.had = (self._shelf.had or self._age) if seq > genesis.seq else 0
         stand.acked, stand.acked_utc, stand.once = seq, self._age, max(seq, stand.once)
         self.view.acknowledged(seq)
+        self.view.once = stand.once
         content = self._acknowledgement(seq, record_hash, self._shelf.since, stand.once, once_hash)
         while True:
             try:

@@ -59,7 +59,11 @@ def recover(
     chain = Chain(reader, crypto, device, stand)
     view.seq, view.total, view.once = stand.seq, stand.cum_total, acknowledged[5]
     last = None
-    for item in chain.walk(shelf.parts(max(base, 0))):
+    parts = shelf.parts(max(base, 0))
+    ahead = False
+    for item in chain.walk(parts):
+        if item[0][r.SEQ] > view.seq + 1 and not ahead:
+            ahead, view.bounds = True, chain.bounds(parts)
         view.apply(item[0])
         last = item
     if acknowledged[5] > stand.seq:  # beyond the end: whatever it is, it is none

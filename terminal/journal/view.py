@@ -19,10 +19,12 @@ _STATE = (
 )  # the shapes of a snapshot's items: a check value says that it is whole, not that it is ours
 _PAIR = (int, int)
 _PROVISIONAL = (int, int, str)
+_CUT = (int, int, int)
 _RELEASE = (int, int, str, int)
 _EXPOSURE = (int, int, int, bytes, int)
 
 _OF_CASE = (r.ACKNOWLEDGED, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.CASE_CLOSED)  # what follows on a case's notice
+_IN_SHIFT = (r.LOGIN, r.NOTICE, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME)
 _OF_PAYMENT = (r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.CASE_CLOSED)
 
 
@@ -55,7 +57,7 @@ class View:
     def __init__(self) -> None:
         self.shift = 0
         self.shift_open = False
-        self.shift_first = 0
+        self.shift_first = 0  # below 0: no shift is open, but lost records from here on may have opened one
         self.officer = 0
         self.unit = ""
         self.cases = 0
@@ -73,11 +75,13 @@ class View:
         self.orphan: "tuple | None" = (
             None  # (seq, case number, centimes) of an intent without outcome whose notice is lost
         )
+        self.cut: dict = {}  # the same of those whose case is over, by intent (0: its intent is lost too): nobody has their outcomes
         self.verdict = False  # a licence was judged, and there is neither a notice nor a closing yet
         self.untold: dict = {}  # first lost seq -> last lost seq: payments are among these, or may be, and nobody who was told has logged in
         self.seq = 0  # of the last record that was taken into account; set before those of a segment are, and so is …
         self.total = 0  # … the running total of approved centimes after it
-        self.once = 0  # the centre once had everything up to here: set before a boot's records are
+        self.once = 0  # the centre once had everything up to here: set before a boot's records are …
+        self.bounds: "list[tuple]" = []  # … but of records first to last up to once only: (last, first, once), the greatest first
         self.gaps: dict = {}  # first lost seq -> last lost seq, as gap records have declared them
 
     def snapshot(self) -> dict:
@@ -95,6 +99,7 @@ class View:
             10: [[intent, list(self.releases[intent])] for intent in sorted(self.releases)],
             11: list(self.orphan) if self.orphan else None,
             12: [[first, self.untold[first]] for first in sorted(self.untold)],
+            13: [list(self.cut[intent]) for intent in sorted(self.cut)],
         }
 
     def restore(self, kept: dict) -> None:
@@ -115,7 +120,8 @@ class View:
         self.untold = {0: 0} if told is True else _numbers(told)  # before, a snapshot did not say which
         self.last, self.voiding = _found(paid), _found(voiding)
         self.releases = _pairs(kept.get(10, ()), _RELEASE)
-        self.orphan = tuple(check(kept[11], (int, int, int))) if kept.get(11) else None
+        self.orphan = tuple(check(kept[11], _CUT)) if kept.get(11) else None
+        self.cut = {item[0]: tuple(check(item, _CUT)) for item in kept.get(13, ())}
 
     def apply(self, record: dict) -> None:
         """Take one record into account."""
@@ -124,21 +130,21 @@ class View:
         lost = self.seq - before - 1
         if lost > 0:
             approved = record.get(r.CUM_TOTAL, 0) - r.approved_step(record)[1] - self.total
-            self._behind_a_gap(lost, approved, min(lost, self.once - before))
+            self._behind_a_gap(lost, approved, self.upto(self.seq - 1) - before)
         self.total = record.get(r.CUM_TOTAL, 0)
         self.cases = max(self.cases, record.get(r.CASE, 0))
-        r.totals_step(self.totals, record)
-        if kind in (r.NOTICE, r.CASE_CLOSED):
-            self.orphan = None  # its case is over: so is it
         if kind == r.SHIFT_OPENED:
-            self.shift = record[r.SHIFT]
-            self.shift_open = True
-            self.shift_first = record[r.SEQ]
-            self.unit = record[r.UNIT]
-            self.totals = {}
-            self.last = None  # that the one before was closed may be lost
-        elif kind == r.SHIFT_CLOSED:
+            self._opened(record[r.SHIFT], self.seq, record)
+        elif kind in _IN_SHIFT and self.shift_first < 0 and record.get(r.REASON) != "power":  # that is a boot's
+            self._opened(self.shift + 1, -self.shift_first, record)
+        r.totals_step(self.totals, record)
+        if kind == r.PAYMENT_OUTCOME and self.cut.pop(record[r.INTENT], None):
+            return  # it is called interrupted
+        if kind in _OF_CASE or kind == r.NOTICE:
+            self._without_outcome(kind, record)
+        if kind == r.SHIFT_CLOSED:
             self.shift_open = False
+            self.shift = max(self.shift, record.get(r.SHIFT, 0))
             self.last = None
         elif kind == r.LOGIN:
             self.officer = record[r.OFFICER]
@@ -162,8 +168,8 @@ class View:
         elif kind == r.CARD_DATA_ERASED:
             self.erased = [self.sealed.pop(intent) for intent in record[r.INTENTS] if intent in self.sealed]
         elif kind == r.GAP:
-            self.gaps[record[r.FIRST]] = record[r.GAP_LAST]
             self.missed(record)
+            self.gaps[record[r.FIRST]] = record[r.GAP_LAST]
         elif kind == r.LICENCE_DISPOSITION:
             self._told(record)
         if kind in _OF_CASE:
@@ -179,22 +185,31 @@ class View:
         if self.case is not None and kind not in (r.NOTICE, r.VOID):
             self._apply_to_case(self.case, kind, record)
 
+    def _opened(self, shift: int, first: int, record: dict) -> None:
+        """A shift was opened by record `first`, or by a lost one from there on."""
+        self.shift, self.shift_open, self.shift_first = shift, True, first
+        self.unit = record.get(r.UNIT, "")
+        self.totals = {}
+        self.last = None  # that the one before was closed may be lost
+
     def _behind_a_gap(self, lost: int, approved: int, had: int) -> None:
         """So many records before this one are lost, in them so many centimes were approved, and the centre had the first `had` of them. A payment
         that may be among these, or whose outcome the centre had, is not called cut, its case is not offered again, and who logs in is told;
         a verdict's notice and closing may be among them. Nothing is sent between an intent and its outcome.
         """
         self.cases += (lost + 2) // 3  # a notice in every third record at most: no report number is given twice
+        if not self.shift_open:
+            self.shift_first = lost - self.seq
         if lost > 1:
             self.verdict = False
         case, orphan, paid, void, ended = self.case, self.orphan, self.last, self.voiding, False
         if case is not None:
-            may = self.once > case.intent if case.intent else had > 1  # intent and outcome are two records
+            may = self._had_more(case.intent) if case.intent else had > 1  # intent and outcome are two records
             if case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
                 may = False
             if may or approved >= case.amount:  # of another payment, if it has one: then its closing is lost too
                 self.case, ended = None, True
-        if orphan is not None and (approved >= orphan[2] or self.once > orphan[0]):
+        if orphan is not None and (approved >= orphan[2] or self._had_more(orphan[0])):
             self.orphan, ended = None, True
         if paid is not None and approved >= paid.amount:
             self.last = None  # there is a later one
@@ -204,6 +219,36 @@ class View:
             void.pv, ended = "", True  # its end and another payment may be: its case is not open again
         if ended:
             self.untold[self.seq - lost] = self.seq - 1
+
+    def _without_outcome(self, kind: int, record: dict) -> None:
+        """A case that is over, by its closing or by a record of another one: a payment of it without outcome was cut, unless the closing
+        says that it was not deferred.
+        """
+        case, cut = self.case, self.orphan
+        if case is not None and case.intent:
+            cut = (case.intent, case.number, case.amount)
+        if cut is None:
+            deferred = kind == r.CASE_CLOSED and record[r.CLOSURE] == r.CLOSURE_PROVISIONAL
+            number, known = record.get(r.CASE), case is not None and case.outcome == r.OUTCOME_PROVISIONAL
+            if deferred and not (known or number in [held[0] for held in self.provisional.values()]):
+                self.cut[0] = (0, 0, 0)
+            return
+        own = kind != r.NOTICE and record.get(r.CASE, cut[1]) == cut[1]
+        if not own or kind == r.CASE_CLOSED:
+            self.orphan = None
+            if not own or record[r.CLOSURE] == r.CLOSURE_PROVISIONAL:
+                self.cut[cut[0]] = cut
+
+    def upto(self, seq: int) -> int:
+        """The last record up to `seq` that the centre had: of lost ones, those that it had when they were declared, not what it closed over."""
+        seq = min(seq, self.once)
+        for last, first, once in self.bounds:
+            if first <= seq <= last:
+                seq = min(seq, max(once, first - 1))
+        return seq
+
+    def _had_more(self, intent: int) -> bool:
+        return self.upto(intent + 1) > intent
 
     @property
     def paid(self) -> "Case | None":
@@ -216,9 +261,15 @@ class View:
         return bool(self.untold)
 
     def missed(self, gap: dict) -> None:
-        """A gap record, written or not: it is told, unless it says that no payment is lost."""
-        if gap.get(r.GAP_COUNT, 1) > 0:
-            self.untold[gap[r.FIRST]] = gap[r.GAP_LAST]
+        """A gap record, written or not: it is told, unless it says that no payment is lost, and none was cut whose case is over."""
+        first, last = gap[r.FIRST], gap[r.GAP_LAST]
+        for intent in self.provisional:  # as a segment's head remembers
+            seq = self.sealed.get(intent, 0)
+            if max(first, gap.get(r.GAP_ONCE, last) + 1) <= seq <= last and not self._lost(seq):
+                self.cut[intent] = (intent,) + self.provisional[intent][:2]
+        if gap.get(r.GAP_COUNT, 1) > 0 or self.cut:
+            self.untold[first] = last
+        self.cut.pop(0, None)
 
     def _logged_in(self) -> None:
         """Who logs in was told what gap records had named by then; of what was found missing later a log-in of before says nothing."""
@@ -243,7 +294,7 @@ class View:
         """An outcome counts even when its notice was lost."""
         outcome = record[r.OUTCOME]
         intent = record[r.INTENT]
-        if self.orphan is not None and self.orphan[0] == intent:
+        if self.orphan is not None and self.orphan[0] <= intent:  # a later one is its case's too
             self.orphan = None
         if r.SEALED in record:
             self.sealed[intent] = record[r.SEQ]
@@ -262,6 +313,7 @@ class View:
         if open_ is not None and (open_.intent == intent or open_.number == record[r.CASE]):
             if (open_.outcome_record or {}).get(r.INTENT) != intent:
                 self.case = None  # its outcome is lost
+        self.cut.pop(intent, None)
         if self.orphan is not None and self.orphan[0] == intent:
             self.orphan = None
         case, amount, pv = self.provisional.pop(intent, (record[r.CASE], record[r.AMOUNT], ""))

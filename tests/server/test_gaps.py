@@ -41,6 +41,13 @@ def test_what_follows_lost_records_is_posted_and_their_money_is_held_in_suspense
     assert centre.alarms() == ["GAP"]
 
 
+def test_what_the_centre_had_when_the_loss_was_declared_is_the_terminals_affair(
+    centre: Centre, handheld: Handheld
+) -> None:
+    ack = _lose(centre, handheld, gap_once=3)
+    assert ack[s.NEW] == 4 and s.REJECTED not in ack and centre.alarms() == ["GAP"]
+
+
 def test_the_same_batch_again_changes_nothing(centre: Centre, handheld: Handheld) -> None:
     _lose(centre, handheld)
     kind, ack = centre.say(handheld.batch(7, gap=4))

@@ -85,11 +85,6 @@ async def test_a_payment_whose_approval_is_lost_is_not_interrupted():
         await journal.append(r.PAYMENT_INTENT, {r.CASE: 9, r.AMOUNT: A})
 
 
-async def test_a_payment_whose_case_is_closed_is_not_interrupted_whatever_it_was():
-    journal, _ = await _lost(("notice", "outcome"), outcome=r.OUTCOME_PROVISIONAL)
-    assert _ended(journal) == [] and journal.view.orphan is None
-
-
 async def test_a_declined_payment_is_not_voided_in_the_place_of_the_lost_one():
     journal, _ = await _lost(("intent", "outcome"), first=r.OUTCOME_DECLINED)
     assert journal.view.paid is None and _ended(journal) == []

@@ -284,7 +284,7 @@ class Intact:
     def _meaning(self, journal: Journal) -> None:
         """What the terminal takes for the state of its cases must not contradict the records of their payments, be others lost."""
         view = journal.view
-        said = [] if view.orphan is None else [("an orphan", *view.orphan)]
+        said = [("an orphan", *cut) for cut in [view.orphan, *view.cut.values()] if cut and cut[0]]
         for what, case in (
             ("the open case", view.case),
             ("the paid case", view.last),
