@@ -107,25 +107,31 @@ def test_two_gaps_that_adjoin_are_one_with_the_sums_of_both():
     assert _joined([one], [two]) == [one, two]
 
 
-async def test_a_payment_whose_void_the_centre_may_have_is_not_voided_again():
-    for again, acknowledged in ((True, True), (False, True), (False, False)):
-        storage, element, journal = await _begun()
-        intent = (await _fine(journal, 1))["intent"]
-        lost = [await _void(journal, intent, r.VOID_ASKED), await _void(journal, intent, r.VOID_DONE)]
-        if again:
-            lost.append((await journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: A}))[r.SEQ])
-            body = {r.CASE: 1, r.INTENT: lost[2], r.AMOUNT: A, r.OUTCOME: r.OUTCOME_DECLINED}
-            lost.append((await journal.append(r.PAYMENT_OUTCOME, body))[r.SEQ])
-        lost.append((await journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_UNPAID}))[r.SEQ])
-        await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
-        if acknowledged:
-            journal.hear(1790000000)
-            journal.acknowledge(journal.head_seq, journal.head_hash)
-        journal = await _again(storage, element, journal, lost)
-        assert (journal.view.paid is None) == acknowledged and journal.view.last.intent == intent
-        found = View()
-        found.restore(journal.view.snapshot())
-        assert (found.paid is None) == acknowledged
+async def test_a_payment_behind_which_records_are_lost_is_not_voided_again():
+    """Void asked and done, or asked alone, or closed and asked; acknowledged or not: the centre may have it, and says *refused* to a second one."""
+    for spoilt in (("closed", "asked"), ("asked", "done"), ("asked",), ("asked", "done", "again", "declined")):
+        for acknowledged in (True, False):
+            storage, element, journal = await _begun()
+            seqs = await _fine(journal, 1)
+            intent = seqs["intent"]
+            seqs["asked"] = await _void(journal, intent, r.VOID_ASKED)
+            if "done" in spoilt:
+                seqs["done"] = await _void(journal, intent, r.VOID_DONE)
+            if "again" in spoilt:
+                seqs["again"] = (await journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: A}))[r.SEQ]
+                body = {r.CASE: 1, r.INTENT: seqs["again"], r.AMOUNT: A, r.OUTCOME: r.OUTCOME_DECLINED}
+                seqs["declined"] = (await journal.append(r.PAYMENT_OUTCOME, body))[r.SEQ]
+            await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
+            if acknowledged:
+                journal.hear(1790000000)
+                journal.acknowledge(journal.head_seq, journal.head_hash)
+            journal = await _again(storage, element, journal, [seqs[name] for name in spoilt])
+            if journal.view.case is not None:  # its closing is lost: it is closed anew
+                await journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_PAID})
+            assert journal.view.paid is None and journal.view.last.intent == intent
+            found = View()
+            found.restore(journal.view.snapshot())
+            assert found.paid is None
 
 
 async def test_one_whose_void_was_asked_behind_a_loss_that_the_centre_closed_over_is_open_again_after_a_boot():
@@ -134,8 +140,9 @@ async def test_one_whose_void_was_asked_behind_a_loss_that_the_centre_closed_ove
     lost = []
     for _ in range(3):
         lost.append((await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"}))[r.SEQ])
-    journal = await _again(storage, element, journal, lost[:2])
     assert journal.view.paid.intent == intent
+    journal = await _again(storage, element, journal, lost[:2])
+    assert journal.view.paid is None and journal.view.last.intent == intent
     await _void(journal, intent, r.VOID_ASKED)
     await _void(journal, intent, r.VOID_DONE)
     journal.hear(1790000000)
