@@ -86,7 +86,8 @@ def _add(totals: dict[int, list[int]], record: dict[int, Any]) -> None:
 
 def results(connection: Any, device: "Device") -> Iterator[str]:
     """What a terminal still knows of a deferred payment, it knows to its end: the result that is on file is written down, once. A
-    record that it has lost counts for nothing, nor does a payment that it has lost.
+    record that it has lost counts for nothing, nor does a payment that it has lost; save where a segment's head behind the loss remembers the result,
+    so that it waits for it no longer.
     """
     journal, name = device.terminal.journal, device_name(device.index)
     held = [record for record, _ in device.records()]
@@ -102,6 +103,8 @@ def results(connection: Any, device: "Device") -> Iterator[str]:
     finals = {row.intent: row.outcome for row in connection.execute(text(_FINALS), {"d": name, "e": journal.epoch})}
     for intent in sorted(finals.keys() | written.keys()):
         outcomes, final = written.get(intent, []), finals.get(intent)
+        if not outcomes and intent not in journal.view.provisional:
+            outcomes = device.oracle.missing.results(name, intent)
         if outcomes != [final] and (intent in known or len(outcomes) > 1):
             yield f"{device.label}: the result of payment {intent} is {final}, and was written down as {outcomes}"
 

@@ -202,6 +202,12 @@ class Device:
             self.tell(event + " " + " ".join(f"{key}={value}" for key, value in fields.items() if key != "totals"))
 
     @property
+    def works(self) -> bool:
+        """Whether it is on, its journal open and nothing stopped it."""
+        journal = getattr(self.terminal, "journal", None)
+        return journal is not None and journal.counter >= 0 and not self.power.dead and not self.stopped
+
+    @property
     def quiet(self) -> bool:
         """Whether nothing waits in it: everything acknowledged, every result there, no case open."""
         if self.stopped:

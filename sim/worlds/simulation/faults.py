@@ -47,6 +47,7 @@ class Fault:
         last = {"backup-restore": value, "rollback": value, "outage": self.at + value, "drawer": self.at + value}
         last["lost-journal"] = self.at + 300  # until two officers have looked at it
         last["lost-results"] = self.at + 900  # until there are some
+        last["lost-any"] = self.at + 400  # until there is what is to be lost
         timed = ("refund", "pull", "clock-jump", "upgrade", "new-set", "clone", "twin", "lost-records")
         return last.get(self.kind, self.at if self.kind in timed else 0) + 60
 
@@ -67,6 +68,7 @@ class Fault:
             "rollback": f"storage of {self.at} s put back at {self.value} s",
             "lost-records": f"up to {self.value} records and their copies lost at {self.at} s",
             "lost-results": f"up to {self.value} records, results among them, and their copies lost after {self.at} s",
+            "lost-any": f"up to {self.value} records of any kind and their copies lost after {self.at} s",
             "lost-journal": f"the whole journal lost at {self.at} s",
             "clone": f"storage of terminal copied into another at {self.at} s",
             "twin": f"terminal copied, keys included, at {self.at} s",

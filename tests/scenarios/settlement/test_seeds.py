@@ -36,6 +36,9 @@ CAUGHT_BY = {
     "fork-sent": 866,
     "any-session": 16,
     "hello-again": 29,
+    "loss-unseen": 7868,
+    "loss-untold": 149,
+    "void-again": 5134,
 }
 
 BROKE = {
@@ -55,6 +58,10 @@ BROKE = {
     5338: "the same among other faults",
     4453: "the storage is lost for good before an officer was told that a licence goes back",
     2476: "the reversal of a payment that a fork holds goes to the acquirer, as it must",
+    115329: "a void that was asked for is lost and asked for again: the second was told refused, the first was done",
+    105137: "the same, and the end of the first was set aside",
+    548: "a void that was asked for is lost after it arrived: nobody was told how it ended",
+    22750: "a lost result that a segment's head remembers is not written again",
 }
 """Seeds that once broke an invariant, and the story that is in them."""
 
