@@ -315,8 +315,8 @@ class View:
             case.void = {r.SEQ: record[r.SEQ]}
             self.voiding, self.last = case, None
             return
-        if state == r.VOID_DONE and self.last is not None and self.last.intent == record[r.INTENT]:
-            self.last = None  # that it was asked for is lost
+        if self.last is not None and self.last.intent == record[r.INTENT]:
+            self.voiding, self.last = self.last, None  # that it was asked for is lost
         case = self.voiding
         if case is None or case.intent != record[r.INTENT]:
             return

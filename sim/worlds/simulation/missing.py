@@ -257,6 +257,13 @@ class Missing:
                 for row in connection.execute(text(_FORGOTTEN), {"d": item.device, "s": item.seq}):
                     yield (item.device, row.intent), row.state
 
+    def void_ends(self) -> Iterator[tuple[tuple[str, int], int]]:
+        """((device, intent), end) of voids whose end was destroyed before it arrived: what followed on it may say that the void is over."""
+        for item in self.lost.values():
+            ended = item.record[r.KIND] == r.VOID and item.record[r.VOID_STATE] != r.VOID_ASKED
+            if ended and item.device not in self.erased and self.never_came(item.device, item.seq):
+                yield (item.device, item.record[r.INTENT]), item.record[r.VOID_STATE]
+
     def destroyed(self, name: str, data: bytes) -> bool:
         """Whether a terminal has lost a record, be it that it had arrived: what the centre said there it says again."""
         return (name, data) in self.lost

@@ -283,7 +283,7 @@ class Oracle:
                 ends.setdefault(key, []).append(0)
         for (name, intent), state in self.missing.untold(connection):
             ends.setdefault((name, intent), [0]).append(state)
-        for key, state in lost:
+        for key, state in (*lost, *self.missing.void_ends()):
             if state not in ends.setdefault(key, []):
                 ends[key].append(state)
         for (name, intent), told in sorted(ends.items()):

@@ -83,6 +83,26 @@ async def test_a_payment_whose_void_is_lost_and_done_is_not_voided_again():
     assert journal.view.paid is None
 
 
+async def test_the_end_of_a_void_whose_asking_is_lost_is_taken_as_if_it_were_there():
+    """Done, the case is open again; refused, the licence goes back: nobody else would tell."""
+    for state in (r.VOID_DONE, r.VOID_REFUSED):
+        for acknowledged in (True, False):
+            storage, element, journal = await _begun()
+            intent = (await _fine(journal, 1))["intent"]
+            asked = await _void(journal, intent, r.VOID_ASKED)
+            await _void(journal, intent, state)
+            if acknowledged:
+                journal.hear(1790000000)
+                journal.acknowledge(journal.head_seq, journal.head_hash)
+            journal = await _again(storage, element, journal, [asked])
+            view = journal.view
+            assert view.last is None and view.voiding is None
+            if state == r.VOID_DONE:
+                assert view.case.number == 1 and not view.case.outcome and view.case.void and not view.releases
+            else:
+                assert view.case is None and sorted(view.releases) == [intent]
+
+
 async def test_a_loss_over_the_beginning_of_the_newest_segment_is_one_gap():
     storage, element, journal = await _begun()
     for number in range(12):
