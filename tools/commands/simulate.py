@@ -31,7 +31,13 @@ def run(
     mutation: Annotated[str, typer.Option(help="only this broken build")] = "",
     story: Annotated[bool, typer.Option("--story", help="tell what happened in each seed")] = False,
     shrinking: Annotated[bool, typer.Option("--shrink/--no-shrink", help="shorten the first failing seed")] = True,
-    fault: Annotated[str, typer.Option("--with", help="only seeds that draw this kind of fault, as lost-any")] = "",
+    fault: Annotated[
+        str,
+        typer.Option(
+            "--with",
+            help="only seeds that draw this kind of fault, as lost-any, or each of several, as lost-records,backup-restore",
+        ),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="the same for programs: one JSON document")] = False,
 ) -> None:
     """Play seeds: terminals, cards, radio, server, acquirer and power, with faults; every invariant checked throughout."""
@@ -63,17 +69,17 @@ def run(
     raise typer.Exit(DID_NOT_HOLD if failed else HELD)
 
 
-def _drawing(kind: str, first: int, count: int) -> list[int]:
-    """The first `count` seeds that draw a fault of this kind."""
+def _drawing(kinds: str, first: int, count: int) -> list[int]:
+    """The first `count` seeds that draw a fault of each of these kinds."""
     from sim.worlds.simulation import run as simulation
 
     found: list[int] = []
     for seed in range(first, first + _MOST_DRAWN):
-        if any(fault.kind == kind for fault in simulation.draw(seed).faults):
+        if {fault.kind for fault in simulation.draw(seed).faults}.issuperset(kinds.split(",")):
             found.append(seed)
             if len(found) == count:
                 return found
-    raise typer.BadParameter(f"--with: {len(found)} of {_MOST_DRAWN} seeds draw {kind}")
+    raise typer.BadParameter(f"--with: {len(found)} of {_MOST_DRAWN} seeds draw {kinds}")
 
 
 def _quiet() -> None:

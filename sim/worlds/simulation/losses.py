@@ -2,10 +2,11 @@
 
     lost-records   some records that nobody has acknowledged cannot be read any more, nor their second copies: a gap
     lost-results   the same, caught between a WELCOME and its acknowledgement: among them what the acquirer said of deferred payments
+    lost-again     records that had arrived, and that a backup has made the centre forget, before they are sent again
     lost-journal   all of it is gone: the terminal stops, and two officers of the back office give it a new epoch
     lost-any       any records that follow each other, acknowledged or not, of an open case or not (`forgotten.py` judges what follows)
 
-None is drawn together with another of them, a restored backup, a copied terminal or an upgrade: what then is lost nobody could say.
+None is drawn together with another of them, a copied terminal or an upgrade, and only the first three together with a restored backup.
 Save in the last kind a range of lost records has no voids, erasures and closings of cases, and nothing of an open case.
 """
 
@@ -30,6 +31,7 @@ SHARE = 0.35  # of the seeds in which it may happen
 LOOK_MS = 30_000  # the back office looks at its alarms this often
 RESULTS_SHARE = 0.5  # of those that lose nothing else
 LOOKS_S = 900  # so long results are waited for
+RESTORED_SHARE = 0.25  # of the seeds in which a backup is restored
 ANY_SHARE = 0.08  # of those that lose nothing else, restore nothing and copy or upgrade no terminal
 AGAIN_SHARE = 0.5
 ANY_LOOKS_S = 240  # so long a record of the wanted kind is waited for
@@ -58,6 +60,9 @@ class Lost:
 
 def draw(seed: int, devices: int, faults: list[Fault], seconds: int) -> list[Fault]:
     """What a seed loses beside its other faults; nothing in most."""
+    for fault in faults:
+        if fault.kind == "backup-restore":
+            return _restored(random.Random(f"lost and restored {seed}"), devices, faults, fault)
     found = _one_kind(seed, devices, faults, seconds)
     apart = any(fault.kind in RARE and fault.kind != "new-set" or fault.kind == "upgrade" for fault in faults)
     return found if found or apart else _any(random.Random(f"lost any {seed}"), devices, seconds)
@@ -84,6 +89,17 @@ def _results(rng: random.Random, devices: int, faults: list[Fault]) -> list[Faul
     if any(fault.kind == "upgrade" and fault.device == device for fault in faults):
         return []
     return [Fault("lost-results", device, rng.randint(1, 300), rng.randint(1, 4))]
+
+
+def _restored(rng: random.Random, devices: int, faults: list[Fault], restore: Fault) -> list[Fault]:
+    """A loss about the time of a backup and its restore: records, results that were just written down, or what is to be sent again."""
+    device, most = rng.randrange(devices), rng.randint(1, 6)
+    drawn, kind = rng.random() < RESTORED_SHARE, rng.choice(("lost-records", "lost-results", "lost-again"))
+    at = rng.randint(max(1, restore.at - 60), int(restore.value) + 120)
+    if not drawn or any(fault.kind == "upgrade" and fault.device == device for fault in faults):
+        return []
+    early = {"lost-results": max(1, at - 60), "lost-again": int(restore.value)}
+    return [Fault(kind, device, early.get(kind, at), most)]
 
 
 def _any(rng: random.Random, devices: int, seconds: int) -> list[Fault]:
@@ -141,15 +157,17 @@ class Wish:
         return here[first : last + 1]
 
 
-def choose(device: Any, most: int, rng: random.Random, results: bool = False) -> list[Lost]:
+def choose(device: Any, most: int, rng: random.Random, results: bool | None = False) -> list[Lost]:
     """Up to `most` records that follow each other, of those that are not acknowledged, not the last and not of an open case; `results`:
-    with a result among them, else without.
+    with a result among them, else without; None: whatever is there.
     """
     journal = device.terminal.journal
     case = journal.view.case or journal.view.voiding
     end = min(journal.head_seq, case.seq if case is not None else journal.head_seq)
     here = [item for item in _held(device, journal.acked_seq + 1) if item.seq < end]
-    runs = [run for run in _runs(here, most, results) if run and results == any(map(_is_result, run))]
+    runs = [
+        run for run in _runs(here, most, results is not False) if run and results in (None, any(map(_is_result, run)))
+    ]
     return rng.choice(runs) if runs else []
 
 

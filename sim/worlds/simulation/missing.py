@@ -14,6 +14,7 @@ import cbor2
 from sqlalchemy import text
 
 from protocol import records as r
+from server import codes
 from sim.worlds.simulation.factory import factory
 from sim.worlds.simulation.losses import Lost
 
@@ -34,7 +35,9 @@ _UNTOLD = (
 
 @dataclass(frozen=True)
 class Spell:
-    """One loss: records `first` to `last` of a terminal that had written up to `head`, and knew the centre to have those up to `acked`."""
+    """One loss: records `first` to `last` of a terminal that had written up to `head`, and had heard at some time that the centre has those up to
+    `acked`.
+    """
 
     device: str
     first: int
@@ -95,6 +98,18 @@ class Missing:
         """Whether the outcome of a payment was destroyed before it arrived, in a terminal that goes on in its epoch."""
         outcomes = [item.seq for item in self._of(name, r.PAYMENT_OUTCOME) if item.record[r.INTENT] == intent]
         return name not in self.erased and any(self.never_came(name, seq) for seq in outcomes)
+
+    def set_aside(self, name: str, rows: Rows) -> int:
+        """Centimes of approved results that the centre keeps and does not post, since the payment's outcome is lost here and with a restored
+        database: an alarm names each (SRV-027).
+        """
+        aside = [
+            cbor2.loads(bytes(row.record))
+            for (owner, _), row in rows.items()
+            if owner == name and row.rejected == codes.RESULT_UNEXPECTED
+        ]
+        mine = [record for record in aside if self.in_a_gap(name, record[r.EPOCH], record[r.INTENT])]
+        return sum(r.approved_step(record)[1] for record in mine)
 
     def _of(self, name: str, kind: int) -> list[Lost]:
         return [item for item in self.lost.values() if item.device == name and item.record[r.KIND] == kind]

@@ -36,6 +36,9 @@ CAUGHT_BY = {
     "fork-sent": 866,
     "any-session": 16,
     "hello-again": 29,
+    "recalled-never": 3777,
+    "again-as-new": 341,
+    "refusal-is-verdict": 773,
     "loss-unseen": 7868,
     "loss-untold": 149,
     "void-again": 5134,
@@ -64,6 +67,10 @@ BROKE = {
     346837: "a void is done and that it was asked for is lost: its case was open for ever, and nobody was told",
     382975: "the same, and another licence is judged",
     266895: "the end of a void is lost and its case was closed anew: it is over",
+    693: "an approved outcome is lost at its terminal and with a restored database, and stays captured",
+    2541: "a deferred one is, and its result is set aside",
+    44464: "a shift balanced before records of it were lost here and there",
+    5090: "a reversal is done, the answer lost, and another request refused",
     22750: "a lost result that a segment's head remembers is not written again",
 }
 """Seeds that once broke an invariant, and the story that is in them."""
