@@ -292,7 +292,7 @@ class Oracle:
             if state not in ends.setdefault(key, []):
                 ends[key].append(state)
         for (name, intent), told in sorted(ends.items()):
-            if self.refunds.names(name, intent):
+            if self.refunds.names(name, intent) or self._nowhere((name, 0, intent)):
                 continue
             if 0 in told and len(told) != 2:
                 self.fail(f"the void of payment {intent} of {name} was told as {told}")
@@ -378,7 +378,9 @@ class Oracle:
         done = {
             record[r.INTENT]: record[r.AMOUNT]
             for record, _ in device.records()
-            if record[r.KIND] == r.VOID and record[r.VOID_STATE] == r.VOID_DONE
+            if record[r.KIND] == r.VOID
+            and record[r.VOID_STATE] == r.VOID_DONE
+            and not self._nowhere((name, record[r.EPOCH], record[r.INTENT]))
         }
         voided = self.missing.voided(connection, name, done) + sum(done.values())
         voided += self.refunds.returned(connection, name, set(done))
@@ -400,7 +402,9 @@ class Oracle:
             self.fail(f"{device.label}: its last shift does not balance")
 
     def _nowhere(self, identity: tuple[str, int, int]) -> bool:
-        """Whether a payment that was captured is lost at its terminal and with a restored database: in suspense, or its result is set aside."""
+        """Whether a payment's outcome is lost at its terminal and with a restored database, captured or voided: it is in suspense, or its
+        result is set aside, and so are the records of its void (SRV-037, SRV-028).
+        """
         return self.centre.restored_at > 0 and self.missing.in_a_gap(*identity)
 
     def _captures(self, connection: Any) -> None:
