@@ -61,6 +61,12 @@ _WRITTEN = (
     .limit(MOST_NAMED + 1)
 )
 _ALL_WRITTEN = select(func.count(), func.sum(t.payments.c.amount)).where(*_within(t.payments, t.payments.c.result_seq))
+_ASKED = (
+    select(t.voids.c.intent)
+    .where(*_within(t.voids, t.voids.c.seq), t.voids.c.result_seq.is_(None))
+    .order_by(t.voids.c.seq)
+    .limit(MOST_NAMED)
+)
 _PAYMENTS_AGAIN = update(t.payments).where(*_within(t.payments, t.payments.c.result_seq)).values(result_seq=None)
 _VOIDS_AGAIN = update(t.voids).where(*_within(t.voids, t.voids.c.result_seq)).values(result_seq=None)
 _ERASED_AGAIN = delete(t.erasures).where(*_within(t.erasures, t.erasures.c.seq))
@@ -323,6 +329,9 @@ def _tell_again(connection: Connection, device: str, epoch: int, first: int, las
     if again:
         connection.execute(_PAYMENTS_AGAIN, span)
     connection.execute(_VOIDS_AGAIN, span)
+    for intent in connection.execute(_ASKED, span).scalars().all():
+        what = f"records {first} to {last} are lost: the void of payment {intent} had arrived; its terminal may tell nobody how it ends"
+        audit.alarm(connection, device, "GAP", what, now)
     connection.execute(_ERASED_AGAIN, span)
 
 

@@ -70,7 +70,7 @@ class View:
         self.outage = False
         self.sealed: dict = {}  # intent seq -> seq of the outcome whose sealed card data is kept
         self.erased: "list[int]" = []  # outcomes whose sealed data the last such record declares erased
-        self.last: "Case | None" = None  # of this shift's approved payments whose case is closed; outcome 0: see `paid`
+        self.last: "Case | None" = None  # of this shift's approved payments whose case is closed: see `paid`
         self.voiding: "Case | None" = None  # a void was asked for and has not ended; its `void` says in which record
         self.orphan: "tuple | None" = (
             None  # (seq, case number, centimes) of an intent without outcome whose notice is lost
@@ -213,8 +213,6 @@ class View:
             self.orphan, ended = None, True
         if paid is not None and approved >= paid.amount:
             self.last = None  # there is a later one
-        elif paid is not None and had > 1:  # asked and done are two records
-            paid.outcome = 0
         if void is not None and (approved >= void.amount or had > 2):
             void.pv, ended = "", True  # its end and another payment may be: its case is not open again
         if ended:
@@ -252,8 +250,11 @@ class View:
 
     @property
     def paid(self) -> "Case | None":
-        """The payment that can be voided: `last`, unless the centre may have a lost void of it."""
-        return self.last if self.last is not None and self.last.outcome else None
+        """The payment that can be voided: `last`, unless records behind it are lost, acknowledged or not: a void of it may be among them."""
+        case = self.last
+        if case is None or any(last > case.outcome_record[r.SEQ] for last in self.gaps.values()):  # type: ignore[index]
+            return None
+        return case
 
     @property
     def lost(self) -> bool:
@@ -366,8 +367,8 @@ class View:
             case.void = {r.SEQ: record[r.SEQ]}
             self.voiding, self.last = case, None
             return
-        if state == r.VOID_DONE and self.last is not None and self.last.intent == record[r.INTENT]:
-            self.last = None  # that it was asked for is lost
+        if self.last is not None and self.last.intent == record[r.INTENT]:
+            self.voiding, self.last = self.last, None  # that it was asked for is lost
         case = self.voiding
         if case is None or case.intent != record[r.INTENT]:
             return

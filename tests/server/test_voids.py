@@ -340,3 +340,16 @@ def test_an_abandoned_case_is_closed_and_keeps_its_number(centre: Centre, handhe
     assert s.REJECTED not in centre.send(handheld)
     states = {row["case"]: row["closed"] for row in centre.ledger()["cases"]}
     assert states == {1: True, 2: False}
+
+
+def test_a_void_that_had_arrived_and_is_lost_is_named_since_its_terminal_may_not_say_how_it_ended(
+    centre: Centre, handheld: Handheld
+) -> None:
+    intent = paid(handheld)
+    asked = void(handheld, intent)
+    centre.send(handheld)
+    handheld.write(r.GAP, first=asked, gap_last=asked, gap_hash=handheld.hash(asked))
+    centre.send(handheld, asked + 1)
+    with reading(centre.engine) as connection:
+        (said,) = connection.exec_driver_sql("SELECT what FROM audit WHERE code = 'GAP'").scalars()
+    assert said.startswith(f"records {asked} to {asked} are lost: the void of payment {intent} had arrived")

@@ -10,7 +10,7 @@ import multiprocessing
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ import typer
 
 HELD, DID_NOT_HOLD = 0, 1
 _CHUNK = 8
+_MOST_DRAWN = 1_000_000
 
 
 def run(
@@ -30,10 +31,17 @@ def run(
     mutation: Annotated[str, typer.Option(help="only this broken build")] = "",
     story: Annotated[bool, typer.Option("--story", help="tell what happened in each seed")] = False,
     shrinking: Annotated[bool, typer.Option("--shrink/--no-shrink", help="shorten the first failing seed")] = True,
+    fault: Annotated[
+        str,
+        typer.Option(
+            "--with",
+            help="only seeds that draw this kind of fault, as lost-any, or each of several, as lost-records,backup-restore",
+        ),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="the same for programs: one JSON document")] = False,
 ) -> None:
     """Play seeds: terminals, cards, radio, server, acquirer and power, with faults; every invariant checked throughout."""
-    numbers = range(first, first + seeds)
+    numbers = _drawing(fault, first, seeds) if fault else range(first, first + seeds)
     if mutations or mutation:
         raise typer.Exit(_mutations(numbers, mutation, jobs, as_json))
     began = time.monotonic()
@@ -59,6 +67,19 @@ def run(
         report["story"] = _shrunk(failed[0]["seed"], "")
     _tell(report, as_json)
     raise typer.Exit(DID_NOT_HOLD if failed else HELD)
+
+
+def _drawing(kinds: str, first: int, count: int) -> list[int]:
+    """The first `count` seeds that draw a fault of each of these kinds."""
+    from sim.worlds.simulation import run as simulation
+
+    found: list[int] = []
+    for seed in range(first, first + _MOST_DRAWN):
+        if {fault.kind for fault in simulation.draw(seed).faults}.issuperset(kinds.split(",")):
+            found.append(seed)
+            if len(found) == count:
+                return found
+    raise typer.BadParameter(f"--with: {len(found)} of {_MOST_DRAWN} seeds draw {kinds}")
 
 
 def _quiet() -> None:
@@ -130,7 +151,7 @@ def _tell(report: dict[str, Any], as_json: bool) -> None:
         typer.echo(line, err=True)
 
 
-def _mutations(numbers: range, only: str, jobs: int, as_json: bool) -> int:
+def _mutations(numbers: Sequence[int], only: str, jobs: int, as_json: bool) -> int:
     """Each broken build on the seeds: in how many it is caught, and by what first."""
     from sim.worlds.simulation.mutations import MUTATIONS
 

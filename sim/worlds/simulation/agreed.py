@@ -4,7 +4,7 @@ No device is excused as a whole: what one of them has lost, or what lies in a se
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import cbor2
@@ -42,8 +42,12 @@ def closures(connection: Any, rows: Rows) -> Iterator[str]:
             yield f"case {case.case_no} of {case.device} was closed as {closed}; the centre has {case.closure}"
 
 
-def shifts(connection: Any, rows: Rows, devices: "list[Device]") -> Iterator[str]:
-    """A shift that lacks records, or whose terminal added up something else, is not called balanced: not to a person, and not at the centre."""
+def shifts(
+    connection: Any, rows: Rows, devices: "list[Device]", forgotten: Callable[[str, int], bool]
+) -> Iterator[str]:
+    """A shift that lacks records, or whose terminal added up something else, is not called balanced: not to a person, and not at the centre. It may
+    have been told to balance before a restored database forgot records that the terminal has lost too (`forgotten`).
+    """
     alarms = {(row.device, row.what) for row in connection.execute(text(_UNBALANCED))}
     told = {(device_name(device.index), number) for device in devices for number, yes in device.recons.items() if yes}
     agree: set[tuple[str, int]] = set()
@@ -61,7 +65,9 @@ def shifts(connection: Any, rows: Rows, devices: "list[Device]") -> Iterator[str
         if not first or aside or len(here) == last - first + 1 and totals == closing[r.TOTALS]:
             agree.add((name, closing[r.SHIFT]))
             continue
-        wrong.add((name, closing[r.SHIFT]))
+        absent = [seq for seq in range(first, last + 1) if (name, seq) not in rows]
+        if not absent or not all(forgotten(name, seq) for seq in absent):
+            wrong.add((name, closing[r.SHIFT]))
         if not any(device == name and what.startswith(f"shift {first} to {last} ") for device, what in alarms):
             yield f"{name}: records {first} to {last} are no whole shift, or add up to something else, and nobody was told"
     for name, number in sorted((told & wrong) - agree):
@@ -86,7 +92,8 @@ def _add(totals: dict[int, list[int]], record: dict[int, Any]) -> None:
 
 def results(connection: Any, device: "Device") -> Iterator[str]:
     """What a terminal still knows of a deferred payment, it knows to its end: the result that is on file is written down, once. A
-    record that it has lost counts for nothing, nor does a payment that it has lost.
+    record that it has lost counts for nothing, nor does a payment that it has lost; save where a segment's head behind the loss remembers the result,
+    so that it waits for it no longer.
     """
     journal, name = device.terminal.journal, device_name(device.index)
     held = [record for record, _ in device.records()]
@@ -102,6 +109,8 @@ def results(connection: Any, device: "Device") -> Iterator[str]:
     finals = {row.intent: row.outcome for row in connection.execute(text(_FINALS), {"d": name, "e": journal.epoch})}
     for intent in sorted(finals.keys() | written.keys()):
         outcomes, final = written.get(intent, []), finals.get(intent)
+        if not outcomes and intent not in journal.view.provisional:
+            outcomes = device.oracle.missing.results(name, intent)
         if outcomes != [final] and (intent in known or len(outcomes) > 1):
             yield f"{device.label}: the result of payment {intent} is {final}, and was written down as {outcomes}"
 

@@ -15,18 +15,20 @@ from server import codes
 from server.acquirer.iso import Answer, Request, decode, encode, reference
 from server.acquirer.worker import Worker
 from server.ingest.dispatch import Service
+from server.ledger.posting import Identity
 from server.store import restore
 from server.store import tables as t
 from sim.acquirer.book import APPROVE, INSUFFICIENT, Book
 from sim.acquirer.host import Host
 from sim.worlds.simulation.asked import IN_VAIN, SLOW
 from sim.worlds.simulation.factory import POOR, factory
-from sim.worlds.simulation.faults import ACQUIRER, GRANTS, SERVER, WORDS, Fault
+from sim.worlds.simulation.faults import ACQUIRER, GRANTS, REFUSALS, SERVER, WORDS, Fault
 from sim.worlds.simulation.schedule import Pause, Schedule, inline
 from sim.worlds.simulation.workers import KIND as TWO_WORKERS
 from sim.worlds.simulation.workers import Line, ServerDied
 
 WORK_MS, IDLE_MS = 10_000, 30_000
+SAID = {**WORDS, **REFUSALS}
 HOLDS_S = 120  # so long the host may hold a message, and longer than any story lets it
 _WAITING = "SELECT 1 FROM outbox WHERE state IN (0, 1) LIMIT 1"
 _DUE = "SELECT 1 FROM outbox WHERE state IN (0, 1) AND next_at <= ? LIMIT 1"
@@ -43,7 +45,7 @@ class Centre:
         self._schedule = schedule
         self._tell = tell
         self._server_faults = {fault.at: fault for fault in faults if fault.kind in SERVER}
-        self._host_faults = {fault.at: fault for fault in faults if fault.kind in (*ACQUIRER, *WORDS, *GRANTS)}
+        self._host_faults = {fault.at: fault for fault in faults if fault.kind in (*ACQUIRER, *SAID, *GRANTS)}
         self._questions = {fault.at: fault for fault in faults if fault.kind in (*IN_VAIN, SLOW)}
         self._made = factory()
         self._made.load(self._made.blank)
@@ -51,6 +53,10 @@ class Centre:
         self.book = Book(self._made.host, {self._made.pan(POOR): INSUFFICIENT}, self._made.pins)
         self.host = Host(self.book)
         self.versions: list[int] = []
+        self._reversed: set[Identity] = set()  # payments whose reversal the host has heard
+        self.refused: list[
+            tuple[Identity, int, str]
+        ] = []  # (payment, step, response) of what the host refused to judge
         self.messages = self.asked = self.waited = 0
         self.commits = 0
         self.down_until = 0
@@ -145,7 +151,7 @@ class Centre:
         self.waited += 1
         fault = self._questions.pop(self.waited, None)
         if fault is None:
-            return self.ask_host(request, now)
+            return self.ask_host(request, now, True)
         self.asked += 1
         self._tell(f"a card waits for its issuer ({fault.kind})")
         if fault.kind == "host-shut":
@@ -164,32 +170,45 @@ class Centre:
             f"the host comes to a question of earlier and says {decode(answer).response if answer else 'nothing'}"
         )
 
-    def ask_host(self, request: Request, now: int) -> Answer:
-        """One exchange with the acquirer's host, as `AcquirerLink.exchange`."""
+    def ask_host(self, request: Request, now: int, waits: bool = False) -> Answer:
+        """One exchange with the acquirer's host, as `AcquirerLink.exchange`; `waits`: a card waits for it."""
         self.asked += 1
         fault = self._host_faults.pop(self.asked, None)
         kind = fault.kind if fault else ""
+        if kind in REFUSALS and self._has_reversed(request):
+            kind = ""
         if kind == "die-before-send":
             self.die(10, "before sending to the acquirer")
         if kind == "host-deaf":
             self.host.deaf = 1
         if kind == "host-silent":
             self.host.silent = 1
-        unheard = fault is not None and kind in WORDS and bool(fault.value)
+        unheard = fault is not None and kind in SAID and bool(fault.value)
+        unheard = unheard or kind in REFUSALS and (waits or request.step == t.STEP_REVERSE)
         self.book.usual = GRANTS.get(kind, APPROVE)
         answer = None if unheard else self.host.take(encode(request, now))
+        if request.step == t.STEP_REVERSE and not unheard and kind != "host-deaf":
+            self._reversed.add(request.identity)
         self.book.usual = APPROVE
         if kind in GRANTS and request.step == t.STEP_AUTHORISE:
             self._tell(f"the issuer's word on the authorisation is {GRANTS[kind]}")
         if kind == "die-after-answer":
             self.die(10, "with the acquirer's answer in hand")
-        if kind in WORDS:
-            self._tell(f"the acquirer says {WORDS[kind]} to step {request.step}")
-            return Answer(request.identity, request.step, WORDS[kind], "", reference(request.identity))
+        if kind in SAID:
+            self._tell(f"the acquirer says {SAID[kind]} to step {request.step}")
+            if kind in REFUSALS and not waits:
+                self.refused.append((request.identity, request.step, SAID[kind]))
+            return Answer(request.identity, request.step, SAID[kind], "", reference(request.identity))
         if answer is None:
             self._tell(f"the acquirer does not answer ({kind})")
             raise codes.AcquirerError("the acquirer does not answer", codes.ACQUIRER_UNREACHABLE)
         return decode(answer)
+
+    def _has_reversed(self, request: Request) -> bool:
+        """Whether the host was asked for this reversal before, and heard it: it does not refuse the repeat then. One that did would have the server
+        tell that the payment stands, which it does not: the first refusal that is heard counts (`server.acquirer.outbox`).
+        """
+        return request.step == t.STEP_REVERSE and request.identity in self._reversed
 
     async def _work(self, number: int) -> None:
         """A worker, every few seconds."""

@@ -72,6 +72,7 @@ class Device:
         self.batch_bytes = BATCH_BYTES[index % 2]
         self.tears: dict[int, int] = {}
         self.payments = self._pulls = 0
+        self.once = 0  # records that were acknowledged at some time, be it that a restored server has forgotten
         self.stopped = ""  # code of the trouble after which the terminal refuses to work
         self.balanced: list[Any] = []
         self.recons: dict[int, Any] = {}  # the same by the shift's number
@@ -83,6 +84,7 @@ class Device:
     def _replaced(self, name: str, data: bytes) -> None:
         """The acknowledgement is looked at when it becomes durable, for the person who trusts it."""
         if name == "state/acked":
+            self.once = max(self.once, cbor2.loads(data)[0])
             self.oracle.acknowledged(self, cbor2.loads(data)[0])
 
     def records(self) -> list[tuple[dict[int, Any], bytes]]:
@@ -200,6 +202,12 @@ class Device:
     def _note(self, event: str, fields: dict[str, Any]) -> None:
         if event in ("error", "rejected", "synced", "shift", "gap", "epoch"):
             self.tell(event + " " + " ".join(f"{key}={value}" for key, value in fields.items() if key != "totals"))
+
+    @property
+    def works(self) -> bool:
+        """Whether it is on, its journal open and nothing stopped it."""
+        journal = getattr(self.terminal, "journal", None)
+        return journal is not None and journal.counter >= 0 and not self.power.dead and not self.stopped
 
     @property
     def quiet(self) -> bool:

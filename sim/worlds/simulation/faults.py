@@ -20,6 +20,11 @@ WORDS = {
     "host-busy": "09",
     "host-broken": "96",
 }  # what the host says instead of its answer
+REFUSALS = {
+    "host-invalid": "12",
+    "host-format": "30",
+    "host-security": "63",
+}  # … and what is no verdict, and fails (`refusals.py`)
 GRANTS = {
     "host-partial": PARTIAL,
     "host-less": LESS,
@@ -33,7 +38,8 @@ RARE = ("backup-restore", "new-set", "rollback", "clone", "twin")
 class Fault:
     """One thing that goes wrong. `device` -1: at the centre. `at`: the count it is tied to; `value`: how, how long, how far.
 
-    Of WORDS and GRANTS only "host-later" is drawn, so that the seeds tell the stories they always told; with a `value` the host has not acted either.
+    Of WORDS and GRANTS only "host-later" is drawn, so that the seeds tell the stories they always told; with a `value` the host has not acted
+    either, nor on a reversal, or a question while the card waits, that it refuses.
     """
 
     kind: str
@@ -47,6 +53,8 @@ class Fault:
         last = {"backup-restore": value, "rollback": value, "outage": self.at + value, "drawer": self.at + value}
         last["lost-journal"] = self.at + 300  # until two officers have looked at it
         last["lost-results"] = self.at + 900  # until there are some
+        last["lost-again"] = self.at + 900  # until the terminal hears of the restore
+        last["lost-any"] = self.at + 400  # until there is what is to be lost
         timed = ("refund", "pull", "clock-jump", "upgrade", "new-set", "clone", "twin", "lost-records")
         return last.get(self.kind, self.at if self.kind in timed else 0) + 60
 
@@ -68,6 +76,8 @@ class Fault:
             "rollback": f"storage of {self.at} s put back at {self.value} s",
             "lost-records": f"up to {self.value} records and their copies lost at {self.at} s",
             "lost-results": f"up to {self.value} records, results among them, and their copies lost after {self.at} s",
+            "lost-again": f"up to {self.value} records that are to be sent again lost after {self.at} s",
+            "lost-any": f"up to {self.value} records of any kind and their copies lost after {self.at} s",
             "lost-journal": f"the whole journal lost at {self.at} s",
             "clone": f"storage of terminal copied into another at {self.at} s",
             "twin": f"terminal copied, keys included, at {self.at} s",

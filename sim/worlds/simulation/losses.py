@@ -2,11 +2,12 @@
 
     lost-records   some records that nobody has acknowledged cannot be read any more, nor their second copies: a gap
     lost-results   the same, caught between a WELCOME and its acknowledgement: among them what the acquirer said of deferred payments
+    lost-again     records that had arrived, and that a backup has made the centre forget, before they are sent again
     lost-journal   all of it is gone: the terminal stops, and two officers of the back office give it a new epoch
+    lost-any       any records that follow each other, acknowledged or not, of an open case or not (`forgotten.py` judges what follows)
 
-None is drawn together with another of them, a restored backup, a copied terminal or an upgrade: what then is lost nobody could say.
-A range of lost records has no voids, erasures and closings of cases, and nothing of an open case: what a person would have to
-find out then is not what this simulation is about.
+None is drawn together with another of them, a copied terminal or an upgrade, and only the first three together with a restored backup.
+Save in the last kind a range of lost records has no voids, erasures and closings of cases, and nothing of an open case.
 """
 
 import random
@@ -23,13 +24,23 @@ from server.keys import point
 from sim.worlds.simulation.centre import Centre
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.faults import RARE, Fault
+from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.schedule import Pause
 
 SHARE = 0.35  # of the seeds in which it may happen
 LOOK_MS = 30_000  # the back office looks at its alarms this often
 RESULTS_SHARE = 0.5  # of those that lose nothing else
 LOOKS_S = 900  # so long results are waited for
+RESTORED_SHARE = 0.25  # of the seeds in which a backup is restored
+ANY_SHARE = 0.08  # of those that lose nothing else, restore nothing and copy or upgrade no terminal
+AGAIN_SHARE = 0.5
+ANY_LOOKS_S = 240  # so long a record of the wanted kind is waited for
+_WANTED = (
+    0, 0, r.NOTICE, r.ACKNOWLEDGED, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.CASE_CLOSED,
+    r.CARD_DATA_ERASED, r.VOID, r.VOID, r.VOID,
+)  # fmt: skip
 _KEPT_WHOLE = (r.VOID, r.CARD_DATA_ERASED, r.CASE_CLOSED, r.GAP, r.NEW_EPOCH)
+_NEVER_LOST = (r.GAP, r.NEW_EPOCH)
 _GONE = ("journal/", "copies/", "sealed", "private", "state/")
 _FIRST, _SECOND = 2001, 2002
 _OPEN = "SELECT COUNT(*) FROM epochs WHERE device = ? AND state = 1"  # approved: the terminal has only to ask
@@ -49,6 +60,15 @@ class Lost:
 
 def draw(seed: int, devices: int, faults: list[Fault], seconds: int) -> list[Fault]:
     """What a seed loses beside its other faults; nothing in most."""
+    for fault in faults:
+        if fault.kind == "backup-restore":
+            return _restored(random.Random(f"lost and restored {seed}"), devices, faults, fault)
+    found = _one_kind(seed, devices, faults, seconds)
+    apart = any(fault.kind in RARE and fault.kind != "new-set" or fault.kind == "upgrade" for fault in faults)
+    return found if found or apart else _any(random.Random(f"lost any {seed}"), devices, seconds)
+
+
+def _one_kind(seed: int, devices: int, faults: list[Fault], seconds: int) -> list[Fault]:
     rng = random.Random(f"losses {seed}")
     if any(fault.kind in RARE for fault in faults):
         return []
@@ -71,15 +91,83 @@ def _results(rng: random.Random, devices: int, faults: list[Fault]) -> list[Faul
     return [Fault("lost-results", device, rng.randint(1, 300), rng.randint(1, 4))]
 
 
-def choose(device: Any, most: int, rng: random.Random, results: bool = False) -> list[Lost]:
+def _restored(rng: random.Random, devices: int, faults: list[Fault], restore: Fault) -> list[Fault]:
+    """A loss about the time of a backup and its restore: records, results that were just written down, or what is to be sent again."""
+    device, most = rng.randrange(devices), rng.randint(1, 6)
+    drawn, kind = rng.random() < RESTORED_SHARE, rng.choice(("lost-records", "lost-results", "lost-again"))
+    at = rng.randint(max(1, restore.at - 60), int(restore.value) + 120)
+    if not drawn or any(fault.kind == "upgrade" and fault.device == device for fault in faults):
+        return []
+    early = {"lost-results": max(1, at - 60), "lost-again": int(restore.value)}
+    return [Fault(kind, device, early.get(kind, at), most)]
+
+
+def _any(rng: random.Random, devices: int, seconds: int) -> list[Fault]:
+    if rng.random() >= ANY_SHARE:
+        return []
+    return [Fault("lost-any", rng.randrange(devices), rng.randint(20, seconds // 2), rng.randint(1, 6))]
+
+
+def asked_again(seed: int, shifts: list[list[Task]], faults: list[Fault]) -> list[list[Task]]:
+    """Where any records are lost: some officers want a void once more."""
+    rng = random.Random(f"lost any void {seed}")
+    lossy = [fault.device for fault in faults if fault.kind == "lost-any"]
+    changed = [list(shift) for shift in shifts]
+    for shift in lossy:
+        tasks: list[Task] = []
+        for task in shifts[shift]:
+            tasks.append(task)
+            if task.what == "void" and rng.random() < AGAIN_SHARE:
+                tasks += [Task("idle", seconds=rng.choice((30, 30, 60, 120))), task]
+        changed[shift] = tasks
+    return changed
+
+
+class Wish:
+    """Which records a terminal loses (`lost-any`): some that follow each other, with one of a kind among them, in half of the draws those just
+    written; the last one stays, since without it a terminal stops (JRN-030), and gap records and new epochs.
+    """
+
+    def __init__(self, rng: random.Random, most: int) -> None:
+        self._rng, self._most = rng, most
+        self.kind = rng.choice(_WANTED)
+        self.later_ms = 1000 * rng.choice((0, 0, 0, 1, 3, 10, 30, 120))  # so long after the record is there
+        self._latest = rng.random() < 0.5
+
+    def there(self, device: Any, after: int) -> bool:
+        """Whether what is wished for has been written behind record `after`, and something behind it."""
+        new = [record[r.KIND] for record, _, _ in device.terminal.journal.entries(after + 1)]
+        return self.kind in new[:-1]
+
+    def choose(self, device: Any) -> list[Lost]:
+        """The records, of those that the terminal holds; none if it holds nothing that may be lost."""
+        head = device.terminal.journal.head_seq
+        here = [item for item in _held(device, 1) if item.seq < head]
+        wanted = [at for at, item in enumerate(here) if item.record[r.KIND] == self.kind]
+        if not wanted:
+            wanted = [at for at, item in enumerate(here) if item.record[r.KIND] not in _NEVER_LOST]
+        if not wanted:
+            return []
+        first = last = wanted[-1] if self._latest else self._rng.choice(wanted)
+        for _ in range(self._most - 1):  # it grows around that record, ahead or back
+            ahead = self._rng.random() < 0.6
+            at = last + 1 if ahead else first - 1
+            if 0 <= at < len(here) and here[at].record[r.KIND] not in _NEVER_LOST:
+                first, last = min(first, at), max(last, at)
+        return here[first : last + 1]
+
+
+def choose(device: Any, most: int, rng: random.Random, results: bool | None = False) -> list[Lost]:
     """Up to `most` records that follow each other, of those that are not acknowledged, not the last and not of an open case; `results`:
-    with a result among them, else without.
+    with a result among them, else without; None: whatever is there.
     """
     journal = device.terminal.journal
     case = journal.view.case or journal.view.voiding
     end = min(journal.head_seq, case.seq if case is not None else journal.head_seq)
     here = [item for item in _held(device, journal.acked_seq + 1) if item.seq < end]
-    runs = [run for run in _runs(here, most, results) if run and results == any(map(_is_result, run))]
+    runs = [
+        run for run in _runs(here, most, results is not False) if run and results in (None, any(map(_is_result, run)))
+    ]
     return rng.choice(runs) if runs else []
 
 

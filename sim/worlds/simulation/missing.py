@@ -7,12 +7,14 @@ judged as ever (`sim.worlds.simulation.oracle`).
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import cbor2
 from sqlalchemy import text
 
 from protocol import records as r
+from server import codes
 from sim.worlds.simulation.factory import factory
 from sim.worlds.simulation.losses import Lost
 
@@ -24,28 +26,54 @@ _FINALS = (
 )
 _VOIDED = "SELECT v.amount FROM voids v WHERE v.device = :d AND v.epoch < :e AND v.state = 2"
 _ARRIVED = "SELECT COUNT(*) FROM raw WHERE device = ? AND seq = ?"
+_FORGOTTEN = "SELECT intent, state FROM voids WHERE device = :d AND seq = :s AND result_seq IS NULL AND state <> 1 AND reason NOT LIKE 'SRV%'"
 _UNTOLD = (
     "SELECT v.intent, v.state FROM voids v JOIN heads h ON h.device = v.device WHERE v.device = :d AND v.epoch < h.epoch"
     " AND v.result_seq IS NULL AND v.state <> 1 AND v.reason NOT LIKE 'SRV%'"
 )
 
 
+@dataclass(frozen=True)
+class Spell:
+    """One loss: records `first` to `last` of a terminal that had written up to `head`, and had heard at some time that the centre has those up to
+    `acked`.
+    """
+
+    device: str
+    first: int
+    last: int
+    head: int
+    acked: int
+
+
 class Missing:
-    """What was destroyed, by device and bytes."""
+    """What was destroyed, by device and bytes, and when."""
 
     def __init__(self) -> None:
         self.lost: dict[tuple[str, bytes], Lost] = {}
+        self.spells: list[Spell] = []
         self.erased: set[str] = set()  # devices whose storage was lost as a whole
 
-    def lose(self, records: list[Lost]) -> None:
+    def lose(self, records: list[Lost], head: int, acked: int) -> None:
         """These records are destroyed."""
         for item in records:
             self.lost[item.device, item.data] = item
+        if records:
+            self.spells.append(Spell(records[0].device, records[0].seq, records[-1].seq, head, acked))
 
     @property
     def devices(self) -> set[str]:
         """Devices that have lost something."""
         return {name for name, _ in self.lost} | self.erased
+
+    def spell(self, name: str, seq: int) -> Spell | None:
+        """The loss that destroyed a record, if any did."""
+        return next((one for one in self.spells if one.device == name and one.first <= seq <= one.last), None)
+
+    def forgets(self, name: str, since: int, before: int) -> Spell | None:
+        """The loss of records from `since` on that a terminal had behind it when it wrote record `before`, if there was one."""
+        mine = [one for one in self.spells if one.device == name and name not in self.erased]
+        return next((one for one in mine if one.last >= since and one.head < before), None)
 
     def never_came(self, name: str, seq: int) -> bool:
         """Whether record `seq` of a device was destroyed and the centre does not have it."""
@@ -70,6 +98,18 @@ class Missing:
         """Whether the outcome of a payment was destroyed before it arrived, in a terminal that goes on in its epoch."""
         outcomes = [item.seq for item in self._of(name, r.PAYMENT_OUTCOME) if item.record[r.INTENT] == intent]
         return name not in self.erased and any(self.never_came(name, seq) for seq in outcomes)
+
+    def set_aside(self, name: str, rows: Rows) -> int:
+        """Centimes of approved results that the centre keeps and does not post, since the payment's outcome is lost here and with a restored
+        database: an alarm names each (SRV-027).
+        """
+        aside = [
+            cbor2.loads(bytes(row.record))
+            for (owner, _), row in rows.items()
+            if owner == name and row.rejected == codes.RESULT_UNEXPECTED
+        ]
+        mine = [record for record in aside if self.in_a_gap(name, record[r.EPOCH], record[r.INTENT])]
+        return sum(r.approved_step(record)[1] for record in mine)
 
     def _of(self, name: str, kind: int) -> list[Lost]:
         return [item for item in self.lost.values() if item.device == name and item.record[r.KIND] == kind]
@@ -105,6 +145,7 @@ class Missing:
             yield f"{name} has lost records and nobody was told"
         for name in sorted(self.devices):
             yield from self._doubled(connection, name, rows)
+            yield from self._silent(connection, name)
         for name in sorted(self.erased):
             yield from self._epoch(connection, name, rows)
 
@@ -117,6 +158,19 @@ class Missing:
             named = re.compile(rf"the result of payment {intent} ha(s come|d arrived)")
             if len(written.get(intent, ())) > 1 and not any(named.search(words) for words in said):
                 yield f"{name} wrote the result of payment {intent} down twice and nobody was told"
+
+    def _silent(self, connection: Any, name: str) -> Iterator[str]:
+        """A void that its terminal has forgotten and tells nobody the end of: an alarm names the payment."""
+        said = list(
+            connection.execute(text("SELECT what FROM audit WHERE code = 'GAP' AND device = :d"), {"d": name}).scalars()
+        )
+        for (owner, intent), _ in self.untold(connection):
+            if (
+                owner == name
+                and name not in self.erased
+                and not any(f"the void of payment {intent} had" in words for words in said)
+            ):
+                yield f"{name} has forgotten the void of payment {intent}, and nobody was told"
 
     def _gap(self, gap: Any, rows: Rows) -> Iterator[str]:
         """A gap holds what was destroyed and nothing else; its count and money are those of the lost records."""
@@ -183,10 +237,21 @@ class Missing:
             written.setdefault(item.record[r.INTENT], set()).add(item.data)
         return written
 
-    def voided(self, connection: Any, name: str) -> int:
-        """Centimes given back in an epoch that is over: the present one's records do not tell of them."""
+    def results(self, name: str, intent: int) -> list[int]:
+        """What the destroyed results of a payment said."""
+        lost = [item.record for item in self._of(name, r.AUTHORISATION_RESULT)]
+        return [record[r.OUTCOME] for record in lost if record[r.INTENT] == intent]
+
+    def voided(self, connection: Any, name: str, told: dict[int, int]) -> int:
+        """Centimes given back of which a terminal's records do not tell, though the books do: in an epoch that is over; where the end of a void was
+        lost, or its beginning, which had arrived. `told` are those that it has, by intent.
+        """
         if name not in self.erased:
-            return 0
+            ends = {i: state for (device, i), state in self.untold(connection) if device == name}
+            lost = [item.record for item in self._of(name, r.VOID)]
+            ends.update({one[r.INTENT]: one[r.VOID_STATE] for one in lost if one[r.VOID_STATE] != r.VOID_ASKED})
+            amounts = {one[r.INTENT]: one[r.AMOUNT] for one in lost}
+            return sum(amounts[i] for i, state in ends.items() if state == r.VOID_DONE and i not in told)
         epoch = connection.execute(text("SELECT epoch FROM heads WHERE device = :d"), {"d": name}).scalar_one()
         return sum(row.amount for row in connection.execute(text(_VOIDED), {"d": name, "e": epoch}))
 
@@ -195,7 +260,25 @@ class Missing:
         return name in self.devices - self.erased
 
     def untold(self, connection: Any) -> Iterator[tuple[tuple[str, int], int]]:
-        """((device, intent), end) of voids of an epoch that is over: the terminal has lost the question, and writes no answer down."""
+        """((device, intent), end) of voids whose end the terminal writes down no more, since it has lost the question: with an epoch that is over,
+        or with the record that asked, which had arrived.
+        """
         for name in sorted(self.erased):
             for row in connection.execute(text(_UNTOLD), {"d": name}):
                 yield (name, row.intent), row.state
+        for item in self.lost.values():
+            asked = item.record[r.KIND] == r.VOID and item.record[r.VOID_STATE] == r.VOID_ASKED
+            if asked and item.device not in self.erased:
+                for row in connection.execute(text(_FORGOTTEN), {"d": item.device, "s": item.seq}):
+                    yield (item.device, row.intent), row.state
+
+    def void_ends(self) -> Iterator[tuple[tuple[str, int], int]]:
+        """((device, intent), end) of voids whose end was destroyed before it arrived: what followed on it may say that the void is over."""
+        for item in self.lost.values():
+            ended = item.record[r.KIND] == r.VOID and item.record[r.VOID_STATE] != r.VOID_ASKED
+            if ended and item.device not in self.erased and self.never_came(item.device, item.seq):
+                yield (item.device, item.record[r.INTENT]), item.record[r.VOID_STATE]
+
+    def destroyed(self, name: str, data: bytes) -> bool:
+        """Whether a terminal has lost a record, be it that it had arrived: what the centre said there it says again."""
+        return (name, data) in self.lost

@@ -18,9 +18,10 @@ from server.ledger import recompute
 from server.store import tables as t
 from server.store.engine import reading
 from sim.acquirer.book import APPROVED
-from sim.worlds.simulation import agreed, signatures
+from sim.worlds.simulation import agreed, refusals, signatures
 from sim.worlds.simulation.arrivals import Arrivals
 from sim.worlds.simulation.factory import device_name, factory
+from sim.worlds.simulation.forgotten import Forgotten
 from sim.worlds.simulation.missing import Missing
 from sim.worlds.simulation.refunds import Refunds
 
@@ -50,6 +51,7 @@ _BRANCHES = (  # records of a range that was declared lost lie there too, and ar
 )
 _NEVER = (codes.ROLLED_BACK, codes.COUNTER_BACK, codes.PAID_TWICE)  # alarms that neither a restore nor a loss may cause
 _OF_THE_HOST = (codes.OTHER_AMOUNT, codes.REVERSED, "ACQUIRER")  # alarms about what it answered
+_OF_A_LOSS = ("GAP", "RECON", codes.GAP_CLOSED)  # alarms about what a terminal has lost, and about shifts that lack it
 _TELL_MONEY = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
 
 
@@ -82,6 +84,9 @@ class Oracle:
     checks: int = 0
     _books: str = ""  # what the ledger was last computed anew from
 
+    def __post_init__(self) -> None:
+        self.forgotten = Forgotten(self.missing, self.refunds)
+
     def fail(self, what: str) -> None:
         """An invariant does not hold; each is told once."""
         if what not in self.broken:
@@ -95,6 +100,8 @@ class Oracle:
         stops = screen == "error" and fields["code"].startswith(("JRN", "SEC"))
         if stops and device.label not in self.expected_stop and device_name(device.index) not in self.missing.erased:
             self.fail(f"{device.label} stopped with {fields['code']} though nobody tampered with it")
+        if screen == "error" and fields["code"] == "RSK-016":
+            self.forgotten.warn(device_name(device.index), device.terminal.journal.head_seq)
         self.arrivals.shown(device_name(device.index), screen, fields)
         if screen == "void_result":
             self._void_shown(device, fields)
@@ -199,11 +206,13 @@ class Oracle:
                     if not device.stopped:
                         self._told(agreed.sets(device, self.centre.versions))
             self._told(agreed.closures(connection, rows))
-            self._told(agreed.shifts(connection, rows, devices))
+            self._told(agreed.shifts(connection, rows, devices, self._forgotten_here_and_there))
             for sentence in self.missing.unaccounted(connection, rows):
                 self.fail(sentence)
             for sentence in self.arrivals.missing(connection, rows, self.tampered, self.missing.forgotten(rows)):
                 self.fail(sentence)
+            self._told(self.forgotten.problems(connection, rows))
+            self._told(refusals.unnamed(connection, self.centre))
             self._ended(rows)
             self._voided(connection, rows)
             self._closed(rows)
@@ -211,6 +220,10 @@ class Oracle:
             self._nothing_stands(connection)
             self._leftovers(connection, devices)
             self._flags(connection, devices)
+
+    def _forgotten_here_and_there(self, name: str, seq: int) -> bool:
+        """Whether a terminal has lost a record that a restored database may have forgotten."""
+        return self.centre.restored_at > 0 and self.missing.never_came(name, seq)
 
     def _told(self, sentences: Iterator[str]) -> None:
         for sentence in sentences:
@@ -257,21 +270,29 @@ class Oracle:
                 self.fail(f"payment {intent} of {name} has {outcomes} outcomes")
 
     def _voided(self, connection: Any, rows: dict[tuple[str, int], Any]) -> None:
-        """Every void that was asked for has ended once; done, there is one reversal, one opposite posting and no capture."""
+        """Every void that was asked for has ended once; done, there is one reversal, one opposite posting and no capture. An end that a terminal has
+        lost since it arrived is told again, and is the same.
+        """
         ends: dict[tuple[str, int], list[int]] = {}
+        lost: list[tuple[tuple[str, int], int]] = []
         for (name, _), row in sorted(rows.items()):
             if name in self.tampered or row.kind != r.VOID:
                 continue
             record = cbor2.loads(bytes(row.record))
             key = (name, record[r.INTENT])
-            if record[r.VOID_STATE] != r.VOID_ASKED:
+            if record[r.VOID_STATE] != r.VOID_ASKED and self.missing.destroyed(name, bytes(row.record)):
+                lost.append((key, record[r.VOID_STATE]))
+            elif record[r.VOID_STATE] != r.VOID_ASKED:
                 ends.setdefault(key, []).append(record[r.VOID_STATE])
             elif row.rejected is None:
                 ends.setdefault(key, []).append(0)
         for (name, intent), state in self.missing.untold(connection):
             ends.setdefault((name, intent), [0]).append(state)
+        for key, state in (*lost, *self.missing.void_ends()):
+            if state not in ends.setdefault(key, []):
+                ends[key].append(state)
         for (name, intent), told in sorted(ends.items()):
-            if self.refunds.names(name, intent):
+            if self.refunds.names(name, intent) or self._nowhere((name, 0, intent)):
                 continue
             if 0 in told and len(told) != 2:
                 self.fail(f"the void of payment {intent} of {name} was told as {told}")
@@ -292,32 +313,43 @@ class Oracle:
 
     def _closed(self, rows: dict[tuple[str, int], Any]) -> None:
         """Every verdict ends in a closed case, abandoning has a reason, and report numbers have no gaps."""
-        last: dict[str, tuple[str, int, int]] = {}
+        last: dict[str, tuple[str, int, int, tuple[int, ...]]] = {}
+        notices: dict[tuple[str, int], int] = {}
         for (name, seq), row in sorted(rows.items()):
             if name in self.tampered:
                 continue
             record = cbor2.loads(bytes(row.record))
-            state, cases, before = last.get(name, ("closed", 0, 0))
+            state, cases, before, since = last.get(name, ("closed", 0, 0, ()))
             if seq != before + 1 or row.kind == r.NEW_EPOCH:  # what lies between is lost
                 state = "lost"
             if row.kind == r.LICENCE_READ:
-                if state not in ("closed", "lost"):
+                if state not in ("closed", "lost") and not self._forgot(name, since, seq):
                     self.fail(f"{name}: a licence is judged in record {seq} before the case before it ended")
-                state = "judged"
+                state, since = "judged", (seq,)
             elif row.kind == r.NOTICE:
                 if int(record[r.PV][-5:]) != record[r.CASE] or not self._follows(name, record[r.CASE], cases):
                     self.fail(f"{name}: report {record[r.PV]} follows number {cases}")
-                state, cases = "open", record[r.CASE]
+                state, cases, since = "open", record[r.CASE], (seq,)
+                notices[name, cases] = seq
             elif row.kind == r.VOID and record[r.VOID_STATE] == r.VOID_DONE:
-                state = "open"
+                state, since = "open", (notices.get((name, record[r.CASE]), 0), seq)
             elif row.kind == r.CASE_CLOSED:
                 if record[r.CLOSURE] == r.CLOSURE_ABANDONED and not record.get(r.REASON):
                     self.fail(f"{name}: a case is abandoned in record {seq} without a reason")
                 state = "closed"
-            last[name] = (state, cases, seq)
-        for name, (state, _, _) in sorted(last.items()):
-            if state not in ("closed", "lost"):
+            last[name] = (state, cases, seq, since)
+        for name, (state, _, seq, since) in sorted(last.items()):
+            if state not in ("closed", "lost") and not self._forgot(name, since, seq + 1):
                 self.fail(f"{name}: the last case is {state} when all is over")
+
+    def _forgot(self, name: str, since: tuple[int, ...], before: int) -> bool:
+        """Whether a terminal may go on beside the case of the records `since`: it has lost one of these that the case, or what a void left of it,
+        began with, or more of it and a person was warned (RSK-016), since it may be paid among lost records, or its void.
+        """
+        spell = self.missing.forgets(name, since[0], before)
+        if spell is None:
+            return False
+        return any(self.missing.spell(name, seq) for seq in since) or self.forgotten.warned(name, spell.head, before)
 
     def _follows(self, name: str, number: int, cases: int) -> bool:
         """Whether a report's number may come after `cases`: the next one, or a later one if records were lost; never one again."""
@@ -346,9 +378,11 @@ class Oracle:
         done = {
             record[r.INTENT]: record[r.AMOUNT]
             for record, _ in device.records()
-            if record[r.KIND] == r.VOID and record[r.VOID_STATE] == r.VOID_DONE
+            if record[r.KIND] == r.VOID
+            and record[r.VOID_STATE] == r.VOID_DONE
+            and not self._nowhere((name, record[r.EPOCH], record[r.INTENT]))
         }
-        voided = self.missing.voided(connection, name) + sum(done.values())
+        voided = self.missing.voided(connection, name, done) + sum(done.values())
         voided += self.refunds.returned(connection, name, set(done))
         counted = journal.cum_total - voided + self.missing.otherwise_written(connection, name, rows)
         counted -= self.missing.in_suspense(connection, name)
@@ -359,11 +393,19 @@ class Oracle:
             ).scalar()
             or 0
         )
-        captured = sum(capture.amount for capture in self.centre.book.captures() if capture.identity[0] == name)
+        captures = [capture for capture in self.centre.book.captures() if capture.identity[0] == name]
+        captured = sum(capture.amount for capture in captures if not self._nowhere(capture.identity))
+        counted -= self.missing.set_aside(name, rows)
         if not counted == booked == captured:
             self.fail(f"{device.label}: counted {counted}, booked {booked}, captured {captured}")
         if device.balanced and device.balanced[-1] is not True and not self.missing.named(name):
             self.fail(f"{device.label}: its last shift does not balance")
+
+    def _nowhere(self, identity: tuple[str, int, int]) -> bool:
+        """Whether a payment's outcome is lost at its terminal and with a restored database, captured or voided: it is in suspense, or its
+        result is set aside, and so are the records of its void (SRV-037, SRV-028).
+        """
+        return self.centre.restored_at > 0 and self.missing.in_a_gap(*identity)
 
     def _captures(self, connection: Any) -> None:
         """One capture for each approved payment, none for any other."""
@@ -384,6 +426,8 @@ class Oracle:
             captured[capture.identity] = capture.amount
         for identity in sorted(set(approved) | set(captured)):
             if identity[0] in self.tampered and agreed.in_doubt(connection, identity):
+                continue
+            if identity not in approved and self._nowhere(identity):
                 continue
             if approved.get(identity) != captured.get(identity):
                 self.fail(
@@ -455,7 +499,7 @@ class Oracle:
                 or code == codes.VOID_UNEXPECTED
                 and name in refunded
             )
-            caused = caused or self.missing.named(name) or name in self.missing.erased
+            caused = caused or self.missing.named(name) and code in _OF_A_LOSS or name in self.missing.erased
             if name not in self.tampered and (code in _NEVER or not caused):
                 self.fail(f"{name} has an alarm {code} for which nobody gave a cause")
         forks = {row.device for row in connection.execute(text(_BRANCHES))}

@@ -13,7 +13,7 @@ from typing import Any
 from protocol import records as r
 from server.acquirer import outbox
 from server.store.engine import reading
-from sim.worlds.simulation import asked, losses, refunds, signatures, workers
+from sim.worlds.simulation import asked, losses, refunds, refusals, signatures, workers
 from sim.worlds.simulation import centre as centres
 from sim.worlds.simulation import faults as drawing
 from sim.worlds.simulation.air import Air
@@ -69,8 +69,10 @@ def draw(seed: int) -> Plan:
     faults += losses.draw(seed, devices, faults, WORK_S)
     tasks = _second_thoughts(random.Random(f"second thoughts {seed}"), tasks)
     tasks = signatures.draw(seed, _taps(random.Random(f"taps {seed}"), tasks))
+    tasks = losses.asked_again(seed, tasks, faults)
     tasks, troubles = asked.draw(seed, tasks)
-    return Plan(seed, tasks, faults + troubles + refunds.draw(seed, faults, WORK_S) + workers.draw(seed))
+    faults += troubles + refunds.draw(seed, faults, WORK_S)
+    return Plan(seed, tasks, faults + refusals.draw(seed, faults) + workers.draw(seed))
 
 
 def _taps(rng: random.Random, shifts: list[list[Task]]) -> list[list[Task]]:
@@ -126,6 +128,9 @@ class Simulation:
         centres.current(self.centre)
         self.oracle = Oracle(self.centre, refunds.Refunds(plan.seed))
         self.centre.after_commit = self.oracle.committed
+        self.desk: refusals.Desk | None = None
+        if any(fault.kind in drawing.REFUSALS for fault in plan.faults):
+            self.desk = refusals.Desk(plan.seed, self.centre, lambda line: self.tell("back office", line))
         self._healed = 0
         self.devices: list[Device] = []
         for index, tasks in enumerate(plan.tasks):
@@ -157,7 +162,8 @@ class Simulation:
         arranged: dict[str, Callable[[Fault], None]] = {
             "backup-restore": self._backup, "new-set": self._new_set, "rollback": self._rollback, "clone": self._clone,
             "twin": self._twin, "upgrade": self._upgrade, "lost-records": self._lost_records,
-            "lost-journal": self._lost_journal, "lost-results": self._lost_results,
+            "lost-journal": self._lost_journal, "lost-results": self._lost_results, "lost-any": self._lost_any,
+            "lost-again": self._lost_again,
             "refund": self._refund,
         }  # fmt: skip
         if fault.kind in arranged:
@@ -196,19 +202,43 @@ class Simulation:
 
         self.schedule.call(fault.at * 1000, swap)
 
+    def _lose(self, device: Device, lost: list[losses.Lost], what: str = "") -> None:
+        """These records and their second copies cannot be read any more; the terminal boots again."""
+        self.oracle.missing.lose(lost, device.terminal.journal.head_seq, device.once)
+        why = f"records {lost[0].seq} to {lost[-1].seq}{what} are lost"
+        device.pull(lambda: losses.spoil(device.flash.files, lost), why)
+
+    def _lost_any(self, fault: Fault) -> None:
+        """Records of any kind are lost, acknowledged or not, as soon as there are some of the kind that is wished for."""
+        device = self.devices[fault.device]
+        wish = losses.Wish(random.Random(f"lost any records {self.plan.seed}"), int(fault.value))
+        until = (fault.at + losses.ANY_LOOKS_S) * 1000
+
+        def look(seen: int) -> None:
+            head = device.terminal.journal.head_seq if device.works else seen
+            if wish.kind and self.schedule.now < until and not (head > seen and wish.there(device, seen - 1)):
+                self.schedule.call(1000, lambda: look(max(head, 1)))
+            else:
+                self.schedule.call(wish.later_ms, lose)
+
+        def lose(tries: int = 20) -> None:
+            lost = wish.choose(device) if device.works else []
+            if lost:
+                self._lose(device, lost)
+            elif tries and not self._healed:
+                self.schedule.call(5000, lambda: lose(tries - 1))
+
+        self.schedule.call(fault.at * 1000, lambda: look(1))
+
     def _lost_records(self, fault: Fault) -> None:
         """Records that nobody has yet, and their second copies, cannot be read any more."""
         device = self.devices[fault.device]
         rng = random.Random(f"lost records {self.plan.seed}")
 
         def lose(tries: int = 40) -> None:
-            journal = getattr(device.terminal, "journal", None)
-            works = journal is not None and journal.counter >= 0 and not device.power.dead and not device.stopped
-            lost = losses.choose(device, int(fault.value), rng) if works else []
+            lost = losses.choose(device, int(fault.value), rng) if device.works else []
             if lost:
-                self.oracle.missing.lose(lost)
-                why = f"records {lost[0].seq} to {lost[-1].seq} are lost"
-                device.pull(lambda: losses.spoil(device.flash.files, lost), why)
+                self._lose(device, lost)
             elif tries:  # there is nothing to lose yet
                 self.schedule.call(15_000, lambda: lose(tries - 1))
 
@@ -220,19 +250,39 @@ class Simulation:
         rng = random.Random(f"lost results {self.plan.seed}")
 
         def look(seen: int, until: int) -> None:
-            journal = getattr(device.terminal, "journal", None)
-            works = journal is not None and journal.counter >= 0 and not device.power.dead and not device.stopped
-            head = journal.head_seq if journal is not None and works else seen
+            head = device.terminal.journal.head_seq if device.works else seen
             lost = losses.choose(device, int(fault.value), rng, results=True) if head != seen else []
             if lost:
-                self.oracle.missing.lose(lost)
-                why = f"records {lost[0].seq} to {lost[-1].seq}, results among them, are lost"
-                device.pull(lambda: losses.spoil(device.flash.files, lost), why)
+                self._lose(device, lost, ", results among them,")
             elif self.schedule.now < until and not self._healed:
                 self.schedule.call(100, lambda: look(head, until))
 
         start = fault.at * 1000
         self.schedule.call(start, lambda: look(0, start + losses.LOOKS_S * 1000))
+
+    def _lost_again(self, fault: Fault) -> None:
+        """The server was restored, and a terminal heard of it: of what it is to send again something is lost."""
+        rng = random.Random(f"lost again {self.plan.seed}")
+        upgraded = {other.device for other in self.plan.faults if other.kind == "upgrade"}
+        heard = [0] * len(self.devices)
+
+        def look(until: int) -> None:
+            for index, before in enumerate(heard):
+                device = self.devices[index]
+                now = device.terminal.journal.acked_seq if device.works else before
+                heard[index] = max(now, before)
+                if (
+                    now < before
+                    and index not in upgraded
+                    and (lost := losses.choose(device, int(fault.value), rng, None))
+                ):
+                    self._lose(device, lost, ", which were to be sent again,")
+                    return
+            if self.schedule.now < until and not self._healed:
+                self.schedule.call(50, lambda: look(until))
+
+        start = fault.at * 1000 - 1
+        self.schedule.call(start, lambda: look(start + losses.LOOKS_S * 1000))
 
     def _lost_journal(self, fault: Fault) -> None:
         """The terminal's storage is exchanged; only a new epoch leads back."""
@@ -242,7 +292,7 @@ class Simulation:
             journal = getattr(device.terminal, "journal", None)
             if journal is None or journal.counter < 0 or device.power.dead or not device.element.counters[0]:
                 return
-            self.oracle.missing.lose(losses.everything(device))
+            self.oracle.missing.lose(losses.everything(device), journal.head_seq, device.once)
             self.oracle.missing.erased.add(device_name(device.index))
             device.officer.asks = True
             device.pull(lambda: losses.erase(device.flash.files), "the storage is lost")
@@ -310,13 +360,16 @@ class Simulation:
 
     def _drained(self) -> bool:
         with reading(self.centre.engine) as connection:
-            return outbox.unsettled(connection) == 0
+            drained = outbox.unsettled(connection) == 0
+        return drained and (self.desk is None or self.desk.idle())
 
     def play(self, hasty: bool) -> None:
         """Trouble first, then everything heals, then the judgement; `hasty` ends at the first invariant that breaks."""
         for device in self.devices:
             device.start()
         self.centre.begin()
+        if self.desk is not None:
+            self.schedule.spawn(self.desk.work(lambda: self.schedule.utc))
         last = 1000 * max([60, *(fault.ends() for fault in self.plan.faults)])
         self.schedule.run(
             lambda: (

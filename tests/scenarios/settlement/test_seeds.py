@@ -37,6 +37,12 @@ CAUGHT_BY = {
     "any-session": 16,
     "hello-again": 29,
     "turn-ignored": 541,
+    "recalled-never": 3777,
+    "again-as-new": 341,
+    "refusal-is-verdict": 773,
+    "loss-unseen": 7868,
+    "loss-untold": 149,
+    "void-again": 5134,
 }
 
 BROKE = {
@@ -57,6 +63,18 @@ BROKE = {
     4453: "the storage is lost for good before an officer was told that a licence goes back",
     9669: "a process stands still with the host's word in hand that it knows nothing, until it would be believed",
     2476: "the reversal of a payment that a fork holds goes to the acquirer, as it must",
+    115329: "a void that was asked for is lost and asked for again: the second was told refused, the first was done",
+    105137: "the same, and the end of the first was set aside",
+    548: "a void that was asked for is lost after it arrived: nobody was told how it ended",
+    346837: "a void is done and that it was asked for is lost: its case was open for ever, and nobody was told",
+    382975: "the same, and another licence is judged",
+    266895: "the end of a void is lost and its case was closed anew: it is over",
+    693: "an approved outcome is lost at its terminal and with a restored database, and stays captured",
+    2541: "a deferred one is, and its result is set aside",
+    127382: "one is that was voided: the records of the void are set aside",
+    44464: "a shift balanced before records of it were lost here and there",
+    5090: "a reversal is done, the answer lost, and another request refused",
+    22750: "a lost result that a segment's head remembers is not written again",
 }
 """Seeds that once broke an invariant, and the story that is in them."""
 

@@ -83,6 +83,26 @@ async def test_a_payment_whose_void_is_lost_and_done_is_not_voided_again():
     assert journal.view.paid is None
 
 
+async def test_the_end_of_a_void_whose_asking_is_lost_is_taken_as_if_it_were_there():
+    """Done, the case is open again; refused, the licence goes back: nobody else would tell."""
+    for state in (r.VOID_DONE, r.VOID_REFUSED):
+        for acknowledged in (True, False):
+            storage, element, journal = await _begun()
+            intent = (await _fine(journal, 1))["intent"]
+            asked = await _void(journal, intent, r.VOID_ASKED)
+            await _void(journal, intent, state)
+            if acknowledged:
+                journal.hear(1790000000)
+                journal.acknowledge(journal.head_seq, journal.head_hash)
+            journal = await _again(storage, element, journal, [asked])
+            view = journal.view
+            assert view.last is None and view.voiding is None
+            if state == r.VOID_DONE:
+                assert view.case.number == 1 and not view.case.outcome and view.case.void and not view.releases
+            else:
+                assert view.case is None and sorted(view.releases) == [intent]
+
+
 async def test_a_loss_over_the_beginning_of_the_newest_segment_is_one_gap():
     storage, element, journal = await _begun()
     for number in range(12):
@@ -107,25 +127,31 @@ def test_two_gaps_that_adjoin_are_one_with_the_sums_of_both():
     assert _joined([one], [two]) == [one, two]
 
 
-async def test_a_payment_whose_void_the_centre_may_have_is_not_voided_again():
-    for again, acknowledged in ((True, True), (False, True), (False, False)):
-        storage, element, journal = await _begun()
-        intent = (await _fine(journal, 1))["intent"]
-        lost = [await _void(journal, intent, r.VOID_ASKED), await _void(journal, intent, r.VOID_DONE)]
-        if again:
-            lost.append((await journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: A}))[r.SEQ])
-            body = {r.CASE: 1, r.INTENT: lost[2], r.AMOUNT: A, r.OUTCOME: r.OUTCOME_DECLINED}
-            lost.append((await journal.append(r.PAYMENT_OUTCOME, body))[r.SEQ])
-        lost.append((await journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_UNPAID}))[r.SEQ])
-        await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
-        if acknowledged:
-            journal.hear(1790000000)
-            journal.acknowledge(journal.head_seq, journal.head_hash)
-        journal = await _again(storage, element, journal, lost)
-        assert (journal.view.paid is None) == acknowledged and journal.view.last.intent == intent
-        found = View()
-        found.restore(journal.view.snapshot())
-        assert (found.paid is None) == acknowledged
+async def test_a_payment_behind_which_records_are_lost_is_not_voided_again():
+    """Void asked and done, or asked alone, or closed and asked; acknowledged or not: the centre may have it, and says *refused* to a second one."""
+    for spoilt in (("closed", "asked"), ("asked", "done"), ("asked",), ("asked", "done", "again", "declined")):
+        for acknowledged in (True, False):
+            storage, element, journal = await _begun()
+            seqs = await _fine(journal, 1)
+            intent = seqs["intent"]
+            seqs["asked"] = await _void(journal, intent, r.VOID_ASKED)
+            if "done" in spoilt:
+                seqs["done"] = await _void(journal, intent, r.VOID_DONE)
+            if "again" in spoilt:
+                seqs["again"] = (await journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: A}))[r.SEQ]
+                body = {r.CASE: 1, r.INTENT: seqs["again"], r.AMOUNT: A, r.OUTCOME: r.OUTCOME_DECLINED}
+                seqs["declined"] = (await journal.append(r.PAYMENT_OUTCOME, body))[r.SEQ]
+            await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
+            if acknowledged:
+                journal.hear(1790000000)
+                journal.acknowledge(journal.head_seq, journal.head_hash)
+            journal = await _again(storage, element, journal, [seqs[name] for name in spoilt])
+            if journal.view.case is not None:  # its closing is lost: it is closed anew
+                await journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_PAID})
+            assert journal.view.paid is None and journal.view.last.intent == intent
+            found = View()
+            found.restore(journal.view.snapshot())
+            assert found.paid is None
 
 
 async def test_one_whose_void_was_asked_behind_a_loss_that_the_centre_closed_over_is_open_again_after_a_boot():
@@ -134,8 +160,9 @@ async def test_one_whose_void_was_asked_behind_a_loss_that_the_centre_closed_ove
     lost = []
     for _ in range(3):
         lost.append((await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"}))[r.SEQ])
-    journal = await _again(storage, element, journal, lost[:2])
     assert journal.view.paid.intent == intent
+    journal = await _again(storage, element, journal, lost[:2])
+    assert journal.view.paid is None and journal.view.last.intent == intent
     await _void(journal, intent, r.VOID_ASKED)
     await _void(journal, intent, r.VOID_DONE)
     journal.hear(1790000000)

@@ -10,7 +10,7 @@ from sqlalchemy import and_, select, update
 
 from protocol import records as r
 from protocol import sync as s
-from server import epochs
+from server import epochs, failures
 from server.acquirer import outbox
 from server.ingest import batch as ingest
 from server.ingest import close, dispatch, gaps, sessions
@@ -254,6 +254,30 @@ def _put_back_never() -> Any:
     return mock.patch.object(gaps, "put_back", lambda *_arguments: None)
 
 
+def _recalled_never() -> Any:
+    return mock.patch.object(gaps, "recall", lambda *_arguments: None)
+
+
+def _refusal_is_verdict() -> Any:
+    return mock.patch.object(outbox, "BROKEN", frozenset())
+
+
+@contextlib.contextmanager
+def _again_as_new() -> Iterator[None]:
+    """What failed goes out as if the host had never heard of it."""
+    plain = failures.again
+
+    def again(connection: Any, identity: Any, now: int, clear: bool = False) -> list[str]:
+        names = plain(connection, identity, now, clear)
+        mine = outbox._where(t.outbox, identity)
+        doubtful = t.outbox.c.state == t.STATE_DOUBTFUL
+        connection.execute(update(t.outbox).where(mine, doubtful).values(state=t.STATE_NEW, tries=0))
+        return names
+
+    with mock.patch.object(failures, "again", again):
+        yield
+
+
 def _not_told_again() -> Any:
     return mock.patch.object(gaps, "_tell_again", lambda *_arguments: None)
 
@@ -311,6 +335,13 @@ SERVER = (
     Mutation("gap-undeclared", "gap records are not compared with the gaps", _gap_undeclared),
     Mutation("known-in-suspense", "what results explain of a gap stays in suspense", _known_in_suspense),
     Mutation("put-back-never", "a result that comes after its gap puts nothing back", _put_back_never),
+    Mutation(
+        "recalled-never",
+        "a result that is lost stays in suspense when a restored server hears it again",
+        _recalled_never,
+    ),
+    Mutation("refusal-is-verdict", "what the host refuses to judge counts as declined", _refusal_is_verdict),
+    Mutation("again-as-new", "what failed and is asked again is sent as new", _again_as_new),
     Mutation("not-told-again", "a result that had arrived and was lost since is told no more", _not_told_again),
     Mutation("closings-forgotten", "the centre does not note that a case is over", _closings_forgotten),
     Mutation("always-balanced", "every shift is told to balance", _always_balanced),

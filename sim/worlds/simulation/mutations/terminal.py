@@ -12,7 +12,7 @@ from protocol import tlv
 from sim.worlds.simulation import parts
 from sim.worlds.simulation.mutations.base import Mutation
 from terminal import sync as terminal_sync
-from terminal.flows import ask, payment, release, signature
+from terminal.flows import ask, login, payment, release, signature
 from terminal.journal.journal import Journal
 from terminal.journal.view import View
 
@@ -208,6 +208,21 @@ def _ack_of_another() -> Any:
     return mock.patch.object(terminal_sync.Sync, "_acknowledge", acknowledge)
 
 
+def _loss_unseen() -> Any:
+    return mock.patch.object(View, "_behind_a_gap", lambda *_arguments: None)
+
+
+def _loss_untold() -> Any:
+    async def told(t: Any) -> bool:  # noqa: ARG001 - in place of the real one
+        return True
+
+    return mock.patch.object(login, "told", told)
+
+
+def _void_again() -> Any:
+    return mock.patch.object(View, "paid", property(lambda self: self.last))
+
+
 TERMINAL = (
     Mutation("no-fsync", "the terminal's last append is lost at a power cut", _not_durable),
     Mutation("counter-not-stepped", "the secure element's counter stays", _counter_not_stepped),
@@ -225,5 +240,8 @@ TERMINAL = (
     Mutation("result-twice", "a result becomes a record each time it is heard", _result_twice),
     Mutation("result-not-taken", "results never become records", _result_not_taken),
     Mutation("release-untold", "no officer is told that a licence goes back", _release_untold),
+    Mutation("loss-unseen", "a boot that finds records lost takes no payment to be among them", _loss_unseen),
+    Mutation("loss-untold", "nobody is warned that payments are lost", _loss_untold),
+    Mutation("void-again", "a payment is offered for voiding though its void may be lost", _void_again),
     Mutation("personal-lost", "personal data stay in the terminal", _personal_lost),
 )

@@ -1,0 +1,86 @@
+"""The acquirer's host refuses to judge (12 invalid transaction, 30 format error, 63 security violation), drawn apart so that the rest of a seed's
+plan is what it always was; nothing is restored, copied, lost or refunded in these seeds.
+
+What is refused fails: an alarm names it, it is listed, and goes out again only when a person says so (`server.failures`). Here an officer of the
+back office looks at the list every now and then, has each item asked again, as a repeat, and gives some authorisations up. The host has heard
+one in three of these requests all the same, save reversals and what a card waits for: what is refused there is told to the driver.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sqlalchemy import text
+
+from server import failures
+from server.store import tables as t
+from server.store.engine import reading
+from sim.worlds.simulation.centre import Centre
+from sim.worlds.simulation.faults import RARE, REFUSALS, Fault
+from sim.worlds.simulation.schedule import Pause
+
+SHARE = 0.12  # of the seeds in which it may happen
+GIVEN_UP = 0.3  # of the authorisations
+LOOK_MS = (20_000, 60_000, 200_000)
+_SAID = "SELECT what FROM audit WHERE code = 'ACQUIRER' AND device = :d"
+_GIVEN_BACK = "SELECT 1 FROM outbox WHERE device = :d AND epoch = :e AND intent = :i AND step = 3"
+
+
+def draw(seed: int, faults: list[Fault]) -> list[Fault]:
+    """Which requests are refused; nothing in most seeds."""
+    rng = random.Random(f"refusals {seed}")
+    kinds = {fault.kind for fault in faults}
+    apart = any(kind in RARE and kind != "new-set" or kind == "refund" or kind.startswith("lost-") for kind in kinds)
+    if rng.random() >= SHARE or apart:
+        return []
+    taken = {fault.at for fault in faults if fault.device < 0}
+    counts = [at for at in rng.sample(range(1, 9), rng.randint(1, 4)) if at not in taken]
+    return [Fault(rng.choice(tuple(REFUSALS)), -1, at, rng.choice((0, 1, 1))) for at in counts]
+
+
+class Desk:
+    """The officer of the back office who looks at what failed."""
+
+    def __init__(self, seed: int, centre: Centre, tell: Callable[[str], None]) -> None:
+        self._rng = random.Random(f"refused {seed}")
+        self._centre, self._tell = centre, tell
+
+    def idle(self) -> bool:
+        """Whether nothing is left that can be asked again."""
+        with reading(self._centre.engine) as connection:
+            return not any(item["again"] for item in failures.listed(connection))
+
+    async def work(self, utc: Callable[[], int]) -> None:
+        """Look, decide, wait."""
+        pause = self._rng.choice(LOOK_MS)
+        while True:
+            await Pause(pause)
+            if self._centre.up and not self.idle():
+                self._decide(utc())
+
+    def _decide(self, now: int) -> None:
+        with self._centre.engine.begin() as connection:
+            found = [item for item in failures.listed(connection) if item["again"]]
+            done: set[Any] = set()
+            for item in found:
+                identity = (item["device"], item["epoch"], item["intent"])
+                if identity in done:
+                    continue
+                done.add(identity)
+                what = "given up"
+                if item["step"] == failures.STEPS[t.STEP_AUTHORISE] and self._rng.random() < GIVEN_UP:
+                    failures.give_up(connection, identity, now)
+                else:
+                    what = ", ".join(failures.again(connection, identity, now)) + " asked again"
+                self._tell(f"payment {identity[2]} of {identity[0]}, answered {item['response']}: {what}")
+        self._centre.after_commit()
+
+
+def unnamed(connection: Any, centre: Centre) -> Iterator[str]:
+    """Sentences about refusals that no alarm names; a clearing that was refused may since be given back, which says so itself."""
+    for (name, epoch, intent), step, response in centre.refused:
+        said = list(connection.execute(text(_SAID), {"d": name}).scalars())
+        mine = {"d": name, "e": epoch, "i": intent}
+        back = step == t.STEP_CLEAR and connection.execute(text(_GIVEN_BACK), mine).first() is not None
+        if not back and f"step {step} of payment {intent}: the acquirer answered {response}" not in said:
+            yield f"step {step} of payment {intent} of {name} was refused ({response}), and nobody was told"
