@@ -99,14 +99,12 @@ class Missing:
         outcomes = [item.seq for item in self._of(name, r.PAYMENT_OUTCOME) if item.record[r.INTENT] == intent]
         return name not in self.erased and any(self.never_came(name, seq) for seq in outcomes)
 
-    def set_aside(self, name: str, rows: Rows) -> int:
-        """Centimes of approved results that the centre keeps and does not post, since the payment's outcome is lost here and with a restored
-        database: an alarm names each (SRV-027).
+    def set_aside(self, name: str, rows: Rows, code: str = codes.RESULT_UNEXPECTED) -> int:
+        """Centimes of approved results that the centre keeps and does not post as income, since the payment's outcome is lost here and with a
+        restored database. The first of each payment is in suspense (OUTCOME_LOST), one that was written again only kept.
         """
         aside = [
-            cbor2.loads(bytes(row.record))
-            for (owner, _), row in rows.items()
-            if owner == name and row.rejected == codes.RESULT_UNEXPECTED
+            cbor2.loads(bytes(row.record)) for (owner, _), row in rows.items() if owner == name and row.rejected == code
         ]
         mine = [record for record in aside if self.in_a_gap(name, record[r.EPOCH], record[r.INTENT])]
         return sum(r.approved_step(record)[1] for record in mine)
@@ -138,7 +136,7 @@ class Missing:
         for name in sorted({gap.device for gap in gaps} - self.erased):
             outcomes = [item for item in self._of(name, r.PAYMENT_OUTCOME) if self.never_came(name, item.seq)]
             held, must = self.in_suspense(connection, name), sum(r.approved_step(item.record)[1] for item in outcomes)
-            must += self._written_again(name, rows)
+            must += self._written_again(name, rows) + self.set_aside(name, rows, codes.OUTCOME_LOST)
             if held != must:
                 yield f"{name}: {held} centimes in suspense, {must} are lost, or are results that came all the same: others are the acquirer's word"
         for name in sorted({gap.device for gap in gaps} - alarmed):
