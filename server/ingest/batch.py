@@ -53,6 +53,7 @@ class _Intake:
     case: int = 0  # the highest case number begun
     shift: tuple[int, int] = (0, 0)  # `opened` and `closed` of the head after the new records
     paid: list[tuple[int, int]] = field(default_factory=list)  # (intent, case) of the payments posted, in order
+    closures: list[dict[str, Any]] = field(default_factory=list)  # of cases that were begun in earlier batches
 
     @property
     def count(self) -> int:
@@ -192,12 +193,12 @@ def _append(connection: Connection, intakes: list[_Intake], now: int) -> None:
         message, head = intake.message, intake.head
         if intake.draft is not None:
             intake.unposted = [[seq, code] for seq, _, _, _, _, code in message.raw if code]
-            intake.paid = intake.draft.paid
+            intake.paid, intake.closures = intake.draft.paid, intake.draft.closures
             sheaf.add_draft(message, intake.draft)
         else:
             work = Work(connection, message.device, message.epoch, history, head.doubtful_seq, now)
             intake.unposted = [[entry.seq, code] for entry in intake.new if (code := work.take(entry))]
-            intake.case, intake.paid = max(work.cases, default=0), work.paid
+            intake.case, intake.paid, intake.closures = max(work.cases, default=0), work.paid, work.closures
             sheaf.add_work(message, work)
         intake.rejected += intake.unposted
     sheaf.write(connection)
@@ -209,8 +210,7 @@ def _append(connection: Connection, intakes: list[_Intake], now: int) -> None:
             forks.hold_known(connection, intake.message, intake.new, now)
         _watch(connection, name, intake, now)
         twice.look(connection, name, epoch, intake.head.paid_case, intake.paid, now)
-        if intake.message.gap:
-            gaps.closed_unpaid(connection, intake.message, now)
+        gaps.closed_unpaid(connection, name, epoch, intake.closures, now)
         aside.note(connection, name, intake.kept_only)
         for seq, code in intake.unposted:
             audit.alarm(connection, name, code, f"record {seq} is kept but not posted", now)

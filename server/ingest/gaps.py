@@ -111,7 +111,9 @@ def enter(
     for row in known:
         _known(connection, device, (device.device, row.epoch, row.intent), row.amount, span[0], now)
     held = amount - sum(row.amount for row in known)
-    what = f"records {span[0]} to {span[1]} are lost: {count} payments, {held} of {amount} centimes in suspense"
+    what = (
+        f"records {span[0]} to {span[1]} are lost: {count} approved payments, {held} of {amount} centimes in suspense"
+    )
     if known:
         what += "; known are the results of payments " + ", ".join(str(row.intent) for row in known)
     audit.alarm(connection, device.device, "GAP", what, now)
@@ -382,23 +384,25 @@ def unseen(connection: Connection, device: Device, epoch: int, entry: Entry, now
     return codes.OUTCOME_LOST
 
 
-def closed_unpaid(connection: Connection, message: Batch, now: int) -> None:
-    """After records were lost: alarms for the cases that the batch behind them closes as deferred though no such payment is on record. Its outcome is
-    among what is lost, its card data with it, so nobody will ever be asked to pay.
+def closed_unpaid(connection: Connection, device: str, epoch: int, closures: list[dict[str, Any]], now: int) -> None:
+    """Alarms for the cases of earlier batches that are closed as deferred though no such payment of theirs is on record, where records of its device
+    are lost: its outcome is among them, its card data with it, so nobody will ever be asked to pay. `closures`: as `server.batches.Draft`.
     """
-    name, epoch = message.device.device, message.epoch
-    ends = [message.entry(row).record for row in message.raw if row[1] == r.CASE_CLOSED and not row[5]]
-    for record in ends:
-        if record.get(r.CLOSURE) != r.CLOSURE_PROVISIONAL or r.CASE not in record:
-            continue
-        p = t.payments.c
-        mine = (p.device == name, p.epoch == epoch, p.case_no == record[r.CASE])
+    deferred = [row["b_case"] for row in closures if row["closure"] == r.CLOSURE_PROVISIONAL]
+    g, p = t.gaps.c, t.payments.c
+    if (
+        not deferred
+        or connection.execute(select(g.first).where(g.device == device, g.epoch == epoch).limit(1)).first() is None
+    ):
+        return
+    for case in deferred:
+        mine = (p.device == device, p.epoch == epoch, p.case_no == case)
         found = connection.execute(select(p.outcome, p.amount).where(*mine).order_by(p.intent.desc())).all()
         if any(row.outcome == r.OUTCOME_PROVISIONAL for row in found):
             continue
         amount = f", {found[0].amount} centimes" if found else ""
-        what = f"case {record[r.CASE]}{amount}: closed as deferred, its payment is among the lost records: it is not collected"
-        audit.alarm(connection, name, "GAP", what, now)
+        what = f"case {case}{amount}: closed as deferred, its payment is among the lost records: it is not collected"
+        audit.alarm(connection, device, "GAP", what, now)
 
 
 def lost_intent(connection: Connection, device: Device, epoch: int, entry: Entry) -> dict[str, Any] | None:

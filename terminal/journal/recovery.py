@@ -57,7 +57,12 @@ def recover(
             "no beginning of the journal can be read", "JRN-025", "stop selling; call a technician", numbers[0]
         )
     chain = Chain(reader, crypto, device, stand)
-    view.seq, view.total, view.once = stand.seq, stand.cum_total, acknowledged[5]
+    view.seq, view.total = stand.seq, stand.cum_total
+    once = genesis.seq
+    for known in heads:
+        if known is not None:
+            once = max(once, known[0].acked)
+    view.once = max(once, acknowledged[5])
     last = None
     parts = shelf.parts(max(base, 0))
     ahead = False
@@ -70,10 +75,7 @@ def recover(
         acknowledged = LOST
     shelf.begin_dates(acknowledged[4])
     stand.acked, stand.acked_utc = max(acknowledged[0], genesis.seq), acknowledged[2]
-    stand.once = max(acknowledged[5], genesis.seq)
-    for known in heads:
-        if known is not None:
-            stand.once = max(stand.once, known[0].acked)
+    stand.once = max(acknowledged[5], once)
     losses = _earlier(shelf, Chain(reader, crypto, device, genesis.copy()), heads, base, stand.once)
     chain.losses.met = len(chain.losses.gaps)
     chain.losses.gaps = _joined(losses.gaps, chain.losses.gaps)

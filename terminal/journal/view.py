@@ -24,7 +24,9 @@ _RELEASE = (int, int, str, int)
 _EXPOSURE = (int, int, int, bytes, int)
 
 _OF_CASE = (r.ACKNOWLEDGED, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.CASE_CLOSED)  # what follows on a case's notice
-_IN_SHIFT = (r.LOGIN, r.NOTICE, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME)
+_IN_SHIFT = (
+    r.LOGIN, r.NOTICE, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.RECEIPT_PRINTED, r.LICENCE_DISPOSITION, r.CASE_CLOSED, r.VOID,
+)  # fmt: skip
 _OF_PAYMENT = (r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.CASE_CLOSED)
 
 
@@ -138,8 +140,8 @@ class View:
         elif kind in _IN_SHIFT and self.shift_first < 0 and record.get(r.REASON) != "power":  # that is a boot's
             self._opened(self.shift + 1, -self.shift_first, record)
         r.totals_step(self.totals, record)
-        if kind == r.PAYMENT_OUTCOME and self.cut.pop(record[r.INTENT], None):
-            return  # it is called interrupted
+        if kind == r.PAYMENT_OUTCOME and self._interrupted(record):
+            return
         if kind in _OF_CASE or kind == r.NOTICE:
             self._without_outcome(kind, record)
         if kind == r.SHIFT_CLOSED:
@@ -184,6 +186,14 @@ class View:
             self._apply_money(record)
         if self.case is not None and kind not in (r.NOTICE, r.VOID):
             self._apply_to_case(self.case, kind, record)
+
+    def _interrupted(self, record: dict) -> bool:
+        """Whether an outcome is a boot's word on a payment that was cut and whose case is over. A result counts all the same."""
+        intent, case, orphan = record[r.INTENT], self.case, self.orphan
+        if not self.cut.pop(intent, None) and record.get(r.REASON) != "power":
+            return False
+        open_ = case is not None and intent in (case.intent, (case.outcome_record or {}).get(r.INTENT))
+        return not open_ and (orphan is None or orphan[0] != intent)
 
     def _opened(self, shift: int, first: int, record: dict) -> None:
         """A shift was opened by record `first`, or by a lost one from there on."""
@@ -262,13 +272,16 @@ class View:
         return bool(self.untold)
 
     def missed(self, gap: dict) -> None:
-        """A gap record, written or not: it is told, unless it says that no payment is lost, and none was cut whose case is over."""
+        """A gap record, written or not: it is told, unless it says that no payment is lost, none was cut whose case is over, and no deferred one
+        can be among what the centre never had: an intent and an outcome are two records.
+        """
         first, last = gap[r.FIRST], gap[r.GAP_LAST]
+        once = gap.get(r.GAP_ONCE, self.upto(last))
         for intent in self.provisional:  # as a segment's head remembers
             seq = self.sealed.get(intent, 0)
-            if max(first, gap.get(r.GAP_ONCE, last) + 1) <= seq <= last and not self._lost(seq):
+            if max(first, once + 1) <= seq <= last and not self._lost(seq):
                 self.cut[intent] = (intent,) + self.provisional[intent][:2]
-        if gap.get(r.GAP_COUNT, 1) > 0 or self.cut:
+        if gap.get(r.GAP_COUNT, 1) > 0 or self.cut or last - max(once, first - 1) > 1:
             self.untold[first] = last
         self.cut.pop(0, None)
 

@@ -93,6 +93,18 @@ def test_a_deferred_fine_of_which_only_the_closing_is_left_is_named(either: Cent
     assert f"case 1, {A} centimes: closed as deferred" in _told(either)
 
 
+def test_a_closing_that_comes_in_a_later_batch_is_named_too(either: Centre, handheld: Handheld) -> None:
+    intent = handheld.pay(r.OUTCOME_PROVISIONAL, A)
+    outcome = len(handheld.records)
+    handheld.write(r.RECEIPT_PRINTED, case=1)
+    closed = handheld.write(r.CASE_CLOSED, case=1, closure=r.CLOSURE_PROVISIONAL)
+    either.hello(handheld)
+    either.send(handheld, 1, intent)
+    either.say(handheld.batch(outcome + 1, outcome + 1, gap=outcome))
+    either.send(handheld, closed)
+    assert f"case 1, {A} centimes: closed as deferred" in _told(either)
+
+
 def test_a_case_that_was_closed_otherwise_is_not(centre: Centre, handheld: Handheld) -> None:
     _deferred(centre, handheld, r.CLOSURE_ABANDONED)
     assert "closed as deferred" not in _told(centre)

@@ -90,9 +90,22 @@ class Missing:
         if outcomes == 0 and name in self.erased and row is not None:
             return row.seq <= self._last_of_the_old(name, rows)
         for item in self._of(name, r.PAYMENT_OUTCOME):
+            if item.record[r.INTENT] == intent and outcomes == 0:
+                return self.gone(name, item.data, rows.get((name, item.seq)))
             if item.record[r.INTENT] == intent:
-                return outcomes == 0 and self.gone(name, item.data, rows.get((name, item.seq)))
+                return outcomes == 2 and self._unheard(item)
         return False
+
+    def _unheard(self, item: Lost) -> bool:
+        """Whether it is the outcome of a deferred payment that was lost before the terminal knew that it had arrived: it calls that interrupted, and
+        the centre sets it aside (SRV-023).
+        """
+        spell = self.spell(item.device, item.seq)
+        return item.record[r.OUTCOME] == r.OUTCOME_PROVISIONAL and spell is not None and item.seq > spell.acked
+
+    def said_again(self, name: str) -> bool:
+        """Whether a terminal may say of a payment that the centre has that it was interrupted."""
+        return any(self._unheard(item) for item in self._of(name, r.PAYMENT_OUTCOME))
 
     def in_a_gap(self, name: str, _epoch: int, intent: int) -> bool:
         """Whether the outcome of a payment was destroyed before it arrived, in a terminal that goes on in its epoch."""

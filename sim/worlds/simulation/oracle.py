@@ -498,6 +498,8 @@ class Oracle:
                 or self.centre.restored_at > 0
                 or code == codes.VOID_UNEXPECTED
                 and name in refunded
+                or code == codes.SECOND_OUTCOME
+                and self.missing.said_again(name)
             )
             caused = caused or self.missing.named(name) and code in _OF_A_LOSS or name in self.missing.erased
             if name not in self.tampered and (code in _NEVER or not caused):
