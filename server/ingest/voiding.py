@@ -76,8 +76,10 @@ class Voiding:
         the terminal writes no second one, and named.
         """
         record = entry.record
+        other = {"state": r.VOID_REFUSED, "reason": codes.VOID_UNEXPECTED} if self._was_a_refund(record) else {}
         for row in reversed(self._work.insert.get("voids", ())):
             if row["intent"] == record[r.INTENT] and row["result_seq"] is None:
+                row.update(other)
                 known = row["state"]
                 row["result_seq"] = entry.seq
                 break
@@ -88,8 +90,8 @@ class Voiding:
             asked = self._work.connection.execute(found).first()
             if asked is None:
                 return codes.VOID_UNEXPECTED
-            known, same = asked.state, (*mine, c.seq == asked.seq)
-            self._work.connection.execute(update(t.voids).where(*same).values(result_seq=entry.seq))
+            known, same = other.get("state", asked.state), (*mine, c.seq == asked.seq)
+            self._work.connection.execute(update(t.voids).where(*same).values(result_seq=entry.seq, **other))
         if known not in (r.VOID_ASKED, record[r.VOID_STATE]):
             what = f"record {entry.seq}: void of payment {record[r.INTENT]}, {record[r.AMOUNT]} centimes, {voids.WORDS[record[r.VOID_STATE]]};"
             what += f" {voids.WORDS[known]} by the acquirer"
@@ -98,6 +100,13 @@ class Voiding:
         if record[r.VOID_STATE] == r.VOID_DONE:
             self._work.closed(entry)  # without CLOSURE: the case is open again
         return None
+
+    def _was_a_refund(self, record: dict[int, Any]) -> bool:
+        """Whether the reversal that was found after a restore (`_found`) was none of this void, which had ended refused: officers of the centre had
+        asked for it, and the database has forgotten that.
+        """
+        identity = (self._work.device.device, self._work.epoch, record[r.INTENT])
+        return record[r.VOID_STATE] == r.VOID_REFUSED and returned.found(self._work.connection, identity)
 
     def reverse(self) -> None:
         """Once all is written: have the payments reversed whose void was asked for."""

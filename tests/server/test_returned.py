@@ -107,6 +107,29 @@ def test_a_refund_of_what_was_captured_before_the_backup_is_found_and_followed(
         assert not outbox.reversible(connection, (handheld.name, 1, intent))
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_a_void_that_was_refused_since_a_refund_had_come_first_stays_refused(
+    either: Centre, handheld: Handheld, acquirer: Host, together: bool
+) -> None:
+    """The backup has forgotten the refund; the reversal that the host tells of is none of the void's, which its terminal knows as refused."""
+    intent = _pay(either, handheld)
+    _ask(either, acquirer)
+    back = _backup(either)
+    _give_back(either, handheld, intent)
+    _ask(either, acquirer)
+    first = void(handheld, intent)
+    last = ended(handheld, intent, r.VOID_REFUSED)
+    back()
+    _ask(either, acquirer)
+    either.hello(handheld)
+    if not together:
+        assert s.REJECTED not in either.send(handheld, first, last - 1)
+    assert s.REJECTED not in either.send(handheld, first if together else last)
+    assert either.books() == {} and acquirer.book.captures() == [] and codes.RESULT_DIFFERS not in either.alarms()
+    with reading(either.engine) as connection:
+        assert connection.execute(select(t.voids.c.state)).scalars().all() == [r.VOID_REFUSED]
+
+
 def test_what_was_given_back_before_it_was_cleared_is_not_captured_after_the_restore(
     either: Centre, handheld: Handheld, acquirer: Host
 ) -> None:

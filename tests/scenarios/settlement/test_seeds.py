@@ -70,6 +70,7 @@ BROKE = {
     382975: "the same, and another licence is judged",
     266895: "the end of a void is lost and its case was closed anew: it is over",
     693: "an approved outcome is lost at its terminal and with a restored database, and stays captured",
+    102376: "a void is refused since the centre gave the payment back, and a restored database has forgotten that",
     2541: "a deferred one is, and its result is in suspense",
     127382: "one is that was voided: the records of the void are set aside",
     44464: "a shift balanced before records of it were lost here and there",
