@@ -97,7 +97,7 @@ def told_in_vain() -> list[str]:
     outcome = play(Plan(0, [TOLD_IN_VAIN], [*away, Fault("lost-records", 0, 230, 4)]))
     assert "records 18 to 21 are lost" in "\n".join(outcome.story), outcome.story
     said = factory().look("SELECT what FROM audit WHERE code = 'GAP'")
-    assert "1 payments, 0 of 500000 centimes in suspense; known are the results of payments 8" in said
+    assert "1 approved payments, 0 of 500000 centimes in suspense; known are the results of payments 8" in said
     return outcome.broken
 
 
