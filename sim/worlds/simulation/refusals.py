@@ -16,12 +16,14 @@ from server import failures
 from server.store import tables as t
 from server.store.engine import reading
 from sim.worlds.simulation.centre import Centre
+from sim.worlds.simulation.factory import factory
 from sim.worlds.simulation.faults import RARE, REFUSALS, Fault
 from sim.worlds.simulation.schedule import Pause
 
 SHARE = 0.12  # of the seeds in which it may happen
 GIVEN_UP = 0.3  # of the authorisations
 LOOK_MS = (20_000, 60_000, 200_000)
+_ANY_FAILED = "SELECT 1 FROM outbox WHERE state = 3 LIMIT 1"
 _SAID = "SELECT what FROM audit WHERE code = 'ACQUIRER' AND device = :d"
 _GIVEN_BACK = "SELECT 1 FROM outbox WHERE device = :d AND epoch = :e AND intent = :i AND step = 3"
 
@@ -47,6 +49,8 @@ class Desk:
 
     def idle(self) -> bool:
         """Whether nothing is left that can be asked again."""
+        if not factory().look(_ANY_FAILED):
+            return True
         with reading(self._centre.engine) as connection:
             return not any(item["again"] for item in failures.listed(connection))
 
