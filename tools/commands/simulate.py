@@ -19,6 +19,7 @@ import typer
 HELD, DID_NOT_HOLD = 0, 1
 _CHUNK = 8
 _MOST_DRAWN = 1_000_000
+_LOOKED_AT = 3_000  # seeds in which every kind that is drawn occurs
 
 
 def run(
@@ -73,6 +74,9 @@ def _drawing(kinds: str, first: int, count: int) -> list[int]:
     """The first `count` seeds that draw a fault of each of these kinds."""
     from sim.worlds.simulation import run as simulation
 
+    known = {fault.kind for seed in range(_LOOKED_AT) for fault in simulation.draw(seed).faults}
+    if not known.issuperset(kinds.split(",")):
+        raise typer.BadParameter(f"--with takes kinds of fault, separated by commas: {', '.join(sorted(known))}")
     found: list[int] = []
     for seed in range(first, first + _MOST_DRAWN):
         if {fault.kind for fault in simulation.draw(seed).faults}.issuperset(kinds.split(",")):
