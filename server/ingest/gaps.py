@@ -30,6 +30,7 @@ from server.store.devices import Device
 
 MOST_TRIED = 24  # candidates of which every sum is tried
 MOST_SUMS = 4096  # different sums: amounts of a tariff have few, amounts that are made up would have millions
+MOST_LATEST = 512  # payments among which those of a case that is just closed are: a terminal has one case at a time
 MOST_NAMED = 64  # payments of one gap record of which each has an alarm of its own
 
 
@@ -390,14 +391,13 @@ def closed_unpaid(connection: Connection, device: str, epoch: int, closures: lis
     """
     deferred = [row["b_case"] for row in closures if row["closure"] == r.CLOSURE_PROVISIONAL]
     g, p = t.gaps.c, t.payments.c
-    if (
-        not deferred
-        or connection.execute(select(g.first).where(g.device == device, g.epoch == epoch).limit(1)).first() is None
-    ):
+    lost = select(g.first).where(g.device == device, g.epoch == epoch).limit(1)
+    if not deferred or connection.execute(lost).first() is None:
         return
+    mine = select(p.case_no, p.outcome, p.amount).where(p.device == device, p.epoch == epoch)
+    latest = connection.execute(mine.order_by(p.intent.desc()).limit(MOST_LATEST)).all()
     for case in deferred:
-        mine = (p.device == device, p.epoch == epoch, p.case_no == case)
-        found = connection.execute(select(p.outcome, p.amount).where(*mine).order_by(p.intent.desc())).all()
+        found = [row for row in latest if row.case_no == case]
         if any(row.outcome == r.OUTCOME_PROVISIONAL for row in found):
             continue
         amount = f", {found[0].amount} centimes" if found else ""
