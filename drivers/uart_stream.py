@@ -42,6 +42,7 @@ class StreamUart(Uart):
                 if not data:
                     break
                 self._held = data
+                data = b""  # the next one may be long in coming
                 self._ready.set()
                 while self._held:
                     self._taken.clear()

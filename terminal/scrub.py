@@ -1,9 +1,12 @@
 """Overwriting what is no longer used: after a payment, freed memory still holds the card's number until something else is put there.
 
 On MicroPython all free blocks are taken once, in ever smaller pieces (a bytearray is filled with zeros when it is made), and let go again.
+What the collector takes for used stays, and it takes every word on the C stack for an address: so this runs as a task of its own, straight
+from the event loop. Frames that once held a card's data lie deeper, and none of them is on the stack then, nor what they left in it.
 On CPython freed memory goes back to allocators that cannot be reached from here: nothing is done, and `docs/emv.md` says so.
 """
 
+import asyncio
 import gc
 import sys
 
@@ -12,10 +15,14 @@ from protocol.crypto import collector
 _PIECES = (4096, 512, 64, 16)  # bytes: from large holes to single blocks
 
 
-def free_memory() -> None:
+async def free_memory() -> None:
     """Overwrite the free part of the heap with zeros."""
-    if sys.implementation.name != "micropython":
-        return
+    if sys.implementation.name == "micropython":
+        gc.collect()  # where memory ended there is none for a task
+        await asyncio.create_task(_overwrite())
+
+
+async def _overwrite() -> None:
     gc.collect()
     before = collector.hold()
     try:

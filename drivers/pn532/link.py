@@ -119,6 +119,11 @@ class Link:
         if close is not None:
             close()
 
+    def forget(self) -> None:
+        """Overwrite what the card said, and was told."""
+        for buffer in (self._out, self._in, self.parser.body):
+            buffer[:] = bytes(len(buffer))
+
     async def _wakes(self) -> bool:
         """Wake-up and SAMConfiguration at the present speed; False if nobody answers."""
         self._dirty = True

@@ -133,6 +133,7 @@ class Pn532Reader(CardReader):
             except CardError:
                 self._target = 0  # nobody is there: then there is no field either, or the next session resets it
             if mine:
+                link.forget()
                 link.owner = None
 
     def close(self) -> None:

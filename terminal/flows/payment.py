@@ -59,15 +59,17 @@ async def _take(t, case, reader, params, tapped=None) -> "tuple[dict, str]":  # 
         body, sealed = await session.run(reader, params)
     finally:
         await reader.disconnect()
+        if tapped is not None:
+            tapped.forget()
     why, signs = session.why, session.signs
     session = None
     if signs:
-        scrub.free_memory()  # the driver takes his time
+        await scrub.free_memory()  # the driver takes his time
         body, sealed = await _signed(t, case, body, sealed)
         if body[r.OUTCOME] == r.OUTCOME_DECLINED:
             why = ""
     record = await t.journal.append(r.PAYMENT_OUTCOME, body, sealed=sealed)
-    scrub.free_memory()
+    await scrub.free_memory()
     return record, why
 
 
@@ -131,7 +133,7 @@ class _Session:
             return await self._run(reader, params)
         except MemoryError:
             self._pin_block, self._frozen = (0, b""), (b"", b"")
-            scrub.free_memory()
+            await scrub.free_memory()
             error: TasdidError = CardError(
                 "no memory is left for what the card answers", "CRD-019", "pay with another card"
             )

@@ -23,7 +23,7 @@ async def confirm(t, case, body: dict, sealed: "bytes | None") -> "tuple[dict, b
         await _compared(t, body)
         return body, sealed
     except MemoryError:
-        scrub.free_memory()
+        await scrub.free_memory()
         error: TasdidError = EmvError("no memory is left for the slip to sign", "EMV-147")
     except (JournalError, SecureElementError):
         raise  # nothing can be recorded any more

@@ -124,6 +124,10 @@ class Tap:
         """The entry point in the place of the contact kernel."""
         return entry.transact(txn, params, crypto, un, self._torn)
 
+    def forget(self) -> None:
+        """The payment is over: no card data stay."""
+        self._torn.clear()
+
     def handlers(self) -> dict:
         """By request."""
         return {"ui": self._ui, "again": self._again, "timed_apdu": self._timed, "progress": self._progress}

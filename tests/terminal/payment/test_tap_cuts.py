@@ -33,6 +33,25 @@ async def test_torn_at_every_command_and_gone_is_interrupted():
             assert await _torn(make, at, at % 2 == 0, False) == INTERRUPTED, at
 
 
+async def test_what_could_recover_a_torn_card_is_forgotten_when_the_payment_is_over():
+    from terminal.flows import tap as flow
+
+    taps, plain = [], flow.Tap
+
+    def kept(*of):
+        taps.append(plain(*of))
+        return taps[-1]
+
+    flow.Tap = kept
+    try:
+        bench = Bench(card2())
+        bench.contactless_reader.tear_at = dict(CARDS)[card2]
+        assert await bench.pay() == INTERRUPTED
+    finally:
+        flow.Tap = plain
+    assert [tap._torn.records for tap in taps] == [[]]
+
+
 async def test_cancel_while_a_torn_card_is_waited_for_is_interrupted_and_a_retry_is_new():
     bench = Bench(card3(), keys={"card_message": ["cancel"]})
     bench.contactless_reader.tear_at = 3
