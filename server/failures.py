@@ -3,7 +3,10 @@
     again      the request goes out once more, as a repeat, since what was wrong (a key, a format, a merchant) has been mended: of clearing and
                reversal the one that was decided, or told to the driver, last (`server.store.failed`). Or, if a person says so, the clearing after all
     give_up    a deferred authorisation that no issuer will judge, or has not judged for `waits` seconds: declined, told to the terminal, its
-               sealed card data erased. Whatever an earlier try may have left at the issuer is reversed
+               sealed card data erased. Whatever an earlier try may have left at the issuer is reversed.
+               Or a reversal, where the acquirer says that nothing is reversed: its void ends refused, the payment stands and is cleared
+    reversed   a reversal that was refused, where the acquirer says that it is reversed all the same (a repeat that is refused may follow upon one
+               that was carried out): its void is done, the books have the opposite entries
 
 A clearing that stays refused is given up by a refund (`server.refunds`): its money was promised to the Treasury, so two officers sign.
 Synchronous functions on a connection.
@@ -16,7 +19,7 @@ from sqlalchemy import Connection, and_, delete, or_, select, update
 
 from protocol import records as r
 from protocol.errors import ParameterError
-from server.acquirer import clearings, outbox
+from server.acquirer import clearings, outbox, settling
 from server.acquirer.iso import reference
 from server.acquirer.waiting import WAITS, too_long
 from server.ingest import results
@@ -89,17 +92,30 @@ def again(connection: Connection, identity: Identity, now: int, clear: bool = Fa
     return names
 
 
-def give_up(connection: Connection, identity: Identity, now: int, waits: int = WAITS) -> None:
-    """Declare a deferred authorisation declined that failed, or has waited for `waits` seconds. ParameterError PRM-036 if there is none."""
+def give_up(connection: Connection, identity: Identity, now: int, waits: int = WAITS) -> str:
+    """Declare a deferred authorisation declined that failed, or has waited for `waits` seconds; or a payment standing whose reversal failed.
+    The step that ended. ParameterError PRM-036 if there is neither.
+    """
     devices.heads(connection, [identity[0]])
     over = or_(t.outbox.c.state == t.STATE_FAILED, too_long(now, waits))
     mine = select(t.outbox).where(_row(identity), over).order_by(t.outbox.c.step)
-    rows = [row for row in _some(connection.execute(mine).all(), identity) if row.step == t.STEP_AUTHORISE]
-    if not rows:
-        raise ParameterError(
-            "only a deferred authorisation can be given up", "PRM-036", "a clearing: tasdid server refund", identity[2]
-        )
-    row, c = rows[0], t.payments.c
+    rows = {row.step: row for row in _some(connection.execute(mine).all(), identity)}
+    if t.STEP_AUTHORISE in rows:
+        _declined(connection, identity, rows[t.STEP_AUTHORISE], now)
+        return STEPS[t.STEP_AUTHORISE]
+    if t.STEP_REVERSE in rows and rows[t.STEP_REVERSE].state == t.STATE_FAILED:
+        if not outbox.reversible(connection, identity):
+            why = "nobody took the payment: what the issuer approved is to be given back"
+            raise ParameterError(why, "PRM-036", "ask again: tasdid server failed again", identity[2])
+        settling.stands(connection, identity, rows[t.STEP_REVERSE].response or "", now)
+        _note(connection, identity, "not reversed, says the acquirer: the payment stands", now)
+        return STEPS[t.STEP_REVERSE]
+    why = "only a deferred authorisation or a failed reversal can be given up"
+    raise ParameterError(why, "PRM-036", "a clearing: tasdid server refund", identity[2])
+
+
+def _declined(connection: Connection, identity: Identity, row: Any, now: int) -> None:
+    c = t.payments.c
     mine = and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
     payment = connection.execute(select(t.payments).where(mine)).one()
     if payment.result_seq is not None and row.state != t.STATE_FAILED:  # it will be answered as it was
@@ -112,6 +128,24 @@ def give_up(connection: Connection, identity: Identity, now: int, waits: int = W
     connection.execute(update(t.outbox).where(_row(identity), t.outbox.c.step == row.step).values(state=t.STATE_DONE))
     outbox.reverse(connection, identity, row.amount, row.utc, now)
     _note(connection, identity, f"authorisation given up after {row.response or 'no'} answer: declined", now)
+
+
+def confirm_reversed(connection: Connection, identity: Identity, now: int) -> None:
+    """Take a payment for reversed whose reversal failed. ParameterError PRM-036 if there is none, or its clearing went out since, or is in doubt."""
+    found = [row for row in _failed(connection, identity) if row.step == t.STEP_REVERSE]
+    if not found:
+        raise ParameterError("no reversal of it has failed", "PRM-036", "see: tasdid server failed list", identity[2])
+    o = t.outbox.c
+    since = and_(o.state == t.STATE_DONE, o.answered > (found[0].answered or 0))
+    cleared = select(o.state).where(_row(identity), o.step == t.STEP_CLEAR, or_(o.state == t.STATE_DOUBTFUL, since))
+    if connection.execute(cleared).first() is not None:
+        why = "its clearing has gone out since, and is accepted or not answered yet"
+        raise ParameterError(why, "PRM-036", "to give the money back: tasdid server refund", identity[2])
+    clearings.hold(connection, identity)
+    values = {"state": t.STATE_DONE, "answered": now}
+    connection.execute(update(t.outbox).where(_row(identity), o.step == t.STEP_REVERSE).values(**values))
+    settling.is_reversed(connection, identity, found[0].response or "", now)
+    _note(connection, identity, "reversed, says the acquirer", now)
 
 
 def _row(identity: Identity) -> Any:

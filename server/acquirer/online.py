@@ -29,7 +29,7 @@ from sqlalchemy import Connection, and_, insert, select, update
 from protocol import records as r
 from protocol import sync as s
 from server import codes
-from server.acquirer import outbox
+from server.acquirer import outbox, settling
 from server.acquirer.iso import Answer, Request, reference
 from server.ingest import results, sessions
 from server.ledger.posting import Identity
@@ -85,7 +85,7 @@ def finish(connection: Connection, message: Authorise, answer: Answer | None, un
         values: dict[str, Any] = {"response": answer.response, "answered": now}
         word = answer.response not in s.NO_WORD
         if word and not answer.about(message.amount):
-            outbox.another_amount(connection, answer, message.amount, now)
+            settling.another_amount(connection, answer, message.amount, now)
         elif word:
             data = answer.issuer_data or None
             values.update(state=s.ASKED_ANSWERED, auth_code=answer.auth_code, issuer_data=data)

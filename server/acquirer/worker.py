@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from server import codes
-from server.acquirer import outbox, waiting
+from server.acquirer import outbox, settling, waiting
 from server.acquirer.iso import Request
 from server.acquirer.link import AcquirerLink
 
@@ -78,14 +78,14 @@ class Worker:
             if error.code == codes.UNSENDABLE:
                 _log.error("%s a request cannot be written", error.code)
                 await self._write(
-                    lambda connection: outbox.unsendable(connection, request, self._clock()), request.identity[0]
+                    lambda connection: settling.unsendable(connection, request, self._clock()), request.identity[0]
                 )
                 return True
             _log.warning("payment stays doubtful: %s", error)
             await self._postpone(request)
             return False
         return await self._write(
-            lambda connection: outbox.settle(
+            lambda connection: settling.settle(
                 connection, request, answer, self._clock(), self._holds, self._waits, sent
             ),
             request.identity[0],

@@ -135,6 +135,11 @@ class Book:
             if entry.captured == "00" and not entry.reversed
         ]
 
+    def is_reversed(self, reference: str) -> bool:
+        """Whether nothing stands of a payment: it is reversed, or its reversal came while nothing was known of it, which is so still."""
+        entry = self.entries.get(reference)
+        return reference in self._turned_back if entry is None else entry.reversed
+
     def answer(self, demand: Demand, remembered: Ruling | None = None) -> str:
         """Field 39 for one request. `remembered`: how its card was ruled upon when it was heard first."""
         self.ruling, self._remembered = None, remembered
@@ -228,7 +233,7 @@ class Book:
         return code
 
     def _clear(self, demand: Demand, entry: Entry | None) -> str:
-        if demand.reference in self._turned_back or entry is not None and entry.reversed:
+        if demand.reference in self._turned_back or self.is_reversed(demand.reference):
             return "12"
         if entry is not None and entry.captured is not None:
             return entry.captured

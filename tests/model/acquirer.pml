@@ -195,7 +195,7 @@ active proctype server() {
 #endif
      }
   /* the answer, or one that another process held for longer than its lease; what is settled is left alone
-     @ server/acquirer/outbox.py:settle */
+     @ server/acquirer/settling.py:settle */
   :: atomic { answer != 0 || late_answer != 0 ->
        if
        :: answer != 0 -> what = answer; said = code; answer = 0; code = 0; asking = 0; as_repeat = false; sent = false
@@ -215,9 +215,9 @@ active proctype server() {
              clear_row = HELD; reverse_row = DONE;
 #endif
              inquiry = false
-          /* nothing is to be captured any more @ server/acquirer/outbox.py:_ends */
+          /* nothing is to be captured any more @ server/acquirer/settling.py:_ends */
           :: what == CLEAR && said == 12 && reverse_row != NONE -> clear_row = HELD; inquiry = false
-          /* what the host does not know is as good as reversed @ server/acquirer/outbox.py:_reversed */
+          /* what the host does not know is as good as reversed @ server/acquirer/settling.py:is_reversed */
           :: what == REVERSE -> reverse_row = DONE; paid_after_void = PAID; assert(!paid_after_void)
           fi
        fi;

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, func, select
 
 from protocol import sync as s
 from server import keys, sets
-from server.acquirer import outbox
+from server.acquirer import outbox, settling
 from server.acquirer.iso import Answer, Request, reference
 from server.ingest.dispatch import Service
 from server.ledger import recompute, report
@@ -70,7 +70,7 @@ class Centre:
         """The acquirer's answer to a request."""
         said = Answer(request.identity, request.step, response, auth_code, reference(request.identity))
         with self.engine.begin() as connection:
-            return outbox.settle(connection, request, said, self.now)
+            return settling.settle(connection, request, said, self.now)
 
     def count(self, table: str) -> int:
         """Rows of a table."""

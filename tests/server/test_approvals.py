@@ -10,7 +10,7 @@ from protocol import sync as s
 from protocol.emv import explain
 from protocol.emv.steps import online as kernel
 from server import codes
-from server.acquirer import iso, outbox
+from server.acquirer import iso, settling
 from server.acquirer.iso import Answer, Request
 from server.store import tables as t
 from tests.server.centre import Centre
@@ -141,7 +141,7 @@ def settle(centre: Centre, request: Request, code: str, amount: int | None) -> b
     """The acquirer's answer, with its amount."""
     said = Answer(request.identity, request.step, code, "424242", iso.reference(request.identity), b"", amount)
     with centre.engine.begin() as connection:
-        return outbox.settle(connection, request, said, centre.now)
+        return settling.settle(connection, request, said, centre.now)
 
 
 @pytest.mark.parametrize(("code", "amount"), OTHER)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from protocol import records as r
 from protocol import sync as s
 from server import codes, messages
-from server.acquirer import iso, outbox
+from server.acquirer import iso, settling
 from server.acquirer.iso import Answer, Request
 from server.store import devices
 from server.store import tables as t
@@ -264,7 +264,7 @@ class Story:
             if word != "silent":
                 with self.centre.engine.begin() as connection:
                     answer = Answer(request.identity, 1, word, "424242", iso.reference(request.identity), b"", part)
-                    if outbox.settle(connection, request, answer, self.centre.now):
+                    if settling.settle(connection, request, answer, self.centre.now):
                         outcome = word in ("00", "11")
                         break
         back = word == "10" or bool(asked) and host[0] in ("00", "11")

@@ -7,7 +7,7 @@ from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ParameterError
 from server import codes, failures
-from server.acquirer import outbox, waiting
+from server.acquirer import outbox, settling, waiting
 from server.acquirer.iso import Answer, Request, reference
 from server.store import restore
 from server.store import tables as t
@@ -108,7 +108,7 @@ def test_a_clearing_is_asked_again_but_not_given_up_nor_asked_once_it_is_to_be_r
 def _about(centre: Centre, request: Request, response: str, amount: int) -> None:
     said = Answer(request.identity, request.step, response, "123456", reference(request.identity), b"", amount)
     with centre.engine.begin() as connection:
-        outbox.settle(connection, request, said, centre.now)
+        settling.settle(connection, request, said, centre.now)
 
 
 def _again(centre: Centre, identity: tuple[str, int, int]) -> Request:

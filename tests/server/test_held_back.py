@@ -15,7 +15,7 @@ from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ParameterError
 from server import failures, refunds
-from server.acquirer import outbox
+from server.acquirer import outbox, settling
 from server.acquirer.iso import Request
 from server.store import restore
 from server.store import tables as t
@@ -247,7 +247,7 @@ def test_a_reversal_that_cannot_be_written_lets_the_clearing_go(centre: Centre, 
     centre.send(handheld)
     (request,) = centre.claim()
     with centre.engine.begin() as connection:
-        outbox.unsendable(connection, request, centre.now)
+        settling.unsendable(connection, request, centre.now)
     assert asked(centre, "00") == [t.STEP_CLEAR]
 
 
@@ -291,7 +291,7 @@ class _Payment:
 
     def _held(self, request: Request) -> bool:
         with self.centre.engine.connect() as connection:
-            return connection.execute(select(t.outbox.c.step).where(outbox._held(request))).first() is not None
+            return connection.execute(select(t.outbox.c.step).where(outbox.held(request))).first() is not None
 
 
 @pytest.mark.parametrize("seed", range(30))

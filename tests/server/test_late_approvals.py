@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from protocol import records as r
 from protocol import sync as s
-from server.acquirer import iso, outbox
+from server.acquirer import iso, outbox, settling
 from server.acquirer.iso import Answer, Request
 from server.ingest.dispatch import Asked
 from server.store import restore
@@ -99,12 +99,12 @@ def test_an_answer_counts_from_when_it_was_given_however_late_it_is_written_down
     [request] = due(centre)
     sent = centre.now
     centre.now += outbox.HOLDS + 100
-    nothing = Answer(request.identity, request.step, outbox.NO_RECORD, "", iso.reference(request.identity))
+    nothing = Answer(request.identity, request.step, settling.NO_RECORD, "", iso.reference(request.identity))
     with centre.engine.begin() as connection:
-        assert not outbox.settle(connection, request, nothing, centre.now, sent=sent)
+        assert not settling.settle(connection, request, nothing, centre.now, sent=sent)
     assert notes(centre) == [] and unsettled(centre) == 1
     [again] = centre.claim()
-    assert again.repeat and centre.answer(again, outbox.NO_RECORD) and len(notes(centre)) == 1
+    assert again.repeat and centre.answer(again, settling.NO_RECORD) and len(notes(centre)) == 1
 
 
 @pytest.mark.parametrize("response", ["00", "91"])

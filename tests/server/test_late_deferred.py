@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from protocol import records as r
 from protocol import sync as s
 from server import codes, failures
-from server.acquirer import iso, outbox
+from server.acquirer import iso, outbox, settling
 from server.acquirer.iso import Answer, Request
 from server.ingest import results
 from server.ingest.dispatch import Asked
@@ -107,7 +107,7 @@ class Story:
                 if answer is None or how == "lost":
                     outbox.postpone(connection, request, self.centre.now)
                 else:
-                    outbox.settle(connection, request, answer, self.centre.now)
+                    settling.settle(connection, request, answer, self.centre.now)
         return bool(requests)
 
     def end(self, last: str) -> tuple[int, str]:

@@ -7,7 +7,7 @@ from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ParameterError
 from server import failures
-from server.acquirer import outbox
+from server.acquirer import outbox, settling
 from server.acquirer.iso import Answer, Request, reference
 from server.store import restore
 from server.store import tables as t
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("greeted")
 def _settle(centre: Centre, request: Request, response: str) -> bool:
     said = Answer(request.identity, request.step, response, "", reference(request.identity))
     with centre.engine.begin() as connection:
-        return outbox.settle(connection, request, said, centre.now)
+        return settling.settle(connection, request, said, centre.now)
 
 
 def _waiting(centre: Centre) -> list[str]:

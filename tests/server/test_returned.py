@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from protocol import records as r
 from protocol import sync as s
 from server import codes
-from server.acquirer import iso, outbox
+from server.acquirer import iso, outbox, settling
 from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
@@ -40,7 +40,7 @@ def _ask(centre: Centre, acquirer: Host) -> list[tuple[int, bool, str]]:
             assert reply is not None
             answer = iso.decode(reply)
             with centre.engine.begin() as connection:
-                outbox.settle(connection, request, answer, centre.now)
+                settling.settle(connection, request, answer, centre.now)
             said.append((request.step, request.repeat, answer.response))
     return said
 

@@ -8,7 +8,7 @@ from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ServerError
 from server import codes, failures
-from server.acquirer import iso, outbox
+from server.acquirer import iso, outbox, settling
 from server.store import restore
 from server.store import tables as t
 from tests.server.centre import Centre
@@ -92,7 +92,7 @@ def test_a_claimed_request_belongs_to_one_worker_until_its_lease_ends(centre: Ce
         assert len(outbox.claim(connection, centre.now + outbox.LEASE)) == 1
 
 
-@pytest.mark.parametrize("response", sorted(outbox.LATER))
+@pytest.mark.parametrize("response", sorted(settling.LATER))
 def test_a_passing_trouble_is_repeated_later_with_growing_pauses(
     centre: Centre, handheld: Handheld, response: str
 ) -> None:

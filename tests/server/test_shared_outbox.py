@@ -18,7 +18,7 @@ from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ServerError
 from server import codes
-from server.acquirer import iso, outbox
+from server.acquirer import iso, outbox, settling
 from server.acquirer.iso import Answer, Request
 from server.acquirer.worker import Worker
 from server.ingest.dispatch import Asked
@@ -263,7 +263,7 @@ def test_a_payment_that_is_authorised_while_a_fork_of_it_comes_in_is_out_of_the_
         return reply[1].get(s.REJECTED)
 
     def settle(connection: Connection) -> bool:
-        return outbox.settle(connection, request, said, centre.now)
+        return settling.settle(connection, request, said, centre.now)
 
     ends = overlapped(centre, *((take_in, settle) if fork_first else (settle, take_in)))
     assert True in ends and [[seq, codes.FORK] for seq in (1, 2, 3)] in ends
@@ -278,7 +278,7 @@ def test_two_processes_that_settle_one_request_at_once_post_it_once(centre: Cent
     said = Answer(request.identity, request.step, "00", "123456", iso.reference(request.identity))
 
     def settle(connection: Connection) -> bool:
-        return outbox.settle(connection, request, said, centre.now)
+        return settling.settle(connection, request, said, centre.now)
 
     assert overlapped(centre, settle, settle) == [True, False]
     assert centre.books() == {"receivable:CIB TEST": A, "treasury:16:1:BMP-16-01": -A}
@@ -342,7 +342,7 @@ def test_two_processes_whose_groups_cross_do_not_wait_for_each_other(centre: Cen
     def settle(about: Handheld) -> Callable[[Connection], bool]:
         request = requests[about.name]
         said = Answer(request.identity, request.step, "00", "123456", iso.reference(request.identity))
-        return lambda connection: outbox.settle(connection, request, said, centre.now)
+        return lambda connection: settling.settle(connection, request, said, centre.now)
 
     def second(connection: Connection) -> bool:
         take_in(two, one)(connection)

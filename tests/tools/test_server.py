@@ -10,7 +10,7 @@ from pathlib import Path
 
 from protocol import records as r
 from server import keys
-from server.acquirer import iso, outbox
+from server.acquirer import iso, outbox, settling
 from server.config import load
 from server.ingest.dispatch import Service
 from server.store.engine import open_engine
@@ -124,7 +124,7 @@ def test_what_the_acquirer_did_not_judge_is_listed_asked_again_and_given_up(tmp_
         [request] = outbox.claim(connection, 1_900_000_001)
     with engine.begin() as connection:
         answer = iso.Answer(request.identity, request.step, "30", "", iso.reference(request.identity))
-        outbox.settle(connection, request, answer, 1_900_000_002)
+        settling.settle(connection, request, answer, 1_900_000_002)
     engine.dispose()
 
     def decide(what: str, *words: object) -> "subprocess.CompletedProcess[str]":

@@ -7,6 +7,8 @@ tasdid server failed list --config server.toml --json
 tasdid server failed again --config server.toml TSD-000001/1/42     once more, after what was wrong has been mended
 tasdid server failed again --clear --config server.toml TSD-000001/1/42   cleared after all, though it was to be given back
 tasdid server failed give-up --config server.toml TSD-000001/1/42   a deferred authorisation: declined, told to the terminal
+                                                                    a refused reversal: nothing is reversed, says the acquirer
+tasdid server failed reversed --config server.toml TSD-000001/1/42  a refused reversal: it is reversed, says the acquirer
 """
 
 import json
@@ -17,6 +19,10 @@ import typer
 from tools.office import centre
 from tools.office.centre import Config, Database, Payment
 
+_GIVEN_UP = {
+    "authorisation": "declined; its terminal hears of it and erases the card data",
+    "reversal": "the payment stands and is cleared; its terminal hears that the void is refused",
+}
 app = typer.Typer(no_args_is_help=True, help="Requests that the acquirer did not judge: ask again, or give up.")
 
 
@@ -70,11 +76,28 @@ def again(
 
 @app.command("give-up")
 def give_up(config: Config, payment: Payment, db: Database = None) -> None:
-    """Declare a deferred authorisation declined, since no issuer will judge it, or none has for a day (`waits` in the configuration)."""
+    """Declare a deferred authorisation declined, since no issuer will judge it, or none has for a day (`waits` in the configuration).
+
+    Or a payment standing whose reversal was refused, since the acquirer says that nothing is reversed.
+    """
     from server import failures
 
     identity = centre.identity(payment)
     engine, _ = centre.opened(config, db)
     with engine.begin() as connection:
-        failures.give_up(connection, identity, centre.now(), centre.waits(config))
-    typer.echo(f"{payment}: declined; its terminal hears of it and erases the card data")
+        step = failures.give_up(connection, identity, centre.now(), centre.waits(config))
+    typer.echo(f"{payment}: {_GIVEN_UP[step]}")
+
+
+@app.command("reversed")
+def confirm_reversed(config: Config, payment: Payment, db: Database = None) -> None:
+    """Take a payment for reversed whose reversal was refused, since the acquirer says that it is: a repeat that is refused may follow upon one that
+    was carried out. Ask the acquirer first.
+    """
+    from server import failures
+
+    identity = centre.identity(payment)
+    engine, _ = centre.opened(config, db)
+    with engine.begin() as connection:
+        failures.confirm_reversed(connection, identity, centre.now())
+    typer.echo(f"{payment}: reversed; the books have the opposite entries, its terminal hears of a void's end")

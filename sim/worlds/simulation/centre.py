@@ -22,7 +22,7 @@ from sim.acquirer.book import APPROVE, INSUFFICIENT, Book
 from sim.acquirer.host import Host
 from sim.worlds.simulation.asked import IN_VAIN, SLOW
 from sim.worlds.simulation.factory import POOR, factory
-from sim.worlds.simulation.faults import ACQUIRER, GRANTS, REFUSALS, SERVER, WORDS, Fault
+from sim.worlds.simulation.faults import ACQUIRER, GRANTS, REFUSALS, REVERSAL_UNSAID, SERVER, WORDS, Fault
 from sim.worlds.simulation.schedule import Pause, Schedule, inline
 from sim.worlds.simulation.workers import KIND as TWO_WORKERS
 from sim.worlds.simulation.workers import Line, ServerDied
@@ -53,7 +53,8 @@ class Centre:
         self.book = Book(self._made.host, {self._made.pan(POOR): INSUFFICIENT}, self._made.pins)
         self.host = Host(self.book)
         self.versions: list[int] = []
-        self._reversed: set[Identity] = set()  # payments whose reversal the host has heard
+        self._unsaid = {fault.at: int(fault.value) for fault in faults if fault.kind == REVERSAL_UNSAID}
+        self._reversals: dict[Identity, int] = {}  # payments whose reversal was asked for; how many repeats are refused
         self.refused: list[
             tuple[Identity, int, str]
         ] = []  # (payment, step, response) of what the host refused to judge
@@ -173,10 +174,10 @@ class Centre:
     def ask_host(self, request: Request, now: int, waits: bool = False) -> Answer:
         """One exchange with the acquirer's host, as `AcquirerLink.exchange`; `waits`: a card waits for it."""
         self.asked += 1
+        if request.step == t.STEP_REVERSE and (said := self._repeated(request, now)) is not None:
+            return said
         fault = self._host_faults.pop(self.asked, None)
         kind = fault.kind if fault else ""
-        if kind in REFUSALS and self._has_reversed(request):
-            kind = ""
         if kind == "die-before-send":
             self.die(10, "before sending to the acquirer")
         if kind == "host-deaf":
@@ -187,8 +188,6 @@ class Centre:
         unheard = unheard or kind in REFUSALS and (waits or request.step == t.STEP_REVERSE)
         self.book.usual = GRANTS.get(kind, APPROVE)
         answer = None if unheard else self.host.take(encode(request, now))
-        if request.step == t.STEP_REVERSE and not unheard and kind != "host-deaf":
-            self._reversed.add(request.identity)
         self.book.usual = APPROVE
         if kind in GRANTS and request.step == t.STEP_AUTHORISE:
             self._tell(f"the issuer's word on the authorisation is {GRANTS[kind]}")
@@ -197,18 +196,38 @@ class Centre:
         if kind in SAID:
             self._tell(f"the acquirer says {SAID[kind]} to step {request.step}")
             if kind in REFUSALS and not waits:
-                self.refused.append((request.identity, request.step, SAID[kind]))
+                self._note_refusal(request, SAID[kind])
             return Answer(request.identity, request.step, SAID[kind], "", reference(request.identity))
         if answer is None:
             self._tell(f"the acquirer does not answer ({kind})")
             raise codes.AcquirerError("the acquirer does not answer", codes.ACQUIRER_UNREACHABLE)
         return decode(answer)
 
-    def _has_reversed(self, request: Request) -> bool:
-        """Whether the host was asked for this reversal before, and heard it: it does not refuse the repeat then. One that did would have the server
-        tell that the payment stands, which it does not: the first refusal that is heard counts (`server.acquirer.outbox`).
-        """
-        return request.step == t.STEP_REVERSE and request.identity in self._reversed
+    def _repeated(self, request: Request, now: int) -> Answer | None:
+        """What is said to a reversal that was carried out unheard: nothing the first time, then that it is refused; None to any other."""
+        if request.identity not in self._reversals:
+            refused = self._unsaid.pop(len(self._reversals) + 1, 0)
+            self._reversals[request.identity] = refused
+            if refused:
+                self.host.take(encode(request, now))
+                self._tell("the acquirer carries a reversal out, and its answer is lost")
+                raise codes.AcquirerError("the acquirer does not answer", codes.ACQUIRER_UNREACHABLE)
+        elif self._reversals[request.identity]:
+            self._reversals[request.identity] -= 1
+            response = "30" if self.asked % 2 else "12"
+            self._tell(f"the acquirer says {response} to the repeat of a reversal that it has carried out")
+            self._note_refusal(request, response)
+            return Answer(request.identity, request.step, response, "", reference(request.identity))
+        return None
+
+    def _note_refusal(self, request: Request, response: str) -> None:
+        """It is to be named. With two processes what one was told may be lost with it, or come when the other has asked again."""
+        if not self._paces:
+            self.refused.append((request.identity, request.step, response))
+
+    def is_reversed(self, identity: Identity) -> bool:
+        """What the acquirer says on the telephone."""
+        return self.book.is_reversed(reference(identity))
 
     async def _work(self, number: int) -> None:
         """A worker, every few seconds."""

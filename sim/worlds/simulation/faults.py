@@ -25,6 +25,9 @@ REFUSALS = {
     "host-format": "30",
     "host-security": "63",
 }  # … and what is no verdict, and fails (`refusals.py`)
+REVERSAL_UNSAID = (
+    "reversal-unsaid"  # a reversal is carried out, nobody hears of it, and its repeats are refused (`refusals.py`)
+)
 GRANTS = {
     "host-partial": PARTIAL,
     "host-less": LESS,
@@ -71,6 +74,7 @@ class Fault:
             "drawer": f"switched off at {self.at} s for {self.value} s",
             "backup-restore": f"database of {self.at} s restored at {self.value} s",
             "refund": f"a payment is given back after {self.at} s",
+            REVERSAL_UNSAID: f"reversal {self.at} is carried out, nobody hears of it, and {self.value} repeats are refused",
             "two-workers": f"two processes ask the acquirer in turn (pace {self.at})",
             "new-set": f"a newer parameter set is published at {self.at} s",
             "rollback": f"storage of {self.at} s put back at {self.value} s",

@@ -3,25 +3,32 @@ plan is what it always was; nothing is restored, copied, lost or refunded in the
 
 What is refused fails: an alarm names it, it is listed, and goes out again only when a person says so (`server.failures`). Here an officer of the
 back office looks at the list every now and then, has each item asked again, as a repeat, and gives some authorisations up. The host has heard
-one in three of these requests all the same, save reversals and what a card waits for: what is refused there is told to the driver.
+one in three of these requests all the same, save reversals and what a card waits for: what is refused there is told to the driver. In some seeds
+it has carried a reversal out, its answer is lost, and it refuses the repeats, once, twice or for ever: what is true it says on the telephone only.
 """
 
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from protocol.errors import ParameterError
 from server import failures
+from server.acquirer.iso import reference
+from server.ledger.posting import Identity
 from server.store import tables as t
 from server.store.engine import reading
 from sim.worlds.simulation.centre import Centre
 from sim.worlds.simulation.factory import factory
-from sim.worlds.simulation.faults import RARE, REFUSALS, Fault
+from sim.worlds.simulation.faults import RARE, REFUSALS, REVERSAL_UNSAID, Fault
 from sim.worlds.simulation.schedule import Pause
 
 SHARE = 0.12  # of the seeds in which it may happen
 GIVEN_UP = 0.3  # of the authorisations
+UNSAID = 0.4  # of these seeds
+FOR_EVER = 99
+ASKED_FIRST = 0.5  # of the reversals: the acquirer is asked on the telephone, and the request not sent again
 LOOK_MS = (20_000, 60_000, 200_000)
 _ANY_FAILED = "SELECT 1 FROM outbox WHERE state = 3 LIMIT 1"
 _SAID = "SELECT what FROM audit WHERE code = 'ACQUIRER' AND device = :d"
@@ -37,7 +44,10 @@ def draw(seed: int, faults: list[Fault]) -> list[Fault]:
         return []
     taken = {fault.at for fault in faults if fault.device < 0}
     counts = [at for at in rng.sample(range(1, 9), rng.randint(1, 4)) if at not in taken]
-    return [Fault(rng.choice(tuple(REFUSALS)), -1, at, rng.choice((0, 1, 1))) for at in counts]
+    found = [Fault(rng.choice(tuple(REFUSALS)), -1, at, rng.choice((0, 1, 1))) for at in counts]
+    if rng.random() < UNSAID:
+        found.append(Fault(REVERSAL_UNSAID, -1, rng.randint(1, 3), rng.choice((1, 2, FOR_EVER))))
+    return found
 
 
 class Desk:
@@ -74,10 +84,28 @@ class Desk:
                 what = "given up"
                 if item["step"] == failures.STEPS[t.STEP_AUTHORISE] and self._rng.random() < GIVEN_UP:
                     failures.give_up(connection, identity, now)
+                elif item["step"] == failures.STEPS[t.STEP_REVERSE] and self._rng.random() < ASKED_FIRST:
+                    what = self._by_telephone(connection, identity, now)
                 else:
                     what = ", ".join(failures.again(connection, identity, now)) + " asked again"
                 self._tell(f"payment {identity[2]} of {identity[0]}, answered {item['response']}: {what}")
         self._centre.after_commit()
+
+    def _by_telephone(self, connection: Connection, identity: Identity, now: int) -> str:
+        """A reversal that failed ends as the acquirer says it has; what nobody took the acquirer reverses by hand."""
+        said = "it is reversed, says the acquirer"
+        try:
+            if not self._centre.is_reversed(identity):
+                failures.give_up(connection, identity, now)
+                return "it is not reversed, says the acquirer"
+        except ParameterError:
+            entry = self._centre.book.entries.get(reference(identity))
+            if entry is None:
+                return "left as it is, the acquirer knows nothing of it"
+            entry.reversed = True
+            said = "the acquirer reverses it by hand"
+        failures.confirm_reversed(connection, identity, now)
+        return said
 
 
 def unnamed(connection: Any, centre: Centre) -> Iterator[str]:
@@ -86,5 +114,6 @@ def unnamed(connection: Any, centre: Centre) -> Iterator[str]:
         said = list(connection.execute(text(_SAID), {"d": name}).scalars())
         mine = {"d": name, "e": epoch, "i": intent}
         back = step == t.STEP_CLEAR and connection.execute(text(_GIVEN_BACK), mine).first() is not None
-        if not back and f"step {step} of payment {intent}: the acquirer answered {response}" not in said:
+        what = f"step {step} of payment {intent}: the acquirer answered {response}"
+        if not back and not any(one.startswith(what) for one in said):
             yield f"step {step} of payment {intent} of {name} was refused ({response}), and nobody was told"

@@ -11,7 +11,7 @@ from sqlalchemy import and_, select, update
 from protocol import records as r
 from protocol import sync as s
 from server import epochs, failures
-from server.acquirer import outbox
+from server.acquirer import outbox, settling
 from server.ingest import batch as ingest
 from server.ingest import close, dispatch, gaps, sessions
 from server.ingest.work import Work
@@ -127,7 +127,7 @@ def _turn_ignored() -> Any:
         mine = (c.device == request.identity[0], c.epoch == request.identity[1], c.intent == request.identity[2])
         return and_(*mine, c.step == request.step, c.state == t.STATE_DOUBTFUL)
 
-    return mock.patch.object(outbox, "_held", held)
+    return mock.patch.object(outbox, "held", held)
 
 
 def _unbalanced() -> Any:
@@ -179,7 +179,7 @@ def _outbox_forgets() -> Any:
     def claim(connection: Any, now: int, limit: int = 16) -> Any:
         found = plain(connection, now, limit)
         for request in found:
-            where = outbox._where(t.outbox, request.identity, request.step)
+            where = outbox.where(t.outbox, request.identity, request.step)
             connection.execute(outbox.update(t.outbox).where(where).values(state=t.STATE_FAILED, response="30"))
         return found
 
@@ -187,7 +187,7 @@ def _outbox_forgets() -> Any:
 
 
 def _sealed_kept() -> Any:
-    return mock.patch.object(outbox, "delete", lambda table: outbox.update(table).values(device=table.c.device))
+    return mock.patch.object(settling, "delete", lambda table: outbox.update(table).values(device=table.c.device))
 
 
 def _gap_for_nothing() -> Any:
@@ -211,7 +211,7 @@ def _one_officer() -> Any:
 
 
 def _late_stands() -> Any:
-    return mock.patch.object(outbox, "may_have_left", lambda *_arguments: False)
+    return mock.patch.object(settling, "may_have_left", lambda *_arguments: False)
 
 
 def _closings_forgotten() -> Any:
@@ -259,7 +259,16 @@ def _recalled_never() -> Any:
 
 
 def _refusal_is_verdict() -> Any:
-    return mock.patch.object(outbox, "BROKEN", frozenset())
+    return mock.patch.object(settling, "BROKEN", frozenset())
+
+
+def _refusal_ends_void() -> Any:
+    plain = settling._failed
+
+    def failed(connection: Any, answer: Any, request: Any, now: int) -> None:
+        plain(connection, answer, replace(request, repeat=False), now)
+
+    return mock.patch.object(settling, "_failed", failed)
 
 
 @contextlib.contextmanager
@@ -269,7 +278,7 @@ def _again_as_new() -> Iterator[None]:
 
     def again(connection: Any, identity: Any, now: int, clear: bool = False) -> list[str]:
         names = plain(connection, identity, now, clear)
-        mine = outbox._where(t.outbox, identity)
+        mine = outbox.where(t.outbox, identity)
         doubtful = t.outbox.c.state == t.STATE_DOUBTFUL
         connection.execute(update(t.outbox).where(mine, doubtful).values(state=t.STATE_NEW, tries=0))
         return names
@@ -288,10 +297,10 @@ def _fork_sent() -> Iterator[None]:
     plain = ingest.forks.hold_payment
 
     def hold(connection: Any, identity: Any, now: int) -> None:
-        before = connection.execute(select(t.outbox).where(outbox._where(t.outbox, identity))).all()
+        before = connection.execute(select(t.outbox).where(outbox.where(t.outbox, identity))).all()
         plain(connection, identity, now)
         for row in before:
-            mine = outbox._where(t.outbox, identity, row.step)
+            mine = outbox.where(t.outbox, identity, row.step)
             connection.execute(update(t.outbox).where(mine).values(state=row.state))
 
     with mock.patch.object(ingest.forks, "hold_payment", hold):
@@ -341,6 +350,7 @@ SERVER = (
         _recalled_never,
     ),
     Mutation("refusal-is-verdict", "what the host refuses to judge counts as declined", _refusal_is_verdict),
+    Mutation("refusal-ends-void", "a repeated reversal that is refused ends its void", _refusal_ends_void),
     Mutation("again-as-new", "what failed and is asked again is sent as new", _again_as_new),
     Mutation("not-told-again", "a result that had arrived and was lost since is told no more", _not_told_again),
     Mutation("closings-forgotten", "the centre does not note that a case is over", _closings_forgotten),

@@ -1,0 +1,233 @@
+"""What becomes of a request once it is answered, or can never be sent. Synchronous functions on a connection.
+
+A reversal may overtake what it reverses: a host that knows nothing (25) of a request which was sent may act on it yet. Then the
+reversal is repeated until the host can hold the request no longer (`holds` seconds of the configuration); what it says after that is
+taken as reversed, and named in the audit log. Only of what surely never left is it believed at once.
+
+A *repeated* reversal that is refused proves nothing: the host may have carried out the first, whose answer was lost. Its void stays open,
+a clearing that it holds back stays back, until a person who has asked the acquirer decides (`server.failures`).
+
+What approves, and what an answer of another amount means, is said in `server.acquirer.iso`.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, or_, select, update
+
+from protocol import records as r
+from protocol import sync as s
+from server import codes
+from server.acquirer import clearings, outbox, returned, voids, waiting
+from server.acquirer.iso import Answer, Request
+from server.ingest import results
+from server.ledger import accounts, posting
+from server.ledger.posting import Identity
+from server.store import audit, devices, restore
+from server.store import tables as t
+
+LATER = frozenset((*s.NOT_REACHED, *s.NO_WORD))  # try again: issuer or host unavailable, late, duplicate in progress
+NOT_NOW = "12"  # host: it is reversed, or was refused
+NO_RECORD = "25"  # host knows nothing of this reference, and no card data came with it
+BROKEN = frozenset(
+    {"30", "12", NO_RECORD, "63"}
+)  # format, invalid, unknown, security: no issuer has judged the payment
+
+
+def settle(
+    connection: Connection,
+    request: Request,
+    answer: Answer,
+    now: int,
+    holds: int = outbox.HOLDS,
+    waits: int = waiting.WAITS,
+    sent: int | None = None,
+) -> bool:
+    """Take note of the answer to a request. False if the row was settled before, or another process has it now and asks again
+    itself (a late or repeated answer changes nothing). `sent`: when the request left, if not now: what the host knew is what it knew then.
+
+    The device's head is locked first, as where batches are taken in: one that makes the payment part of a fork comes before or after.
+    """
+    devices.head(connection, request.identity[0])
+    if answer.response in LATER:
+        outbox.postpone(connection, request, now, waits=waits)
+        return False
+    unknown = (
+        answer.step == t.STEP_REVERSE and answer.response == NO_RECORD and may_have_left(connection, request.identity)
+    )
+    if unknown and (now if sent is None else sent) < (until := _left(connection, request) + holds):
+        outbox.postpone(connection, request, now, max(1, until - now), waits)
+        return False
+    inquiry = returned.is_inquiry(connection, request)
+    forgotten = returned.tells(connection, request, answer, inquiry)
+    if (inquiry or forgotten) and not outbox.given_back(connection, request.identity):
+        return _asked_again(connection, request, answer, forgotten, now)
+    state = _ends(connection, answer, request.amount)
+    ended = update(t.outbox).where(outbox.held(request)).values(state=state, response=answer.response, answered=now)
+    if not connection.execute(ended).rowcount:
+        return False
+    if unknown:
+        what = f"payment {answer.identity[2]} was asked about, the acquirer knows nothing of it: taken as reversed"
+        audit.write(connection, answer.identity[0], t.LEVEL_WARNING, "REVERSAL", what, now)
+    if state == t.STATE_HELD:
+        return True
+    if state == t.STATE_FAILED:
+        _failed(connection, answer, request, now)
+        return True
+    {t.STEP_AUTHORISE: _authorised, t.STEP_CLEAR: _cleared, t.STEP_REVERSE: _reversed}[answer.step](
+        connection, answer, request, now
+    )
+    return True
+
+
+def _asked_again(connection: Connection, request: Request, answer: Answer, forgotten: bool, now: int) -> bool:
+    """`settle` for a clearing of which the backup may not know all (`server.acquirer.returned`); `forgotten`: it was reversed."""
+    values: dict[str, Any] = {"state": t.STATE_DONE, "answered": now}  # an inquiry leaves the response as it was
+    if forgotten:
+        values = {"state": t.STATE_HELD, "response": answer.response, "answered": now}
+    if not connection.execute(update(t.outbox).where(outbox.held(request)).values(values)).rowcount:
+        return False
+    if forgotten:
+        returned.enter(connection, request, now)
+        _reversed(connection, answer, request, now)
+    elif not answer.approves(request.amount):
+        returned.differs(connection, request, answer, now)
+    return True
+
+
+def _left(connection: Connection, request: Request) -> int:
+    """When the payment of a reversal was last asked about, as far as is known: a message of then may still be under way."""
+    o = t.outbox.c
+    answered = select(func.max(o.answered)).where(outbox.where(t.outbox, request.identity), o.step != t.STEP_REVERSE)
+    return max(request.since, connection.execute(answered).scalar() or 0)
+
+
+def _ends(connection: Connection, answer: Answer, amount: int) -> int:
+    """The state in which a final answer leaves its row, which was about `amount`."""
+    if answer.step == t.STEP_AUTHORISE:
+        return t.STATE_FAILED if answer.response in BROKEN else t.STATE_DONE
+    if answer.step == t.STEP_CLEAR and answer.response == NOT_NOW and outbox.given_back(connection, answer.identity):
+        return t.STATE_HELD  # asked again after a restore: it was reversed already, nothing is to be captured
+    never_sent = answer.step == t.STEP_REVERSE and answer.response == NO_RECORD  # as good as reversed
+    return t.STATE_DONE if answer.approves(amount) or never_sent else t.STATE_FAILED
+
+
+def may_have_left(connection: Connection, identity: Identity) -> bool:
+    """Whether a question about a payment that a reversal takes back, or its clearing, may ever have left for the host."""
+    asked = connection.execute(
+        select(t.authorisations.c.state).where(outbox.where(t.authorisations, identity))
+    ).scalar()
+    o = t.outbox.c
+    tried = or_(o.tries > 0, o.state.not_in((t.STATE_NEW, t.STATE_HELD)))
+    other = select(o.step).where(outbox.where(t.outbox, identity), o.step != t.STEP_REVERSE, tried)
+    if asked not in (None, s.ASKED_NOT) or connection.execute(other).first() is not None:
+        return True
+    return asked is None and restore.doubtful(connection, identity[0], identity[2])
+
+
+def _failed(connection: Connection, answer: Answer, request: Request, now: int) -> None:
+    """A person must look: the alarm says why. A void whose reversal it was has not come about, unless that cannot be known."""
+    other = answer.response in s.APPROVED  # and yet not approved: it speaks of another amount
+    unknown = answer.step == t.STEP_REVERSE and request.repeat and not other
+    if other:
+        another_amount(connection, answer, request.amount, now)
+    else:
+        what = f"step {answer.step} of payment {answer.identity[2]}: the acquirer answered {answer.response}"
+        if unknown:
+            what += " to a repeat: ask it whether the payment is reversed, then see tasdid server failed"
+        audit.alarm(connection, answer.identity[0], "ACQUIRER", what, now)
+    if answer.step == t.STEP_REVERSE and not unknown:
+        stands(connection, answer.identity, codes.OTHER_AMOUNT if other else answer.response, now)
+    if answer.response == NO_RECORD:
+        connection.execute(delete(t.sealed).where(outbox.where(t.sealed, answer.identity)))
+
+
+def stands(connection: Connection, identity: Identity, reason: str, now: int) -> None:
+    """A reversal has come to nothing: its void ends refused, and a clearing that it held back goes out after all."""
+    voids.end(connection, identity, r.VOID_REFUSED, reason, now)
+    clearings.let_go(connection, identity, now)
+
+
+def another_amount(connection: Connection, answer: Answer, amount: int, now: int) -> None:
+    """The alarm about an answer that speaks of another amount than was asked."""
+    what = (
+        f"step {answer.step} of payment {answer.identity[2]}: asked about {amount} centimes,"
+        f" the acquirer answered {answer.response} about {answer.spoken_of}"
+    )
+    audit.alarm(connection, answer.identity[0], codes.OTHER_AMOUNT, what, now)
+
+
+def _payment(connection: Connection, identity: Identity) -> Any:
+    return connection.execute(select(t.payments).where(outbox.where(t.payments, identity))).one()
+
+
+def _authorised(connection: Connection, answer: Answer, request: Request, now: int) -> None:
+    """The final word on a provisional payment: record, post, hand to the terminal; an approval is then cleared, and
+    one of another amount reversed. So is one whose reversal was asked for, and an earlier approval that this word does not repeat.
+    """
+    payment = _payment(connection, answer.identity)
+    outcome, reason = r.OUTCOME_DECLINED, answer.response
+    back = _approved_before(connection, answer.identity)
+    if not answer.about(request.amount):
+        reason, back = codes.OTHER_AMOUNT, True
+        another_amount(connection, answer, request.amount, now)
+    elif answer.approves(request.amount) and outbox.reversal_asked(connection, answer.identity):
+        reason, back = codes.REVERSED, True
+        what = f"payment {answer.identity[2]}, {request.amount} centimes: approved after its reversal was asked for; declined"
+        audit.alarm(connection, answer.identity[0], codes.REVERSED, what, now)
+    elif answer.approves(request.amount):
+        outcome, back = r.OUTCOME_APPROVED, False
+    if back:
+        outbox.reverse(connection, answer.identity, request.amount, request.utc, now)
+    results.record(connection, payment, outcome, answer.auth_code, reason, answer.reference, now)
+    had_data = connection.execute(delete(t.sealed).where(outbox.where(t.sealed, answer.identity))).rowcount
+    if outcome == r.OUTCOME_APPROVED and not payment.held:
+        state = t.STATE_NEW if had_data else t.STATE_DOUBTFUL
+        outbox.enqueue(
+            connection, answer.identity, t.STEP_CLEAR, state, request.amount, request.utc, answer.auth_code, now
+        )
+
+
+def _approved_before(connection: Connection, identity: Identity) -> bool:
+    """Whether the issuer is known to have approved when it was asked while the card waited."""
+    c = t.authorisations.c
+    mine = (outbox.where(t.authorisations, identity), c.state == s.ASKED_ANSWERED, c.response.in_(s.APPROVED))
+    return connection.execute(select(c.state).where(*mine)).first() is not None
+
+
+def _cleared(connection: Connection, answer: Answer, request: Request, now: int) -> None:
+    """Captured: the card data have served. What a fork has taken out of the ledger meanwhile is a person's to decide."""
+    connection.execute(delete(t.sealed).where(outbox.where(t.sealed, answer.identity)))
+    if _payment(connection, answer.identity).held:
+        what = f"payment {answer.identity[2]}, which is part of a fork, is captured: {request.amount} centimes"
+        audit.alarm(connection, answer.identity[0], "HELD", what, now)
+
+
+def _reversed(connection: Connection, answer: Answer, _request: Request, now: int) -> None:
+    is_reversed(connection, answer.identity, answer.response, now)
+
+
+def is_reversed(connection: Connection, identity: Identity, reason: str, now: int) -> None:
+    """The money is given back: its void is done; post the opposite of what the payment earned, if it ever earned anything."""
+    voids.end(connection, identity, r.VOID_DONE, reason, now)
+    connection.execute(delete(t.sealed).where(outbox.where(t.sealed, identity)))
+    payment = connection.execute(select(t.payments).where(outbox.where(t.payments, identity))).first()
+    if payment is None:
+        return
+    result = results.find(connection, identity)
+    later = payment.outcome == r.OUTCOME_PROVISIONAL and result is not None and result.outcome == r.OUTCOME_APPROVED
+    if payment.held or not (payment.outcome == r.OUTCOME_APPROVED or later):
+        return
+    place = accounts.Place(payment.scheme or "", payment.wilaya, payment.force, payment.unit)
+    earned = accounts.outcome_legs(place, r.OUTCOME_APPROVED, payment.amount)
+    posting.post(connection, identity, t.PART_REVERSAL, accounts.opposite(earned), now)
+
+
+def unsendable(connection: Connection, request: Request, now: int) -> None:
+    """A request that cannot be written was never sent and never will be: the row is FAILED, and a person must look."""
+    devices.head(connection, request.identity[0])
+    done = connection.execute(update(t.outbox).where(outbox.held(request)).values(state=t.STATE_FAILED, answered=now))
+    if done.rowcount:
+        what = f"step {request.step} of payment {request.identity[2]}: the request cannot be written"
+        audit.alarm(connection, request.identity[0], codes.UNSENDABLE, what, now)
+        if request.step == t.STEP_REVERSE:
+            stands(connection, request.identity, codes.UNSENDABLE, now)
