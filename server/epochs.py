@@ -110,6 +110,7 @@ def approve(connection: Connection, office: Office, approval: bytes, now: int) -
 
 def withdraw(connection: Connection, device: str, officer: int, now: int) -> None:
     """Withdraw what is open for a device."""
+    devices.heads(connection, [device])
     _withdraw(connection, device, f"withdrawn by officer {officer}", now)
 
 

@@ -4,7 +4,8 @@
                reversal the one that was decided, or told to the driver, last (`server.store.failed`). Or, if a person says so, the clearing after all
     give_up    a deferred authorisation that no issuer will judge, or has not judged for `waits` seconds: declined, told to the terminal, its
                sealed card data erased. Whatever an earlier try may have left at the issuer is reversed.
-               Or a reversal, where the acquirer says that nothing is reversed: its void ends refused, the payment stands and is cleared
+               Or a reversal, where the acquirer says that nothing is reversed, and can hold no request any more that it might act on yet (`holds`
+               seconds): its void ends refused, the payment stands and is cleared
     reversed   a reversal that was refused, where the acquirer says that it is reversed all the same (a repeat that is refused may follow upon one
                that was carried out): its void is done, the books have the opposite entries
 
@@ -92,7 +93,7 @@ def again(connection: Connection, identity: Identity, now: int, clear: bool = Fa
     return names
 
 
-def give_up(connection: Connection, identity: Identity, now: int, waits: int = WAITS) -> str:
+def give_up(connection: Connection, identity: Identity, now: int, waits: int = WAITS, holds: int = outbox.HOLDS) -> str:
     """Declare a deferred authorisation declined that failed, or has waited for `waits` seconds; or a payment standing whose reversal failed.
     The step that ended. ParameterError PRM-036 if there is neither.
     """
@@ -104,14 +105,22 @@ def give_up(connection: Connection, identity: Identity, now: int, waits: int = W
         _declined(connection, identity, rows[t.STEP_AUTHORISE], now)
         return STEPS[t.STEP_AUTHORISE]
     if t.STEP_REVERSE in rows and rows[t.STEP_REVERSE].state == t.STATE_FAILED:
-        if not outbox.reversible(connection, identity):
-            why = "nobody took the payment: what the issuer approved is to be given back"
-            raise ParameterError(why, "PRM-036", "ask again: tasdid server failed again", identity[2])
-        settling.stands(connection, identity, rows[t.STEP_REVERSE].response or "", now)
-        _note(connection, identity, "not reversed, says the acquirer: the payment stands", now)
+        _not_reversed(connection, identity, rows[t.STEP_REVERSE], now, holds)
         return STEPS[t.STEP_REVERSE]
     why = "only a deferred authorisation or a failed reversal can be given up"
     raise ParameterError(why, "PRM-036", "a clearing: tasdid server refund", identity[2])
+
+
+def _not_reversed(connection: Connection, identity: Identity, row: Any, now: int, holds: int) -> None:
+    if not outbox.reversible(connection, identity):
+        why = "nobody took the payment: what the issuer approved is to be given back"
+        raise ParameterError(why, "PRM-036", "ask again: tasdid server failed again", identity[2])
+    left = (row.answered or 0) + holds - now
+    if left > 0:
+        why = f"the acquirer may act on an earlier request to reverse it for {-(-left // 60)} minutes more"
+        raise ParameterError(why, "PRM-036", "try again then, and ask the acquirer once more", identity[2])
+    settling.stands(connection, identity, row.response or "", now)
+    _note(connection, identity, "not reversed, says the acquirer: the payment stands", now)
 
 
 def _declined(connection: Connection, identity: Identity, row: Any, now: int) -> None:

@@ -62,6 +62,7 @@ def propose(connection: Connection, office: Office, proposal: bytes, now: int) -
     """
     officer, payload = office.verify(proposal, PROPOSAL)
     identity = _identity(payload)
+    devices.heads(connection, [identity[0]])
     expires, reason = payload.get(_EXPIRES), payload.get(_REASON)
     if not isinstance(expires, int) or not isinstance(reason, str) or not now < expires <= now + VALID_S:
         raise ParameterError("the proposal is not about the payment as it stands", "PRM-032", "propose again")

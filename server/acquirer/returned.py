@@ -1,7 +1,8 @@
 """After a restore: what the acquirer's answer to a clearing tells of a reversal that this database has forgotten (`server.store.restore`).
 
     inquiry, the same answer as before     the payment stands
-    inquiry or repeat, 12                  it was reversed since the backup: the opposite is posted, an alarm names it
+    inquiry or repeat, 12                  it was reversed since the backup: the opposite is posted, an alarm names it. One that was authorised
+                                           again since the restore is reversed again as well: the host's reversal may be the older one
     inquiry, anything else                 it stands as the backup says, an alarm tells a person to look
 
 A repeat is believed to be reversed only if nothing else can be the cause: the payment was doubtful after the restore, and no issuer is
@@ -47,6 +48,15 @@ def tells(connection: Connection, request: Request, answer: Answer, inquiry: boo
         asked is not None and asked.state == s.ASKED_ANSWERED and asked.response not in (*s.APPROVED, *s.NOT_REACHED)
     )
     return request.repeat and not refused and restore.doubtful(connection, request.identity[0], request.identity[2])
+
+
+def approved_since(connection: Connection, identity: Identity) -> bool:
+    """Whether a payment was authorised since the restore. What the host then refuses to clear was reversed before that: the approval may stand, and
+    is reversed once more.
+    """
+    mine = (_row(t.outbox, identity), t.outbox.c.step == t.STEP_AUTHORISE)
+    answered = connection.execute(select(t.outbox.c.answered).where(*mine)).scalar()
+    return answered is not None and answered >= restore.restored(connection)
 
 
 def enter(connection: Connection, request: Request, now: int) -> None:

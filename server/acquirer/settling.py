@@ -86,7 +86,9 @@ def _asked_again(connection: Connection, request: Request, answer: Answer, forgo
         values = {"state": t.STATE_HELD, "response": answer.response, "answered": now}
     if not connection.execute(update(t.outbox).where(outbox.held(request)).values(values)).rowcount:
         return False
-    if forgotten:
+    if forgotten and returned.approved_since(connection, request.identity):
+        outbox.reverse(connection, request.identity, request.amount, request.utc, now)
+    elif forgotten:
         returned.enter(connection, request, now)
         _reversed(connection, answer, request, now)
     elif not answer.approves(request.amount):
@@ -162,7 +164,8 @@ def _payment(connection: Connection, identity: Identity) -> Any:
 
 def _authorised(connection: Connection, answer: Answer, request: Request, now: int) -> None:
     """The final word on a provisional payment: record, post, hand to the terminal; an approval is then cleared, and
-    one of another amount reversed. So is one whose reversal was asked for, and an earlier approval that this word does not repeat.
+    one of another amount reversed. So is one whose reversal was asked for, or that the terminal has as declined by a word of before a restore, and
+    an earlier approval that this word does not repeat.
     """
     payment = _payment(connection, answer.identity)
     outcome, reason = r.OUTCOME_DECLINED, answer.response
@@ -173,6 +176,10 @@ def _authorised(connection: Connection, answer: Answer, request: Request, now: i
     elif answer.approves(request.amount) and outbox.reversal_asked(connection, answer.identity):
         reason, back = codes.REVERSED, True
         what = f"payment {answer.identity[2]}, {request.amount} centimes: approved after its reversal was asked for; declined"
+        audit.alarm(connection, answer.identity[0], codes.REVERSED, what, now)
+    elif answer.approves(request.amount) and results.declined_before(connection, payment):
+        reason, back = codes.REVERSED, True
+        what = f"payment {answer.identity[2]}, {request.amount} centimes: approved though it was declined before the restore; declined"
         audit.alarm(connection, answer.identity[0], codes.REVERSED, what, now)
     elif answer.approves(request.amount):
         outcome, back = r.OUTCOME_APPROVED, False

@@ -285,7 +285,8 @@ def recall(connection: Connection, payment: Any, head: int, now: int) -> None:
 def declared(connection: Connection, device: str, epoch: int, entry: Entry, now: int) -> str | None:
     """Take a gap record: the code of what is wrong with it, if anything.
 
-    It may name records that had arrived before they were lost, then or now; those that had not must be the gap on file.
+    It may name records that had arrived before they were lost, then or now; those that had not must be the gap on file, or lie within it: a loss that
+    has grown before anything was sent, or has been declared piece by piece, is one gap here.
     """
     record = entry.record
     first, last = record[r.FIRST], record[r.GAP_LAST]
@@ -293,18 +294,22 @@ def declared(connection: Connection, device: str, epoch: int, entry: Entry, now:
         return codes.GAP_OTHERWISE
     found = _last_before(connection, device, epoch, last)
     below = _last_before(connection, device, epoch, first - 1)
-    if below is not None and below.last >= first:
+    within = found is not None and found.first <= first and found.last >= last
+    if below is not None and below.last >= first and not within:
         return codes.GAP_OTHERWISE
     if found is not None and found.last >= first:
-        if found.last > last:
+        if found.last > last and not within:
             return codes.GAP_OTHERWISE
         if found.last == last and record.get(r.GAP_HASH, bytes(found.hash)) != bytes(found.hash):
             return codes.GAP_OTHERWISE
         told = (record.get(r.GAP_COUNT, found.count), record.get(r.GAP_TOTAL, found.amount))
         if (found.first, found.last) == (first, last) and told != (found.count, found.amount):
             return codes.GAP_OTHERWISE
-        span = {"b_device": device, "b_epoch": epoch, "b_first": first, "b_last": last}
-        connection.execute(_DECLARED, {**span, "b_seq": entry.seq})
+        if within and (told[0] > found.count or told[1] > found.amount):
+            return codes.GAP_OTHERWISE
+        if found.last == last or not within:
+            span = {"b_device": device, "b_epoch": epoch, "b_first": first, "b_last": last}
+            connection.execute(_DECLARED, {**span, "b_seq": entry.seq})
     _tell_again(connection, device, epoch, first, last, now)
     return None
 

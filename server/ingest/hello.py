@@ -61,7 +61,8 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf, keys: 
         _compare_heads(connection, message, head, behind, now)
     wanted = [[head.seq + 1, message.head_seq]] if message.head_seq > head.seq else []
     if wanted and message.first_retained > head.seq + 1:
-        audit.alarm(connection, name, "GAP", f"retains from {message.first_retained}, acknowledged {head.seq}", now)
+        what = f"retains from {message.first_retained}, acknowledged {head.seq}"
+        audit.alarm_once(connection, name, "GAP", what, now)
     reply = {
         s.NONCE: message.nonce,
         s.EPOCH: message.epoch,

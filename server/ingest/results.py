@@ -178,6 +178,12 @@ def record(
     return True
 
 
+def declined_before(connection: Connection, payment: Any) -> bool:
+    """Whether the terminal has written down that `payment` is declined, which it had from this centre before a restore."""
+    known = payment.result_seq is not None and restore.doubtful(connection, payment.device, payment.intent)
+    return known and _written(connection, payment) == r.OUTCOME_DECLINED
+
+
 def _written(connection: Connection, payment: Any) -> int | None:
     """The outcome in the record in which the terminal has written a result down."""
     c = t.raw.c

@@ -102,11 +102,12 @@ class Voiding:
         return None
 
     def _was_a_refund(self, record: dict[int, Any]) -> bool:
-        """Whether the reversal that was found after a restore (`_found`) was none of this void, which had ended refused: officers of the centre had
-        asked for it, and the database has forgotten that.
+        """Whether the reversal that was found after a restore (`_found`) was none of this void, which had ended refused for that: officers of the
+        centre had asked for it, and the database has forgotten that.
         """
         identity = (self._work.device.device, self._work.epoch, record[r.INTENT])
-        return record[r.VOID_STATE] == r.VOID_REFUSED and returned.found(self._work.connection, identity)
+        refused = (record[r.VOID_STATE], record.get(r.REASON)) == (r.VOID_REFUSED, codes.VOID_UNEXPECTED)
+        return refused and returned.found(self._work.connection, identity)
 
     def reverse(self) -> None:
         """Once all is written: have the payments reversed whose void was asked for."""

@@ -72,7 +72,9 @@ class Desk:
         _log.error("%s a message was not judged: %s\n%s", codes.UNEXPECTED, type(error).__name__, places)
         what, now = f"a message cannot be judged: {type(error).__name__}", self.clock()
         with contextlib.suppress(codes.RefusedError):  # too much waits: it will come up again
-            self.writer.submit(lambda connection: audit.alarm_once(connection, device, codes.UNEXPECTED, what, now))
+            self.writer.submit(
+                lambda connection: audit.alarm_once(connection, device, codes.UNEXPECTED, what, now), device
+            )
         return codes.UNEXPECTED
 
     def nudge(self) -> None:

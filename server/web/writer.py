@@ -98,10 +98,10 @@ class Writer:
             raise codes.RefusedError(codes.BUSY, "too much waits to be written")
         self._queue.put(item)
 
-    def submit(self, operation: Operation) -> "Future[Any]":
-        """Queue an operation; the future resolves after its commit. RefusedError BUSY when too much waits."""
+    def submit(self, operation: Operation, device: str = "") -> "Future[Any]":
+        """Queue an operation, about `device` if it is about one; the future resolves after its commit. RefusedError BUSY when too much waits."""
         future: Future[Any] = Future()
-        self._put(_Item(operation, None, _FUTURES, future))
+        self._put(_Item(operation, None, _FUTURES, future, device))
         return future
 
     async def write(self, operation: Operation, device: str = "") -> Any:

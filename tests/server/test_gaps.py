@@ -41,6 +41,47 @@ def test_what_follows_lost_records_is_posted_and_their_money_is_held_in_suspense
     assert centre.alarms() == ["GAP"]
 
 
+@pytest.mark.parametrize(("first", "last"), [(5, 6), (4, 4), (5, 5), (4, 6)])
+def test_a_loss_that_has_grown_before_it_was_told_is_one_gap_here(
+    centre: Centre, handheld: Handheld, first: int, last: int
+) -> None:
+    handheld.pay(r.OUTCOME_APPROVED, 200_000)
+    centre.hello(handheld)
+    centre.send(handheld, 1)
+    handheld.pay(r.OUTCOME_APPROVED, 300_000)
+    counted = {"gap_count": 1, "gap_total": 300_000}
+    once = counted if last == 6 else {"gap_count": 0, "gap_total": 0}
+    handheld.write(r.GAP, first=first, gap_last=last, gap_hash=handheld.hash(last), **once)
+    handheld.write(r.HEALTH_EVENT, health="battery")
+    handheld.write(r.GAP, first=4, gap_last=6, gap_hash=handheld.hash(6), **counted)
+    centre.hello(handheld)
+    kind, ack = centre.say(handheld.batch(7, gap=4))
+    assert kind == s.TYPE_ACK and s.REJECTED not in ack and centre.alarms() == ["GAP"]
+    (gap,) = centre.ledger()["gaps"]
+    assert (gap["first"], gap["last"], gap["amount"]) == (4, 6, 300_000)
+    assert gap["declared_seq"] == (7 if (first, last) == (4, 6) else 9)
+
+
+@pytest.mark.parametrize(("first", "last"), [(3, 5), (5, 7), (2, 4)])
+def test_a_gap_record_across_the_edge_of_the_gap_on_file_says_something_else(
+    centre: Centre, handheld: Handheld, first: int, last: int
+) -> None:
+    _lose(centre, handheld)
+    seq = handheld.write(r.GAP, first=first, gap_last=last, gap_hash=handheld.hash(last), gap_count=0, gap_total=0)
+    centre.hello(handheld)
+    expected = None if first < 4 and last >= 6 else [[seq, codes.GAP_OTHERWISE]]
+    assert centre.send(handheld, seq).get(s.REJECTED) == expected
+
+
+def test_one_that_says_hello_again_and_again_behind_a_lost_beginning_is_one_alarm(
+    centre: Centre, handheld: Handheld
+) -> None:
+    handheld.pay(r.OUTCOME_APPROVED, 200_000)
+    for _ in range(5):
+        centre.say(handheld.hello(first_retained=3))
+    assert centre.alarms() == ["GAP"]
+
+
 def test_what_the_centre_had_when_the_loss_was_declared_is_the_terminals_affair(
     centre: Centre, handheld: Handheld
 ) -> None:
@@ -76,7 +117,14 @@ def test_running_totals_that_go_back_over_a_gap_are_refused(centre: Centre, hand
 
 
 @pytest.mark.parametrize(
-    "change", [{"gap_total": 299_999}, {"gap_count": 2}, {"gap_hash": bytes(32)}, {"gap_last": 5}, {"first": 5}]
+    "change",
+    [
+        {"gap_total": 299_999},
+        {"gap_count": 2},
+        {"gap_hash": bytes(32)},
+        {"gap_last": 5, "gap_count": 2},
+        {"first": 5, "gap_total": 300_001},
+    ],
 )
 def test_a_gap_record_that_does_not_agree_is_named_and_the_money_stays_in_suspense(
     centre: Centre, handheld: Handheld, change: dict[str, object]

@@ -1,5 +1,6 @@
 """Refunds at the centre: two officers, one reversal, opposite entries; nothing without both, nothing twice."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from protocol import records as r
 from protocol.errors import ParameterError
 from server import refunds
+from server.store import audit, devices
 from server.store import tables as t
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
@@ -198,3 +200,21 @@ def test_a_refund_that_the_acquirer_refuses_is_due_still_and_can_be_proposed_aga
         found = [payment[2] for row in centre.ledger()["paid_twice"] for payment in row["payments"]]
         assert found == due
     assert desk.refused(desk.draft, second) == "PRM-034"
+
+
+def test_a_proposal_waits_for_whoever_writes_about_the_same_terminal(either: Centre, handheld: Handheld) -> None:
+    """The audit log numbers its lines device by device: two writers at once would take one number."""
+    intent = handheld.pay(r.OUTCOME_APPROVED, 200_000)
+    either.hello(handheld)
+    either.send(handheld)
+    desk = Desk(either)
+    payload = desk.draft(intent)
+    done: list[int] = []
+    other = threading.Thread(target=lambda: done.append(desk.propose(payload)))
+    with either.engine.begin() as connection:
+        devices.head(connection, handheld.name)
+        audit.alarm(connection, handheld.name, "X", "a line", either.now)
+        other.start()
+        other.join(0.5)
+    other.join(20)
+    assert done == [1]

@@ -1,6 +1,7 @@
 """What was given back between a backup and its restore: the acquirer is asked, its word is followed, and what nobody can know is named."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from sqlalchemy import delete, select
 
 from protocol import records as r
 from protocol import sync as s
-from server import codes
+from server import codes, failures
 from server.acquirer import iso, outbox, settling
 from server.store import restore
 from server.store import tables as t
@@ -118,7 +119,7 @@ def test_a_void_that_was_refused_since_a_refund_had_come_first_stays_refused(
     _give_back(either, handheld, intent)
     _ask(either, acquirer)
     first = void(handheld, intent)
-    last = ended(handheld, intent, r.VOID_REFUSED)
+    last = ended(handheld, intent, r.VOID_REFUSED, codes.VOID_UNEXPECTED)
     back()
     _ask(either, acquirer)
     either.hello(handheld)
@@ -128,6 +129,60 @@ def test_a_void_that_was_refused_since_a_refund_had_come_first_stays_refused(
     assert either.books() == {} and acquirer.book.captures() == [] and codes.RESULT_DIFFERS not in either.alarms()
     with reading(either.engine) as connection:
         assert connection.execute(select(t.voids.c.state)).scalars().all() == [r.VOID_REFUSED]
+
+
+def test_a_void_that_was_refused_for_another_reason_and_yet_carried_out_is_named(
+    either: Centre, handheld: Handheld, acquirer: Host
+) -> None:
+    """The driver was told that the payment stands: no refund of the centre explains what the host says."""
+    intent = _pay(either, handheld)
+    _ask(either, acquirer)
+    back = _backup(either)
+    first = void(handheld, intent)
+    either.send(handheld, first)
+    (request,) = either.claim()
+    acquirer.take(iso.encode(request, either.now))  # carried out; nobody hears of it
+    either.now += 3600
+    (request,) = either.claim()
+    answer = iso.decode(acquirer.take(iso.encode(request, either.now)) or b"")
+    with either.engine.begin() as connection:
+        settling.settle(connection, request, replace(answer, amount=A // 2), either.now)
+    (end,) = either.hello(handheld)[s.VOIDS]
+    assert (end[s.RESULT_OUTCOME], end[s.RESULT_REASON]) == (r.VOID_REFUSED, codes.OTHER_AMOUNT)
+    last = ended(handheld, intent, r.VOID_REFUSED, codes.OTHER_AMOUNT)
+    back()
+    _ask(either, acquirer)
+    either.hello(handheld)
+    assert either.send(handheld, first)[s.REJECTED] == [[last, codes.RESULT_DIFFERS]]
+    assert codes.RESULT_DIFFERS in either.alarms() and either.books() == {}
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_what_was_given_up_before_the_restore_and_is_approved_after_it_is_declined_and_reversed(
+    either: Centre, handheld: Handheld, acquirer: Host, later: bool
+) -> None:
+    """The host knew nothing of the payment when its reversal came, and remembers that: it refuses to clear, and its approval would stand."""
+    back = _backup(either)
+    first = len(handheld.records) + 1
+    intent = _pay(either, handheld, r.OUTCOME_PROVISIONAL)
+    (request,) = either.claim()
+    either.answer(request, "30", "")
+    with either.engine.begin() as connection:
+        failures.give_up(connection, (handheld.name, 1, intent), either.now)
+    assert _ask(either, acquirer) == [(t.STEP_REVERSE, False, "25")]
+    seq = handheld.write(r.AUTHORISATION_RESULT, intent=intent, outcome=r.OUTCOME_DECLINED, amount=A)
+    back()
+    either.hello(handheld)
+    either.send(handheld, first, seq - 1 if later else seq)
+    said = _ask(either, acquirer)
+    assert said[0] == (t.STEP_AUTHORISE, True, "00") and said[-1][0] == t.STEP_REVERSE and said[-1][2] == "00"
+    if later:
+        assert either.send(handheld, seq)[s.REJECTED] == [[seq, codes.RESULT_DIFFERS]]
+    else:
+        assert codes.REVERSED in either.alarms()
+    assert acquirer.book.captures() == [] and set(either.books().values()) <= {0}
+    (entry,) = acquirer.book.entries.values()
+    assert (entry.authorised, entry.reversed) == ("00", True)
 
 
 def test_what_was_given_back_before_it_was_cleared_is_not_captured_after_the_restore(

@@ -44,8 +44,8 @@ def void(handheld: Handheld, intent: int, **change: Any) -> int:
     return handheld.write(r.VOID, **body)
 
 
-def ended(handheld: Handheld, intent: int, state: int) -> int:
-    return handheld.write(r.VOID, case=handheld.cases, intent=intent, amount=A, void_state=state)
+def ended(handheld: Handheld, intent: int, state: int, reason: str = "00") -> int:
+    return handheld.write(r.VOID, case=handheld.cases, intent=intent, amount=A, void_state=state, reason=reason)
 
 
 def steps(requests: list[Any]) -> list[tuple[int, bool]]:

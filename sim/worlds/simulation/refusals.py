@@ -15,11 +15,12 @@ from sqlalchemy import Connection, text
 
 from protocol.errors import ParameterError
 from server import failures
+from server.acquirer import outbox
 from server.acquirer.iso import reference
 from server.ledger.posting import Identity
 from server.store import tables as t
 from server.store.engine import reading
-from sim.worlds.simulation.centre import Centre
+from sim.worlds.simulation.centre import HOLDS_S, Centre
 from sim.worlds.simulation.factory import factory
 from sim.worlds.simulation.faults import RARE, REFUSALS, REVERSAL_UNSAID, Fault
 from sim.worlds.simulation.schedule import Pause
@@ -94,14 +95,16 @@ class Desk:
     def _by_telephone(self, connection: Connection, identity: Identity, now: int) -> str:
         """A reversal that failed ends as the acquirer says it has; what nobody took the acquirer reverses by hand."""
         said = "it is reversed, says the acquirer"
-        try:
-            if not self._centre.is_reversed(identity):
-                failures.give_up(connection, identity, now)
-                return "it is not reversed, says the acquirer"
-        except ParameterError:
+        if not self._centre.is_reversed(identity):
             entry = self._centre.book.entries.get(reference(identity))
+            if outbox.reversible(connection, identity):
+                try:
+                    failures.give_up(connection, identity, now, holds=HOLDS_S)
+                except ParameterError:
+                    return "left for later: the acquirer may act on an earlier request"
+                return "it is not reversed, says the acquirer"
             if entry is None:
-                return "left as it is, the acquirer knows nothing of it"
+                return "left as it is: the acquirer knows nothing of it"
             entry.reversed = True
             said = "the acquirer reverses it by hand"
         failures.confirm_reversed(connection, identity, now)
