@@ -40,6 +40,7 @@ CAUGHT_BY = {
     "recalled-never": 3777,
     "again-as-new": 341,
     "refusal-is-verdict": 773,
+    "refusal-ends-void": 1051,
     "loss-unseen": 7868,
     "loss-untold": 149,
     "void-again": 5134,
