@@ -16,6 +16,10 @@
  * had captured. Then the host remembers a reversal of what it does not know (25), and answers the clearing of what is reversed with 12, as
  * docs/restore.md wants it agreed; and the database is restored only once the host holds no request of before, as it says too.
  *
+ * With REFUSALS the host refuses to judge a reversal (12, 30, 63), and has not acted on that request. Refused at once it has come to nothing; refused as
+ * a repeat it is a person's, who is told by the acquirer what is true: once more, it is reversed, or it is not, which is believed only once the host
+ * holds no request any more.
+ *
  * Left out: authorisation of a provisional payment before its clearing, answers of another amount, lost card data, a fork.
  *
  * Variants that must fail, each with the assertion that breaks, stand in the test.
@@ -40,6 +44,10 @@
 #define REFUNDS 0
 #endif
 
+#ifndef REFUSALS
+#define REFUSALS 0
+#endif
+
 mtype = { CLEAR, REVERSE };
 /* states of an outbox row */
 #define NONE 0
@@ -47,6 +55,8 @@ mtype = { CLEAR, REVERSE };
 #define DOUBTFUL 2
 #define DONE 3
 #define HELD 4
+#define STANDS 5  /* a reversal that has come to nothing: the driver is told so */
+#define ASK 6     /* one that was refused as a repeat */
 #define UNKNOWN 3 /* a sequence that no terminal reaches */
 
 /* terminal */
@@ -69,10 +79,13 @@ mtype asking = 0; bool as_repeat = false; bool sent = false;
 /* wire to the host: a request, and one that is delayed; the answers */
 mtype request = 0; bool repeat = false; mtype late_request = 0; bool late_repeat = false;
 mtype answer = 0; byte code = 0; mtype late_answer = 0; byte late_code = 0;
+bool again = false; bool late_again = false; /* whether it answers a repeat */
+bool late_counts = false;   /* nobody has claimed the row since */
 /* host */
 byte captured = 0; bool reversed = false; bool new_clear = false; bool turned_back = false;
 /* what must never be */
 bool sent_as_new_twice = false; bool captured_twice = false; bool paid_after_void = false; bool not_settled = false; bool forgotten = false;
+bool told_stands = false; bool reversed_unseen = false; byte refusals = 0;
 byte news = 0;              /* bit 1: the clearing was sent as new, bit 2: the reversal was */
 
 hidden mtype what; hidden byte rep; hidden byte said; hidden byte fresh;
@@ -81,7 +94,12 @@ hidden mtype what; hidden byte rep; hidden byte said; hidden byte fresh;
 #ifdef RESTORED_AT_ONCE
 #define QUIET_WIRE true
 #else
-#define QUIET_WIRE (REFUNDS == 0 || (request == 0 && late_request == 0))
+#define QUIET_WIRE ((REFUNDS == 0 && REFUSALS == 0) || (request == 0 && late_request == 0))
+#endif
+#ifdef BELIEVED_AT_ONCE
+#define HOST_HOLDS_NOTHING true
+#else
+#define HOST_HOLDS_NOTHING (request == 0 && late_request == 0)
 #endif
 #define OF(step) (step == CLEAR -> clear_row : reverse_row)
 
@@ -106,6 +124,12 @@ inline set(step, value) { if :: step == CLEAR -> clear_row = value :: else -> re
 #else
 #define FRESH (1 <= doubtful -> DOUBTFUL : NEW)
 #endif
+
+/* the driver is told that the payment stands, its clearing goes out @ server/acquirer/settling.py:stands */
+inline stands() {
+  reverse_row = STANDS; told_stands = true;
+  if :: clear_row == HELD -> clear_row = FRESH :: else fi
+}
 
 active proctype terminal() {
   do
@@ -164,7 +188,7 @@ active proctype server() {
   /* a row that is due: doubtful from here on, committed before the first byte; a reversal waits while the clearing is in doubt
      @ server/acquirer/outbox.py:claim */
   :: atomic { asking == 0 && DUE(clear_row) ->
-       asking = CLEAR; as_repeat = clear_row == DOUBTFUL;
+       asking = CLEAR; as_repeat = clear_row == DOUBTFUL; late_counts = false;
 #ifdef AGAIN_AS_NEW
        as_repeat = false;
 #endif
@@ -172,7 +196,7 @@ active proctype server() {
        clear_row = DOUBTFUL
 #endif
      }
-  :: atomic { asking == 0 && DUE(reverse_row) && IN_TURN -> asking = REVERSE; as_repeat = reverse_row == DOUBTFUL;
+  :: atomic { asking == 0 && DUE(reverse_row) && IN_TURN -> asking = REVERSE; as_repeat = reverse_row == DOUBTFUL; late_counts = false;
 #ifdef AGAIN_AS_NEW
        as_repeat = false;
 #endif
@@ -198,13 +222,21 @@ active proctype server() {
      @ server/acquirer/settling.py:settle */
   :: atomic { answer != 0 || late_answer != 0 ->
        if
-       :: answer != 0 -> what = answer; said = code; answer = 0; code = 0; asking = 0; as_repeat = false; sent = false
-       :: late_answer != 0 -> what = late_answer; said = late_code; late_answer = 0; late_code = 0
+       :: answer != 0 -> what = answer; said = code; rep = again; answer = 0; code = 0; again = false; asking = 0; as_repeat = false; sent = false
+       :: late_answer != 0 -> what = late_answer; said = (late_code == 30 && !late_counts -> 94 : late_code); rep = late_again;
+          late_answer = 0; late_code = 0; late_again = false; late_counts = false
        fi;
        if
        :: said == 94 || !OPEN(OF(what)) -> skip
        :: else ->
           if
+          /* refused: as a repeat it proves nothing @ server/acquirer/settling.py:_failed */
+#ifndef REFUSAL_ENDS
+          :: said == 30 && rep -> reverse_row = ASK
+          :: said == 30 && !rep -> stands()
+#else
+          :: said == 30 -> stands()
+#endif
           :: what == CLEAR && said == 0 -> clear_row = DONE; inquiry = false
           /* it was given back, and the backup has forgotten it: the books follow @ server/acquirer/returned.py:tells */
           :: what == CLEAR && said == 12 && reverse_row == NONE ->
@@ -218,10 +250,17 @@ active proctype server() {
           /* nothing is to be captured any more @ server/acquirer/settling.py:_ends */
           :: what == CLEAR && said == 12 && reverse_row != NONE -> clear_row = HELD; inquiry = false
           /* what the host does not know is as good as reversed @ server/acquirer/settling.py:is_reversed */
-          :: what == REVERSE -> reverse_row = DONE; paid_after_void = PAID; assert(!paid_after_void)
+          :: what == REVERSE && said != 30 -> reverse_row = DONE; paid_after_void = PAID; assert(!paid_after_void)
           fi
        fi;
-       what = 0; said = 0 }
+       what = 0; said = 0; rep = 0 }
+  /* once more, as a repeat @ server/failures.py:again */
+  :: atomic { reverse_row == ASK && refusals < REFUSALS -> reverse_row = DOUBTFUL }
+  /* it is reversed, says the acquirer @ server/failures.py:confirm_reversed */
+  :: atomic { reverse_row == ASK && (reversed || (captured == 0 && turned_back)) ->
+       reverse_row = DONE; paid_after_void = PAID; assert(!paid_after_void) }
+  /* it is not, and no earlier request can be carried out any more @ server/failures.py:_not_reversed */
+  :: atomic { reverse_row == ASK && !reversed && !turned_back && HOST_HOLDS_NOTHING -> stands() }
   /* no answer comes: it stays doubtful @ server/acquirer/outbox.py:postpone */
   :: atomic { asking != 0 && sent && request == 0 && answer == 0 ->
 #ifdef SEND_BEFORE_COMMIT
@@ -229,7 +268,7 @@ active proctype server() {
 #endif
        asking = 0; as_repeat = false; sent = false }
   /* the server dies: what it was asking stays doubtful @ server/acquirer/worker.py:step */
-  :: atomic { deaths < DEATHS && (asking != 0 || session) -> deaths++; asking = 0; as_repeat = false; sent = false; session = false; claimed = 0; answer = 0; code = 0 }
+  :: atomic { deaths < DEATHS && (asking != 0 || session) -> deaths++; asking = 0; as_repeat = false; sent = false; session = false; claimed = 0; answer = 0; code = 0; again = false }
   od
 }
 
@@ -244,9 +283,9 @@ active proctype wire() {
   :: atomic { faults < FAULTS && answer != 0 -> faults++;
        if
        :: true
-       :: late_answer == 0 -> late_answer = answer; late_code = code
+       :: late_answer == 0 -> late_answer = answer; late_code = code; late_again = again; late_counts = REFUSALS > 0
        fi;
-       answer = 0; code = 0 }
+       answer = 0; code = 0; again = false }
   od
 }
 
@@ -264,15 +303,18 @@ active proctype host() {
        :: what == CLEAR && rep && captured > 0 -> said = (REFUNDS > 0 && reversed -> 12 : 0)
        :: what == CLEAR && (rep || !new_clear) && captured == 0 && turned_back -> said = 12
        :: what == CLEAR && (rep || !new_clear) && captured == 0 && !turned_back -> captured = 1; said = 0
+       :: what == REVERSE && refusals < REFUSALS -> refusals++; said = 30
        :: what == REVERSE && captured == 0 -> said = 25; turned_back = REFUNDS > 0
        :: what == REVERSE && captured > 0 -> reversed = true; said = 0
        fi;
        if :: what == CLEAR && !rep -> new_clear = true :: else fi;
        assert(!captured_twice);
+       reversed_unseen = restores == 0 && told_stands && reversed;
+       assert(!reversed_unseen);
        paid_after_void = reverse_row == DONE && PAID;
        assert(!paid_after_void);
        if
-       :: fresh && asking != 0 && sent -> answer = what; code = said
+       :: fresh && asking != 0 && sent -> answer = what; code = said; again = (REFUSALS > 0 && rep)
        :: else
        fi;
        what = 0; rep = 0; said = 0; fresh = 0 }
@@ -296,7 +338,9 @@ active proctype centre() {
        /* what it had captured it is asked about, unless it is being given back @ server/store/restore.py:_inquire */
        if :: REFUNDS > 0 && clear_row == DONE && reverse_row == NONE -> clear_row = DOUBTFUL; inquiry = true :: else fi;
 #endif
-       asking = 0; as_repeat = false; sent = false; answer = 0; code = 0; late_answer = 0; late_code = 0;
+       asking = 0; as_repeat = false; sent = false; answer = 0; code = 0; again = false; late_answer = 0; late_code = 0; late_again = false; late_counts = false;
+       /* what was refused is asked again, unless a driver was told @ server/store/restore.py:_ask_failed */
+       if :: reverse_row == ASK -> reverse_row = DOUBTFUL :: else fi;
        b_seq = 0; b_clear = NONE; b_reverse = NONE; b_doubtful = 0; b_inquiry = false }
   /* an hour later */
   :: atomic { window && !old_hello -> window = false }
@@ -307,8 +351,8 @@ active proctype centre() {
  * have as given back what the host has. */
 active proctype quiet() {
   atomic { timeout ->
-    not_settled = !(s_seq == head && head > 0 && captured <= 1 && (reverse_row == DONE -> !PAID : PAID) && (head == 2 -> reverse_row == DONE : 1)
+    not_settled = !(s_seq == head && head > 0 && captured <= 1 && (reverse_row == DONE -> !PAID : PAID) && (head == 2 -> (reverse_row == DONE || reverse_row == STANDS) : 1)
       && (REFUNDS > 0 || (reverse_row == DONE -> head == 2 : 1))
-      && clear_row != NEW && clear_row != DOUBTFUL && reverse_row != NEW && reverse_row != DOUBTFUL);
+      && clear_row != NEW && clear_row != DOUBTFUL && reverse_row != NEW && reverse_row != DOUBTFUL && reverse_row != ASK);
     assert(!not_settled) }
 }
