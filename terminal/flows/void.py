@@ -11,7 +11,7 @@ from drivers.contracts.secure_element import SLOT_TOKEN_HMAC
 from protocol import records as r
 from protocol import tokens
 from protocol.errors import NetworkError, RiskError, ServerError
-from terminal import localtime, phases
+from terminal import localtime, phases, scrub
 from terminal.flows import ask, login
 
 _WAITS_MS = (700, 1500, 3000, 6000)  # between questions for the acquirer's word: the driver stands there
@@ -55,6 +55,7 @@ async def _card(t, amount: int) -> bytes:  # noqa: ANN001
             return await _token(t, reader, amount)
         finally:
             await reader.disconnect()
+            await scrub.free_memory()
     finally:
         phases.leave(phases.PAYMENT)
 

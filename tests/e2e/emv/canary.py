@@ -137,6 +137,20 @@ class Shift(Patrol):
         await self._finish(outcome)
         return record
 
+    async def not_voided(self, card: str) -> None:
+        """The last payment is to be taken back, with another card than the one that paid."""
+        second = self.world.fleet.people["second"]
+        await self.actor.press("home", "5")
+        await self.actor.press("void_confirm", "ok")
+        await self.actor.press("login_number", str(second["number"]), "ok", second=True)
+        await self.actor.press("login_pin", second["pin"], "ok", second=True)
+        await self.actor.tap("card_present", self.world.payment_slot, self.built[card])
+        event = await self.actor.see("error")
+        self.at_outcome()
+        await self.actor.type("ok")
+        await self.world.payment_slot.remove()
+        assert event["code"] == "RSK-012", event
+
     async def _finish(self, outcome: int) -> None:
         name = str(len(self.receipts))
         await self._paper(name, outcome)

@@ -117,7 +117,9 @@ def _searched(folder: Path, runtime: str, story: Story, flash: RawFlash) -> tupl
 async def _both(shift: canary.Shift) -> Records:
     records = await _inserted(shift)
     shift.world.gateway.switch(False)
-    return records + await _tapped(shift)
+    records += await _tapped(shift)
+    await shift.not_voided("decline")
+    return records
 
 
 @pytest.mark.parametrize("runtime", ["cpython", "micropython"])
