@@ -42,15 +42,15 @@ def main(arguments: list[str]) -> int:
             loaded = replace(loaded, certificate=options.tls)
         if loaded.fronts and loaded.certificate is not None:
             raise ConfigError("fronts speak plain HTTP only", "CFG-026", "leave out 'fronts' or 'tls'")
-        application = app.build(loaded)
-        if options.restored:
-            with application.state.running.engine.begin() as connection:
-                restore.mark(connection, app.utc_now())
+        application = app.build(loaded, new=not options.restored)  # what was restored is there
         sock = serve.listen(options.host, options.port)
         door = secured = None
         if loaded.certificate is not None:
             door = tls.secure(application, loaded.certificate)
             secured = serve.listen(options.host, options.tls_port)
+        if options.restored:  # not before the ports are ours: who holds them may be serving this very database
+            with application.state.running.engine.begin() as connection:
+                restore.mark(connection, app.utc_now())
     except (ConfigError, ParameterError) as error:
         print(error, file=sys.stderr)
         return 3

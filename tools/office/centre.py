@@ -33,13 +33,13 @@ def identity(text: str) -> tuple[str, int, int]:
 
 
 def opened(path: Path, db: str | None) -> Any:
-    """(engine, office) of a configuration."""
+    """(engine, office) of a configuration, whose database is there. ConfigError."""
     from server import config
     from server.office import Office
     from server.store.engine import open_engine
 
     loaded = config.load(path, db)
-    return open_engine(loaded.db), Office.load(loaded.office)
+    return open_engine(loaded.db, new=False), Office.load(loaded.office)
 
 
 def waits(path: Path) -> int:
