@@ -3,8 +3,8 @@ the foreground,
 until Ctrl-C or SIGTERM.
 
 With `tls` in the configuration terminals are served over HTTPS on a port of their own (--tls-port). Prints one line a door when it
-listens: `server listening on http://HOST:PORT`, `terminals reach it at https://HOST:PORT`. Exit codes: 0 stopped, 2 wrong arguments, 3
-configuration.
+listens: `server listening on http://HOST:PORT`, `terminals reach it at https://HOST:PORT`; then, without an acquirer, `no acquirer:
+requests wait`. Exit codes: 0 stopped, 2 wrong arguments, 3 configuration.
 """
 
 import argparse
@@ -58,8 +58,11 @@ def main(arguments: list[str]) -> int:
     host, port = sock.getsockname()[:2]
     print(f"server listening on http://{host}:{port}", flush=True)
     desk = application.state.running
-    if door is not None and secured is not None:
+    if secured is not None:
         print(f"terminals reach it at https://{host}:{secured.getsockname()[1]}", flush=True)
+    if loaded.acquirer is None:
+        print("no acquirer: requests wait", flush=True)
+    if door is not None and secured is not None:
         tls.run(application, sock, door, secured)
     elif loaded.fronts and desk.engine.url.database not in (None, "", ":memory:"):  # fronts look up devices there too
         fronts.run(fronts.serve(application.router.lifespan_context(application), fronts.Fronts(desk, loaded, sock)))
