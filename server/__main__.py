@@ -37,6 +37,8 @@ def main(arguments: list[str]) -> int:
     try:
         loaded = config.load(options.config, options.db)
         if options.fronts is not None:
+            if options.fronts < 0:
+                raise ConfigError("fronts is negative", "CFG-020", "0: the process that writes speaks HTTP too")
             loaded = replace(loaded, fronts=options.fronts)
         if options.tls is not None:
             loaded = replace(loaded, certificate=options.tls)

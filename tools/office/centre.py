@@ -6,9 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+MOST = 0xFFFFFFFF
+"""An officer's number as records hold it."""
+
 Config = Annotated[Path, typer.Option("--config", help="configuration file (TOML or JSON), see server/config.py")]
 Database = Annotated[str | None, typer.Option("--db", help="SQLAlchemy URL; wins over the configuration's")]
-Number = Annotated[int, typer.Option("--officer", help="number of the deciding officer", min=1)]
+Number = Annotated[int, typer.Option("--officer", help="number of the deciding officer", min=1, max=MOST)]
 Key = Annotated[Path, typer.Option("--key", help="that officer's private key")]
 Payment = Annotated[str, typer.Argument(help="terminal/epoch/sequence of the intent")]
 
