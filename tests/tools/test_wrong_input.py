@@ -1,4 +1,4 @@
-"""Ordinary wrong input of `tasdid server`: a code, what to do, the exit code of bad input; nothing is left half made."""
+"""Ordinary wrong input of `tasdid server`, `journal` and `simulate`: a code, what to do, the exit code of bad input; nothing is left half made."""
 
 import json
 from pathlib import Path
@@ -11,6 +11,7 @@ from server import office as offices
 from server.__main__ import main
 from server.sets import Shelf
 from server.web.serve import listen
+from tests.conformance.journal import exports
 from tests.server.handheld import Handheld
 from tests.server.served import write_config
 from tests.tools.test_server import refused, tasdid
@@ -63,6 +64,21 @@ def test_an_officer_whose_files_cannot_be_written_gets_no_key(tmp_path: Path, fi
     offices.enrol(office, 2001, key)
     offices.enrol(office, 2002, tmp_path / "2002.pem")
     assert list(json.loads(office.read_text())) == ["2001", "2002"]
+
+
+def test_a_flash_image_that_cannot_be_opened_is_told_by_code(tmp_path: Path) -> None:
+    image = "/proc/sys/kernel/ostype"  # a file that not even root opens for writing
+    assert refused("journal", "export", tmp_path / "out", "--flash", image, "--element", "tcp:127.0.0.1:1") == "CFG-074"
+
+
+def test_a_pinned_key_that_is_none_is_to_be_checked(tmp_path: Path) -> None:
+    (tmp_path / "export").write_bytes(exports.make(tmp_path)[0])
+    done = tasdid("journal", "verify", tmp_path / "export", "--key", "00")
+    assert done.returncode == cli.BAD_INPUT and "JRN-060" in done.stderr and "check --key" in done.stderr
+
+
+def test_more_seeds_than_are_ever_played_are_bad_usage() -> None:
+    assert tasdid("simulate", "--seeds", 10**12).returncode == cli.BAD_INPUT
 
 
 def test_a_port_or_a_number_of_fronts_that_there_is_not_is_bad_usage(
