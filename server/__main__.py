@@ -3,8 +3,8 @@ the foreground,
 until Ctrl-C or SIGTERM.
 
 With `tls` in the configuration terminals are served over HTTPS on a port of their own (--tls-port). Prints one line a door when it
-listens: `server listening on http://HOST:PORT`, `terminals reach it at https://HOST:PORT`. Exit codes: 0 stopped, 2 wrong arguments, 3
-configuration.
+listens: `server listening on http://HOST:PORT`, `terminals reach it at https://HOST:PORT`; then, without an acquirer, `no acquirer:
+requests wait`. Exit codes: 0 stopped, 2 wrong arguments, 3 configuration.
 """
 
 import argparse
@@ -37,20 +37,22 @@ def main(arguments: list[str]) -> int:
     try:
         loaded = config.load(options.config, options.db)
         if options.fronts is not None:
+            if options.fronts < 0:
+                raise ConfigError("fronts is negative", "CFG-020", "0: the process that writes speaks HTTP too")
             loaded = replace(loaded, fronts=options.fronts)
         if options.tls is not None:
             loaded = replace(loaded, certificate=options.tls)
         if loaded.fronts and loaded.certificate is not None:
             raise ConfigError("fronts speak plain HTTP only", "CFG-026", "leave out 'fronts' or 'tls'")
-        application = app.build(loaded)
-        if options.restored:
-            with application.state.running.engine.begin() as connection:
-                restore.mark(connection, app.utc_now())
+        application = app.build(loaded, new=not options.restored)  # what was restored is there
         sock = serve.listen(options.host, options.port)
         door = secured = None
         if loaded.certificate is not None:
             door = tls.secure(application, loaded.certificate)
             secured = serve.listen(options.host, options.tls_port)
+        if options.restored:  # not before the ports are ours: who holds them may be serving this very database
+            with application.state.running.engine.begin() as connection:
+                restore.mark(connection, app.utc_now())
     except (ConfigError, ParameterError) as error:
         print(error, file=sys.stderr)
         return 3
@@ -58,8 +60,11 @@ def main(arguments: list[str]) -> int:
     host, port = sock.getsockname()[:2]
     print(f"server listening on http://{host}:{port}", flush=True)
     desk = application.state.running
-    if door is not None and secured is not None:
+    if secured is not None:
         print(f"terminals reach it at https://{host}:{secured.getsockname()[1]}", flush=True)
+    if loaded.acquirer is None:
+        print("no acquirer: requests wait", flush=True)
+    if door is not None and secured is not None:
         tls.run(application, sock, door, secured)
     elif loaded.fronts and desk.engine.url.database not in (None, "", ":memory:"):  # fronts look up devices there too
         fronts.run(fronts.serve(application.router.lifespan_context(application), fronts.Fronts(desk, loaded, sock)))

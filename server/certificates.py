@@ -27,16 +27,30 @@ Pair = tuple[ec.EllipticCurvePrivateKey, x509.Certificate]
 
 
 def make(folder: Path | str, name: str = NAME, days: int = SERVER_DAYS) -> Path:
-    """Make what is missing or nearly expired; the path of `server.pem`."""
+    """Make what is missing or nearly expired; the path of `server.pem`.
+
+    ConfigError CFG-013 if the folder cannot be written, CFG-014 for a name or a number of days that no certificate takes.
+    """
+    if not (name.isascii() and 0 < len(name) <= 64 and 0 < days <= CA_DAYS):
+        raise ConfigError(
+            "no certificate takes this name or these days",
+            "CFG-014",
+            f"a DNS name up to 64 letters, 1 to {CA_DAYS} days",
+        )
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     ca_file, server_file = folder / "ca.pem", folder / "server.pem"
-    if not ca_file.exists():
-        _write(ca_file, authority())
-    ca = _read(ca_file)
-    (folder / "ca.der").write_bytes(ca[1].public_bytes(serialization.Encoding.DER))
-    if not server_file.exists() or _stale(_read(server_file)[1]):
-        _write(server_file, issue(ca, name, -1, days))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not ca_file.exists():
+            _write(ca_file, authority())
+        ca = _read(ca_file)
+        (folder / "ca.der").write_bytes(ca[1].public_bytes(serialization.Encoding.DER))
+        if not server_file.exists() or _stale(_read(server_file)[1]):
+            _write(server_file, issue(ca, name, -1, days))
+    except OSError as error:
+        raise ConfigError(
+            f"the folder {folder} cannot be written: {error.strerror}", "CFG-013", "name a folder that can be"
+        ) from error
     return server_file
 
 

@@ -1,5 +1,6 @@
 """The server's configuration: one TOML or JSON file; paths in it are relative to the file itself.
 
+    db = "sqlite:////var/server.db"  SQLAlchemy URL; absent: server.db beside this file
     keys = "keys"                    folder of the server's own keys (python -m server.keys DIR)
     devices = "devices.json"         provisioning file (server.store.devices), read at every start
     sets = "sets"                    folder of signed parameter sets, may be absent
@@ -16,9 +17,11 @@
                                      be given up
     online_timeout = 5.0             the same while a card waits; the terminal gives up after 8
 
-Every error is a ConfigError that names the file and what to do.
+Every error is a ConfigError that names the file and what to do. A name that is none of these is refused: a misspelt [acquirer] would
+start a server that never asks anybody.
 """
 
+import difflib
 import json
 import tomllib
 from dataclasses import dataclass
@@ -29,6 +32,10 @@ from protocol.errors import ConfigError
 from server.acquirer.outbox import HOLDS, LEASE
 from server.acquirer.waiting import WAITS
 from server.store import devices
+
+_TEXTS = ("keys", "devices", "sets", "office", "tls", "db")
+_NAMES = (*_TEXTS, "fronts", "acquirer")
+_ACQUIRER = ("host", "port", "timeout", "holds", "waits", "online_timeout")
 
 
 @dataclass(frozen=True)
@@ -52,14 +59,9 @@ class Config:
 def load(path: Path | str, db: str | None = None) -> Config:
     """Read a configuration file; `db` (a SQLAlchemy URL) wins over the file's own."""
     path = Path(path)
-    data = _read(path)
-    base = path.resolve().parent
-    if "keys" not in data:
-        raise ConfigError(
-            f"{path.name}: no 'keys' folder named", "CFG-020", "make one: python -m server.keys DIR", "keys"
-        )
+    base, data = path.resolve().parent, _read(path)
+    acquirer = _checked(path, data)
     provisioning = _read(base / data["devices"]) if "devices" in data else {}
-    acquirer = data.get("acquirer") or {}
     try:
         address = (str(acquirer["host"]), int(acquirer["port"])) if acquirer.get("port") else None
         fronts = int(data.get("fronts", 0))
@@ -67,11 +69,18 @@ def load(path: Path | str, db: str | None = None) -> Config:
         holds = int(acquirer.get("holds", HOLDS))
         waits = int(acquirer.get("waits", WAITS))
         online_timeout = float(acquirer.get("online_timeout", 5.0))
-    except (KeyError, ValueError, TypeError) as error:
-        raise ConfigError(f"{path.name}: fronts, host, port or a time is no number", "CFG-020") from error
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
+        raise ConfigError(
+            f"{path.name}: fronts, host, port or a time is absent or no number", "CFG-020", "see server/config.py"
+        ) from error
     if not 0 < timeout < LEASE or min(holds, waits) < 0:
         raise ConfigError(
             f"{path.name}: timeout of the acquirer is not between 0 and {LEASE} s, or holds or waits is negative",
+            "CFG-020",
+        )
+    if not 0 < online_timeout < LEASE or fronts < 0 or (address and not 0 < address[1] < 1 << 16):
+        raise ConfigError(
+            f"{path.name}: online_timeout is not between 0 and {LEASE} s, fronts is negative, or port is over 65535",
             "CFG-020",
         )
     return Config(
@@ -88,6 +97,36 @@ def load(path: Path | str, db: str | None = None) -> Config:
         office=base / data["office"] if "office" in data else None,
         certificate=base / data["tls"] if "tls" in data else None,
     )
+
+
+def _checked(path: Path, data: dict[str, Any]) -> dict[str, Any]:
+    """The table [acquirer], once all names are known and what is text is text. ConfigError CFG-020."""
+    _known(path, data, _NAMES, "")
+    acquirer = data.get("acquirer")
+    if acquirer is None:
+        acquirer = {}
+    if not isinstance(acquirer, dict):
+        raise ConfigError(
+            f"{path.name}: 'acquirer' is no table", "CFG-020", "write [acquirer], and host and port below it"
+        )
+    _known(path, acquirer, _ACQUIRER, "acquirer.")
+    for name in _TEXTS:
+        if not isinstance(data.get(name, ""), str):
+            raise ConfigError(f"{path.name}: {name!r} is no text", "CFG-020", "write it in quotes", name)
+    if "keys" not in data:
+        raise ConfigError(
+            f"{path.name}: no 'keys' folder named", "CFG-020", "make one: python -m server.keys DIR", "keys"
+        )
+    return acquirer
+
+
+def _known(path: Path, table: dict[str, Any], names: tuple[str, ...], within: str) -> None:
+    """ConfigError CFG-020 for a name that is none of `names`."""
+    for name in table:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"did you mean {within + near[0]!r}?" if near else "one of: " + ", ".join(names)
+            raise ConfigError(f"{path.name}: there is no {within + name!r}", "CFG-020", hint, name)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -46,20 +46,27 @@ def point(key: ec.EllipticCurvePublicKey) -> bytes:
 
 
 def make(folder: Path | str) -> Keys:
-    """Make the keys that are missing in `folder`, leave the others alone, and load all."""
+    """Make the keys that are missing in `folder`, leave the others alone, and load all. ConfigError CFG-013 if it cannot be written."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for role in ROLES:
-        path = folder / f"{role}.pem"
-        if path.exists():
-            continue
-        pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(pem)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for role in ROLES:
+            path = folder / f"{role}.pem"
+            if not path.exists():
+                write_new(path, ec.generate_private_key(ec.SECP256R1()))
+    except OSError as error:
+        raise ConfigError(
+            f"the folder {folder} cannot be written: {error.strerror}", "CFG-013", "name a folder that can be"
+        ) from error
     return load(folder)
+
+
+def write_new(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
+    """Write a key into a file that is not there, mode 600. OSError."""
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(pem)
 
 
 def load(folder: Path | str) -> Keys:
@@ -84,7 +91,12 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m server.keys DIR", file=sys.stderr)
         return 2
-    print(json.dumps({role: key.hex() for role, key in make(arguments[0]).publics().items()}, indent=1))
+    try:
+        made = make(arguments[0])
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 3
+    print(json.dumps({role: key.hex() for role, key in made.publics().items()}, indent=1))
     return 0
 
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from protocol import cbor
 from protocol.errors import ConfigError, FormatError, ParameterError
 from server import codes, envelope
-from server.keys import point
+from server.keys import point, write_new
 
 
 class Office:
@@ -27,15 +27,7 @@ class Office:
     @classmethod
     def load(cls, path: Path | None) -> "Office":
         """Read the file; None or absent: nobody. ConfigError CFG-023 if it is malformed."""
-        if path is None or not path.exists():
-            return cls({})
-        try:
-            found = {int(number): bytes.fromhex(key) for number, key in json.loads(path.read_text()).items()}
-            for key in found.values():
-                envelope.load_point(key)
-        except (OSError, ValueError, AttributeError, TypeError) as error:
-            raise ConfigError(f"{path.name} is no list of officers", "CFG-023", "number: public key, hex") from error
-        return cls(found)
+        return cls({} if path is None else _listed(path))
 
     def verify(self, message: bytes, content_type: str) -> tuple[int, dict[int, Any]]:
         """(officer's number, payload) of a decision. ParameterError PRM-030 if it does not hold."""
@@ -50,6 +42,19 @@ class Office:
         if key is None or not right or not envelope.holds(key, opened.protected, opened.payload, opened.signature):
             raise ParameterError("the officer's signature does not hold", "PRM-030", "use an officer's own key", number)
         return number, payload
+
+
+def _listed(path: Path) -> dict[int, bytes]:
+    """The file's public keys by officer's number, none if it is absent. ConfigError CFG-023 if it is malformed."""
+    try:
+        if not path.exists():
+            return {}
+        found = {int(number): bytes.fromhex(key) for number, key in json.loads(path.read_text()).items()}
+        for key in found.values():
+            envelope.load_point(key)
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise ConfigError(f"{path.name} is no list of officers", "CFG-023", "number: public key, hex") from error
+    return found
 
 
 def other(officer: int, payload: dict[int, Any], proposal: bytes, proposed_by: int) -> None:
@@ -68,20 +73,28 @@ def decide(key: ec.EllipticCurvePrivateKey, number: int, content_type: str, payl
 def enrol(path: Path, number: int, key_file: Path) -> bytes:
     """Make an officer's key in `key_file` (mode 600, never replaced) and enter the public one; its bytes.
 
-    ConfigError CFG-024 if the number or the file is taken.
+    ConfigError CFG-024 if the number or the file is taken, CFG-023 if the list is malformed, CFG-013 if one of them cannot be written: no key is
+    left behind then.
     """
-    known = json.loads(path.read_text()) if path.exists() else {}
-    if str(number) in known or key_file.exists():
+    known = _listed(path)
+    if number in known or key_file.exists() or key_file == path:
         raise ConfigError("officer or key file exists already", "CFG-024", "choose another number or file", number)
     private = ec.generate_private_key(ec.SECP256R1())
-    key_file.touch(mode=0o600)
-    key_file.write_bytes(
-        private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-    )
     public = point(private.public_key())
-    path.write_text(json.dumps({**known, str(number): public.hex()}, indent=1))
+    listed = {str(each): key.hex() for each, key in {**known, number: public}.items()}
+    try:
+        write_new(key_file, private)
+        try:
+            path.write_text(json.dumps(listed, indent=1))
+        except OSError:
+            key_file.unlink()
+            raise
+    except OSError as error:
+        raise ConfigError(
+            f"{error.filename or path} cannot be written: {error.strerror}",
+            "CFG-013",
+            "make its folder, or name another",
+        ) from error
     return public
 
 

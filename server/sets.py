@@ -60,6 +60,13 @@ def check(keys: Keys, message: bytes) -> SignedSet:
     return SignedSet(kind, version, start, end, message)
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ParameterError(f"{path.name} cannot be read: {error.strerror}", "PRM-011", "check 'sets'") from error
+
+
 class Shelf:
     """The newest set of each kind."""
 
@@ -71,10 +78,10 @@ class Shelf:
 
     @classmethod
     def load(cls, keys: Keys, folder: Path | str | None) -> "Shelf":
-        """Read and verify every `*.cose` of `folder` (None or absent: an empty shelf)."""
+        """Read and verify every `*.cose` of `folder` (None or absent: an empty shelf). ParameterError."""
         if folder is None or not Path(folder).is_dir():
             return cls([])
-        return cls([check(keys, path.read_bytes()) for path in sorted(Path(folder).glob("*.cose"))])
+        return cls([check(keys, _read(path)) for path in sorted(Path(folder).glob("*.cose"))])
 
     def newer(self, known: dict[str, int], room: int) -> list[bytes]:
         """Sets that a device with versions `known` lacks, as many as fit in `room` bytes (at least one, if any)."""

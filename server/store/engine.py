@@ -4,6 +4,9 @@ Alembic.
 `open_engine` gives one engine for writing and reading. On SQLite a transaction begins IMMEDIATE (two writers wait for
 each other instead of failing half-way); connections taken with `reading(engine)` begin plainly and see a snapshot while
 the writer goes on.
+
+What is wrong with a database is a ConfigError, which never tells the URL's password: CFG-027 the URL is none that is served, CFG-028
+the database cannot be used, CFG-029 it is no centre's, or of a newer release.
 """
 
 from collections.abc import Iterator
@@ -12,36 +15,108 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
-from sqlalchemy import Connection, Engine, create_engine, event
+from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool, StaticPool
+
+from protocol.errors import ConfigError
+from server.store import tables
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 BUSY_MS = 10_000
+_CHECK = "check --db or 'db' of the configuration"
+_URLS = "as sqlite:////var/lib/tasdid/server.db or postgresql://user@host/name"
 
 
-def open_engine(url: str, migrate: bool = True) -> Engine:
+def open_engine(url: str, migrate: bool = True, new: bool = True) -> Engine:
     """Connect to `url` ("sqlite:///var/server.db", "sqlite://", "postgresql+psycopg://…") and bring the schema up
-    to date.
+    to date. `new`: a database that is not there, or is empty, becomes a centre's; otherwise it is refused. ConfigError.
     """
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
-        engine = _open_sqlite(url, parsed.database)
-    else:
-        if parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        engine = create_engine(parsed, pool_size=4, max_overflow=4, pool_pre_ping=True)
+    parsed = _parsed(url)
+    sqlite = parsed.get_backend_name() == "sqlite"
+    try:
+        if sqlite:
+            engine = _open_sqlite(parsed, new)
+        else:
+            engine = create_engine(parsed, pool_size=4, max_overflow=4, pool_pre_ping=True)
+    except (ArgumentError, ImportError, OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise ConfigError(f"database {_shown(parsed)} cannot be used: {why}", "CFG-028", _CHECK) from error
     if migrate:
-        upgrade(engine)
+        try:
+            _bring_up(engine, new)
+        except ConfigError:
+            engine.dispose()
+            raise
     return engine
 
 
-def _open_sqlite(url: str, database: str | None) -> Engine:
-    in_memory = database in (None, "", ":memory:")
-    if database and not in_memory:
-        Path(database).parent.mkdir(parents=True, exist_ok=True)
-    pool = StaticPool if in_memory else QueuePool
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000}, poolclass=pool)
+def _parsed(url: str) -> URL:
+    """What is not understood is not told: it may hold a password."""
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, ValueError) as error:
+        raise ConfigError("the database's URL is malformed", "CFG-027", _URLS) from error
+    if backend not in ("sqlite", "postgresql"):
+        raise ConfigError(f"no database of the kind {backend!r} is served", "CFG-027", _URLS)
+    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+
+
+def _file(parsed: URL) -> str | None:
+    """The file of an SQLite database; None if it is in memory, or named by a URI of SQLite's own."""
+    database = parsed.database
+    return None if database in (None, "", ":memory:") or "uri" in parsed.query else database
+
+
+def _shown(parsed: URL) -> str:
+    """A database by name, without user and password; a query may hold them too."""
+    if parsed.get_backend_name() == "sqlite":
+        return parsed.database or ":memory:"
+    return f"{parsed.host or 'localhost'}:{parsed.port or 5432}/{parsed.database or ''}"
+
+
+def _nothing(parsed: URL) -> ConfigError:
+    hint = f"{_CHECK}; 'server run' without --restored makes a new one"
+    return ConfigError(f"{_shown(parsed)} is no centre's database", "CFG-029", hint)
+
+
+def _bring_up(engine: Engine, new: bool) -> None:
+    """`upgrade`, and if not `new` only of what is a centre's. ConfigError CFG-028, CFG-029."""
+    try:
+        if not new:
+            with reading(engine) as connection:
+                revision = MigrationContext.configure(connection).get_current_revision()
+                if revision is None or not inspect(connection).has_table(tables.heads.name):
+                    raise _nothing(engine.url)
+        upgrade(engine)
+    except SQLAlchemyError as error:
+        why = _reason(error, engine.url)
+        raise ConfigError(f"database {_shown(engine.url)} cannot be used: {why}", "CFG-028", _CHECK) from error
+    except CommandError as error:
+        raise ConfigError(
+            f"{_shown(engine.url)} is the database of a newer release, or of something else", "CFG-029", _CHECK
+        ) from error
+
+
+def _reason(error: SQLAlchemyError, url: URL) -> str:
+    """The database's own first line, unless it tells a password or what stands in the URL's query."""
+    line = str(getattr(error, "orig", "") or "").strip().partition("\n")[0]
+    secrets = [str(url.password or ""), *(value for values in url.normalized_query.values() for value in values)]
+    return type(error).__name__ if not line or any(secret and secret in line for secret in secrets) else line
+
+
+def _open_sqlite(parsed: URL, new: bool) -> Engine:
+    file = _file(parsed)
+    if file is not None and not new and not Path(file).is_file():
+        raise _nothing(parsed)  # before anything is made
+    if file is not None:
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+    pool = StaticPool if parsed.database in (None, "", ":memory:") else QueuePool
+    engine = create_engine(parsed, connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000}, poolclass=pool)
 
     @event.listens_for(engine, "connect")
     def _connected(connection: object, _record: object) -> None:

@@ -51,13 +51,14 @@ def utc_now() -> int:
     return int(time.time())
 
 
-def build(config: Config, clock: Callable[[], int] = utc_now) -> Starlette:
-    """The application of a configuration: opens the database, enters the devices, loads keys and sets.
+def build(config: Config, clock: Callable[[], int] = utc_now, new: bool = True) -> Starlette:
+    """The application of a configuration: opens the database, enters the devices, loads keys and sets. `new`: an empty
+    database becomes a centre's.
 
     Errors: ConfigError, ParameterError.
     """
     own = keys.load(config.keys)
-    engine = open_engine(config.db)
+    engine = open_engine(config.db, new=new)
     with engine.begin() as connection:
         for device in config.devices:
             devices.register(connection, device, clock())

@@ -28,9 +28,10 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         sock.bind((host, port))
         sock.listen(1024)
-    except OSError as error:
+    except (OSError, OverflowError, ValueError) as error:  # taken, no such port, no such name
         sock.close()
-        raise ConfigError(f"cannot listen on {host}:{port}", "CFG-030", "choose another --port", error.errno) from error
+        errno = error.errno if isinstance(error, OSError) else None
+        raise ConfigError(f"cannot listen on {host}:{port}", "CFG-030", "choose another --port", errno) from error
     return sock
 
 

@@ -233,6 +233,53 @@ def test_configuration_errors_name_the_file_and_what_to_do(tmp_path: Path, handh
             config.load(path)
 
 
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ('[aquirer]\nhost = "127.0.0.1"\nport = 1', "there is no 'aquirer' - did you mean 'acquirer'"),
+        ('[acquirer]\nhots = "127.0.0.1"\nport = 1', "there is no 'acquirer.hots' - did you mean 'acquirer.host'"),
+        ('devcies = "devices.json"', "did you mean 'devices'"),
+        ("zzz = 1", "there is no 'zzz' - one of: keys, devices, sets, office, tls, db, fronts, acquirer"),
+        ('acquirer = "host:1"', "'acquirer' is no table"),
+        ("db = 5", "'db' is no text"),
+        ("office = []", "'office' is no text"),
+        ("fronts = -1", "fronts is negative"),
+        ("[acquirer]\nport = 1", "host, port or a time is absent"),
+        ("[acquirer]\nholds = inf", "a time is absent or no number"),
+        ('[acquirer]\nhost = "h"\nport = 99999', "port is over 65535"),
+        ("[acquirer]\nonline_timeout = 0", "online_timeout is not between"),
+    ],
+)
+def test_what_a_configuration_does_not_know_is_refused_by_name(tmp_path: Path, written: str, told: str) -> None:
+    (tmp_path / "server.toml").write_text(f'keys = "keys"\n{written}\n')
+    with pytest.raises(ConfigError, match="CFG-020 server.toml: ") as caught:
+        config.load(tmp_path / "server.toml")
+    assert told in str(caught.value)
+
+
+def test_the_command_says_when_nobody_is_asked(tmp_path: Path, handheld: Handheld) -> None:
+    for port, told in ((0, "no acquirer: requests wait\n"), (1, "")):
+        path = write_config(tmp_path, [handheld], port)
+        command = [sys.executable, "-m", "server", "--config", str(path), "--port", "0"]
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+
+        def answers(url: str = url) -> bool:
+            try:
+                return httpx.get(f"{url}/health", timeout=20, trust_env=False).is_success
+            except httpx.TransportError:
+                return False
+
+        try:
+            assert wait_for(answers)
+        finally:
+            process.terminate()
+            process.wait(20)
+        assert process.stdout.read() == told
+        process.stdout.close()
+
+
 def test_a_device_cannot_change_its_key_silently(tmp_path: Path, handheld: Handheld) -> None:
     path = write_config(tmp_path, [handheld])
     build(config.load(path)).state.running.engine.dispose()

@@ -1,5 +1,7 @@
 """`tasdid server`: it serves over TLS, and two officers give a terminal a new epoch."""
 
+import contextlib
+import io
 import json
 import signal
 import ssl
@@ -7,6 +9,8 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+
+import pytest
 
 from protocol import records as r
 from server import keys
@@ -25,6 +29,15 @@ ROOT = Path(__file__).resolve().parents[2]
 def tasdid(*words: object) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "tools.cli", *map(str, words)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def refused(*words: object) -> str:
+    """The code with which these words are refused as bad input, in this process."""
+    told = io.StringIO()
+    with contextlib.redirect_stderr(told), pytest.raises(SystemExit) as ended:
+        cli.main([*map(str, words)])
+    assert ended.value.code == cli.BAD_INPUT, told.getvalue()
+    return told.getvalue().split()[1]
 
 
 def test_it_serves_over_tls_to_who_pins_its_ca(tmp_path: Path) -> None:
@@ -138,7 +151,8 @@ def test_what_the_acquirer_did_not_judge_is_listed_asked_again_and_given_up(tmp_
     nothing = decide("again", "TSD-000001/1/999")
     assert nothing.returncode == cli.BAD_INPUT and "PRM-036" in nothing.stderr
     assert "declined" in decide("give-up", name).stdout
-    assert decide("list").stdout == "" and decide("give-up", name).returncode == cli.BAD_INPUT
+    assert decide("list").stdout == "nothing has failed\n" and json.loads(decide("list", "--json").stdout) == []
+    assert decide("give-up", name).returncode == cli.BAD_INPUT
 
 
 def test_what_the_acquirer_never_answers_is_listed_and_given_up(tmp_path: Path) -> None:
@@ -156,4 +170,28 @@ def test_what_the_acquirer_never_answers_is_listed_and_given_up(tmp_path: Path) 
     listed = tasdid("server", "failed", "list", "--config", config)
     assert f"{name} 2,500.00 DZD: authorisation without a final answer for " in listed.stdout
     assert "declined" in tasdid("server", "failed", "give-up", "--config", config, name).stdout
-    assert tasdid("server", "failed", "list", "--config", config).stdout == ""
+    assert tasdid("server", "failed", "list", "--config", config).stdout == "nothing has failed\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("failed", "list"),
+        ("failed", "again", "TSD-000001/1/2"),
+        ("failed", "give-up", "TSD-000001/1/2"),
+        ("failed", "reversed", "TSD-000001/1/2"),
+        ("refund", "list"),
+        ("refund", "propose", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
+        ("refund", "approve", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem"),
+        ("propose", "TSD-000001", "--officer", "1", "--key", "k.pem", "--reason", "r"),
+        ("approve", "TSD-000001", "--officer", "1", "--key", "k.pem"),
+        ("epochs",),
+    ],
+)
+def test_no_command_of_the_office_takes_a_mistyped_database_for_an_empty_one(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    config = write_config(tmp_path, [Handheld()])
+    db = f"sqlite:///{tmp_path / 'typo' / 'no.db'}"
+    assert refused("server", *words, "--config", config, "--db", db) == "CFG-029"
+    assert not (tmp_path / "typo").exists()

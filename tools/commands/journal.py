@@ -134,7 +134,8 @@ def verify(
         data = file.read_bytes()
         report = check(data, _pinned(key, data))
     except reading.Unreadable as error:
-        raise JournalError(str(error), error.code, "export it again") from None
+        hint = "check --key" if key and error.code == "JRN-060" else "export it again"
+        raise JournalError(str(error), error.code, hint) from None
     except OSError as error:
         raise JournalError("the file cannot be read", "JRN-050", str(error.strerror)) from None
     if as_json:

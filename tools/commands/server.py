@@ -33,10 +33,16 @@ def run(
     config: Config,
     db: Database = None,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="console and, without TLS, terminals; 0 takes a free one", min=0)] = 8080,
+    port: Annotated[
+        int, typer.Option(help="console and, without TLS, terminals; 0 takes a free one", min=0, max=65535)
+    ] = 8080,
     tls: Annotated[Path | None, typer.Option(help="key and certificate for terminals, wins over the file's")] = None,
-    tls_port: Annotated[int, typer.Option(help="for terminals, with a certificate; 0 takes a free one", min=0)] = 8443,
-    fronts: Annotated[int | None, typer.Option(help="processes that speak HTTP before the one that writes")] = None,
+    tls_port: Annotated[
+        int, typer.Option(help="for terminals, with a certificate; 0 takes a free one", min=0, max=65535)
+    ] = 8443,
+    fronts: Annotated[
+        int | None, typer.Option(help="processes that speak HTTP before the one that writes", min=0)
+    ] = None,
     restored: Annotated[bool, typer.Option("--restored", help="the database was restored from a backup; once")] = False,
 ) -> None:
     """Serve in the foreground until Ctrl-C or SIGTERM."""
@@ -66,7 +72,7 @@ def make_certificates(
 @app.command("officer")
 def officer(
     office: Annotated[Path, typer.Argument(help="the back office's list of officers")],
-    number: Annotated[int, typer.Argument(help="the officer's number", min=1)],
+    number: Annotated[int, typer.Argument(help="the officer's number", min=1, max=centre.MOST)],
     key: Annotated[Path, typer.Argument(help="file of the new private key: the officer's alone")],
 ) -> None:
     """Make a back-office officer's key and enter the public one."""

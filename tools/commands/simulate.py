@@ -19,11 +19,12 @@ import typer
 HELD, DID_NOT_HOLD = 0, 1
 _CHUNK = 8
 _MOST_DRAWN = 1_000_000
+_MOST_PLAYED = 10_000_000
 _LOOKED_AT = 3_000  # seeds in which every kind that is drawn occurs
 
 
 def run(
-    seeds: Annotated[int, typer.Option(help="how many seeds", min=1)] = 100,
+    seeds: Annotated[int, typer.Option(help="how many seeds", min=1, max=_MOST_PLAYED)] = 100,
     first: Annotated[int, typer.Option(help="the first seed")] = 0,
     jobs: Annotated[int, typer.Option(help="processes side by side", min=1, max=64)] = 1,
     mutations: Annotated[

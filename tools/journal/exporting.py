@@ -145,7 +145,10 @@ def _storage(store: Path | None, flash: Path | None) -> Storage:
     if flash is not None:
         if not flash.is_file():
             raise ConfigError("there is no such flash image", "CFG-074", str(flash))
-        return LittlefsStorage(FileFlash(str(flash)))
+        try:
+            return LittlefsStorage(FileFlash(str(flash)))
+        except OSError as error:  # it is opened for writing, as the terminal does
+            raise ConfigError(f"{flash} cannot be opened", "CFG-074", str(error.strerror)) from None
     if store is None or not store.is_dir():
         raise ConfigError("there is no such store", "CFG-074", str(store))
     return FolderStorage(str(store))

@@ -6,9 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
+MOST = 0xFFFFFFFF
+"""An officer's number as records hold it."""
+
 Config = Annotated[Path, typer.Option("--config", help="configuration file (TOML or JSON), see server/config.py")]
 Database = Annotated[str | None, typer.Option("--db", help="SQLAlchemy URL; wins over the configuration's")]
-Number = Annotated[int, typer.Option("--officer", help="number of the deciding officer", min=1)]
+Number = Annotated[int, typer.Option("--officer", help="number of the deciding officer", min=1, max=MOST)]
 Key = Annotated[Path, typer.Option("--key", help="that officer's private key")]
 Payment = Annotated[str, typer.Argument(help="terminal/epoch/sequence of the intent")]
 
@@ -33,13 +36,13 @@ def identity(text: str) -> tuple[str, int, int]:
 
 
 def opened(path: Path, db: str | None) -> Any:
-    """(engine, office) of a configuration."""
+    """(engine, office) of a configuration, whose database is there. ConfigError."""
     from server import config
     from server.office import Office
     from server.store.engine import open_engine
 
     loaded = config.load(path, db)
-    return open_engine(loaded.db), Office.load(loaded.office)
+    return open_engine(loaded.db, new=False), Office.load(loaded.office)
 
 
 def waits(path: Path) -> int:

@@ -41,6 +41,8 @@ def listed(
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
+    if not found:
+        typer.echo("nothing has failed")
     for row in found:
         name = f"{row['device']}/{row['epoch']}/{row['intent']}"
         if "since" in row:

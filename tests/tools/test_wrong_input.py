@@ -1,0 +1,120 @@
+"""Ordinary wrong input of `tasdid server`, `journal` and `simulate`: a code, what to do, the exit code of bad input; nothing is left half made."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from protocol.errors import ConfigError, ParameterError
+from server import config, keys
+from server import office as offices
+from server.__main__ import main
+from server.sets import Shelf
+from server.web.serve import listen
+from tests.conformance.journal import exports
+from tests.server.handheld import Handheld
+from tests.server.served import write_config
+from tests.tools.test_server import refused, tasdid
+from tools import cli
+
+NO_DIR = "/proc/none"  # not even root makes a folder there
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "file"
+    path.write_text("hello")
+    return path
+
+
+def test_certificates_that_cannot_be_written_are_told_by_code(file: Path) -> None:
+    for folder in (NO_DIR, file, file / "below"):
+        assert refused("server", "certificates", folder) == "CFG-013"
+
+
+@pytest.mark.parametrize("name", ["\u00fc", "a" * 65])
+def test_a_name_that_no_certificate_takes_makes_none(tmp_path: Path, name: str) -> None:
+    assert refused("server", "certificates", tmp_path / "tls", "--name", name) == "CFG-014"
+    assert not (tmp_path / "tls").exists()
+
+
+def test_the_servers_keys_are_told_of_where_they_cannot_be_written(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert keys.main([str(file)]) == 3
+    assert "CFG-013" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("listed", ["[]", "{", "5", '{"2001": 5}', '{"a": ""}'])
+def test_an_officer_is_not_entered_in_what_is_no_list_and_gets_no_key(tmp_path: Path, listed: str) -> None:
+    office, key = tmp_path / "office.json", tmp_path / "2001.pem"
+    office.write_text(listed)
+    assert refused("server", "officer", office, 2001, key) == "CFG-023"
+    assert not key.exists() and office.read_text() == listed
+
+
+def test_an_officer_whose_files_cannot_be_written_gets_no_key(tmp_path: Path, file: Path) -> None:
+    office, key = tmp_path / "office.json", tmp_path / "2001.pem"
+    for words in ((tmp_path / "none" / "office.json", 2001, key), (office, 2001, tmp_path / "none" / "2001.pem")):
+        assert refused("server", "officer", *words) == "CFG-013"
+    assert refused("server", "officer", tmp_path, 2001, key) == "CFG-023"
+    assert refused("server", "officer", file / "office.json", 2001, key) in ("CFG-013", "CFG-023")
+    assert refused("server", "officer", key, 2001, key) == "CFG-024"
+    assert not key.exists() and not office.exists()
+    offices.enrol(office, 2001, key)
+    offices.enrol(office, 2002, tmp_path / "2002.pem")
+    assert list(json.loads(office.read_text())) == ["2001", "2002"]
+
+
+def test_a_flash_image_that_cannot_be_opened_is_told_by_code(tmp_path: Path) -> None:
+    image = "/proc/sys/kernel/ostype"  # a file that not even root opens for writing
+    assert refused("journal", "export", tmp_path / "out", "--flash", image, "--element", "tcp:127.0.0.1:1") == "CFG-074"
+
+
+def test_a_pinned_key_that_is_none_is_to_be_checked(tmp_path: Path) -> None:
+    (tmp_path / "export").write_bytes(exports.make(tmp_path)[0])
+    done = tasdid("journal", "verify", tmp_path / "export", "--key", "00")
+    assert done.returncode == cli.BAD_INPUT and "JRN-060" in done.stderr and "check --key" in done.stderr
+
+
+def test_more_seeds_than_are_ever_played_are_bad_usage() -> None:
+    assert tasdid("simulate", "--seeds", 10**12).returncode == cli.BAD_INPUT
+
+
+def test_a_port_or_a_number_of_fronts_that_there_is_not_is_bad_usage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config(tmp_path, [Handheld()])
+    for option, value in (("--port", 99999), ("--tls-port", 99999), ("--fronts", -1)):
+        assert tasdid("server", "run", "--config", path, option, value).returncode == cli.BAD_INPUT
+    assert main(["--config", str(path), "--port", "0", "--fronts", "-1"]) == 3
+    assert "CFG-020" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [("127.0.0.1", 99999), ("no.such.host.invalid", 0), ("a" * 70, 0), ("..", 0)]
+)
+def test_an_address_that_there_is_not_is_told_by_code(host: str, port: int) -> None:
+    with pytest.raises(ConfigError, match="CFG-030"):
+        listen(host, port)
+
+
+def test_a_set_that_cannot_be_read_is_told_by_code(tmp_path: Path) -> None:
+    loaded = config.load(write_config(tmp_path, [Handheld()]))
+    (tmp_path / "sets" / "tariff.cose").mkdir(parents=True)
+    with pytest.raises(ParameterError, match="PRM-011 tariff.cose cannot be read"):
+        Shelf.load(keys.load(loaded.keys), loaded.sets)
+
+
+@pytest.mark.parametrize(
+    ("db", "code"),
+    [("nonsense", "CFG-027"), ("postgresql://me:secret@127.0.0.1:1/x", "CFG-028")],
+)
+def test_a_database_that_cannot_be_had_is_bad_input(
+    tmp_path: Path, db: str, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config(tmp_path, [Handheld()])
+    assert refused("server", "failed", "list", "--config", path, "--db", db) == code
+    assert main(["--config", str(path), "--port", "0", "--db", db]) == 3
+    told = capsys.readouterr().err
+    assert code in told and "secret" not in told
