@@ -11,12 +11,14 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from protocol import records as r
 from server import keys
 from server.acquirer import iso, outbox, settling
 from server.config import load
 from server.ingest.dispatch import Service
+from server.store import tables as t
 from server.store.engine import open_engine
 from server.web.app import build
 from tests.server.handheld import Handheld
@@ -153,6 +155,46 @@ def test_what_the_acquirer_did_not_judge_is_listed_asked_again_and_given_up(tmp_
     assert "declined" in decide("give-up", name).stdout
     assert decide("list").stdout == "nothing has failed\n" and json.loads(decide("list", "--json").stdout) == []
     assert decide("give-up", name).returncode == cli.BAD_INPUT
+
+
+@pytest.mark.parametrize("decision", ["reversed", "give-up"])
+def test_a_repeated_reversal_that_is_refused_ends_as_the_acquirer_says_on_the_telephone(
+    tmp_path: Path, decision: str
+) -> None:
+    handheld = Handheld()
+    config = write_config(tmp_path, [handheld])
+    loaded = load(config)
+    engine = open_engine(loaded.db)
+    build(loaded).state.running.engine.dispose()
+    intent = handheld.pay(r.OUTCOME_APPROVED, 250_000, b"sealed")
+    service = Service(engine, keys.load(loaded.keys))
+    for message in (handheld.hello(), handheld.batch(1)):
+        service.handle(message, 1_700_000_000)
+    identity = ("TSD-000001", 1, intent)
+    with engine.begin() as connection:
+        outbox.request_reversal(connection, identity, "officers 2001 and 2002", 1_700_000_000)
+    for now in (1_700_000_001, 1_700_000_100):
+        with engine.begin() as connection:
+            [request] = outbox.claim(connection, now)
+    with engine.begin() as connection:
+        answer = iso.Answer(request.identity, request.step, "30", "", iso.reference(request.identity))
+        settling.settle(connection, request, answer, now)
+    name = f"TSD-000001/1/{intent}"
+    listed = tasdid("server", "failed", "list", "--config", config)
+    assert f"{name} 2,500.00 DZD: reversal answered 30" in listed.stdout
+    said = tasdid("server", "failed", decision, "--config", config, name)
+    assert {"reversed": "opposite entries", "give-up": "stands and is cleared"}[decision] in said.stdout, said.stderr
+    with engine.begin() as connection:
+        found = dict(connection.execute(select(t.outbox.c.step, t.outbox.c.state)).tuples().all())
+    engine.dispose()
+    done = decision == "reversed"
+    assert found == {
+        t.STEP_CLEAR: t.STATE_HELD if done else t.STATE_NEW,
+        t.STEP_REVERSE: t.STATE_DONE if done else t.STATE_FAILED,
+    }
+    if done:
+        nothing = tasdid("server", "failed", "reversed", "--config", config, name)
+        assert nothing.returncode == cli.BAD_INPUT and "PRM-036" in nothing.stderr
 
 
 def test_what_the_acquirer_never_answers_is_listed_and_given_up(tmp_path: Path) -> None:

@@ -50,3 +50,10 @@ def waits(path: Path) -> int:
     from server import config
 
     return config.load(path).acquirer_waits
+
+
+def holds(path: Path) -> int:
+    """Seconds that the acquirer's host may hold a request before it acts on it."""
+    from server import config
+
+    return config.load(path).acquirer_holds

@@ -87,7 +87,7 @@ def give_up(config: Config, payment: Payment, db: Database = None) -> None:
     identity = centre.identity(payment)
     engine, _ = centre.opened(config, db)
     with engine.begin() as connection:
-        step = failures.give_up(connection, identity, centre.now(), centre.waits(config))
+        step = failures.give_up(connection, identity, centre.now(), centre.waits(config), centre.holds(config))
     typer.echo(f"{payment}: {_GIVEN_UP[step]}")
 
 
