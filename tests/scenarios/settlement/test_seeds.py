@@ -43,6 +43,8 @@ CAUGHT_BY = {
     "loss-unseen": 7868,
     "loss-untold": 149,
     "void-again": 5134,
+    "cut-not-ended": 781,
+    "login-ends-all": 13955,
 }
 
 BROKE = {
