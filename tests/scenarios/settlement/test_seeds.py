@@ -41,7 +41,6 @@ CAUGHT_BY = {
     "again-as-new": 341,
     "refusal-is-verdict": 773,
     "loss-unseen": 7868,
-    "loss-untold": 149,
     "void-again": 5134,
     "cut-not-ended": 781,
     "login-ends-all": 13955,
