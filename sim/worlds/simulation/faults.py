@@ -58,6 +58,7 @@ class Fault:
         last["lost-results"] = self.at + 900  # until there are some
         last["lost-again"] = self.at + 900  # until the terminal hears of the restore
         last["lost-any"] = self.at + 400  # until there is what is to be lost
+        last["lost-deferred"] = self.at + 400
         timed = ("refund", "pull", "clock-jump", "upgrade", "new-set", "clone", "twin", "lost-records")
         return last.get(self.kind, self.at if self.kind in timed else 0) + 60
 
@@ -82,6 +83,7 @@ class Fault:
             "lost-results": f"up to {self.value} records, results among them, and their copies lost after {self.at} s",
             "lost-again": f"up to {self.value} records that are to be sent again lost after {self.at} s",
             "lost-any": f"up to {self.value} records of any kind and their copies lost after {self.at} s",
+            "lost-deferred": f"a deferred payment's {('outcome', 'intent and outcome')[self.value == 2]} lost after {self.at} s",
             "lost-journal": f"the whole journal lost at {self.at} s",
             "clone": f"storage of terminal copied into another at {self.at} s",
             "twin": f"terminal copied, keys included, at {self.at} s",

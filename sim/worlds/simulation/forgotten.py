@@ -94,14 +94,27 @@ class Forgotten:
                 yield f"{name}: payment {row.intent} stands, and is given back though nobody asked for it"
 
     def _untold(self, spell: "Spell", life: Life) -> Iterator[str]:
-        """Approved payments are among lost records that the centre does not have, or a gap record says so of any: who logs in next is warned."""
+        """Payments are among lost records, or may be: who logs in next is warned."""
+        logins = [seq for seq, record in life.items() if seq > spell.head and record[r.KIND] == r.LOGIN]
+        if logins and self._may_hold_payments(spell, life) and not self.warned(spell.device, spell.head, logins[0]):
+            what = f"payments may be lost in records {spell.first} to {spell.last}"
+            yield f"{spell.device}: {what}, and who logs in in record {logins[0]} was not warned"
+
+    def _may_hold_payments(self, spell: "Spell", life: Life) -> bool:
+        """Approved payments are among lost records that the centre does not have, or a gap record says so of any; or two records or more that it
+        never had, an intent and an outcome may be these; or a deferred payment that it never had and whose case is over; or what it had of an open
+        case, which the terminal takes for over since.
+        """
         lost = [seq for seq in range(spell.first, spell.last + 1) if self._missing.never_came(spell.device, seq)]
-        money = any(r.approved_step(life[seq])[0] for seq in lost)
         later = [record for seq, record in life.items() if seq > spell.head]
-        money = money or any(record[r.KIND] == r.GAP and record.get(r.GAP_COUNT, 1) for record in later)
-        logins = [record[r.SEQ] for record in later if record[r.KIND] == r.LOGIN]
-        if money and logins and not self.warned(spell.device, spell.head, logins[0]):
-            yield f"{spell.device}: payments are lost in records {spell.first} to {spell.last}, and who logs in in record {logins[0]} was not warned"
+        never = [seq for seq in lost if seq > spell.acked]
+        return (
+            len(never) > 1
+            or any(r.approved_step(life[seq])[0] for seq in lost)
+            or any(record[r.KIND] == r.GAP and record.get(r.GAP_COUNT, 1) for record in later)
+            or any(_over(life[seq], spell, life) for seq in never)
+            or _ended_a_case(spell, life, later)
+        )
 
 
 def _ends(record: dict[int, Any], outcome: dict[int, Any]) -> bool:
@@ -110,3 +123,38 @@ def _ends(record: dict[int, Any], outcome: dict[int, Any]) -> bool:
         return False
     done = record[r.KIND] == r.VOID and record[r.VOID_STATE] == r.VOID_DONE
     return done or record[r.KIND] == r.AUTHORISATION_RESULT and record[r.OUTCOME] != r.OUTCOME_APPROVED
+
+
+def _over(outcome: dict[int, Any], spell: "Spell", life: Life) -> bool:
+    """Whether it is of a deferred payment, and a record that was not lost says that its case is over: closed as deferred, or the next one begun."""
+    if outcome[r.KIND] != r.PAYMENT_OUTCOME or outcome[r.OUTCOME] != r.OUTCOME_PROVISIONAL:
+        return False
+    behind = [record for seq, record in life.items() if spell.last < seq <= spell.head]
+    return any(
+        record[r.KIND] == r.NOTICE
+        or record[r.KIND] == r.CASE_CLOSED
+        and (record.get(r.CASE), record[r.CLOSURE]) == (outcome[r.CASE], r.CLOSURE_PROVISIONAL)
+        for record in behind
+    )
+
+
+def _ended_a_case(spell: "Spell", life: Life, later: list[dict[int, Any]]) -> bool:
+    """Whether a case was open and unpaid when records were lost that the centre had, and its payment may be among them: the outcome of one that was
+    begun, or two records or more; and the terminal missed them, as a gap record says: no segment's head remembers them.
+    """
+    gaps = [(record[r.FIRST], record[r.GAP_LAST]) for record in later if record[r.KIND] == r.GAP]
+    if spell.last > spell.acked or not any(first <= spell.first and spell.last <= last for first, last in gaps):
+        return False
+    open_ = begun = ended = False
+    for seq, record in life.items():
+        if seq >= spell.first:
+            break
+        if record[r.KIND] == r.NOTICE:
+            open_, begun, ended = True, False, False
+        elif record[r.KIND] in (r.CASE_CLOSED, r.VOID):
+            ended = True
+        elif record[r.KIND] == r.PAYMENT_INTENT:
+            begun = True
+        elif record[r.KIND] == r.PAYMENT_OUTCOME:
+            begun, ended = False, ended or record[r.OUTCOME] in _STANDS
+    return open_ and not ended and (begun or spell.last > spell.first)

@@ -5,9 +5,11 @@
     lost-again     records that had arrived, and that a backup has made the centre forget, before they are sent again
     lost-journal   all of it is gone: the terminal stops, and two officers of the back office give it a new epoch
     lost-any       any records that follow each other, acknowledged or not, of an open case or not (`forgotten.py` judges what follows)
+    lost-deferred  in some of the seeds that would draw lost-records or lost-any: during an outage, the outcome of a deferred payment whose case is
+                   over, alone or with its intent, before anybody has it
 
 None is drawn together with another of them, a copied terminal or an upgrade, and only the first three together with a restored backup.
-Save in the last kind a range of lost records has no voids, erasures and closings of cases, and nothing of an open case.
+Save in lost-any a range of lost records has no voids, erasures and closings of cases, and nothing of an open case.
 """
 
 import random
@@ -35,6 +37,8 @@ RESTORED_SHARE = 0.25  # of the seeds in which a backup is restored
 ANY_SHARE = 0.08  # of those that lose nothing else, restore nothing and copy or upgrade no terminal
 AGAIN_SHARE = 0.5
 ANY_LOOKS_S = 240  # so long a record of the wanted kind is waited for
+DEFERRED_SHARE = 0.2  # of those that lose records, or any, and restore nothing
+DEFERRED_LOOKS_S = 300  # so long one is waited for, without a network
 _WANTED = (
     0, 0, r.NOTICE, r.ACKNOWLEDGED, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.CASE_CLOSED,
     r.CARD_DATA_ERASED, r.VOID, r.VOID, r.VOID,
@@ -65,7 +69,16 @@ def draw(seed: int, devices: int, faults: list[Fault], seconds: int) -> list[Fau
             return _restored(random.Random(f"lost and restored {seed}"), devices, faults, fault)
     found = _one_kind(seed, devices, faults, seconds)
     apart = any(fault.kind in RARE and fault.kind != "new-set" or fault.kind == "upgrade" for fault in faults)
-    return found if found or apart else _any(random.Random(f"lost any {seed}"), devices, seconds)
+    found = found if found or apart else _any(random.Random(f"lost any {seed}"), devices, seconds)
+    return _deferred(random.Random(f"lost deferred {seed}"), found)
+
+
+def _deferred(rng: random.Random, found: list[Fault]) -> list[Fault]:
+    """In some seeds a deferred payment is lost instead of what was found to be, and an outage defers some."""
+    if rng.random() >= DEFERRED_SHARE or not found or found[0].kind not in ("lost-records", "lost-any"):
+        return found
+    device, at = found[0].device, rng.randint(1, 120)
+    return [Fault("outage", device, at, DEFERRED_LOOKS_S + 100), Fault("lost-deferred", device, at, rng.choice((1, 2)))]
 
 
 def _one_kind(seed: int, devices: int, faults: list[Fault], seconds: int) -> list[Fault]:
@@ -169,6 +182,23 @@ def choose(device: Any, most: int, rng: random.Random, results: bool | None = Fa
         run for run in _runs(here, most, results is not False) if run and results in (None, any(map(_is_result, run)))
     ]
     return rng.choice(runs) if runs else []
+
+
+def deferred(device: Any, intent_too: bool) -> list[Lost]:
+    """The last outcome of a deferred payment that is not acknowledged and whose case is over, with its intent or alone; none if there is none."""
+    journal = device.terminal.journal
+    case = journal.view.case
+    here = [item for item in _held(device, journal.acked_seq + 1) if item.seq < journal.head_seq]
+    for item in reversed(here):
+        if not _is_deferred(item) or case is not None and case.number == item.record[r.CASE]:
+            continue
+        first = item.record[r.INTENT] if intent_too else item.seq
+        return [other for other in here if first <= other.seq <= item.seq]
+    return []
+
+
+def _is_deferred(item: Lost) -> bool:
+    return item.record[r.KIND] == r.PAYMENT_OUTCOME and item.record[r.OUTCOME] == r.OUTCOME_PROVISIONAL
 
 
 def _held(device: Any, first: int) -> list[Lost]:

@@ -31,6 +31,10 @@ _UNTOLD = (
     "SELECT v.intent, v.state FROM voids v JOIN heads h ON h.device = v.device WHERE v.device = :d AND v.epoch < h.epoch"
     " AND v.result_seq IS NULL AND v.state <> 1 AND v.reason NOT LIKE 'SRV%'"
 )
+_UNCOLLECTED = (
+    "SELECT c.device, c.case_no FROM cases c WHERE c.closure = :c AND NOT EXISTS (SELECT 1 FROM payments p"
+    " WHERE p.device = c.device AND p.epoch = c.epoch AND p.case_no = c.case_no AND p.outcome = :o) ORDER BY c.device, c.case_no"
+)
 
 
 @dataclass(frozen=True)
@@ -89,12 +93,29 @@ class Missing:
         row = rows.get((name, intent))
         if outcomes == 0 and name in self.erased and row is not None:
             return row.seq <= self._last_of_the_old(name, rows)
+        if outcomes == 0 and self._must_end(name, intent):
+            return False
         for item in self._of(name, r.PAYMENT_OUTCOME):
             if item.record[r.INTENT] == intent and outcomes == 0:
                 return self.gone(name, item.data, rows.get((name, item.seq)))
             if item.record[r.INTENT] == intent:
                 return outcomes == 2 and self._unheard(item)
         return False
+
+    def _must_end(self, name: str, intent: int) -> bool:
+        """Whether a terminal must say of a payment that it was interrupted: the outcome, deferred, is lost before the terminal knew that it had
+        arrived, the intent is not, and less was approved among what is lost than the payment's amount.
+        """
+        for item in self._of(name, r.PAYMENT_OUTCOME) if self.spell(name, intent) is None else ():
+            if item.record[r.INTENT] == intent and self._unheard(item):
+                return self._approved_beside(item) < item.record[r.AMOUNT]
+        return False
+
+    def _approved_beside(self, item: Lost) -> int:
+        """Centimes that were approved in the records that were lost together with `item`."""
+        spell = self.spell(item.device, item.seq)
+        beside = [other for other in self.lost.values() if self.spell(other.device, other.seq) == spell]
+        return sum(r.approved_step(other.record)[1] for other in beside)
 
     def _unheard(self, item: Lost) -> bool:
         """Whether it is the outcome of a deferred payment that was lost before the terminal knew that it had arrived: it calls that interrupted, and
@@ -154,11 +175,23 @@ class Missing:
                 yield f"{name}: {held} centimes in suspense, {must} are lost, or are results that came all the same: others are the acquirer's word"
         for name in sorted({gap.device for gap in gaps} - alarmed):
             yield f"{name} has lost records and nobody was told"
+        yield from self._uncollected(connection)
         for name in sorted(self.devices):
             yield from self._doubled(connection, name, rows)
             yield from self._silent(connection, name)
         for name in sorted(self.erased):
             yield from self._epoch(connection, name, rows)
+
+    @staticmethod
+    def _uncollected(connection: Any) -> Iterator[str]:
+        """A case is closed as deferred, and no payment says that anybody will be asked for the money: an alarm names the case."""
+        for case in connection.execute(text(_UNCOLLECTED), {"c": r.CLOSURE_PROVISIONAL, "o": r.OUTCOME_PROVISIONAL}):
+            alarms = connection.execute(
+                text("SELECT what FROM audit WHERE code = 'GAP' AND device = :d"), {"d": case.device}
+            )
+            named = re.compile(rf"case {case.case_no}\b.*not collected")
+            if not any(named.search(words) for words in alarms.scalars()):
+                yield f"case {case.case_no} of {case.device} is closed as deferred without such a payment, and nobody was told"
 
     def _doubled(self, connection: Any, name: str, rows: Rows) -> Iterator[str]:
         """A result that a terminal wrote down twice, since it lost the first, counts twice in its totals: an alarm names the payment."""

@@ -163,7 +163,7 @@ class Simulation:
             "backup-restore": self._backup, "new-set": self._new_set, "rollback": self._rollback, "clone": self._clone,
             "twin": self._twin, "upgrade": self._upgrade, "lost-records": self._lost_records,
             "lost-journal": self._lost_journal, "lost-results": self._lost_results, "lost-any": self._lost_any,
-            "lost-again": self._lost_again,
+            "lost-again": self._lost_again, "lost-deferred": self._lost_deferred,
             "refund": self._refund,
         }  # fmt: skip
         if fault.kind in arranged:
@@ -229,6 +229,27 @@ class Simulation:
                 self.schedule.call(5000, lambda: lose(tries - 1))
 
         self.schedule.call(fault.at * 1000, lambda: look(1))
+
+    def _lost_deferred(self, fault: Fault) -> None:
+        """A deferred payment is lost that nobody has yet and whose case is over, sooner or later after that."""
+        device = self.devices[fault.device]
+        later_ms = random.Random(f"lost deferred records {self.plan.seed}").choice((0, 0, 20_000, 60_000))
+        until = (fault.at + losses.DEFERRED_LOOKS_S) * 1000
+
+        def find() -> list[losses.Lost]:
+            return losses.deferred(device, fault.value == 2) if device.works else []
+
+        def look() -> None:
+            if find():
+                self.schedule.call(later_ms, lose)
+            elif self.schedule.now < until and not self._healed:
+                self.schedule.call(1000, look)
+
+        def lose() -> None:
+            if lost := find():
+                self._lose(device, lost)
+
+        self.schedule.call(fault.at * 1000, look)
 
     def _lost_records(self, fault: Fault) -> None:
         """Records that nobody has yet, and their second copies, cannot be read any more."""

@@ -3,17 +3,19 @@
 The invariants are the simulation's own; each test says from the story that what it is about took place.
 """
 
+import re
 from unittest import mock
 
 import pytest
 
 from server.ingest import gaps
-from sim.worlds.simulation import centre
+from sim.worlds.simulation import centre, mutations
 from sim.worlds.simulation.factory import factory
 from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.parts import HOW
 from sim.worlds.simulation.run import Outcome, Plan, Simulation, play
+from terminal.journal.view import View
 
 FINES = [
     Task("fine", "amina", "approves-1"),
@@ -80,6 +82,32 @@ def test_a_lost_result_that_is_in_suspense_as_well_is_noticed() -> None:
     with mock.patch.object(gaps, "explained", lambda *_: []):
         broken = deferred([]).broken
     assert any("wrote the result" in sentence and "nobody was told" in sentence for sentence in broken), broken
+
+
+def lost_and_deferred(what: int) -> list[str]:
+    """The outcome of a deferred payment (2: with its intent) is lost once its case is closed, before anybody has it: what is broken."""
+    outcome = play(
+        Plan(0, [[*DEFERRED, Task("close")]], [Fault("outage", 0, 1, 150), Fault("lost-deferred", 0, 1, what)])
+    )
+    assert ("records 9 to 9 are lost", "records 8 to 9 are lost")[what - 1] in "\n".join(outcome.story), outcome.story
+    return outcome.broken
+
+
+@pytest.mark.parametrize("what", (1, 2))
+def test_a_lost_deferred_payment_whose_case_is_closed_is_told_at_both_ends(what: int) -> None:
+    assert lost_and_deferred(what) == []
+    with mutations.by_name("closed-unpaid-silent").patch():
+        broken = lost_and_deferred(what)
+    assert any("closed as deferred without such a payment, and nobody was told" in words for words in broken), broken
+    with mock.patch.object(View, "missed", lambda *_: None):
+        broken = lost_and_deferred(what)
+    assert any("payments may be lost" in words and "was not warned" in words for words in broken), broken
+
+
+def test_a_lost_deferred_payment_that_is_not_interrupted_is_noticed() -> None:
+    with mutations.by_name("cut-not-ended").patch():
+        broken = lost_and_deferred(1)
+    assert any(re.search("payment 8 .* has 0 outcomes", words) for words in broken), broken
 
 
 TOLD_IN_VAIN = [

@@ -42,8 +42,9 @@ CAUGHT_BY = {
     "refusal-is-verdict": 773,
     "refusal-ends-void": 1051,
     "loss-unseen": 7868,
-    "loss-untold": 149,
     "void-again": 5134,
+    "cut-not-ended": 781,
+    "login-ends-all": 13955,
 }
 
 BROKE = {

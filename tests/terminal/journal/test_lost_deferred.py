@@ -126,3 +126,23 @@ async def test_one_that_a_segment_s_head_remembers_is_interrupted_once():
         assert _cut(journal) == named and journal.view.lost != had and sorted(journal.view.provisional) == [intent]
         journal = await _again(storage, element, journal, [lost + 1])  # the gap is a longer one
         assert _cut(journal) == named
+
+
+async def test_nor_is_it_once_more_when_the_gap_record_is_lost_too():
+    for head in (False, True):  # that a head remembers the interruption too
+        storage, element, journal = await _begun()
+        await journal.append(r.NOTICE, {r.CASE: 1, r.PV: "p", r.OFFENCE: "o", r.TARIFF: 1, r.AMOUNT: A, r.POINTS: 4})
+        intent = (await journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: A}))[r.SEQ]
+        said = {r.CASE: 1, r.INTENT: intent, r.AMOUNT: A, r.OUTCOME: r.OUTCOME_PROVISIONAL}
+        outcome = (await journal.append(r.PAYMENT_OUTCOME, said, sealed=b"blob"))[r.SEQ]
+        lost = (await journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_PROVISIONAL}))[r.SEQ]
+        journal._shelf.fresh = True
+        await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
+        journal = await _again(storage, element, journal, [outcome, lost])
+        gap = next(x[0][r.SEQ] for x in journal.entries(1) if x[0][r.KIND] == r.GAP)
+        journal._shelf.fresh = head
+        await journal.append(r.HEALTH_EVENT, {r.HEALTH: "y"})
+        journal = await _again(storage, element, journal, [lost + 1, gap])
+        assert len(_cut(journal)) == 1 and sorted(journal.view.provisional) == [intent], head
+        journal = await _again(storage, element, journal, ())
+        assert len(_cut(journal)) == 1 and not journal.view.cut, head

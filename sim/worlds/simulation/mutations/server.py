@@ -334,6 +334,10 @@ def _hello_again() -> Any:
     return mock.patch.object(sessions, "begin", lambda *_: None)
 
 
+def _closed_unpaid_silent() -> Any:
+    return mock.patch.object(gaps, "closed_unpaid", lambda *_arguments: None)
+
+
 SERVER = (
     Mutation("ack-before-commit", "the server acknowledges before its transaction is committed", _ack_before_commit),
     Mutation("no-dedup", "records that came before are posted again", _no_dedup),
@@ -353,6 +357,11 @@ SERVER = (
     Mutation("refusal-ends-void", "a repeated reversal that is refused ends its void", _refusal_ends_void),
     Mutation("again-as-new", "what failed and is asked again is sent as new", _again_as_new),
     Mutation("not-told-again", "a result that had arrived and was lost since is told no more", _not_told_again),
+    Mutation(
+        "closed-unpaid-silent",
+        "a case that is closed as deferred without a payment raises no alarm",
+        _closed_unpaid_silent,
+    ),
     Mutation("closings-forgotten", "the centre does not note that a case is over", _closings_forgotten),
     Mutation("always-balanced", "every shift is told to balance", _always_balanced),
     Mutation("sums-not-compared", "the sums of a shift are not compared", _sums_not_compared),

@@ -223,6 +223,46 @@ def _void_again() -> Any:
     return mock.patch.object(View, "paid", property(lambda self: self.last))
 
 
+def _cut_not_ended() -> Any:
+    """What was cut and whose case is over stays without an outcome."""
+    plain = Journal.end_what_was_cut
+
+    async def end(self: Journal) -> None:
+        self.view.cut = {}
+        await plain(self)
+
+    return mock.patch.object(Journal, "end_what_was_cut", end)
+
+
+def _missed_two() -> Any:
+    """A loss is told for what was approved, or cut, only."""
+    plain = View.missed
+
+    def missed(self: View, gap: dict) -> None:
+        told, nameless = dict(self.untold), 0 in self.cut
+        plain(self, gap)
+        if not (gap.get(r.GAP_COUNT, 1) or nameless or self.cut):
+            self.untold = told
+
+    return mock.patch.object(View, "missed", missed)
+
+
+def _gap_once() -> Any:
+    plain = Journal._build
+
+    def build(self: Journal, kind: int, body: dict) -> dict:
+        record = plain(self, kind, body)
+        if kind == r.GAP:
+            record[r.GAP_ONCE] = record[r.GAP_LAST]
+        return record
+
+    return mock.patch.object(Journal, "_build", build)
+
+
+def _login_ends_all() -> Any:
+    return mock.patch.object(View, "_logged_in", lambda self: self.untold.clear())
+
+
 TERMINAL = (
     Mutation("no-fsync", "the terminal's last append is lost at a power cut", _not_durable),
     Mutation("counter-not-stepped", "the secure element's counter stays", _counter_not_stepped),
@@ -243,5 +283,13 @@ TERMINAL = (
     Mutation("loss-unseen", "a boot that finds records lost takes no payment to be among them", _loss_unseen),
     Mutation("loss-untold", "nobody is warned that payments are lost", _loss_untold),
     Mutation("void-again", "a payment is offered for voiding though its void may be lost", _void_again),
+    Mutation(
+        "cut-not-ended",
+        "a deferred payment whose outcome is lost is not interrupted once its case is over",
+        _cut_not_ended,
+    ),
+    Mutation("missed-two", "a lost intent and outcome that the centre never had are told to nobody", _missed_two),
+    Mutation("gap-once", "a gap record says that the centre once had all that is lost", _gap_once),
+    Mutation("login-ends-all", "a log-in of before a loss was found counts as a warning of it", _login_ends_all),
     Mutation("personal-lost", "personal data stay in the terminal", _personal_lost),
 )
