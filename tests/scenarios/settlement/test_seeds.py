@@ -77,6 +77,7 @@ BROKE = {
     127382: "one is that was voided: the records of the void are set aside",
     44464: "a shift balanced before records of it were lost here and there",
     5090: "a reversal is done, the answer lost, and another request refused",
+    20834: "the host answers 91 to what the issuer approved, and the database is restored from before that",
     22750: "a lost result that a segment's head remembers is not written again",
 }
 """Seeds that once broke an invariant, and the story that is in them."""
