@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Engine, select
 
 from protocol import records as r
 from server import keys
@@ -125,16 +125,22 @@ def test_two_officers_give_a_payment_back_and_one_alone_does_not(tmp_path: Path)
     assert listed["paid_twice"] == []
 
 
-def test_what_the_acquirer_did_not_judge_is_listed_asked_again_and_given_up(tmp_path: Path) -> None:
+def _sent(folder: Path, outcome: int, now: int) -> tuple[Path, Engine, int]:
+    """A payment of 250,000 centimes at a centre: its configuration, its database, the payment."""
     handheld = Handheld()
-    config = write_config(tmp_path, [handheld])
+    config = write_config(folder, [handheld])
     loaded = load(config)
     build(loaded).state.running.engine.dispose()
-    intent = handheld.pay(r.OUTCOME_PROVISIONAL, 250_000, b"sealed")
+    intent = handheld.pay(outcome, 250_000, b"sealed")
     engine = open_engine(loaded.db)
     service = Service(engine, keys.load(loaded.keys))
     for message in (handheld.hello(), handheld.batch(1)):
-        service.handle(message, 1_900_000_000)
+        service.handle(message, now)
+    return config, engine, intent
+
+
+def test_what_the_acquirer_did_not_judge_is_listed_asked_again_and_given_up(tmp_path: Path) -> None:
+    config, engine, intent = _sent(tmp_path, r.OUTCOME_PROVISIONAL, 1_900_000_000)
     with engine.begin() as connection:
         [request] = outbox.claim(connection, 1_900_000_001)
     with engine.begin() as connection:
@@ -161,15 +167,7 @@ def test_what_the_acquirer_did_not_judge_is_listed_asked_again_and_given_up(tmp_
 def test_a_repeated_reversal_that_is_refused_ends_as_the_acquirer_says_on_the_telephone(
     tmp_path: Path, decision: str
 ) -> None:
-    handheld = Handheld()
-    config = write_config(tmp_path, [handheld])
-    loaded = load(config)
-    engine = open_engine(loaded.db)
-    build(loaded).state.running.engine.dispose()
-    intent = handheld.pay(r.OUTCOME_APPROVED, 250_000, b"sealed")
-    service = Service(engine, keys.load(loaded.keys))
-    for message in (handheld.hello(), handheld.batch(1)):
-        service.handle(message, 1_700_000_000)
+    config, engine, intent = _sent(tmp_path, r.OUTCOME_APPROVED, 1_700_000_000)
     identity = ("TSD-000001", 1, intent)
     with engine.begin() as connection:
         outbox.request_reversal(connection, identity, "officers 2001 and 2002", 1_700_000_000)
@@ -198,15 +196,7 @@ def test_a_repeated_reversal_that_is_refused_ends_as_the_acquirer_says_on_the_te
 
 
 def test_what_the_acquirer_never_answers_is_listed_and_given_up(tmp_path: Path) -> None:
-    handheld = Handheld()
-    config = write_config(tmp_path, [handheld])
-    loaded = load(config)
-    engine = open_engine(loaded.db)
-    build(loaded).state.running.engine.dispose()
-    intent = handheld.pay(r.OUTCOME_PROVISIONAL, 250_000, b"sealed")
-    service = Service(engine, keys.load(loaded.keys))
-    for message in (handheld.hello(), handheld.batch(1)):
-        service.handle(message, 1_700_000_000)  # long ago
+    config, engine, intent = _sent(tmp_path, r.OUTCOME_PROVISIONAL, 1_700_000_000)  # long ago
     engine.dispose()
     name = f"TSD-000001/1/{intent}"
     listed = tasdid("server", "failed", "list", "--config", config)
