@@ -16,7 +16,7 @@ Synchronous functions on a connection.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, or_, select, update
 
 from protocol import records as r
 from protocol.errors import ParameterError
@@ -37,7 +37,8 @@ def listed(connection: Connection) -> list[dict[str, Any]]:
     """
     o = t.outbox.c
     over = and_(o.step == t.STEP_CLEAR, failed.to_be_reversed(failed=False))
-    chosen = select(t.outbox, failed.goes_again().label("again")).where(o.state == t.STATE_FAILED, ~over)
+    decided = and_(o.step == t.STEP_REVERSE, func.coalesce(o.response, "") == failed.GIVEN_UP)
+    chosen = select(t.outbox, failed.goes_again().label("again")).where(o.state == t.STATE_FAILED, ~over, ~decided)
     found = connection.execute(chosen.order_by(o.answered, o.device, o.epoch, o.intent, o.step))
     return [
         {
@@ -75,6 +76,11 @@ def again(connection: Connection, identity: Identity, now: int, clear: bool = Fa
         if not clear and any(row.step == t.STEP_REVERSE for row in rows):
             why = "its driver was told that the payment stands"
             raise ParameterError(why, "PRM-036", "to give it back: tasdid server refund", identity[2])
+        if any(row.step == t.STEP_REVERSE for row in rows):
+            why = "its clearing waits for what is decided about its reversal"
+            raise ParameterError(
+                why, "PRM-036", "ask the acquirer, then failed give-up or failed reversed", identity[2]
+            )
         why = "the payment is reversed or part of a fork"
         raise ParameterError(why, "PRM-036", "decide the fork first", identity[2])
     if t.STEP_REVERSE in steps:
@@ -120,6 +126,8 @@ def _not_reversed(connection: Connection, identity: Identity, row: Any, now: int
         why = f"the acquirer may act on an earlier request to reverse it for {-(-left // 60)} minutes more"
         raise ParameterError(why, "PRM-036", "try again then, and ask the acquirer once more", identity[2])
     settling.stands(connection, identity, row.response or "", now)
+    mine = update(t.outbox).where(_row(identity), t.outbox.c.step == t.STEP_REVERSE)
+    connection.execute(mine.values(response=failed.GIVEN_UP))
     _note(connection, identity, "not reversed, says the acquirer: the payment stands", now)
 
 

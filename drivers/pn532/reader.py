@@ -132,7 +132,7 @@ class Pn532Reader(CardReader):
                     await link.command(_FIELD_OFF)
             except CardError:
                 self._target = 0  # nobody is there: then there is no field either, or the next session resets it
-            if mine:
+            if mine or link.owner is None:  # a card that was pulled away has no owner any more
                 link.forget()
                 link.owner = None
 

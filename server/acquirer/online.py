@@ -182,13 +182,23 @@ def sent(row: Any) -> bool:
     return row is not None and row.state != s.ASKED_NOT
 
 
+_UNREACHED = (
+    "Z3",
+    "EMV-146",
+    "EMV-147",
+)  # declined unable to go online; approved so, and the signature refused or not had
+
+
 def lost(record: dict[int, Any], row: Any, doubtful_seq: int) -> bool:
     """Whether an outcome's question to the issuer may be one that this database has forgotten in a restore, or never heard: the terminal
-    says that it is in doubt, or that the issuer answered, or was cut before it could say; or it was declined, be it that the host answered 91
-    although the issuer had approved, of which the record says nothing. Reversing what nobody asked does no harm.
+    says that it is in doubt, or that the issuer answered, or was cut before it could say; or no issuer was reached, be it that the host answered 91
+    although one had approved, of which the record says nothing. Reversing what nobody asked does no harm.
     """
     if row is not None:
         return False
-    untaken = record[r.OUTCOME] in (r.OUTCOME_INTERRUPTED, r.OUTCOME_DECLINED)
-    cut = untaken or record.get(r.ONLINE) == r.ONLINE_ANSWERED
+    cut = (
+        record[r.OUTCOME] == r.OUTCOME_INTERRUPTED
+        or record.get(r.REASON) in _UNREACHED
+        or record.get(r.ONLINE) == r.ONLINE_ANSWERED
+    )
     return cut and record[r.SEQ] <= doubtful_seq or record.get(r.ONLINE) == r.ONLINE_DOUBTFUL

@@ -177,16 +177,17 @@ def enqueue(
     )
 
 
-def reverse(connection: Connection, identity: Identity, amount: int, utc: int, now: int) -> None:
+def reverse(
+    connection: Connection, identity: Identity, amount: int, utc: int, now: int, why: str = "authorised, not taken"
+) -> None:
     """Have what the issuer approved, or may have, and nobody took given back; asked again, it is sent again, since the
     first may have overtaken the authorisation: what comes of one that is under way counts for nothing.
     """
-    if _reverse(connection, identity, amount, utc, now):
-        what = f"payment {identity[2]}: authorised, not taken"
-        audit.write(connection, identity[0], t.LEVEL_NOTE, "REVERSAL", what, now)
+    if put_reversal(connection, identity, amount, utc, now):
+        audit.write(connection, identity[0], t.LEVEL_NOTE, "REVERSAL", f"payment {identity[2]}: {why}", now)
 
 
-def _reverse(connection: Connection, identity: Identity, amount: int, utc: int, now: int) -> bool:
+def put_reversal(connection: Connection, identity: Identity, amount: int, utc: int, now: int) -> bool:
     """Put a reversal into the outbox; whether it is the first. Another goes out as a repeat."""
     again = update(t.outbox).where(where(t.outbox, identity, t.STEP_REVERSE))
     turn = t.outbox.c.tries + 1
@@ -220,7 +221,7 @@ def request_reversal(connection: Connection, identity: Identity, who: str, now: 
     if payment is None or not reversible(connection, identity):
         raise ServerError("no approved payment of this identity waits for a reversal", codes.NO_SUCH_PAYMENT)
     clearings.hold(connection, identity)
-    _reverse(connection, identity, payment.amount, payment.utc, now)
+    put_reversal(connection, identity, payment.amount, payment.utc, now)
     audit.write(connection, identity[0], t.LEVEL_NOTE, "REVERSAL", f"payment {identity[2]}, asked by {who}", now)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, delete, insert, select
 
 from protocol import sync as s
+from server.acquirer import outbox
 from server.acquirer.iso import Answer, Request
 from server.ledger.posting import Identity
 from server.store import audit, restore
@@ -57,6 +58,20 @@ def approved_since(connection: Connection, identity: Identity) -> bool:
     mine = (_row(t.outbox, identity), t.outbox.c.step == t.STEP_AUTHORISE)
     answered = connection.execute(select(t.outbox.c.answered).where(*mine)).scalar()
     return answered is not None and answered >= restore.restored(connection)
+
+
+def reverse_again(connection: Connection, request: Request, now: int) -> None:
+    """Have the approval of such a payment reversed; the alarm. Its terminal may have heard the approval since."""
+    outbox.put_reversal(connection, request.identity, request.amount, request.utc, now)
+    device, epoch, intent = request.identity
+    what = f"payment {intent} of epoch {epoch}, {request.amount} centimes: authorised since the restore, and the acquirer refuses to clear it:"
+    audit.alarm(
+        connection,
+        device,
+        "RESTORED",
+        what + " reversed before; reversed again, the driver may have heard that he has paid",
+        now,
+    )
 
 
 def enter(connection: Connection, request: Request, now: int) -> None:

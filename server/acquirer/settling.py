@@ -51,9 +51,8 @@ def settle(
     if answer.response in LATER:
         outbox.postpone(connection, request, now, waits=waits)
         return False
-    unknown = (
-        answer.step == t.STEP_REVERSE and answer.response == NO_RECORD and may_have_left(connection, request.identity)
-    )
+    nothing = answer.step == t.STEP_REVERSE and _knows_nothing(connection, answer)
+    unknown = nothing and may_have_left(connection, request.identity)
     if unknown and (now if sent is None else sent) < (until := _left(connection, request) + holds):
         outbox.postpone(connection, request, now, max(1, until - now), waits)
         return False
@@ -66,7 +65,7 @@ def settle(
     if not connection.execute(ended).rowcount:
         return False
     if unknown:
-        what = f"payment {answer.identity[2]} was asked about, the acquirer knows nothing of it: taken as reversed"
+        what = f"payment {answer.identity[2]} was asked about, the acquirer has nothing of it to reverse: taken as reversed"
         audit.write(connection, answer.identity[0], t.LEVEL_WARNING, "REVERSAL", what, now)
     if state == t.STATE_HELD:
         return True
@@ -87,7 +86,7 @@ def _asked_again(connection: Connection, request: Request, answer: Answer, forgo
     if not connection.execute(update(t.outbox).where(outbox.held(request)).values(values)).rowcount:
         return False
     if forgotten and returned.approved_since(connection, request.identity):
-        outbox.reverse(connection, request.identity, request.amount, request.utc, now)
+        returned.reverse_again(connection, request, now)
     elif forgotten:
         returned.enter(connection, request, now)
         _reversed(connection, answer, request, now)
@@ -109,8 +108,19 @@ def _ends(connection: Connection, answer: Answer, amount: int) -> int:
         return t.STATE_FAILED if answer.response in BROKEN else t.STATE_DONE
     if answer.step == t.STEP_CLEAR and answer.response == NOT_NOW and outbox.given_back(connection, answer.identity):
         return t.STATE_HELD  # asked again after a restore: it was reversed already, nothing is to be captured
-    never_sent = answer.step == t.STEP_REVERSE and answer.response == NO_RECORD  # as good as reversed
-    return t.STATE_DONE if answer.approves(amount) or never_sent else t.STATE_FAILED
+    nothing = answer.step == t.STEP_REVERSE and _knows_nothing(connection, answer)  # as good as reversed
+    return t.STATE_DONE if answer.approves(amount) or nothing else t.STATE_FAILED
+
+
+def _knows_nothing(connection: Connection, answer: Answer) -> bool:
+    """Whether the host has nothing to reverse. Of a question that a restored database has forgotten 12 says so too: the issuer refused it."""
+    if answer.response != NOT_NOW:
+        return answer.response == NO_RECORD
+    identity = answer.identity
+    asked = select(t.authorisations.c.state).where(outbox.where(t.authorisations, identity))
+    other = select(t.outbox.c.step).where(outbox.where(t.outbox, identity), t.outbox.c.step != t.STEP_REVERSE)
+    known = any(connection.execute(one).first() is not None for one in (asked, other))
+    return not known and restore.doubtful(connection, identity[0], identity[2])
 
 
 def may_have_left(connection: Connection, identity: Identity) -> bool:

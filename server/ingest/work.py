@@ -239,7 +239,8 @@ class Work:
             if online.stands(asked) or online.lost(entry.record, asked, self._doubtful_seq):
                 identity = (payment["device"], payment["epoch"], payment["intent"])
                 amount = payment["amount"] if asked is None else asked.amount
-                outbox.reverse(self.connection, identity, amount, payment["utc"], self.now)
+                why = "not taken, the issuer may know of it" if asked is None else "authorised, not taken"
+                outbox.reverse(self.connection, identity, amount, payment["utc"], self.now, why)
         step = _STEPS.get(payment["outcome"])
         if step is None:
             return

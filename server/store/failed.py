@@ -17,6 +17,7 @@ from protocol import records as r
 from server import codes
 from server.store import tables as t
 
+GIVEN_UP = "--"  # in the place of the host's answer: a person has decided
 AT_ONCE = (codes.VOID_UNEXPECTED, codes.VOID_ANOTHER_CARD, codes.VOID_ONE_OFFICER, codes.AMOUNT_DIFFERS)
 """Why a void that may not be ends refused at once: nobody was asked."""
 
@@ -54,10 +55,10 @@ def to_be_reversed(failed: bool = True) -> Any:
 
 def goes_again() -> Any:
     """Whether a row has failed, and goes out again when it is asked to."""
-    step = t.outbox.c.step
+    step, given_up = t.outbox.c.step, t.outbox.c.response
     authorisation = and_(step == t.STEP_AUTHORISE, ~forked(), ~to_be_reversed())
     clearing = and_(clearable(), or_(~to_be_reversed(), stands()))
-    reversal = and_(step == t.STEP_REVERSE, ~stands())
+    reversal = and_(step == t.STEP_REVERSE, ~stands(), or_(given_up.is_(None), given_up != GIVEN_UP))
     return and_(t.outbox.c.state == t.STATE_FAILED, or_(authorisation, clearing, reversal))
 
 

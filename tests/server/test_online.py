@@ -321,11 +321,12 @@ def test_an_answer_after_the_outcome_is_reversed(centre: Centre, handheld: Handh
             {"online": r.ONLINE_ANSWERED},
             [t.STEP_REVERSE],
         ),  # the issuer may have approved what the card refused
-        (r.OUTCOME_DECLINED, {}, [t.STEP_REVERSE]),  # the host may have answered 91 to what the issuer approved
+        (r.OUTCOME_DECLINED, {"reason": "Z3"}, [t.STEP_REVERSE]),  # the host may have answered 91 to what was approved
+        (r.OUTCOME_DECLINED, {"reason": "Z1"}, []),  # the card alone: nobody was asked
     ],
 )
 def test_a_question_that_a_restored_server_has_forgotten_is_reversed_if_the_terminal_did_not_take_the_answer(
-    centre: Centre, handheld: Handheld, tmp_path: Path, outcome: int, said: dict[str, int], steps: list[int]
+    centre: Centre, handheld: Handheld, tmp_path: Path, outcome: int, said: dict[str, Any], steps: list[int]
 ) -> None:
     HostSays(centre)
     intent = begin(handheld)

@@ -8,11 +8,12 @@ from protocol import sync as s
 from protocol.errors import ParameterError
 from server import failures
 from server.acquirer import outbox
+from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
-from tests.server.test_held_back import asked, listed, rows, stands
+from tests.server.test_held_back import asked, listed, refund, rows, stands
 from tests.server.test_online import HostSays, ask, begin, take
 from tests.server.test_voids import PAID, paid, void
 
@@ -86,7 +87,35 @@ def test_what_is_not_reversed_says_the_acquirer_stands_once_it_can_hold_no_reque
     assert caught.value.code == "PRM-036" and _void(either) == r.VOID_ASKED
     stands(either, handheld, identity[2])
     assert _told(either, handheld) == [r.VOID_REFUSED] and asked(either, "00") == [t.STEP_CLEAR]
-    assert either.books() == PAID
+    assert either.books() == PAID and listed(either) == []
+
+
+def test_a_refund_that_was_given_up_is_not_sent_again_after_a_restore(centre: Centre, handheld: Handheld) -> None:
+    intent = paid(handheld)
+    centre.send(handheld)
+    assert asked(centre, "00") == [t.STEP_CLEAR]
+    refund(centre, handheld, intent)
+    centre.claim()
+    centre.now += outbox.LEASE
+    assert asked(centre, "30") == [t.STEP_REVERSE] and listed(centre) == [("reversal", "30")]
+    with pytest.raises(ParameterError, match="not be|nothing|waits|reversed"):
+        _decide(centre, lambda *of: failures.again(*of, clear=True), (handheld.name, 1, intent))
+    stands(centre, handheld, intent)
+    assert listed(centre) == []
+    with centre.engine.begin() as connection:
+        restore.mark(connection, centre.now)
+    assert [request.step for request in centre.claim()] == [t.STEP_CLEAR]  # the inquiry about what was captured
+    centre.now += outbox.LEASE
+    assert asked(centre, "00") == [t.STEP_CLEAR]
+    refund(centre, handheld, intent)
+    (request,) = centre.claim()
+    assert (request.step, request.repeat) == (t.STEP_REVERSE, True)
+
+
+def test_the_clearing_waits_for_the_decision_and_says_so(centre: Centre, handheld: Handheld) -> None:
+    identity = _doubtful(centre, handheld)
+    with pytest.raises(ParameterError, match="give-up or failed reversed"):
+        _decide(centre, lambda *of: failures.again(*of, clear=True), identity)
 
 
 def test_asked_once_more_it_ends_as_the_host_says(centre: Centre, handheld: Handheld) -> None:

@@ -20,7 +20,7 @@ from tests.server.cards import ARQC, KEYS, TC, content
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 from tests.server.test_held_back import fork
-from tests.server.test_online import HostSays, ask
+from tests.server.test_online import HostSays, ask, begin, take
 from tests.server.test_voids import CARD, PAID, A, ended, void
 
 pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
@@ -178,6 +178,8 @@ def test_what_was_given_up_before_the_restore_and_is_approved_after_it_is_declin
     assert said[0] == (t.STEP_AUTHORISE, True, "00") and said[-1][0] == t.STEP_REVERSE and said[-1][2] == "00"
     if later:
         assert either.send(handheld, seq)[s.REJECTED] == [[seq, codes.RESULT_DIFFERS]]
+        (what,) = (one for one in _alarms(either, handheld.name) if "refuses to clear" in one)
+        assert what.startswith(f"payment {intent} of epoch 1, {A} centimes")
     else:
         assert codes.REVERSED in either.alarms()
     assert acquirer.book.captures() == [] and set(either.books().values()) <= {0}
@@ -358,3 +360,30 @@ def test_a_clearing_beside_a_refused_void_is_asked_again_and_its_reversal_is_not
             either.send(handheld, void(handheld, intent))
     _backup(either)()
     assert [(request.step, request.repeat) for request in either.claim()] == [(t.STEP_CLEAR, True)]
+
+
+def test_what_was_declined_before_the_restore_and_is_nothing_to_reverse_is_nobodys_to_decide(
+    centre: Centre, handheld: Handheld
+) -> None:
+    """The host answers 12 to the reversal of what its issuer refused."""
+    back = _backup(centre)
+    HostSays(centre, "05")
+    centre.hello(handheld)
+    intent = begin(handheld)
+    ask(centre, handheld, intent)
+    take(handheld, intent, r.OUTCOME_DECLINED)
+    centre.send(handheld)
+    assert centre.claim() == []
+    back()
+    centre.hello(handheld)
+    centre.send(handheld)
+    (request,) = centre.claim()
+    assert (request.step, request.repeat) == (t.STEP_REVERSE, True)
+    centre.now += outbox.HOLDS
+    assert centre.answer(request, "12", "")
+    with reading(centre.engine) as connection:
+        assert failures.listed(connection) == []
+        said = connection.execute(select(t.audit.c.what).where(t.audit.c.code == "REVERSAL")).scalars().all()
+    assert (
+        said[0] == f"payment {intent}: not taken, the issuer may know of it" and "nothing of it to reverse" in said[1]
+    )

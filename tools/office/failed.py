@@ -21,7 +21,7 @@ from tools.office.centre import Config, Database, Payment
 
 _GIVEN_UP = {
     "authorisation": "declined; its terminal hears of it and erases the card data",
-    "reversal": "the payment stands and is cleared; its terminal hears that the void is refused",
+    "reversal": "the payment stands and is cleared; if it was to be voided, its terminal hears that this is refused",
 }
 app = typer.Typer(no_args_is_help=True, help="Requests that the acquirer did not judge: ask again, or give up.")
 

@@ -31,6 +31,9 @@ _UNTOLD = (
     "SELECT v.intent, v.state FROM voids v JOIN heads h ON h.device = v.device WHERE v.device = :d AND v.epoch < h.epoch"
     " AND v.result_seq IS NULL AND v.state <> 1 AND v.reason NOT LIKE 'SRV%'"
 )
+_GAPS_SINCE = (
+    "SELECT g.first, g.last FROM gaps g JOIN meta m ON m.name = 'restored' WHERE g.device = :d AND g.at >= m.value"
+)
 _UNCOLLECTED = (
     "SELECT c.device, c.case_no FROM cases c WHERE c.closure = :c AND NOT EXISTS (SELECT 1 FROM payments p"
     " WHERE p.device = c.device AND p.epoch = c.epoch AND p.case_no = c.case_no AND p.outcome = :o) ORDER BY c.device, c.case_no"
@@ -194,14 +197,24 @@ class Missing:
                 yield f"case {case.case_no} of {case.device} is closed as deferred without such a payment, and nobody was told"
 
     def _doubled(self, connection: Any, name: str, rows: Rows) -> Iterator[str]:
-        """A result that a terminal wrote down twice, since it lost the first, counts twice in its totals: an alarm names the payment."""
+        """A result that a terminal wrote down twice, since it lost the first, counts twice in its totals: an alarm names the payment. Where a
+        restored database learns of the loss when it has forgotten the result, the alarm about the gap names the amount.
+        """
         alarms = connection.execute(text("SELECT what FROM audit WHERE code = 'GAP' AND device = :d"), {"d": name})
         said, written = list(alarms.scalars()), self._written(name, rows)
         approved = [row.intent for row in connection.execute(text(_FINALS), {"d": name})]
         for intent in sorted(approved):
             named = re.compile(rf"the result of payment {intent} ha(s come|d arrived)")
             if len(written.get(intent, ())) > 1 and not any(named.search(words) for words in said):
+                if self._lost_before(connection, name, intent):
+                    continue
                 yield f"{name} wrote the result of payment {intent} down twice and nobody was told"
+
+    def _lost_before(self, connection: Any, name: str, intent: int) -> bool:
+        """Whether the loss of a payment's result became known to a database that was restored."""
+        spans = connection.execute(text(_GAPS_SINCE), {"d": name}).all()
+        lost = [item.seq for item in self._of(name, r.AUTHORISATION_RESULT) if item.record[r.INTENT] == intent]
+        return any(span.first <= seq <= span.last for span in spans for seq in lost)
 
     def _silent(self, connection: Any, name: str) -> Iterator[str]:
         """A void that its terminal has forgotten and tells nobody the end of: an alarm names the payment."""

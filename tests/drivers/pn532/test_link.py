@@ -245,15 +245,20 @@ async def test_a_line_that_is_gone_is_a_card_error_of_every_method_and_none_of_d
         await reader.disconnect()
 
 
-async def test_what_a_card_said_is_gone_when_it_is_released():
+async def test_what_a_card_said_is_gone_when_it_is_released_or_was_pulled_away():
+    for pulled in (False, True):
+        await _forgotten(pulled)
+
+
+async def _forgotten(pulled):
     record = bytes.fromhex("70125A08") + bytes(range(0x40, 0x60))
 
     def script(content):
         if content[0] == 0x4A:  # one of type A
             return ACK + answer(bytes.fromhex("4B010100042004A1B2C3D40578807002" if content[2] == 0 else "4B00"))
-        if content[0] == 0x40:
+        if content[0] == 0x40 and content[5] == 0x0C:
             return ACK + answer(b"\x41\x00" + record + b"\x90\x00")
-        return ACK + answer(bytes((content[0] + 1, 0)))
+        return ACK + answer(bytes((content[0] + 1, content[0] == 0x40)))  # 01: the card does not answer
 
     link = Link(Line(script))
     reader = Pn532Reader(link)
@@ -261,5 +266,7 @@ async def test_what_a_card_said_is_gone_when_it_is_released():
     assert await reader.transceive(bytes.fromhex("00B2010C00")) == record + b"\x90\x00"
     buffers = (link._out, link._in, link.parser.body)
     assert any(record[8:16] in bytes(buffer) for buffer in buffers)
+    if pulled:
+        await araises(CardError, reader.transceive(bytes.fromhex("00B2011400")))
     await reader.disconnect()
     assert all(bytes(buffer) == bytes(len(buffer)) for buffer in buffers)

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from protocol import sync as m
-from server.acquirer import outbox, voids
+from server.acquirer import settling, voids
 from server.ingest.voiding import Voiding
 from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.officer import Task
@@ -158,7 +158,7 @@ def test_a_build_that_gives_back_without_an_opposite_entry_is_caught() -> None:
     def reversed_(connection: Any, answer: Any, _row: Any, now: int) -> None:
         voids.end(connection, answer.identity, 2, answer.response, now)
 
-    assert _broken(mock.patch.object(outbox, "_reversed", reversed_))
+    assert _broken(mock.patch.object(settling, "_reversed", reversed_))
 
 
 def test_a_build_that_forgets_the_reversal_is_caught() -> None:

@@ -140,9 +140,13 @@ async def test_nor_is_it_once_more_when_the_gap_record_is_lost_too():
         await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
         journal = await _again(storage, element, journal, [outcome, lost])
         gap = next(x[0][r.SEQ] for x in journal.entries(1) if x[0][r.KIND] == r.GAP)
+        ended = next(x[0][r.SEQ] for x in journal.entries(1) if x[0].get(r.OUTCOME) == r.OUTCOME_INTERRUPTED)
         journal._shelf.fresh = head
         await journal.append(r.HEALTH_EVENT, {r.HEALTH: "y"})
         journal = await _again(storage, element, journal, [lost + 1, gap])
         assert len(_cut(journal)) == 1 and sorted(journal.view.provisional) == [intent], head
         journal = await _again(storage, element, journal, ())
         assert len(_cut(journal)) == 1 and not journal.view.cut, head
+        journal = await _again(storage, element, journal, [ended])  # said once more, since nobody has it
+        assert len(_cut(journal)) == 1 and not journal.view.cut, head
+        assert max(journal.view.ended.values()) > ended
