@@ -18,6 +18,7 @@ import typer
 
 HELD, DID_NOT_HOLD = 0, 1
 _CHUNK = 8
+MOST_CPU_S = 0.5  # what a seed may take
 _MOST_DRAWN = 1_000_000
 _MOST_PLAYED = 10_000_000
 _LOOKED_AT = 3_000  # seeds in which every kind that is drawn occurs
@@ -49,9 +50,9 @@ def run(
     began = time.monotonic()
     failed: list[dict[str, Any]] = []
     figures: Counter[str] = Counter()
-    cpu: list[float] = []
+    cpu: dict[int, float] = {}
     for done, result in enumerate(_results([(seed, "") for seed in numbers], jobs), 1):
-        cpu.append(result["cpu_s"])
+        cpu[result["seed"]] = round(result["cpu_s"], 3)
         figures.update(result["figures"])
         figures.update({f"fault {kind}": 1 for kind in result["kinds"]})
         if result["broken"]:
@@ -60,8 +61,8 @@ def run(
             typer.echo("\n".join(result["story"]))
         _progress(done, seeds, len(failed), as_json)
     report: dict[str, Any] = {
-        "first": first, "seeds": seeds, "failed": failed, "cpu_s_mean": round(sum(cpu) / len(cpu), 3),
-        "cpu_s_max": round(max(cpu), 3), "wall_s": round(time.monotonic() - began, 1),
+        "first": first, "seeds": seeds, "failed": failed, "cpu_s_mean": round(sum(cpu.values()) / len(cpu), 3),
+        "cpu_s_max": max(cpu.values()), "slow": _slow(cpu), "wall_s": round(time.monotonic() - began, 1),
         "figures": {key: value for key, value in sorted(figures.items()) if not key.startswith("fault ")},
         "seeds_with_fault": {key[6:]: value for key, value in sorted(figures.items()) if key.startswith("fault ")},
     }  # fmt: skip
@@ -69,6 +70,12 @@ def run(
         report["story"] = _shrunk(failed[0]["seed"], "")
     _tell(report, as_json)
     raise typer.Exit(DID_NOT_HOLD if failed else HELD)
+
+
+def _slow(cpu: dict[int, float]) -> list[list[float]]:
+    """Seeds that took more than what one may take, the slowest first: [seed, seconds of CPU]; at most 20."""
+    over = [[seed, seconds] for seed, seconds in cpu.items() if seconds > MOST_CPU_S]
+    return sorted(over, key=lambda one: -one[1])[:20]
 
 
 def _drawing(kinds: str, first: int, count: int) -> list[int]:
@@ -150,6 +157,9 @@ def _tell(report: dict[str, Any], as_json: bool) -> None:
         f"{report['wall_s']} s in all"
     )
     typer.echo(", ".join(f"{value} {key.replace('_', ' ')}" for key, value in report["figures"].items()))
+    if report["slow"]:
+        slow = ", ".join(f"{seed} ({seconds} s)" for seed, seconds in report["slow"])
+        typer.echo(f"over {MOST_CPU_S} s of CPU: {slow}")
     for failure in report["failed"][:10]:
         typer.echo(f"seed {failure['seed']}: {failure['broken'][0]}", err=True)
     for line in report.get("story", ()):
