@@ -77,7 +77,7 @@ def again(connection: Connection, identity: Identity, now: int, clear: bool = Fa
             why = "its driver was told that the payment stands"
             raise ParameterError(why, "PRM-036", "to give it back: tasdid server refund", identity[2])
         if any(row.step == t.STEP_REVERSE for row in rows):
-            why = "its clearing waits for what is decided about its reversal"
+            why = "its reversal has failed, its clearing has not"
             raise ParameterError(
                 why, "PRM-036", "ask the acquirer, then failed give-up or failed reversed", identity[2]
             )

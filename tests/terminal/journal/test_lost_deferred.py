@@ -108,14 +108,20 @@ async def test_one_whose_intent_is_lost_too_has_no_name_and_is_told():
     assert not (await _lost())[2].view.lost
 
 
+async def _deferred(journal):
+    """A case that is closed as deferred: its intent, its outcome, its closing."""
+    await journal.append(r.NOTICE, {r.CASE: 1, r.PV: "p", r.OFFENCE: "o", r.TARIFF: 1, r.AMOUNT: A, r.POINTS: 4})
+    intent = (await journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: A}))[r.SEQ]
+    said = {r.CASE: 1, r.INTENT: intent, r.AMOUNT: A, r.OUTCOME: r.OUTCOME_PROVISIONAL}
+    outcome = (await journal.append(r.PAYMENT_OUTCOME, said, sealed=b"blob"))[r.SEQ]
+    lost = (await journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_PROVISIONAL}))[r.SEQ]
+    return intent, outcome, lost
+
+
 async def test_one_that_a_segment_s_head_remembers_is_interrupted_once():
     for had in (False, True):
         storage, element, journal = await _begun()
-        await journal.append(r.NOTICE, {r.CASE: 1, r.PV: "p", r.OFFENCE: "o", r.TARIFF: 1, r.AMOUNT: A, r.POINTS: 4})
-        intent = (await journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: A}))[r.SEQ]
-        said = {r.CASE: 1, r.INTENT: intent, r.AMOUNT: A, r.OUTCOME: r.OUTCOME_PROVISIONAL}
-        outcome = (await journal.append(r.PAYMENT_OUTCOME, said, sealed=b"blob"))[r.SEQ]
-        lost = (await journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_PROVISIONAL}))[r.SEQ]
+        intent, outcome, lost = await _deferred(journal)
         if had:
             journal.hear(1790000000)
             journal.acknowledge(outcome, bytes(32))
@@ -131,11 +137,7 @@ async def test_one_that_a_segment_s_head_remembers_is_interrupted_once():
 async def test_nor_is_it_once_more_when_the_gap_record_is_lost_too():
     for head in (False, True):  # that a head remembers the interruption too
         storage, element, journal = await _begun()
-        await journal.append(r.NOTICE, {r.CASE: 1, r.PV: "p", r.OFFENCE: "o", r.TARIFF: 1, r.AMOUNT: A, r.POINTS: 4})
-        intent = (await journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: A}))[r.SEQ]
-        said = {r.CASE: 1, r.INTENT: intent, r.AMOUNT: A, r.OUTCOME: r.OUTCOME_PROVISIONAL}
-        outcome = (await journal.append(r.PAYMENT_OUTCOME, said, sealed=b"blob"))[r.SEQ]
-        lost = (await journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_PROVISIONAL}))[r.SEQ]
+        intent, outcome, lost = await _deferred(journal)
         journal._shelf.fresh = True
         await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
         journal = await _again(storage, element, journal, [outcome, lost])
