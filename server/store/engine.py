@@ -94,12 +94,16 @@ def _bring_up(engine: Engine, new: bool) -> None:
                     raise _nothing(engine.url)
         upgrade(engine)
     except SQLAlchemyError as error:
-        why = _reason(error, engine.url)
-        raise ConfigError(f"database {_shown(engine.url)} cannot be used: {why}", "CFG-028", _CHECK) from error
+        raise unusable(engine, error) from error
     except CommandError as error:
         raise ConfigError(
             f"{_shown(engine.url)} is the database of a newer release, or of something else", "CFG-029", _CHECK
         ) from error
+
+
+def unusable(engine: Engine, error: SQLAlchemyError, hint: str = _CHECK) -> ConfigError:
+    """What to tell of a database that is locked, lost or damaged: CFG-028."""
+    return ConfigError(f"database {_shown(engine.url)} cannot be used: {_reason(error, engine.url)}", "CFG-028", hint)
 
 
 def _reason(error: SQLAlchemyError, url: URL) -> str:

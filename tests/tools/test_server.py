@@ -183,7 +183,7 @@ def test_a_repeated_reversal_that_is_refused_ends_as_the_acquirer_says_on_the_te
     said = tasdid("server", "failed", decision, "--config", config, name)
     assert {"reversed": "opposite entries", "give-up": "stands and is cleared"}[decision] in said.stdout, said.stderr
     with engine.begin() as connection:
-        found = dict(connection.execute(select(t.outbox.c.step, t.outbox.c.state)).tuples().all())
+        found = {step: state for step, state in connection.execute(select(t.outbox.c.step, t.outbox.c.state))}
     engine.dispose()
     done = decision == "reversed"
     assert found == {

@@ -4,12 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, select
 
 from protocol.errors import ConfigError, ParameterError
-from server import config, keys
+from server import config, failures, keys
 from server import office as offices
 from server.__main__ import main
 from server.sets import Shelf
+from server.store import audit
+from server.store import tables as t
+from server.store.engine import open_engine
 from server.web.serve import listen
 from tests.conformance.journal import exports
 from tests.server.handheld import Handheld
@@ -118,3 +122,20 @@ def test_a_database_that_cannot_be_had_is_bad_input(
     assert main(["--config", str(path), "--port", "0", "--db", db]) == 3
     told = capsys.readouterr().err
     assert code in told and "secret" not in told
+
+
+def test_a_database_that_is_lost_in_the_middle_of_a_decision_is_told_by_code_and_nothing_is_decided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_config(tmp_path, [Handheld()])
+    engine = open_engine(config.load(path).db)
+
+    def lose(connection: Connection, *_: object) -> None:
+        audit.write(connection, "", t.LEVEL_WARNING, "X", "half a decision", 1)
+        connection.exec_driver_sql("SELECT * FROM nowhere")
+
+    monkeypatch.setattr(failures, "again", lose)
+    assert refused("server", "failed", "again", "TSD-000001/1/1", "--config", path) == "CFG-028"
+    with engine.begin() as connection:
+        assert connection.execute(select(t.audit)).all() == []
+    engine.dispose()

@@ -95,8 +95,7 @@ def propose(
     from server import epochs
     from server import office as offices
 
-    engine, office = centre.opened(config, db)
-    with engine.begin() as connection:
+    with centre.transaction(config, db) as (connection, office):
         payload = epochs.draft(connection, device, reason, centre.now())
         signed = offices.decide(offices.private_key(key), number, epochs.PROPOSAL, payload)
         found = epochs.propose(connection, office, signed, centre.now())
@@ -111,8 +110,7 @@ def approve(config: Config, number: Number, key: Key, device: Device, db: Databa
     from server import epochs
     from server import office as offices
 
-    engine, office = centre.opened(config, db)
-    with engine.begin() as connection:
+    with centre.transaction(config, db) as (connection, office):
         payload = epochs.proposed(connection, device)
         signed = offices.decide(offices.private_key(key), number, epochs.APPROVAL, payload)
         epochs.approve(connection, office, signed, centre.now())
@@ -126,8 +124,7 @@ def epochs_listed(
     """List proposals of new epochs, newest first."""
     from server import epochs
 
-    engine, _ = centre.opened(config, db)
-    with engine.begin() as connection:
+    with centre.transaction(config, db) as (connection, _):
         found = epochs.listed(connection)
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))

@@ -76,7 +76,19 @@ class Export:
     entries: list[Entry] = field(default_factory=list)
     closing: list[Any] | None = None
     digest: bytes = b""
-    faults: list[tuple[int, str]] = field(default_factory=list)  # (position, what)
+    faults: list[tuple[int, int, str]] = field(default_factory=list)  # (first position, last, what)
+
+    def fault(self, position: int, what: str) -> None:
+        """Note what could not be read; the same of neighbours once, so that a file of nothing but zeros takes no memory."""
+        if self.faults and self.faults[-1][1:] == (position - 1, what):
+            self.faults[-1] = (self.faults[-1][0], position, what)
+        else:
+            self.faults.append((position, position, what))
+
+    @property
+    def unread(self) -> int:
+        """How many items could not be read."""
+        return sum(last - first + 1 for first, last, _ in self.faults)
 
 
 def canonical(value: Any) -> bytes:
@@ -145,7 +157,7 @@ def read(data: bytes) -> Export:
     while at < len(data):
         item = take(data, at)
         if item is None:
-            export.faults.append((position + 1, "the file ends inside an item or an item is malformed"))
+            export.fault(position + 1, "the file ends inside an item or an item is malformed")
             return export
         value, after = item
         if isinstance(value, cbor2.CBORTag):
@@ -153,13 +165,13 @@ def read(data: bytes) -> Export:
                 list(value.value) if value.tag == SIGN1_TAG and isinstance(value.value, (list, tuple)) else None
             )
             if after != len(data):
-                export.faults.append((position + 1, "bytes follow the closing item"))
+                export.fault(position + 1, "bytes follow the closing item")
             return export
         position += 1
         export.digest = hashlib.sha256(export.digest + data[at:after]).digest()
         entry = _entry(position, value)
         if entry is None:
-            export.faults.append((position, "no record"))
+            export.fault(position, "no record")
         else:
             export.entries.append(entry)
         at = after

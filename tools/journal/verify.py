@@ -54,8 +54,9 @@ class Verifier:
     def run(self) -> dict[str, Any]:
         """Verify; returns the report."""
         export, said = self.export, self.export.statement
-        for position, text in export.faults:
-            self.find("unreadable", None, f"item {position}: {text}")
+        for first, last, text in export.faults:
+            items = f"item {first}" if first == last else f"items {first} to {last}"
+            self.find("unreadable", None, f"{items}: {text}")
         for name, count in said.damage:
             self.find("unreadable", None, f"{count} bytes of {name} are no whole record")
         if self.pinned and self.point != export.key:
@@ -332,7 +333,7 @@ class Verifier:
 
     def _gone(self) -> int:
         """How many records fewer are here than the device closed."""
-        return self.closing[6] - len(self.export.entries) - len(self.export.faults)
+        return self.closing[6] - len(self.export.entries) - self.export.unread
 
     def _outcomes(self, chain: list[Entry]) -> None:
         """Every payment outcome's and every void's own signature."""

@@ -1,6 +1,8 @@
 """What the commands of the back office share: options, and the centre's database with its officers."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +16,11 @@ Database = Annotated[str | None, typer.Option("--db", help="SQLAlchemy URL; wins
 Number = Annotated[int, typer.Option("--officer", help="number of the deciding officer", min=1, max=MOST)]
 Key = Annotated[Path, typer.Option("--key", help="that officer's private key")]
 Payment = Annotated[str, typer.Argument(help="terminal/epoch/sequence of the intent")]
+
+
+_LOST = (
+    "look with the list of proposals or failures whether it was decided; if not, try again when the database answers"
+)
 
 
 def now() -> int:
@@ -35,14 +42,29 @@ def identity(text: str) -> tuple[str, int, int]:
     return parts[0], int(parts[1]), int(parts[2])
 
 
-def opened(path: Path, db: str | None) -> Any:
-    """(engine, office) of a configuration, whose database is there. ConfigError."""
+@contextmanager
+def transaction(path: Path, db: str | None) -> Iterator[tuple[Any, Any]]:
+    """(connection, office) of a configuration, whose database is there; what is done with them is committed at the end, or not at all.
+
+    ConfigError, CFG-028 also where the database is locked, or lost meanwhile.
+    """
+    from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
+
     from server import config
     from server.office import Office
-    from server.store.engine import open_engine
+    from server.store.engine import open_engine, unusable
 
     loaded = config.load(path, db)
-    return open_engine(loaded.db, new=False), Office.load(loaded.office)
+    engine, office = open_engine(loaded.db, new=False), Office.load(loaded.office)
+    try:
+        with engine.begin() as connection:
+            yield connection, office
+    except (DataError, IntegrityError, ProgrammingError):  # none of the database's faults
+        raise
+    except DBAPIError as error:
+        raise unusable(engine, error, _LOST) from error
+    finally:
+        engine.dispose()
 
 
 def waits(path: Path) -> int:

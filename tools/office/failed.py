@@ -34,8 +34,7 @@ def listed(
     from protocol.sync import APPROVED
     from server import failures
 
-    engine, _ = centre.opened(config, db)
-    with engine.begin() as connection:
+    with centre.transaction(config, db) as (connection, _):
         found = failures.listed(connection)
         found += failures.waiting(connection, centre.now(), centre.waits(config))
     if as_json:
@@ -70,8 +69,7 @@ def again(
     from server import failures
 
     identity = centre.identity(payment)
-    engine, _ = centre.opened(config, db)
-    with engine.begin() as connection:
+    with centre.transaction(config, db) as (connection, _):
         names = failures.again(connection, identity, centre.now(), clear)
     typer.echo(f"{payment}: {', '.join(names)} goes to the acquirer again")
 
@@ -85,8 +83,7 @@ def give_up(config: Config, payment: Payment, db: Database = None) -> None:
     from server import failures
 
     identity = centre.identity(payment)
-    engine, _ = centre.opened(config, db)
-    with engine.begin() as connection:
+    with centre.transaction(config, db) as (connection, _):
         step = failures.give_up(connection, identity, centre.now(), centre.waits(config), centre.holds(config))
     typer.echo(f"{payment}: {_GIVEN_UP[step]}")
 
@@ -99,7 +96,6 @@ def confirm_reversed(config: Config, payment: Payment, db: Database = None) -> N
     from server import failures
 
     identity = centre.identity(payment)
-    engine, _ = centre.opened(config, db)
-    with engine.begin() as connection:
+    with centre.transaction(config, db) as (connection, _):
         failures.confirm_reversed(connection, identity, centre.now())
     typer.echo(f"{payment}: reversed; the books have the opposite entries, its terminal hears of a void's end")

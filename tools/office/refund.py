@@ -37,8 +37,7 @@ def propose(
     from server import refunds
 
     identity = centre.identity(payment)
-    engine, office = centre.opened(config, db)
-    with engine.begin() as connection:
+    with centre.transaction(config, db) as (connection, office):
         payload = refunds.draft(connection, identity, reason, centre.now())
         signed = offices.decide(offices.private_key(key), number, refunds.PROPOSAL, payload)
         found = refunds.propose(connection, office, signed, centre.now())
@@ -52,8 +51,7 @@ def approve(config: Config, number: Number, key: Key, payment: Payment, db: Data
     from server import refunds
 
     identity = centre.identity(payment)
-    engine, office = centre.opened(config, db)
-    with engine.begin() as connection:
+    with centre.transaction(config, db) as (connection, office):
         payload = refunds.proposed(connection, identity)
         signed = offices.decide(offices.private_key(key), number, refunds.APPROVAL, payload)
         refunds.approve(connection, office, signed, centre.now())
@@ -67,8 +65,7 @@ def listed(
     """List proposals, newest first, and reports that were paid twice."""
     from server import refunds
 
-    engine, _ = centre.opened(config, db)
-    with engine.begin() as connection:
+    with centre.transaction(config, db) as (connection, _):
         found = {"refunds": refunds.listed(connection), "paid_twice": refunds.paid_twice(connection)}
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))

@@ -104,6 +104,18 @@ def test_truncation_at_any_byte_is_named(made):
         assert {"truncated", "unreadable"} & {kind for kind, _ in _kinds(report)}
 
 
+def test_many_items_that_are_no_records_are_one_finding_and_take_no_memory(made):
+    items, key = made
+    zeros = bytes(300_000)  # as many items, the number zero each
+    tracemalloc.start()
+    report = verify(b"".join([*items[:4], zeros, *items[4:-1]]), key)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    told = [finding["text"] for finding in report["findings"] if finding["kind"] == "unreadable"]
+    assert told == ["items 4 to 300003: no record"] and not report["ok"]
+    assert peak < 4_000_000, peak
+
+
 def test_a_shorter_journal_cannot_be_closed_by_anybody_else(made, tmp_path):
     items, key = made
     (tmp_path / "other").mkdir()
