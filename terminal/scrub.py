@@ -18,11 +18,20 @@ _PIECES = (4096, 512, 64, 16)  # bytes: from large holes to single blocks
 async def free_memory() -> None:
     """Overwrite the free part of the heap with zeros."""
     if sys.implementation.name == "micropython":
-        gc.collect()  # where memory ended there is none for a task
-        await asyncio.create_task(_overwrite())
+        gc.collect()
+        try:
+            task = asyncio.create_task(_overwrite())
+        except MemoryError:  # there is none for a task: from here, the payment has ended all the same
+            _fill()
+        else:
+            await task
 
 
 async def _overwrite() -> None:
+    _fill()
+
+
+def _fill() -> None:
     gc.collect()
     before = collector.hold()
     try:

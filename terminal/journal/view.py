@@ -78,7 +78,7 @@ class View:
             None  # (seq, case number, centimes) of an intent without outcome whose notice is lost
         )
         self.cut: dict = {}  # the same of those whose case is over, by intent (0: its intent is lost too): nobody has their outcomes
-        self.ended: dict = {}  # deferred payments that a boot's word has ended -> seq of that: no gap record names them again that has it not
+        self.ended: dict = {}  # payments that a boot's word has ended -> (seq of that, case number, centimes): if it is lost it is said again
         self.verdict = False  # a licence was judged, and there is neither a notice nor a closing yet
         self.untold: dict = {}  # first lost seq -> last lost seq: payments are among these, or may be, and nobody who was told has logged in
         self.seq = 0  # of the last record that was taken into account; set before those of a segment are, and so is …
@@ -103,7 +103,7 @@ class View:
             11: list(self.orphan) if self.orphan else None,
             12: [[first, self.untold[first]] for first in sorted(self.untold)],
             13: [list(self.cut[intent]) for intent in sorted(self.cut)],
-            14: [[intent, self.ended[intent]] for intent in sorted(self.ended)],
+            14: [[intent, list(self.ended[intent])] for intent in sorted(self.ended)],
         }
 
     def restore(self, kept: dict) -> None:
@@ -126,7 +126,7 @@ class View:
         self.releases = _pairs(kept.get(10, ()), _RELEASE)
         self.orphan = tuple(check(kept[11], _CUT)) if kept.get(11) else None
         self.cut = {item[0]: tuple(check(item, _CUT)) for item in kept.get(13, ())}
-        self.ended = _numbers(kept.get(14, ()))
+        self.ended = _pairs(kept.get(14, ()), _CUT)
 
     def apply(self, record: dict) -> None:
         """Take one record into account."""
@@ -195,8 +195,7 @@ class View:
         intent, case, orphan = record[r.INTENT], self.case, self.orphan
         if not self.cut.pop(intent, None) and record.get(r.REASON) != "power":
             return False
-        if intent in self.provisional:
-            self.ended[intent] = record[r.SEQ]
+        self.ended[intent] = record[r.SEQ], record.get(r.CASE, 0), record[r.AMOUNT]
         open_ = case is not None and intent in (case.intent, (case.outcome_record or {}).get(r.INTENT))
         return not open_ and (orphan is None or orphan[0] != intent)
 
@@ -282,10 +281,12 @@ class View:
         """
         first, last = gap[r.FIRST], gap[r.GAP_LAST]
         once = gap.get(r.GAP_ONCE, self.upto(last))
-        for intent in self.provisional:  # as a segment's head remembers
-            seq = self.ended.get(intent) or self.sealed.get(intent, 0)
+        said = {intent: (self.sealed.get(intent, 0),) + self.provisional[intent][:2] for intent in self.provisional}
+        said.update(self.ended)
+        for intent in said:  # as a segment's head remembers
+            seq = said[intent][0]
             if max(first, once + 1) <= seq <= last and not self._lost(seq):
-                self.cut[intent] = (intent,) + self.provisional[intent][:2]
+                self.cut[intent] = (intent,) + said[intent][1:]
         if gap.get(r.GAP_COUNT, 1) > 0 or self.cut or last - max(once, first - 1) > 1:
             self.untold[first] = last
         self.cut.pop(0, None)
@@ -422,5 +423,6 @@ class View:
         return any(begin <= first and last <= self.gaps[begin] for begin in self.gaps)
 
     def acknowledged(self, seq: int) -> None:
-        """The server has everything up to `seq`: it no longer counts as offline exposure."""
+        """The server has everything up to `seq`: it no longer counts as offline exposure, and no word of it is said again."""
         self.exposure = [item for item in self.exposure if item[0] > seq]
+        self.ended = {key: self.ended[key] for key in self.ended if self.ended[key][0] > seq or key in self.provisional}

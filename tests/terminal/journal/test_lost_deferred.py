@@ -151,4 +151,29 @@ async def test_nor_is_it_once_more_when_the_gap_record_is_lost_too():
         assert len(_cut(journal)) == 1 and not journal.view.cut, head
         journal = await _again(storage, element, journal, [ended])  # said once more, since nobody has it
         assert len(_cut(journal)) == 1 and not journal.view.cut, head
-        assert max(journal.view.ended.values()) > ended
+        assert max(word[0] for word in journal.view.ended.values()) > ended
+
+
+async def test_a_boot_s_word_that_is_lost_before_the_centre_has_it_is_said_again_wherever_heads_lie():
+    for before in (False, True):  # a segment begins behind the payment, or
+        for behind in (False, True):  # behind the word
+            for had in (False, True):
+                storage, element, journal = await _begun()
+                _, outcome, _ = await _deferred(journal)
+                journal._shelf.fresh = before
+                await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
+                journal = await _again(storage, element, journal, [outcome])
+                word = next(x[0][r.SEQ] for x in journal.entries(1) if x[0].get(r.OUTCOME) == r.OUTCOME_INTERRUPTED)
+                await journal.append(r.LOGIN, {})
+                if had:
+                    journal.hear(1790000000)
+                    journal.acknowledge(journal.head_seq, journal.head_hash)
+                journal._shelf.fresh = behind
+                for name in "yz":
+                    await journal.append(r.HEALTH_EVENT, {r.HEALTH: name})
+                journal = await _again(storage, element, journal, [word])
+                named = (before, behind, had)
+                again = 0 if had and behind else 1  # a head remembers that the centre has it
+                assert len(_cut(journal)) == again and journal.view.lost == bool(again), named
+                journal = await _again(storage, element, journal, ())
+                assert len(_cut(journal)) == again and not journal.view.cut, named
