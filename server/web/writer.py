@@ -84,8 +84,12 @@ class Writer:
         self._apply_all = apply_all
         self._queue: queue.SimpleQueue[_Item | _Letter | None] = queue.SimpleQueue()
         many = 1 if engine.dialect.name == "sqlite" else HANDS
-        self._threads = [threading.Thread(target=self._run, name=f"tasdid-writer-{n}", daemon=True) for n in range(many)]
-        self._own = threading.local()  # a thread's `connection`: kept from commit to commit, since taking one costs statements
+        self._threads = [
+            threading.Thread(target=self._run, name=f"tasdid-writer-{n}", daemon=True) for n in range(many)
+        ]
+        self._own = (
+            threading.local()
+        )  # a thread's `connection`, kept from commit to commit: taking one costs statements
         self._counting = threading.Lock()
         self.commits = 0
         self.operations = 0
