@@ -87,9 +87,7 @@ class Writer:
         self._threads = [
             threading.Thread(target=self._run, name=f"tasdid-writer-{n}", daemon=True) for n in range(many)
         ]
-        self._own = (
-            threading.local()
-        )  # a thread's `connection`, kept from commit to commit: taking one costs statements
+        self._own = threading.local()  # a thread's `connection`, kept from commit to commit
         self._counting = threading.Lock()
         self.commits = 0
         self.operations = 0
