@@ -205,26 +205,28 @@ class Factory:
                 devices.register(connection, devices.parse(device_name(index), entry), START_UTC - YEAR)
         return self.dump()
 
+    @cached_property
     def _driver(self) -> Any:
+        """The database's one connection."""
         return self.engine.raw_connection().driver_connection
 
     def look(self, question: str, *values: Any) -> Any:
         """One value by plain SQL, past the server's code."""
-        row = self._driver().execute(question, values).fetchone()
+        row = self._driver.execute(question, values).fetchone()
         return None if row is None else row[0]
 
     def records(self, kind: int) -> list[dict[int, Any]]:
         """The records of a kind that the server holds."""
-        rows = self._driver().execute("SELECT record FROM raw WHERE kind = ?", (kind,)).fetchall()
+        rows = self._driver.execute("SELECT record FROM raw WHERE kind = ?", (kind,)).fetchall()
         return [cbor.decode(row[0]) for row in rows]
 
     def dump(self) -> bytes:
         """A backup of the database as it is now."""
-        return self._driver().serialize()
+        return self._driver.serialize()
 
     def load(self, image: bytes) -> None:
         """Put a backup in the database's place."""
-        self._driver().deserialize(image)
+        self._driver.deserialize(image)
 
 
 @lru_cache(maxsize=1)
