@@ -12,9 +12,9 @@ import cbor2
 
 from drivers.contracts.small import Display, Keypad
 from protocol import records as r
-from protocol.crypto.native import NativeCrypto
 from protocol.emv.contactless.ui import INSERT_CARD
 from sim.cards.base import Card
+from sim.worlds.simulation import remembered
 from sim.worlds.simulation.air import Air
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.faults import Fault
@@ -61,7 +61,7 @@ class Device:
         self.element = Element(self.power, random.Random(rng.random()), made.devices[key], made.secrets(key))
         self.flash.replaced = self._replaced
         self.clock = VirtualClock(schedule, 0)
-        self.crypto = NativeCrypto()
+        self.crypto = remembered.Crypto()
         self._cards = {name: made.card(name, random.Random(rng.random())) for name in _names(officer)}
         self._licences = {
             task.driver: made.licence(task.driver, random.Random(rng.random())) for task in officer.tasks if task.driver

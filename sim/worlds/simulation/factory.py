@@ -31,6 +31,7 @@ from sim.cards.emv.application import State
 from sim.cards.licence.people import PEOPLE
 from sim.pki import Pki, make_pki
 from sim.worlds.fleet import AUTHORITY, FORCE, LIMITS, OFFICER, SECOND, WILAYA, emv_body, tariff_body
+from sim.worlds.simulation import remembered
 from sim.worlds.simulation.schedule import START_UTC
 
 MOST_DEVICES = 6
@@ -76,6 +77,10 @@ def _private(label: str) -> ec.EllipticCurvePrivateKey:
     return ec.derive_private_key(number % (2**255) + 1, ec.SECP256R1())
 
 
+def _server_key(role: str) -> Any:
+    return remembered.Signer(_private(f"server {role}"))
+
+
 class Factory:
     """Use `factory()`."""
 
@@ -91,7 +96,7 @@ class Factory:
             for name, profile in ALONE.items():
                 self.issue(name, profile, 3)
             self._licences = {name: licence.build({"person": name, "portrait_bytes": 64}, self.pki) for name in DRIVERS}
-        self.server = server_keys.Keys({role: _private(f"server {role}") for role in server_keys.ROLES})
+        self.server = server_keys.Keys({role: _server_key(role) for role in server_keys.ROLES})
         self.devices = [_private(f"device {index}") for index in range(MOST_DEVICES)]
         self._secret = {slot: hashlib.sha256(b"slot%d" % slot).digest() for slot in (4, 5, 6)}
         masters = {bin_: self.pki.schemes.issuers[name].master_keys.ac for bin_, name in ISSUER_BINS.items()}

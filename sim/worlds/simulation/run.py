@@ -13,7 +13,7 @@ from typing import Any
 from protocol import records as r
 from server.acquirer import outbox
 from server.store.engine import reading
-from sim.worlds.simulation import asked, losses, refunds, refusals, signatures, workers
+from sim.worlds.simulation import asked, losses, refunds, refusals, remembered, signatures, workers
 from sim.worlds.simulation import centre as centres
 from sim.worlds.simulation import faults as drawing
 from sim.worlds.simulation.air import Air
@@ -464,7 +464,8 @@ def play(plan: Plan, hasty: bool = False) -> Outcome:
     )  # what the seed before has left is not gone through in the midst of this one, with that of many others
     simulation = Simulation(plan)
     try:
-        simulation.play(hasty)
+        with remembered.recall():
+            simulation.play(hasty)
     finally:
         centres.current(None)
     devices: Sequence[Any] = simulation.devices
