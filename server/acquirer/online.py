@@ -40,8 +40,7 @@ from server.store import tables as t
 
 def where(identity: Identity) -> Any:
     """The row of a payment."""
-    c = t.authorisations.c
-    return and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
+    return outbox.where(t.authorisations, identity)
 
 
 def begin(connection: Connection, message: Authorise, now: int) -> "Request | dict[int, Any]":
@@ -143,9 +142,7 @@ def forsake(connection: Connection, device: str, epoch: int, unsure: int, now: i
 
 
 def _outcome(connection: Connection, identity: Identity) -> int | None:
-    c = t.payments.c
-    same = and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
-    return connection.execute(select(c.outcome).where(same)).scalar()
+    return connection.execute(select(t.payments.c.outcome).where(outbox.where(t.payments, identity))).scalar()
 
 
 def reply(message: Authorise, row: Any) -> dict[int, Any]:

@@ -15,6 +15,7 @@ it moves no row. So what another process has sent, settled or reversed meanwhile
 What an answer means is said in `server.acquirer.settling`.
 """
 
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, exists, func, insert, literal, or_, select, update
@@ -34,10 +35,12 @@ HOLDS = 3600  # seconds that the host may hold a message before it acts on it, u
 LEASE = 60  # seconds that a claimed row belongs to the process that claimed it
 MAX_WAIT = 3600
 _WAITING = t.outbox.c.state < literal(t.STATE_DONE, literal_execute=True)  # written out: else no partial index is taken
+_UNSETTLED = select(func.count()).select_from(t.outbox).where(_WAITING)
 
 
+@lru_cache(maxsize=1024)
 def where(table: Any, identity: Identity, step: int | None = None) -> Any:
-    """Condition: the rows of a payment, of one step if given."""
+    """Condition: the rows of a payment, of one step if given. Kept for a while: several statements ask about one payment."""
     terms = [table.c.device == identity[0], table.c.epoch == identity[1], table.c.intent == identity[2]]
     if step is not None:
         terms.append(table.c.step == step)
@@ -227,4 +230,4 @@ def request_reversal(connection: Connection, identity: Identity, who: str, now: 
 
 def unsettled(connection: Connection) -> int:
     """How many requests still wait for an answer."""
-    return connection.execute(select(func.count()).select_from(t.outbox).where(_WAITING)).scalar() or 0
+    return connection.execute(_UNSETTLED).scalar() or 0

@@ -28,6 +28,11 @@ _JUDGED = 0  # in the place of a first record: what came of the last shift
 SLICE = 1_000  # records of an open shift that are added up together
 LONGEST = 5_000  # records that are gone through for one answer; what would take more is not compared
 _REFUSED_VOIDS = (codes.VOID_UNEXPECTED, codes.VOID_ANOTHER_CARD, codes.VOID_ONE_OFFICER)
+_T = t.tallies.c
+_LAST = (_T.device == bindparam("b_device"), _T.epoch == bindparam("b_epoch"), _T.first == _JUDGED)
+_KEPT = select(_T.sums).where(*_LAST)
+_KEEP = update(t.tallies).where(*_LAST).values(last=bindparam("last"), sums=bindparam("sums"))
+_BEGIN = insert(t.tallies)
 _COUNTED = (r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.VOID)
 _IN_SHIFT = (
     t.raw.c.device == bindparam("device"),
@@ -120,9 +125,7 @@ def _answer(connection: Connection, head: Row[Any], message: Close, now: int) ->
 
 def _last_judged(connection: Connection, name: str, epoch: int) -> "tuple[list[int], Any, Judgement] | None":
     """([first, last], the totals that were told, what came of it) of the last shift that was judged."""
-    c = t.tallies.c
-    found = select(c.sums).where(c.device == name, c.epoch == epoch, c.first == _JUDGED)
-    data = connection.execute(found).scalar()
+    data = connection.execute(_KEPT, {"b_device": name, "b_epoch": epoch}).scalar()
     if data is None:
         return None
     shift, told, totals, differing, balanced = strict.decode(bytes(data))
@@ -135,10 +138,9 @@ def _keep(
     """Keep what came of a shift, in the place of the one before."""
     totals, differing, balanced = judgement
     sums = strict.encode([list(shift), told, totals, differing[:MAX_NAMED], balanced])
-    c, values = t.tallies.c, {"last": shift[1], "sums": sums}
-    mine = (c.device == name, c.epoch == epoch, c.first == _JUDGED)
-    if not connection.execute(update(t.tallies).where(*mine).values(**values)).rowcount:
-        connection.execute(insert(t.tallies).values(device=name, epoch=epoch, first=_JUDGED, **values))
+    values = {"last": shift[1], "sums": sums}
+    if not connection.execute(_KEEP, {"b_device": name, "b_epoch": epoch, **values}).rowcount:
+        connection.execute(_BEGIN, {"device": name, "epoch": epoch, "first": _JUDGED, **values})
 
 
 def _alarm(connection: Connection, name: str, shift: tuple[int, int], what: str, now: int) -> None:

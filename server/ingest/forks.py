@@ -6,7 +6,7 @@ is undone by opposite entries, and an authorisation or clearing that had not yet
 
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from protocol import cbor
 from protocol import records as r
@@ -16,6 +16,10 @@ from server.ingest import gaps
 from server.ledger import accounts, posting
 from server.store import aside, audit
 from server.store import tables as t
+
+_F = t.forks.c
+_SAME = select(_F.seq).where(*(_F[name] == bindparam(name) for name in ("device", "epoch", "seq", "hash")))
+"""Made once: making a statement costs more than running it."""
 
 
 def keep(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> None:
@@ -77,15 +81,8 @@ def hold_known(connection: Connection, batch: Batch, entries: list[Entry], now: 
 
 
 def _kept(connection: Connection, batch: Batch, entry: Entry) -> bool:
-    c = t.forks.c
-    return (
-        connection.execute(
-            select(c.seq).where(
-                c.device == batch.device.device, c.epoch == batch.epoch, c.seq == entry.seq, c.hash == entry.hash
-            )
-        ).first()
-        is not None
-    )
+    key = {"device": batch.device.device, "epoch": batch.epoch, "seq": entry.seq, "hash": entry.hash}
+    return connection.execute(_SAME, key).first() is not None
 
 
 def _hold(connection: Connection, batch: Batch, seq: int, now: int) -> None:

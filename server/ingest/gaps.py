@@ -395,9 +395,11 @@ def closed_unpaid(connection: Connection, device: str, epoch: int, closures: lis
     are lost: its outcome is among them, its card data with it, so nobody will ever be asked to pay. `closures`: as `server.batches.Draft`.
     """
     deferred = [row["b_case"] for row in closures if row["closure"] == r.CLOSURE_PROVISIONAL]
+    if not deferred:
+        return
     g, p = t.gaps.c, t.payments.c
     lost = select(g.first).where(g.device == device, g.epoch == epoch).limit(1)
-    if not deferred or connection.execute(lost).first() is None:
+    if connection.execute(lost).first() is None:
         return
     mine = select(p.case_no, p.outcome, p.amount).where(p.device == device, p.epoch == epoch)
     latest = connection.execute(mine.order_by(p.intent.desc()).limit(MOST_LATEST)).all()

@@ -49,7 +49,11 @@ def tell(connection: Connection, reply: dict[int, Any], to: Hearer, now: int, er
         told = {"b_device": to.device, "b_epoch": to.epoch, "b_now": now, "b_head": to.head}
         connection.execute(_TOLD, [{**told, "b_intent": row.intent} for row in found])
     with_it = [row.intent for row in found] if short else []
-    served = connection.execute(_CLEARED, {**whose, "with_it": with_it}).all() if erase else []
+    served = (
+        connection.execute(*(_CLEARED_WITH, {**whose, "with_it": with_it}) if with_it else (_CLEARED, whose)).all()
+        if erase
+        else []
+    )
     if served:
         numbers = sorted(row.intent for row in served)
         reply[s.CLEARED] = numbers if short else [[n, iso.reference((to.device, to.epoch, n))] for n in numbers]
@@ -87,8 +91,8 @@ def _pending_statement() -> Any:
     )
 
 
-def _cleared_statement() -> Any:
-    """Payments whose sealed card data have served and are not yet erased on the terminal, which hears the results of `with_it` now."""
+def _cleared_statement(hears: bool) -> Any:
+    """Payments whose sealed card data have served and are not yet erased on the terminal, which `hears` the results of `with_it` now, or none."""
     o, p = t.outbox.c, t.payments.c
     same = and_(o.device == p.device, o.epoch == p.epoch, o.intent == p.intent)
     served = or_(
@@ -96,8 +100,8 @@ def _cleared_statement() -> Any:
         and_(p.outcome == r.OUTCOME_APPROVED, o.step == t.STEP_REVERSE),
         and_(p.outcome == r.OUTCOME_PROVISIONAL, o.step == t.STEP_AUTHORISE),
     )
-    with_it = p.intent.in_(bindparam("with_it", expanding=True))
-    written = or_(p.outcome == r.OUTCOME_APPROVED, p.result_seq.is_not(None), with_it)
+    with_it = (p.intent.in_(bindparam("with_it", expanding=True)),) if hears else ()
+    written = or_(p.outcome == r.OUTCOME_APPROVED, p.result_seq.is_not(None), *with_it)
     e = t.erasures.c
     erased = exists().where(e.device == p.device, e.epoch == p.epoch, e.intent == p.intent)
     mine = (p.device == bindparam("device"), p.epoch == bindparam("epoch"), o.state == t.STATE_DONE)
@@ -116,7 +120,7 @@ def _mine(table: Any) -> Any:
     return and_(c.device == bindparam("b_device"), c.epoch == bindparam("b_epoch"), c.intent == bindparam("b_intent"))
 
 
-_PENDING, _CLEARED = _pending_statement(), _cleared_statement()
+_PENDING, _CLEARED, _CLEARED_WITH = _pending_statement(), _cleared_statement(False), _cleared_statement(True)
 _FIRST_HEAD = func.coalesce(t.results.c.head, bindparam("b_head"))
 _TOLD = update(t.results).where(_mine(t.results)).values(told=bindparam("b_now"), head=_FIRST_HEAD)
 _NAMED = update(t.payments).where(_mine(t.payments)).values(told=bindparam("b_now"))

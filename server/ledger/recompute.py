@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from protocol import cbor
 from protocol import records as r
@@ -19,6 +19,26 @@ from server import codes
 from server.store import tables as t
 
 Identity = tuple[str, int, int]
+_RAW, _PAID, _LEGS = t.raw.c, t.payments.c, t.legs.c
+_OF_ALL = (
+    select(_RAW.record)
+    .where(_RAW.kind == bindparam("b_kind"), _RAW.rejected.is_(None))
+    .order_by(_RAW.device, _RAW.epoch, _RAW.seq)
+)
+_OF_ONE = _OF_ALL.where(_RAW.device == bindparam("b_device"))
+_OF_THE_UNSEEN = select(_RAW.record).where(_RAW.kind == r.AUTHORISATION_RESULT, _RAW.rejected == codes.OUTCOME_LOST)
+_PLACES, _GAPS, _FINALS = select(t.devices), select(t.gaps), select(t.results)
+_FORKED = select(t.forks.c.device, t.forks.c.epoch, t.forks.c.seq)
+_REVERSED = select(t.outbox).where(t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_DONE)
+_SUMS = select(_LEGS.account, func.sum(_LEGS.amount).label("sum")).group_by(_LEGS.account)
+_TOTALS = (
+    select(_PAID.outcome, func.count().label("n"), func.sum(_PAID.amount).label("sum"))
+    .where(_PAID.outcome.is_not(None))
+    .group_by(_PAID.outcome)
+)
+_POSTING = (_LEGS.device, _LEGS.epoch, _LEGS.intent, _LEGS.part)
+_UNEVEN = select(*_POSTING).group_by(*_POSTING).having(func.sum(_LEGS.amount) != 0)
+"""Statements made once: making one costs more than running it."""
 
 
 @dataclass
@@ -44,15 +64,13 @@ class Books:
 
 
 def _records(connection: Connection, kind: int, device: str | None = None) -> Iterator[dict[int, Any]]:
-    c = t.raw.c
-    chosen = select(c.record).where(c.kind == kind, c.rejected.is_(None)).order_by(c.device, c.epoch, c.seq)
-    for row in connection.execute(chosen if device is None else chosen.where(c.device == device)):
+    of = (_OF_ALL, {"b_kind": kind}) if device is None else (_OF_ONE, {"b_kind": kind, "b_device": device})
+    for row in connection.execute(*of):
         yield cbor.decode(bytes(row.record))
 
 
-def _identities(connection: Connection, table: Any, *extra: Any) -> dict[Identity, Any]:
-    found = connection.execute(select(table).where(*extra))
-    return {(row.device, row.epoch, row.intent): row for row in found}
+def _identities(connection: Connection, chosen: Any) -> dict[Identity, Any]:
+    return {(row.device, row.epoch, row.intent): row for row in connection.execute(chosen)}
 
 
 def _paid(outcome: int, final: Any) -> bool:
@@ -63,12 +81,11 @@ def _paid(outcome: int, final: Any) -> bool:
 def recompute(connection: Connection) -> Books:
     """The books as they must be."""
     books = Books()
-    places = {row.device: row for row in connection.execute(select(t.devices))}
+    places = {row.device: row for row in connection.execute(_PLACES)}
     intents = {(rec[r.DEVICE], rec[r.SEQ]): rec for rec in _records(connection, r.PAYMENT_INTENT)}
-    f = t.forks.c
-    forked = {(row.device, row.epoch, row.seq) for row in connection.execute(select(f.device, f.epoch, f.seq))}
-    finals = _identities(connection, t.results)
-    reversed_ = _identities(connection, t.outbox, t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_DONE)
+    forked = {(row.device, row.epoch, row.seq) for row in connection.execute(_FORKED)}
+    finals = _identities(connection, _FINALS)
+    reversed_ = _identities(connection, _REVERSED)
     for rec in _records(connection, r.PAYMENT_OUTCOME):
         device = places[rec[r.DEVICE]]
         intent = intents.get((rec[r.DEVICE], rec[r.INTENT]), rec)  # lost: the outcome says as much
@@ -101,9 +118,7 @@ def _lost(connection: Connection) -> Iterator[tuple[str, int]]:
 
 def _unseen(connection: Connection) -> Iterator[tuple[str, int]]:
     """(device, centimes) of approved results whose payments have no outcome, which is lost: each payment once."""
-    c = t.raw.c
-    chosen = select(c.record).where(c.kind == r.AUTHORISATION_RESULT, c.rejected == codes.OUTCOME_LOST)
-    for data in connection.execute(chosen).scalars():
+    for data in connection.execute(_OF_THE_UNSEEN).scalars():
         record = cbor.decode(bytes(data))
         yield record[r.DEVICE], record[r.AMOUNT]
 
@@ -124,7 +139,7 @@ def _approvals(connection: Connection, gap: Any) -> Iterator[_Approval]:
         written[rec[r.INTENT]] = rec[r.SEQ]
     f = t.forks.c
     forked = set(connection.execute(select(f.seq).where(f.device == gap.device, f.epoch == gap.epoch)).scalars())
-    finals = _identities(connection, t.results, t.results.c.device == gap.device, t.results.c.epoch == gap.epoch)
+    finals = _identities(connection, _FINALS.where(t.results.c.device == gap.device, t.results.c.epoch == gap.epoch))
     for rec in _records(connection, r.PAYMENT_OUTCOME, gap.device):
         final = finals.get((rec[r.DEVICE], gap.epoch, rec[r.INTENT]))
         deferred = rec[r.OUTCOME] == r.OUTCOME_PROVISIONAL and rec[r.SEQ] < gap.last and rec[r.SEQ] not in forked
@@ -137,7 +152,7 @@ def _approvals(connection: Connection, gap: Any) -> Iterator[_Approval]:
 
 def _in_both(connection: Connection) -> Iterator[str]:
     """Payments that the acquirer's word has posted and that a gap may hold in suspense as well."""
-    for gap in connection.execute(select(t.gaps)).all():
+    for gap in connection.execute(_GAPS).all():
         found = list(_approvals(connection, gap))
         known = [one for one in found if one.gap == gap.first]
         many, amount = gap._mapping["count"] - len(known), gap.amount - sum(one.amount for one in known)
@@ -155,7 +170,7 @@ def _missing(connection: Connection) -> Iterator[tuple[Any, int]]:
     record before it.
     """
     c, e = t.raw.c, t.epochs.c
-    for gap in connection.execute(select(t.gaps)).all():
+    for gap in connection.execute(_GAPS).all():
         after = (c.device == gap.device, c.epoch >= gap.epoch, c.seq == gap.last + 1)
         following = connection.execute(select(c.record).where(*after).order_by(c.epoch).limit(1)).scalar()
         if following is None:  # a new epoch began after the gap, and its first record has not arrived, or is lost too
@@ -189,18 +204,9 @@ def _before(connection: Connection, gap: Any) -> int:
 def posted(connection: Connection) -> Books:
     """The books as they are."""
     books = Books()
-    sums = connection.execute(
-        select(t.legs.c.account, func.sum(t.legs.c.amount).label("sum")).group_by(t.legs.c.account)
-    )
-    for row in sums:
+    for row in connection.execute(_SUMS):
         books.enter(row.account, int(row.sum))
-    c = t.payments.c
-    totals = connection.execute(
-        select(c.outcome, func.count().label("n"), func.sum(c.amount).label("sum"))
-        .where(c.outcome.is_not(None))
-        .group_by(c.outcome)
-    )
-    for row in totals:
+    for row in connection.execute(_TOTALS):
         books.totals[row.outcome] = [row.n, int(row.sum)]
     return books
 
@@ -220,8 +226,5 @@ def differences(connection: Connection) -> list[str]:
         for outcome in sorted(set(is_.totals) | set(must.totals))
         if is_.totals.get(outcome) != must.totals.get(outcome)
     ]
-    c = t.legs.c
-    key = (c.device, c.epoch, c.intent, c.part)
-    uneven = connection.execute(select(*key).group_by(*key).having(func.sum(c.amount) != 0))
-    found += [f"posting {tuple(row)} does not balance" for row in uneven]
+    found += [f"posting {tuple(row)} does not balance" for row in connection.execute(_UNEVEN)]
     return found + list(_in_both(connection))

@@ -3,17 +3,20 @@
 Never personal data, never card data.
 """
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, bindparam, func, insert, select
 
 from server.store import tables as t
+
+_LAST = select(func.max(t.audit.c.number)).where(t.audit.c.device == bindparam("b_device"))
+_LINE = insert(t.audit)
+"""Statements made once: making one costs more than running it."""
 
 
 def write(connection: Connection, device: str, level: int, code: str, what: str, now: int) -> None:
     """Append one line (`level` LEVEL_*, at most 200 characters) about `device`, "" for the server itself."""
-    last = connection.execute(select(func.max(t.audit.c.number)).where(t.audit.c.device == device)).scalar()
-    connection.execute(
-        insert(t.audit).values(device=device, number=(last or 0) + 1, at=now, level=level, code=code, what=what[:200])
-    )
+    last = connection.execute(_LAST, {"b_device": device}).scalar()
+    line = {"device": device, "number": (last or 0) + 1, "at": now, "level": level, "code": code, "what": what[:200]}
+    connection.execute(_LINE, line)
 
 
 def alarm(connection: Connection, device: str, code: str, what: str, now: int) -> None:

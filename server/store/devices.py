@@ -16,6 +16,7 @@ from protocol.records import ZERO_HASH
 from server.store import tables as t
 from server.store.engine import reading
 
+_DEVICE = select(t.devices).where(t.devices.c.device == bindparam("device"))
 _HEAD = select(t.heads).where(t.heads.c.device == bindparam("device")).with_for_update()
 _HEADS = (
     select(t.heads)
@@ -85,7 +86,7 @@ def register(connection: Connection, device: Device, now: int) -> None:
 
 def find(connection: Connection, name: str) -> Device | None:
     """The registered device, or None."""
-    row = connection.execute(select(t.devices).where(t.devices.c.device == name)).first()
+    row = connection.execute(_DEVICE, {"device": name}).first()
     if row is None:
         return None
     return Device(row.device, bytes(row.public_key), row.dukpt_key_id, row.unit, row.force, row.wilaya)
@@ -118,5 +119,9 @@ def head(connection: Connection, name: str) -> Row[Any]:
 
 def heads(connection: Connection, names: Iterable[str]) -> dict[str, Row[Any]]:
     """As `head`, for several devices: locked in the order of their names, so that two processes never wait for each other."""
-    found = connection.execute(_HEADS, {"devices": sorted(names)})
+    wanted = sorted(names)
+    if len(wanted) == 1:
+        found = connection.execute(_HEAD, {"device": wanted[0]})
+    else:
+        found = connection.execute(_HEADS, {"devices": wanted})
     return {row.device: row for row in found}

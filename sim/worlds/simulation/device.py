@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import cbor2
 
 from drivers.contracts.small import Display, Keypad
-from protocol.crypto.native import NativeCrypto
+from protocol import records as r
 from protocol.emv.contactless.ui import INSERT_CARD
 from sim.cards.base import Card
+from sim.worlds.simulation import remembered
 from sim.worlds.simulation.air import Air
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.faults import Fault
@@ -60,7 +61,7 @@ class Device:
         self.element = Element(self.power, random.Random(rng.random()), made.devices[key], made.secrets(key))
         self.flash.replaced = self._replaced
         self.clock = VirtualClock(schedule, 0)
-        self.crypto = NativeCrypto()
+        self.crypto = remembered.Crypto()
         self._cards = {name: made.card(name, random.Random(rng.random())) for name in _names(officer)}
         self._licences = {
             task.driver: made.licence(task.driver, random.Random(rng.random())) for task in officer.tasks if task.driver
@@ -78,6 +79,8 @@ class Device:
         self.recons: dict[int, Any] = {}  # the same by the shift's number
         self._read: Any = None
         self._records: list[tuple[dict[int, Any], bytes]] = []
+        self._followed: Any = None
+        self._tail: list[tuple[dict[int, Any], bytes]] = []
         self.terminal: app.Terminal
         self._life: Task
 
@@ -94,6 +97,19 @@ class Device:
         if self._read != state:
             self._read, self._records = state, [(record, data) for record, data, _ in journal.entries(1)]
         return self._records
+
+    def held(self, first: int) -> list[tuple[dict[int, Any], bytes]]:
+        """As `records`, from number `first` on, and each read once in the journal's life: for faults that wait for a record. What is judged is
+        read whole.
+        """
+        journal = self.terminal.journal
+        if self._followed != (journal, journal.epoch):
+            self._followed, self._tail = (journal, journal.epoch), []
+        last = self._tail[-1][0][r.SEQ] if self._tail else 0
+        if last < journal.head_seq:
+            self._tail += [(record, data) for record, data, _ in journal.entries(last + 1)]
+        first = max(first, journal.first_retained)
+        return [(record, data) for record, data in self._tail if record[r.SEQ] >= first]
 
     def _offer_licence(self) -> Card | None:
         return self._licences.get(self.officer.task.driver)

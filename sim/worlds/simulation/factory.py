@@ -31,6 +31,7 @@ from sim.cards.emv.application import State
 from sim.cards.licence.people import PEOPLE
 from sim.pki import Pki, make_pki
 from sim.worlds.fleet import AUTHORITY, FORCE, LIMITS, OFFICER, SECOND, WILAYA, emv_body, tariff_body
+from sim.worlds.simulation import remembered
 from sim.worlds.simulation.schedule import START_UTC
 
 MOST_DEVICES = 6
@@ -76,6 +77,10 @@ def _private(label: str) -> ec.EllipticCurvePrivateKey:
     return ec.derive_private_key(number % (2**255) + 1, ec.SECP256R1())
 
 
+def _server_key(role: str) -> Any:
+    return remembered.Signer(_private(f"server {role}"))
+
+
 class Factory:
     """Use `factory()`."""
 
@@ -91,7 +96,7 @@ class Factory:
             for name, profile in ALONE.items():
                 self.issue(name, profile, 3)
             self._licences = {name: licence.build({"person": name, "portrait_bytes": 64}, self.pki) for name in DRIVERS}
-        self.server = server_keys.Keys({role: _private(f"server {role}") for role in server_keys.ROLES})
+        self.server = server_keys.Keys({role: _server_key(role) for role in server_keys.ROLES})
         self.devices = [_private(f"device {index}") for index in range(MOST_DEVICES)]
         self._secret = {slot: hashlib.sha256(b"slot%d" % slot).digest() for slot in (4, 5, 6)}
         masters = {bin_: self.pki.schemes.issuers[name].master_keys.ac for bin_, name in ISSUER_BINS.items()}
@@ -205,26 +210,28 @@ class Factory:
                 devices.register(connection, devices.parse(device_name(index), entry), START_UTC - YEAR)
         return self.dump()
 
+    @cached_property
     def _driver(self) -> Any:
+        """The database's one connection."""
         return self.engine.raw_connection().driver_connection
 
     def look(self, question: str, *values: Any) -> Any:
         """One value by plain SQL, past the server's code."""
-        row = self._driver().execute(question, values).fetchone()
+        row = self._driver.execute(question, values).fetchone()
         return None if row is None else row[0]
 
     def records(self, kind: int) -> list[dict[int, Any]]:
         """The records of a kind that the server holds."""
-        rows = self._driver().execute("SELECT record FROM raw WHERE kind = ?", (kind,)).fetchall()
+        rows = self._driver.execute("SELECT record FROM raw WHERE kind = ?", (kind,)).fetchall()
         return [cbor.decode(row[0]) for row in rows]
 
     def dump(self) -> bytes:
         """A backup of the database as it is now."""
-        return self._driver().serialize()
+        return self._driver.serialize()
 
     def load(self, image: bytes) -> None:
         """Put a backup in the database's place."""
-        self._driver().deserialize(image)
+        self._driver.deserialize(image)
 
 
 @lru_cache(maxsize=1)

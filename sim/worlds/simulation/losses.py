@@ -149,7 +149,7 @@ class Wish:
 
     def there(self, device: Any, after: int) -> bool:
         """Whether what is wished for has been written behind record `after`, and something behind it."""
-        new = [record[r.KIND] for record, _, _ in device.terminal.journal.entries(after + 1)]
+        new = [record[r.KIND] for record, _ in device.held(after + 1)]
         return self.kind in new[:-1]
 
     def choose(self, device: Any) -> list[Lost]:
@@ -203,8 +203,7 @@ def _is_deferred(item: Lost) -> bool:
 
 def _held(device: Any, first: int) -> list[Lost]:
     name = device_name(device.index)
-    found = device.terminal.journal.entries(first)
-    return [Lost(name, record[r.EPOCH], record[r.SEQ], record, data) for record, data, _ in found]
+    return [Lost(name, record[r.EPOCH], record[r.SEQ], record, data) for record, data in device.held(first)]
 
 
 def _is_result(item: Lost) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from drivers.contracts.card_reader import CardReader
@@ -22,7 +22,9 @@ from drivers.contracts.secure_element import SecureElement
 from drivers.contracts.small import Clock
 from drivers.contracts.storage import Storage
 from protocol.errors import CardRemovedError, JournalError, NoCardError
+from server.keys import point
 from sim.cards.base import Card
+from sim.worlds.simulation import remembered
 from sim.worlds.simulation.schedule import Pause, Schedule
 
 _PREHASHED = ec.ECDSA(Prehashed(hashes.SHA256()))
@@ -137,7 +139,7 @@ class Element(SecureElement):
     ) -> None:
         self.power = power
         self._rng = rng
-        self._key = key
+        self._key, self._point = key, point(key.public_key())
         self._secret = secret
         self.counters = [0, 0]
         self.blocks: dict[tuple[int, int], bytes] = {}
@@ -152,8 +154,9 @@ class Element(SecureElement):
 
     async def sign(self, slot: int, digest: bytes) -> bytes:
         """ES256 over a digest."""
-        r, s = decode_dss_signature(self._key.sign(digest, _PREHASHED))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+        signature = remembered.plain(self._key.sign(digest, _PREHASHED))
+        remembered.note(self._point, bytes(digest), signature)
+        return signature
 
     async def hmac(self, slot: int, data: bytes) -> bytes:
         """HMAC-SHA-256 with the key of a slot."""

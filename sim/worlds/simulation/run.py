@@ -13,7 +13,7 @@ from typing import Any
 from protocol import records as r
 from server.acquirer import outbox
 from server.store.engine import reading
-from sim.worlds.simulation import asked, losses, refunds, refusals, signatures, workers
+from sim.worlds.simulation import asked, losses, refunds, refusals, remembered, signatures, workers
 from sim.worlds.simulation import centre as centres
 from sim.worlds.simulation import faults as drawing
 from sim.worlds.simulation.air import Air
@@ -131,6 +131,7 @@ class Simulation:
         self.desk: refusals.Desk | None = None
         if any(fault.kind in (*drawing.REFUSALS, drawing.REVERSAL_UNSAID) for fault in plan.faults):
             self.desk = refusals.Desk(plan.seed, self.centre, lambda line: self.tell("back office", line))
+        self._last = 1000 * max([60, *(fault.ends() for fault in plan.faults)])
         self._healed = 0
         self.devices: list[Device] = []
         for index, tasks in enumerate(plan.tasks):
@@ -276,10 +277,14 @@ class Simulation:
             if lost:
                 self._lose(device, lost, ", results among them,")
             elif self.schedule.now < until and not self._healed:
-                self.schedule.call(100, lambda: look(head, until))
+                self.schedule.again(100, lambda: look(head, until), self._turn(until))
 
         start = fault.at * 1000
         self.schedule.call(start, lambda: look(0, start + losses.LOOKS_S * 1000))
+
+    def _turn(self, until: int) -> int:
+        """What changes though nothing happens: the faults are over, or `until` is."""
+        return until if self.schedule.now >= self._last else min(until, self._last)
 
     def _lost_again(self, fault: Fault) -> None:
         """The server was restored, and a terminal heard of it: of what it is to send again something is lost."""
@@ -300,7 +305,7 @@ class Simulation:
                     self._lose(device, lost, ", which were to be sent again,")
                     return
             if self.schedule.now < until and not self._healed:
-                self.schedule.call(50, lambda: look(until))
+                self.schedule.again(50, lambda: look(until), self._turn(until))
 
         start = fault.at * 1000 - 1
         self.schedule.call(start, lambda: look(start + losses.LOOKS_S * 1000))
@@ -391,7 +396,7 @@ class Simulation:
         self.centre.begin()
         if self.desk is not None:
             self.schedule.spawn(self.desk.work(lambda: self.schedule.utc))
-        last = 1000 * max([60, *(fault.ends() for fault in self.plan.faults)])
+        last = self._last
         self.schedule.run(
             lambda: (
                 self.schedule.now >= last
@@ -459,7 +464,8 @@ def play(plan: Plan, hasty: bool = False) -> Outcome:
     )  # what the seed before has left is not gone through in the midst of this one, with that of many others
     simulation = Simulation(plan)
     try:
-        simulation.play(hasty)
+        with remembered.recall():
+            simulation.play(hasty)
     finally:
         centres.current(None)
     devices: Sequence[Any] = simulation.devices

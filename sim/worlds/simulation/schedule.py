@@ -42,6 +42,13 @@ class Schedule:
         """Call `what` after `delay` ms."""
         self._push(delay, what)
 
+    def again(self, every: int, what: Callable[[], None], until: int) -> None:
+        """Call `what`, which looks every `every` ms whether something has changed: at the first of these times at which something can have, since
+        a wake-up or `until` comes before it.
+        """
+        change = min(until, self._queue[0][0]) if self._queue else until
+        self._push(every * max(1, -(-(change - self.now) // every)), what)
+
     def spawn(self, coroutine: Coroutine[Any, Any, Any], delay: int = 0) -> Task:
         """Start a coroutine after `delay` ms."""
         task = Task(coroutine)
