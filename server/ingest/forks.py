@@ -12,7 +12,7 @@ from protocol import cbor
 from protocol import records as r
 from server import codes
 from server.batches import Batch, Entry
-from server.ingest import gaps
+from server.ingest import gaps, suspense
 from server.ledger import accounts, posting
 from server.store import aside, audit
 from server.store import tables as t
@@ -125,7 +125,7 @@ def hold_payment(connection: Connection, identity: posting.Identity, now: int) -
         )
         .values(state=t.STATE_HELD)
     )
-    gaps.forked(connection, payment, now)
+    suspense.forked(connection, payment, now)
 
 
 def _net(legs: list[accounts.Leg]) -> list[accounts.Leg]:
