@@ -8,6 +8,9 @@ That is a guess: the WELCOME that told the result may have been lost, and the ra
 result comes as a record after the gap, its money goes back into suspense (`put_back`), and a person decides: the terminal has written the
 result twice, and nobody is owed anything, or a payment is lost. Records seldom tell one from the other: a terminal that lost what it had
 written is told again, and writes it again. Too much in suspense costs a look, too little would cost the Treasury the fine.
+
+What two officers decide about the rest (`server.decisions`) counts as well: it is in suspense no longer. What comes later is held against what they
+left, and can only put money back, or name it: a decision stands until they take it back.
 """
 
 from typing import Any
@@ -107,7 +110,7 @@ def put_back(connection: Connection, device: Device, payment: Any, first: int, w
         return
     legs = accounts.gap_legs(name, _place(device), payment["amount"])
     posting.post(connection, (name, epoch, intent), t.PART_AGAIN, legs, now)
-    gap = _of(connection, name, epoch, first)
+    gap = find(connection, name, epoch, first)
     known = _known_instead(connection, device, gap, written, now)
     held = payment["amount"] - sum(row.amount for row in known)
     why = f"or the gap from {first} holds another payment"
@@ -127,15 +130,17 @@ def forked(connection: Connection, payment: Any, now: int) -> None:
     device = None if first is None else devices.find(connection, payment.device)
     if device is None or first is None:
         return
-    gap = _of(connection, payment.device, payment.epoch, first)
+    gap = find(connection, payment.device, payment.epoch, first)
     known = _known_instead(connection, device, gap, set(), now)
     what = f"payment {payment.intent} is part of a fork: its money is in the suspense of the gap from {first} again"
+    if decided(connection, t.ITEM_GAP, (payment.device, payment.epoch, first))[0]:
+        what += ", save what was decided of it: look whether that stands"
     if known:
         what += "; known are the results of payments " + ", ".join(str(row.intent) for row in known)
     audit.alarm(connection, payment.device, "GAP", what, now)
 
 
-def _of(connection: Connection, device: str, epoch: int, first: int) -> Any:
+def find(connection: Connection, device: str, epoch: int, first: int) -> Any:
     """The gap that begins with record `first`."""
     c = t.gaps.c
     return connection.execute(select(t.gaps).where(c.device == device, c.epoch == epoch, c.first == first)).one()
@@ -144,7 +149,7 @@ def _of(connection: Connection, device: str, epoch: int, first: int) -> Any:
 def _known_instead(connection: Connection, device: Device, gap: Any, written: set[int], now: int) -> list[Any]:
     """Take out of a gap's suspense other results than it was explained with, save those of the payments `written`."""
     others = [row for row in _unwritten(connection, gap.device, gap.epoch, gap.last) if row.intent not in written]
-    known = explained(others, *_left(connection, gap))
+    known = explained(others, *left(connection, gap))
     for row in known:
         _known(connection, device, (gap.device, row.epoch, row.intent), row.amount, gap.first, now)
     return known
@@ -160,30 +165,74 @@ def _may_hold_a_payment(connection: Connection, gap: Any) -> bool:
     return last is not None and last.outcome is None
 
 
-def _left(connection: Connection, gap: Any) -> tuple[int, int]:
-    """(payments, centimes) that a gap holds in suspense."""
+def left(connection: Connection, gap: Any) -> tuple[int, int]:
+    """(payments, centimes) that a gap holds in suspense, after what is known and decided."""
     q, p, back = t.results.c, t.payments.c, t.postings.c
     same = and_(p.device == q.device, p.epoch == q.epoch, p.intent == q.intent)
     again = and_(back.device == q.device, back.epoch == q.epoch, back.intent == q.intent, back.part == t.PART_AGAIN)
     of_gap = (q.device == gap.device, q.epoch == gap.epoch, q.gap == gap.first, ~exists().where(again))
     known = select(func.count(), func.coalesce(func.sum(p.amount), 0)).join_from(t.results, t.payments, same)
     count, amount = connection.execute(known.where(*of_gap, p.held == 0)).one()
-    return gap._mapping["count"] - count, gap.amount - int(amount)
+    payments, collected, untaken = decided(connection, t.ITEM_GAP, (gap.device, gap.epoch, gap.first))
+    return gap._mapping["count"] - count - payments, gap.amount - int(amount) - collected - untaken
+
+
+def decided(connection: Connection, kind: int, item: posting.Identity) -> tuple[int, int, int]:
+    """(payments, centimes collected, centimes that were nothing) that are decided of an item: a gap by its first record, a result by its payment."""
+    d = t.decisions.c
+    mine = (d.device == item[0], d.epoch == item[1], d.kind == kind, d.seq == item[2], d.state == t.DECISION_APPROVED)
+    total = (0, 0, 0)
+    for row in connection.execute(select(d.payments, d.collected, d.untaken, d.undoes).where(*mine)):
+        sign = -1 if row.undoes else 1
+        total = (total[0] + sign * row.payments, total[1] + sign * row.collected, total[2] + sign * row.untaken)
+    return total
+
+
+def unseen_left(connection: Connection, identity: posting.Identity) -> int:
+    """Centimes that an approved result whose outcome is lost holds in suspense, after what is decided."""
+    p = t.postings.c
+    mine = (p.device == identity[0], p.epoch == identity[1], p.intent == identity[2], p.part == t.PART_UNSEEN)
+    held = connection.execute(select(p.amount).where(*mine)).scalar() or 0
+    return held - sum(decided(connection, t.ITEM_RESULT, identity)[1:])
+
+
+def decide(connection: Connection, decision: Any, now: int) -> None:
+    """Post an approved decision, a row of `decisions`, or undo the one that it takes back: what results explain of the gap is taken out then."""
+    device = devices.find(connection, decision.device)
+    assert device is not None  # its records are on file
+    item = (decision.device, decision.epoch, decision.seq)
+    place = _place(device)._replace(scheme=decision.scheme)
+    legs = accounts.decided_legs(device.device, place, decision.collected, decision.untaken)
+    part = t.decided_part(decision.kind, decision.number)
+    posting.post(connection, item, part, accounts.opposite(legs) if decision.undoes else legs, now)
+    if decision.undoes and decision.kind == t.ITEM_GAP:
+        known = _known_instead(connection, device, find(connection, *item), set(), now)
+        for row in known:
+            what = f"the gap from {decision.seq}: known is the result of payment {row.intent}"
+            audit.alarm(connection, device.device, "GAP", what, now)
 
 
 def recall(connection: Connection, payment: Any, head: int, now: int) -> None:
     """An approval is on record again after a restore, and was told after record `head`: if a gap that was told again before it may hold what
-    the terminal wrote down, it is taken out of its suspense.
+    the terminal wrote down, it is taken out of its suspense. If officers have decided about what may be it, an alarm says so.
     """
     c = t.gaps.c
     mine = (c.device == payment.device, c.epoch == payment.epoch, c.last > head)
     device = devices.find(connection, payment.device)
-    for gap in connection.execute(select(t.gaps).where(*mine).order_by(c.first)).all():
-        if device is not None and fits(payment.amount, *_left(connection, gap)):
+    found = connection.execute(select(t.gaps).where(*mine).order_by(c.first)).all()
+    for gap in found:
+        if device is not None and fits(payment.amount, *left(connection, gap)):
             identity = (payment.device, payment.epoch, payment.intent)
             _known(connection, device, identity, payment.amount, gap.first, now)
             what = f"records {gap.first} to {gap.last} are lost: known is the result of payment {payment.intent}"
             audit.alarm(connection, payment.device, "GAP", what, now)
+            return
+    for gap in found:
+        payments, *amounts = decided(connection, t.ITEM_GAP, (gap.device, gap.epoch, gap.first))
+        count, amount = left(connection, gap)
+        if payments and fits(payment.amount, count + payments, amount + sum(amounts)):
+            what = f"payment {payment.intent} is approved, and may be what was decided of the gap from {gap.first}:"
+            audit.alarm(connection, payment.device, "GAP", what + " if it is, have that decision undone", now)
             return
 
 

@@ -32,14 +32,17 @@ def post(connection: Connection, identity: Identity, part: int, legs: list[Leg],
 
 
 def posted(connection: Connection, identity: Identity) -> list[Leg]:
-    """All legs posted so far for one payment; not those of a gap that happens to begin with its intent's number."""
+    """All legs posted so far for one payment; not those of a gap that happens to begin with its intent's number, nor what is in suspense under it
+    since its outcome is lost, nor what was decided about either.
+    """
     found = connection.execute(
         select(t.legs.c.account, t.legs.c.amount)
         .where(
             t.legs.c.device == identity[0],
             t.legs.c.epoch == identity[1],
             t.legs.c.intent == identity[2],
-            t.legs.c.part != t.PART_GAP,
+            t.legs.c.part.not_in((t.PART_GAP, t.PART_UNSEEN)),
+            t.legs.c.part < t.PART_DECIDED,
         )
         .order_by(t.legs.c.part, t.legs.c.leg)
     )

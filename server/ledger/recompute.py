@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select
 
 from protocol import cbor
 from protocol import records as r
-from server import codes
+from server import codes, envelope
 from server.store import tables as t
 
 Identity = tuple[str, int, int]
@@ -86,11 +86,42 @@ def recompute(connection: Connection) -> Books:
         elif _paid(outcome, final) and identity not in reversed_:
             books.enter(f"receivable:{scheme}", amount)
             books.enter(f"treasury:{owner}", -amount)
-    for name, amount in [*_unseen(connection), *_lost(connection)]:
+    decided = [(one.device, -one.amount) for one in _decided(connection)]
+    for name, amount in [*_unseen(connection), *_lost(connection), *decided]:
         place = places[name]
         books.enter(f"missing:{name}", amount)
         books.enter(f"suspense:{place.wilaya}:{place.force}:{place.unit}", -amount)
+    for one in _decided(connection):
+        place = places[one.device]
+        books.enter(f"receivable:{one.scheme}", one.collected)
+        books.enter(f"treasury:{place.wilaya}:{place.force}:{place.unit}", -one.collected)
     return books
+
+
+class _Decision(NamedTuple):
+    """What two officers have signed about an item in suspense; less than nothing if they took it back."""
+
+    device: str
+    epoch: int
+    kind: int
+    seq: int
+    collected: int
+    scheme: str
+    amount: int
+    payments: int
+
+
+def _decided(connection: Connection, *which: Any) -> Iterator[_Decision]:
+    """All that was approved, as the second officer signed it."""
+    c = t.decisions.c
+    chosen = select(c.approval).where(c.state == t.DECISION_APPROVED, *which)
+    for signed in connection.execute(chosen).scalars():
+        device, epoch, kind, seq, _, collected, scheme, untaken, payments, undoes, *_ = (
+            cbor.decode(envelope.parse(bytes(signed)).payload)[key] for key in range(1, 13)
+        )
+        sign = -1 if undoes else 1
+        amount = sign * (collected + untaken)
+        yield _Decision(device, epoch, kind, seq, sign * collected, scheme, amount, sign * payments)
 
 
 def _lost(connection: Connection) -> Iterator[tuple[str, int]]:
@@ -140,7 +171,11 @@ def _in_both(connection: Connection) -> Iterator[str]:
     for gap in connection.execute(select(t.gaps)).all():
         found = list(_approvals(connection, gap))
         known = [one for one in found if one.gap == gap.first]
-        many, amount = gap._mapping["count"] - len(known), gap.amount - sum(one.amount for one in known)
+        c = t.decisions.c
+        mine = (c.device == gap.device, c.epoch == gap.epoch, c.seq == gap.first, c.kind == 1)
+        taken = [*known, *_decided(connection, *mine)]
+        many = gap._mapping["count"] - len(known) - sum(one.payments for one in taken[len(known) :])
+        amount = gap.amount - sum(one.amount for one in taken)
         if many < 0 or amount < 0 or (many == 0) != (amount == 0):
             yield f"gap from {gap.first} of {gap.device}: {amount} centimes of {many} payments are left in suspense"
         for one in found:

@@ -401,6 +401,24 @@ refunds = Table(  # payments that the centre gives back: proposed by one officer
     PrimaryKeyConstraint("device", "epoch", "intent", "number"),
 )
 
+decisions = Table(  # what two officers of the back office have found out about money in suspense
+    "decisions",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("kind"),  # ITEM_*
+    _int("seq"),  # a gap's first record, or the intent of a payment
+    _int("number"),  # of the proposal: 1, 2, 3 … for each item
+    _int("collected"),  # centimes
+    _text("scheme", 32),
+    _int("untaken"),  # centimes that nobody paid, or that were counted twice
+    _int("payments"),  # that these are
+    _int("undoes"),  # the number of the decision that this one takes back, 0: none
+    *_four_eyes(),
+    _int("state"),  # DECISION_*
+    PrimaryKeyConstraint("device", "epoch", "kind", "seq", "number"),
+)
+
 meta = Table(  # facts about this database itself
     "meta",
     metadata,
@@ -417,6 +435,7 @@ PART_GAP = 5
 PART_KNOWN = 6  # out of a gap's suspense: the result is among the lost records
 PART_AGAIN = 7  # and back into it: the result has come as a record after all
 PART_UNSEEN = 8  # an approved result whose outcome is among lost records: in suspense
+PART_DECIDED = 1 << 20  # from here on: decisions about suspense, each with a part of its own, see `decided_part`
 
 STEP_AUTHORISE = 1
 STEP_CLEAR = 2
@@ -437,6 +456,18 @@ REFUND_PROPOSED = 0
 REFUND_APPROVED = 1  # asked of the acquirer: the outbox has the reversal, the ledger its answer
 REFUND_WITHDRAWN = 2
 
+ITEM_GAP = 1  # what lost records took
+ITEM_RESULT = 2  # an approved result whose outcome is lost
+
+DECISION_PROPOSED = 0
+DECISION_APPROVED = 1  # posted
+DECISION_WITHDRAWN = 2
+
 LEVEL_NOTE = 1
 LEVEL_WARNING = 2
 LEVEL_ALARM = 3
+
+
+def decided_part(kind: int, number: int) -> int:
+    """The part of a posting under an item's key: neither that of another decision, nor of an item of the other kind under the same number."""
+    return PART_DECIDED + 2 * number + (kind == ITEM_RESULT)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
@@ -125,6 +126,60 @@ def test_two_officers_give_a_payment_back_and_one_alone_does_not(tmp_path: Path)
     assert listed["paid_twice"] == []
 
 
+def test_two_officers_decide_about_money_in_suspense(tmp_path: Path) -> None:
+    handheld = Handheld()
+    config = write_config(tmp_path, [handheld])
+    loaded = load(config)
+    build(loaded).state.running.engine.dispose()
+    handheld.write(r.LOGIN)
+    for amount in (200_000, 300_000):
+        handheld.pay(r.OUTCOME_APPROVED, amount)
+    end = handheld.write(r.LOGIN)
+    engine = open_engine(loaded.db)
+    service = Service(engine, keys.load(loaded.keys))
+    for message in (handheld.hello(), handheld.batch(1, 1), handheld.batch(end, gap=2)):
+        service.handle(message, 1_900_000_000)
+    engine.dispose()
+    _office(tmp_path, config)
+    name = "TSD-000001/1/2"
+
+    def listed(*more: str) -> str:
+        return tasdid("server", "suspense", "list", "--config", config, *more).stdout
+
+    def decide(what: str, number: int, *more: object, kind: str = "gap") -> "subprocess.CompletedProcess[str]":
+        words = ("--config", config, "--officer", number, "--key", tmp_path / f"{number}.pem", kind, name, *more)
+        return tasdid("server", "suspense", what, *words)
+
+    def wrong(code: str, *words: Any, kind: str = "gap") -> None:
+        done = decide(*words, kind=kind)
+        assert done.returncode == cli.BAD_INPUT and code in done.stderr
+
+    told = f"gap {name} 5,000.00 DZD of 5,000.00 DZD: records 2 to 7 are lost, 2 payments left, since 2030-03-17"
+    assert listed() == told + "\n"
+    why = ("--reason", "the file of 17 March")
+    wrong("PRM-038", "propose", 2001, "--nothing", "200000", *why)
+    wrong("PRM-037", "propose", 2001, "--nothing", "2000.00", *why, kind="result")
+    wrong("PRM-037", "propose", 2001, "--nothing", "5,000.01", *why)
+    wrong("PRM-037", "propose", 2001, "--collected", "2000.00", *why)
+    wrong("PRM-037", "propose", 2001, "--undo", 1, "--nothing", "2000.00", *why)
+    said = decide("propose", 2001, "--collected", "2,000.00", "--scheme", "CIB TEST", *why)
+    assert said.returncode == cli.OK and f"gap {name}, 2,000.00 DZD collected (CIB TEST), 1 payment;" in said.stdout
+    wrong("PRM-033", "approve", 2001)
+    assert "approved and posted (the file of 17 March)" in decide("approve", 2002).stdout
+    wrong("PRM-032", "approve", 2002)
+    assert f"gap {name} 3,000.00 DZD of 5,000.00 DZD" in listed()
+    found = json.loads(listed("--json"))
+    assert [(item["kind"], item["seq"], item["left"]) for item in found["items"]] == [("gap", 2, 300_000)]
+    assert [(row["state"], row["proposed_by"], row["approved_by"]) for row in found["decisions"]] == [
+        ("approved", 2001, 2002)
+    ]
+    assert decide("propose", 2002, "--nothing", "3000.00", *why).returncode == cli.OK
+    assert decide("approve", 2001).returncode == cli.OK
+    assert listed().startswith("nothing is in suspense\ndecision 2: gap")
+    assert "decision 2 undone: 3,000.00 DZD nothing" in decide("propose", 2001, "--undo", 2, *why).stdout
+    assert decide("approve", 2002).returncode == cli.OK and f"gap {name} 3,000.00 DZD of" in listed()
+
+
 def _sent(folder: Path, outcome: int, now: int) -> tuple[Path, Engine, int]:
     """A payment of 250,000 centimes at a centre: its configuration, its database, the payment."""
     handheld = Handheld()
@@ -215,6 +270,9 @@ def test_what_the_acquirer_never_answers_is_listed_and_given_up(tmp_path: Path) 
         ("refund", "list"),
         ("refund", "propose", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
         ("refund", "approve", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem"),
+        ("suspense", "list"),
+        ("suspense", "propose", "gap", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
+        ("suspense", "approve", "gap", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem"),
         ("propose", "TSD-000001", "--officer", "1", "--key", "k.pem", "--reason", "r"),
         ("approve", "TSD-000001", "--officer", "1", "--key", "k.pem"),
         ("epochs",),
