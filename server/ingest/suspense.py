@@ -95,7 +95,10 @@ def _known(
     mine = and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
     connection.execute(update(t.results).where(mine).values(gap=first))
     legs = accounts.opposite(accounts.gap_legs(device.device, _place(device), amount))
-    posting.post(connection, identity, t.PART_KNOWN, legs, now)
+    part, stood = t.PART_KNOWN, posting.stood(connection, identity)
+    if stood and posting.is_posted(connection, identity, part):  # before a fork held the payment
+        part = t.verdict_part(stood, t.AFTER_KNOWN)
+    posting.post(connection, identity, part, legs, now)
 
 
 def put_back(connection: Connection, device: Device, payment: Any, first: int, written: set[int], now: int) -> None:
@@ -103,9 +106,8 @@ def put_back(connection: Connection, device: Device, payment: Any, first: int, w
     a person decides. Other results may be what the gap holds instead, save those that are `written` by the same batch.
     """
     name, epoch, intent = payment["device"], payment["epoch"], payment["intent"]
-    p = t.postings.c
-    again = select(p.part).where(p.device == name, p.epoch == epoch, p.intent == intent, p.part == t.PART_AGAIN)
-    if connection.execute(again).first() is not None or payment["held"]:  # held for a fork: its legs were undone
+    again = posting.is_posted(connection, (name, epoch, intent), t.PART_AGAIN)
+    if again or payment["held"]:  # held for a fork: its legs were undone
         audit.alarm(connection, name, "GAP", f"the result of payment {intent} has come once more", now)
         return
     legs = accounts.gap_legs(name, _place(device), payment["amount"])
@@ -138,6 +140,32 @@ def forked(connection: Connection, payment: Any, now: int) -> None:
     if known:
         what += "; known are the results of payments " + ", ".join(str(row.intent) for row in known)
     audit.alarm(connection, payment.device, "GAP", what, now)
+
+
+def stands(connection: Connection, payment: Any, now: int) -> list[accounts.Leg]:
+    """A payment that was held for a fork is in the books again by the acquirer's word: the legs that take it out of the suspense of a gap that may
+    hold its result, the one that was explained with it before any other. An alarm, if what that holds is taken by others.
+    """
+    identity = (payment.device, payment.epoch, payment.intent)
+    q, g = t.results.c, t.gaps.c
+    mine = (q.device == payment.device, q.epoch == payment.epoch, q.intent == payment.intent)
+    first = connection.execute(select(q.gap).where(*mine)).scalar()
+    device = devices.find(connection, payment.device)
+    if device is None or posting.is_posted(
+        connection, identity, t.PART_AGAIN
+    ):  # it has come, and was put back: as before
+        return []
+    connection.execute(update(t.results).where(*mine).values(gap=None))
+    found = connection.execute(select(t.gaps).where(g.device == payment.device, g.epoch == payment.epoch)).all()
+    for gap in sorted(found, key=lambda gap: (gap.first != first, gap.first)):
+        told = any(row.intent == payment.intent for row in _unwritten(connection, gap.device, gap.epoch, gap.last))
+        if told and fits(payment.amount, *left(connection, gap)):
+            connection.execute(update(t.results).where(*mine).values(gap=gap.first))
+            return accounts.opposite(accounts.gap_legs(device.device, _place(device), payment.amount))
+    if first is not None:
+        what = f"payment {payment.intent} of a fork stands; what is decided or known of the gap from {first}, or is left in its suspense, may be it"
+        audit.alarm(connection, payment.device, "GAP", what, now)
+    return []
 
 
 def find(connection: Connection, device: str, epoch: int, first: int) -> Any:
@@ -238,9 +266,7 @@ def recall(connection: Connection, payment: Any, head: int, now: int) -> None:
 
 def hold_unseen(connection: Connection, device: Device, identity: posting.Identity, amount: int, now: int) -> bool:
     """Hold an approved payment in suspense whose outcome is among lost records; False if it is already."""
-    p = t.postings.c
-    mine = (p.device == identity[0], p.epoch == identity[1], p.intent == identity[2], p.part == t.PART_UNSEEN)
-    if connection.execute(select(p.part).where(*mine)).first() is not None:
+    if posting.is_posted(connection, identity, t.PART_UNSEEN):
         return False
     posting.post(connection, identity, t.PART_UNSEEN, accounts.gap_legs(device.device, _place(device), amount), now)
     return True

@@ -65,8 +65,7 @@ def recompute(connection: Connection) -> Books:
     books = Books()
     places = {row.device: row for row in connection.execute(select(t.devices))}
     intents = {(rec[r.DEVICE], rec[r.SEQ]): rec for rec in _records(connection, r.PAYMENT_INTENT)}
-    f = t.forks.c
-    forked = {(row.device, row.epoch, row.seq) for row in connection.execute(select(f.device, f.epoch, f.seq))}
+    forked = _forked(connection)
     finals = _identities(connection, t.results)
     reversed_ = _identities(connection, t.outbox, t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_DONE)
     for rec in _records(connection, r.PAYMENT_OUTCOME):
@@ -124,6 +123,22 @@ def _decided(connection: Connection, *which: Any) -> Iterator[_Decision]:
         yield _Decision(device, epoch, kind, seq, sign * collected, scheme, amount, sign * payments)
 
 
+def _forked(connection: Connection) -> set[Identity]:
+    """(device, epoch, sequence) of which there is more than one record; not of an outcome of which two officers have signed that it stands, knowing
+    of all those records.
+    """
+    f, v = t.forks.c, t.verdicts.c
+    key = (f.device, f.epoch, f.seq)
+    counted = connection.execute(select(*key, func.count()).group_by(*key))
+    others: dict[Identity, int] = {(device, epoch, seq): many for device, epoch, seq, many in counted}
+    known: dict[Any, int] = {}
+    signed = select(v.approval).where(v.state == t.DECISION_APPROVED).order_by(v.device, v.epoch, v.intent, v.number)
+    for approval in connection.execute(signed).scalars():
+        body = cbor.decode(envelope.parse(bytes(approval)).payload)
+        known[body[1], body[2], body[6]] = body[7] if body[8] else 0
+    return {one for one, many in others.items() if known.get(one) != many}
+
+
 def _lost(connection: Connection) -> Iterator[tuple[str, int]]:
     """(device, centimes in suspense) of each range of lost records."""
     for gap, amount in _missing(connection):
@@ -153,8 +168,7 @@ def _approvals(connection: Connection, gap: Any) -> Iterator[_Approval]:
     written: dict[int, int] = {}  # the last record of each
     for rec in _records(connection, r.AUTHORISATION_RESULT, gap.device):
         written[rec[r.INTENT]] = rec[r.SEQ]
-    f = t.forks.c
-    forked = set(connection.execute(select(f.seq).where(f.device == gap.device, f.epoch == gap.epoch)).scalars())
+    forked = {seq for device, epoch, seq in _forked(connection) if (device, epoch) == (gap.device, gap.epoch)}
     finals = _identities(connection, t.results, t.results.c.device == gap.device, t.results.c.epoch == gap.epoch)
     for rec in _records(connection, r.PAYMENT_OUTCOME, gap.device):
         final = finals.get((rec[r.DEVICE], gap.epoch, rec[r.INTENT]))

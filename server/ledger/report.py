@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, exists, func, select
 
 from protocol import records as r
-from server import decisions, epochs, refunds
+from server import branches, decisions, epochs, refunds
 from server.ingest import suspense
 from server.ledger import recompute
 from server.store import tables as t
@@ -50,6 +50,7 @@ def ledger(connection: Connection) -> dict[str, Any]:
         "refunds": refunds.listed(connection),
         "paid_twice": refunds.paid_twice(connection),
         "decisions": decisions.listed(connection),
+        "verdicts": branches.listed(connection),
         "alarms": _alarms(connection),
     }
 
@@ -109,13 +110,21 @@ def _postings(connection: Connection) -> list[dict[str, Any]]:
                 "device": head.device,
                 "epoch": head.epoch,
                 "intent": head.intent,
-                "part": PARTS.get(head.part, "decided"),
+                "part": _part(head.part),
                 "at": head.at,
                 "amount": head.amount,
                 "legs": [{"account": line.account, "amount": line.amount} for line in lines],
             }
         )
     return found
+
+
+def _part(part: int) -> str:
+    """What a posting is of, in a word."""
+    if part >= t.PART_DECIDED:
+        return "decided"
+    after = {t.AFTER_HELD: "fork", t.AFTER_STANDS: "stands", t.AFTER_KNOWN: "known"}
+    return PARTS[part] if part in PARTS else after[(part - t.PART_VERDICT) % 4]
 
 
 def _same_row(table: Any, row: Any) -> Any:

@@ -1,6 +1,7 @@
 """`tasdid server`: it serves over TLS, and two officers give a terminal a new epoch."""
 
 import contextlib
+import copy
 import io
 import json
 import signal
@@ -180,6 +181,57 @@ def test_two_officers_decide_about_money_in_suspense(tmp_path: Path) -> None:
     assert decide("approve", 2002).returncode == cli.OK and f"gap {name} 3,000.00 DZD of" in listed()
 
 
+def test_two_officers_decide_about_a_payment_that_a_fork_holds(tmp_path: Path) -> None:
+    handheld = Handheld()
+    config = write_config(tmp_path, [handheld])
+    loaded = load(config)
+    build(loaded).state.running.engine.dispose()
+    intents = [handheld.pay(outcome, 200_000) for outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)]
+    engine = open_engine(loaded.db)
+    service = Service(engine, keys.load(loaded.keys))
+    for message in (handheld.hello(), handheld.batch(1)):
+        service.handle(message, 1_900_000_000)
+    for number, intent in enumerate(intents):
+        other = copy.deepcopy(handheld)
+        del other.records[intent:]
+        if number:
+            other.finish(intent, r.OUTCOME_INTERRUPTED, 200_000)
+        else:
+            other.write(r.LOGIN)
+        service.handle(other.batch(intent + 1), 1_900_000_001)
+    engine.dispose()
+    _office(tmp_path, config)
+    first, second = (f"TSD-000001/1/{intent}" for intent in intents)
+
+    def decide(what: str, number: int, *more: object) -> "subprocess.CompletedProcess[str]":
+        words = ("--config", config, "--officer", number, "--key", tmp_path / f"{number}.pem", *more)
+        return tasdid("server", "fork", what, *words)
+
+    def listed(*more: str) -> str:
+        return tasdid("server", "fork", "list", "--config", config, *more).stdout
+
+    lines = listed().splitlines()
+    assert (
+        lines[0].startswith(f"{first} 2,000.00 DZD of ")
+        and "record 3 says approved, another says something else" in lines[0]
+    )
+    assert (
+        "says deferred, another says payment 5 of 2,000.00 DZD interrupted; the acquirer was asked nothing" in lines[1]
+    )
+    assert decide("propose", 2001, first, "--reason", "r").returncode == cli.BAD_INPUT  # neither one nor the other
+    nothing = decide("propose", 2001, "TSD-000001/1/99", "--stands", "--reason", "r")
+    assert nothing.returncode == cli.BAD_INPUT and "PRM-039" in nothing.stderr
+    for name, word, told in ((first, "--stands", "stands"), (second, "--given-back", "is given back")):
+        said = decide("propose", 2001, name, word, "--reason", "they have looked")
+        assert f"payment {name} of 2,000.00 DZD {told}, against 1 other record;" in said.stdout, said.stderr
+        alone = decide("approve", 2001, name)
+        assert alone.returncode == cli.BAD_INPUT and "PRM-033" in alone.stderr
+        assert f"{told}, against 1 other record: approved (they have looked)" in decide("approve", 2002, name).stdout
+    assert listed().startswith("no payment is held for a fork\nverdict 1: payment ")
+    found = json.loads(listed("--json"))
+    assert found["held"] == [] and sorted(row["stands"] for row in found["verdicts"]) == [0, 1]
+
+
 def _sent(folder: Path, outcome: int, now: int) -> tuple[Path, Engine, int]:
     """A payment of 250,000 centimes at a centre: its configuration, its database, the payment."""
     handheld = Handheld()
@@ -273,6 +325,9 @@ def test_what_the_acquirer_never_answers_is_listed_and_given_up(tmp_path: Path) 
         ("suspense", "list"),
         ("suspense", "propose", "gap", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
         ("suspense", "approve", "gap", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem"),
+        ("fork", "list"),
+        ("fork", "propose", "TSD-000001/1/2", "--stands", "--officer", "1", "--key", "k.pem", "--reason", "r"),
+        ("fork", "approve", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem"),
         ("propose", "TSD-000001", "--officer", "1", "--key", "k.pem", "--reason", "r"),
         ("approve", "TSD-000001", "--officer", "1", "--key", "k.pem"),
         ("epochs",),

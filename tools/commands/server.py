@@ -8,6 +8,7 @@
     tasdid server epochs --config server.toml --json
     tasdid server refund propose|approve|list                an approved payment is given back (`tools.office.refund`)
     tasdid server suspense propose|approve|list              what became of money in suspense (`tools.office.suspense`)
+    tasdid server fork propose|approve|list                  a payment that a fork holds stands, or is given back (`tools.office.fork`)
     tasdid server failed list|again|give-up                  what the acquirer did not judge (`tools.office.failed`)
 
 Exit codes: 0 it worked, or the server was stopped; 2 bad input, or a decision that may not be; 3 the configuration does not serve.
@@ -19,15 +20,16 @@ from typing import Annotated
 
 import typer
 
-from tools.office import centre, failed, refund, suspense
+from tools.office import centre, failed, fork, refund, suspense
 from tools.office.centre import Config, Database, Key, Number
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Run the central server; decide new epochs, refunds and money in suspense under four eyes.",
+    help="Run the central server; decide new epochs, refunds, forks and money in suspense under four eyes.",
 )
 app.add_typer(refund.app, name="refund")
 app.add_typer(suspense.app, name="suspense")
+app.add_typer(fork.app, name="fork")
 app.add_typer(failed.app, name="failed")
 
 Device = Annotated[str, typer.Argument(help="the terminal's id")]
