@@ -82,7 +82,7 @@ def again(connection: Connection, identity: Identity, now: int, clear: bool = Fa
                 why, "PRM-036", "ask the acquirer, then failed give-up or failed reversed", identity[2]
             )
         why = "the payment is reversed or part of a fork"
-        raise ParameterError(why, "PRM-036", "decide the fork first", identity[2])
+        raise ParameterError(why, "PRM-036", "see: tasdid server fork list", identity[2])
     if t.STEP_REVERSE in steps:
         clearings.hold(connection, identity)
     for step in steps:

@@ -202,12 +202,15 @@ def put_reversal(connection: Connection, identity: Identity, amount: int, utc: i
 
 
 def reversible(connection: Connection, identity: Identity) -> bool:
-    """Whether there is an approved payment of this identity whose reversal was never asked for, or has failed."""
+    """Whether there is an approved payment of this identity whose reversal was never asked for, or has failed, and that no verdict about a fork
+    has given back.
+    """
     payment = connection.execute(select(t.payments).where(where(t.payments, identity))).first()
+    if payment is None or payment.held == t.HELD_BACK:
+        return False
     result = results.find(connection, identity)
-    approved = payment is not None and (
-        payment.outcome == r.OUTCOME_APPROVED
-        or (payment.outcome == r.OUTCOME_PROVISIONAL and result is not None and result.outcome == r.OUTCOME_APPROVED)
+    approved = payment.outcome == r.OUTCOME_APPROVED or (
+        payment.outcome == r.OUTCOME_PROVISIONAL and result is not None and result.outcome == r.OUTCOME_APPROVED
     )
     return approved and not given_back(connection, identity)
 

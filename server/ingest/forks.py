@@ -1,7 +1,8 @@
 """Two records with one sequence: both are kept, neither is posted, and somebody is told (design §4).
 
 The branch that came first stays the chain; the other lies in `forks`. What had been posted of a payment that is in both
-is undone by opposite entries, and an authorisation or clearing that had not yet been sent to the acquirer is held.
+is undone by opposite entries, and an authorisation or clearing that had not yet been sent to the acquirer is held. Two officers decide about such
+a payment (`server.branches`). If it stands, it is posted again; a record of one more branch, which they did not know, holds it once more.
 """
 
 from typing import Any
@@ -12,7 +13,7 @@ from protocol import cbor
 from protocol import records as r
 from server import codes
 from server.batches import Batch, Entry
-from server.ingest import gaps
+from server.ingest import gaps, results, suspense
 from server.ledger import accounts, posting
 from server.store import aside, audit
 from server.store import tables as t
@@ -109,8 +110,13 @@ def hold_payment(connection: Connection, identity: posting.Identity, now: int) -
     payment: Any = connection.execute(select(t.payments).where(*key)).first()
     if payment is None or payment.held:
         return
-    connection.execute(update(t.payments).where(*key).values(held=1))
-    posting.post(connection, identity, t.PART_FORK, _net(posting.posted(connection, identity)), now)
+    connection.execute(update(t.payments).where(*key).values(held=t.HELD_FORK))
+    stood = posting.stood(connection, identity)
+    if stood:
+        what = f"payment {payment.intent} stood by verdict {stood}; it is part of one more fork, and held again"
+        audit.alarm(connection, payment.device, "HELD", what, now)
+    part = t.verdict_part(stood, t.AFTER_HELD) if stood else t.PART_FORK
+    posting.post(connection, identity, part, _net(posting.posted(connection, identity)), now)
     connection.execute(
         update(t.outbox)
         .where(
@@ -122,7 +128,29 @@ def hold_payment(connection: Connection, identity: posting.Identity, now: int) -
         )
         .values(state=t.STATE_HELD)
     )
-    gaps.forked(connection, payment, now)
+    suspense.forked(connection, payment, now)
+
+
+def stand(connection: Connection, identity: posting.Identity, number: int, now: int) -> None:
+    """By verdict `number`, post a payment that was held as its outcome on file says, and what the acquirer has said of it since."""
+    key = (t.payments.c.device == identity[0], t.payments.c.epoch == identity[1], t.payments.c.intent == identity[2])
+    connection.execute(update(t.payments).where(*key).values(held=t.HELD_NOT))
+    payment: Any = connection.execute(select(t.payments).where(*key)).one()
+    place = accounts.Place(payment.scheme or "", payment.wilaya, payment.force, payment.unit)
+    final = results.find(connection, identity) if payment.outcome == r.OUTCOME_PROVISIONAL else None
+    legs = accounts.outcome_legs(place, payment.outcome, payment.amount)
+    if final is not None:
+        legs += accounts.final_legs(place, final.outcome, payment.amount)
+    if r.OUTCOME_APPROVED in (payment.outcome, None if final is None else final.outcome):
+        o = t.outbox.c
+        mine = (o.device == identity[0], o.epoch == identity[1], o.intent == identity[2])
+        back = select(o.step).where(*mine, o.step == t.STEP_REVERSE, o.state == t.STATE_DONE)
+        if connection.execute(back).first() is not None:
+            legs += accounts.opposite(accounts.outcome_legs(place, r.OUTCOME_APPROVED, payment.amount))
+        if final is not None:
+            legs += suspense.stands(connection, payment, now)
+    due = _net(posting.posted(connection, identity) + accounts.opposite(legs))
+    posting.post(connection, identity, t.verdict_part(number, t.AFTER_STANDS), due, now)
 
 
 def _net(legs: list[accounts.Leg]) -> list[accounts.Leg]:

@@ -3,33 +3,21 @@
 A terminal that cannot read records any more, nor their second copies, says so twice: in the batch that goes on after
 them (`protocol.sync.GAP`, signed with the batch) and in a gap record of its chain. How many payments and centimes are
 missing is not taken from its word: it follows from the running totals on both sides. They are posted in suspense, with
-an alarm; a person clears them up. What the gap record says must agree.
-
-The running totals count an approved result of a deferred payment when the terminal writes it down; the ledger has it by the acquirer's word
-already. So what of the missing money is explained by results that the terminal was told, has not sent as records and may have written
-into the lost range, is taken out of suspense, payment by payment (`explained`), and named in the alarm.
-
-That is a guess: the WELCOME that told the result may have been lost, and the range may hold another payment of that amount. So if such a
-result comes as a record after the gap, its money goes back into suspense (`put_back`), and a person decides: the terminal has written the
-result twice, and nobody is owed anything, or a payment is lost. Records seldom tell one from the other: a terminal that lost what it had
-written is told again, and writes it again. Too much in suspense costs a look, too little would cost the Treasury the fine.
+an alarm (`server.ingest.suspense`); two officers decide about them. What the gap record says must agree.
 """
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from protocol import records as r
 from server import codes
 from server.batches import Batch, Entry
-from server.ingest import sessions
-from server.ledger import accounts, posting
-from server.store import audit, devices, restore
+from server.ingest import sessions, suspense
+from server.store import audit, restore
 from server.store import tables as t
 from server.store.devices import Device
 
-MOST_TRIED = 24  # candidates of which every sum is tried
-MOST_SUMS = 4096  # different sums: amounts of a tariff have few, amounts that are made up would have millions
 MOST_LATEST = 512  # payments among which those of a case that is just closed are: a terminal has one case at a time
 MOST_NAMED = 64  # payments of one gap record of which each has an alarm of its own
 
@@ -106,147 +94,7 @@ def enter(
             declared_seq=None, at=now,
         )
     )  # fmt: skip
-    legs = accounts.gap_legs(device.device, _place(device), amount)
-    posting.post(connection, (device.device, epoch, span[0]), t.PART_GAP, legs, now)
-    known = explained(_unwritten(connection, device.device, epoch, span[1]), count, amount)
-    for row in known:
-        _known(connection, device, (device.device, row.epoch, row.intent), row.amount, span[0], now)
-    held = amount - sum(row.amount for row in known)
-    what = (
-        f"records {span[0]} to {span[1]} are lost: {count} approved payments, {held} of {amount} centimes in suspense"
-    )
-    if known:
-        what += "; known are the results of payments " + ", ".join(str(row.intent) for row in known)
-    audit.alarm(connection, device.device, "GAP", what, now)
-
-
-def _place(device: Device) -> accounts.Place:
-    return accounts.Place("", device.wilaya, device.force, device.unit)
-
-
-def _unwritten(connection: Connection, device: str, epoch: int, last: int) -> list[Any]:
-    """Deferred payments whose approval is on record and posted, was told to the terminal before it wrote record `last`, and has not come
-    back as a record: in the order in which the terminal heard of them.
-    """
-    p, q = t.payments.c, t.results.c
-    same = and_(p.device == q.device, p.epoch == q.epoch, p.intent == q.intent)
-    mine = (q.device == device, q.epoch == epoch, q.outcome == r.OUTCOME_APPROVED, q.head < last, q.gap.is_(None))
-    open_ = (p.outcome == r.OUTCOME_PROVISIONAL, p.outcome_seq < last, p.result_seq.is_(None), p.held == 0)
-    chosen = select(q.epoch, q.intent, p.amount).join(t.payments, same).where(*mine, *open_)
-    return list(connection.execute(chosen.order_by(q.head, q.intent)).all())
-
-
-def fits(amount: int, count: int, total: int) -> bool:
-    """Whether a payment may be one of `count` that are `total` centimes together."""
-    return count > 0 and amount <= total and (count == 1) == (amount == total)
-
-
-def explained(candidates: list[Any], count: int, total: int) -> list[Any]:
-    """Those of `candidates` (each with an `amount`) that `count` payments of `total` centimes may be: if any are just these, they, as far as that is
-    tried; else the first that may be among them.
-    """
-    sums: dict[tuple[int, int], list[Any]] = {(0, 0): []}
-    for row in candidates[:MOST_TRIED]:
-        if len(sums) > MOST_SUMS:
-            break
-        for (many, so_far), rows in list(sums.items()):
-            if many < count and so_far + row.amount <= total:
-                sums.setdefault((many + 1, so_far + row.amount), [*rows, row])
-    if (count, total) in sums:
-        return sums[count, total]
-    found = []
-    for row in candidates:
-        if fits(row.amount, count, total):
-            found.append(row)
-            count, total = count - 1, total - row.amount
-    return found
-
-
-def _known(
-    connection: Connection, device: Device, identity: posting.Identity, amount: int, first: int, now: int
-) -> None:
-    """Take a payment that is posted by the acquirer's word out of what is in suspense for the gap that begins with `first`."""
-    c = t.results.c
-    mine = and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
-    connection.execute(update(t.results).where(mine).values(gap=first))
-    legs = accounts.opposite(accounts.gap_legs(device.device, _place(device), amount))
-    posting.post(connection, identity, t.PART_KNOWN, legs, now)
-
-
-def put_back(connection: Connection, device: Device, payment: Any, first: int, written: set[int], now: int) -> None:
-    """The result of `payment`, which was taken out of the suspense of the gap from `first`, has come as a record: back into it, once, until
-    a person decides. Other results may be what the gap holds instead, save those that are `written` by the same batch.
-    """
-    name, epoch, intent = payment["device"], payment["epoch"], payment["intent"]
-    p = t.postings.c
-    again = select(p.part).where(p.device == name, p.epoch == epoch, p.intent == intent, p.part == t.PART_AGAIN)
-    if connection.execute(again).first() is not None or payment["held"]:  # held for a fork: its legs were undone
-        audit.alarm(connection, name, "GAP", f"the result of payment {intent} has come once more", now)
-        return
-    legs = accounts.gap_legs(name, _place(device), payment["amount"])
-    posting.post(connection, (name, epoch, intent), t.PART_AGAIN, legs, now)
-    gap = _of(connection, name, epoch, first)
-    known = _known_instead(connection, device, gap, written, now)
-    held = payment["amount"] - sum(row.amount for row in known)
-    why = f"or the gap from {first} holds another payment"
-    if not _may_hold_a_payment(connection, gap):
-        why = f"record {first} alone holds no payment"
-    what = f"the result of payment {intent} has come: written twice, {why}; {held} centimes in suspense again"
-    if known:
-        what += "; known are the results of payments " + ", ".join(str(row.intent) for row in known)
-    audit.alarm(connection, name, "GAP", what, now)
-
-
-def forked(connection: Connection, payment: Any, now: int) -> None:
-    """What a fork has undone of a payment that is held now is in the suspense of its gap again: other results may be what that holds."""
-    q = t.results.c
-    mine = (q.device == payment.device, q.epoch == payment.epoch, q.intent == payment.intent)
-    first = connection.execute(select(q.gap).where(*mine)).scalar()
-    device = None if first is None else devices.find(connection, payment.device)
-    if device is None or first is None:
-        return
-    gap = _of(connection, payment.device, payment.epoch, first)
-    known = _known_instead(connection, device, gap, set(), now)
-    what = f"payment {payment.intent} is part of a fork: its money is in the suspense of the gap from {first} again"
-    if known:
-        what += "; known are the results of payments " + ", ".join(str(row.intent) for row in known)
-    audit.alarm(connection, payment.device, "GAP", what, now)
-
-
-def _of(connection: Connection, device: str, epoch: int, first: int) -> Any:
-    """The gap that begins with record `first`."""
-    c = t.gaps.c
-    return connection.execute(select(t.gaps).where(c.device == device, c.epoch == epoch, c.first == first)).one()
-
-
-def _known_instead(connection: Connection, device: Device, gap: Any, written: set[int], now: int) -> list[Any]:
-    """Take out of a gap's suspense other results than it was explained with, save those of the payments `written`."""
-    others = [row for row in _unwritten(connection, gap.device, gap.epoch, gap.last) if row.intent not in written]
-    known = explained(others, *_left(connection, gap))
-    for row in known:
-        _known(connection, device, (gap.device, row.epoch, row.intent), row.amount, gap.first, now)
-    return known
-
-
-def _may_hold_a_payment(connection: Connection, gap: Any) -> bool:
-    """Whether an outcome may be among lost records: with its intent, or alone if the last intent before them has none."""
-    if gap.last > gap.first:
-        return True
-    p = t.payments.c
-    mine = (p.device == gap.device, p.epoch == gap.epoch, p.intent < gap.first)
-    last = connection.execute(select(p.outcome).where(*mine).order_by(p.intent.desc()).limit(1)).first()
-    return last is not None and last.outcome is None
-
-
-def _left(connection: Connection, gap: Any) -> tuple[int, int]:
-    """(payments, centimes) that a gap holds in suspense."""
-    q, p, back = t.results.c, t.payments.c, t.postings.c
-    same = and_(p.device == q.device, p.epoch == q.epoch, p.intent == q.intent)
-    again = and_(back.device == q.device, back.epoch == q.epoch, back.intent == q.intent, back.part == t.PART_AGAIN)
-    of_gap = (q.device == gap.device, q.epoch == gap.epoch, q.gap == gap.first, ~exists().where(again))
-    known = select(func.count(), func.coalesce(func.sum(p.amount), 0)).join_from(t.results, t.payments, same)
-    count, amount = connection.execute(known.where(*of_gap, p.held == 0)).one()
-    return gap._mapping["count"] - count, gap.amount - int(amount)
+    suspense.hold(connection, device, epoch, span, count, amount, now)
 
 
 def told_before(connection: Connection, payment: Any, since: int) -> int:
@@ -264,22 +112,6 @@ def since_restore(connection: Connection, device: str) -> int:
     c = t.gaps.c
     found = select(func.max(c.last)).where(c.device == device, c.at >= since)
     return (connection.execute(found).scalar() or 0) if since else 0
-
-
-def recall(connection: Connection, payment: Any, head: int, now: int) -> None:
-    """An approval is on record again after a restore, and was told after record `head`: if a gap that was told again before it may hold what
-    the terminal wrote down, it is taken out of its suspense.
-    """
-    c = t.gaps.c
-    mine = (c.device == payment.device, c.epoch == payment.epoch, c.last > head)
-    device = devices.find(connection, payment.device)
-    for gap in connection.execute(select(t.gaps).where(*mine).order_by(c.first)).all():
-        if device is not None and fits(payment.amount, *_left(connection, gap)):
-            identity = (payment.device, payment.epoch, payment.intent)
-            _known(connection, device, identity, payment.amount, gap.first, now)
-            what = f"records {gap.first} to {gap.last} are lost: known is the result of payment {payment.intent}"
-            audit.alarm(connection, payment.device, "GAP", what, now)
-            return
 
 
 def declared(connection: Connection, device: str, epoch: int, entry: Entry, now: int) -> str | None:
@@ -374,17 +206,8 @@ def unseen(connection: Connection, device: Device, epoch: int, entry: Entry, now
     gap = _last_before(connection, device.device, epoch, entry.seq)
     if gap is None or gap.last < intent or intent >= entry.seq or record[r.OUTCOME] != r.OUTCOME_APPROVED:
         return codes.RESULT_UNEXPECTED
-    p = t.postings.c
-    mine = (p.device == device.device, p.epoch == epoch, p.intent == intent, p.part == t.PART_UNSEEN)
-    if connection.execute(select(p.part).where(*mine)).first() is not None:
+    if not suspense.hold_unseen(connection, device, (device.device, epoch, intent), amount, now):
         return codes.RESULT_UNEXPECTED
-    posting.post(
-        connection,
-        (device.device, epoch, intent),
-        t.PART_UNSEEN,
-        accounts.gap_legs(device.device, _place(device), amount),
-        now,
-    )
     what = f"payment {intent} is approved by record {entry.seq}, its outcome is lost: {amount} centimes in suspense, ask the acquirer about it"
     audit.alarm(connection, device.device, "GAP", what, now)
     return codes.OUTCOME_LOST

@@ -12,7 +12,7 @@ from protocol import records as r
 from protocol import sync as s
 from server import codes
 from server.acquirer import iso
-from server.ingest import gaps
+from server.ingest import gaps, suspense
 from server.ledger import accounts, posting
 from server.store import audit, restore
 from server.store import tables as t
@@ -178,7 +178,7 @@ def record(
         place = accounts.Place(payment.scheme or "", payment.wilaya, payment.force, payment.unit)
         posting.post(connection, identity, t.PART_FINAL, accounts.final_legs(place, outcome, payment.amount), now)
         if head is not None and outcome == r.OUTCOME_APPROVED:
-            gaps.recall(connection, payment, head, now)
+            suspense.recall(connection, payment, head, now)
     return True
 
 

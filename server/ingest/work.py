@@ -14,7 +14,7 @@ from protocol import sync as s
 from server import codes, schema
 from server.acquirer import online, outbox
 from server.batches import Entry, RawRow, Row
-from server.ingest import gaps
+from server.ingest import gaps, suspense
 from server.ingest.history import History
 from server.ingest.voiding import Voiding
 from server.ledger import accounts, posting
@@ -294,7 +294,7 @@ class Work:
             audit.alarm(self.connection, self.device.device, codes.RESULT_DIFFERS, what, self.now)
         if known is not None and known.gap is not None:
             written = {intent for intent, row in self._payments.items() if row["result_seq"] is not None}
-            gaps.put_back(self.connection, self.device, payment, known.gap, written, self.now)
+            suspense.put_back(self.connection, self.device, payment, known.gap, written, self.now)
         payment["result_seq"] = entry.seq
         self._note_change(payment)
         return None

@@ -59,6 +59,13 @@ def gap_legs(device: str, place: Place, amount: int) -> list[Leg]:
     return [(f"missing:{device}", amount), (f"suspense:{owner}", -amount)] if amount else []
 
 
+def decided_legs(device: str, place: Place, collected: int, untaken: int) -> list[Leg]:
+    """What a decision about suspense posts: `collected` centimes of it are income, `untaken` were never owed."""
+    return opposite(gap_legs(device, place, collected + untaken)) + (
+        outcome_legs(place, r.OUTCOME_APPROVED, collected) if collected else []
+    )
+
+
 def outcome_legs(place: Place, outcome: int, amount: int) -> list[Leg]:
     """What a payment outcome posts: money, suspense, or nothing."""
     if outcome == r.OUTCOME_APPROVED:

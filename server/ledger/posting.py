@@ -3,7 +3,7 @@
 The key (device, epoch, intent, part) makes a second posting of the same thing impossible, whoever tries it.
 """
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from protocol.errors import ServerError
 from server import codes
@@ -31,15 +31,33 @@ def post(connection: Connection, identity: Identity, part: int, legs: list[Leg],
         connection.execute(insert(t.legs), lines)
 
 
+def is_posted(connection: Connection, identity: Identity, part: int) -> bool:
+    """Whether a part of a payment was posted."""
+    p = t.postings.c
+    mine = (p.device == identity[0], p.epoch == identity[1], p.intent == identity[2], p.part == part)
+    return connection.execute(select(p.part).where(*mine)).first() is not None
+
+
+def stood(connection: Connection, identity: Identity) -> int:
+    """The number of the last verdict by which a payment of a fork stands, 0 if there is none."""
+    v = t.verdicts.c
+    mine = (v.device == identity[0], v.epoch == identity[1], v.intent == identity[2])
+    approved = (v.stands == 1, v.state == t.DECISION_APPROVED)
+    return connection.execute(select(func.max(v.number)).where(*mine, *approved)).scalar() or 0
+
+
 def posted(connection: Connection, identity: Identity) -> list[Leg]:
-    """All legs posted so far for one payment; not those of a gap that happens to begin with its intent's number."""
+    """All legs posted so far for one payment; not those of a gap that happens to begin with its intent's number, nor what is in suspense under it
+    since its outcome is lost, nor what was decided about either.
+    """
     found = connection.execute(
         select(t.legs.c.account, t.legs.c.amount)
         .where(
             t.legs.c.device == identity[0],
             t.legs.c.epoch == identity[1],
             t.legs.c.intent == identity[2],
-            t.legs.c.part != t.PART_GAP,
+            t.legs.c.part.not_in((t.PART_GAP, t.PART_UNSEEN)),
+            t.legs.c.part < t.PART_DECIDED,
         )
         .order_by(t.legs.c.part, t.legs.c.leg)
     )

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from protocol import cbor
 from protocol import records as r
-from server import codes
+from server import codes, envelope
 from server.store import tables as t
 
 Identity = tuple[str, int, int]
@@ -28,7 +28,21 @@ _OF_ALL = (
 _OF_ONE = _OF_ALL.where(_RAW.device == bindparam("b_device"))
 _OF_THE_UNSEEN = select(_RAW.record).where(_RAW.kind == r.AUTHORISATION_RESULT, _RAW.rejected == codes.OUTCOME_LOST)
 _PLACES, _GAPS, _FINALS = select(t.devices), select(t.gaps), select(t.results)
-_FORKED = select(t.forks.c.device, t.forks.c.epoch, t.forks.c.seq)
+_FORK = (t.forks.c.device, t.forks.c.epoch, t.forks.c.seq)
+_FORKED = select(*_FORK, func.count()).group_by(*_FORK)
+_DECIDED = select(t.decisions.c.approval).where(t.decisions.c.state == t.DECISION_APPROVED)
+_DECIDED_OF_GAP = _DECIDED.where(
+    t.decisions.c.device == bindparam("b_device"),
+    t.decisions.c.epoch == bindparam("b_epoch"),
+    t.decisions.c.seq == bindparam("b_first"),
+    t.decisions.c.kind == t.ITEM_GAP,
+)
+_VERDICT = t.verdicts.c
+_VERDICTS = (
+    select(_VERDICT.approval)
+    .where(_VERDICT.state == t.DECISION_APPROVED)
+    .order_by(_VERDICT.device, _VERDICT.epoch, _VERDICT.intent, _VERDICT.number)
+)
 _REVERSED = select(t.outbox).where(t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_DONE)
 _SUMS = select(_LEGS.account, func.sum(_LEGS.amount).label("sum")).group_by(_LEGS.account)
 _TOTALS = (
@@ -83,7 +97,7 @@ def recompute(connection: Connection) -> Books:
     books = Books()
     places = {row.device: row for row in connection.execute(_PLACES)}
     intents = {(rec[r.DEVICE], rec[r.SEQ]): rec for rec in _records(connection, r.PAYMENT_INTENT)}
-    forked = {(row.device, row.epoch, row.seq) for row in connection.execute(_FORKED)}
+    forked = _forked(connection)
     finals = _identities(connection, _FINALS)
     reversed_ = _identities(connection, _REVERSED)
     for rec in _records(connection, r.PAYMENT_OUTCOME):
@@ -103,11 +117,59 @@ def recompute(connection: Connection) -> Books:
         elif _paid(outcome, final) and identity not in reversed_:
             books.enter(f"receivable:{scheme}", amount)
             books.enter(f"treasury:{owner}", -amount)
-    for name, amount in [*_unseen(connection), *_lost(connection)]:
+    decided = list(_decided(connection))
+    held = [*_unseen(connection), *_lost(connection), *((one.device, -one.amount) for one in decided)]
+    for name, amount in held:
         place = places[name]
         books.enter(f"missing:{name}", amount)
         books.enter(f"suspense:{place.wilaya}:{place.force}:{place.unit}", -amount)
+    for one in decided:
+        place = places[one.device]
+        books.enter(f"receivable:{one.scheme}", one.collected)
+        books.enter(f"treasury:{place.wilaya}:{place.force}:{place.unit}", -one.collected)
     return books
+
+
+class _Decision(NamedTuple):
+    """What two officers have signed about an item in suspense; less than nothing if they took it back."""
+
+    device: str
+    epoch: int
+    kind: int
+    seq: int
+    collected: int
+    scheme: str
+    amount: int
+    payments: int
+
+
+def _decided(connection: Connection, gap: Any = None) -> Iterator[_Decision]:
+    """All that was approved, as the second officer signed it; of one gap if given."""
+    if gap is None:
+        found = connection.execute(_DECIDED)
+    else:
+        found = connection.execute(
+            _DECIDED_OF_GAP, {"b_device": gap.device, "b_epoch": gap.epoch, "b_first": gap.first}
+        )
+    for signed in found.scalars():
+        device, epoch, kind, seq, _, collected, scheme, untaken, payments, undoes, *_ = (
+            cbor.decode(envelope.parse(bytes(signed)).payload)[key] for key in range(1, 13)
+        )
+        sign = -1 if undoes else 1
+        amount = sign * (collected + untaken)
+        yield _Decision(device, epoch, kind, seq, sign * collected, scheme, amount, sign * payments)
+
+
+def _forked(connection: Connection) -> set[Identity]:
+    """(device, epoch, sequence) of which there is more than one record; not of an outcome of which two officers have signed that it stands, knowing
+    of all those records.
+    """
+    others: dict[Identity, int] = {(row[0], row[1], row[2]): row[3] for row in connection.execute(_FORKED)}
+    known: dict[Any, int] = {}
+    for approval in connection.execute(_VERDICTS).scalars() if others else ():
+        body = cbor.decode(envelope.parse(bytes(approval)).payload)
+        known[body[1], body[2], body[6]] = body[7] if body[8] else 0
+    return {one for one, many in others.items() if known.get(one) != many}
 
 
 def _lost(connection: Connection) -> Iterator[tuple[str, int]]:
@@ -137,8 +199,7 @@ def _approvals(connection: Connection, gap: Any) -> Iterator[_Approval]:
     written: dict[int, int] = {}  # the last record of each
     for rec in _records(connection, r.AUTHORISATION_RESULT, gap.device):
         written[rec[r.INTENT]] = rec[r.SEQ]
-    f = t.forks.c
-    forked = set(connection.execute(select(f.seq).where(f.device == gap.device, f.epoch == gap.epoch)).scalars())
+    forked = {seq for device, epoch, seq in _forked(connection) if (device, epoch) == (gap.device, gap.epoch)}
     finals = _identities(connection, _FINALS.where(t.results.c.device == gap.device, t.results.c.epoch == gap.epoch))
     for rec in _records(connection, r.PAYMENT_OUTCOME, gap.device):
         final = finals.get((rec[r.DEVICE], gap.epoch, rec[r.INTENT]))
@@ -155,7 +216,9 @@ def _in_both(connection: Connection) -> Iterator[str]:
     for gap in connection.execute(_GAPS).all():
         found = list(_approvals(connection, gap))
         known = [one for one in found if one.gap == gap.first]
-        many, amount = gap._mapping["count"] - len(known), gap.amount - sum(one.amount for one in known)
+        decided = list(_decided(connection, gap))
+        many = gap._mapping["count"] - len(known) - sum(one.payments for one in decided)
+        amount = gap.amount - sum(one.amount for one in [*known, *decided])
         if many < 0 or amount < 0 or (many == 0) != (amount == 0):
             yield f"gap from {gap.first} of {gap.device}: {amount} centimes of {many} payments are left in suspense"
         for one in found:

@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, exists, func, select
 
 from protocol import records as r
-from server import epochs, refunds
+from server import branches, decisions, epochs, refunds
+from server.ingest import suspense
 from server.ledger import recompute
 from server.store import tables as t
 
@@ -48,6 +49,8 @@ def ledger(connection: Connection) -> dict[str, Any]:
         "epochs": epochs.listed(connection),
         "refunds": refunds.listed(connection),
         "paid_twice": refunds.paid_twice(connection),
+        "decisions": decisions.listed(connection),
+        "verdicts": branches.listed(connection),
         "alarms": _alarms(connection),
     }
 
@@ -107,13 +110,21 @@ def _postings(connection: Connection) -> list[dict[str, Any]]:
                 "device": head.device,
                 "epoch": head.epoch,
                 "intent": head.intent,
-                "part": PARTS[head.part],
+                "part": _part(head.part),
                 "at": head.at,
                 "amount": head.amount,
                 "legs": [{"account": line.account, "amount": line.amount} for line in lines],
             }
         )
     return found
+
+
+def _part(part: int) -> str:
+    """What a posting is of, in a word."""
+    if part >= t.PART_DECIDED:
+        return "decided"
+    after = {t.AFTER_HELD: "fork", t.AFTER_STANDS: "stands", t.AFTER_KNOWN: "known"}
+    return PARTS[part] if part in PARTS else after[(part - t.PART_VERDICT) % 4]
 
 
 def _same_row(table: Any, row: Any) -> Any:
@@ -178,7 +189,7 @@ def _devices(connection: Connection) -> list[dict[str, Any]]:
 
 def _gaps(connection: Connection) -> list[dict[str, Any]]:
     """Records lost for good, how much is missing by the running totals, and the payments of which that is known: they are not in suspense, unless
-    they came as records later.
+    they came as records later. `left` are the centimes that are, after what was decided.
     """
     c, q = t.gaps.c, t.results.c
     again = exists().where(_same_identity(t.postings, t.results), t.postings.c.part == t.PART_AGAIN)
@@ -190,8 +201,12 @@ def _gaps(connection: Connection) -> list[dict[str, Any]]:
     rows = connection.execute(select(t.gaps).order_by(c.at.desc(), c.device, c.first.desc()).limit(LAST))
     names = ("device", "epoch", "first", "last", "count", "amount", "declared_seq", "at")
     return [
-        {**{name: row[name] for name in names}, "known": known.get((row["device"], row["epoch"], row["first"]), [])}
-        for row in rows.mappings()
+        {
+            **{name: row._mapping[name] for name in names},
+            "known": known.get((row.device, row.epoch, row.first), []),
+            "left": suspense.left(connection, row)[1],
+        }
+        for row in rows.all()
     ]
 
 

@@ -214,7 +214,7 @@ payments = Table(  # one row per intent = one payment identity
     _text("scheme", 32, nullable=True),
     _text("last4", 4, nullable=True),
     _int("result_seq", nullable=True),  # the AUTHORISATION_RESULT record, once the terminal has written it
-    _int("held"),  # 1: part of a fork, not posted
+    _int("held"),  # HELD_*: part of a fork, not posted
     _bytes("script_results", nullable=True),  # for the acquirer: what became of the issuer's scripts
     Column(
         "sealed", BigInteger, nullable=False, server_default="0"
@@ -401,6 +401,40 @@ refunds = Table(  # payments that the centre gives back: proposed by one officer
     PrimaryKeyConstraint("device", "epoch", "intent", "number"),
 )
 
+decisions = Table(  # what two officers of the back office have found out about money in suspense
+    "decisions",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("kind"),  # ITEM_*
+    _int("seq"),  # a gap's first record, or the intent of a payment
+    _int("number"),  # of the proposal: 1, 2, 3 … for each item
+    _int("collected"),  # centimes
+    _text("scheme", 32),
+    _int("untaken"),  # centimes that nobody paid, or that were counted twice
+    _int("payments"),  # that these are
+    _int("undoes"),  # the number of the decision that this one takes back, 0: none
+    *_four_eyes(),
+    _int("state"),  # DECISION_*
+    PrimaryKeyConstraint("device", "epoch", "kind", "seq", "number"),
+)
+
+verdicts = Table(  # what two officers of the back office have decided about payments that are held for a fork
+    "verdicts",
+    metadata,
+    _text("device", 32),
+    _int("epoch"),
+    _int("intent"),
+    _int("number"),  # of the proposal: 1, 2, 3 … for each payment
+    _int("amount"),
+    _int("seq"),  # of the outcome on file
+    _int("branches"),  # other records of that sequence that were known
+    _int("stands"),  # 1: it counts; 0: it is given back
+    *_four_eyes(),
+    _int("state"),  # DECISION_*
+    PrimaryKeyConstraint("device", "epoch", "intent", "number"),
+)
+
 meta = Table(  # facts about this database itself
     "meta",
     metadata,
@@ -417,6 +451,12 @@ PART_GAP = 5
 PART_KNOWN = 6  # out of a gap's suspense: the result is among the lost records
 PART_AGAIN = 7  # and back into it: the result has come as a record after all
 PART_UNSEEN = 8  # an approved result whose outcome is among lost records: in suspense
+PART_VERDICT = 64  # from here on: what follows from verdicts about a fork, see `verdict_part`
+PART_DECIDED = 1 << 20  # from here on: decisions about suspense, each with a part of its own, see `decided_part`
+
+HELD_NOT = 0
+HELD_FORK = 1  # until two officers decide
+HELD_BACK = 2  # for good: they have it given back
 
 STEP_AUTHORISE = 1
 STEP_CLEAR = 2
@@ -437,6 +477,27 @@ REFUND_PROPOSED = 0
 REFUND_APPROVED = 1  # asked of the acquirer: the outbox has the reversal, the ledger its answer
 REFUND_WITHDRAWN = 2
 
+ITEM_GAP = 1  # what lost records took
+ITEM_RESULT = 2  # an approved result whose outcome is lost
+
+DECISION_PROPOSED = 0
+DECISION_APPROVED = 1  # carried out
+DECISION_WITHDRAWN = 2
+
 LEVEL_NOTE = 1
 LEVEL_WARNING = 2
 LEVEL_ALARM = 3
+
+
+def decided_part(kind: int, number: int) -> int:
+    """The part of a posting under an item's key: neither that of another decision, nor of an item of the other kind under the same number."""
+    return PART_DECIDED + 2 * number + (kind == ITEM_RESULT)
+
+
+AFTER_HELD, AFTER_STANDS, AFTER_KNOWN = range(3)
+"""What is posted of a payment after a verdict that it stands: held for a fork once more, the verdict itself, taken out of a gap's suspense anew."""
+
+
+def verdict_part(number: int, what: int) -> int:
+    """The part of a posting that follows from the verdict `number` about a payment; `what`: AFTER_*."""
+    return PART_VERDICT + 4 * number + what

@@ -11,7 +11,7 @@ from protocol import batch
 from protocol import records as r
 from protocol import sync as s
 from server import codes, schema
-from server.ingest import close, gaps
+from server.ingest import close, suspense
 from server.ledger import recompute
 from server.store import audit
 from server.store.engine import reading
@@ -169,10 +169,10 @@ def test_a_batch_that_would_be_far_longer_than_any_terminals_is_refused(centre: 
 def test_made_up_amounts_are_not_tried_in_all_their_sums() -> None:
     candidates = [SimpleNamespace(amount=1000 + 3**n) for n in range(40)]
     total = sum(row.amount for row in candidates[:20])
-    found = gaps.explained(candidates, 20, total)
+    found = suspense.explained(candidates, 20, total)
     assert sum(row.amount for row in found) <= total and len(found) <= 20
     few = candidates[:8]
-    assert gaps.explained(few, 3, sum(row.amount for row in few[2:5])) == few[2:5]
+    assert suspense.explained(few, 3, sum(row.amount for row in few[2:5])) == few[2:5]
 
 
 def test_a_fork_of_the_first_lost_payment_leaves_the_gaps_money_in_suspense(either: Centre, handheld: Handheld) -> None:

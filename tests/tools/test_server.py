@@ -1,6 +1,7 @@
 """`tasdid server`: it serves over TLS, and two officers give a terminal a new epoch."""
 
 import contextlib
+import copy
 import io
 import json
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
@@ -125,6 +127,111 @@ def test_two_officers_give_a_payment_back_and_one_alone_does_not(tmp_path: Path)
     assert listed["paid_twice"] == []
 
 
+def test_two_officers_decide_about_money_in_suspense(tmp_path: Path) -> None:
+    handheld = Handheld()
+    config = write_config(tmp_path, [handheld])
+    loaded = load(config)
+    build(loaded).state.running.engine.dispose()
+    handheld.write(r.LOGIN)
+    for amount in (200_000, 300_000):
+        handheld.pay(r.OUTCOME_APPROVED, amount)
+    end = handheld.write(r.LOGIN)
+    engine = open_engine(loaded.db)
+    service = Service(engine, keys.load(loaded.keys))
+    for message in (handheld.hello(), handheld.batch(1, 1), handheld.batch(end, gap=2)):
+        service.handle(message, 1_900_000_000)
+    engine.dispose()
+    _office(tmp_path, config)
+    name = "TSD-000001/1/2"
+
+    def listed(*more: str) -> str:
+        return tasdid("server", "suspense", "list", "--config", config, *more).stdout
+
+    def decide(what: str, number: int, *more: object, kind: str = "gap") -> "subprocess.CompletedProcess[str]":
+        words = ("--config", config, "--officer", number, "--key", tmp_path / f"{number}.pem", kind, name, *more)
+        return tasdid("server", "suspense", what, *words)
+
+    def wrong(code: str, *words: Any, kind: str = "gap") -> None:
+        done = decide(*words, kind=kind)
+        assert done.returncode == cli.BAD_INPUT and code in done.stderr
+
+    told = f"gap {name} 5,000.00 DZD of 5,000.00 DZD: records 2 to 7 are lost, 2 payments left, since 2030-03-17"
+    assert listed() == told + "\n"
+    why = ("--reason", "the file of 17 March")
+    wrong("PRM-038", "propose", 2001, "--nothing", "200000", *why)
+    wrong("PRM-037", "propose", 2001, "--nothing", "2000.00", *why, kind="result")
+    wrong("PRM-037", "propose", 2001, "--nothing", "5,000.01", *why)
+    wrong("PRM-037", "propose", 2001, "--collected", "2000.00", *why)
+    wrong("PRM-037", "propose", 2001, "--undo", 1, "--nothing", "2000.00", *why)
+    said = decide("propose", 2001, "--collected", "2,000.00", "--scheme", "CIB TEST", *why)
+    assert said.returncode == cli.OK and f"gap {name}, 2,000.00 DZD collected (CIB TEST), 1 payment;" in said.stdout
+    wrong("PRM-033", "approve", 2001)
+    assert "approved and posted (the file of 17 March)" in decide("approve", 2002).stdout
+    wrong("PRM-032", "approve", 2002)
+    assert f"gap {name} 3,000.00 DZD of 5,000.00 DZD" in listed()
+    found = json.loads(listed("--json"))
+    assert [(item["kind"], item["seq"], item["left"]) for item in found["items"]] == [("gap", 2, 300_000)]
+    assert [(row["state"], row["proposed_by"], row["approved_by"]) for row in found["decisions"]] == [
+        ("approved", 2001, 2002)
+    ]
+    assert decide("propose", 2002, "--nothing", "3000.00", *why).returncode == cli.OK
+    assert decide("approve", 2001).returncode == cli.OK
+    assert listed().startswith("nothing is in suspense\ndecision 2: gap")
+    assert "decision 2 undone: 3,000.00 DZD nothing" in decide("propose", 2001, "--undo", 2, *why).stdout
+    assert decide("approve", 2002).returncode == cli.OK and f"gap {name} 3,000.00 DZD of" in listed()
+
+
+def test_two_officers_decide_about_a_payment_that_a_fork_holds(tmp_path: Path) -> None:
+    handheld = Handheld()
+    config = write_config(tmp_path, [handheld])
+    loaded = load(config)
+    build(loaded).state.running.engine.dispose()
+    intents = [handheld.pay(outcome, 200_000) for outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)]
+    engine = open_engine(loaded.db)
+    service = Service(engine, keys.load(loaded.keys))
+    for message in (handheld.hello(), handheld.batch(1)):
+        service.handle(message, 1_900_000_000)
+    for number, intent in enumerate(intents):
+        other = copy.deepcopy(handheld)
+        del other.records[intent:]
+        if number:
+            other.finish(intent, r.OUTCOME_INTERRUPTED, 200_000)
+        else:
+            other.write(r.LOGIN)
+        service.handle(other.batch(intent + 1), 1_900_000_001)
+    engine.dispose()
+    _office(tmp_path, config)
+    first, second = (f"TSD-000001/1/{intent}" for intent in intents)
+
+    def decide(what: str, number: int, *more: object) -> "subprocess.CompletedProcess[str]":
+        words = ("--config", config, "--officer", number, "--key", tmp_path / f"{number}.pem", *more)
+        return tasdid("server", "fork", what, *words)
+
+    def listed(*more: str) -> str:
+        return tasdid("server", "fork", "list", "--config", config, *more).stdout
+
+    lines = listed().splitlines()
+    assert (
+        lines[0].startswith(f"{first} 2,000.00 DZD of ")
+        and "record 3 says approved, another says something else" in lines[0]
+    )
+    assert (
+        "says deferred, another says payment 5 of 2,000.00 DZD interrupted; the acquirer was asked nothing" in lines[1]
+    )
+    assert decide("propose", 2001, first, "--reason", "r").returncode == cli.BAD_INPUT  # neither one nor the other
+    nothing = decide("propose", 2001, "TSD-000001/1/99", "--stands", "--reason", "r")
+    assert nothing.returncode == cli.BAD_INPUT and "PRM-039" in nothing.stderr
+    for name, word, told in ((first, "--stands", "stands"), (second, "--given-back", "is given back")):
+        said = decide("propose", 2001, name, word, "--reason", "they have looked")
+        assert f"payment {name} of 2,000.00 DZD {told}, against 1 other record;" in said.stdout, said.stderr
+        alone = decide("approve", 2001, name)
+        assert alone.returncode == cli.BAD_INPUT and "PRM-033" in alone.stderr
+        assert f"{told}, against 1 other record: approved (they have looked)" in decide("approve", 2002, name).stdout
+    assert listed().startswith("no payment is held for a fork\nverdict 1: payment ")
+    found = json.loads(listed("--json"))
+    assert found["held"] == [] and sorted(row["stands"] for row in found["verdicts"]) == [0, 1]
+
+
 def _sent(folder: Path, outcome: int, now: int) -> tuple[Path, Engine, int]:
     """A payment of 250,000 centimes at a centre: its configuration, its database, the payment."""
     handheld = Handheld()
@@ -215,6 +322,12 @@ def test_what_the_acquirer_never_answers_is_listed_and_given_up(tmp_path: Path) 
         ("refund", "list"),
         ("refund", "propose", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
         ("refund", "approve", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem"),
+        ("suspense", "list"),
+        ("suspense", "propose", "gap", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
+        ("suspense", "approve", "gap", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem"),
+        ("fork", "list"),
+        ("fork", "propose", "TSD-000001/1/2", "--stands", "--officer", "1", "--key", "k.pem", "--reason", "r"),
+        ("fork", "approve", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem"),
         ("propose", "TSD-000001", "--officer", "1", "--key", "k.pem", "--reason", "r"),
         ("approve", "TSD-000001", "--officer", "1", "--key", "k.pem"),
         ("epochs",),

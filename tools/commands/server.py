@@ -7,6 +7,8 @@
     tasdid server approve --config server.toml --officer 2002 --key 2002.pem TSD-000001
     tasdid server epochs --config server.toml --json
     tasdid server refund propose|approve|list                an approved payment is given back (`tools.office.refund`)
+    tasdid server suspense propose|approve|list              what became of money in suspense (`tools.office.suspense`)
+    tasdid server fork propose|approve|list                  a payment that a fork holds stands, or is given back (`tools.office.fork`)
     tasdid server failed list|again|give-up                  what the acquirer did not judge (`tools.office.failed`)
 
 Exit codes: 0 it worked, or the server was stopped; 2 bad input, or a decision that may not be; 3 the configuration does not serve.
@@ -18,11 +20,16 @@ from typing import Annotated
 
 import typer
 
-from tools.office import centre, failed, refund
+from tools.office import centre, failed, fork, refund, suspense
 from tools.office.centre import Config, Database, Key, Number
 
-app = typer.Typer(no_args_is_help=True, help="Run the central server; decide new epochs and refunds under four eyes.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Run the central server; decide new epochs, refunds, forks and money in suspense under four eyes.",
+)
 app.add_typer(refund.app, name="refund")
+app.add_typer(suspense.app, name="suspense")
+app.add_typer(fork.app, name="fork")
 app.add_typer(failed.app, name="failed")
 
 Device = Annotated[str, typer.Argument(help="the terminal's id")]

@@ -13,7 +13,7 @@ from protocol import sync as s
 from server import epochs, failures
 from server.acquirer import outbox, settling
 from server.ingest import batch as ingest
-from server.ingest import close, dispatch, gaps, sessions
+from server.ingest import close, dispatch, gaps, sessions, suspense
 from server.ingest.work import Work
 from server.ledger import accounts, posting
 from server.office import Office
@@ -191,7 +191,7 @@ def _sealed_kept() -> Any:
 
 
 def _gap_for_nothing() -> Any:
-    return mock.patch.object(gaps.accounts, "gap_legs", lambda *_arguments: [])
+    return mock.patch.object(suspense.accounts, "gap_legs", lambda *_arguments: [])
 
 
 def _gap_undeclared() -> Any:
@@ -247,15 +247,15 @@ def _sets_kept() -> Any:
 
 
 def _known_in_suspense() -> Any:
-    return mock.patch.object(gaps, "_known", lambda *_arguments: None)
+    return mock.patch.object(suspense, "_known", lambda *_arguments: None)
 
 
 def _put_back_never() -> Any:
-    return mock.patch.object(gaps, "put_back", lambda *_arguments: None)
+    return mock.patch.object(suspense, "put_back", lambda *_arguments: None)
 
 
 def _recalled_never() -> Any:
-    return mock.patch.object(gaps, "recall", lambda *_arguments: None)
+    return mock.patch.object(suspense, "recall", lambda *_arguments: None)
 
 
 def _refusal_is_verdict() -> Any:

@@ -1,0 +1,120 @@
+"""A payment that a fork holds and the gap that its result is lost in: what is decided of the one, and of the other, agrees in the end."""
+
+from sqlalchemy import delete, update
+
+from protocol import records as r
+from protocol import sync as s
+from server import decisions
+from server.ledger import recompute
+from server.store import tables as t
+from server.store.engine import reading
+from tests.server.centre import Centre
+from tests.server.handheld import Handheld
+from tests.server.verdicts import HELD, PAID, TWICE, A, Desk, fork, pay, said, settle
+
+
+def _lost_result(centre: Centre, handheld: Handheld) -> tuple[int, int]:
+    """(intent, first) of a deferred payment that was approved, and of the gap that is explained with its result."""
+    intent = pay(centre, handheld, r.OUTCOME_PROVISIONAL)
+    settle(centre)
+    centre.hello(handheld)
+    first = handheld.write(r.AUTHORISATION_RESULT, intent=intent, outcome=1, amount=A, auth_code="123456")
+    handheld.write(r.GAP, first=first, gap_last=first, gap_hash=handheld.hash(first))
+    centre.hello(handheld)
+    centre.say(handheld.batch(first + 1, gap=first))
+    assert centre.books() == PAID
+    return intent, first
+
+
+def _came(centre: Centre, handheld: Handheld, intent: int) -> None:
+    """The result comes as a record."""
+    centre.hello(handheld)
+    seq = handheld.write(r.AUTHORISATION_RESULT, intent=intent, outcome=1, amount=A, auth_code="123456")
+    assert s.REJECTED not in centre.send(handheld, seq)
+
+
+def test_what_explained_a_gap_explains_it_again_when_it_stands(either: Centre, handheld: Handheld) -> None:
+    desk = Desk(either)
+    intent, _ = _lost_result(either, handheld)
+    for what in ("another", "a third"):
+        fork(either, handheld, intent, what)
+        assert either.books() == HELD
+        desk.both(intent, True)
+        assert either.books() == PAID and either.ledger()["gaps"][0]["known"] == [intent]
+    _came(either, handheld, intent)
+    assert either.books() == {**PAID, **HELD}
+    fork(either, handheld, intent, "a fourth")
+    assert either.books() == HELD
+    desk.both(intent, True)
+    assert either.books() == {**PAID, **HELD}
+
+
+def test_a_result_that_came_while_its_payment_was_held_is_decided_with_the_gap(
+    either: Centre, handheld: Handheld
+) -> None:
+    desk = Desk(either)
+    intent, first = _lost_result(either, handheld)
+    fork(either, handheld, intent)
+    _came(either, handheld, intent)
+    desk.both(intent, True)
+    assert either.books() == {**PAID, **HELD} and f"of the gap from {first}" in said(either)
+    desk.gap(first, decisions.Finding(untaken=A))
+    assert either.books() == PAID
+
+
+def test_a_gap_that_was_decided_while_its_payment_was_held_is_named_and_can_be_undone(
+    either: Centre, handheld: Handheld
+) -> None:
+    desk = Desk(either)
+    intent, first = _lost_result(either, handheld)
+    fork(either, handheld, intent)
+    desk.gap(first, decisions.Finding(A, "CIB TEST"))
+    assert either.books() == PAID
+    desk.both(intent, True)
+    assert either.books() == TWICE and f"what is decided or known of the gap from {first}" in said(either)
+    desk.gap(first, decisions.Finding(), undo=1)
+    assert either.books() == PAID and either.ledger()["gaps"][0]["known"] == [intent]
+    fork(either, handheld, intent, "a third")
+    assert either.books() == HELD
+    desk.both(intent, True)
+    assert either.books() == PAID
+
+
+def test_a_gap_that_came_while_the_payment_was_held_is_explained_with_it(either: Centre, handheld: Handheld) -> None:
+    desk = Desk(either)
+    intent = pay(either, handheld, r.OUTCOME_PROVISIONAL)
+    settle(either)
+    either.hello(handheld)
+    fork(either, handheld, intent)
+    first = handheld.write(r.AUTHORISATION_RESULT, intent=intent, outcome=1, amount=A, auth_code="123456")
+    handheld.write(r.GAP, first=first, gap_last=first, gap_hash=handheld.hash(first))
+    either.hello(handheld)
+    either.say(handheld.batch(first + 1, gap=first))
+    assert either.books() == HELD
+    desk.both(intent, True)
+    assert either.books() == PAID and either.ledger()["gaps"][0]["known"] == [intent]
+
+
+def test_the_recomputation_sees_a_verdict_that_is_not_posted(centre: Centre, handheld: Handheld) -> None:
+    desk = Desk(centre)
+    intent = pay(centre, handheld)
+    fork(centre, handheld, intent)
+    desk.both(intent, True)
+    with centre.engine.begin() as connection:
+        for table in (t.legs, t.postings):
+            connection.execute(delete(table).where(table.c.part >= t.PART_VERDICT))
+    with reading(centre.engine) as connection:
+        assert len(recompute.differences(connection)) == 2
+
+
+def test_the_recomputation_sees_a_payment_that_stands_against_more_than_was_signed(
+    centre: Centre, handheld: Handheld
+) -> None:
+    desk = Desk(centre)
+    intent = pay(centre, handheld)
+    fork(centre, handheld, intent)
+    desk.both(intent, True)
+    with centre.engine.begin() as connection:
+        connection.execute(update(t.verdicts).values(state=t.DECISION_WITHDRAWN))
+    with reading(centre.engine) as connection:
+        assert len(recompute.differences(connection)) == 2
