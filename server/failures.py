@@ -74,8 +74,7 @@ def again(connection: Connection, identity: Identity, now: int, clear: bool = Fa
     steps = list(found.scalars())
     if not steps:
         if not clear and any(row.step == t.STEP_REVERSE for row in rows):
-            why = "its driver was told that the payment stands"
-            raise ParameterError(why, "PRM-036", "to give it back: tasdid server refund", identity[2])
+            raise _stands(connection, identity)
         if any(row.step == t.STEP_REVERSE for row in rows):
             why = "its reversal has failed, its clearing has not"
             raise ParameterError(
@@ -97,6 +96,19 @@ def again(connection: Connection, identity: Identity, now: int, clear: bool = Fa
     names = [STEPS[step] for step in steps]
     _note(connection, identity, f"{', '.join(names)} asked again", now)
     return names
+
+
+def _stands(connection: Connection, identity: Identity) -> ParameterError:
+    """Why a reversal that has failed is not sent again: its void was refused, or it was given up."""
+    of = select(t.outbox.c.step).where(_row(identity))
+    if connection.execute(of.where(t.outbox.c.step == t.STEP_REVERSE, failed.stands())).first() is not None:
+        why = "its driver was told that the payment stands"
+    elif connection.execute(of.where(failed.clearable())).first() is not None:
+        why = "its reversal was given up, its clearing has failed"
+        return ParameterError(why, "PRM-036", "to clear it after all: tasdid server failed again --clear", identity[2])
+    else:
+        why = "its reversal was given up: the payment stands"
+    return ParameterError(why, "PRM-036", "to give it back: tasdid server refund", identity[2])
 
 
 def give_up(connection: Connection, identity: Identity, now: int, waits: int = WAITS, holds: int = outbox.HOLDS) -> str:
