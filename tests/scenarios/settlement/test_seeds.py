@@ -41,6 +41,7 @@ CAUGHT_BY = {
     "again-as-new": 341,
     "refusal-is-verdict": 773,
     "refusal-ends-void": 1051,
+    "word-unheard": 856,
     "loss-unseen": 7868,
     "void-again": 5134,
     "cut-not-ended": 781,
