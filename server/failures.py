@@ -9,6 +9,9 @@
     reversed   a reversal that was refused, where the acquirer says that it is reversed all the same (a repeat that is refused may follow upon one
                that was carried out): its void is done, the books have the opposite entries
 
+The reversal of a void that waits for its terminal after a restore (`server.acquirer.word`) goes out by `again`, and by `give_up`, once it has waited
+for `waits` seconds, its payment stands.
+
 A clearing that stays refused is given up by a refund (`server.refunds`): its money was promised to the Treasury, so two officers sign.
 Synchronous functions on a connection.
 """
@@ -20,7 +23,7 @@ from sqlalchemy import Connection, and_, delete, func, or_, select, update
 
 from protocol import records as r
 from protocol.errors import ParameterError
-from server.acquirer import clearings, outbox, settling
+from server.acquirer import clearings, outbox, settling, voids, word
 from server.acquirer.iso import reference
 from server.acquirer.waiting import WAITS, too_long
 from server.ingest import results
@@ -68,14 +71,18 @@ def again(connection: Connection, identity: Identity, now: int, clear: bool = Fa
     """Have what failed of a payment sent again, as was told or decided last (`server.store.failed`); the names of the steps. `clear`: the clearing
     after all, of what was to be given back. ParameterError PRM-036 if nothing can be.
     """
+    devices.heads(connection, [identity[0]])
+    if not clear and word.is_awaited(connection, identity):
+        word.go(connection, identity, now)
+        _note(connection, identity, "reversal sent without its terminal's word", now)
+        return [STEPS[t.STEP_REVERSE]]
     rows = _failed(connection, identity)
     which = failed.clearable() if clear else failed.goes_again()
     found = connection.execute(select(t.outbox.c.step).where(_row(identity), which).order_by(t.outbox.c.step))
     steps = list(found.scalars())
     if not steps:
         if not clear and any(row.step == t.STEP_REVERSE for row in rows):
-            why = "its driver was told that the payment stands"
-            raise ParameterError(why, "PRM-036", "to give it back: tasdid server refund", identity[2])
+            raise _stands(connection, identity)
         if any(row.step == t.STEP_REVERSE for row in rows):
             why = "its reversal has failed, its clearing has not"
             raise ParameterError(
@@ -99,6 +106,19 @@ def again(connection: Connection, identity: Identity, now: int, clear: bool = Fa
     return names
 
 
+def _stands(connection: Connection, identity: Identity) -> ParameterError:
+    """Why a reversal that has failed is not sent again: its void was refused, or it was given up."""
+    of = select(t.outbox.c.step).where(_row(identity))
+    if connection.execute(of.where(t.outbox.c.step == t.STEP_REVERSE, failed.stands())).first() is not None:
+        why = "its driver was told that the payment stands"
+    elif connection.execute(of.where(failed.clearable())).first() is not None:
+        why = "its reversal was given up, its clearing has failed"
+        return ParameterError(why, "PRM-036", "to clear it after all: tasdid server failed again --clear", identity[2])
+    else:
+        why = "its reversal was given up: the payment stands"
+    return ParameterError(why, "PRM-036", "to give it back: tasdid server refund", identity[2])
+
+
 def give_up(connection: Connection, identity: Identity, now: int, waits: int = WAITS, holds: int = outbox.HOLDS) -> str:
     """Declare a deferred authorisation declined that failed, or has waited for `waits` seconds; or a payment standing whose reversal failed.
     The step that ended. ParameterError PRM-036 if there is neither.
@@ -112,6 +132,11 @@ def give_up(connection: Connection, identity: Identity, now: int, waits: int = W
         return STEPS[t.STEP_AUTHORISE]
     if t.STEP_REVERSE in rows and rows[t.STEP_REVERSE].state == t.STATE_FAILED:
         _not_reversed(connection, identity, rows[t.STEP_REVERSE], now, holds)
+        return STEPS[t.STEP_REVERSE]
+    if t.STEP_REVERSE in rows and word.is_awaited(connection, identity):
+        voids.end(connection, identity, r.VOID_REFUSED, failed.GIVEN_UP, now)
+        word.refused(connection, identity, failed.GIVEN_UP, now)
+        _note(connection, identity, "not reversed without its terminal's word: the payment stands", now)
         return STEPS[t.STEP_REVERSE]
     why = "only a deferred authorisation or a failed reversal can be given up"
     raise ParameterError(why, "PRM-036", "a clearing: tasdid server refund", identity[2])

@@ -179,23 +179,30 @@ def sent(row: Any) -> bool:
     return row is not None and row.state != s.ASKED_NOT
 
 
-_UNREACHED = (
-    "Z3",
-    "EMV-146",
-    "EMV-147",
-)  # declined unable to go online; approved so, and the signature refused or not had
+_ARQC = 0x80  # the kind of cryptogram, of the byte that the record has (EMV 4.4 Book 3, table 15)
+_KIND = 0xC0
+_ALONE = (
+    "Z1",
+    "RSK",
+)  # how a reason begins that is the card's own refusal, or the terminal's: given after a question, the record says so
+_SIGNATURE = ("EMV-146", "EMV-147")  # refused or not had, whatever cryptogram the payment was approved with
+
+
+def may_have_asked(record: dict[int, Any]) -> bool:
+    """Whether an outcome that brings no money may have been asked about. No kernel asks an issuer but with an ARQC, and that cryptogram stays in a
+    declined record, whatever the card did then; only the signature is refused after others. A record without one may have broken off anywhere.
+    """
+    reason, cid = record.get(r.REASON, ""), record.get(r.CID, _ARQC)
+    if record[r.OUTCOME] == r.OUTCOME_INTERRUPTED or reason in _SIGNATURE or r.ONLINE in record:
+        return True
+    return cid & _KIND == _ARQC and not reason.startswith(_ALONE)
 
 
 def lost(record: dict[int, Any], row: Any, doubtful_seq: int) -> bool:
     """Whether an outcome's question to the issuer may be one that this database has forgotten in a restore, or never heard: the terminal
-    says that it is in doubt, or that the issuer answered, or was cut before it could say; or no issuer was reached, be it that the host answered 91
-    although one had approved, of which the record says nothing. Reversing what nobody asked does no harm.
+    says that it is in doubt, or that the issuer answered, or was cut before it could say; or it was declined, be it that the host answered 91
+    although the issuer had approved, of which the record says nothing. Reversing what nobody asked does no harm.
     """
     if row is not None:
         return False
-    cut = (
-        record[r.OUTCOME] == r.OUTCOME_INTERRUPTED
-        or record.get(r.REASON) in _UNREACHED
-        or record.get(r.ONLINE) == r.ONLINE_ANSWERED
-    )
-    return cut and record[r.SEQ] <= doubtful_seq or record.get(r.ONLINE) == r.ONLINE_DOUBTFUL
+    return record.get(r.ONLINE) == r.ONLINE_DOUBTFUL or record[r.SEQ] <= doubtful_seq and may_have_asked(record)

@@ -24,7 +24,7 @@ from protocol import cbor
 from protocol import records as r
 from protocol.errors import ServerError
 from server import codes
-from server.acquirer import clearings, waiting
+from server.acquirer import clearings, waiting, word
 from server.acquirer.iso import Request, in_clear
 from server.ingest import results
 from server.ledger.posting import Identity
@@ -51,7 +51,8 @@ def claim(connection: Connection, now: int, limit: int = 16) -> list[Request]:
     """Take up to `limit` rows that are due, mark them doubtful and leased. To be committed before anything is sent.
 
     Rows that another process is just changing are left to it. A reversal waits while the clearing of the same payment is in doubt, or its
-    deferred authorisation unanswered: the other way round it could be captured, or approved, afterwards.
+    deferred authorisation unanswered: the other way round it could be captured, or approved, afterwards. So does, after a restore, that of a void
+    until its terminal has said how the void ended (`server.acquirer.word`).
     """
     due = connection.execute(_DUE, {"b_now": now, "b_limit": limit}).all()
     taken = []
@@ -97,7 +98,7 @@ def _in_turn() -> Any:
     same = and_(first.device == o.device, first.epoch == o.epoch, first.intent == o.intent)
     unsent = and_(first.step == t.STEP_AUTHORISE, first.state == t.STATE_NEW)
     doubt = and_(first.step != t.STEP_REVERSE, first.state == t.STATE_DOUBTFUL)
-    return or_(o.step != t.STEP_REVERSE, ~exists().where(same, or_(unsent, doubt)))
+    return or_(o.step != t.STEP_REVERSE, and_(~exists().where(same, or_(unsent, doubt)), ~word.awaited()))
 
 
 def _due() -> Any:

@@ -18,7 +18,7 @@ from protocol import records as r
 from protocol import sync as s
 from server import codes
 from server.batches import Batch, Draft, Entry, Span, span
-from server.ingest import close, forks, gaps, results, sessions
+from server.ingest import close, forks, gaps, results, sessions, untaken
 from server.ingest.flush import Sheaf
 from server.ingest.history import History
 from server.ingest.work import Work
@@ -218,6 +218,7 @@ def _append(connection: Connection, intakes: list[_Intake], now: int) -> None:
             intake.message.notices if intake.whole else [[e.seq, e.notice] for e in intake.new if e.notice]
         ):
             audit.alarm(connection, name, code, f"what lies beside record {seq} is absent or not what it names", now)
+    untaken.look(connection, {intake.message.device.device: intake.head.seq for intake in intakes}, now)
     connection.execute(_ADVANCE, [_moved(intake, now) for intake in intakes])
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 
 from protocol import records as r
 from server import codes
-from server.acquirer import clearings, outbox, returned, voids
+from server.acquirer import clearings, outbox, returned, voids, word
 from server.batches import Entry, Row
 from server.store import audit
 from server.store import tables as t
@@ -73,12 +73,18 @@ class Voiding:
 
     def _ended(self, entry: Entry) -> str | None:
         """The terminal's word about a void's end moves no money: the acquirer's answer has, or will. Another end than the one on file is noted, since
-        the terminal writes no second one, and named.
+        the terminal writes no second one, and named. What a restored database has forgotten of a refusal counts (`server.acquirer.word`).
         """
         record = entry.record
         other = {"state": r.VOID_REFUSED, "reason": codes.VOID_UNEXPECTED} if self._was_a_refund(record) else {}
+        identity = (self._work.device.device, self._work.epoch, record[r.INTENT])
+        word_counts = self._tells_of_before(entry, identity)
+        refused = {"state": r.VOID_REFUSED, "reason": record.get(r.REASON, "")[:8], "answered": self._work.now}
         for row in reversed(self._work.insert.get("voids", ())):
             if row["intent"] == record[r.INTENT] and row["result_seq"] is None:
+                if row["state"] == r.VOID_ASKED and word_counts:
+                    other = refused
+                    self._reversals = [payment for payment in self._reversals if payment["intent"] != row["intent"]]
                 row.update(other)
                 known = row["state"]
                 row["result_seq"] = entry.seq
@@ -90,6 +96,9 @@ class Voiding:
             asked = self._work.connection.execute(found).first()
             if asked is None:
                 return codes.VOID_UNEXPECTED
+            if asked.state == r.VOID_ASKED and word_counts:
+                other = refused
+                word.refused(self._work.connection, identity, refused["reason"], self._work.now)
             known, same = other.get("state", asked.state), (*mine, c.seq == asked.seq)
             self._work.connection.execute(update(t.voids).where(*same).values(result_seq=entry.seq, **other))
         if known not in (r.VOID_ASKED, record[r.VOID_STATE]):
@@ -100,6 +109,11 @@ class Voiding:
         if record[r.VOID_STATE] == r.VOID_DONE:
             self._work.closed(entry)  # without CLOSURE: the case is open again
         return None
+
+    def _tells_of_before(self, entry: Entry, identity: tuple[str, int, int]) -> bool:
+        """Whether the terminal may have been told before a restore that a void is refused, and nobody has decided otherwise since."""
+        refused = entry.record[r.VOID_STATE] == r.VOID_REFUSED and entry.seq <= self._work.doubtful_seq
+        return refused and not word.given_back_by_officers(self._work.connection, identity)
 
     def _was_a_refund(self, record: dict[int, Any]) -> bool:
         """Whether the reversal that was found after a restore (`_found`) was none of this void, which had ended refused for that: officers of the

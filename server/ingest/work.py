@@ -38,7 +38,7 @@ class Work:
         self.epoch = epoch
         self._history = history
         self.now = now
-        self._doubtful_seq = doubtful_seq  # see `server.store.restore`
+        self.doubtful_seq = doubtful_seq  # see `server.store.restore`
         self.entries: list[Entry] = []  # taken so far
         self.raw: list[RawRow] = []
         self.insert: dict[str, list[Row]] = {}  # rows of the other tables
@@ -156,7 +156,7 @@ class Work:
         if payment["amount"] != record[r.AMOUNT] or otherwise:
             self._give_back(payment)
             return codes.AMOUNT_DIFFERS
-        if schema.approved_online(record) and not online.approved(asked) and entry.seq > self._doubtful_seq:
+        if schema.approved_online(record) and not online.approved(asked) and entry.seq > self.doubtful_seq:
             if asked is None and payment["epoch"] == self.epoch:
                 self.never_asked(payment)
             return codes.ONLINE_UNKNOWN
@@ -236,7 +236,7 @@ class Work:
         provisional, reversal of what the issuer approved, or may have, and the terminal did not take.
         """
         if payment["outcome"] not in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
-            if online.stands(asked) or online.lost(entry.record, asked, self._doubtful_seq):
+            if online.stands(asked) or online.lost(entry.record, asked, self.doubtful_seq):
                 identity = (payment["device"], payment["epoch"], payment["intent"])
                 amount = payment["amount"] if asked is None else asked.amount
                 why = "not taken, the issuer may know of it" if asked is None else "authorised, not taken"
@@ -249,7 +249,7 @@ class Work:
             self.add("sealed", {**key, "blob": entry.sealed})
         lost = entry.sealed is None and not schema.approved_online(entry.record)
         again = payment["outcome"] == r.OUTCOME_PROVISIONAL and online.sent(asked)
-        known_elsewhere = lost or again or payment["intent"] <= self._doubtful_seq
+        known_elsewhere = lost or again or payment["intent"] <= self.doubtful_seq
         state = t.STATE_DOUBTFUL if known_elsewhere else t.STATE_NEW
         self.add(
             "outbox",
@@ -289,7 +289,7 @@ class Work:
             what = f"record {entry.seq}: outcome {record[r.OUTCOME]}, the acquirer said {known.outcome}"
             audit.alarm(self.connection, self.device.device, codes.RESULT_DIFFERS, what, self.now)
             return codes.RESULT_DIFFERS
-        if known is None and payment["intent"] > self._doubtful_seq:
+        if known is None and payment["intent"] > self.doubtful_seq:
             what = f"record {entry.seq}: outcome {record[r.OUTCOME]} of payment {payment['intent']}, the acquirer has said nothing yet"
             audit.alarm(self.connection, self.device.device, codes.RESULT_DIFFERS, what, self.now)
         if known is not None and known.gap is not None:

@@ -16,6 +16,8 @@ remember a reversal which it was asked for meanwhile. Both are alarms, the latte
 What had failed is asked again only where a person could have it asked again without a further decision (`server.store.failed`): the clearing of
 a fork is not, nor the reversal of a void that ended refused. If that payment was captured, the inquiry above tells whether it was given back since.
 
+The reversal of a void waits for what its terminal has to say of that (`server.acquirer.word`).
+
 Sessions are over: what is still on its way from one that the backup knows is bound to nothing, so it cannot carry the
 chain on past a new epoch's beginning.
 """
@@ -28,8 +30,8 @@ from protocol import sync as s
 from server.store import audit, failed
 from server.store import tables as t
 
-_NAME = "restored"
-_VALUE = select(t.meta.c.value).where(t.meta.c.name == _NAME)
+NAME = "restored"
+_VALUE = select(t.meta.c.value).where(t.meta.c.name == NAME)
 _DOUBTFUL = select(t.heads.c.doubtful_seq).where(t.heads.c.device == bindparam("device"))
 UNKNOWN = 1 << 40  # a sequence that no terminal reaches: everything is doubtful
 INQUIRY_S = 60 * 86400
@@ -40,9 +42,9 @@ WINDOW = 3600  # seconds in which an older HELLO may still arrive late
 def mark(connection: Connection, now: int) -> None:
     """Note that the database was restored, make every unsent request doubtful, end every session."""
     if restored(connection):
-        connection.execute(update(t.meta).where(t.meta.c.name == _NAME).values(value=now))
+        connection.execute(update(t.meta).where(t.meta.c.name == NAME).values(value=now))
     else:
-        connection.execute(insert(t.meta).values(name=_NAME, value=now))
+        connection.execute(insert(t.meta).values(name=NAME, value=now))
     connection.execute(update(t.heads).values(doubtful_seq=UNKNOWN, nonce=None))
     head = select(t.heads.c.seq).where(t.heads.c.device == t.results.c.device).scalar_subquery()
     connection.execute(
@@ -54,6 +56,7 @@ def mark(connection: Connection, now: int) -> None:
     o = t.outbox.c
     waiting = update(t.outbox).where(o.state.in_((t.STATE_NEW, t.STATE_DOUBTFUL)), o.step != t.STEP_CLEAR)
     connection.execute(waiting.values(created=now))  # what left, and how long it has waited, the backup does not know
+    connection.execute(waiting.where(o.step == t.STEP_REVERSE).values(next_at=now, response=None))
     connection.execute(update(t.outbox).where(o.state == t.STATE_NEW).values(state=t.STATE_DOUBTFUL))
     _inquire(connection, now)
 

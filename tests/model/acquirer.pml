@@ -20,6 +20,8 @@
  * a repeat it is a person's, who is told by the acquirer what is true: once more, it is reversed, or it is not, which is believed only once the host
  * holds no request any more.
  *
+ * A terminal that was told so writes it down. After a restore that has forgotten it the reversal waits for that word, and is not sent.
+ *
  * Left out: authorisation of a provisional payment before its clearing, answers of another amount, lost card data, a fork.
  *
  * Variants that must fail, each with the assertion that breaks, stand in the test.
@@ -57,10 +59,10 @@ mtype = { CLEAR, REVERSE };
 #define HELD 4
 #define STANDS 5  /* a reversal that has come to nothing: the driver is told so */
 #define ASK 6     /* one that was refused as a repeat */
-#define UNKNOWN 3 /* a sequence that no terminal reaches */
+#define UNKNOWN 4 /* a sequence that no terminal reaches */
 
 /* terminal */
-byte head = 0;              /* 1: paid, 2: void asked */
+byte head = 0;              /* 1: paid, 2: void asked, 3: void refused, as it was told */
 byte old_head = 0;          /* what a HELLO says that is late */
 bool old_hello = false;
 /* server: committed */
@@ -85,6 +87,7 @@ bool late_counts = false;   /* nobody has claimed the row since */
 byte captured = 0; bool reversed = false; bool new_clear = false; bool turned_back = false;
 /* what must never be */
 bool sent_as_new_twice = false; bool captured_twice = false; bool paid_after_void = false; bool not_settled = false; bool forgotten = false;
+bool spoke = false;          /* it has named its head when no HELLO of before could come any more */
 bool told_stands = false; bool reversed_unseen = false; byte refusals = 0;
 byte news = 0;              /* bit 1: the clearing was sent as new, bit 2: the reversal was */
 
@@ -109,6 +112,11 @@ inline set(step, value) { if :: step == CLEAR -> clear_row = value :: else -> re
 #else
 #define IN_TURN (clear_row != DOUBTFUL)
 #endif
+#ifdef WORD_NOT_AWAITED
+#define HEARD true
+#else
+#define HEARD (s_seq < 2 || s_seq >= doubtful || spoke)
+#endif
 #ifdef FORGOTTEN
 #define DUE(row) (row == NEW)
 #else
@@ -131,11 +139,19 @@ inline stands() {
   if :: clear_row == HELD -> clear_row = FRESH :: else fi
 }
 
+/* what was not sent is not sent any more, what may have been is reversed @ server/ingest/voiding.py:reverse */
+inline hold_back() {
+  if :: clear_row == NEW -> clear_row = HELD :: else fi;
+  reverse_row = FRESH
+}
+
 active proctype terminal() {
   do
   /* a payment that the card approved, its void by two officers @ terminal/journal/journal.py:append */
   :: atomic { head == 0 -> head = 1 }
   :: atomic { head == 1 && VOIDS > 0 -> head = 2 }
+  /* it hears that the void is refused, and writes that down @ server/acquirer/voids.py:pending */
+  :: atomic { head == 2 && s_seq == 2 && reverse_row == STANDS -> head = 3 }
   /* a HELLO is sent that comes later @ terminal/session.py:hello */
   :: atomic { late < LATE && !old_hello -> late++; old_hello = true; old_head = head }
   od
@@ -172,15 +188,21 @@ active proctype server() {
        said = s_seq;
        if :: said = head :: said + 1 < head -> said = said + 1 fi;
        if :: s_seq == 0 -> clear_row = FRESH :: else fi;
-       /* what was not sent is not sent any more, what may have been is reversed @ server/ingest/voiding.py:reverse */
        if
-       :: said == 2 && reverse_row == NONE ->
-          if :: clear_row == NEW -> clear_row = HELD :: else fi;
-          reverse_row = FRESH
+       :: said == 2 && s_seq < 2 && reverse_row == NONE -> hold_back()
+#ifdef WORD_UNHEARD
+       :: said == 3 && s_seq < 2 && reverse_row == NONE -> hold_back()
+#else
+       /* the terminal's word of before the restore: refused @ server/acquirer/word.py:refused */
+       :: said == 3 && s_seq < 2 && reverse_row == NONE -> reverse_row = STANDS
+       :: said == 3 && (reverse_row == NEW || reverse_row == DOUBTFUL) && REFUNDS == 0 -> stands()
+#endif
        /* what the centre gives back already is not had twice @ server/ingest/voiding.py:_voided */
        :: else
        fi;
        s_seq = said; said = 0; session = false; claimed = 0 }
+  /* it has nothing to send, and says so; only then is its word not waited for any more @ server/acquirer/word.py:awaited */
+  :: atomic { doubtful == UNKNOWN && !window && s_seq == head && !spoke -> spoke = true }
   /* two officers of the back office give the payment back @ server/acquirer/outbox.py:request_reversal */
   :: atomic { refunds < REFUNDS && s_seq > 0 && reverse_row == NONE -> refunds++;
        if :: clear_row == NEW -> clear_row = HELD :: else fi;
@@ -196,7 +218,7 @@ active proctype server() {
        clear_row = DOUBTFUL
 #endif
      }
-  :: atomic { asking == 0 && DUE(reverse_row) && IN_TURN -> asking = REVERSE; as_repeat = reverse_row == DOUBTFUL; late_counts = false;
+  :: atomic { asking == 0 && DUE(reverse_row) && IN_TURN && HEARD -> asking = REVERSE; as_repeat = reverse_row == DOUBTFUL; late_counts = false;
 #ifdef AGAIN_AS_NEW
        as_repeat = false;
 #endif
@@ -309,7 +331,7 @@ active proctype host() {
        fi;
        if :: what == CLEAR && !rep -> new_clear = true :: else fi;
        assert(!captured_twice);
-       reversed_unseen = restores == 0 && told_stands && reversed;
+       reversed_unseen = (restores == 0 && told_stands || head == 3 && REFUNDS == 0) && reversed;
        assert(!reversed_unseen);
        paid_after_void = reverse_row == DONE && PAID;
        assert(!paid_after_void);
@@ -327,7 +349,7 @@ active proctype centre() {
        have_backup = true; b_seq = s_seq; b_clear = clear_row; b_reverse = reverse_row; b_doubtful = doubtful; b_inquiry = inquiry }
   /* the database restored: nothing is sent as new that a terminal may have reported before @ server/store/restore.py:mark */
   :: atomic { have_backup && QUIET_WIRE && (s_seq != b_seq || clear_row != b_clear || reverse_row != b_reverse || inquiry != b_inquiry) ->
-       restores++; have_backup = false; session = false; claimed = 0; window = true;
+       restores++; have_backup = false; session = false; spoke = false; claimed = 0; window = true;
        s_seq = b_seq; clear_row = b_clear; reverse_row = b_reverse; doubtful = UNKNOWN;
 #ifndef RESTORED_AS_NEW
        if :: clear_row == NEW -> clear_row = DOUBTFUL :: else fi;
@@ -351,7 +373,7 @@ active proctype centre() {
  * have as given back what the host has. */
 active proctype quiet() {
   atomic { timeout ->
-    not_settled = !(s_seq == head && head > 0 && captured <= 1 && (reverse_row == DONE -> !PAID : PAID) && (head == 2 -> (reverse_row == DONE || reverse_row == STANDS) : 1)
+    not_settled = !(s_seq == head && head > 0 && captured <= 1 && (reverse_row == DONE -> !PAID : PAID) && (head >= 2 -> (reverse_row == DONE || reverse_row == STANDS) : 1)
       && (REFUNDS > 0 || (reverse_row == DONE -> head == 2 : 1))
       && clear_row != NEW && clear_row != DOUBTFUL && reverse_row != NEW && reverse_row != DOUBTFUL && reverse_row != ASK);
     assert(!not_settled) }

@@ -251,6 +251,9 @@ def test_a_clearing_that_may_have_been_let_go_before_a_restore_goes_out_as_a_rep
     centre.send(handheld)
     with centre.engine.begin() as connection:
         restore.mark(connection, centre.now)
+    assert asked(centre) == []  # its terminal may know of an end
+    centre.now += restore.WINDOW
+    centre.hello(handheld)
     assert asked(centre, "63") == [t.STEP_REVERSE] and asked(centre) == []
     stands(centre, handheld, 2)
     (clearing,) = centre.claim()

@@ -80,7 +80,9 @@ def test_nor_does_one_after_a_restore(centre: Centre, handheld: Handheld) -> Non
     _settle(centre, reversal, "63")
     assert [one.step for one in due(centre)] == [t.STEP_CLEAR]  # let go, and lost in the restore
     _restore(centre, kept)
+    handheld.write(r.HEALTH_EVENT, health="x")
     centre.hello(handheld)
+    centre.send(handheld, len(handheld.records))
     [reversal] = due(centre)
     assert reversal.step == t.STEP_REVERSE and not _settle(centre, reversal, "25")
 

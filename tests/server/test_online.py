@@ -322,7 +322,12 @@ def test_an_answer_after_the_outcome_is_reversed(centre: Centre, handheld: Handh
             [t.STEP_REVERSE],
         ),  # the issuer may have approved what the card refused
         (r.OUTCOME_DECLINED, {"reason": "Z3"}, [t.STEP_REVERSE]),  # the host may have answered 91 to what was approved
-        (r.OUTCOME_DECLINED, {"reason": "Z1"}, []),  # the card alone: nobody was asked
+        *(
+            (r.OUTCOME_DECLINED, {"reason": "Z1", "cid": cid}, []) for cid in (0x00, 0x80)
+        ),  # the card alone: nobody was asked
+        (r.OUTCOME_DECLINED, {"reason": "RSK-008"}, []),  # nor by the terminal that refused the card
+        (r.OUTCOME_DECLINED, {"reason": "EMV-122", "cid": 0x40}, []),  # nor about a TC
+        *((r.OUTCOME_DECLINED, {"reason": f"EMV-14{n}", "cid": 0x40}, [t.STEP_REVERSE]) for n in (6, 7)),
     ],
 )
 def test_a_question_that_a_restored_server_has_forgotten_is_reversed_if_the_terminal_did_not_take_the_answer(
@@ -342,6 +347,27 @@ def test_a_question_that_a_restored_server_has_forgotten_is_reversed_if_the_term
     for request in found:
         assert restored.answer(request, "00")
     assert restored.claim() == [] and restored.books() == {}
+
+
+@pytest.mark.parametrize("restored", [False, True])
+@pytest.mark.parametrize("said", [{"cid": 0x80}, {}])
+@pytest.mark.parametrize("reason", ["Z3", "EMV-123", "EMV-121", "EMV-105", "EMV-120", "EMV-101"])
+def test_a_decline_behind_a_host_that_could_not_go_on_is_reversed_whatever_it_was_declined_for(
+    centre: Centre, handheld: Handheld, tmp_path: Path, reason: str, said: dict[str, int], restored: bool
+) -> None:
+    """The host answered 91, which may hide an approval; the kernel goes on as if nobody was asked, and ends as it may then."""
+    HostSays(centre, "91")
+    intent = begin(handheld)
+    ask(centre, handheld, intent)
+    decline = {"outcome": r.OUTCOME_DECLINED, "amount": A, "scheme": "CIB TEST", "last4": "0017", "reason": reason}
+    handheld.write(r.PAYMENT_OUTCOME, intent=intent, **decline, **said)
+    if restored:
+        centre = Centre(tmp_path / "restored", handheld)
+        with centre.engine.begin() as connection:
+            restore.mark(connection, centre.now)
+        centre.hello(handheld)
+    centre.send(handheld)
+    assert [(request.step, request.repeat) for request in centre.claim()] == [(t.STEP_REVERSE, restored)]
 
 
 def test_a_doubt_about_a_question_that_never_arrived_is_reversed_and_does_no_harm(

@@ -13,7 +13,7 @@ from server.store import tables as t
 from server.store.engine import reading
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
-from tests.server.test_held_back import asked, listed, refund, rows, stands
+from tests.server.test_held_back import again, asked, listed, refund, rows, stands
 from tests.server.test_online import HostSays, ask, begin, take
 from tests.server.test_voids import PAID, paid, void
 
@@ -110,6 +110,36 @@ def test_a_refund_that_was_given_up_is_not_sent_again_after_a_restore(centre: Ce
     refund(centre, handheld, intent)
     (request,) = centre.claim()
     assert (request.step, request.repeat) == (t.STEP_REVERSE, True)
+
+
+@pytest.mark.parametrize("restored", [False, True])
+@pytest.mark.parametrize("answer", ["63", "00"])
+def test_what_again_says_of_a_reversal_that_was_given_up_depends_on_whether_a_driver_was_told(
+    centre: Centre, handheld: Handheld, answer: str, restored: bool
+) -> None:
+    intent = paid(handheld)
+    centre.send(handheld)
+    assert asked(centre, answer) == [t.STEP_CLEAR]
+    refund(centre, handheld, intent)
+    assert asked(centre, "30") == [t.STEP_REVERSE]
+    stands(centre, handheld, intent)
+    if restored:
+        with centre.engine.begin() as connection:
+            restore.mark(connection, centre.now)
+    with pytest.raises(ParameterError, match="its reversal was given up") as caught:
+        _decide(centre, failures.again, (handheld.name, 1, intent))
+    assert "driver" not in str(caught.value) and ("failed again --clear" in str(caught.value)) == (answer == "63")
+    if answer == "63":
+        assert again(centre, handheld, intent, clear=True) == ["clearing"] and asked(centre, "00") == [t.STEP_CLEAR]
+        assert centre.books() == PAID
+
+
+def test_what_again_says_of_a_reversal_whose_void_was_refused(centre: Centre, handheld: Handheld) -> None:
+    identity = _doubtful(centre, handheld, captured=True)
+    stands(centre, handheld, identity[2])
+    with pytest.raises(ParameterError, match="its driver was told") as caught:
+        _decide(centre, failures.again, identity)
+    assert "tasdid server refund" in str(caught.value)
 
 
 def test_the_clearing_waits_for_the_decision_and_says_so(centre: Centre, handheld: Handheld) -> None:

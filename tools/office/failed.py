@@ -1,7 +1,8 @@
 """`tasdid server failed`: what the acquirer has refused to judge, and a person decides.
 
 Of a void that was refused the driver was told that the payment stands: its reversal does not go out again by `again`. To reverse it all the same is a
-refund (`tasdid server refund`), which two officers sign.
+refund (`tasdid server refund`), which two officers sign. After a restore the reversal of a void waits for its terminal: `again` sends it all the
+same, `give-up` has the payment stand once it has waited for a day (`waits`).
 
 tasdid server failed list --config server.toml --json
 tasdid server failed again --config server.toml TSD-000001/1/42     once more, after what was wrong has been mended

@@ -22,7 +22,16 @@ from sim.acquirer.book import APPROVE, INSUFFICIENT, Book
 from sim.acquirer.host import Host
 from sim.worlds.simulation.asked import IN_VAIN, SLOW
 from sim.worlds.simulation.factory import POOR, factory
-from sim.worlds.simulation.faults import ACQUIRER, GRANTS, REFUSALS, REVERSAL_UNSAID, SERVER, WORDS, Fault
+from sim.worlds.simulation.faults import (
+    ACQUIRER,
+    GRANTS,
+    REFUSALS,
+    REVERSAL_REFUSED,
+    REVERSAL_UNSAID,
+    SERVER,
+    WORDS,
+    Fault,
+)
 from sim.worlds.simulation.schedule import Pause, Schedule, inline
 from sim.worlds.simulation.workers import KIND as TWO_WORKERS
 from sim.worlds.simulation.workers import Line, ServerDied
@@ -53,6 +62,7 @@ class Centre:
         self.book = Book(self._made.host, {self._made.pan(POOR): INSUFFICIENT}, self._made.pins)
         self.host = Host(self.book)
         self.versions: list[int] = []
+        self._turned_down = {fault.at for fault in faults if fault.kind == REVERSAL_REFUSED}
         self._unsaid = {fault.at: int(fault.value) for fault in faults if fault.kind == REVERSAL_UNSAID}
         self._reversals: dict[Identity, int] = {}  # payments whose reversal was asked for; how many repeats are refused
         self.refused: list[
@@ -140,6 +150,7 @@ class Centre:
         with self.engine.begin() as connection:
             restore.mark(connection, self._schedule.utc)
         self.restored_at = self._schedule.now
+        self.refused.clear()  # the alarms are forgotten with what they named
         self.start()
         self._tell("the database is restored from a backup")
 
@@ -204,10 +215,16 @@ class Centre:
         return decode(answer)
 
     def _repeated(self, request: Request, now: int) -> Answer | None:
-        """What is said to a reversal that was carried out unheard: nothing the first time, then that it is refused; None to any other."""
+        """What is said to a reversal that was carried out unheard: nothing the first time, then that it is refused; to one that is turned down: that,
+        the first time; None to any other.
+        """
         if request.identity not in self._reversals:
             refused = self._unsaid.pop(len(self._reversals) + 1, 0)
             self._reversals[request.identity] = refused
+            if len(self._reversals) in self._turned_down and not refused:
+                self._tell("the acquirer refuses a reversal")
+                self._note_refusal(request, "63")
+                return Answer(request.identity, request.step, "63", "", reference(request.identity))
             if refused:
                 self.host.take(encode(request, now))
                 self._tell("the acquirer carries a reversal out, and its answer is lost")

@@ -28,6 +28,7 @@ REFUSALS = {
 REVERSAL_UNSAID = (
     "reversal-unsaid"  # a reversal is carried out, nobody hears of it, and its repeats are refused (`refusals.py`)
 )
+REVERSAL_REFUSED = "reversal-refused"  # a reversal is refused when it is asked for the first time (`refusals.py`)
 GRANTS = {
     "host-partial": PARTIAL,
     "host-less": LESS,
@@ -76,6 +77,7 @@ class Fault:
             "backup-restore": f"database of {self.at} s restored at {self.value} s",
             "refund": f"a payment is given back after {self.at} s",
             REVERSAL_UNSAID: f"reversal {self.at} is carried out, nobody hears of it, and {self.value} repeats are refused",
+            REVERSAL_REFUSED: f"reversal {self.at} is refused when it comes for the first time, and a restore follows",
             "two-workers": f"two processes ask the acquirer in turn (pace {self.at})",
             "new-set": f"a newer parameter set is published at {self.at} s",
             "rollback": f"storage of {self.at} s put back at {self.value} s",

@@ -1,5 +1,6 @@
 """The acquirer's host refuses to judge (12 invalid transaction, 30 format error, 63 security violation), drawn apart so that the rest of a seed's
-plan is what it always was; nothing is restored, copied, lost or refunded in these seeds.
+plan is what it always was; nothing is restored, copied, lost or refunded in these seeds. Only a reversal is turned down in seeds of their own
+before a restore, which may have forgotten that its void ended so.
 
 What is refused fails: an alarm names it, it is listed, and goes out again only when a person says so (`server.failures`). Here an officer of the
 back office looks at the list every now and then, has each item asked again, as a repeat, and gives some authorisations up. The host has heard
@@ -22,12 +23,13 @@ from server.store import tables as t
 from server.store.engine import reading
 from sim.worlds.simulation.centre import HOLDS_S, Centre
 from sim.worlds.simulation.factory import factory
-from sim.worlds.simulation.faults import RARE, REFUSALS, REVERSAL_UNSAID, Fault
+from sim.worlds.simulation.faults import RARE, REFUSALS, REVERSAL_REFUSED, REVERSAL_UNSAID, Fault
 from sim.worlds.simulation.schedule import Pause
 
 SHARE = 0.12  # of the seeds in which it may happen
 GIVEN_UP = 0.3  # of the authorisations
 UNSAID = 0.4  # of these seeds
+RESTORED = 0.25  # of the seeds with a restore and none of the other rare faults
 FOR_EVER = 99
 ASKED_FIRST = 0.5  # of the reversals: the acquirer is asked on the telephone, and the request not sent again
 LOOK_MS = (20_000, 60_000, 200_000)
@@ -38,6 +40,8 @@ _GIVEN_BACK = "SELECT 1 FROM outbox WHERE device = :d AND epoch = :e AND intent 
 
 def draw(seed: int, faults: list[Fault]) -> list[Fault]:
     """Which requests are refused; nothing in most seeds."""
+    if any(fault.kind == "backup-restore" for fault in faults):
+        return _before_a_restore(seed, faults)
     rng = random.Random(f"refusals {seed}")
     kinds = {fault.kind for fault in faults}
     apart = any(kind in RARE and kind != "new-set" or kind == "refund" or kind.startswith("lost-") for kind in kinds)
@@ -49,6 +53,13 @@ def draw(seed: int, faults: list[Fault]) -> list[Fault]:
     if rng.random() < UNSAID:
         found.append(Fault(REVERSAL_UNSAID, -1, rng.randint(1, 3), rng.choice((1, 2, FOR_EVER))))
     return found
+
+
+def _before_a_restore(seed: int, faults: list[Fault]) -> list[Fault]:
+    """A reversal that is turned down, and then the database is restored: the terminal may have told its driver by then."""
+    rng = random.Random(f"refused and restored {seed}")
+    apart = any(fault.kind == "refund" or fault.kind.startswith("lost-") for fault in faults)
+    return [] if apart or rng.random() >= RESTORED else [Fault(REVERSAL_REFUSED, -1, rng.randint(1, 3))]
 
 
 class Desk:

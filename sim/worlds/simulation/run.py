@@ -129,7 +129,10 @@ class Simulation:
         self.oracle = Oracle(self.centre, refunds.Refunds(plan.seed))
         self.centre.after_commit = self.oracle.committed
         self.desk: refusals.Desk | None = None
-        if any(fault.kind in (*drawing.REFUSALS, drawing.REVERSAL_UNSAID) for fault in plan.faults):
+        if any(
+            fault.kind in (*drawing.REFUSALS, drawing.REVERSAL_UNSAID, drawing.REVERSAL_REFUSED)
+            for fault in plan.faults
+        ):
             self.desk = refusals.Desk(plan.seed, self.centre, lambda line: self.tell("back office", line))
         self._last = 1000 * max([60, *(fault.ends() for fault in plan.faults)])
         self._healed = 0

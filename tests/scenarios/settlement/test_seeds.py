@@ -41,6 +41,8 @@ CAUGHT_BY = {
     "again-as-new": 341,
     "refusal-is-verdict": 773,
     "refusal-ends-void": 1051,
+    "word-unheard": 856,
+    "untaken-stands": 60696,
     "loss-unseen": 7868,
     "void-again": 5134,
     "cut-not-ended": 781,
@@ -79,6 +81,9 @@ BROKE = {
     5090: "a reversal is done, the answer lost, and another request refused",
     20834: "the host answers 91 to what the issuer approved, and the database is restored from before that",
     22750: "a lost result that a segment's head remembers is not written again",
+    60696: "an issuer's approval that its terminal declined, and the outcome is lost: nobody gave it back, and nobody was told",
+    62292: "the same of another payment",
+    64769: "the same of another payment",
 }
 """Seeds that once broke an invariant, and the story that is in them."""
 

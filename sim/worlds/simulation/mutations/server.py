@@ -13,7 +13,8 @@ from protocol import sync as s
 from server import epochs, failures
 from server.acquirer import outbox, settling
 from server.ingest import batch as ingest
-from server.ingest import close, dispatch, gaps, sessions, suspense
+from server.ingest import close, dispatch, gaps, sessions, suspense, untaken
+from server.ingest.voiding import Voiding
 from server.ingest.work import Work
 from server.ledger import accounts, posting
 from server.office import Office
@@ -262,6 +263,14 @@ def _refusal_is_verdict() -> Any:
     return mock.patch.object(settling, "BROKEN", frozenset())
 
 
+def _untaken_stands() -> Any:
+    return mock.patch.object(untaken, "look", lambda *_arguments: None)
+
+
+def _word_unheard() -> Any:
+    return mock.patch.object(Voiding, "_tells_of_before", lambda *_arguments: False)
+
+
 def _refusal_ends_void() -> Any:
     plain = settling._failed
 
@@ -354,6 +363,10 @@ SERVER = (
         _recalled_never,
     ),
     Mutation("refusal-is-verdict", "what the host refuses to judge counts as declined", _refusal_is_verdict),
+    Mutation(
+        "word-unheard", "after a restore a terminal's word that a void was refused counts for nothing", _word_unheard
+    ),
+    Mutation("untaken-stands", "what an issuer approved stands where its outcome is lost", _untaken_stands),
     Mutation("refusal-ends-void", "a repeated reversal that is refused ends its void", _refusal_ends_void),
     Mutation("again-as-new", "what failed and is asked again is sent as new", _again_as_new),
     Mutation("not-told-again", "a result that had arrived and was lost since is told no more", _not_told_again),

@@ -1,0 +1,84 @@
+"""After a restore: a terminal's own word about a void comes before the void's reversal.
+
+The centre may have told the terminal, after the backup was made, that a void is refused: the driver has his licence back, and was told that the
+payment stands. The restored database has forgotten that, and would have the reversal sent again, to a host that carries it out. So of a void that is
+asked the reversal waits until its terminal has sent every record that may be of before the restore (`awaited`). If *refused* is among them, the void
+ends so, nothing goes out, and what was captured is asked about as after any restore (`refused`). If *done* is, the reversal is repeated, which does
+no harm. A terminal that has nothing to send says so by the head in a HELLO, which counts once none of before can come late (`server.store.restore`).
+One that never speaks again is a person's to decide (`server.failures`): the reversal goes out, or the payment stands.
+
+What two officers of the back office have given back waits for no terminal. Synchronous functions on a connection.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, and_, exists, literal, or_, select, update
+
+from protocol import records as r
+from protocol import sync as s
+from server.acquirer import clearings
+from server.ledger.posting import Identity
+from server.store import audit, failed, restore
+from server.store import tables as t
+
+GOES = "++"  # in the place of the host's answer: a person has decided that it goes out
+_ASKED = t.voids.c.state == literal(r.VOID_ASKED, literal_execute=True)
+_STANDS = t.voids.c.state != literal(r.VOID_REFUSED, literal_execute=True)  # for the partial index
+
+
+def awaited() -> Any:
+    """Condition: a row of the outbox is a void's reversal that waits for its terminal's word."""
+    o, h, meta = t.outbox.c, t.heads.c, t.meta.c
+    of_a_void = exists().where(failed.same(t.voids.c, o), _ASKED, _STANDS)
+    restored = select(meta.value).where(meta.name == restore.NAME).scalar_subquery()
+    early = or_(h.last_contact.is_(None), h.last_contact < restored + restore.WINDOW)
+    more = or_(h.claimed_seq.is_(None), h.claimed_seq > h.seq)
+    missing = and_(h.seq < h.doubtful_seq, or_(h.doubtful_seq != restore.UNKNOWN, early, more))
+    behind = exists().where(h.device == o.device, missing)
+    undecided = or_(o.response.is_(None), o.response != GOES)
+    return and_(o.step == t.STEP_REVERSE, o.state < t.STATE_DONE, undecided, behind, of_a_void, ~failed.refunded(o))
+
+
+def _reversal(identity: Identity) -> Any:
+    o = t.outbox.c
+    return and_(o.device == identity[0], o.epoch == identity[1], o.intent == identity[2], o.step == t.STEP_REVERSE)
+
+
+def is_awaited(connection: Connection, identity: Identity) -> bool:
+    """Whether the payment's reversal waits so."""
+    return connection.execute(select(t.outbox.c.step).where(_reversal(identity), awaited())).first() is not None
+
+
+def go(connection: Connection, identity: Identity, now: int) -> None:
+    """A person has decided: the reversal waits no longer."""
+    connection.execute(update(t.outbox).where(_reversal(identity)).values(response=GOES, next_at=now, created=now))
+
+
+def given_back_by_officers(connection: Connection, identity: Identity) -> bool:
+    """Whether two officers of the back office have the payment given back, whatever became of a void."""
+    c = t.refunds.c
+    mine = (c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
+    return connection.execute(select(c.number).where(*mine, c.state == t.REFUND_APPROVED)).first() is not None
+
+
+def refused(connection: Connection, identity: Identity, reason: str, now: int) -> None:
+    """The void of a payment has ended refused by its terminal's word, or a person's in its place: the reversal is kept from the host, the clearing
+    goes out or is asked about. An alarm, and an item of `server failed`, if the reversal may have left since the restore.
+    """
+    row = connection.execute(
+        select(t.outbox).where(_reversal(identity), t.outbox.c.state < t.STATE_DONE).with_for_update()
+    ).first()
+    if row is None:
+        return
+    left = row.next_at > row.created  # claimed, by whomever
+    answer = reason if left and len(reason) == len(failed.GIVEN_UP) else failed.GIVEN_UP
+    ended = {"state": t.STATE_FAILED, "response": answer, "answered": now}
+    connection.execute(update(t.outbox).where(_reversal(identity)).values(**ended))
+    if left:
+        what = f"payment {identity[2]} of epoch {identity[1]}, {row.amount} centimes: its terminal says that its void was refused, its reversal may"
+        audit.alarm(connection, identity[0], "RESTORED", what + " have gone out since: ask the acquirer", now)
+    clearings.let_go(connection, identity, now)
+    o = t.outbox.c
+    mine = and_(o.device == identity[0], o.epoch == identity[1], o.intent == identity[2], o.step == t.STEP_CLEAR)
+    captured = and_(mine, o.state == t.STATE_DONE, o.response.in_(s.APPROVED))
+    connection.execute(update(t.outbox).where(captured).values(state=t.STATE_DOUBTFUL, next_at=now))
