@@ -90,7 +90,9 @@ def _decide(connection: Connection, gap: Any, now: int) -> None:
 def _settle(connection: Connection, row: Any, around: list[Any], now: int) -> None:
     """One such payment, and the gaps in which its outcome may be."""
     device, epoch, intent = identity = (row.device, row.epoch, row.intent)
-    holds = [gap for gap in around if gap.last > intent and suspense.fits(row.amount, gap._mapping["count"], gap.amount)]
+    holds = [
+        gap for gap in around if gap.last > intent and suspense.fits(row.amount, gap._mapping["count"], gap.amount)
+    ]
     what = f"payment {intent} of epoch {epoch}, {row.amount} centimes, is or may be approved by its issuer"
     if aside.has(connection, device, intent):
         what += "; its outcome was set aside: decide"
