@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from server.ingest import gaps
+from server.ingest import gaps, suspense
 from sim.worlds.simulation import centre, mutations
 from sim.worlds.simulation.factory import factory
 from sim.worlds.simulation.faults import Fault
@@ -79,7 +79,7 @@ def test_a_result_that_counts_twice_and_is_named_by_nobody_is_noticed() -> None:
 
 def test_a_lost_result_that_is_in_suspense_as_well_is_noticed() -> None:
     """It comes once more in the batch that tells of the loss: nobody would know why so much is in suspense."""
-    with mock.patch.object(gaps, "explained", lambda *_: []):
+    with mock.patch.object(suspense, "explained", lambda *_: []):
         broken = deferred([]).broken
     assert any("wrote the result" in sentence and "nobody was told" in sentence for sentence in broken), broken
 
@@ -131,7 +131,7 @@ def told_in_vain() -> list[str]:
 
 def test_a_lost_payment_is_in_suspense_though_a_result_of_its_amount_was_told_and_never_heard() -> None:
     assert told_in_vain() == []
-    with mock.patch.object(gaps, "put_back", lambda *_: None):
+    with mock.patch.object(suspense, "put_back", lambda *_: None):
         broken = told_in_vain()
     assert any("0 centimes in suspense, 500000 are lost" in sentence for sentence in broken), broken
 
@@ -144,7 +144,7 @@ def test_a_lost_result_is_taken_out_of_suspense_once_the_acquirer_says_it_again_
     assert outcome.broken == [], "\n".join([*outcome.story, *outcome.broken])
     assert "restored from a backup" in "\n".join(outcome.story)
     assert (outcome.figures["gaps"], outcome.figures["captures"]) == (1, 1)
-    with mock.patch.object(gaps, "recall", lambda *_: None):
+    with mock.patch.object(suspense, "recall", lambda *_: None):
         broken = deferred(restored).broken
     assert any("posted, and may be in suspense" in sentence for sentence in broken), broken
 
