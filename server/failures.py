@@ -34,15 +34,23 @@ from server.store import tables as t
 STEPS = {t.STEP_AUTHORISE: "authorisation", t.STEP_CLEAR: "clearing", t.STEP_REVERSE: "reversal"}
 
 
-def listed(connection: Connection) -> list[dict[str, Any]]:
-    """Every request that failed, oldest answer first: whose, what, centimes, what the host answered and when (UTC seconds), whether `again` sends it.
-    Not a clearing in the place of which the payment is given back.
-    """
+def _listing() -> Any:
     o = t.outbox.c
     over = and_(o.step == t.STEP_CLEAR, failed.to_be_reversed(failed=False))
     decided = and_(o.step == t.STEP_REVERSE, func.coalesce(o.response, "") == failed.GIVEN_UP)
     chosen = select(t.outbox, failed.goes_again().label("again")).where(o.state == t.STATE_FAILED, ~over, ~decided)
-    found = connection.execute(chosen.order_by(o.answered, o.device, o.epoch, o.intent, o.step))
+    return chosen.order_by(o.answered, o.device, o.epoch, o.intent, o.step)
+
+
+_LISTED = _listing()
+"""Made once: making it costs more than running it."""
+
+
+def listed(connection: Connection) -> list[dict[str, Any]]:
+    """Every request that failed, oldest answer first: whose, what, centimes, what the host answered and when (UTC seconds), whether `again` sends it.
+    Not a clearing in the place of which the payment is given back.
+    """
+    found = connection.execute(_LISTED)
     return [
         {
             "device": row.device, "epoch": row.epoch, "intent": row.intent, "step": STEPS[row.step], "amount": row.amount,
