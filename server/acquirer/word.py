@@ -28,10 +28,9 @@ _STANDS = t.voids.c.state != literal(r.VOID_REFUSED, literal_execute=True)  # fo
 
 def awaited() -> Any:
     """Condition: a row of the outbox is a void's reversal that waits for its terminal's word."""
-    o, h, meta = t.outbox.c, t.heads.c, t.meta.c
+    o, h = t.outbox.c, t.heads.c
     of_a_void = exists().where(failed.same(t.voids.c, o), _ASKED, _STANDS)
-    restored = select(meta.value).where(meta.name == restore.NAME).scalar_subquery()
-    early = or_(h.last_contact.is_(None), h.last_contact < restored + restore.WINDOW)
+    early = or_(h.last_contact.is_(None), h.last_contact < restore.late())
     more = or_(h.claimed_seq.is_(None), h.claimed_seq > h.seq)
     missing = and_(h.seq < h.doubtful_seq, or_(h.doubtful_seq != restore.UNKNOWN, early, more))
     behind = exists().where(h.device == o.device, missing)

@@ -24,13 +24,13 @@ chain on past a new epoch's beginning.
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, insert, select, update
 
 from protocol import sync as s
 from server.store import audit, failed
 from server.store import tables as t
 
-NAME = "restored"
+NAME, LATE = "restored", "late"
 _VALUE = select(t.meta.c.value).where(t.meta.c.name == NAME)
 _DOUBTFUL = select(t.heads.c.doubtful_seq).where(t.heads.c.device == bindparam("device"))
 UNKNOWN = 1 << 40  # a sequence that no terminal reaches: everything is doubtful
@@ -39,12 +39,10 @@ INQUIRIES = 8  # a second, about
 WINDOW = 3600  # seconds in which an older HELLO may still arrive late
 
 
-def mark(connection: Connection, now: int) -> None:
-    """Note that the database was restored, make every unsent request doubtful, end every session."""
-    if restored(connection):
-        connection.execute(update(t.meta).where(t.meta.c.name == NAME).values(value=now))
-    else:
-        connection.execute(insert(t.meta).values(name=NAME, value=now))
+def mark(connection: Connection, now: int, window: int = WINDOW) -> None:
+    """Note that the database was restored, make every unsent request doubtful, end every session. `window`: how late a message may come (s)."""
+    connection.execute(delete(t.meta).where(t.meta.c.name.in_((NAME, LATE))))
+    connection.execute(insert(t.meta), [{"name": NAME, "value": now}, {"name": LATE, "value": now + window}])
     connection.execute(update(t.heads).values(doubtful_seq=UNKNOWN, nonce=None))
     head = select(t.heads.c.seq).where(t.heads.c.device == t.results.c.device).scalar_subquery()
     connection.execute(
@@ -107,6 +105,12 @@ def restored(connection: Connection) -> int:
     return connection.execute(_VALUE).scalar() or 0
 
 
+def late() -> Any:
+    """Until when an older HELLO may come late, as a part of a statement; a database that was marked by an earlier release does not say."""
+    said = select(t.meta.c.value).where(t.meta.c.name == LATE).scalar_subquery()
+    return func.coalesce(said, select(t.meta.c.value + WINDOW).where(t.meta.c.name == NAME).scalar_subquery())
+
+
 def heard(connection: Connection, head: Row, head_seq: int, now: int) -> int:  # type: ignore[type-arg]
     """The value of `doubtful_seq` after a HELLO that names `head_seq`; `head` is the device's row.
 
@@ -114,7 +118,7 @@ def heard(connection: Connection, head: Row, head_seq: int, now: int) -> int:  #
     """
     if head.doubtful_seq == UNKNOWN:
         return UNKNOWN
-    if head.doubtful_seq and now < restored(connection) + WINDOW:
+    if head.doubtful_seq and now < (connection.execute(select(late())).scalar() or 0):
         return max(head.doubtful_seq, head_seq)
     return head.doubtful_seq
 

@@ -39,6 +39,7 @@ from sim.worlds.simulation.workers import Line, ServerDied
 WORK_MS, IDLE_MS = 10_000, 30_000
 SAID = {**WORDS, **REFUSALS}
 HOLDS_S = 120  # so long the host may hold a message, and longer than any story lets it
+LATE_S = 450  # so long a message may be on its way, and longer than any is (`faults.py`)
 _WAITING = "SELECT 1 FROM outbox WHERE state IN (0, 1) LIMIT 1"
 _DUE = "SELECT 1 FROM outbox WHERE state IN (0, 1) AND next_at <= ? LIMIT 1"
 
@@ -148,7 +149,7 @@ class Centre:
         """The database is replaced by a backup."""
         self._made.load(image)
         with self.engine.begin() as connection:
-            restore.mark(connection, self._schedule.utc)
+            restore.mark(connection, self._schedule.utc, LATE_S)
         self.restored_at = self._schedule.now
         self.refused.clear()  # the alarms are forgotten with what they named
         self.start()
