@@ -103,7 +103,7 @@ class View:
             11: list(self.orphan) if self.orphan else None,
             12: [[first, self.untold[first]] for first in sorted(self.untold)],
             13: [list(self.cut[intent]) for intent in sorted(self.cut)],
-            14: [[intent, list(self.ended[intent])] for intent in sorted(self.ended)],
+            15: [[intent, list(self.ended[intent])] for intent in sorted(self.ended)],
         }
 
     def restore(self, kept: dict) -> None:
@@ -126,7 +126,7 @@ class View:
         self.releases = _pairs(kept.get(10, ()), _RELEASE)
         self.orphan = tuple(check(kept[11], _CUT)) if kept.get(11) else None
         self.cut = {item[0]: tuple(check(item, _CUT)) for item in kept.get(13, ())}
-        self.ended = _pairs(kept.get(14, ()), _CUT)
+        self.ended = _pairs(kept.get(15, ()), _CUT)
 
     def apply(self, record: dict) -> None:
         """Take one record into account."""
@@ -334,6 +334,7 @@ class View:
             if (open_.outcome_record or {}).get(r.INTENT) != intent:
                 self.case = None  # its outcome is lost
         self.cut.pop(intent, None)
+        self.ended.pop(intent, None)
         if self.orphan is not None and self.orphan[0] == intent:
             self.orphan = None
         case, amount, pv = self.provisional.pop(intent, (record[r.CASE], record[r.AMOUNT], ""))

@@ -1,4 +1,4 @@
-"""What a process that plays many seeds need not work out twice: whether a signature holds, and what bytes decode to.
+"""What a process that plays a seed need not work out twice: whether a signature holds, and what bytes decode to.
 
 Both are functions of their bytes alone, and only good results are remembered: that a signature holds, by public key, digest and signature, once it
 was made here with that key or verified; and what bytes mean that the real decoder has decoded, given out as a new object each time. Any other
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
@@ -38,6 +39,11 @@ def plain(der: bytes) -> bytes:
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
+def _es256(algorithm: ec.ECDSA) -> bool:
+    """Whether what is noted is about this: another digest is another signature."""
+    return isinstance(algorithm.algorithm, hashes.SHA256)
+
+
 class Signer:
     """A private key of the server that notes what it signs; all else is the key's own."""
 
@@ -48,9 +54,10 @@ class Signer:
         return getattr(self._key, name)
 
     def sign(self, data: bytes, algorithm: ec.ECDSA) -> bytes:
-        """DER; always ES256 here."""
+        """DER."""
         der = self._key.sign(data, algorithm)
-        note(self._point, hashlib.sha256(data).digest(), plain(der))
+        if _es256(algorithm):
+            note(self._point, hashlib.sha256(data).digest(), plain(der))
         return der
 
 
@@ -64,11 +71,12 @@ class Verifier:
         return getattr(self._key, name)
 
     def verify(self, der: bytes, data: bytes, algorithm: ec.ECDSA) -> None:
-        """InvalidSignature if it does not hold; always ES256 here."""
+        """InvalidSignature if it does not hold."""
         known = (self._point, hashlib.sha256(data).digest(), plain(der))
-        if known not in _holds:
+        if known not in _holds or not _es256(algorithm):
             self._key.verify(der, data, algorithm)
-            note(*known)
+            if _es256(algorithm):
+                note(*known)
 
 
 class Crypto(NativeCrypto):
@@ -94,7 +102,9 @@ def _fresh(value: Any) -> Any:
 
 @contextmanager
 def recall() -> Iterator[None]:
-    """While a seed is played, the server's keys and the decoder remember."""
+    """While a seed is played, the server's keys and the decoder remember; nothing of the one before, which may have been a broken build's."""
+    _holds.clear()
+    _decoded.clear()
     load: Callable[[bytes], Any] = envelope.load_point
     decode_prefix = cbor.decode_prefix
     verifiers: dict[bytes, Verifier] = {}

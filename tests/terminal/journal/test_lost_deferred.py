@@ -177,3 +177,19 @@ async def test_a_boot_s_word_that_is_lost_before_the_centre_has_it_is_said_again
                 assert len(_cut(journal)) == again and journal.view.lost == bool(again), named
                 journal = await _again(storage, element, journal, ())
                 assert len(_cut(journal)) == again and not journal.view.cut, named
+
+
+async def test_nor_is_a_boot_s_word_of_which_the_result_is_there():
+    for outcome in (r.OUTCOME_APPROVED, r.OUTCOME_DECLINED):
+        storage, element, journal = await _begun()
+        intent, lost, _ = await _deferred(journal)
+        await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
+        journal = await _again(storage, element, journal, [lost])
+        word = next(x[0][r.SEQ] for x in journal.entries(1) if x[0].get(r.OUTCOME) == r.OUTCOME_INTERRUPTED)
+        journal._shelf.fresh = True  # a head remembers it
+        await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
+        await journal.append(r.AUTHORISATION_RESULT, {r.CASE: 1, r.INTENT: intent, r.AMOUNT: A, r.OUTCOME: outcome})
+        await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
+        await journal.append(r.LOGIN, {})
+        journal = await _again(storage, element, journal, [word])
+        assert _cut(journal) == [] and not journal.view.lost, outcome
