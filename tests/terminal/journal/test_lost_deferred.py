@@ -193,3 +193,11 @@ async def test_nor_is_a_boot_s_word_of_which_the_result_is_there():
         await journal.append(r.LOGIN, {})
         journal = await _again(storage, element, journal, [word])
         assert _cut(journal) == [] and not journal.view.lost, outcome
+
+
+def test_a_head_of_another_form_of_what_was_ended_is_taken():
+    view = View()
+    view.apply({r.KIND: r.SHIFT_OPENED, r.SEQ: 1, r.SHIFT: 3, r.UTC: 1, r.OFFICER: 1})
+    found = View()
+    found.restore({**view.snapshot(), 14: [[3, 8]]})
+    assert found.shift == 3 and found.ended == {}
