@@ -199,5 +199,7 @@ def test_a_head_of_another_form_of_what_was_ended_is_taken():
     view = View()
     view.apply({r.KIND: r.SHIFT_OPENED, r.SEQ: 1, r.SHIFT: 3, r.UTC: 1, r.OFFICER: 1})
     found = View()
-    found.restore({**view.snapshot(), 14: [[3, 8]]})
+    kept = view.snapshot()
+    kept[14] = [[3, 8]]
+    found.restore(kept)
     assert found.shift == 3 and found.ended == {}
