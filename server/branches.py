@@ -85,12 +85,13 @@ def propose(connection: Connection, office: Office, proposal: bytes, now: int) -
     return said["number"]
 
 
-def proposed(connection: Connection, identity: Identity) -> dict[int, Any]:
-    """What the open proposal for a payment says: what another officer signs to approve it. ParameterError PRM-032 if there is none."""
-    where = _of(t.verdicts, identity, t.verdicts.c.state == t.DECISION_PROPOSED)
-    found = connection.execute(select(t.verdicts.c.proposal).where(where)).scalar()
+def proposed(connection: Connection, identity: Identity, number: int) -> dict[int, Any]:
+    """What proposal `number` for a payment says: what another officer signs to approve it. ParameterError PRM-032 if it is not open."""
+    c = t.verdicts.c
+    where = _of(t.verdicts, identity, c.number == number, c.state == t.DECISION_PROPOSED)
+    found = connection.execute(select(c.proposal).where(where)).scalar()
     if found is None:
-        raise ParameterError("no such proposal is open", "PRM-032", "propose again")
+        raise ParameterError("no such proposal is open", "PRM-032", "see the list: another may be open", number)
     return cbor.decode(envelope.parse(bytes(found)).payload)
 
 

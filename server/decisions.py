@@ -158,12 +158,12 @@ def _drafted(connection: Connection, item: Item, said: dict[str, Any]) -> dict[i
     return draft(connection, item, found, said["reason"], then)
 
 
-def proposed(connection: Connection, item: Item) -> dict[int, Any]:
-    """What the open proposal about an item says: what another officer signs to approve it. ParameterError PRM-032 if there is none."""
-    where = (_of(item), t.decisions.c.state == t.DECISION_PROPOSED)
+def proposed(connection: Connection, item: Item, number: int) -> dict[int, Any]:
+    """What proposal `number` about an item says: what another officer signs to approve it. ParameterError PRM-032 if it is not open."""
+    where = (_of(item), t.decisions.c.number == number, t.decisions.c.state == t.DECISION_PROPOSED)
     found = connection.execute(select(t.decisions.c.proposal).where(*where)).scalar()
     if found is None:
-        raise ParameterError("no such proposal is open", "PRM-032", "propose again")
+        raise ParameterError("no such proposal is open", "PRM-032", "see the list: another may be open", number)
     return cbor.decode(envelope.parse(bytes(found)).payload)
 
 

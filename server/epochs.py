@@ -79,13 +79,13 @@ def propose(connection: Connection, office: Office, proposal: bytes, now: int) -
     return row["number"]
 
 
-def proposed(connection: Connection, device: str) -> dict[int, Any]:
-    """What the open proposal for a device says: what another officer signs to approve it. ParameterError PRM-032 if there is none."""
+def proposed(connection: Connection, device: str, number: int) -> dict[int, Any]:
+    """What proposal `number` for a device says: what another officer signs to approve it. ParameterError PRM-032 if it is not open."""
     c = t.epochs.c
-    where = (c.device == device, c.state == t.EPOCH_PROPOSED)
+    where = (c.device == device, c.number == number, c.state == t.EPOCH_PROPOSED)
     found = connection.execute(select(c.proposal).where(*where)).scalar()
     if found is None:
-        raise ParameterError("no such proposal is open", "PRM-032", "propose again")
+        raise ParameterError("no such proposal is open", "PRM-032", "see the list: another may be open", number)
     return cbor.decode(envelope.parse(bytes(found)).payload)
 
 

@@ -17,6 +17,11 @@ Database = Annotated[str | None, typer.Option("--db", help="SQLAlchemy URL; wins
 Number = Annotated[int, typer.Option("--officer", help="number of the deciding officer", min=1, max=MOST)]
 Key = Annotated[Path, typer.Option("--key", help="that officer's private key")]
 Payment = Annotated[str, typer.Argument(help="terminal/epoch/sequence of the intent")]
+Proposal = Annotated[
+    int,
+    typer.Option("--proposal", help="the number of the proposal that was read, as the list has it", min=1, max=MOST),
+]
+"""What is approved is named by its number: a later proposal may have overtaken the one that the officer has read."""
 
 
 _LOST = (

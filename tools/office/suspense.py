@@ -3,7 +3,7 @@
     tasdid server suspense list --config server.toml --json
     tasdid server suspense propose gap TSD-000001/1/42 --collected 2000.00 --scheme CIB --nothing 500.00 --reason "acquirer's file of 3 May" \
         --config server.toml --officer 2001 --key 2001.pem
-    tasdid server suspense approve gap TSD-000001/1/42 --config server.toml --officer 2002 --key 2002.pem
+    tasdid server suspense approve gap TSD-000001/1/42 --proposal 1 --config server.toml --officer 2002 --key 2002.pem
     tasdid server suspense propose gap TSD-000001/1/42 --undo 1 --reason "counted twice" …
 
 An item is named as its alarm names it: `gap` with terminal/epoch/sequence of its first lost record, `result` with those of the payment's intent. The
@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import typer
 
 from tools.office import centre
-from tools.office.centre import Config, Database, Key, Number
+from tools.office.centre import Config, Database, Key, Number, Proposal
 
 app = typer.Typer(no_args_is_help=True, help="Money in suspense: what became of it, under four eyes.")
 
@@ -80,7 +80,9 @@ def propose(
     payments: Annotated[
         int, typer.Option(help="how many payments it is; else one of each, or all that is left", min=0)
     ] = 0,
-    undo: Annotated[int, typer.Option(help="take decision NUMBER of the item back instead", min=0)] = 0,
+    undo: Annotated[
+        int, typer.Option(help="take decision NUMBER of the item back instead: its proposal's number", min=0)
+    ] = 0,
     db: Database = None,
 ) -> None:
     """Propose what has become of money in suspense; another officer has to approve it."""
@@ -99,21 +101,23 @@ def propose(
             payload = decisions.draft(connection, item, found, reason, centre.now())
         signed = offices.decide(offices.private_key(key), number, decisions.PROPOSAL, payload)
         entered = decisions.propose(connection, office, signed, centre.now())
-    typer.echo(f"proposal {entered}: {_named(payload)}; another officer approves it")
+    typer.echo(f"proposal {entered}: {_named(payload)}; another officer approves it: --proposal {entered}")
 
 
 @app.command("approve")
-def approve(config: Config, number: Number, key: Key, kind: What, name: Name, db: Database = None) -> None:
+def approve(
+    config: Config, number: Number, key: Key, kind: What, name: Name, proposal: Proposal, db: Database = None
+) -> None:
     """Approve what another officer proposed for an item; it is posted at once."""
     from server import decisions
     from server import office as offices
 
     item = _item(kind, name)
     with centre.transaction(config, db) as (connection, office):
-        payload = decisions.proposed(connection, item)
+        payload = decisions.proposed(connection, item, proposal)
         signed = offices.decide(offices.private_key(key), number, decisions.APPROVAL, payload)
         decisions.approve(connection, office, signed, centre.now())
-    typer.echo(f"{_named(payload)}: approved and posted ({payload[12]})")
+    typer.echo(f"proposal {proposal}: {_named(payload)}: approved and posted ({payload[12]})")
 
 
 @app.command("list")
@@ -138,4 +142,4 @@ def listed(
         typer.echo(f"{name} {_dzd(row['left'])} of {_dzd(row['amount'])}: {what}, since {centre.day(row['at'])}")
     for row in found["decisions"]:
         who = f"proposed by {row['proposed_by']}, approved by {row['approved_by'] or 'nobody yet'}"
-        typer.echo(f"decision {row['number']}: {_told(row)}: {row['state']}, {who}: {row['reason']}")
+        typer.echo(f"proposal {row['number']}: {_told(row)}: {row['state']}, {who}: {row['reason']}")
