@@ -21,7 +21,7 @@ from protocol import cbor
 from protocol.errors import ParameterError
 from server import envelope
 from server.ingest import suspense
-from server.office import Office, other
+from server.office import Office, other, reason_of
 from server.store import audit, devices
 from server.store import tables as t
 
@@ -61,7 +61,7 @@ def _of(item: Item) -> Any:
 def draft(connection: Connection, item: Item, found: Finding, reason: str, now: int) -> dict[int, Any]:
     """What an officer signs to propose a decision, and another to approve it: keys 1… in the order of `_NAMES`.
 
-    ParameterError PRM-037 if the item holds no money in suspense, or not what is decided about.
+    ParameterError PRM-037 if the item holds no money in suspense, or not what is decided about, PRM-040 for such a reason.
     """
     payments, amount = _left(connection, item)
     both = bool(found.collected) + bool(found.untaken)
@@ -71,7 +71,9 @@ def draft(connection: Connection, item: Item, found: Finding, reason: str, now: 
 
 
 def draft_undo(connection: Connection, item: Item, number: int, reason: str, now: int) -> dict[int, Any]:
-    """As `draft`: what puts the money of an earlier decision into suspense again. ParameterError PRM-037 if that was never approved, or is undone."""
+    """As `draft`: what puts the money of an earlier decision into suspense again. ParameterError PRM-037 if that was never approved, or is
+    undone, PRM-040 for such a reason.
+    """
     row = _standing(connection, item, number)
     if row is None:
         hint = "see: tasdid server suspense list"
@@ -82,7 +84,17 @@ def draft_undo(connection: Connection, item: Item, number: int, reason: str, now
 
 def _payload(connection: Connection, item: Item, found: Finding, undoes: int, reason: str, now: int) -> dict[int, Any]:
     number = connection.execute(select(func.max(t.decisions.c.number)).where(_of(item))).scalar() or 0
-    values = (item.device, item.epoch, item.kind, item.seq, number + 1, *found, undoes, now + VALID_S, reason[:64])
+    values = (
+        item.device,
+        item.epoch,
+        item.kind,
+        item.seq,
+        number + 1,
+        *found,
+        undoes,
+        now + VALID_S,
+        reason_of(reason),
+    )
     return dict(enumerate(values, 1))
 
 

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import io
 import json
+import os
 import signal
 import ssl
 import subprocess
@@ -105,6 +106,19 @@ def test_two_officers_give_a_terminal_a_new_epoch_and_one_alone_does_not(tmp_pat
         ("approved", 2001, 2002),
         ("withdrawn", 2001, None),
     ]
+
+
+def test_a_reason_that_no_list_could_show_is_refused_by_code(tmp_path: Path) -> None:
+    config = write_config(tmp_path, [Handheld()])
+    build(load(config)).state.running.engine.dispose()
+    _office(tmp_path, config)
+    words = ("server", "propose", *_signed(tmp_path, config, 2001), "TSD-000001", "--reason")
+    for reason in ("", "x" * 65, "no\nline", os.fsdecode(b"\xff")):
+        assert refused(*words, reason) == "PRM-040"
+    name = os.fsdecode(b"\xff/1/2")  # neither is a name
+    words = ("server", "refund", "propose", *_signed(tmp_path, config, 2001), name, "--reason", "paid twice")
+    assert refused(*words) == "PRM-035"
+    assert tasdid("server", "epochs", "--config", config).stdout == ""
 
 
 def test_two_officers_give_a_payment_back_and_one_alone_does_not(tmp_path: Path) -> None:

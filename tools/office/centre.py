@@ -41,6 +41,7 @@ def identity(text: str) -> tuple[str, int, int]:
     parts = text.split("/")
     if (
         len(parts) != 3
+        or not parts[0].isprintable()
         or not parts[0]
         or not all(part.isascii() and part.isdigit() and len(part) < 11 for part in parts[1:])
     ):
