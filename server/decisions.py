@@ -21,6 +21,7 @@ from protocol import cbor
 from protocol.errors import ParameterError
 from server import envelope
 from server.ingest import suspense
+from server.ledger.accounts import Place, receivable
 from server.office import Office, other, reason_of
 from server.store import audit, devices
 from server.store import tables as t
@@ -128,6 +129,17 @@ def _must_fit(item: Item, found: Finding, payments: int, amount: int) -> None:
     if not fits:
         why = f"{found.payments} payments of {total} centimes cannot be among the {payments} of {amount} that are left"
         raise ParameterError(why, "PRM-037", "say how many payments it is about", found.payments)
+
+
+def must_know(connection: Connection, scheme: str) -> None:
+    """PRM-041 unless the ledger has an account of what is owed for cards of this scheme: a slip of the pen would open one of its own."""
+    prefix = receivable(Place("", 0, 0, "")).removesuffix("?")
+    c = t.legs.c.account
+    known = connection.execute(select(c).where(c.startswith(prefix, autoescape=True)).distinct().order_by(c)).scalars()
+    names = [account.removeprefix(prefix) for account in known]
+    if scheme not in names:
+        hint = f"known: {', '.join(names) or 'none yet'}; another goes with --new-scheme"
+        raise ParameterError("the ledger knows no such scheme", "PRM-041", hint, scheme)
 
 
 def _standing(connection: Connection, item: Item, number: int) -> Any:

@@ -197,12 +197,14 @@ def test_two_officers_decide_about_money_in_suspense(tmp_path: Path) -> None:
     wrong("PRM-037", "propose", 2001, "--nothing", "5,000.01", *why)
     wrong("PRM-037", "propose", 2001, "--collected", "2000.00", *why)
     wrong("PRM-037", "propose", 2001, "--undo", 1, "--nothing", "2000.00", *why)
-    said = decide("propose", 2001, "--collected", "2,000.00", "--scheme", "CIB TEST", *why)
+    wrong("PRM-041", "propose", 2001, "--collected", "2,000.00", "--scheme", "CIB TEST", *why)
+    first = ("--collected", "2,000.00", "--scheme", "CIB TEST", "--new-scheme")
+    said = decide("propose", 2001, *first, *why)
     assert said.returncode == cli.OK and f"gap {name}, 2,000.00 DZD collected (CIB TEST), 1 payment;" in said.stdout
     wrong("PRM-033", "approve", 2001, "--proposal", 1)
     assert decide("propose", 2001, "--nothing", "2000.00", *why).returncode == cli.OK
     wrong("PRM-032", "approve", 2002, "--proposal", 1)  # it is overtaken by what the second officer has not read
-    assert decide("propose", 2001, "--collected", "2,000.00", "--scheme", "CIB TEST", *why).returncode == cli.OK
+    assert decide("propose", 2001, *first, *why).returncode == cli.OK
     done = decide("approve", 2002, "--proposal", 3)
     assert done.stdout.startswith(f"proposal 3: gap {name}, 2,000.00 DZD collected (CIB TEST), 1 payment: approved")
     wrong("PRM-032", "approve", 2002, "--proposal", 3)
@@ -214,11 +216,13 @@ def test_two_officers_decide_about_money_in_suspense(tmp_path: Path) -> None:
         ("withdrawn", 2001, None),
         ("withdrawn", 2001, None),
     ]
+    wrong("PRM-041", "propose", 2001, "--collected", "3,000.00", "--scheme", "CIB TSET", *why)
+    assert decide("propose", 2001, "--collected", "3,000.00", "--scheme", "CIB TEST", *why).returncode == cli.OK
     assert decide("propose", 2002, "--nothing", "3000.00", *why).returncode == cli.OK
-    assert decide("approve", 2001, "--proposal", 4).returncode == cli.OK
-    assert listed().startswith("nothing is in suspense\nproposal 4: gap")
-    assert "decision 4 undone: 3,000.00 DZD nothing" in decide("propose", 2001, "--undo", 4, *why).stdout
-    assert decide("approve", 2002, "--proposal", 5).returncode == cli.OK and f"gap {name} 3,000.00 DZD of" in listed()
+    assert decide("approve", 2001, "--proposal", 5).returncode == cli.OK
+    assert listed().startswith("nothing is in suspense\nproposal 5: gap")
+    assert "decision 5 undone: 3,000.00 DZD nothing" in decide("propose", 2001, "--undo", 5, *why).stdout
+    assert decide("approve", 2002, "--proposal", 6).returncode == cli.OK and f"gap {name} 3,000.00 DZD of" in listed()
 
 
 def test_two_officers_decide_about_a_payment_that_a_fork_holds(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@
 
 An item is named as its alarm names it: `gap` with terminal/epoch/sequence of its first lost record, `result` with those of the payment's intent. The
 two may have one number, so the word is always said. Amounts are DZD, written with both decimals as the list shows them: a figure in centimes, as
-alarms say it, is refused. `--collected` is what the acquirer has captured: it becomes income of the device's place. `--nothing` is what nobody paid,
+alarms say it, is refused. `--collected` is what the acquirer has captured: it becomes income of the device's place. Its scheme
+is one that the ledger has already, or is said with `--new-scheme`. `--nothing` is what nobody paid,
 or what was counted twice: its entries are undone.
 """
 
@@ -76,6 +77,9 @@ def propose(
     reason: Annotated[str, typer.Option(help="how the officers know")],
     collected: Annotated[str | None, typer.Option(help="captured by the acquirer, DZD: 2000.00")] = None,
     scheme: Annotated[str, typer.Option(help="the card scheme of what was collected, as the ledger names it")] = "",
+    new_scheme: Annotated[
+        bool, typer.Option("--new-scheme", help="the ledger has nothing of this scheme yet, and it is right")
+    ] = False,
     nothing: Annotated[str | None, typer.Option(help="not paid, or counted twice, DZD: 2000.00")] = None,
     payments: Annotated[
         int, typer.Option(help="how many payments it is; else one of each, or all that is left", min=0)
@@ -99,6 +103,8 @@ def propose(
             payload = decisions.draft_undo(connection, item, undo, reason, centre.now())
         else:
             payload = decisions.draft(connection, item, found, reason, centre.now())
+            if scheme and not new_scheme:
+                decisions.must_know(connection, scheme)
         signed = offices.decide(offices.private_key(key), number, decisions.PROPOSAL, payload)
         entered = decisions.propose(connection, office, signed, centre.now())
     typer.echo(f"proposal {entered}: {_named(payload)}; another officer approves it: --proposal {entered}")
