@@ -27,6 +27,7 @@ from server.web.app import build
 from tests.server.handheld import Handheld
 from tests.server.served import write_config
 from tools import cli
+from tools.office import centre
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,6 +44,15 @@ def refused(*words: object) -> str:
         cli.main([*map(str, words)])
     assert ended.value.code == cli.BAD_INPUT, told.getvalue()
     return told.getvalue().split()[1]
+
+
+def says(*words: object) -> str:
+    """What these words say in this process, where they do what they should."""
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told), pytest.raises(SystemExit) as ended:
+        cli.main([*map(str, words)])
+    assert not ended.value.code, told.getvalue()
+    return told.getvalue()
 
 
 def test_it_serves_over_tls_to_who_pins_its_ca(tmp_path: Path) -> None:
@@ -278,6 +288,47 @@ def test_two_officers_decide_about_a_payment_that_a_fork_holds(tmp_path: Path) -
     assert listed().startswith("no payment is held for a fork\nproposal 2: payment ")
     found = json.loads(listed("--json"))
     assert found["held"] == [] and sorted(row["stands"] for row in found["verdicts"]) == [0, 0, 1, 1]
+
+
+def test_lists_say_of_a_proposal_that_nobody_approved_in_time_that_it_has_expired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handheld = Handheld()
+    config = write_config(tmp_path, [handheld])
+    loaded = load(config)
+    build(loaded).state.running.engine.dispose()
+    paid, forked = (handheld.pay(r.OUTCOME_APPROVED, 200_000) for _ in range(2))
+    lost = len(handheld.records) + 1
+    handheld.pay(r.OUTCOME_APPROVED, 300_000)
+    end = handheld.write(r.LOGIN)
+    engine = open_engine(loaded.db)
+    service = Service(engine, keys.load(loaded.keys))
+    for message in (handheld.hello(), handheld.batch(1, lost - 1), handheld.batch(end, gap=lost)):
+        service.handle(message, 1_900_000_000)
+    other = copy.deepcopy(handheld)
+    del other.records[forked:]
+    other.write(r.LOGIN)
+    service.handle(other.batch(forked + 1), 1_900_000_001)
+    engine.dispose()
+    _office(tmp_path, config)
+    epochs = ("propose", "TSD-000001"), ("approve", "TSD-000001"), ("epochs",)
+    refund = [("refund", what, f"TSD-000001/1/{paid}") for what in ("propose", "approve")]
+    fork = [("fork", what, f"TSD-000001/1/{forked}") for what in ("propose", "approve")]
+    suspense = [("suspense", what, "gap", f"TSD-000001/1/{lost}") for what in ("propose", "approve")]
+    more = {"fork": ("--stands",), "suspense": ("--nothing", "3000.00")}
+    now = 1_900_000_100
+    monkeypatch.setattr(centre, "now", lambda: now)
+    kinds = [epochs, (*refund, ("refund", "list")), (*fork, ("fork", "list")), (*suspense, ("suspense", "list"))]
+    for propose, approve, listed in kinds:
+        now = 1_900_000_100
+        says("server", *propose, *_signed(tmp_path, config, 2001), *more.get(propose[0], ()), "--reason", "r")
+        now += 7 * 86400
+        for later, word in ((0, "proposed"), (1, "expired")):
+            now += later
+            line = says("server", *listed, "--config", config).splitlines()[-1]
+            assert line.startswith("proposal 1: ") and f": {word}, proposed by 2001" in line
+            assert f'"state": "{word}"' in says("server", *listed, "--config", config, "--json")
+        assert refused("server", *approve, *_signed(tmp_path, config, 2002), "--proposal", 1) == "PRM-032"
 
 
 def _sent(folder: Path, outcome: int, now: int) -> tuple[Path, Engine, int]:

@@ -134,7 +134,7 @@ def epochs_listed(
     from server import epochs
 
     with centre.transaction(config, db) as (connection, _):
-        found = epochs.listed(connection)
+        found = centre.standing(epochs.listed(connection))
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return

@@ -65,6 +65,12 @@ def day(utc: int) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(utc))
 
 
+def standing(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Proposals as a list shows them: what nobody approved in time is "expired"."""
+    utc = now()
+    return [{**row, "state": "expired"} if row["state"] == "proposed" and row["expires"] < utc else row for row in rows]
+
+
 @contextmanager
 def transaction(path: Path, db: str | None) -> Iterator[tuple[Any, Any]]:
     """(connection, office) of a configuration, whose database is there; what is done with them is committed at the end, or not at all.

@@ -88,7 +88,7 @@ def listed(
     from server import branches
 
     with centre.transaction(config, db) as (connection, _):
-        found = {"held": branches.held(connection), "verdicts": branches.listed(connection)}
+        found = {"held": branches.held(connection), "verdicts": centre.standing(branches.listed(connection))}
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return

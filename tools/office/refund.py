@@ -68,7 +68,7 @@ def listed(
     from server import refunds
 
     with centre.transaction(config, db) as (connection, _):
-        found = {"refunds": refunds.listed(connection), "paid_twice": refunds.paid_twice(connection)}
+        found = {"refunds": centre.standing(refunds.listed(connection)), "paid_twice": refunds.paid_twice(connection)}
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return

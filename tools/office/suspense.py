@@ -134,7 +134,7 @@ def listed(
     from server import decisions
 
     with centre.transaction(config, db) as (connection, _):
-        found = {"items": decisions.items(connection), "decisions": decisions.listed(connection)}
+        found = {"items": decisions.items(connection), "decisions": centre.standing(decisions.listed(connection))}
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
