@@ -24,7 +24,7 @@ from server.acquirer import clearings, outbox, settling
 from server.acquirer.iso import reference
 from server.ingest import forks, results
 from server.ledger.posting import Identity
-from server.office import Office, other
+from server.office import Office, other, reason_of
 from server.store import audit, devices, restore
 from server.store import tables as t
 
@@ -43,7 +43,7 @@ def _of(table: Any, identity: Identity, *more: Any) -> Any:
 def draft(connection: Connection, identity: Identity, stands: bool, reason: str, now: int) -> dict[int, Any]:
     """What an officer signs to propose a verdict, and another to approve it: keys 1… in the order of `_NAMES`.
 
-    ParameterError PRM-039 if no payment of this identity is held for a fork, or it is decided.
+    ParameterError PRM-039 if no payment of this identity is held for a fork, or it is decided, PRM-040 for such a reason.
     """
     payment = connection.execute(select(t.payments).where(_of(t.payments, identity))).first()
     if payment is None or payment.held != t.HELD_FORK:
@@ -51,7 +51,16 @@ def draft(connection: Connection, identity: Identity, stands: bool, reason: str,
         raise ParameterError("no payment of this name is held for a fork", "PRM-039", hint, identity[2])
     number = connection.execute(select(func.max(t.verdicts.c.number)).where(_of(t.verdicts, identity))).scalar() or 0
     many = len(_others(connection, payment))
-    values = (*identity, number + 1, payment.amount, payment.outcome_seq, many, int(stands), now + VALID_S, reason[:64])
+    values = (
+        *identity,
+        number + 1,
+        payment.amount,
+        payment.outcome_seq,
+        many,
+        int(stands),
+        now + VALID_S,
+        reason_of(reason),
+    )
     return dict(enumerate(values, 1))
 
 
@@ -85,12 +94,13 @@ def propose(connection: Connection, office: Office, proposal: bytes, now: int) -
     return said["number"]
 
 
-def proposed(connection: Connection, identity: Identity) -> dict[int, Any]:
-    """What the open proposal for a payment says: what another officer signs to approve it. ParameterError PRM-032 if there is none."""
-    where = _of(t.verdicts, identity, t.verdicts.c.state == t.DECISION_PROPOSED)
-    found = connection.execute(select(t.verdicts.c.proposal).where(where)).scalar()
+def proposed(connection: Connection, identity: Identity, number: int) -> dict[int, Any]:
+    """What proposal `number` for a payment says: what another officer signs to approve it. ParameterError PRM-032 if it is not open."""
+    c = t.verdicts.c
+    where = _of(t.verdicts, identity, c.number == number, c.state == t.DECISION_PROPOSED)
+    found = connection.execute(select(c.proposal).where(where)).scalar()
     if found is None:
-        raise ParameterError("no such proposal is open", "PRM-032", "propose again")
+        raise ParameterError("no such proposal is open", "PRM-032", "see the list: another may be open", number)
     return cbor.decode(envelope.parse(bytes(found)).payload)
 
 

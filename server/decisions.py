@@ -21,7 +21,8 @@ from protocol import cbor
 from protocol.errors import ParameterError
 from server import envelope
 from server.ingest import suspense
-from server.office import Office, other
+from server.ledger.accounts import Place, receivable
+from server.office import Office, other, reason_of
 from server.store import audit, devices
 from server.store import tables as t
 
@@ -61,7 +62,7 @@ def _of(item: Item) -> Any:
 def draft(connection: Connection, item: Item, found: Finding, reason: str, now: int) -> dict[int, Any]:
     """What an officer signs to propose a decision, and another to approve it: keys 1… in the order of `_NAMES`.
 
-    ParameterError PRM-037 if the item holds no money in suspense, or not what is decided about.
+    ParameterError PRM-037 if the item holds no money in suspense, or not what is decided about, PRM-040 for such a reason.
     """
     payments, amount = _left(connection, item)
     both = bool(found.collected) + bool(found.untaken)
@@ -71,7 +72,9 @@ def draft(connection: Connection, item: Item, found: Finding, reason: str, now: 
 
 
 def draft_undo(connection: Connection, item: Item, number: int, reason: str, now: int) -> dict[int, Any]:
-    """As `draft`: what puts the money of an earlier decision into suspense again. ParameterError PRM-037 if that was never approved, or is undone."""
+    """As `draft`: what puts the money of an earlier decision into suspense again. ParameterError PRM-037 if that was never approved, or is
+    undone, PRM-040 for such a reason.
+    """
     row = _standing(connection, item, number)
     if row is None:
         hint = "see: tasdid server suspense list"
@@ -82,7 +85,17 @@ def draft_undo(connection: Connection, item: Item, number: int, reason: str, now
 
 def _payload(connection: Connection, item: Item, found: Finding, undoes: int, reason: str, now: int) -> dict[int, Any]:
     number = connection.execute(select(func.max(t.decisions.c.number)).where(_of(item))).scalar() or 0
-    values = (item.device, item.epoch, item.kind, item.seq, number + 1, *found, undoes, now + VALID_S, reason[:64])
+    values = (
+        item.device,
+        item.epoch,
+        item.kind,
+        item.seq,
+        number + 1,
+        *found,
+        undoes,
+        now + VALID_S,
+        reason_of(reason),
+    )
     return dict(enumerate(values, 1))
 
 
@@ -116,6 +129,17 @@ def _must_fit(item: Item, found: Finding, payments: int, amount: int) -> None:
     if not fits:
         why = f"{found.payments} payments of {total} centimes cannot be among the {payments} of {amount} that are left"
         raise ParameterError(why, "PRM-037", "say how many payments it is about", found.payments)
+
+
+def must_know(connection: Connection, scheme: str) -> None:
+    """PRM-041 unless the ledger has an account of what is owed for cards of this scheme: a slip of the pen would open one of its own."""
+    prefix = receivable(Place("", 0, 0, "")).removesuffix("?")
+    c = t.legs.c.account
+    known = connection.execute(select(c).where(c.startswith(prefix, autoescape=True)).distinct().order_by(c)).scalars()
+    names = [account.removeprefix(prefix) for account in known]
+    if scheme not in names:
+        hint = f"known: {', '.join(names) or 'none yet'}; another goes with --new-scheme"
+        raise ParameterError("the ledger knows no such scheme", "PRM-041", hint, scheme)
 
 
 def _standing(connection: Connection, item: Item, number: int) -> Any:
@@ -158,12 +182,12 @@ def _drafted(connection: Connection, item: Item, said: dict[str, Any]) -> dict[i
     return draft(connection, item, found, said["reason"], then)
 
 
-def proposed(connection: Connection, item: Item) -> dict[int, Any]:
-    """What the open proposal about an item says: what another officer signs to approve it. ParameterError PRM-032 if there is none."""
-    where = (_of(item), t.decisions.c.state == t.DECISION_PROPOSED)
+def proposed(connection: Connection, item: Item, number: int) -> dict[int, Any]:
+    """What proposal `number` about an item says: what another officer signs to approve it. ParameterError PRM-032 if it is not open."""
+    where = (_of(item), t.decisions.c.number == number, t.decisions.c.state == t.DECISION_PROPOSED)
     found = connection.execute(select(t.decisions.c.proposal).where(*where)).scalar()
     if found is None:
-        raise ParameterError("no such proposal is open", "PRM-032", "propose again")
+        raise ParameterError("no such proposal is open", "PRM-032", "see the list: another may be open", number)
     return cbor.decode(envelope.parse(bytes(found)).payload)
 
 

@@ -26,7 +26,7 @@ from server.acquirer import online
 from server.ingest import gaps
 from server.keys import Keys
 from server.messages import Hello
-from server.office import Office, other
+from server.office import Office, other, reason_of
 from server.store import audit, devices
 from server.store import tables as t
 
@@ -51,7 +51,7 @@ class Beginning:
 
 def draft(connection: Connection, device: str, reason: str, now: int) -> dict[int, Any]:
     """What an officer signs to propose a new epoch for `device`, and another to approve it: keys 1… in the order of
-    `_NAMES`. ParameterError PRM-031 for an unknown device.
+    `_NAMES`. ParameterError PRM-031 for an unknown device, PRM-040 for such a reason.
     """
     if devices.find(connection, device) is None:
         raise ParameterError("device is not registered", "PRM-031", detail=device)
@@ -60,7 +60,7 @@ def draft(connection: Connection, device: str, reason: str, now: int) -> dict[in
     number = connection.execute(select(func.max(c.number)).where(c.device == device)).scalar() or 0
     cases = connection.execute(select(func.max(t.cases.c.case_no)).where(t.cases.c.device == device)).scalar() or 0
     values = (device, _next(head), head.seq, bytes(head.hash), head.cum_count, head.cum_total, cases, number + 1)
-    return dict(enumerate((*values, now + VALID_S, reason[:64]), 1))
+    return dict(enumerate((*values, now + VALID_S, reason_of(reason)), 1))
 
 
 def propose(connection: Connection, office: Office, proposal: bytes, now: int) -> int:
@@ -79,13 +79,13 @@ def propose(connection: Connection, office: Office, proposal: bytes, now: int) -
     return row["number"]
 
 
-def proposed(connection: Connection, device: str) -> dict[int, Any]:
-    """What the open proposal for a device says: what another officer signs to approve it. ParameterError PRM-032 if there is none."""
+def proposed(connection: Connection, device: str, number: int) -> dict[int, Any]:
+    """What proposal `number` for a device says: what another officer signs to approve it. ParameterError PRM-032 if it is not open."""
     c = t.epochs.c
-    where = (c.device == device, c.state == t.EPOCH_PROPOSED)
+    where = (c.device == device, c.number == number, c.state == t.EPOCH_PROPOSED)
     found = connection.execute(select(c.proposal).where(*where)).scalar()
     if found is None:
-        raise ParameterError("no such proposal is open", "PRM-032", "propose again")
+        raise ParameterError("no such proposal is open", "PRM-032", "see the list: another may be open", number)
     return cbor.decode(envelope.parse(bytes(found)).payload)
 
 

@@ -17,6 +17,9 @@ from protocol.errors import ConfigError, FormatError, ParameterError
 from server import codes, envelope
 from server.keys import point, write_new
 
+REASON_MOST = 64
+"""Characters of a reason that the tables hold."""
+
 
 class Office:
     """The public keys of the back-office officers, by number."""
@@ -38,10 +41,15 @@ class Office:
         except (FormatError, codes.RefusedError, ValueError) as error:
             raise ParameterError("not an officer's decision", "PRM-030") from error
         key = self._keys.get(number)
-        right = opened.content_type == content_type and isinstance(payload, dict)
+        right = opened.content_type == content_type and isinstance(payload, dict) and _storable(payload)
         if key is None or not right or not envelope.holds(key, opened.protected, opened.payload, opened.signature):
             raise ParameterError("the officer's signature does not hold", "PRM-030", "use an officer's own key", number)
         return number, payload
+
+
+def _storable(payload: dict[int, Any]) -> bool:
+    """Whether the tables can hold its numbers."""
+    return all(-(1 << 63) <= value < 1 << 63 for value in payload.values() if isinstance(value, int))
 
 
 def _listed(path: Path) -> dict[int, bytes]:
@@ -63,6 +71,14 @@ def other(officer: int, payload: dict[int, Any], proposal: bytes, proposed_by: i
         raise ParameterError("no such proposal is open", "PRM-032", "propose again")
     if officer == proposed_by:
         raise ParameterError("the officer who proposed cannot approve", "PRM-033", "another officer must approve")
+
+
+def reason_of(text: str) -> str:
+    """Why something is proposed, as lists and the audit log show it. ParameterError PRM-040 unless it is one line of 1 to `REASON_MOST` letters."""
+    if not text.strip() or len(text) > REASON_MOST or not text.isprintable():
+        hint = f"write one line of 1 to {REASON_MOST} characters"
+        raise ParameterError("the reason is missing, too long, or more than a line of text", "PRM-040", hint, len(text))
+    return text
 
 
 def decide(key: ec.EllipticCurvePrivateKey, number: int, content_type: str, payload: dict[int, Any]) -> bytes:

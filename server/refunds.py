@@ -18,7 +18,7 @@ from protocol.errors import ParameterError
 from server import envelope
 from server.acquirer import outbox
 from server.ledger.posting import Identity
-from server.office import Office, other
+from server.office import Office, other, reason_of
 from server.store import audit, devices
 from server.store import tables as t
 
@@ -37,7 +37,7 @@ def _of(table: Any, identity: Identity) -> Any:
 def draft(connection: Connection, identity: Identity, reason: str, now: int) -> dict[int, Any]:
     """What an officer signs to propose a refund, and another to approve it: keys 1… in the order of `_NAMES`.
 
-    ParameterError PRM-034 if no approved payment of this identity is there to be given back.
+    ParameterError PRM-034 if no approved payment of this identity is there to be given back, PRM-040 for such a reason.
     """
     _must_stand(connection, identity)
     payment = connection.execute(select(t.payments).where(_of(t.payments, identity))).one()
@@ -45,7 +45,7 @@ def draft(connection: Connection, identity: Identity, reason: str, now: int) -> 
     where = (cases.device == payment.device, cases.epoch == payment.epoch, cases.case_no == payment.case_no)
     pv = connection.execute(select(cases.pv).where(*where)).scalar() or ""
     number = connection.execute(select(func.max(t.refunds.c.number)).where(_of(t.refunds, identity))).scalar() or 0
-    values = (*identity, payment.amount, pv, number + 1, now + VALID_S, reason[:64])
+    values = (*identity, payment.amount, pv, number + 1, now + VALID_S, reason_of(reason))
     return dict(enumerate(values, 1))
 
 
@@ -79,12 +79,13 @@ def propose(connection: Connection, office: Office, proposal: bytes, now: int) -
     return row["number"]
 
 
-def proposed(connection: Connection, identity: Identity) -> dict[int, Any]:
-    """What the open proposal for a payment says: what another officer signs to approve it. ParameterError PRM-032 if there is none."""
-    where = (_of(t.refunds, identity), t.refunds.c.state == t.REFUND_PROPOSED)
-    found = connection.execute(select(t.refunds.c.proposal).where(*where)).scalar()
+def proposed(connection: Connection, identity: Identity, number: int) -> dict[int, Any]:
+    """What proposal `number` for a payment says: what another officer signs to approve it. ParameterError PRM-032 if it is not open."""
+    c = t.refunds.c
+    where = (_of(t.refunds, identity), c.number == number, c.state == t.REFUND_PROPOSED)
+    found = connection.execute(select(c.proposal).where(*where)).scalar()
     if found is None:
-        raise ParameterError("no such proposal is open", "PRM-032", "propose again")
+        raise ParameterError("no such proposal is open", "PRM-032", "see the list: another may be open", number)
     return cbor.decode(envelope.parse(bytes(found)).payload)
 
 

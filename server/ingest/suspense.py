@@ -49,6 +49,15 @@ def _place(device: Device) -> accounts.Place:
     return accounts.Place("", device.wilaya, device.force, device.unit)
 
 
+def _held_at(connection: Connection, device: Device, item: posting.Identity, part: int = t.PART_GAP) -> accounts.Place:
+    """Where the money of a gap, or of a result (`t.PART_UNSEEN`), was put into suspense: its device may serve another unit since."""
+    for account, _ in posting.of(connection, item, part):
+        kind, *owner = account.split(":", 3)
+        if kind == "suspense":
+            return accounts.Place("", int(owner[0]), int(owner[1]), owner[2])
+    return _place(device)
+
+
 def _unwritten(connection: Connection, device: str, epoch: int, last: int) -> list[Any]:
     """Deferred payments whose approval is on record and posted, was told to the terminal before it wrote record `last`, and has not come
     back as a record: in the order in which the terminal heard of them.
@@ -94,7 +103,8 @@ def _known(
     c = t.results.c
     mine = and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
     connection.execute(update(t.results).where(mine).values(gap=first))
-    legs = accounts.opposite(accounts.gap_legs(device.device, _place(device), amount))
+    place = _held_at(connection, device, (identity[0], identity[1], first))
+    legs = accounts.opposite(accounts.gap_legs(device.device, place, amount))
     part, stood = t.PART_KNOWN, posting.stood(connection, identity)
     if stood and posting.is_posted(connection, identity, part):  # before a fork held the payment
         part = t.verdict_part(stood, t.AFTER_KNOWN)
@@ -110,7 +120,7 @@ def put_back(connection: Connection, device: Device, payment: Any, first: int, w
     if again or payment["held"]:  # held for a fork: its legs were undone
         audit.alarm(connection, name, "GAP", f"the result of payment {intent} has come once more", now)
         return
-    legs = accounts.gap_legs(name, _place(device), payment["amount"])
+    legs = accounts.gap_legs(name, _held_at(connection, device, (name, epoch, first)), payment["amount"])
     posting.post(connection, (name, epoch, intent), t.PART_AGAIN, legs, now)
     gap = find(connection, name, epoch, first)
     known = _known_instead(connection, device, gap, written, now)
@@ -161,7 +171,8 @@ def stands(connection: Connection, payment: Any, now: int) -> list[accounts.Leg]
         told = any(row.intent == payment.intent for row in _unwritten(connection, gap.device, gap.epoch, gap.last))
         if told and fits(payment.amount, *left(connection, gap)):
             connection.execute(update(t.results).where(*mine).values(gap=gap.first))
-            return accounts.opposite(accounts.gap_legs(device.device, _place(device), payment.amount))
+            place = _held_at(connection, device, (gap.device, gap.epoch, gap.first))
+            return accounts.opposite(accounts.gap_legs(device.device, place, payment.amount))
     if first is not None:
         what = f"payment {payment.intent} of a fork stands; what is decided or known of the gap from {first}, or is left in its suspense, may be it"
         audit.alarm(connection, payment.device, "GAP", what, now)
@@ -229,10 +240,13 @@ def decide(connection: Connection, decision: Any, now: int) -> None:
     device = devices.find(connection, decision.device)
     assert device is not None  # its records are on file
     item = (decision.device, decision.epoch, decision.seq)
-    place = _place(device)._replace(scheme=decision.scheme)
-    legs = accounts.decided_legs(device.device, place, decision.collected, decision.untaken)
-    part = t.decided_part(decision.kind, decision.number)
-    posting.post(connection, item, part, accounts.opposite(legs) if decision.undoes else legs, now)
+    if decision.undoes:
+        legs = accounts.opposite(posting.of(connection, item, t.decided_part(decision.kind, decision.undoes)))
+    else:
+        part = t.PART_GAP if decision.kind == t.ITEM_GAP else t.PART_UNSEEN
+        place = _held_at(connection, device, item, part)._replace(scheme=decision.scheme)
+        legs = accounts.decided_legs(device.device, place, decision.collected, decision.untaken)
+    posting.post(connection, item, t.decided_part(decision.kind, decision.number), legs, now)
     if decision.undoes and decision.kind == t.ITEM_GAP:
         known = _known_instead(connection, device, find(connection, *item), set(), now)
         for row in known:

@@ -46,6 +46,16 @@ def stood(connection: Connection, identity: Identity) -> int:
     return connection.execute(select(func.max(v.number)).where(*mine, *approved)).scalar() or 0
 
 
+def of(connection: Connection, identity: Identity, part: int) -> list[Leg]:
+    """The legs of one posting, none if it was not posted."""
+    c = t.legs.c
+    mine = (c.device == identity[0], c.epoch == identity[1], c.intent == identity[2], c.part == part)
+    return [
+        (row.account, row.amount)
+        for row in connection.execute(select(c.account, c.amount).where(*mine).order_by(c.leg))
+    ]
+
+
 def posted(connection: Connection, identity: Identity) -> list[Leg]:
     """All legs posted so far for one payment; not those of a gap that happens to begin with its intent's number, nor what is in suspense under it
     since its outcome is lost, nor what was decided about either.

@@ -2,9 +2,12 @@
 
 Shares no code with the posting of batches: it reads the records as they were signed, pairs outcomes with intents
 itself, and adds up. `differences` compares with what was posted; an empty list is the only good answer. Rejected
-records and forked payments count for nothing. What is in suspense for lost records is held against the acquirer's word too: a payment
-that is posted by it and whose result the terminal may have written into them must not be in both, unless the result has come as a record after
-them: then a person decides.
+records and forked payments count for nothing. What no record says of a place is taken as it was kept at the time, since a
+device may serve another unit later: a payment's wilaya and force, the place of what is in suspense.
+
+What is in suspense for lost records is held against the acquirer's word too: a payment that is posted by it and whose
+result the terminal may have written into them must not be in both, unless the result has come as a record after them:
+then a person decides.
 """
 
 from collections.abc import Iterator
@@ -19,6 +22,7 @@ from server import codes, envelope
 from server.store import tables as t
 
 Identity = tuple[str, int, int]
+_Item = tuple[str, int, int, int]  # device, epoch, sequence, the part that has put it into suspense
 _RAW, _PAID, _LEGS = t.raw.c, t.payments.c, t.legs.c
 _OF_ALL = (
     select(_RAW.record)
@@ -27,7 +31,8 @@ _OF_ALL = (
 )
 _OF_ONE = _OF_ALL.where(_RAW.device == bindparam("b_device"))
 _OF_THE_UNSEEN = select(_RAW.record).where(_RAW.kind == r.AUTHORISATION_RESULT, _RAW.rejected == codes.OUTCOME_LOST)
-_PLACES, _GAPS, _FINALS = select(t.devices), select(t.gaps), select(t.results)
+_PLACES = select(_PAID.device, _PAID.epoch, _PAID.intent, _PAID.wilaya, _PAID.force)
+_GAPS, _FINALS = select(t.gaps), select(t.results)
 _FORK = (t.forks.c.device, t.forks.c.epoch, t.forks.c.seq)
 _FORKED = select(*_FORK, func.count()).group_by(*_FORK)
 _DECIDED = select(t.decisions.c.approval).where(t.decisions.c.state == t.DECISION_APPROVED)
@@ -45,6 +50,9 @@ _VERDICTS = (
 )
 _REVERSED = select(t.outbox).where(t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_DONE)
 _SUMS = select(_LEGS.account, func.sum(_LEGS.amount).label("sum")).group_by(_LEGS.account)
+_HELD_AT = select(_LEGS.device, _LEGS.epoch, _LEGS.intent, _LEGS.part, _LEGS.account).where(
+    _LEGS.part.in_((t.PART_GAP, t.PART_UNSEEN)), _LEGS.account.startswith("suspense:")
+)
 _TOTALS = (
     select(_PAID.outcome, func.count().label("n"), func.sum(_PAID.amount).label("sum"))
     .where(_PAID.outcome.is_not(None))
@@ -95,13 +103,12 @@ def _paid(outcome: int, final: Any) -> bool:
 def recompute(connection: Connection) -> Books:
     """The books as they must be."""
     books = Books()
-    places = {row.device: row for row in connection.execute(_PLACES)}
+    places = _identities(connection, _PLACES)
     intents = {(rec[r.DEVICE], rec[r.SEQ]): rec for rec in _records(connection, r.PAYMENT_INTENT)}
     forked = _forked(connection)
     finals = _identities(connection, _FINALS)
     reversed_ = _identities(connection, _REVERSED)
     for rec in _records(connection, r.PAYMENT_OUTCOME):
-        device = places[rec[r.DEVICE]]
         intent = intents.get((rec[r.DEVICE], rec[r.INTENT]), rec)  # lost: the outcome says as much
         identity = (rec[r.DEVICE], intent[r.EPOCH], rec[r.INTENT])
         amount, outcome = rec[r.AMOUNT], rec[r.OUTCOME]
@@ -109,7 +116,9 @@ def recompute(connection: Connection) -> Books:
         if (rec[r.DEVICE], rec[r.EPOCH], rec[r.SEQ]) in forked or outcome not in (1, 2):
             continue
         final = finals.get(identity)
-        owner = f"{intent.get(r.WILAYA, device.wilaya)}:{intent.get(r.FORCE, device.force)}:{intent[r.UNIT]}"
+        place = places.get(identity)  # none: the payment is posted nowhere, which shows
+        wilaya, force = (0, 0) if place is None else (place.wilaya, place.force)
+        owner = f"{intent.get(r.WILAYA, wilaya)}:{intent.get(r.FORCE, force)}:{intent[r.UNIT]}"
         scheme = rec.get(r.SCHEME) or "?"
         if outcome == r.OUTCOME_PROVISIONAL and final is None:
             books.enter(f"provisional:{scheme}", amount)
@@ -118,15 +127,13 @@ def recompute(connection: Connection) -> Books:
             books.enter(f"receivable:{scheme}", amount)
             books.enter(f"treasury:{owner}", -amount)
     decided = list(_decided(connection))
-    held = [*_unseen(connection), *_lost(connection), *((one.device, -one.amount) for one in decided)]
-    for name, amount in held:
-        place = places[name]
-        books.enter(f"missing:{name}", amount)
-        books.enter(f"suspense:{place.wilaya}:{place.force}:{place.unit}", -amount)
+    owners = {(row.device, row.epoch, row.intent, row.part): row.account for row in connection.execute(_HELD_AT)}
+    for item, amount in [*_unseen(connection), *_lost(connection), *((one.item, -one.amount) for one in decided)]:
+        books.enter(f"missing:{item[0]}", amount)
+        books.enter(owners.get(item, "suspense"), -amount)
     for one in decided:
-        place = places[one.device]
         books.enter(f"receivable:{one.scheme}", one.collected)
-        books.enter(f"treasury:{place.wilaya}:{place.force}:{place.unit}", -one.collected)
+        books.enter(owners.get(one.item, "suspense").replace("suspense", "treasury", 1), -one.collected)
     return books
 
 
@@ -141,6 +148,11 @@ class _Decision(NamedTuple):
     scheme: str
     amount: int
     payments: int
+
+    @property
+    def item(self) -> "_Item":
+        """What it is about."""
+        return self.device, self.epoch, self.seq, t.PART_GAP if self.kind == t.ITEM_GAP else t.PART_UNSEEN
 
 
 def _decided(connection: Connection, gap: Any = None) -> Iterator[_Decision]:
@@ -172,17 +184,18 @@ def _forked(connection: Connection) -> set[Identity]:
     return {one for one, many in others.items() if known.get(one) != many}
 
 
-def _lost(connection: Connection) -> Iterator[tuple[str, int]]:
-    """(device, centimes in suspense) of each range of lost records."""
+def _lost(connection: Connection) -> Iterator[tuple[_Item, int]]:
+    """(item, centimes in suspense) of each range of lost records."""
     for gap, amount in _missing(connection):
-        yield gap.device, amount - sum(known.amount for known in _approvals(connection, gap) if known.gap == gap.first)
+        item = (gap.device, gap.epoch, gap.first, t.PART_GAP)
+        yield item, amount - sum(known.amount for known in _approvals(connection, gap) if known.gap == gap.first)
 
 
-def _unseen(connection: Connection) -> Iterator[tuple[str, int]]:
-    """(device, centimes) of approved results whose payments have no outcome, which is lost: each payment once."""
+def _unseen(connection: Connection) -> Iterator[tuple[_Item, int]]:
+    """(item, centimes) of approved results whose payments have no outcome, which is lost: each payment once."""
     for data in connection.execute(_OF_THE_UNSEEN).scalars():
         record = cbor.decode(bytes(data))
-        yield record[r.DEVICE], record[r.AMOUNT]
+        yield (record[r.DEVICE], record[r.EPOCH], record[r.INTENT], t.PART_UNSEEN), record[r.AMOUNT]
 
 
 class _Approval(NamedTuple):

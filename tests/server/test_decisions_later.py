@@ -10,10 +10,26 @@ from protocol import records as r
 from protocol import sync as s
 from server import codes
 from server.decisions import Finding
-from server.store import restore
+from server.store import devices, restore
 from server.store import tables as t
 from tests.server.centre import Centre
-from tests.server.doubts import PAID, A, B, Desk, declare, deferred, earned, gap, go_on, held, lost, said, settle, write
+from tests.server.doubts import (
+    NAME,
+    PAID,
+    A,
+    B,
+    Desk,
+    declare,
+    deferred,
+    earned,
+    gap,
+    go_on,
+    held,
+    lost,
+    said,
+    settle,
+    write,
+)
 from tests.server.handheld import Handheld
 
 
@@ -182,3 +198,47 @@ def test_an_approval_that_the_acquirer_says_again_after_the_decision_is_named_an
     desk.both(gap(first), undo=1)
     assert either.books() == PAID and either.ledger()["gaps"][0]["known"] == [intent]
     assert f"known is the result of payment {intent}" in said(either)
+
+
+def _move(centre: Centre, handheld: Handheld) -> dict[str, int]:
+    """Their terminal serves another unit from now on; what A centimes in its suspense look like."""
+    with centre.engine.begin() as connection:
+        entry = {**handheld.entry(), "unit": "BMP-31-02", "wilaya": 31}
+        devices.register(connection, devices.parse(NAME, entry), centre.now)
+    centre.restart()
+    return {f"missing:{NAME}": A, "suspense:31:1:BMP-31-02": -A}
+
+
+def test_a_gap_and_its_decisions_stay_with_the_unit_that_the_device_had(either: Centre, handheld: Handheld) -> None:
+    desk = Desk(either)
+    item = gap(lost(either, handheld, A, B))
+    desk.both(item, Finding(A, "CIB TEST"))
+    moved = _move(either, handheld)
+    assert either.books() == {**PAID, **held(B)}
+    desk.both(item, Finding(B, "CIB TEST"))
+    assert either.books() == earned(A + B)
+    for number in (1, 2):
+        desk.both(item, undo=number)
+    assert either.books() == held(A + B)
+    desk.both(item, Finding(untaken=A + B))
+    either.hello(handheld)
+    lost(either, handheld, A)
+    assert either.books() == moved and either.ledger()["balanced"]
+
+
+def test_what_results_explain_of_a_gap_stays_with_the_unit_that_the_device_had(
+    either: Centre, handheld: Handheld
+) -> None:
+    desk = Desk(either)
+    (intent,) = deferred(either, handheld, A)
+    either.hello(handheld)
+    item = gap(go_on(either, handheld, write(handheld, intent)))
+    assert either.books() == PAID
+    _move(either, handheld)
+    either.hello(handheld)
+    either.send(handheld, write(handheld, intent))
+    assert either.books() == {**PAID, **held(A)}
+    desk.both(item, Finding(untaken=A))
+    assert either.books() == PAID
+    desk.both(item, undo=1)
+    assert either.books() == {**PAID, **held(A)}

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import io
 import json
+import os
 import signal
 import ssl
 import subprocess
@@ -26,6 +27,7 @@ from server.web.app import build
 from tests.server.handheld import Handheld
 from tests.server.served import write_config
 from tools import cli
+from tools.office import centre
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -42,6 +44,15 @@ def refused(*words: object) -> str:
         cli.main([*map(str, words)])
     assert ended.value.code == cli.BAD_INPUT, told.getvalue()
     return told.getvalue().split()[1]
+
+
+def says(*words: object) -> str:
+    """What these words say in this process, where they do what they should."""
+    told = io.StringIO()
+    with contextlib.redirect_stdout(told), pytest.raises(SystemExit) as ended:
+        cli.main([*map(str, words)])
+    assert not ended.value.code, told.getvalue()
+    return told.getvalue()
 
 
 def test_it_serves_over_tls_to_who_pins_its_ca(tmp_path: Path) -> None:
@@ -72,6 +83,11 @@ def _office(folder: Path, config: Path) -> None:
         assert made.returncode == cli.OK
 
 
+def _signed(folder: Path, config: Path, number: int) -> tuple[object, ...]:
+    """The options of a command that an officer signs."""
+    return "--config", config, "--officer", number, "--key", folder / f"{number}.pem"
+
+
 def test_two_officers_give_a_terminal_a_new_epoch_and_one_alone_does_not(tmp_path: Path) -> None:
     config = write_config(tmp_path, [Handheld()])
     build(load(config)).state.running.engine.dispose()  # enters the devices, as every start does
@@ -82,14 +98,37 @@ def test_two_officers_give_a_terminal_a_new_epoch_and_one_alone_does_not(tmp_pat
         key = tmp_path / f"{number}.pem"
         return tasdid("server", what, "--config", config, "--officer", number, "--key", key, "TSD-000001", *more)
 
-    none = decide("approve", 2002)
+    none = decide("approve", 2002, "--proposal", "1")
     assert none.returncode == cli.BAD_INPUT and "PRM-032" in none.stderr
     assert decide("propose", 2001, "--reason", "storage lost").returncode == cli.OK
-    alone = decide("approve", 2001)
+    alone = decide("approve", 2001, "--proposal", "1")
     assert alone.returncode == cli.BAD_INPUT and "PRM-033" in alone.stderr
-    assert decide("approve", 2002).returncode == cli.OK
+    assert "proposal 2: epoch 2" in decide("propose", 2001, "--reason", "it burned").stdout
+    overtaken = decide("approve", 2002, "--proposal", "1")
+    assert overtaken.returncode == cli.BAD_INPUT and "PRM-032" in overtaken.stderr
+    assert "proposal 2: epoch 2 of TSD-000001 after record 0 is approved (it burned)" in (
+        decide("approve", 2002, "--proposal", "2").stdout
+    )
+    lines = tasdid("server", "epochs", "--config", config).stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["proposal 2", "proposal 1"]
     listed = json.loads(tasdid("server", "epochs", "--config", config, "--json").stdout)
-    assert [(row["state"], row["proposed_by"], row["approved_by"]) for row in listed] == [("approved", 2001, 2002)]
+    assert [(row["state"], row["proposed_by"], row["approved_by"]) for row in listed] == [
+        ("approved", 2001, 2002),
+        ("withdrawn", 2001, None),
+    ]
+
+
+def test_a_reason_that_no_list_could_show_is_refused_by_code(tmp_path: Path) -> None:
+    config = write_config(tmp_path, [Handheld()])
+    build(load(config)).state.running.engine.dispose()
+    _office(tmp_path, config)
+    words = ("server", "propose", *_signed(tmp_path, config, 2001), "TSD-000001", "--reason")
+    for reason in ("", "x" * 65, "no\nline", os.fsdecode(b"\xff")):
+        assert refused(*words, reason) == "PRM-040"
+    name = os.fsdecode(b"\xff/1/2")  # neither is a name
+    words = ("server", "refund", "propose", *_signed(tmp_path, config, 2001), name, "--reason", "paid twice")
+    assert refused(*words) == "PRM-035"
+    assert tasdid("server", "epochs", "--config", config).stdout == ""
 
 
 def test_two_officers_give_a_payment_back_and_one_alone_does_not(tmp_path: Path) -> None:
@@ -115,14 +154,19 @@ def test_two_officers_give_a_payment_back_and_one_alone_does_not(tmp_path: Path)
     nothing = decide("propose", 2001, "TSD-000001/1/999", "--reason", "paid twice")
     assert nothing.returncode == cli.BAD_INPUT and "PRM-034" in nothing.stderr
     told = decide("propose", 2001, name, "--reason", "paid twice")
-    assert told.returncode == cli.OK and "2,500.00 DZD" in told.stdout
-    alone = decide("approve", 2001, name)
+    assert told.returncode == cli.OK and "proposal 1: refund of 2,500.00 DZD" in told.stdout
+    alone = decide("approve", 2001, name, "--proposal", "1")
     assert alone.returncode == cli.BAD_INPUT and "PRM-033" in alone.stderr
-    assert decide("approve", 2002, name).returncode == cli.OK
-    assert decide("approve", 2002, name).returncode == cli.BAD_INPUT
+    assert decide("propose", 2001, name, "--reason", "not his report").returncode == cli.OK
+    assert refused("server", "refund", "approve", *_signed(tmp_path, config, 2002), name, "--proposal", 1) == "PRM-032"
+    assert "proposal 2: refund of 2,500.00 DZD" in decide("approve", 2002, name, "--proposal", "2").stdout
+    assert decide("approve", 2002, name, "--proposal", "2").returncode == cli.BAD_INPUT
+    lines = tasdid("server", "refund", "list", "--config", config).stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["proposal 2", "proposal 1"]
     listed = json.loads(tasdid("server", "refund", "list", "--config", config, "--json").stdout)
     assert [(row["state"], row["proposed_by"], row["approved_by"]) for row in listed["refunds"]] == [
-        ("approved", 2001, 2002)
+        ("approved", 2001, 2002),
+        ("withdrawn", 2001, None),
     ]
     assert listed["paid_twice"] == []
 
@@ -163,22 +207,32 @@ def test_two_officers_decide_about_money_in_suspense(tmp_path: Path) -> None:
     wrong("PRM-037", "propose", 2001, "--nothing", "5,000.01", *why)
     wrong("PRM-037", "propose", 2001, "--collected", "2000.00", *why)
     wrong("PRM-037", "propose", 2001, "--undo", 1, "--nothing", "2000.00", *why)
-    said = decide("propose", 2001, "--collected", "2,000.00", "--scheme", "CIB TEST", *why)
+    wrong("PRM-041", "propose", 2001, "--collected", "2,000.00", "--scheme", "CIB TEST", *why)
+    first = ("--collected", "2,000.00", "--scheme", "CIB TEST", "--new-scheme")
+    said = decide("propose", 2001, *first, *why)
     assert said.returncode == cli.OK and f"gap {name}, 2,000.00 DZD collected (CIB TEST), 1 payment;" in said.stdout
-    wrong("PRM-033", "approve", 2001)
-    assert "approved and posted (the file of 17 March)" in decide("approve", 2002).stdout
-    wrong("PRM-032", "approve", 2002)
+    wrong("PRM-033", "approve", 2001, "--proposal", 1)
+    assert decide("propose", 2001, "--nothing", "2000.00", *why).returncode == cli.OK
+    wrong("PRM-032", "approve", 2002, "--proposal", 1)  # it is overtaken by what the second officer has not read
+    assert decide("propose", 2001, *first, *why).returncode == cli.OK
+    done = decide("approve", 2002, "--proposal", 3)
+    assert done.stdout.startswith(f"proposal 3: gap {name}, 2,000.00 DZD collected (CIB TEST), 1 payment: approved")
+    wrong("PRM-032", "approve", 2002, "--proposal", 3)
     assert f"gap {name} 3,000.00 DZD of 5,000.00 DZD" in listed()
     found = json.loads(listed("--json"))
     assert [(item["kind"], item["seq"], item["left"]) for item in found["items"]] == [("gap", 2, 300_000)]
     assert [(row["state"], row["proposed_by"], row["approved_by"]) for row in found["decisions"]] == [
-        ("approved", 2001, 2002)
+        ("approved", 2001, 2002),
+        ("withdrawn", 2001, None),
+        ("withdrawn", 2001, None),
     ]
+    wrong("PRM-041", "propose", 2001, "--collected", "3,000.00", "--scheme", "CIB TSET", *why)
+    assert decide("propose", 2001, "--collected", "3,000.00", "--scheme", "CIB TEST", *why).returncode == cli.OK
     assert decide("propose", 2002, "--nothing", "3000.00", *why).returncode == cli.OK
-    assert decide("approve", 2001).returncode == cli.OK
-    assert listed().startswith("nothing is in suspense\ndecision 2: gap")
-    assert "decision 2 undone: 3,000.00 DZD nothing" in decide("propose", 2001, "--undo", 2, *why).stdout
-    assert decide("approve", 2002).returncode == cli.OK and f"gap {name} 3,000.00 DZD of" in listed()
+    assert decide("approve", 2001, "--proposal", 5).returncode == cli.OK
+    assert listed().startswith("nothing is in suspense\nproposal 5: gap")
+    assert "decision 5 undone: 3,000.00 DZD nothing" in decide("propose", 2001, "--undo", 5, *why).stdout
+    assert decide("approve", 2002, "--proposal", 6).returncode == cli.OK and f"gap {name} 3,000.00 DZD of" in listed()
 
 
 def test_two_officers_decide_about_a_payment_that_a_fork_holds(tmp_path: Path) -> None:
@@ -224,12 +278,57 @@ def test_two_officers_decide_about_a_payment_that_a_fork_holds(tmp_path: Path) -
     for name, word, told in ((first, "--stands", "stands"), (second, "--given-back", "is given back")):
         said = decide("propose", 2001, name, word, "--reason", "they have looked")
         assert f"payment {name} of 2,000.00 DZD {told}, against 1 other record;" in said.stdout, said.stderr
-        alone = decide("approve", 2001, name)
+        alone = decide("approve", 2001, name, "--proposal", 1)
         assert alone.returncode == cli.BAD_INPUT and "PRM-033" in alone.stderr
-        assert f"{told}, against 1 other record: approved (they have looked)" in decide("approve", 2002, name).stdout
-    assert listed().startswith("no payment is held for a fork\nverdict 1: payment ")
+        assert decide("propose", 2001, name, word, "--reason", "and again").returncode == cli.OK
+        overtaken = decide("approve", 2002, name, "--proposal", 1)
+        assert overtaken.returncode == cli.BAD_INPUT and "PRM-032" in overtaken.stderr
+        approved = decide("approve", 2002, name, "--proposal", 2).stdout
+        assert approved.startswith(f"proposal 2: payment {name} ") and "record: approved (and again)" in approved
+    assert listed().startswith("no payment is held for a fork\nproposal 2: payment ")
     found = json.loads(listed("--json"))
-    assert found["held"] == [] and sorted(row["stands"] for row in found["verdicts"]) == [0, 1]
+    assert found["held"] == [] and sorted(row["stands"] for row in found["verdicts"]) == [0, 0, 1, 1]
+
+
+def test_lists_say_of_a_proposal_that_nobody_approved_in_time_that_it_has_expired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handheld = Handheld()
+    config = write_config(tmp_path, [handheld])
+    loaded = load(config)
+    build(loaded).state.running.engine.dispose()
+    paid, forked = (handheld.pay(r.OUTCOME_APPROVED, 200_000) for _ in range(2))
+    lost = len(handheld.records) + 1
+    handheld.pay(r.OUTCOME_APPROVED, 300_000)
+    end = handheld.write(r.LOGIN)
+    engine = open_engine(loaded.db)
+    service = Service(engine, keys.load(loaded.keys))
+    for message in (handheld.hello(), handheld.batch(1, lost - 1), handheld.batch(end, gap=lost)):
+        service.handle(message, 1_900_000_000)
+    other = copy.deepcopy(handheld)
+    del other.records[forked:]
+    other.write(r.LOGIN)
+    service.handle(other.batch(forked + 1), 1_900_000_001)
+    engine.dispose()
+    _office(tmp_path, config)
+    epochs = ("propose", "TSD-000001"), ("approve", "TSD-000001"), ("epochs",)
+    refund = [("refund", what, f"TSD-000001/1/{paid}") for what in ("propose", "approve")]
+    fork = [("fork", what, f"TSD-000001/1/{forked}") for what in ("propose", "approve")]
+    suspense = [("suspense", what, "gap", f"TSD-000001/1/{lost}") for what in ("propose", "approve")]
+    more = {"fork": ("--stands",), "suspense": ("--nothing", "3000.00")}
+    now = 1_900_000_100
+    monkeypatch.setattr(centre, "now", lambda: now)
+    kinds = [epochs, (*refund, ("refund", "list")), (*fork, ("fork", "list")), (*suspense, ("suspense", "list"))]
+    for propose, approve, listed in kinds:
+        now = 1_900_000_100
+        says("server", *propose, *_signed(tmp_path, config, 2001), *more.get(propose[0], ()), "--reason", "r")
+        now += 7 * 86400
+        for later, word in ((0, "proposed"), (1, "expired")):
+            now += later
+            line = says("server", *listed, "--config", config).splitlines()[-1]
+            assert line.startswith("proposal 1: ") and f": {word}, proposed by 2001" in line
+            assert f'"state": "{word}"' in says("server", *listed, "--config", config, "--json")
+        assert refused("server", *approve, *_signed(tmp_path, config, 2002), "--proposal", 1) == "PRM-032"
 
 
 def _sent(folder: Path, outcome: int, now: int) -> tuple[Path, Engine, int]:
@@ -321,15 +420,15 @@ def test_what_the_acquirer_never_answers_is_listed_and_given_up(tmp_path: Path) 
         ("failed", "reversed", "TSD-000001/1/2"),
         ("refund", "list"),
         ("refund", "propose", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
-        ("refund", "approve", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem"),
+        ("refund", "approve", "TSD-000001/1/2", "--proposal", "1", "--officer", "1", "--key", "k.pem"),
         ("suspense", "list"),
         ("suspense", "propose", "gap", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
-        ("suspense", "approve", "gap", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem"),
+        ("suspense", "approve", "gap", "TSD-000001/1/2", "--proposal", "1", "--officer", "1", "--key", "k.pem"),
         ("fork", "list"),
         ("fork", "propose", "TSD-000001/1/2", "--stands", "--officer", "1", "--key", "k.pem", "--reason", "r"),
-        ("fork", "approve", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem"),
+        ("fork", "approve", "TSD-000001/1/2", "--proposal", "1", "--officer", "1", "--key", "k.pem"),
         ("propose", "TSD-000001", "--officer", "1", "--key", "k.pem", "--reason", "r"),
-        ("approve", "TSD-000001", "--officer", "1", "--key", "k.pem"),
+        ("approve", "TSD-000001", "--proposal", "1", "--officer", "1", "--key", "k.pem"),
         ("epochs",),
     ],
 )

@@ -4,7 +4,7 @@
     tasdid server run --config server.toml --tls var/tls/server.pem --port 8080 --tls-port 8443
     tasdid server officer office.json 2001 2001.pem          a back-office officer's key; the file named `office` in the configuration
     tasdid server propose --config server.toml --officer 2001 --key 2001.pem TSD-000001 --reason "storage lost"
-    tasdid server approve --config server.toml --officer 2002 --key 2002.pem TSD-000001
+    tasdid server approve --config server.toml --officer 2002 --key 2002.pem TSD-000001 --proposal 1
     tasdid server epochs --config server.toml --json
     tasdid server refund propose|approve|list                an approved payment is given back (`tools.office.refund`)
     tasdid server suspense propose|approve|list              what became of money in suspense (`tools.office.suspense`)
@@ -21,7 +21,7 @@ from typing import Annotated
 import typer
 
 from tools.office import centre, failed, fork, refund, suspense
-from tools.office.centre import Config, Database, Key, Number
+from tools.office.centre import Config, Database, Key, Number, Proposal
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -107,21 +107,23 @@ def propose(
         signed = offices.decide(offices.private_key(key), number, epochs.PROPOSAL, payload)
         found = epochs.propose(connection, office, signed, centre.now())
     typer.echo(
-        f"proposal {found}: epoch {payload[2]} of {device} after record {payload[3]}; another officer approves it"
+        f"proposal {found}: epoch {payload[2]} of {device} after record {payload[3]}; another officer approves it: --proposal {found}"
     )
 
 
 @app.command("approve")
-def approve(config: Config, number: Number, key: Key, device: Device, db: Database = None) -> None:
+def approve(config: Config, number: Number, key: Key, device: Device, proposal: Proposal, db: Database = None) -> None:
     """Approve what another officer proposed for a terminal."""
     from server import epochs
     from server import office as offices
 
     with centre.transaction(config, db) as (connection, office):
-        payload = epochs.proposed(connection, device)
+        payload = epochs.proposed(connection, device, proposal)
         signed = offices.decide(offices.private_key(key), number, epochs.APPROVAL, payload)
         epochs.approve(connection, office, signed, centre.now())
-    typer.echo(f"epoch {payload[2]} of {device} after record {payload[3]} is approved ({payload[10]})")
+    typer.echo(
+        f"proposal {proposal}: epoch {payload[2]} of {device} after record {payload[3]} is approved ({payload[10]})"
+    )
 
 
 @app.command("epochs")
@@ -132,12 +134,12 @@ def epochs_listed(
     from server import epochs
 
     with centre.transaction(config, db) as (connection, _):
-        found = epochs.listed(connection)
+        found = centre.standing(epochs.listed(connection))
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
     for row in found:
         who = f"proposed by {row['proposed_by']}, approved by {row['approved_by'] or 'nobody yet'}"
         typer.echo(
-            f"{row['device']} epoch {row['epoch']} after record {row['seq']}: {row['state']}, {who}: {row['reason']}"
+            f"proposal {row['number']}: {row['device']} epoch {row['epoch']} after record {row['seq']}: {row['state']}, {who}: {row['reason']}"
         )

@@ -17,6 +17,11 @@ Database = Annotated[str | None, typer.Option("--db", help="SQLAlchemy URL; wins
 Number = Annotated[int, typer.Option("--officer", help="number of the deciding officer", min=1, max=MOST)]
 Key = Annotated[Path, typer.Option("--key", help="that officer's private key")]
 Payment = Annotated[str, typer.Argument(help="terminal/epoch/sequence of the intent")]
+Proposal = Annotated[
+    int,
+    typer.Option("--proposal", help="the number of the proposal that was read, as the list has it", min=1, max=MOST),
+]
+"""What is approved is named by its number: a later proposal may have overtaken the one that the officer has read."""
 
 
 _LOST = (
@@ -36,6 +41,7 @@ def identity(text: str) -> tuple[str, int, int]:
     parts = text.split("/")
     if (
         len(parts) != 3
+        or not parts[0].isprintable()
         or not parts[0]
         or not all(part.isascii() and part.isdigit() and len(part) < 11 for part in parts[1:])
     ):
@@ -57,6 +63,12 @@ def centimes(text: str | None) -> int:
 def day(utc: int) -> str:
     """The date of UTC seconds."""
     return time.strftime("%Y-%m-%d", time.gmtime(utc))
+
+
+def standing(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Proposals as a list shows them: what nobody approved in time is "expired"."""
+    utc = now()
+    return [{**row, "state": "expired"} if row["state"] == "proposed" and row["expires"] < utc else row for row in rows]
 
 
 @contextmanager

@@ -4,7 +4,7 @@
     tasdid server fork propose TSD-000001/1/42 --stands --reason "the acquirer has it, the other branch is a copy" \
         --config server.toml --officer 2001 --key 2001.pem
     tasdid server fork propose TSD-000001/1/42 --given-back --reason "the driver has paid at the counter" …
-    tasdid server fork approve TSD-000001/1/42 --config server.toml --officer 2002 --key 2002.pem
+    tasdid server fork approve TSD-000001/1/42 --proposal 1 --config server.toml --officer 2002 --key 2002.pem
 
 `--stands`: it counts as its outcome on file says, and what was held of its requests goes on. `--given-back`: it stays out of the books, and is
 reversed at the acquirer if it was, or may have been, sent. The record of one more branch holds a payment again that stands.
@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from tools.office import centre
-from tools.office.centre import Config, Database, Key, Number, Payment
+from tools.office.centre import Config, Database, Key, Number, Payment, Proposal
 
 app = typer.Typer(
     no_args_is_help=True, help="Payments that a fork holds: they stand, or are given back, under four eyes."
@@ -61,21 +61,23 @@ def propose(
         payload = branches.draft(connection, identity, stands, reason, centre.now())
         signed = offices.decide(offices.private_key(key), number, branches.PROPOSAL, payload)
         found = branches.propose(connection, office, signed, centre.now())
-    typer.echo(f"proposal {found}: {_told(branches.named(payload))}; another officer approves it")
+    typer.echo(f"proposal {found}: {_told(branches.named(payload))}; another officer approves it: --proposal {found}")
 
 
 @app.command("approve")
-def approve(config: Config, number: Number, key: Key, payment: Payment, db: Database = None) -> None:
+def approve(
+    config: Config, number: Number, key: Key, payment: Payment, proposal: Proposal, db: Database = None
+) -> None:
     """Approve what another officer proposed for a payment; it is carried out at once."""
     from server import branches
     from server import office as offices
 
     identity = centre.identity(payment)
     with centre.transaction(config, db) as (connection, office):
-        payload = branches.proposed(connection, identity)
+        payload = branches.proposed(connection, identity, proposal)
         signed = offices.decide(offices.private_key(key), number, branches.APPROVAL, payload)
         branches.approve(connection, office, signed, centre.now())
-    typer.echo(f"{_told(branches.named(payload))}: approved ({payload[10]})")
+    typer.echo(f"proposal {proposal}: {_told(branches.named(payload))}: approved ({payload[10]})")
 
 
 @app.command("list")
@@ -86,7 +88,7 @@ def listed(
     from server import branches
 
     with centre.transaction(config, db) as (connection, _):
-        found = {"held": branches.held(connection), "verdicts": branches.listed(connection)}
+        found = {"held": branches.held(connection), "verdicts": centre.standing(branches.listed(connection))}
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
@@ -101,7 +103,7 @@ def listed(
         )
     for row in found["verdicts"]:
         who = f"proposed by {row['proposed_by']}, approved by {row['approved_by'] or 'nobody yet'}"
-        typer.echo(f"verdict {row['number']}: {_told(row)}: {row['state']}, {who}: {row['reason']}")
+        typer.echo(f"proposal {row['number']}: {_told(row)}: {row['state']}, {who}: {row['reason']}")
 
 
 def _other(said: dict[str, Any]) -> str:

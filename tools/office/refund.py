@@ -1,7 +1,7 @@
 """`tasdid server refund`: an approved payment is given back by the centre, under four eyes.
 
     tasdid server refund propose --config server.toml --officer 2001 --key 2001.pem TSD-000001/1/42 --reason "paid twice"
-    tasdid server refund approve --config server.toml --officer 2002 --key 2002.pem TSD-000001/1/42
+    tasdid server refund approve --config server.toml --officer 2002 --key 2002.pem TSD-000001/1/42 --proposal 1
     tasdid server refund list --config server.toml --json
 
 A payment is named by its identity, terminal/epoch/sequence of the intent, as the ledger shows it. The reversal goes to the acquirer with the
@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from tools.office import centre
-from tools.office.centre import Config, Database, Key, Number, Payment
+from tools.office.centre import Config, Database, Key, Number, Payment, Proposal
 
 app = typer.Typer(no_args_is_help=True, help="Give payments back, under four eyes.")
 
@@ -41,21 +41,23 @@ def propose(
         payload = refunds.draft(connection, identity, reason, centre.now())
         signed = offices.decide(offices.private_key(key), number, refunds.PROPOSAL, payload)
         found = refunds.propose(connection, office, signed, centre.now())
-    typer.echo(f"proposal {found}: {_told(payload)}; another officer approves it")
+    typer.echo(f"proposal {found}: {_told(payload)}; another officer approves it: --proposal {found}")
 
 
 @app.command("approve")
-def approve(config: Config, number: Number, key: Key, payment: Payment, db: Database = None) -> None:
+def approve(
+    config: Config, number: Number, key: Key, payment: Payment, proposal: Proposal, db: Database = None
+) -> None:
     """Approve what another officer proposed for a payment."""
     from server import office as offices
     from server import refunds
 
     identity = centre.identity(payment)
     with centre.transaction(config, db) as (connection, office):
-        payload = refunds.proposed(connection, identity)
+        payload = refunds.proposed(connection, identity, proposal)
         signed = offices.decide(offices.private_key(key), number, refunds.APPROVAL, payload)
         refunds.approve(connection, office, signed, centre.now())
-    typer.echo(f"{_told(payload)}: approved, the acquirer is asked ({payload[8]})")
+    typer.echo(f"proposal {proposal}: {_told(payload)}: approved, the acquirer is asked ({payload[8]})")
 
 
 @app.command("list")
@@ -66,14 +68,16 @@ def listed(
     from server import refunds
 
     with centre.transaction(config, db) as (connection, _):
-        found = {"refunds": refunds.listed(connection), "paid_twice": refunds.paid_twice(connection)}
+        found = {"refunds": centre.standing(refunds.listed(connection)), "paid_twice": refunds.paid_twice(connection)}
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
     for row in found["refunds"]:
         who = f"proposed by {row['proposed_by']}, approved by {row['approved_by'] or 'nobody yet'}"
         name = f"{row['device']}/{row['epoch']}/{row['intent']}"
-        typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD: {row['state']}, {who}: {row['reason']}")
+        typer.echo(
+            f"proposal {row['number']}: {name} {row['amount'] / 100:,.2f} DZD: {row['state']}, {who}: {row['reason']}"
+        )
     for row in found["paid_twice"]:
         names = ", ".join("/".join(map(str, payment)) for payment in row["payments"])
         typer.echo(f"report {row['pv']} was paid more than once: {names}")

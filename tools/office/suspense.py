@@ -3,12 +3,13 @@
     tasdid server suspense list --config server.toml --json
     tasdid server suspense propose gap TSD-000001/1/42 --collected 2000.00 --scheme CIB --nothing 500.00 --reason "acquirer's file of 3 May" \
         --config server.toml --officer 2001 --key 2001.pem
-    tasdid server suspense approve gap TSD-000001/1/42 --config server.toml --officer 2002 --key 2002.pem
+    tasdid server suspense approve gap TSD-000001/1/42 --proposal 1 --config server.toml --officer 2002 --key 2002.pem
     tasdid server suspense propose gap TSD-000001/1/42 --undo 1 --reason "counted twice" …
 
 An item is named as its alarm names it: `gap` with terminal/epoch/sequence of its first lost record, `result` with those of the payment's intent. The
 two may have one number, so the word is always said. Amounts are DZD, written with both decimals as the list shows them: a figure in centimes, as
-alarms say it, is refused. `--collected` is what the acquirer has captured: it becomes income of the device's place. `--nothing` is what nobody paid,
+alarms say it, is refused. `--collected` is what the acquirer has captured: it becomes income of the device's place. Its scheme
+is one that the ledger has already, or is said with `--new-scheme`. `--nothing` is what nobody paid,
 or what was counted twice: its entries are undone.
 """
 
@@ -19,7 +20,7 @@ from typing import Annotated, Any
 import typer
 
 from tools.office import centre
-from tools.office.centre import Config, Database, Key, Number
+from tools.office.centre import Config, Database, Key, Number, Proposal
 
 app = typer.Typer(no_args_is_help=True, help="Money in suspense: what became of it, under four eyes.")
 
@@ -76,11 +77,16 @@ def propose(
     reason: Annotated[str, typer.Option(help="how the officers know")],
     collected: Annotated[str | None, typer.Option(help="captured by the acquirer, DZD: 2000.00")] = None,
     scheme: Annotated[str, typer.Option(help="the card scheme of what was collected, as the ledger names it")] = "",
+    new_scheme: Annotated[
+        bool, typer.Option("--new-scheme", help="the ledger has nothing of this scheme yet, and it is right")
+    ] = False,
     nothing: Annotated[str | None, typer.Option(help="not paid, or counted twice, DZD: 2000.00")] = None,
     payments: Annotated[
         int, typer.Option(help="how many payments it is; else one of each, or all that is left", min=0)
     ] = 0,
-    undo: Annotated[int, typer.Option(help="take decision NUMBER of the item back instead", min=0)] = 0,
+    undo: Annotated[
+        int, typer.Option(help="take decision NUMBER of the item back instead: its proposal's number", min=0)
+    ] = 0,
     db: Database = None,
 ) -> None:
     """Propose what has become of money in suspense; another officer has to approve it."""
@@ -97,23 +103,27 @@ def propose(
             payload = decisions.draft_undo(connection, item, undo, reason, centre.now())
         else:
             payload = decisions.draft(connection, item, found, reason, centre.now())
+            if scheme and not new_scheme:
+                decisions.must_know(connection, scheme)
         signed = offices.decide(offices.private_key(key), number, decisions.PROPOSAL, payload)
         entered = decisions.propose(connection, office, signed, centre.now())
-    typer.echo(f"proposal {entered}: {_named(payload)}; another officer approves it")
+    typer.echo(f"proposal {entered}: {_named(payload)}; another officer approves it: --proposal {entered}")
 
 
 @app.command("approve")
-def approve(config: Config, number: Number, key: Key, kind: What, name: Name, db: Database = None) -> None:
+def approve(
+    config: Config, number: Number, key: Key, kind: What, name: Name, proposal: Proposal, db: Database = None
+) -> None:
     """Approve what another officer proposed for an item; it is posted at once."""
     from server import decisions
     from server import office as offices
 
     item = _item(kind, name)
     with centre.transaction(config, db) as (connection, office):
-        payload = decisions.proposed(connection, item)
+        payload = decisions.proposed(connection, item, proposal)
         signed = offices.decide(offices.private_key(key), number, decisions.APPROVAL, payload)
         decisions.approve(connection, office, signed, centre.now())
-    typer.echo(f"{_named(payload)}: approved and posted ({payload[12]})")
+    typer.echo(f"proposal {proposal}: {_named(payload)}: approved and posted ({payload[12]})")
 
 
 @app.command("list")
@@ -124,7 +134,7 @@ def listed(
     from server import decisions
 
     with centre.transaction(config, db) as (connection, _):
-        found = {"items": decisions.items(connection), "decisions": decisions.listed(connection)}
+        found = {"items": decisions.items(connection), "decisions": centre.standing(decisions.listed(connection))}
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
@@ -138,4 +148,4 @@ def listed(
         typer.echo(f"{name} {_dzd(row['left'])} of {_dzd(row['amount'])}: {what}, since {centre.day(row['at'])}")
     for row in found["decisions"]:
         who = f"proposed by {row['proposed_by']}, approved by {row['approved_by'] or 'nobody yet'}"
-        typer.echo(f"decision {row['number']}: {_told(row)}: {row['state']}, {who}: {row['reason']}")
+        typer.echo(f"proposal {row['number']}: {_told(row)}: {row['state']}, {who}: {row['reason']}")
