@@ -26,7 +26,7 @@ from server.ingest import gaps, untaken
 from server.keys import Keys
 from server.messages import Hello
 from server.office import Office, other
-from server.store import audit, devices
+from server.store import audit, devices, restore
 from server.store import tables as t
 
 PROPOSAL, APPROVAL = "tsd/office/epoch-proposal", "tsd/office/epoch-approval"
@@ -206,7 +206,7 @@ def begin(connection: Connection, message: Hello, head: Row[Any], keys: Keys | N
         .where(t.heads.c.device == name)
         .values(
             epoch=message.epoch, seq=approved.seq, hash=bytes(approved.hash), cum_count=approved.cum_count,
-            cum_total=approved.cum_total, opened=0,
+            cum_total=approved.cum_total, opened=0, doubtful_seq=restore.cut(head.doubtful_seq, approved.seq),
         )
     )  # fmt: skip
     if row is None:

@@ -5,25 +5,28 @@ payment stands. The restored database has forgotten that, and would have the rev
 asked the reversal waits until its terminal has sent every record that may be of before the restore (`awaited`). If *refused* is among them, the void
 ends so, nothing goes out, and what was captured is asked about as after any restore (`refused`). If *done* is, the reversal is repeated, which does
 no harm. A terminal that has nothing to send says so by the head in a HELLO, which counts once none of before can come late (`server.store.restore`).
-One that never speaks again is a person's to decide (`server.failures`): the reversal goes out, or the payment stands.
+One that never speaks again is named (`silent`, `tell`), and a person's to decide (`server.failures`): the reversal goes out, or the payment
+stands.
 
 What two officers of the back office have given back waits for no terminal. Synchronous functions on a connection.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, exists, literal, or_, select, update
 
 from protocol import records as r
 from protocol import sync as s
-from server.acquirer import clearings
+from server.acquirer import clearings, waiting
 from server.ledger.posting import Identity
-from server.store import audit, failed, restore
+from server.store import audit, devices, failed, restore
 from server.store import tables as t
 
 GOES = "++"  # in the place of the host's answer: a person has decided that it goes out
 _ASKED = t.voids.c.state == literal(r.VOID_ASKED, literal_execute=True)
-_STANDS = t.voids.c.state != literal(r.VOID_REFUSED, literal_execute=True)  # for the partial index
+_STANDS = t.voids.c.state != literal(r.VOID_REFUSED, literal_execute=True)  # for the partial index, as is the next one
+_OPEN = t.outbox.c.state < literal(t.STATE_DONE, literal_execute=True)
 
 
 def awaited() -> Any:
@@ -35,7 +38,7 @@ def awaited() -> Any:
     missing = and_(h.seq < h.doubtful_seq, or_(h.doubtful_seq != restore.UNKNOWN, early, more))
     behind = exists().where(h.device == o.device, missing)
     undecided = or_(o.response.is_(None), o.response != GOES)
-    return and_(o.step == t.STEP_REVERSE, o.state < t.STATE_DONE, undecided, behind, of_a_void, ~failed.refunded(o))
+    return and_(o.step == t.STEP_REVERSE, _OPEN, undecided, behind, of_a_void, ~failed.refunded(o))
 
 
 def _reversal(identity: Identity) -> Any:
@@ -46,6 +49,22 @@ def _reversal(identity: Identity) -> Any:
 def is_awaited(connection: Connection, identity: Identity) -> bool:
     """Whether the payment's reversal waits so."""
     return connection.execute(select(t.outbox.c.step).where(_reversal(identity), awaited())).first() is not None
+
+
+def silent(connection: Connection, now: int, waits: int) -> Sequence[Any]:
+    """The reversals that have waited so for `waits` seconds: nothing is asked about them, so no answer that fails to come would ever name them."""
+    chosen = select(t.outbox).where(_OPEN, waiting.too_long(now, waits), awaited())
+    return connection.execute(chosen.order_by(t.outbox.c.device, t.outbox.c.epoch, t.outbox.c.intent)).all()
+
+
+def tell(connection: Connection, row: Any, now: int) -> None:
+    """The alarm about one of them, once."""
+    identity = (row.device, row.epoch, row.intent)
+    devices.head(connection, row.device)
+    if is_awaited(connection, identity):
+        waiting.name(
+            connection, identity, row.step, row.amount, "its terminal has not said how its void ended", row.created, now
+        )
 
 
 def go(connection: Connection, identity: Identity, now: int) -> None:
