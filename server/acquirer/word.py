@@ -81,17 +81,16 @@ def given_back_by_officers(connection: Connection, identity: Identity) -> bool:
 
 def refused(connection: Connection, identity: Identity, reason: str, now: int) -> None:
     """The void of a payment has ended refused by its terminal's word, or a person's in its place: the reversal is kept from the host, the clearing
-    goes out or is asked about. An alarm, and an item of `server failed`, if the reversal may have left since the restore.
+    goes out or is asked about. An alarm, and an item of `server failed`, if the reversal may have left since the restore, or has and failed.
     """
-    row = connection.execute(
-        select(t.outbox).where(_reversal(identity), t.outbox.c.state < t.STATE_DONE).with_for_update()
-    ).first()
+    open_ = t.outbox.c.state.in_((t.STATE_NEW, t.STATE_DOUBTFUL, t.STATE_FAILED))
+    row = connection.execute(select(t.outbox).where(_reversal(identity), open_).with_for_update()).first()
     if row is None:
         return
-    left = row.next_at > row.created  # claimed, by whomever
-    answer = reason if left and len(reason) == len(failed.GIVEN_UP) else failed.GIVEN_UP
-    ended = {"state": t.STATE_FAILED, "response": answer, "answered": now}
-    connection.execute(update(t.outbox).where(_reversal(identity)).values(**ended))
+    left = row.state == t.STATE_FAILED or row.next_at > row.created  # answered, or claimed, by whomever
+    if row.state != t.STATE_FAILED:
+        ended = {"state": t.STATE_FAILED, "response": _answer(reason) if left else failed.GIVEN_UP, "answered": now}
+        connection.execute(update(t.outbox).where(_reversal(identity)).values(**ended))
     if left:
         what = f"payment {identity[2]} of epoch {identity[1]}, {row.amount} centimes: its terminal says that its void was refused, its reversal may"
         audit.alarm(connection, identity[0], "RESTORED", what + " have gone out since: ask the acquirer", now)
@@ -100,3 +99,10 @@ def refused(connection: Connection, identity: Identity, reason: str, now: int) -
     mine = and_(o.device == identity[0], o.epoch == identity[1], o.intent == identity[2], o.step == t.STEP_CLEAR)
     captured = and_(mine, o.state == t.STATE_DONE, o.response.in_(s.APPROVED))
     connection.execute(update(t.outbox).where(captured).values(state=t.STATE_DOUBTFUL, next_at=now))
+
+
+def _answer(reason: str) -> str | None:
+    """A terminal's reason in the place of the host's answer, if it may be one: not what says that a person has decided, or that it is approved."""
+    return (
+        reason if len(reason) == len(failed.GIVEN_UP) and reason not in (failed.GIVEN_UP, GOES, *s.APPROVED) else None
+    )

@@ -270,3 +270,41 @@ def test_a_new_epoch_ends_the_wait_for_records_that_nobody_can_send(
     either.send(handheld, void(handheld, intent))
     assert _ask(either, host) == [(t.STEP_REVERSE, False, "00")]
     assert either.books() == {}
+
+
+@pytest.mark.parametrize("captured", [True, False])
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_a_word_that_comes_after_the_reversal_was_sent_and_refused_lets_the_clearing_go_and_is_named(
+    either: Centre, handheld: Handheld, host: Host, captured: bool, carried_out: bool
+) -> None:
+    """What a host that refuses a repeat has reversed, it says when it is asked to clear."""
+    intent, seq, back = _told_refused(either, handheld, host, "asked", captured)
+    back()
+    assert again(either, handheld, intent) == ["reversal"]
+    (request,) = either.claim()
+    if carried_out:
+        host.take(iso.encode(request, either.now))
+    assert either.answer(request, "63", "") and listed(either) == [("reversal", "63")]
+    either.hello(handheld)
+    assert s.REJECTED not in either.send(handheld, seq)
+    (what,) = (one for one in _alarms(either, handheld.name) if "have gone out since" in one)
+    assert what.startswith(f"payment {intent} of epoch 1, {A} centimes")
+    assert _void(either) == r.VOID_REFUSED and listed(either) == [("reversal", "63")]
+    assert _ask(either, host) == [(t.STEP_CLEAR, True, "12" if carried_out else "00")]
+    assert either.books() == ({} if carried_out else PAID) and again(either, handheld, intent) == []
+
+
+@pytest.mark.parametrize(("reason", "said"), [("63", "63"), ("--", None), ("++", None), ("SRV-053", None)])
+def test_whatever_reason_a_terminal_has_the_reversal_that_may_have_left_is_listed(
+    centre: Centre, handheld: Handheld, host: Host, reason: str, said: str | None
+) -> None:
+    intent = _pay(centre, handheld)
+    seq = void(handheld, intent)
+    centre.send(handheld, seq)
+    _backup(centre)()
+    ended(handheld, intent, r.VOID_REFUSED, reason)
+    assert again(centre, handheld, intent) == ["reversal"]
+    assert [request.step for request in centre.claim()] == [t.STEP_REVERSE]
+    centre.hello(handheld)
+    assert s.REJECTED not in centre.send(handheld, seq)
+    assert listed(centre) == [("reversal", said)] and again(centre, handheld, intent) == []
