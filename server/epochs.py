@@ -22,12 +22,11 @@ from protocol import cbor
 from protocol import sync as s
 from protocol.errors import FormatError, ParameterError
 from server import codes, envelope
-from server.acquirer import online
-from server.ingest import gaps
+from server.ingest import gaps, untaken
 from server.keys import Keys
 from server.messages import Hello
 from server.office import Office, other, reason_of
-from server.store import audit, devices
+from server.store import audit, devices, restore
 from server.store import tables as t
 
 PROPOSAL, APPROVAL = "tsd/office/epoch-proposal", "tsd/office/epoch-approval"
@@ -201,18 +200,18 @@ def begin(connection: Connection, message: Hello, head: Row[Any], keys: Keys | N
         span, missing = (head.seq + 1, approved.seq), approved.cum_count - head.cum_count
         amount = approved.cum_total - head.cum_total
         gaps.enter(connection, message.device, head.epoch or 1, span, bytes(approved.hash), missing, amount, now)
+    untaken.forsake(connection, name, head.epoch or 1, message.epoch, now)
     connection.execute(
         update(t.heads)
         .where(t.heads.c.device == name)
         .values(
             epoch=message.epoch, seq=approved.seq, hash=bytes(approved.hash), cum_count=approved.cum_count,
-            cum_total=approved.cum_total, opened=0,
+            cum_total=approved.cum_total, opened=0, doubtful_seq=restore.cut(head.doubtful_seq, approved.seq),
         )
     )  # fmt: skip
     if row is None:
         _withdraw(connection, name, f"withdrawn: epoch {message.epoch} had begun", now)
     _note_begun(connection, message, row, approved, now)
-    online.forsake(connection, name, message.epoch, gaps.since_restore(connection, name), now)
     return devices.head(connection, name)
 
 

@@ -6,7 +6,7 @@ Three steps, so that no transaction is open while the acquirer's host thinks:
     (the shell asks the host)
     finish(connection, request, answer, now)   the answer written down, then committed: the payload of AUTHORISED
 
-What an old epoch leaves without an outcome is reversed when the new one begins (`forsake`).
+What is left without an outcome, by a gap or an epoch that is over, is `server.ingest.untaken`'s.
 
 A crash in between leaves the row doubtful, and so does an answer that leaves open what was done: in progress (09), late (68), received
 before (94), malfunction (96), or one of another amount than was asked, which is an alarm too (`server.acquirer.iso`). What is doubtful or
@@ -34,7 +34,7 @@ from server.acquirer.iso import Answer, Request, reference
 from server.ingest import results, sessions
 from server.ledger.posting import Identity
 from server.messages import Authorise
-from server.store import aside, audit, restore
+from server.store import restore
 from server.store import tables as t
 
 
@@ -112,33 +112,6 @@ def deferred(connection: Connection, identity: Identity) -> bool:
         return True
     result = results.find(connection, identity)
     return state == t.STATE_DONE and result is not None and result.outcome == r.OUTCOME_APPROVED
-
-
-def forsake(connection: Connection, device: str, epoch: int, unsure: int, now: int) -> None:
-    """Epoch `epoch` of a device begins, and nothing of earlier ones can come any more: what an issuer was asked then, has approved, or may
-    have, and of which there is no outcome is reversed, with an alarm that names it.
-
-    Of records up to `unsure` there may have been some before a restore that nobody can send again: a payment whose outcome may be among
-    them, and one whose outcome is on file and set aside, is left to a person.
-    """
-    a, p = t.authorisations.c, t.payments.c
-    same = and_(a.device == p.device, a.epoch == p.epoch, a.intent == p.intent)
-    mine = (a.device == device, a.epoch < epoch, p.outcome.is_(None))
-    chosen = select(t.authorisations).outerjoin(t.payments, same).where(*mine).order_by(a.epoch, a.intent)
-    open_ = [row for row in connection.execute(chosen).all() if stands(row)]
-    for row in open_:
-        identity = (row.device, row.epoch, row.intent)
-        if outbox.reversal_asked(connection, identity):
-            continue
-        what = f"payment {row.intent} of epoch {row.epoch}, {row.amount} centimes, is or may be approved by its issuer"
-        if aside.has(connection, device, row.intent):
-            what += "; its outcome was set aside: decide"
-        elif row.intent >= unsure:
-            outbox.reverse(connection, identity, row.amount, row.utc, now)
-            what += " and its outcome is lost: reversed"
-        else:
-            what += "; its outcome may have been on file before the restore: ask the acquirer"
-        audit.alarm(connection, device, "EPOCH", what, now)
 
 
 def _outcome(connection: Connection, identity: Identity) -> int | None:

@@ -1,7 +1,8 @@
 """What waits too long for an answer. A host that says "later" again and again (91, 94, 96, 68, 09), or nothing at all, keeps a deferred
 authorisation or a reversal open for ever, and with it a driver's licence: after WAITS seconds, or what the configuration says (`waits`), an alarm
 names it, once, and `tasdid server failed` lists it; an authorisation may be given up then. A clearing keeps nobody waiting but a reversal, which
-is named in its place. Synchronous functions on a connection.
+is named in its place. So is a reversal that is never asked for, since it waits for its terminal (`server.acquirer.word`). Synchronous functions on
+a connection.
 """
 
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, select
 
 from server.acquirer.iso import Request
+from server.ledger.posting import Identity
 from server.store import audit, devices
 from server.store import tables as t
 
@@ -40,6 +42,12 @@ def tell(connection: Connection, request: Request, now: int, waits: int) -> None
     if now < since + waits:
         return
     devices.head(connection, device)
-    what = f"step {step} of payment {intent} of epoch {epoch}, {request.amount} centimes: the acquirer gives no final answer"
+    name(connection, request.identity, step, request.amount, "the acquirer gives no final answer", since, now)
+
+
+def name(connection: Connection, identity: Identity, step: int, amount: int, why: str, since: int, now: int) -> None:
+    """The alarm, once; the device's head is locked."""
+    device, epoch, intent = identity
+    what = f"step {step} of payment {intent} of epoch {epoch}, {amount} centimes: {why}"
     what += f" since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M} UTC"
     audit.alarm_once(connection, device, "WAITING", what, now, _REMEMBERED)

@@ -5,25 +5,28 @@ payment stands. The restored database has forgotten that, and would have the rev
 asked the reversal waits until its terminal has sent every record that may be of before the restore (`awaited`). If *refused* is among them, the void
 ends so, nothing goes out, and what was captured is asked about as after any restore (`refused`). If *done* is, the reversal is repeated, which does
 no harm. A terminal that has nothing to send says so by the head in a HELLO, which counts once none of before can come late (`server.store.restore`).
-One that never speaks again is a person's to decide (`server.failures`): the reversal goes out, or the payment stands.
+One that never speaks again is named (`silent`, `tell`), and a person's to decide (`server.failures`): the reversal goes out, or the payment
+stands.
 
 What two officers of the back office have given back waits for no terminal. Synchronous functions on a connection.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, exists, literal, or_, select, update
 
 from protocol import records as r
 from protocol import sync as s
-from server.acquirer import clearings
+from server.acquirer import clearings, waiting
 from server.ledger.posting import Identity
-from server.store import audit, failed, restore
+from server.store import audit, devices, failed, restore
 from server.store import tables as t
 
 GOES = "++"  # in the place of the host's answer: a person has decided that it goes out
 _ASKED = t.voids.c.state == literal(r.VOID_ASKED, literal_execute=True)
-_STANDS = t.voids.c.state != literal(r.VOID_REFUSED, literal_execute=True)  # for the partial index
+_STANDS = t.voids.c.state != literal(r.VOID_REFUSED, literal_execute=True)  # for the partial index, as is the next one
+_OPEN = t.outbox.c.state < literal(t.STATE_DONE, literal_execute=True)
 
 
 def awaited() -> Any:
@@ -35,7 +38,7 @@ def awaited() -> Any:
     missing = and_(h.seq < h.doubtful_seq, or_(h.doubtful_seq != restore.UNKNOWN, early, more))
     behind = exists().where(h.device == o.device, missing)
     undecided = or_(o.response.is_(None), o.response != GOES)
-    return and_(o.step == t.STEP_REVERSE, o.state < t.STATE_DONE, undecided, behind, of_a_void, ~failed.refunded(o))
+    return and_(o.step == t.STEP_REVERSE, _OPEN, undecided, behind, of_a_void, ~failed.refunded(o))
 
 
 def _reversal(identity: Identity) -> Any:
@@ -46,6 +49,22 @@ def _reversal(identity: Identity) -> Any:
 def is_awaited(connection: Connection, identity: Identity) -> bool:
     """Whether the payment's reversal waits so."""
     return connection.execute(select(t.outbox.c.step).where(_reversal(identity), awaited())).first() is not None
+
+
+def silent(connection: Connection, now: int, waits: int) -> Sequence[Any]:
+    """The reversals that have waited so for `waits` seconds: nothing is asked about them, so no answer that fails to come would ever name them."""
+    chosen = select(t.outbox).where(_OPEN, waiting.too_long(now, waits), awaited())
+    return connection.execute(chosen.order_by(t.outbox.c.device, t.outbox.c.epoch, t.outbox.c.intent)).all()
+
+
+def tell(connection: Connection, row: Any, now: int) -> None:
+    """The alarm about one of them, once."""
+    identity = (row.device, row.epoch, row.intent)
+    devices.head(connection, row.device)
+    if is_awaited(connection, identity):
+        waiting.name(
+            connection, identity, row.step, row.amount, "its terminal has not said how its void ended", row.created, now
+        )
 
 
 def go(connection: Connection, identity: Identity, now: int) -> None:
@@ -62,17 +81,16 @@ def given_back_by_officers(connection: Connection, identity: Identity) -> bool:
 
 def refused(connection: Connection, identity: Identity, reason: str, now: int) -> None:
     """The void of a payment has ended refused by its terminal's word, or a person's in its place: the reversal is kept from the host, the clearing
-    goes out or is asked about. An alarm, and an item of `server failed`, if the reversal may have left since the restore.
+    goes out or is asked about. An alarm, and an item of `server failed`, if the reversal may have left since the restore, or has and failed.
     """
-    row = connection.execute(
-        select(t.outbox).where(_reversal(identity), t.outbox.c.state < t.STATE_DONE).with_for_update()
-    ).first()
+    open_ = t.outbox.c.state.in_((t.STATE_NEW, t.STATE_DOUBTFUL, t.STATE_FAILED))
+    row = connection.execute(select(t.outbox).where(_reversal(identity), open_).with_for_update()).first()
     if row is None:
         return
-    left = row.next_at > row.created  # claimed, by whomever
-    answer = reason if left and len(reason) == len(failed.GIVEN_UP) else failed.GIVEN_UP
-    ended = {"state": t.STATE_FAILED, "response": answer, "answered": now}
-    connection.execute(update(t.outbox).where(_reversal(identity)).values(**ended))
+    left = row.state == t.STATE_FAILED or row.next_at > row.created  # answered, or claimed, by whomever
+    if row.state != t.STATE_FAILED:
+        ended = {"state": t.STATE_FAILED, "response": _answer(reason) if left else failed.GIVEN_UP, "answered": now}
+        connection.execute(update(t.outbox).where(_reversal(identity)).values(**ended))
     if left:
         what = f"payment {identity[2]} of epoch {identity[1]}, {row.amount} centimes: its terminal says that its void was refused, its reversal may"
         audit.alarm(connection, identity[0], "RESTORED", what + " have gone out since: ask the acquirer", now)
@@ -81,3 +99,10 @@ def refused(connection: Connection, identity: Identity, reason: str, now: int) -
     mine = and_(o.device == identity[0], o.epoch == identity[1], o.intent == identity[2], o.step == t.STEP_CLEAR)
     captured = and_(mine, o.state == t.STATE_DONE, o.response.in_(s.APPROVED))
     connection.execute(update(t.outbox).where(captured).values(state=t.STATE_DOUBTFUL, next_at=now))
+
+
+def _answer(reason: str) -> str | None:
+    """A terminal's reason in the place of the host's answer, if it may be one: not what says that a person has decided, or that it is approved."""
+    return (
+        reason if len(reason) == len(failed.GIVEN_UP) and reason not in (failed.GIVEN_UP, GOES, *s.APPROVED) else None
+    )

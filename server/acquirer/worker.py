@@ -7,14 +7,14 @@ being asked stays doubtful and is repeated.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from server import codes
-from server.acquirer import outbox, settling, waiting
+from server.acquirer import outbox, settling, waiting, word
 from server.acquirer.iso import Request
 from server.acquirer.link import AcquirerLink
 
@@ -26,6 +26,7 @@ class Write(Protocol):
 
 
 _log = logging.getLogger("tasdid.acquirer")
+LOOKS_S = 3600  # how often is looked for what nobody is asked about, and waits too long
 
 
 class Worker:
@@ -46,6 +47,7 @@ class Worker:
         self._idle_s = idle_s
         self._holds = holds
         self._waits = waits
+        self._look_at = 0
         self._nudged = asyncio.Event()
 
     def nudge(self) -> None:
@@ -53,9 +55,9 @@ class Worker:
         self._nudged.set()
 
     async def step(self) -> int:
-        """Ask everything that is due; how many requests were settled."""
+        """Ask everything that is due; how many requests were settled. Now and then: name the reversals that wait too long for their terminals."""
         settled = 0
-        requests: list[Request] = await self._write(lambda connection: outbox.claim(connection, self._clock()))
+        requests, silent = await self._write(self._take)
         for request in requests:
             try:
                 settled += await self._ask(request)
@@ -64,7 +66,16 @@ class Worker:
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one request must not stop the others
                 _log.error("a request failed: %s", type(error).__name__)
                 await self._postpone(request)
+        for row in silent:
+            await self._write(lambda connection, row=row: word.tell(connection, row, self._clock()), row.device)
         return settled
+
+    def _take(self, connection: Connection) -> tuple[list[Request], Sequence[Any]]:
+        now, silent = self._clock(), ()
+        if now >= self._look_at:
+            silent = word.silent(connection, now, self._waits)
+            self._look_at = now + LOOKS_S
+        return outbox.claim(connection, now), silent
 
     async def _ask(self, request: Request) -> bool:
         """Ask about one payment; whether that settled it. Those before it may have taken long: another process may have it now."""

@@ -14,7 +14,7 @@ from protocol import records as r
 from server import codes
 from server.batches import Batch, Entry
 from server.ingest import sessions, suspense
-from server.store import audit, restore
+from server.store import audit
 from server.store import tables as t
 from server.store.devices import Device
 
@@ -104,14 +104,6 @@ def told_before(connection: Connection, payment: Any, since: int) -> int:
     c = t.gaps.c
     mine = (c.device == payment.device, c.epoch == payment.epoch, c.at < since)
     return max(payment.outcome_seq, connection.execute(select(func.max(c.last)).where(*mine)).scalar() or 0)
-
-
-def since_restore(connection: Connection, device: str) -> int:
-    """The last record of the gaps that were closed after the last restore, 0 if there are none: what they hold may have been on file once."""
-    since = restore.restored(connection)
-    c = t.gaps.c
-    found = select(func.max(c.last)).where(c.device == device, c.at >= since)
-    return (connection.execute(found).scalar() or 0) if since else 0
 
 
 def declared(connection: Connection, device: str, epoch: int, entry: Entry, now: int) -> str | None:

@@ -6,10 +6,12 @@ may have paid: an alarm names payment and amount, and a person asks the acquirer
 outcome that was set aside.
 
 The outcome may be the first record after a gap that took the intent only. So nothing is decided before a record that a terminal writes only when
-it is done with the payment (`_GOES_ON`); it is looked for once for each gap, with the batch that brings it. What an epoch leaves behind at its end
-is `server.acquirer.online.forsake`'s. An outcome that comes later all the same is *interrupted*, and reversed once more, which does no harm.
+it is done with the payment (`_GOES_ON`); it is looked for once for each gap, with the batch that brings it (`look`). When an epoch ends nothing of it
+can come any more, and what it leaves is decided by the same rule, behind a gap or not (`forsake`): what was left to a person stays so. An outcome
+that comes later all the same is *interrupted*, and reversed once more, which does no harm.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, select
@@ -61,9 +63,40 @@ def look(connection: Connection, heads: dict[str, int], now: int) -> None:
             _decide(connection, gap, now)
 
 
-def _goes_on(connection: Connection, gap: Any, seq: int) -> int | None:
-    """The first record after `seq` that shows that its terminal is done with a payment of before."""
-    return connection.execute(_NEXT, {"b_device": gap.device, "b_epoch": gap.epoch, "b_seq": seq}).scalar()
+def forsake(connection: Connection, device: str, ended: int, epoch: int, now: int) -> None:
+    """Epoch `epoch` of a device begins; epoch `ended` and all between are over: decide about what an issuer was asked in them, has approved, or may
+    have, and of which there is no outcome. To be called while the head is still the old epoch's.
+    """
+    a, p, g = t.authorisations.c, t.payments.c, t.gaps.c
+    same = and_(a.device == p.device, a.epoch == p.epoch, a.intent == p.intent)
+    mine = (a.device == device, a.epoch >= ended, a.epoch < epoch, p.outcome.is_(None))
+    chosen = select(t.authorisations).outerjoin(t.payments, same).where(*mine).order_by(a.epoch, a.intent)
+    open_ = _open(connection, connection.execute(chosen).all())
+    lost = select(t.gaps).where(g.device == device, g.epoch >= ended, g.epoch < epoch).order_by(g.epoch, g.first)
+    spans = connection.execute(lost).all() if open_ else []
+    for row in open_:
+        _settle(connection, row, _around(connection, row, spans), now)
+
+
+def _open(connection: Connection, rows: Sequence[Any]) -> list[Any]:
+    """Those payments of which an approval stands, or may stand, and whose reversal nobody has asked for."""
+    return [
+        row
+        for row in rows
+        if online.stands(row) and not outbox.reversal_asked(connection, (row.device, row.epoch, row.intent))
+    ]
+
+
+def _goes_on(connection: Connection, of: Any, seq: int) -> int | None:
+    """The first record after `seq`, in the epoch of a gap or a payment, that shows that its terminal is done with a payment of before."""
+    return connection.execute(_NEXT, {"b_device": of.device, "b_epoch": of.epoch, "b_seq": seq}).scalar()
+
+
+def _around(connection: Connection, row: Any, spans: Sequence[Any]) -> list[Any]:
+    """Those gaps that lie between a payment's intent and the first record that shows that its terminal is done with it."""
+    mine = [span for span in spans if span.epoch == row.epoch and span.last >= row.intent]
+    end = _goes_on(connection, row, row.intent) if mine else None
+    return [span for span in mine if end is None or span.first < end]
 
 
 def _decide(connection: Connection, gap: Any, now: int) -> None:
@@ -78,17 +111,14 @@ def _decide(connection: Connection, gap: Any, now: int) -> None:
     open_ = select(t.authorisations).outerjoin(t.payments, same).where(*mine).order_by(a.intent)
     lost = select(t.gaps).where(g.device == device, g.epoch == epoch, g.first > since).order_by(g.first)
     spans = connection.execute(lost).all()
-    for row in connection.execute(open_).all():
-        if not online.stands(row) or outbox.reversal_asked(connection, (device, epoch, row.intent)):
-            continue
-        end = _goes_on(connection, gap, row.intent) or gap.last
-        around = [span for span in spans if span.last >= row.intent and span.first < end]
+    for row in _open(connection, connection.execute(open_).all()):
+        around = _around(connection, row, spans)
         if around:
             _settle(connection, row, around, now)
 
 
 def _settle(connection: Connection, row: Any, around: list[Any], now: int) -> None:
-    """One such payment, and the gaps in which its outcome may be."""
+    """One such payment, and the gaps in which its outcome may be, if there are any."""
     device, epoch, intent = identity = (row.device, row.epoch, row.intent)
     holds = [
         gap for gap in around if gap.last > intent and suspense.fits(row.amount, gap._mapping["count"], gap.amount)
@@ -103,4 +133,4 @@ def _settle(connection: Connection, row: Any, around: list[Any], now: int) -> No
     else:
         outbox.reverse(connection, identity, row.amount, row.utc, now)
         what += " and its outcome is lost: reversed"
-    audit.alarm_once(connection, device, "GAP", what, now, gaps.MOST_LATEST)
+    audit.alarm_once(connection, device, "GAP" if around else "EPOCH", what, now, gaps.MOST_LATEST)

@@ -4,8 +4,8 @@
 every request for a payment that a terminal may have reported before that moment goes out as a *repeat*: the acquirer's
 host answers what it knows, and charges nobody twice. Which those are is told by the terminal's sequence, never by its
 clock: all, until the first message that is bound to a HELLO of after the restore shows that this HELLO was no late one
-of before; then those up to the head that it named, or to a higher one that the terminal names within WINDOW. Terminals
-send again what they retain; nothing else has to be done.
+of before; then those up to the head that it named, or to a higher one that the terminal names within WINDOW; if a new
+epoch begins then, those up to where it goes on. Terminals send again what they retain; nothing else has to be done.
 
 What was given back since the backup, by officers of the back office, no terminal tells again. So the acquirer is asked about every payment of
 the last INQUIRY_S seconds that it had captured by the backup's word: the clearing goes out once more as a repeat, at a pace that leaves
@@ -130,6 +130,13 @@ def settle(connection: Connection, head: Row[Any]) -> bool:
     mine = t.heads.c.device == head.device
     connection.execute(update(t.heads).where(mine).values(doubtful_seq=head.claimed_seq or 0))
     return True
+
+
+def cut(doubtful_seq: int, seq: int) -> int:
+    """The value of `doubtful_seq` once a new epoch goes on from record `seq`: what the old one had after that comes no more, and what the new one has
+    under its numbers is of after the restore. It stays UNKNOWN: the new epoch may have begun before the restore.
+    """
+    return doubtful_seq if doubtful_seq == UNKNOWN else min(doubtful_seq, seq)
 
 
 def doubtful(connection: Connection, device: str, seq: int) -> bool:

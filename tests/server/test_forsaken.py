@@ -12,20 +12,22 @@ from sqlalchemy import select
 from protocol import records as r
 from protocol import sync as s
 from server import epochs
-from server.acquirer import online
 from server.acquirer.iso import Answer, reference
+from server.decisions import Finding
 from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
 from tests.server.centre import Centre
+from tests.server.doubts import Desk, gap
 from tests.server.handheld import Handheld
 from tests.server.officers import FIRST, SECOND, Officers
 from tests.server.test_online import A, HostSays, ask, begin, silent, take
+from tests.server.test_returned import _backup
 
 
-def _approved(centre: Centre) -> None:
+def _approved(centre: Centre, officers: Officers | None = None) -> None:
     """Two officers approve a new epoch."""
-    officers = Officers(centre.folder)
+    officers = officers or Officers(centre.folder)
     with centre.engine.begin() as connection:
         payload = epochs.draft(connection, "TSD-000001", "storage lost", centre.now)
         epochs.propose(connection, officers.office, officers.decide(FIRST, epochs.PROPOSAL, payload), centre.now)
@@ -170,15 +172,94 @@ def test_after_a_restore_what_may_have_had_an_outcome_is_asked_of_a_person(centr
     ]
 
 
-@pytest.mark.parametrize(("beyond", "reversed_"), [(-1, True), (0, True), (1, False)])
-def test_an_intent_that_ends_what_may_have_been_on_file_has_its_outcome_after_it(
-    centre: Centre, handheld: Handheld, beyond: int, reversed_: bool
+def _gap(centre: Centre, handheld: Handheld, first: int, last: int) -> None:
+    """Records `first` to `last` are lost; a case is closed after them."""
+    handheld.write(r.CASE_CLOSED, case=handheld.cases, closure=r.CLOSURE_PAID)
+    centre.hello(handheld)
+    assert centre.say(handheld.batch(last + 1, gap=first))[0] == s.TYPE_ACK
+
+
+def _new_epoch(centre: Centre, handheld: Handheld, officers: Officers | None = None) -> None:
+    """One that goes on from all that the centre has."""
+    _approved(centre, officers)
+    with reading(centre.engine) as connection:
+        kept = connection.execute(select(t.heads.c.seq)).scalar()
+    assert kept is not None
+    _lost(handheld, kept)
+    centre.hello(handheld)
+
+
+@pytest.mark.parametrize("decided", [False, True])
+def test_what_a_gap_can_hold_stays_a_persons_to_decide_whatever_epochs_begin(
+    either: Centre, handheld: Handheld, decided: bool
 ) -> None:
+    """Two officers may have decided that it was collected: the books keep no income that is given back."""
+    intent = _asked(either, handheld)
+    either.send(handheld, 2)
+    outcome = take(handheld, intent, r.OUTCOME_APPROVED)
+    _gap(either, handheld, outcome, outcome)
+    desk = Desk(either)
+    if decided:
+        desk.both(gap(outcome), Finding(collected=A, scheme="CIB TEST"))
+    books = either.books()
+    for _ in range(2):
+        _new_epoch(either, handheld, desk)
+        assert either.claim() == [] and either.books() == books
+    what = f"payment {intent} of epoch 1, {A} centimes, is or may be approved by its issuer"
+    assert _named(either) == [f"{what}; the gap from record {outcome} may hold its outcome: ask the acquirer"]
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_gap_before_which_or_with_which_the_intent_ends_holds_no_outcome_of_it(
+    centre: Centre, handheld: Handheld, behind: bool
+) -> None:
+    """The lost records hold another payment of that amount; nothing comes after them but a new epoch."""
+    handheld.write(r.PROVISIONED)
+    centre.hello(handheld)
+    centre.send(handheld)
+    HostSays(centre)
+    lost = len(handheld.records) + 1
+    handheld.pay(r.OUTCOME_APPROVED, A)
+    intent = begin(handheld)
+    centre.hello(handheld)
+    ask(centre, handheld, intent)
+    last = take(handheld, intent, r.OUTCOME_DECLINED) if behind else intent
+    handheld.write(r.HEALTH_EVENT, health="boot")
+    centre.hello(handheld)
+    assert centre.say(handheld.batch(last + 1, gap=lost))[0] == s.TYPE_ACK
+    assert _named(centre) == []
+    _new_epoch(centre, handheld)
+    assert [(request.step, request.identity[2]) for request in centre.claim()] == (
+        [] if behind else [(t.STEP_REVERSE, intent)]
+    )
+    end = (
+        f"; the gap from record {lost} may hold its outcome: ask the acquirer"
+        if behind
+        else " and its outcome is lost: reversed"
+    )
+    assert [what.endswith(end) for what in _named(centre)] == [True]
+
+
+def test_an_epoch_that_is_approved_after_a_restore_reverses_nothing_that_may_have_been_on_file(
+    centre: Centre, handheld: Handheld
+) -> None:
+    """Its outcome had come and was captured; the terminal says so by its head, and loses its storage before it has sent it again."""
     intent = _asked(centre, handheld)
-    with centre.engine.begin() as connection:
-        online.forsake(connection, handheld.name, 2, intent + beyond, centre.now)
-    assert [request.step for request in centre.claim()] == ([t.STEP_REVERSE] if reversed_ else [])
-    assert [what.endswith("ask the acquirer") for what in _named(centre)] == [not reversed_]
+    back = _backup(centre)
+    take(handheld, intent, r.OUTCOME_APPROVED)
+    centre.hello(handheld)
+    centre.send(handheld, 2)
+    assert [centre.answer(request, "00") for request in centre.claim()] == [True]
+    back()
+    centre.hello(handheld)
+    centre.send(handheld, 2, 2)
+    officers = Officers(centre.folder)
+    for _ in range(2):
+        _new_epoch(centre, handheld, officers)
+        assert centre.claim() == []
+    assert [what.split("; ")[1] for what in _named(centre)] == [
+        "its outcome may have been on file before the restore: ask the acquirer"
+    ]
 
 
 def test_an_outcome_of_a_new_epoch_takes_no_payment_that_was_reversed(centre: Centre, handheld: Handheld) -> None:

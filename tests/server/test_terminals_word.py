@@ -1,20 +1,25 @@
 """After a restore a terminal's own word about a void comes before the void's reversal: what its driver was told to stand is not given back."""
 
+import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from protocol import records as r
 from protocol import sync as s
 from server import codes, failures
 from server.acquirer import iso, outbox, waiting
+from server.acquirer.link import AcquirerLink
+from server.acquirer.worker import LOOKS_S, Worker
 from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
 from sim.acquirer.host import Host
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
+from tests.server.test_forsaken import _new_epoch
 from tests.server.test_held_back import again, listed, refund, stands
 from tests.server.test_refused_repeats import _decide, _void
 from tests.server.test_returned import _alarms, _ask, _backup, _pay, acquirer  # noqa: F401 - a fixture
@@ -206,3 +211,100 @@ def test_a_word_that_comes_after_a_person_had_the_reversal_sent_is_named(
         host.take(iso.encode(request, either.now))
     assert _ask(either, host) == [(t.STEP_CLEAR, True, "12" if left else "00")]
     assert either.books() == ({} if left else PAID) and (codes.RESULT_DIFFERS in either.alarms()) == left
+
+
+def test_what_waits_too_long_for_its_terminal_is_named_once_by_the_worker(
+    either: Centre, handheld: Handheld, host: Host
+) -> None:
+    async def write(operation: Callable[[Connection], object], _device: str = "") -> object:
+        with either.engine.begin() as connection:
+            return operation(connection)
+
+    worker = Worker(write, AcquirerLink("127.0.0.1", 1), lambda: either.now)
+
+    def named() -> list[str]:
+        asyncio.run(worker.step())
+        with reading(either.engine) as connection:
+            return list(connection.execute(select(t.audit.c.what).where(t.audit.c.code == "WAITING")).scalars())
+
+    intent = _pay(either, handheld)
+    _ask(either, host)
+    either.send(handheld, void(handheld, intent))
+    _backup(either)()
+    restored = either.now
+    assert _ask(either, host) == [] and named() == []
+    either.now = restored + waiting.WAITS - 1
+    assert named() == []
+    since = f"{datetime.fromtimestamp(restored, UTC):%Y-%m-%d %H:%M} UTC"
+    for _ in range(3):
+        either.now += LOOKS_S
+        (what,) = named()
+    assert what == (
+        f"step 3 of payment {intent} of epoch 1, {A} centimes: its terminal has not said how its void ended since {since}"
+    )
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_new_epoch_ends_the_wait_for_records_that_nobody_can_send(
+    either: Centre, handheld: Handheld, host: Host, known: bool
+) -> None:
+    """The terminal had named a head far beyond what came again; a void of the new epoch, a month later, waits for nothing and is no repeat."""
+    old = _pay(either, handheld)
+    _ask(either, host)
+    seq = void(handheld, old)
+    either.send(handheld, seq)
+    _backup(either)()
+    assert _reversals(_ask(either, host)) == []
+    for _ in range(200):
+        handheld.write(r.HEALTH_EVENT, health="x")
+    if known:
+        either.hello(handheld)
+        either.send(handheld, seq + 1, seq + 5)
+    assert _reversals(_ask(either, host)) == []
+    _new_epoch(either, handheld)
+    either.send(handheld, len(handheld.records))
+    assert _reversals(_ask(either, host)) == [(t.STEP_REVERSE, True, "00")]
+    either.now += 30 * 86400
+    intent = _pay(either, handheld)
+    assert _ask(either, host) == [(t.STEP_CLEAR, False, "00")]
+    either.send(handheld, void(handheld, intent))
+    assert _ask(either, host) == [(t.STEP_REVERSE, False, "00")]
+    assert either.books() == {}
+
+
+@pytest.mark.parametrize("captured", [True, False])
+@pytest.mark.parametrize("carried_out", [True, False])
+def test_a_word_that_comes_after_the_reversal_was_sent_and_refused_lets_the_clearing_go_and_is_named(
+    either: Centre, handheld: Handheld, host: Host, captured: bool, carried_out: bool
+) -> None:
+    """What a host that refuses a repeat has reversed, it says when it is asked to clear."""
+    intent, seq, back = _told_refused(either, handheld, host, "asked", captured)
+    back()
+    assert again(either, handheld, intent) == ["reversal"]
+    (request,) = either.claim()
+    if carried_out:
+        host.take(iso.encode(request, either.now))
+    assert either.answer(request, "63", "") and listed(either) == [("reversal", "63")]
+    either.hello(handheld)
+    assert s.REJECTED not in either.send(handheld, seq)
+    (what,) = (one for one in _alarms(either, handheld.name) if "have gone out since" in one)
+    assert what.startswith(f"payment {intent} of epoch 1, {A} centimes")
+    assert _void(either) == r.VOID_REFUSED and listed(either) == [("reversal", "63")]
+    assert _ask(either, host) == [(t.STEP_CLEAR, True, "12" if carried_out else "00")]
+    assert either.books() == ({} if carried_out else PAID) and again(either, handheld, intent) == []
+
+
+@pytest.mark.parametrize(("reason", "said"), [("63", "63"), ("--", None), ("++", None), ("SRV-053", None)])
+def test_whatever_reason_a_terminal_has_the_reversal_that_may_have_left_is_listed(
+    centre: Centre, handheld: Handheld, host: Host, reason: str, said: str | None
+) -> None:
+    intent = _pay(centre, handheld)
+    seq = void(handheld, intent)
+    centre.send(handheld, seq)
+    _backup(centre)()
+    ended(handheld, intent, r.VOID_REFUSED, reason)
+    assert again(centre, handheld, intent) == ["reversal"]
+    assert [request.step for request in centre.claim()] == [t.STEP_REVERSE]
+    centre.hello(handheld)
+    assert s.REJECTED not in centre.send(handheld, seq)
+    assert listed(centre) == [("reversal", said)] and again(centre, handheld, intent) == []

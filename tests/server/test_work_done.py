@@ -9,7 +9,8 @@ from sqlalchemy import Connection, insert
 from protocol import records as r
 from protocol import sync as s
 from server import codes
-from server.acquirer import online, outbox, voids
+from server.acquirer import outbox, voids
+from server.ingest import untaken
 from server.store import tables as t
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
@@ -134,7 +135,7 @@ def test_nothing_that_was_set_aside_is_gone_through_when_a_new_epoch_begins(cent
     def begun(intent: int) -> int:
         _fill(centre, t.authorisations, {"intent": intent, **question})
         epoch = intent + 1
-        return _steps(centre, lambda connection: online.forsake(connection, "TSD-000001", epoch, 0, centre.now))[0]
+        return _steps(centre, lambda connection: untaken.forsake(connection, "TSD-000001", 1, epoch, centre.now))[0]
 
     begun(1)
     before = begun(2)

@@ -49,7 +49,11 @@ def listed(
             hours = (centre.now() - row["since"]) // 3600
             typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD: {row['step']} without a final answer for {hours} hours")
             continue
-        said = f"answered {row['response']}" if row["response"] else "could not be written"
+        said = (
+            f"answered {row['response']}"
+            if row["response"]
+            else "without an answer: it could not be written, or its terminal spoke first"
+        )
         said += " about another amount" if row["response"] in APPROVED else ""
         said += "" if row["again"] else ", not to be sent again"
         typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD: {row['step']} {said}")

@@ -80,7 +80,7 @@ def _repeat_as_new() -> Iterator[None]:
 def _restored_as_new() -> Iterator[None]:
     """After a restore everything is sent as if for the first time."""
     with (
-        mock.patch.object(centre.restore, "mark", lambda _connection, _now: None),
+        mock.patch.object(centre.restore, "mark", lambda *_arguments: None),
     ):
         yield
 
