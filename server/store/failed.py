@@ -55,11 +55,15 @@ def to_be_reversed(failed: bool = True) -> Any:
 
 def goes_again() -> Any:
     """Whether a row has failed, and goes out again when it is asked to."""
-    step, given_up = t.outbox.c.step, t.outbox.c.response
-    authorisation = and_(step == t.STEP_AUTHORISE, ~forked(), ~to_be_reversed())
+    authorisation = and_(t.outbox.c.step == t.STEP_AUTHORISE, ~forked(), ~to_be_reversed())
     clearing = and_(clearable(), or_(~to_be_reversed(), stands()))
-    reversal = and_(step == t.STEP_REVERSE, ~stands(), or_(given_up.is_(None), given_up != GIVEN_UP))
-    return and_(t.outbox.c.state == t.STATE_FAILED, or_(authorisation, clearing, reversal))
+    return and_(t.outbox.c.state == t.STATE_FAILED, or_(authorisation, clearing, undecided()))
+
+
+def undecided() -> Any:
+    """Whether a row is a reversal that has failed, and of which nobody has said yet that the payment stands."""
+    mine, given_up = and_(t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_FAILED), t.outbox.c.response
+    return and_(mine, ~stands(), or_(given_up.is_(None), given_up != GIVEN_UP))
 
 
 def clearable() -> Any:
