@@ -1,6 +1,7 @@
 """A payment that a fork holds is decided by two officers: it stands, or is given back; one more branch holds it again."""
 
 import pytest
+from sqlalchemy import insert
 
 from protocol import records as r
 from protocol import sync as s
@@ -238,6 +239,26 @@ def test_after_a_restore_what_may_have_been_sent_is_reversed(either: Centre, han
     with either.engine.begin() as connection:
         restore.mark(connection, either.now)
     either.hello(handheld)
+    desk.both(intent, False)
+    assert settle(either) == [t.STEP_REVERSE] and either.books() == {}
+
+
+@pytest.mark.parametrize("outcome", [r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL])
+def test_after_a_restore_what_the_issuer_was_not_asked_about_may_have_been_sent_all_the_same(
+    either: Centre, handheld: Handheld, outcome: int
+) -> None:
+    """No issuer could be reached while the card waited; what the terminal decided then may have gone out after the backup."""
+    desk = Desk(either)
+    intent = pay(either, handheld, outcome)
+    fork(either, handheld, intent)
+    said = {"device": NAME, "epoch": 1, "intent": intent, "state": s.ASKED_NOT}
+    with either.engine.begin() as connection:
+        connection.execute(insert(t.authorisations).values(**said, amount=A, utc=1, digest=b"", asked=1, answered=1))
+    assert desk.held()[0]["acquirer"] == "nothing"
+    with either.engine.begin() as connection:
+        restore.mark(connection, either.now)
+    either.hello(handheld)
+    assert desk.held()[0]["acquirer"] == "asked"
     desk.both(intent, False)
     assert settle(either) == [t.STEP_REVERSE] and either.books() == {}
 

@@ -13,8 +13,8 @@ from server.store.engine import reading
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 from tests.server.officers import FIRST, SECOND
-from tests.server.verdicts import NAME, PAID, A, Desk, fork, pay, settle
 from tests.server.test_voids import CARD, void
+from tests.server.verdicts import NAME, PAID, A, Desk, fork, pay, settle
 
 
 def with_card(centre: Centre, handheld: Handheld) -> int:
