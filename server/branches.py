@@ -57,8 +57,9 @@ def draft(connection: Connection, identity: Identity, stands: bool, reason: str,
 
 def _others(connection: Connection, payment: Any) -> list[dict[int, Any]]:
     """The records beside the chain that have the sequence of a payment's outcome, in the order in which they came."""
-    f = t.forks.c
-    mine = (f.device == payment.device, f.epoch == payment.epoch, f.seq == payment.outcome_seq)
+    f, identity = t.forks.c, (payment.device, payment.epoch, payment.intent)
+    epoch = forks.outcome_epoch(connection, identity, payment.outcome_seq)
+    mine = (f.device == payment.device, f.epoch == epoch, f.seq == payment.outcome_seq)
     found = connection.execute(select(f.record).where(*mine).order_by(f.received, f.hash)).scalars()
     return [cbor.decode(bytes(record)) for record in found]
 
