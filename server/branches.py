@@ -22,7 +22,7 @@ from protocol.errors import ParameterError
 from server import envelope
 from server.acquirer import clearings, outbox, settling
 from server.acquirer.iso import reference
-from server.ingest import forks, results
+from server.ingest import forks, results, suspense
 from server.ledger.posting import Identity
 from server.office import Office, other
 from server.store import audit, devices, failed, restore
@@ -150,6 +150,7 @@ def _go_on(connection: Connection, payment: Any, now: int) -> None:
 def _give_back(connection: Connection, payment: Any, now: int) -> None:
     """Keep a payment out of the books for good, and have reversed what may have been sent of it; a deferred one without a result is declined."""
     identity = (payment.device, payment.epoch, payment.intent)
+    suspense.given_back(connection, payment, now)
     connection.execute(update(t.payments).where(_of(t.payments, identity)).values(held=t.HELD_BACK))
     if payment.outcome not in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
         return
