@@ -275,6 +275,22 @@ def test_a_void_that_ended_while_the_payment_was_held_stays_done(either: Centre,
     assert settle(either) == [t.STEP_REVERSE] and desk.held()[0]["acquirer"] == "reversed"
     desk.both(intent, True)
     assert either.books() == {} and either.claim() == []
+    now = either.ledger()["now"]
+    assert (now["reversed"]["count"], now["paid"]["count"]) == (1, 0)
+    assert either.ledger()["cases"][0]["state"] == "unpaid"
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_the_case_of_what_is_given_back_is_unpaid(either: Centre, handheld: Handheld, sent: bool) -> None:
+    desk = Desk(either)
+    intent = pay(either, handheld)
+    if sent:
+        settle(either)
+    fork(either, handheld, intent)
+    desk.both(intent, False)
+    for _ in range(2):
+        assert either.ledger()["cases"][0]["state"] == "unpaid" and either.ledger()["now"]["paid"]["count"] == 0
+        settle(either)
 
 
 def test_a_payment_that_stands_can_be_refunded(either: Centre, handheld: Handheld) -> None:
