@@ -8,12 +8,13 @@ from protocol import records as r
 from protocol import sync as s
 from server import failures, refunds
 from server.acquirer import outbox
+from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 from tests.server.officers import FIRST, SECOND
-from tests.server.test_voids import CARD, void
+from tests.server.test_voids import CARD, ended, void
 from tests.server.verdicts import NAME, PAID, A, Desk, fork, pay, settle
 
 
@@ -124,3 +125,62 @@ def test_a_payment_whose_refund_is_under_way_is_not_cleared_when_it_stands(eithe
     assert settle(either) == [t.STEP_REVERSE] and either.books() == {} and either.claim() == []
     with reading(either.engine) as connection:
         assert failures.listed(connection) == []
+
+
+def ask_again(centre: Centre, intent: int) -> list[str]:
+    with centre.engine.begin() as connection:
+        return failures.again(connection, (NAME, 1, intent), centre.now)
+
+
+def test_what_is_given_back_after_a_refused_void_is_asked_again_until_it_is_reversed(
+    either: Centre, handheld: Handheld
+) -> None:
+    """Its void stays refused: the driver was told so. The verdict is the officers' own."""
+    desk = Desk(either)
+    intent = with_card(either, handheld)
+    assert settle(either) == [t.STEP_CLEAR]
+    ask_void(either, handheld, intent)
+    refuse(either)
+    fork(either, handheld, intent)
+    desk.both(intent, False)
+    refuse(either)
+    with reading(either.engine) as connection:
+        assert [(row["step"], row["again"]) for row in failures.listed(connection)] == [("reversal", True)]
+    alarms = either.alarms()
+    assert ask_again(either, intent) == ["reversal"]
+    assert settle(either) == [t.STEP_REVERSE] and either.books() == {} and either.alarms() == alarms
+    (void_,) = either.hello(handheld)[s.VOIDS]
+    assert void_[s.RESULT_OUTCOME] == r.VOID_REFUSED
+
+
+def test_a_void_that_is_refused_after_the_verdict_stays_so_while_that_is_carried_out(
+    either: Centre, handheld: Handheld
+) -> None:
+    desk = Desk(either)
+    intent = with_card(either, handheld)
+    assert settle(either) == [t.STEP_CLEAR]
+    ask_void(either, handheld, intent)
+    fork(either, handheld, intent)
+    desk.both(intent, False)
+    refuse(either)
+    assert ask_again(either, intent) == ["reversal"]
+    assert settle(either) == [t.STEP_REVERSE] and either.books() == {}
+    assert either.hello(handheld)[s.VOIDS][0][s.RESULT_OUTCOME] == r.VOID_REFUSED
+
+
+def test_after_a_restore_no_terminals_word_about_a_void_keeps_back_what_a_verdict_gives_back(
+    either: Centre, handheld: Handheld
+) -> None:
+    """The terminal was told after the backup that its void is refused, and says so only now."""
+    desk = Desk(either)
+    intent = with_card(either, handheld)
+    assert settle(either) == [t.STEP_CLEAR]
+    ask_void(either, handheld, intent)
+    fork(either, handheld, intent)
+    seq = ended(handheld, intent, r.VOID_REFUSED, "63")
+    with either.engine.begin() as connection:
+        restore.mark(connection, either.now)
+    either.hello(handheld)
+    desk.both(intent, False)
+    either.send(handheld, seq)
+    assert settle(either) == [t.STEP_REVERSE] and either.books() == {}
