@@ -11,7 +11,7 @@ from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
 from tests.server.centre import Centre
-from tests.server.handheld import Handheld
+from tests.server.handheld import Handheld, open_reply
 from tests.server.officers import FIRST, SECOND
 from tests.server.verdicts import AWAITED, NAME, PAID, A, Desk, fork, pay, said, settle
 
@@ -52,6 +52,9 @@ def test_what_was_never_sent_stays_here_when_it_is_given_back(either: Centre, ha
     desk.both(intent, False)
     assert either.books() == {} and either.claim() == [] and desk.held() == [] and either.count("sealed") == 0
     assert desk.refused(desk.draft, intent) == "PRM-039"
+    for _ in range(2):  # the terminal may erase its card data; the first reply may be lost
+        receipt = open_reply(either.hello(handheld)[s.CLEARED], either.keys.public("ack"))[1]
+        assert [number for number, *_ in receipt[s.CLEARED]] == [intent]
     with either.engine.begin() as connection, pytest.raises(ParameterError, match="PRM-034"):
         refunds.draft(connection, (NAME, 1, intent), "twice", either.now)
 
@@ -240,6 +243,7 @@ def test_after_a_restore_what_may_have_been_sent_is_reversed(either: Centre, han
         restore.mark(connection, either.now)
     either.hello(handheld)
     desk.both(intent, False)
+    assert s.CLEARED not in either.hello(handheld)
     assert settle(either) == [t.STEP_REVERSE] and either.books() == {}
 
 
