@@ -253,9 +253,11 @@ def decide(connection: Connection, decision: Any, now: int) -> None:
     assert device is not None  # its records are on file
     item = (decision.device, decision.epoch, decision.seq)
     place = _place(device)._replace(scheme=decision.scheme)
-    legs = accounts.decided_legs(device.device, place, decision.collected, decision.untaken)
-    part = t.decided_part(decision.kind, decision.number)
-    posting.post(connection, item, part, accounts.opposite(legs) if decision.undoes else legs, now)
+    if decision.undoes:  # where it was posted, not where the device is now
+        legs = accounts.opposite(posting.of_part(connection, item, t.decided_part(decision.kind, decision.undoes)))
+    else:
+        legs = accounts.decided_legs(device.device, place, decision.collected, decision.untaken)
+    posting.post(connection, item, t.decided_part(decision.kind, decision.number), legs, now)
     if decision.undoes and decision.kind == t.ITEM_GAP:
         known = _known_instead(connection, device, find(connection, *item), set(), now)
         for row in known:

@@ -38,6 +38,13 @@ def is_posted(connection: Connection, identity: Identity, part: int) -> bool:
     return connection.execute(select(p.part).where(*mine)).first() is not None
 
 
+def of_part(connection: Connection, identity: Identity, part: int) -> list[Leg]:
+    """The legs of one posting, as they were written."""
+    c = t.legs.c
+    mine = (c.device == identity[0], c.epoch == identity[1], c.intent == identity[2], c.part == part)
+    return [(row.account, row.amount) for row in connection.execute(select(t.legs).where(*mine).order_by(c.leg)).all()]
+
+
 def stood(connection: Connection, identity: Identity) -> int:
     """The number of the last verdict by which a payment of a fork stands, 0 if there is none."""
     v = t.verdicts.c
