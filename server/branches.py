@@ -23,6 +23,7 @@ from server import envelope
 from server.acquirer import clearings, outbox, settling
 from server.acquirer.iso import reference
 from server.ingest import forks, results, suspense
+from server.ledger import twice
 from server.ledger.posting import Identity
 from server.office import Office, other
 from server.store import audit, devices, failed, restore
@@ -119,6 +120,7 @@ def approve(connection: Connection, office: Office, approval: bytes, now: int) -
     if row.stands:
         forks.stand(connection, identity, row.number, now)
         _go_on(connection, payment, now)
+        twice.stands(connection, payment, now)
     else:
         _give_back(connection, payment, now)
 

@@ -6,7 +6,7 @@ from sqlalchemy import insert
 from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ParameterError
-from server import branches, failures, refunds
+from server import branches, codes, failures, refunds
 from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
@@ -379,6 +379,26 @@ def test_two_payments_of_a_report_are_told_once_the_held_one_stands(either: Cent
     fork(either, handheld, first)
     either.hello(handheld)
     either.send(handheld, again)
-    assert either.ledger()["paid_twice"] == []
+    assert either.ledger()["paid_twice"] == [] and codes.PAID_TWICE not in either.alarms()
     desk.both(first, True)
+    assert either.alarms().count(codes.PAID_TWICE) == 1
+    assert f"two payments of case {handheld.cases} stand, {first} and {again}" in said(either)
     assert [row["payments"] for row in either.ledger()["paid_twice"]] == [[[NAME, 1, first], [NAME, 1, again]]]
+
+
+def test_a_held_payment_that_stands_beside_one_that_was_given_back_is_no_second_one(
+    either: Centre, handheld: Handheld
+) -> None:
+    desk = Desk(either)
+    first = pay(either, handheld)
+    again = handheld.write(r.PAYMENT_INTENT, case=handheld.cases, amount=A)
+    handheld.finish(again, r.OUTCOME_APPROVED, A, b"sealed", "CIB TEST")
+    fork(either, handheld, first)
+    either.hello(handheld)
+    either.send(handheld, again)
+    with either.engine.begin() as connection:
+        payload = refunds.draft(connection, (NAME, 1, again), "twice", either.now)
+        refunds.propose(connection, desk.office, desk.decide(FIRST, refunds.PROPOSAL, payload), either.now)
+        refunds.approve(connection, desk.office, desk.decide(SECOND, refunds.APPROVAL, payload), either.now)
+    desk.both(first, True)
+    assert codes.PAID_TWICE not in either.alarms()
