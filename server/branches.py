@@ -22,10 +22,11 @@ from protocol.errors import ParameterError
 from server import envelope
 from server.acquirer import clearings, outbox, settling
 from server.acquirer.iso import reference
-from server.ingest import forks, results
+from server.ingest import forks, results, suspense
+from server.ledger import twice
 from server.ledger.posting import Identity
 from server.office import Office, other, reason_of
-from server.store import audit, devices, restore
+from server.store import audit, devices, failed, restore
 from server.store import tables as t
 
 PROPOSAL, APPROVAL = "tsd/office/fork-proposal", "tsd/office/fork-approval"
@@ -66,8 +67,9 @@ def draft(connection: Connection, identity: Identity, stands: bool, reason: str,
 
 def _others(connection: Connection, payment: Any) -> list[dict[int, Any]]:
     """The records beside the chain that have the sequence of a payment's outcome, in the order in which they came."""
-    f = t.forks.c
-    mine = (f.device == payment.device, f.epoch == payment.epoch, f.seq == payment.outcome_seq)
+    f, identity = t.forks.c, (payment.device, payment.epoch, payment.intent)
+    epoch = forks.outcome_epoch(connection, identity, payment.outcome_seq)
+    mine = (f.device == payment.device, f.epoch == epoch, f.seq == payment.outcome_seq)
     found = connection.execute(select(f.record).where(*mine).order_by(f.received, f.hash)).scalars()
     return [cbor.decode(bytes(record)) for record in found]
 
@@ -128,31 +130,39 @@ def approve(connection: Connection, office: Office, approval: bytes, now: int) -
     if row.stands:
         forks.stand(connection, identity, row.number, now)
         _go_on(connection, payment, now)
+        twice.stands(connection, payment, now)
     else:
         _give_back(connection, payment, now)
 
 
 def _go_on(connection: Connection, payment: Any, now: int) -> None:
     """What was held of the requests of a payment that stands goes out, or may have gone out before a restore; the clearing of what was approved while
-    it was held is asked for. Not where a reversal was asked for: that decides, and a failed one is in its own list (`server.failures`).
+    it was held is asked for. While a reversal is under way, or has failed and waits for a person (`server.failures`), it decides: the clearing stays
+    back. One that was given up, or whose void was refused, has come to nothing.
     """
     identity = (payment.device, payment.epoch, payment.intent)
-    if outbox.reversal_asked(connection, identity):
-        return
-    state = t.STATE_DOUBTFUL if restore.doubtful(connection, identity[0], identity[2]) else t.STATE_NEW
-    held = _of(t.outbox, identity, t.outbox.c.state == t.STATE_HELD)
-    connection.execute(update(t.outbox).where(held).values(state=state, next_at=now, created=now))
+    failed_one = select(t.outbox.c.step).where(_of(t.outbox, identity, failed.undecided()))
+    waits = outbox.given_back(connection, identity) or connection.execute(failed_one).first() is not None
     final = results.find(connection, identity)
     later = payment.outcome == r.OUTCOME_PROVISIONAL and final is not None and final.outcome == r.OUTCOME_APPROVED
     clearing = select(t.outbox.c.step).where(_of(t.outbox, identity, t.outbox.c.step == t.STEP_CLEAR))
     if final is not None and later and connection.execute(clearing).first() is None:
         amount, utc = payment.amount, payment.utc
-        outbox.enqueue(connection, identity, t.STEP_CLEAR, t.STATE_NEW, amount, utc, final.auth_code, now)
+        outbox.enqueue(connection, identity, t.STEP_CLEAR, t.STATE_HELD, amount, utc, final.auth_code, now)
+    if waits:
+        return
+    held, answered = _of(t.outbox, identity, t.outbox.c.state == t.STATE_HELD), t.outbox.c.response.is_not(None)
+    connection.execute(
+        update(t.outbox).where(held, answered).values(state=t.STATE_FAILED)
+    )  # while it was to be reversed
+    state = t.STATE_DOUBTFUL if restore.doubtful(connection, identity[0], identity[2]) else t.STATE_NEW
+    connection.execute(update(t.outbox).where(held).values(state=state, next_at=now, created=now))
 
 
 def _give_back(connection: Connection, payment: Any, now: int) -> None:
     """Keep a payment out of the books for good, and have reversed what may have been sent of it; a deferred one without a result is declined."""
     identity = (payment.device, payment.epoch, payment.intent)
+    suspense.given_back(connection, payment, now)
     connection.execute(update(t.payments).where(_of(t.payments, identity)).values(held=t.HELD_BACK))
     if payment.outcome not in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
         return

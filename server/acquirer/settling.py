@@ -124,16 +124,19 @@ def _knows_nothing(connection: Connection, answer: Answer) -> bool:
 
 
 def may_have_left(connection: Connection, identity: Identity) -> bool:
-    """Whether a question about a payment that a reversal takes back, or its clearing, may ever have left for the host."""
+    """Whether a question about a payment that a reversal takes back, or its clearing, may ever have left for the host: after a restore, whatever
+    could leave since the backup, also of what the issuer was not asked about while the card waited.
+    """
     asked = connection.execute(
         select(t.authorisations.c.state).where(outbox.where(t.authorisations, identity))
     ).scalar()
     o = t.outbox.c
-    tried = or_(o.tries > 0, o.state.not_in((t.STATE_NEW, t.STATE_HELD)))
-    other = select(o.step).where(outbox.where(t.outbox, identity), o.step != t.STEP_REVERSE, tried)
-    if asked not in (None, s.ASKED_NOT) or connection.execute(other).first() is not None:
+    tried = or_(o.tries > 0, o.state.not_in((t.STATE_NEW, t.STATE_HELD))).label("tried")
+    other = select(tried).where(outbox.where(t.outbox, identity), o.step != t.STEP_REVERSE)
+    rows = connection.execute(other).scalars().all()
+    if asked not in (None, s.ASKED_NOT) or any(rows):
         return True
-    return asked is None and restore.doubtful(connection, identity[0], identity[2])
+    return (asked is None or bool(rows)) and restore.doubtful(connection, identity[0], identity[2])
 
 
 def _failed(connection: Connection, answer: Answer, request: Request, now: int) -> None:

@@ -84,7 +84,7 @@ def outcome_record(connection: Connection, payment: dict[str, Any]) -> dict[int,
 def end(connection: Connection, identity: Identity, state: int, reason: str, now: int) -> None:
     """The reversal of a payment has ended: so has its void, if there is one. An end other than the one that its terminal has written down, or was
     told before, is an alarm: the licence went with that one. What two officers of the back office give back after a refused void is their refund,
-    and the void stays refused.
+    or their verdict about a fork, and the void stays refused.
     """
     c = t.voids.c
     mine = (c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])

@@ -14,6 +14,7 @@ from protocol import records as r
 from server import codes
 from server.batches import Batch, Entry
 from server.ingest import gaps, results, suspense
+from server.ingest.history import History
 from server.ledger import accounts, posting
 from server.store import aside, audit
 from server.store import tables as t
@@ -87,10 +88,11 @@ def _kept(connection: Connection, batch: Batch, entry: Entry) -> bool:
 
 
 def _hold(connection: Connection, batch: Batch, seq: int, now: int) -> None:
-    """Undo what the record on file under `seq` posted."""
+    """Undo what the record on file under `seq` posted; the payment may have been begun in an epoch that is over."""
+    name = batch.device.device
     stored = connection.execute(
         select(t.raw.c.record).where(
-            t.raw.c.device == batch.device.device,
+            t.raw.c.device == name,
             t.raw.c.epoch == batch.epoch,
             t.raw.c.seq == seq,
             t.raw.c.kind == r.PAYMENT_OUTCOME,
@@ -99,7 +101,23 @@ def _hold(connection: Connection, batch: Batch, seq: int, now: int) -> None:
     ).scalar()
     if stored is None:
         return
-    hold_payment(connection, (batch.device.device, batch.epoch, cbor.decode(bytes(stored))[r.INTENT]), now)
+    intent = cbor.decode(bytes(stored))[r.INTENT]
+    payment = History(connection, []).payments(name, [intent]).get(intent)
+    if payment is not None and payment["outcome_seq"] == seq:
+        hold_payment(connection, (name, payment["epoch"], intent), now)
+
+
+def outcome_epoch(connection: Connection, identity: posting.Identity, seq: int) -> int:
+    """The epoch of a payment's outcome, which is record `seq`: the payment's own, or a later one that began before the outcome was written."""
+    c, e = t.raw.c, t.epochs.c
+    later = select(e.epoch).distinct().where(e.device == identity[0], e.epoch > identity[1]).order_by(e.epoch)
+    for epoch in (identity[1], *connection.execute(later).scalars().all()):
+        mine = (c.device == identity[0], c.epoch == epoch, c.seq == seq)
+        outcome = (c.kind == r.PAYMENT_OUTCOME, c.rejected.is_(None))
+        record = connection.execute(select(c.record).where(*mine, *outcome)).scalar()
+        if record is not None and cbor.decode(bytes(record))[r.INTENT] == identity[2]:
+            return epoch
+    return identity[1]
 
 
 def hold_payment(connection: Connection, identity: posting.Identity, now: int) -> None:

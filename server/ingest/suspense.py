@@ -15,7 +15,7 @@ left, and can only put money back, or name it: a decision stands until they take
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, select, update
+from sqlalchemy import Connection, and_, exists, func, or_, select, update
 
 from protocol import records as r
 from server.ledger import accounts, posting
@@ -177,6 +177,29 @@ def stands(connection: Connection, payment: Any, now: int) -> list[accounts.Leg]
         what = f"payment {payment.intent} of a fork stands; what is decided or known of the gap from {first}, or is left in its suspense, may be it"
         audit.alarm(connection, payment.device, "GAP", what, now)
     return []
+
+
+def given_back(connection: Connection, payment: Any, now: int) -> None:
+    """An approved payment that was held for a fork is given back: an alarm if officers have decided that what was collected of a gap is income, and
+    it may be this payment. To be called while it is still held.
+    """
+    q, g = t.results.c, t.gaps.c
+    mine = (q.device == payment.device, q.epoch == payment.epoch, q.intent == payment.intent)
+    result = connection.execute(select(t.results).where(*mine, q.outcome == r.OUTCOME_APPROVED)).first()
+    if result is None:
+        return
+    may = g.first == result.gap
+    if payment.result_seq is None and result.head is not None:  # told, and not heard of since
+        may = or_(may, g.last > max(result.head, payment.outcome_seq))
+    found = select(t.gaps).where(g.device == payment.device, g.epoch == payment.epoch, may).order_by(g.first)
+    for gap in connection.execute(found).all():
+        payments, collected, untaken = decided(connection, t.ITEM_GAP, (gap.device, gap.epoch, gap.first))
+        count, amount = left(connection, gap)
+        both = fits(payment.amount, count + payments, amount + collected + untaken)
+        if collected >= payment.amount and both and not fits(payment.amount, count, amount):
+            what = f"payment {payment.intent} of a fork is given back; what is decided of the gap from {gap.first} may be it:"
+            audit.alarm(connection, payment.device, "GAP", what + " if it is, have that decision undone", now)
+            return
 
 
 def find(connection: Connection, device: str, epoch: int, first: int) -> Any:

@@ -105,7 +105,7 @@ def recompute(connection: Connection) -> Books:
     books = Books()
     places = _identities(connection, _PLACES)
     intents = {(rec[r.DEVICE], rec[r.SEQ]): rec for rec in _records(connection, r.PAYMENT_INTENT)}
-    forked = _forked(connection)
+    forks = _Forks(connection)
     finals = _identities(connection, _FINALS)
     reversed_ = _identities(connection, _REVERSED)
     for rec in _records(connection, r.PAYMENT_OUTCOME):
@@ -113,7 +113,7 @@ def recompute(connection: Connection) -> Books:
         identity = (rec[r.DEVICE], intent[r.EPOCH], rec[r.INTENT])
         amount, outcome = rec[r.AMOUNT], rec[r.OUTCOME]
         books.count(outcome, amount)
-        if (rec[r.DEVICE], rec[r.EPOCH], rec[r.SEQ]) in forked or outcome not in (1, 2):
+        if forks.hold(rec, intent[r.EPOCH]) or outcome not in (1, 2):
             continue
         final = finals.get(identity)
         place = places.get(identity)  # none: the payment is posted nowhere, which shows
@@ -172,16 +172,22 @@ def _decided(connection: Connection, gap: Any = None) -> Iterator[_Decision]:
         yield _Decision(device, epoch, kind, seq, sign * collected, scheme, amount, sign * payments)
 
 
-def _forked(connection: Connection) -> set[Identity]:
-    """(device, epoch, sequence) of which there is more than one record; not of an outcome of which two officers have signed that it stands, knowing
-    of all those records.
-    """
-    others: dict[Identity, int] = {(row[0], row[1], row[2]): row[3] for row in connection.execute(_FORKED)}
-    known: dict[Any, int] = {}
-    for approval in connection.execute(_VERDICTS).scalars() if others else ():
-        body = cbor.decode(envelope.parse(bytes(approval)).payload)
-        known[body[1], body[2], body[6]] = body[7] if body[8] else 0
-    return {one for one, many in others.items() if known.get(one) != many}
+class _Forks:
+    """The sequences of which there is more than one record, and what two officers have signed about those that are outcomes."""
+
+    def __init__(self, connection: Connection) -> None:
+        found = connection.execute(_FORKED)
+        self._others: dict[Identity, int] = {(row[0], row[1], row[2]): row[3] for row in found}
+        self._known: dict[Any, int] = {}
+        for approval in connection.execute(_VERDICTS).scalars() if self._others else ():
+            body = cbor.decode(envelope.parse(bytes(approval)).payload)
+            self._known[body[1], body[2], body[3], body[6]] = body[7] if body[8] else 0
+
+    def hold(self, outcome: dict[int, Any], epoch: int) -> bool:
+        """Whether an outcome, of a payment of `epoch`, is one of several records; not if it is signed that it stands, knowing of all of them."""
+        many = self._others.get((outcome[r.DEVICE], outcome[r.EPOCH], outcome[r.SEQ]))
+        signed = self._known.get((outcome[r.DEVICE], epoch, outcome[r.INTENT], outcome[r.SEQ]))
+        return many is not None and signed != many
 
 
 def _lost(connection: Connection) -> Iterator[tuple[_Item, int]]:
@@ -212,11 +218,11 @@ def _approvals(connection: Connection, gap: Any) -> Iterator[_Approval]:
     written: dict[int, int] = {}  # the last record of each
     for rec in _records(connection, r.AUTHORISATION_RESULT, gap.device):
         written[rec[r.INTENT]] = rec[r.SEQ]
-    forked = {seq for device, epoch, seq in _forked(connection) if (device, epoch) == (gap.device, gap.epoch)}
+    forks = _Forks(connection)
     finals = _identities(connection, _FINALS.where(t.results.c.device == gap.device, t.results.c.epoch == gap.epoch))
     for rec in _records(connection, r.PAYMENT_OUTCOME, gap.device):
         final = finals.get((rec[r.DEVICE], gap.epoch, rec[r.INTENT]))
-        deferred = rec[r.OUTCOME] == r.OUTCOME_PROVISIONAL and rec[r.SEQ] < gap.last and rec[r.SEQ] not in forked
+        deferred = rec[r.OUTCOME] == r.OUTCOME_PROVISIONAL and rec[r.SEQ] < gap.last and not forks.hold(rec, gap.epoch)
         if final is None or not deferred or final.outcome != r.OUTCOME_APPROVED:
             continue
         came = written.get(rec[r.INTENT], 0)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, and_, case, exists, func, select
+from sqlalchemy import Connection, and_, case, exists, func, or_, select
 
 from protocol import records as r
 from server import branches, decisions, epochs, refunds
@@ -91,9 +91,10 @@ def _now(connection: Connection) -> dict[str, dict[str, int]]:
 
 
 def _given_back() -> Any:
-    """Whether a payment was reversed: voided at the roadside or refunded by the centre."""
-    undone = exists().where(_same_identity(t.postings, t.payments), t.postings.c.part == t.PART_REVERSAL)
-    return case((undone, 1), else_=0)
+    """Whether an approved payment was given back: voided at the roadside, refunded by the centre, or by a verdict about a fork. Beside results."""
+    o, approved = t.outbox.c, func.coalesce(t.results.c.outcome, t.payments.c.outcome) == r.OUTCOME_APPROVED
+    undone = exists().where(_same_identity(t.outbox, t.payments), o.step == t.STEP_REVERSE, o.state == t.STATE_DONE)
+    return case((and_(approved, or_(undone, t.payments.c.held == t.HELD_BACK)), 1), else_=0)
 
 
 def _postings(connection: Connection) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """A case that is paid twice: two payments of it stand, neither refused, given back nor on its way back.
 
 No terminal asks for a second one while it knows of the first; one whose storage has lost the first may. The driver would have paid twice and the
-books would balance, so it is looked for when a payment is posted. A terminal has one case at a time: only the case of its last payment can be
-paid again, and only then is anything asked of the database.
+books would balance, so it is looked for when a payment is posted, and when one that a fork held stands. A terminal has one case at a time: only
+the case of its last payment can be paid again, and only then is anything asked of the database.
 """
 
 from typing import Any
@@ -32,6 +32,7 @@ def _earlier() -> Any:
     )
 
 
+_LAST = 1 << 32  # above any intent
 _EARLIER = _earlier()
 """Made once: making it costs more than running it."""
 
@@ -46,16 +47,34 @@ def look(connection: Connection, device: str, epoch: int, last: int, paid: list[
         last = case
 
 
+def stands(connection: Connection, payment: Any, now: int) -> None:
+    """After two officers have said that a payment which a fork held stands: raise the alarm if another one of its case stands, since the terminal may
+    have asked for a second one while this one was held.
+    """
+    whose = {"b_device": payment.device, "b_epoch": payment.epoch, "b_intent": _LAST, "b_case": payment.case_no}
+    rows = connection.execute(_EARLIER, whose).all() if payment.case_no else []
+    standing = [row.intent for row in rows if not _refused(connection, payment.device, payment.epoch, row.result_seq)]
+    if payment.intent in standing and len(standing) > 1:
+        other = next(intent for intent in standing if intent != payment.intent)
+        pair = (min(payment.intent, other), max(payment.intent, other))
+        _tell(connection, payment.device, payment.epoch, payment.case_no, pair, now)
+
+
 def _look(connection: Connection, device: str, epoch: int, intent: int, case: int, now: int) -> None:
     whose = {"b_device": device, "b_epoch": epoch, "b_intent": intent, "b_case": case}
     for row in connection.execute(_EARLIER, whose).all():
         if _refused(connection, device, epoch, row.result_seq):
             continue
-        what = f"two payments of case {case} stand, {row.intent} and {intent}: one is to be given back, a deferred one once it is approved"
-        if _may_be_forgotten(connection, device, epoch, row.intent, intent):
-            what += f", unless the void of {row.intent} is lost: ask the acquirer about it first"
-        audit.alarm(connection, device, codes.PAID_TWICE, what, now)
+        _tell(connection, device, epoch, case, (row.intent, intent), now)
         return
+
+
+def _tell(connection: Connection, device: str, epoch: int, case: int, pair: tuple[int, int], now: int) -> None:
+    first, second = pair
+    what = f"two payments of case {case} stand, {first} and {second}: one is to be given back, a deferred one once it is approved"
+    if _may_be_forgotten(connection, device, epoch, first, second):
+        what += f", unless the void of {first} is lost: ask the acquirer about it first"
+    audit.alarm(connection, device, codes.PAID_TWICE, what, now)
 
 
 def _may_be_forgotten(connection: Connection, device: str, epoch: int, first: int, second: int) -> bool:

@@ -4,7 +4,8 @@ data that come again, and after a restore (`server.store.restore`).
     authorisation   not of what is part of a fork, or was to be reversed
     clearing        not of what is part of a fork, or is to be given back. If the reversal has failed and the payment stands, it goes
     reversal        not if the void that it was for has ended refused: the driver was told that the payment stands, and has his licence back.
-                    To give it back all the same is a refund, which two officers sign; from then on its reversal goes out again
+                    To give it back all the same is a refund, or a verdict about a fork, which two officers sign; from then on its reversal
+                    goes out again
 
 Conditions in SQL on a row of `outbox`.
 """
@@ -28,9 +29,13 @@ def same(one: Any, other: Any) -> Any:
 
 
 def refunded(row: Any) -> Any:
-    """Whether two officers of the back office have the payment of `row` (columns) given back."""
-    c = t.refunds.c
-    return exists().where(same(c, row), c.state == t.REFUND_APPROVED)
+    """Whether two officers of the back office have the payment of `row` (columns) given back: by a refund, or by a verdict about a fork."""
+    c, p = (
+        t.refunds.c,
+        t.payments.alias("held_back").c,
+    )  # of a name of its own: what this is a part of may join payments
+    refund = exists().where(same(c, row), c.state == t.REFUND_APPROVED)
+    return or_(refund, exists().where(same(p, row), p.held == t.HELD_BACK))
 
 
 def forked() -> Any:
@@ -55,11 +60,15 @@ def to_be_reversed(failed: bool = True) -> Any:
 
 def goes_again() -> Any:
     """Whether a row has failed, and goes out again when it is asked to."""
-    step, given_up = t.outbox.c.step, t.outbox.c.response
-    authorisation = and_(step == t.STEP_AUTHORISE, ~forked(), ~to_be_reversed())
+    authorisation = and_(t.outbox.c.step == t.STEP_AUTHORISE, ~forked(), ~to_be_reversed())
     clearing = and_(clearable(), or_(~to_be_reversed(), stands()))
-    reversal = and_(step == t.STEP_REVERSE, ~stands(), or_(given_up.is_(None), given_up != GIVEN_UP))
-    return and_(t.outbox.c.state == t.STATE_FAILED, or_(authorisation, clearing, reversal))
+    return and_(t.outbox.c.state == t.STATE_FAILED, or_(authorisation, clearing, undecided()))
+
+
+def undecided() -> Any:
+    """Whether a row is a reversal that has failed, and of which nobody has said yet that the payment stands."""
+    mine, given_up = and_(t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_FAILED), t.outbox.c.response
+    return and_(mine, ~stands(), or_(given_up.is_(None), given_up != GIVEN_UP))
 
 
 def clearable() -> Any:

@@ -1,16 +1,17 @@
 """A payment that a fork holds is decided by two officers: it stands, or is given back; one more branch holds it again."""
 
 import pytest
+from sqlalchemy import insert
 
 from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ParameterError
-from server import branches, failures, refunds
+from server import branches, codes, failures, refunds
 from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
 from tests.server.centre import Centre
-from tests.server.handheld import Handheld
+from tests.server.handheld import Handheld, open_reply
 from tests.server.officers import FIRST, SECOND
 from tests.server.verdicts import AWAITED, NAME, PAID, A, Desk, fork, pay, said, settle
 
@@ -51,6 +52,9 @@ def test_what_was_never_sent_stays_here_when_it_is_given_back(either: Centre, ha
     desk.both(intent, False)
     assert either.books() == {} and either.claim() == [] and desk.held() == [] and either.count("sealed") == 0
     assert desk.refused(desk.draft, intent) == "PRM-039"
+    for _ in range(2):  # the terminal may erase its card data; the first reply may be lost
+        receipt = open_reply(either.hello(handheld)[s.CLEARED], either.keys.public("ack"))[1]
+        assert [number for number, *_ in receipt[s.CLEARED]] == [intent]
     with either.engine.begin() as connection, pytest.raises(ParameterError, match="PRM-034"):
         refunds.draft(connection, (NAME, 1, intent), "twice", either.now)
 
@@ -239,6 +243,27 @@ def test_after_a_restore_what_may_have_been_sent_is_reversed(either: Centre, han
         restore.mark(connection, either.now)
     either.hello(handheld)
     desk.both(intent, False)
+    assert s.CLEARED not in either.hello(handheld)
+    assert settle(either) == [t.STEP_REVERSE] and either.books() == {}
+
+
+@pytest.mark.parametrize("outcome", [r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL])
+def test_after_a_restore_what_the_issuer_was_not_asked_about_may_have_been_sent_all_the_same(
+    either: Centre, handheld: Handheld, outcome: int
+) -> None:
+    """No issuer could be reached while the card waited; what the terminal decided then may have gone out after the backup."""
+    desk = Desk(either)
+    intent = pay(either, handheld, outcome)
+    fork(either, handheld, intent)
+    said = {"device": NAME, "epoch": 1, "intent": intent, "state": s.ASKED_NOT}
+    with either.engine.begin() as connection:
+        connection.execute(insert(t.authorisations).values(**said, amount=A, utc=1, digest=b"", asked=1, answered=1))
+    assert desk.held()[0]["acquirer"] == "nothing"
+    with either.engine.begin() as connection:
+        restore.mark(connection, either.now)
+    either.hello(handheld)
+    assert desk.held()[0]["acquirer"] == "asked"
+    desk.both(intent, False)
     assert settle(either) == [t.STEP_REVERSE] and either.books() == {}
 
 
@@ -254,6 +279,22 @@ def test_a_void_that_ended_while_the_payment_was_held_stays_done(either: Centre,
     assert settle(either) == [t.STEP_REVERSE] and desk.held()[0]["acquirer"] == "reversed"
     desk.both(intent, True)
     assert either.books() == {} and either.claim() == []
+    now = either.ledger()["now"]
+    assert (now["reversed"]["count"], now["paid"]["count"]) == (1, 0)
+    assert either.ledger()["cases"][0]["state"] == "unpaid"
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_the_case_of_what_is_given_back_is_unpaid(either: Centre, handheld: Handheld, sent: bool) -> None:
+    desk = Desk(either)
+    intent = pay(either, handheld)
+    if sent:
+        settle(either)
+    fork(either, handheld, intent)
+    desk.both(intent, False)
+    for _ in range(2):
+        assert either.ledger()["cases"][0]["state"] == "unpaid" and either.ledger()["now"]["paid"]["count"] == 0
+        settle(either)
 
 
 def test_a_payment_that_stands_can_be_refunded(either: Centre, handheld: Handheld) -> None:
@@ -338,6 +379,26 @@ def test_two_payments_of_a_report_are_told_once_the_held_one_stands(either: Cent
     fork(either, handheld, first)
     either.hello(handheld)
     either.send(handheld, again)
-    assert either.ledger()["paid_twice"] == []
+    assert either.ledger()["paid_twice"] == [] and codes.PAID_TWICE not in either.alarms()
     desk.both(first, True)
+    assert either.alarms().count(codes.PAID_TWICE) == 1
+    assert f"two payments of case {handheld.cases} stand, {first} and {again}" in said(either)
     assert [row["payments"] for row in either.ledger()["paid_twice"]] == [[[NAME, 1, first], [NAME, 1, again]]]
+
+
+def test_a_held_payment_that_stands_beside_one_that_was_given_back_is_no_second_one(
+    either: Centre, handheld: Handheld
+) -> None:
+    desk = Desk(either)
+    first = pay(either, handheld)
+    again = handheld.write(r.PAYMENT_INTENT, case=handheld.cases, amount=A)
+    handheld.finish(again, r.OUTCOME_APPROVED, A, b"sealed", "CIB TEST")
+    fork(either, handheld, first)
+    either.hello(handheld)
+    either.send(handheld, again)
+    with either.engine.begin() as connection:
+        payload = refunds.draft(connection, (NAME, 1, again), "twice", either.now)
+        refunds.propose(connection, desk.office, desk.decide(FIRST, refunds.PROPOSAL, payload), either.now)
+        refunds.approve(connection, desk.office, desk.decide(SECOND, refunds.APPROVAL, payload), either.now)
+    desk.both(first, True)
+    assert codes.PAID_TWICE not in either.alarms()

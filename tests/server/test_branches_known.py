@@ -1,5 +1,6 @@
 """A payment that a fork holds and the gap that its result is lost in: what is decided of the one, and of the other, agrees in the end."""
 
+import pytest
 from sqlalchemy import delete, update
 
 from protocol import records as r
@@ -78,6 +79,53 @@ def test_a_gap_that_was_decided_while_its_payment_was_held_is_named_and_can_be_u
     assert either.books() == HELD
     desk.both(intent, True)
     assert either.books() == PAID
+
+
+def test_a_gap_that_was_decided_as_collected_while_its_payment_was_held_is_named_when_that_is_given_back(
+    either: Centre, handheld: Handheld
+) -> None:
+    desk = Desk(either)
+    intent, first = _lost_result(either, handheld)
+    fork(either, handheld, intent)
+    desk.gap(first, decisions.Finding(A, "CIB TEST"))
+    desk.both(intent, False)
+    assert settle(either) == [t.STEP_REVERSE] and either.books() == PAID
+    assert f"is given back; what is decided of the gap from {first} may be it" in said(either)
+    desk.gap(first, decisions.Finding(), undo=1)
+    assert either.books() == HELD
+    desk.gap(first, decisions.Finding(untaken=A))
+    assert either.books() == {}
+
+
+@pytest.mark.parametrize("found", [None, decisions.Finding(untaken=A)])
+def test_a_gap_that_is_left_or_was_decided_as_nothing_is_no_clash_with_what_is_given_back(
+    either: Centre, handheld: Handheld, found: decisions.Finding | None
+) -> None:
+    desk = Desk(either)
+    intent, first = _lost_result(either, handheld)
+    fork(either, handheld, intent)
+    if found is not None:
+        desk.gap(first, found)
+    desk.both(intent, False)
+    assert settle(either) == [t.STEP_REVERSE] and either.books() == ({} if found else HELD)
+    assert "is given back" not in said(either)
+
+
+def test_a_gap_that_came_and_was_decided_while_its_payment_was_held_is_named_too(
+    either: Centre, handheld: Handheld
+) -> None:
+    desk = Desk(either)
+    intent = pay(either, handheld, r.OUTCOME_PROVISIONAL)
+    settle(either)
+    either.hello(handheld)
+    fork(either, handheld, intent)
+    first = handheld.write(r.AUTHORISATION_RESULT, intent=intent, outcome=1, amount=A, auth_code="123456")
+    handheld.write(r.GAP, first=first, gap_last=first, gap_hash=handheld.hash(first))
+    either.hello(handheld)
+    either.say(handheld.batch(first + 1, gap=first))
+    desk.gap(first, decisions.Finding(A, "CIB TEST"))
+    desk.both(intent, False)
+    assert f"is given back; what is decided of the gap from {first} may be it" in said(either)
 
 
 def test_a_gap_that_came_while_the_payment_was_held_is_explained_with_it(either: Centre, handheld: Handheld) -> None:

@@ -8,6 +8,7 @@ from protocol import sync as s
 from server import codes, decisions
 from server.decisions import Finding, Item
 from server.ledger import recompute
+from server.store import devices
 from server.store import tables as t
 from server.store.engine import reading
 from tests.server.centre import Centre
@@ -161,6 +162,21 @@ def test_a_decision_is_undone_by_another_and_made_anew(either: Centre, handheld:
     assert desk.refused(desk.draft, item, Finding(), 2) == "PRM-037"  # what undoes stays
     desk.both(item, Finding(untaken=A + B))
     assert either.books() == {}
+
+
+def test_a_decision_is_undone_where_it_was_posted_though_the_device_has_moved(
+    either: Centre, handheld: Handheld
+) -> None:
+    desk = Desk(either)
+    item = gap(lost(either, handheld, A, B))
+    before = either.books()
+    desk.both(item, Finding(A, "CIB TEST", untaken=B))
+    moved = devices.parse(handheld.name, {**handheld.entry(), "unit": "BMP-31-02", "wilaya": 31})
+    with either.engine.begin() as connection:
+        devices.register(connection, moved, either.now)
+    desk.both(item, undo=1)
+    with reading(either.engine) as connection:
+        assert recompute.posted(connection).balances == before
 
 
 def test_two_that_would_undo_the_same_are_one(centre: Centre, handheld: Handheld) -> None:
