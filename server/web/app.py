@@ -5,7 +5,7 @@
     GET  /api/ledger       server.ledger.report
     GET  /api/receipt-keys {device: public key, hex}
 
-Database writes run on the writer's threads; a reply leaves after its commit. Either this process speaks HTTP itself (`build`) and
+Database writes run on the one writer thread; a reply leaves after its commit. Either this process speaks HTTP itself (`build`) and
 checks in threads, or fronts do (`build_front`, `fronts` of the configuration), see `server.web.fronts`.
 Does no TLS and no log-in: those pages are for the console on the same machine until the back office exists.
 """

@@ -1,9 +1,6 @@
-"""The writer: threads with a connection each, many messages per commit (group commit, design §5).
+"""The writer: one thread, one connection, many messages per commit (group commit, design §5).
 
-On SQLite there is one, since only one transaction can write; on PostgreSQL there are `HANDS`: while one waits for the database, another has the
-interpreter. They are to each other what the writers of several server processes are, and rows of `heads` are locked in one order.
-
-A thread takes all that waits (at most GROUP), hands the messages among it to `apply_all` together, runs the operations, which are
+The thread takes all that waits (at most GROUP), hands the messages among it to `apply_all` together, runs the operations, which are
 functions `(connection) -> result`, commits, and only then hands out the results, all at once. If anything raises, the transaction
 is rolled back and each is done again in a transaction of its own, so that a failure hurts nobody else. Whatever runs here must
 therefore be free of effects outside the database. Bounded: refuses when full.
@@ -11,7 +8,7 @@ therefore be free of effects outside the database. Bounded: refuses when full.
 An operation about one device says so: `apply_all` is told of these devices before any operation runs, and locks them together with those of
 its messages, in one order. Else two processes that share a database could wait for each other.
 
-Letters are messages that came from another process (`server.web.fronts`): they are opened in such a thread, so that the event loop
+Letters are messages that came from another process (`server.web.fronts`): they are opened in this thread, so that the event loop
 has nothing to do with them but to pass on bytes, and the two do not fight over the interpreter's lock. How many wait is bounded by
 what a front takes in hand.
 """
@@ -32,7 +29,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from server import codes
 
 GROUP = 64
-HANDS = 2
 WAITING = 512
 Operation = Callable[[Connection], Any]
 ApplyAll = Callable[[Connection, list[Any], set[str]], list[Any]]
@@ -45,7 +41,7 @@ class Asker(Protocol):
     """Somebody who waits for results."""
 
     def told(self, results: list[Told]) -> None:
-        """Results of one commit. Called by one of the writer's threads, which goes on only after it."""
+        """Results of one commit. Called by the writer's thread, which goes on only after it."""
         ...
 
 
@@ -53,7 +49,7 @@ class Poster(Asker, Protocol):
     """Somebody who posts letters."""
 
     def opened(self, letter: bytes) -> list[tuple[Any, Any]]:
-        """(token, message) of each message in a letter that this one has posted. Called by one of the writer's threads."""
+        """(token, message) of each message in a letter that this one has posted. Called by the writer's thread."""
         ...
 
 
@@ -83,26 +79,19 @@ class Writer:
         self._engine = engine
         self._apply_all = apply_all
         self._queue: queue.SimpleQueue[_Item | _Letter | None] = queue.SimpleQueue()
-        many = 1 if engine.dialect.name == "sqlite" else HANDS
-        self._threads = [
-            threading.Thread(target=self._run, name=f"tasdid-writer-{n}", daemon=True) for n in range(many)
-        ]
-        self._own = threading.local()  # a thread's `connection`, kept from commit to commit
-        self._counting = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="tasdid-writer", daemon=True)
+        self._connection: Connection | None = None  # kept from commit to commit, since taking one costs statements
         self.commits = 0
         self.operations = 0
 
     def start(self) -> None:
-        """Start the threads."""
-        for thread in self._threads:
-            thread.start()
+        """Start the thread."""
+        self._thread.start()
 
     def stop(self) -> None:
-        """Finish what was submitted, then end the threads."""
-        for _ in self._threads:
-            self._queue.put(None)
-        for thread in self._threads:
-            thread.join()
+        """Finish what was submitted, then end the thread."""
+        self._queue.put(None)
+        self._thread.join()
 
     def _put(self, item: _Item) -> None:
         if self._queue.qsize() >= WAITING:
@@ -151,7 +140,6 @@ class Writer:
         return group, False
 
     def _run(self) -> None:
-        self._own.connection = None
         go_on = True
         try:
             while go_on:
@@ -161,7 +149,7 @@ class Writer:
 
     def _drop(self) -> None:
         """Give the connection back; the next group takes one that works."""
-        connection, self._own.connection = self._own.connection, None
+        connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(SQLAlchemyError):
                 connection.close()
@@ -182,8 +170,7 @@ class Writer:
     def _together(self, group: list[_Item]) -> list[Any] | None:
         """Do a group in one transaction: the results. None, with nothing done, if anything in it failed."""
         try:
-            connection: Connection = self._own.connection or self._engine.connect()
-            self._own.connection = connection
+            connection = self._connection = self._connection or self._engine.connect()
             with connection.begin():
                 messages = [item.message for item in group if item.operation is None]
                 devices = {item.device for item in group if item.device}
@@ -192,13 +179,9 @@ class Writer:
         except Exception:  # noqa: BLE001 - whatever it was, it comes up again, alone, in `_alone`
             self._drop()
             return None
-        self._count(len(group))
+        self.commits += 1
+        self.operations += len(group)
         return results
-
-    def _count(self, operations: int) -> None:
-        with self._counting:
-            self.commits += 1
-            self.operations += operations
 
     def _alone(self, item: _Item) -> tuple[Any, Exception | None]:
         """Do one thing in a transaction of its own: its result, or what it raised."""
@@ -210,7 +193,8 @@ class Writer:
                     (result,) = self._apply_all(connection, [item.message], set())
         except Exception as error:  # noqa: BLE001 - handed to whoever asked for it
             return None, error
-        self._count(1)
+        self.commits += 1
+        self.operations += 1
         return result, None
 
 
