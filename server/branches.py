@@ -25,12 +25,11 @@ from server.acquirer.iso import reference
 from server.ingest import forks, results, suspense
 from server.ledger import twice
 from server.ledger.posting import Identity
-from server.office import Office, other, reason_of
+from server.office import VALID_S, Office, other, reason_of
 from server.store import audit, devices, failed, restore
 from server.store import tables as t
 
 PROPOSAL, APPROVAL = "tsd/office/fork-proposal", "tsd/office/fork-approval"
-VALID_S = 7 * 86400
 _NAMES = ("device", "epoch", "intent", "number", "amount", "seq", "branches", "stands", "expires", "reason")
 _TEXTS = ("device", "reason")
 _STATES = {t.DECISION_PROPOSED: "proposed", t.DECISION_APPROVED: "approved", t.DECISION_WITHDRAWN: "withdrawn"}

@@ -22,12 +22,11 @@ from protocol.errors import ParameterError
 from server import envelope
 from server.ingest import suspense
 from server.ledger.accounts import Place, receivable
-from server.office import Office, other, reason_of
+from server.office import VALID_S, Office, other, reason_of
 from server.store import audit, devices
 from server.store import tables as t
 
 PROPOSAL, APPROVAL = "tsd/office/suspense-proposal", "tsd/office/suspense-approval"
-VALID_S = 7 * 86400
 KINDS = {t.ITEM_GAP: "gap", t.ITEM_RESULT: "result"}
 _NAMES = (
     "device", "epoch", "kind", "seq", "number", "collected", "scheme", "untaken", "payments", "undoes", "expires", "reason",

@@ -25,12 +25,11 @@ from server import codes, envelope
 from server.ingest import gaps, untaken
 from server.keys import Keys
 from server.messages import Hello
-from server.office import Office, other, reason_of
+from server.office import VALID_S, Office, other, reason_of
 from server.store import audit, devices, restore
 from server.store import tables as t
 
 PROPOSAL, APPROVAL = "tsd/office/epoch-proposal", "tsd/office/epoch-approval"
-VALID_S = 7 * 86400
 AHEAD = 16  # epochs by which a terminal may be ahead of the chain on file: of no backup's age so many are begun
 _ASKS = "the terminal asks for a new epoch"
 _REMEMBERED = 200  # such alarms that are looked through for the same one

@@ -19,6 +19,8 @@ from server.keys import point, write_new
 
 REASON_MOST = 64
 """Characters of a reason that the tables hold."""
+VALID_S = 7 * 86400
+"""How long a proposal of any kind waits for another officer's approval."""
 
 
 class Office:

@@ -18,12 +18,11 @@ from protocol.errors import ParameterError
 from server import envelope
 from server.acquirer import outbox
 from server.ledger.posting import Identity
-from server.office import Office, other, reason_of
+from server.office import VALID_S, Office, other, reason_of
 from server.store import audit, devices
 from server.store import tables as t
 
 PROPOSAL, APPROVAL = "tsd/office/refund-proposal", "tsd/office/refund-approval"
-VALID_S = 7 * 86400
 _NAMES = ("device", "epoch", "intent", "amount", "pv", "number", "expires", "reason")
 _DEVICE, _EPOCH, _INTENT, _NUMBER, _EXPIRES, _REASON = 1, 2, 3, 6, 7, 8
 _STATES = {t.REFUND_PROPOSED: "proposed", t.REFUND_APPROVED: "approved", t.REFUND_WITHDRAWN: "withdrawn"}

@@ -7,6 +7,7 @@ from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ParameterError
 from server import branches, codes, failures, refunds
+from server.office import VALID_S
 from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
@@ -215,7 +216,7 @@ def test_one_officer_cannot_do_it_alone_nor_with_the_others_kind_of_decision(
         assert desk.refused(desk.propose, {**payload, key: payload[key] + 10 * 86400}) == "PRM-032"
     second = desk.draft(intent, False)
     assert desk.propose(second) == 2 and desk.refused(desk.approve, payload) == "PRM-032"
-    centre.now += branches.VALID_S + 1
+    centre.now += VALID_S + 1
     assert desk.refused(desk.approve, second) == "PRM-032" and centre.books() == {}
 
 

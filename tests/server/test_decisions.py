@@ -8,6 +8,7 @@ from protocol import sync as s
 from server import codes, decisions
 from server.decisions import Finding, Item
 from server.ledger import recompute
+from server.office import VALID_S
 from server.store import devices
 from server.store import tables as t
 from server.store.engine import reading
@@ -147,7 +148,7 @@ def test_a_proposal_that_is_overtaken_or_old_is_no_longer_open(centre: Centre, h
     second = desk.draft(item, Finding(untaken=B))
     assert desk.propose(second) == 2
     assert desk.refused(desk.approve, first) == "PRM-032"
-    centre.now += decisions.VALID_S + 1
+    centre.now += VALID_S + 1
     assert desk.refused(desk.approve, second) == "PRM-032" and centre.books() == held(A + B)
 
 

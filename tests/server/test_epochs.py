@@ -14,6 +14,7 @@ from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ConfigError, ParameterError
 from server import epochs, office
+from server.office import VALID_S
 from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
@@ -179,7 +180,7 @@ def test_stragglers_of_the_old_session_are_refused_once_the_command_was_told(
 def test_an_expired_approval_is_not_delivered(centre: Centre, handheld: Handheld, back: BackOffice) -> None:
     _paid_and_lost(centre, handheld)
     back.both()
-    centre.now += epochs.VALID_S + 1
+    centre.now += VALID_S + 1
     assert s.COMMANDS not in _trouble(centre, handheld)
 
 

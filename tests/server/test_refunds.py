@@ -8,6 +8,7 @@ import pytest
 from protocol import records as r
 from protocol.errors import ParameterError
 from server import refunds
+from server.office import VALID_S
 from server.store import audit, devices
 from server.store import tables as t
 from tests.server.centre import Centre
@@ -142,7 +143,7 @@ def test_a_proposal_that_is_overtaken_or_old_is_no_longer_open(centre: Centre, h
     second = desk.draft(intent, "another reason")
     assert desk.propose(second) == 2
     assert desk.refused(desk.approve, first) == "PRM-032"
-    centre.now += refunds.VALID_S + 1
+    centre.now += VALID_S + 1
     assert desk.refused(desk.approve, second) == "PRM-032"
 
 

@@ -139,7 +139,6 @@ def epochs_listed(
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
     for row in found:
-        who = f"proposed by {row['proposed_by']}, approved by {row['approved_by'] or 'nobody yet'}"
         typer.echo(
-            f"proposal {row['number']}: {row['device']} epoch {row['epoch']} after record {row['seq']}: {row['state']}, {who}: {row['reason']}"
+            f"proposal {row['number']}: {row['device']} epoch {row['epoch']} after record {row['seq']}: {centre.decided(row)}"
         )

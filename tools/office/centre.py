@@ -29,6 +29,12 @@ _LOST = (
 )
 
 
+def decided(row: Any) -> str:
+    """How a proposal stands, who proposed and who approved it, and why: the end of its line in any list."""
+    who = f"proposed by {row['proposed_by']}, approved by {row['approved_by'] or 'nobody yet'}"
+    return f"{row['state']}, {who}: {row['reason']}"
+
+
 def now() -> int:
     """UTC seconds."""
     return int(time.time())

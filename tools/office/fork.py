@@ -102,8 +102,7 @@ def listed(
             f"{name} {row['amount'] / 100:,.2f} DZD of {centre.day(row['utc'])}: {what}; {_ACQUIRER[row['acquirer']]}"
         )
     for row in found["verdicts"]:
-        who = f"proposed by {row['proposed_by']}, approved by {row['approved_by'] or 'nobody yet'}"
-        typer.echo(f"proposal {row['number']}: {_told(row)}: {row['state']}, {who}: {row['reason']}")
+        typer.echo(f"proposal {row['number']}: {_told(row)}: {centre.decided(row)}")
 
 
 def _other(said: dict[str, Any]) -> str:

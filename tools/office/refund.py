@@ -73,11 +73,8 @@ def listed(
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
     for row in found["refunds"]:
-        who = f"proposed by {row['proposed_by']}, approved by {row['approved_by'] or 'nobody yet'}"
         name = f"{row['device']}/{row['epoch']}/{row['intent']}"
-        typer.echo(
-            f"proposal {row['number']}: {name} {row['amount'] / 100:,.2f} DZD: {row['state']}, {who}: {row['reason']}"
-        )
+        typer.echo(f"proposal {row['number']}: {name} {row['amount'] / 100:,.2f} DZD: {centre.decided(row)}")
     for row in found["paid_twice"]:
         names = ", ".join("/".join(map(str, payment)) for payment in row["payments"])
         typer.echo(f"report {row['pv']} was paid more than once: {names}")

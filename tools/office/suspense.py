@@ -147,5 +147,4 @@ def listed(
         name = f"{row['kind']} {row['device']}/{row['epoch']}/{row['seq']}"
         typer.echo(f"{name} {_dzd(row['left'])} of {_dzd(row['amount'])}: {what}, since {centre.day(row['at'])}")
     for row in found["decisions"]:
-        who = f"proposed by {row['proposed_by']}, approved by {row['approved_by'] or 'nobody yet'}"
-        typer.echo(f"proposal {row['number']}: {_told(row)}: {row['state']}, {who}: {row['reason']}")
+        typer.echo(f"proposal {row['number']}: {_told(row)}: {centre.decided(row)}")
