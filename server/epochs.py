@@ -51,8 +51,7 @@ def draft(connection: Connection, device: str, reason: str, now: int) -> dict[in
     """What an officer signs to propose a new epoch for `device`, and another to approve it: keys 1… in the order of
     `_NAMES`. ParameterError PRM-031 for an unknown device, PRM-040 for such a reason.
     """
-    if devices.find(connection, device) is None:
-        raise ParameterError("device is not registered", "PRM-031", detail=device)
+    _must_be_one(connection, device)
     head = devices.head(connection, device)
     c = t.epochs.c
     number = connection.execute(select(func.max(c.number)).where(c.device == device)).scalar() or 0
@@ -62,10 +61,12 @@ def draft(connection: Connection, device: str, reason: str, now: int) -> dict[in
 
 
 def propose(connection: Connection, office: Office, proposal: bytes, now: int) -> int:
-    """Enter a signed proposal; its number. Earlier ones that are still open are withdrawn. ParameterError PRM-030 … 032."""
+    """Enter a signed proposal; its number. Earlier ones that are still open are withdrawn. ParameterError PRM-030 … 032, PRM-040."""
     officer, payload = office.verify(proposal, PROPOSAL)
-    device = payload.get(1)
-    if not isinstance(device, str) or payload != draft(connection, device, str(payload.get(10)), payload[9] - VALID_S):
+    device, expires, reason = (payload.get(key) for key in (1, 9, 10))
+    if not isinstance(device, str) or not isinstance(expires, int) or not isinstance(reason, str):
+        raise ParameterError("not an officer's decision", "PRM-030")
+    if not now < expires <= now + VALID_S or payload != draft(connection, device, reason, expires - VALID_S):
         raise ParameterError("the proposal is not about the chain as it stands", "PRM-032", "propose again")
     _withdraw(connection, device, "overtaken by a later proposal", now)
     row = {name: payload[key] for key, name in enumerate(_NAMES, 1)}
@@ -77,8 +78,18 @@ def propose(connection: Connection, office: Office, proposal: bytes, now: int) -
     return row["number"]
 
 
+def _must_be_one(connection: Connection, device: str) -> None:
+    """PRM-031 unless it is a registered device; what is no text at all is in no database."""
+    if not device.isprintable() or devices.find(connection, device) is None:
+        hint = "the ledger page has their names: TSD-000001"
+        raise ParameterError("device is not registered", "PRM-031", hint, ascii(device))
+
+
 def proposed(connection: Connection, device: str, number: int) -> dict[int, Any]:
-    """What proposal `number` for a device says: what another officer signs to approve it. ParameterError PRM-032 if it is not open."""
+    """What proposal `number` for a device says: what another officer signs to approve it. ParameterError PRM-031 for an unknown device, PRM-032 if
+    it is not open.
+    """
+    _must_be_one(connection, device)
     c = t.epochs.c
     where = (c.device == device, c.number == number, c.state == t.EPOCH_PROPOSED)
     found = connection.execute(select(c.proposal).where(*where)).scalar()

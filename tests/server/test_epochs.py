@@ -127,6 +127,30 @@ def test_nobody_approves_what_he_proposed(centre: Centre, handheld: Handheld, ba
     assert s.COMMANDS not in _trouble(centre, handheld)
 
 
+@pytest.mark.parametrize("name", ["", "TSD-009999", "\udcff", "TSD-000001\x00"])
+def test_what_names_no_device_is_told_so(centre: Centre, name: str) -> None:
+    with centre.engine.begin() as connection:
+        with pytest.raises(ParameterError) as error:
+            epochs.draft(connection, name, "storage lost", centre.now)
+        with pytest.raises(ParameterError) as other:
+            epochs.proposed(connection, name, 1)
+    assert error.value.code == other.value.code == "PRM-031" and str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("expires", [None, "soon", 0, 1, -VALID_S, VALID_S + 1, 1 << 40])
+def test_a_proposal_that_would_stand_for_another_time_than_proposals_do_is_none(
+    centre: Centre, handheld: Handheld, back: BackOffice, expires: Any
+) -> None:
+    _paid_and_lost(centre, handheld)
+    payload = back.draft()
+    del payload[9]
+    if expires is not None:
+        payload[9] = centre.now + expires if isinstance(expires, int) and expires != 1 else expires
+    with pytest.raises(ParameterError) as error:
+        back.propose(payload)
+    assert error.value.code == ("PRM-032" if isinstance(payload.get(9), int) else "PRM-030")
+
+
 def test_a_proposal_is_no_approval_and_a_strangers_signature_none_at_all(
     centre: Centre, handheld: Handheld, back: BackOffice
 ) -> None:
