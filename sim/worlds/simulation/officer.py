@@ -15,6 +15,7 @@ from terminal.face.face import Face
 
 KEY_MS = 350
 PATIENCE = 6  # troubles in one fine before the officer gives up
+OFTEN = 4  # synchronisations in a row after which he waits a minute for the next one
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Officer(Scanner):
         self.busy = False
         self.asks = self.waited = False  # he asks the centre again and again when the terminal has stopped
         self.wait_after = 0  # ms he leaves the terminal alone after asking it to synchronise
+        self.asked = 0  # so often he has, until nothing waits
 
     @property
     def done(self) -> bool:
@@ -119,7 +121,8 @@ class Officer(Scanner):
 
     def _on_home(self) -> str | int:
         if self.wait_after:
-            waited, self.wait_after = self.wait_after, 0
+            waited = min(self.wait_after, 30_000)  # the terminal synchronises by itself between
+            self.wait_after -= waited
             return waited
         if not self.tasks:
             return self._settle() if self.settling else 30_000
@@ -142,7 +145,8 @@ class Officer(Scanner):
         if self.settled():
             self.closed = True
             return "3"
-        self.wait_after = 20_000
+        self.asked += 1
+        self.wait_after = 20_000 if self.asked <= OFTEN else 60_000
         return "2"
 
     def _on_mrz_entry(self) -> str | int:
