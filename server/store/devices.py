@@ -5,7 +5,8 @@ Devices come from the provisioning file, a JSON or TOML map {device id: {"public
 different key for a known device is refused.
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,9 @@ _HEADS = (
     .order_by(t.heads.c.device)
     .with_for_update()
 )
+
+FRESH_S = 60
+"""Seconds after which a running server knows that a device has got another unit."""
 
 
 @dataclass(frozen=True)
@@ -93,20 +97,21 @@ def find(connection: Connection, name: str) -> Device | None:
 
 
 class Register:
-    """The devices of a database, each kept in memory once it was found: a device's key never changes."""
+    """The devices of a database, each kept in memory for `FRESH_S` seconds once it was found: its key never changes, but it may get another unit."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         self._engine = engine
-        self._known: dict[str, Device] = {}
+        self._clock = clock
+        self._known: dict[str, tuple[Device, float]] = {}
 
     def find(self, name: str) -> Device | None:
         """The registered device, or None."""
-        device = self._known.get(name)
-        if device is None:
+        device, until = self._known.get(name, (None, 0.0))
+        if device is None or self._clock() >= until:
             with reading(self._engine) as connection:
                 device = find(connection, name)
             if device is not None:
-                self._known[name] = device
+                self._known[name] = device, self._clock() + FRESH_S
         return device
 
 
