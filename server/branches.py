@@ -19,7 +19,7 @@ from protocol import cbor
 from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ParameterError
-from server import envelope
+from server import envelope, proposals
 from server.acquirer import clearings, outbox, settling
 from server.acquirer.iso import reference
 from server.ingest import forks, results, suspense
@@ -243,9 +243,8 @@ def _known(connection: Connection, payment: Any) -> str:
 
 
 def listed(connection: Connection) -> list[dict[str, Any]]:
-    """All proposals, newest first, for a person."""
+    """Proposals, newest first, for a person."""
     c = t.verdicts.c
-    order = (c.proposed_at.desc(), c.device, c.epoch.desc(), c.intent.desc(), c.number.desc())
-    rows = connection.execute(select(t.verdicts).order_by(*order).limit(100)).mappings()
+    rows = proposals.newest(connection, t.verdicts, c.device, c.epoch.desc(), c.intent.desc(), c.number.desc())
     names = (*_NAMES, "proposed_by", "approved_by")
     return [{**{name: row[name] for name in names}, "state": _STATES[row["state"]]} for row in rows]

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, and_, func, insert, select, update
 
 from protocol import cbor
 from protocol.errors import ParameterError
-from server import envelope
+from server import envelope, proposals
 from server.ingest import suspense
 from server.ledger.accounts import Place, receivable
 from server.office import VALID_S, Office, other, reason_of
@@ -273,10 +273,9 @@ def _told(item: Item, amount: int, left: int, at: int) -> dict[str, Any]:
 
 
 def listed(connection: Connection) -> list[dict[str, Any]]:
-    """All proposals, newest first, for a person."""
+    """Proposals, newest first, for a person."""
     c = t.decisions.c
-    order = (c.proposed_at.desc(), c.device, c.epoch.desc(), c.seq.desc(), c.kind, c.number.desc())
-    rows = connection.execute(select(t.decisions).order_by(*order).limit(100)).mappings()
+    rows = proposals.newest(connection, t.decisions, c.device, c.epoch.desc(), c.seq.desc(), c.kind, c.number.desc())
     names = (*_NAMES, "proposed_by", "approved_by")
     return [
         {**{name: row[name] for name in names}, "kind": KINDS[row["kind"]], "state": _STATES[row["state"]]}

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from protocol import cbor
 from protocol import sync as s
 from protocol.errors import FormatError, ParameterError
-from server import codes, envelope
+from server import codes, envelope, proposals
 from server.ingest import gaps, untaken
 from server.keys import Keys
 from server.messages import Hello
@@ -103,8 +103,12 @@ def approve(connection: Connection, office: Office, approval: bytes, now: int) -
     on, or it has expired; PRM-033 the same officer.
     """
     officer, payload = office.verify(approval, APPROVAL)
+    device, number = payload.get(1), payload.get(8)
+    if not isinstance(device, str) or not isinstance(number, int):
+        raise ParameterError("not an officer's decision", "PRM-030")
+    devices.heads(connection, [device])  # before anything is read: another officer may decide just now
     c = t.epochs.c
-    where = (c.device == payload.get(1), c.number == payload.get(8), c.state == t.EPOCH_PROPOSED)
+    where = (c.device == device, c.number == number, c.state == t.EPOCH_PROPOSED)
     row = connection.execute(select(t.epochs).where(*where)).first()
     if row is None or row.expires < now:
         raise ParameterError("no such proposal is open", "PRM-032", "propose again")
@@ -259,9 +263,8 @@ def _shown(message: Hello, keys: Keys | None) -> Beginning | None:
 
 
 def listed(connection: Connection) -> list[dict[str, Any]]:
-    """All proposals, newest first, for a person."""
-    c = t.epochs.c
-    rows = connection.execute(select(t.epochs).order_by(c.proposed_at.desc(), c.device).limit(100)).mappings()
+    """Proposals, newest first, for a person."""
+    rows = proposals.newest(connection, t.epochs, t.epochs.c.device, t.epochs.c.number.desc())
     names = (
         "device",
         "number",

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, and_, func, insert, select, update
 from protocol import cbor
 from protocol import records as r
 from protocol.errors import ParameterError
-from server import envelope
+from server import envelope, proposals
 from server.acquirer import outbox
 from server.ledger.posting import Identity
 from server.office import VALID_S, Office, other, reason_of
@@ -119,7 +119,12 @@ def withdraw(connection: Connection, identity: Identity, why: str, now: int) -> 
 
 def _identity(payload: dict[int, Any]) -> Identity:
     device, epoch, intent = (payload.get(key) for key in (_DEVICE, _EPOCH, _INTENT))
-    if not isinstance(device, str) or not isinstance(epoch, int) or not isinstance(intent, int):
+    if (
+        not isinstance(device, str)
+        or not isinstance(epoch, int)
+        or not isinstance(intent, int)
+        or not isinstance(payload.get(_NUMBER), int)
+    ):
         raise ParameterError("not an officer's decision", "PRM-030")
     return device, epoch, intent
 
@@ -129,10 +134,9 @@ def _note(connection: Connection, identity: Identity, what: str, now: int) -> No
 
 
 def listed(connection: Connection) -> list[dict[str, Any]]:
-    """All proposals, newest first, for a person."""
+    """Proposals, newest first, for a person."""
     c = t.refunds.c
-    order = (c.proposed_at.desc(), c.device, c.epoch.desc(), c.intent.desc(), c.number.desc())
-    rows = connection.execute(select(t.refunds).order_by(*order).limit(100)).mappings()
+    rows = proposals.newest(connection, t.refunds, c.device, c.epoch.desc(), c.intent.desc(), c.number.desc())
     names = (*_NAMES, "proposed_by", "approved_by")
     return [{**{name: row[name] for name in names}, "state": _STATES[row["state"]]} for row in rows]
 

@@ -133,8 +133,10 @@ def epochs_listed(
     """List proposals of new epochs, newest first."""
     from server import epochs
 
-    with centre.transaction(config, db) as (connection, _):
-        found = centre.standing(epochs.listed(connection))
+    with centre.reading(config, db) as connection:
+        found = centre.standing(
+            epochs.listed(connection), ("proposed", "approved")
+        )  # the terminal has not asked in time
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,10 +71,10 @@ def day(utc: int) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime(utc))
 
 
-def standing(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Proposals as a list shows them: what nobody approved in time is "expired"."""
+def standing(rows: list[dict[str, Any]], waiting: Sequence[str] = ("proposed",)) -> list[dict[str, Any]]:
+    """Proposals as a list shows them: what nobody approved in time is "expired"; `waiting`: the states that time ends."""
     utc = now()
-    return [{**row, "state": "expired"} if row["state"] == "proposed" and row["expires"] < utc else row for row in rows]
+    return [{**row, "state": "expired"} if row["state"] in waiting and row["expires"] < utc else row for row in rows]
 
 
 @contextmanager
@@ -83,17 +83,35 @@ def transaction(path: Path, db: str | None) -> Iterator[tuple[Any, Any]]:
 
     ConfigError, CFG-028 also where the database is locked, or lost meanwhile.
     """
+    from server.office import Office
+
+    with _engine(path, db) as (engine, loaded):
+        office = Office.load(loaded.office)
+        with engine.begin() as connection:
+            yield connection, office
+
+
+@contextmanager
+def reading(path: Path, db: str | None) -> Iterator[Any]:
+    """A connection of a configuration that reads only: a list keeps nobody from writing. ConfigError as `transaction`."""
+    from server.store import engine as store
+
+    with _engine(path, db) as (engine, _), store.reading(engine) as connection:
+        yield connection
+
+
+@contextmanager
+def _engine(path: Path, db: str | None) -> Iterator[tuple[Any, Any]]:
+    """(engine, configuration) of a database that is there."""
     from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
     from server import config
-    from server.office import Office
     from server.store.engine import open_engine, unusable
 
     loaded = config.load(path, db)
-    engine, office = open_engine(loaded.db, new=False), Office.load(loaded.office)
+    engine = open_engine(loaded.db, new=False)
     try:
-        with engine.begin() as connection:
-            yield connection, office
+        yield engine, loaded
     except (DataError, IntegrityError, ProgrammingError):  # none of the database's faults
         raise
     except DBAPIError as error:

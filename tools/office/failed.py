@@ -35,7 +35,7 @@ def listed(
     from protocol.sync import APPROVED
     from server import failures
 
-    with centre.transaction(config, db) as (connection, _):
+    with centre.reading(config, db) as connection:
         found = failures.listed(connection)
         found += failures.waiting(connection, centre.now(), centre.waits(config))
     if as_json:

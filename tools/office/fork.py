@@ -87,7 +87,7 @@ def listed(
     """List payments that a fork holds, oldest first, and what was proposed about them, newest first. In JSON amounts are centimes."""
     from server import branches
 
-    with centre.transaction(config, db) as (connection, _):
+    with centre.reading(config, db) as connection:
         found = {"held": branches.held(connection), "verdicts": centre.standing(branches.listed(connection))}
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))

@@ -67,7 +67,7 @@ def listed(
     """List proposals, newest first, and reports that were paid twice."""
     from server import refunds
 
-    with centre.transaction(config, db) as (connection, _):
+    with centre.reading(config, db) as connection:
         found = {"refunds": centre.standing(refunds.listed(connection)), "paid_twice": refunds.paid_twice(connection)}
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))

@@ -133,7 +133,7 @@ def listed(
     """List what is in suspense, oldest first, and what was proposed about it, newest first. In JSON amounts are centimes."""
     from server import decisions
 
-    with centre.transaction(config, db) as (connection, _):
+    with centre.reading(config, db) as connection:
         found = {"items": decisions.items(connection), "decisions": centre.standing(decisions.listed(connection))}
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
