@@ -102,10 +102,14 @@ def _paid(outcome: int, final: Any) -> bool:
 
 def recompute(connection: Connection) -> Books:
     """The books as they must be."""
+    return _recompute(connection, _Deferred(connection))
+
+
+def _recompute(connection: Connection, deferred: "_Deferred") -> Books:
     books = Books()
     places = _identities(connection, _PLACES)
     intents = {(rec[r.DEVICE], rec[r.SEQ]): rec for rec in _records(connection, r.PAYMENT_INTENT)}
-    forks = _Forks(connection)
+    forks = deferred.forks
     finals = _identities(connection, _FINALS)
     reversed_ = _identities(connection, _REVERSED)
     for rec in _records(connection, r.PAYMENT_OUTCOME):
@@ -128,7 +132,11 @@ def recompute(connection: Connection) -> Books:
             books.enter(f"treasury:{owner}", -amount)
     decided = list(_decided(connection))
     owners = {(row.device, row.epoch, row.intent, row.part): row.account for row in connection.execute(_HELD_AT)}
-    for item, amount in [*_unseen(connection), *_lost(connection), *((one.item, -one.amount) for one in decided)]:
+    for item, amount in [
+        *_unseen(connection),
+        *_lost(connection, deferred),
+        *((one.item, -one.amount) for one in decided),
+    ]:
         books.enter(f"missing:{item[0]}", amount)
         books.enter(owners.get(item, "suspense"), -amount)
     for one in decided:
@@ -190,11 +198,11 @@ class _Forks:
         return many is not None and signed != many
 
 
-def _lost(connection: Connection) -> Iterator[tuple[_Item, int]]:
+def _lost(connection: Connection, deferred: "_Deferred") -> Iterator[tuple[_Item, int]]:
     """(item, centimes in suspense) of each range of lost records."""
     for gap, amount in _missing(connection):
         item = (gap.device, gap.epoch, gap.first, t.PART_GAP)
-        yield item, amount - sum(known.amount for known in _approvals(connection, gap) if known.gap == gap.first)
+        yield item, amount - sum(known.amount for known in deferred.approvals(gap) if known.gap == gap.first)
 
 
 def _unseen(connection: Connection) -> Iterator[tuple[_Item, int]]:
@@ -213,27 +221,47 @@ class _Approval(NamedTuple):
     gap: int | None
 
 
-def _approvals(connection: Connection, gap: Any) -> Iterator[_Approval]:
-    """Those whose result the terminal may have written into a gap; and those of which that was said and that have not come after it."""
-    written: dict[int, int] = {}  # the last record of each
-    for rec in _records(connection, r.AUTHORISATION_RESULT, gap.device):
-        written[rec[r.INTENT]] = rec[r.SEQ]
-    forks = _Forks(connection)
-    finals = _identities(connection, _FINALS.where(t.results.c.device == gap.device, t.results.c.epoch == gap.epoch))
-    for rec in _records(connection, r.PAYMENT_OUTCOME, gap.device):
-        final = finals.get((rec[r.DEVICE], gap.epoch, rec[r.INTENT]))
-        deferred = rec[r.OUTCOME] == r.OUTCOME_PROVISIONAL and rec[r.SEQ] < gap.last and not forks.hold(rec, gap.epoch)
-        if final is None or not deferred or final.outcome != r.OUTCOME_APPROVED:
-            continue
-        came = written.get(rec[r.INTENT], 0)
-        if came < gap.last if final.gap == gap.first else final.gap is not None or not came:
-            yield _Approval(rec[r.INTENT], rec[r.AMOUNT], final.head, final.gap)
+class _Deferred:
+    """The deferred payments of devices that have gaps, and the results that have come of them; each device's records are read once."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.forks = _Forks(connection)
+        self._connection = connection
+        self._of: dict[str, tuple[list[dict[int, Any]], dict[int, int], dict[Identity, Any]]] = {}
+
+    def _read(self, device: str) -> tuple[list[dict[int, Any]], dict[int, int], dict[Identity, Any]]:
+        """(outcomes, {intent: sequence of its last result}, what the acquirer said) of a device."""
+        if device not in self._of:
+            outcomes = _records(self._connection, r.PAYMENT_OUTCOME, device)
+            results = _records(self._connection, r.AUTHORISATION_RESULT, device)
+            self._of[device] = (
+                [rec for rec in outcomes if rec[r.OUTCOME] == r.OUTCOME_PROVISIONAL],
+                {rec[r.INTENT]: rec[r.SEQ] for rec in results},
+                _identities(self._connection, _FINALS.where(t.results.c.device == device)),
+            )
+        return self._of[device]
+
+    def approvals(self, gap: Any) -> Iterator[_Approval]:
+        """Those whose result the terminal may have written into a gap; and those of which that was said and that have not come after it."""
+        outcomes, written, finals = self._read(gap.device)
+        for rec in outcomes:
+            final = finals.get((rec[r.DEVICE], gap.epoch, rec[r.INTENT]))
+            if (
+                final is None
+                or rec[r.SEQ] >= gap.last
+                or final.outcome != r.OUTCOME_APPROVED
+                or self.forks.hold(rec, gap.epoch)
+            ):
+                continue
+            came = written.get(rec[r.INTENT], 0)
+            if came < gap.last if final.gap == gap.first else final.gap is not None or not came:
+                yield _Approval(rec[r.INTENT], rec[r.AMOUNT], final.head, final.gap)
 
 
-def _in_both(connection: Connection) -> Iterator[str]:
+def _in_both(connection: Connection, deferred: _Deferred) -> Iterator[str]:
     """Payments that the acquirer's word has posted and that a gap may hold in suspense as well."""
     for gap in connection.execute(_GAPS).all():
-        found = list(_approvals(connection, gap))
+        found = list(deferred.approvals(gap))
         known = [one for one in found if one.gap == gap.first]
         decided = list(_decided(connection, gap))
         many = gap._mapping["count"] - len(known) - sum(one.payments for one in decided)
@@ -297,7 +325,8 @@ def differences(connection: Connection) -> list[str]:
     """What does not agree between posted and recomputed books, in words; empty when all does, every posting
     balances and all is zero in sum.
     """
-    is_, must = posted(connection), recompute(connection)
+    deferred = _Deferred(connection)
+    is_, must = posted(connection), _recompute(connection, deferred)
     found = [
         f"account {account}: posted {is_.balances.get(account, 0)}, recomputed {must.balances.get(account, 0)}"
         for account in sorted(set(is_.balances) | set(must.balances))
@@ -309,4 +338,4 @@ def differences(connection: Connection) -> list[str]:
         if is_.totals.get(outcome) != must.totals.get(outcome)
     ]
     found += [f"posting {tuple(row)} does not balance" for row in connection.execute(_UNEVEN)]
-    return found + list(_in_both(connection))
+    return found + list(_in_both(connection, deferred))

@@ -69,22 +69,23 @@ def _same_identity(a: Any, b: Any) -> Any:
 
 
 def _now(connection: Connection) -> dict[str, dict[str, int]]:
-    """Where the money stands now: paid, still awaited, refused after all, given back."""
+    """Where the money stands now: paid, still awaited, refused after all, given back, held for a fork."""
     p, q = t.payments.c, t.results.c
     each = (
-        select(p.outcome, q.outcome.label("final"), _given_back().label("back"), p.amount)
+        select(p.outcome, q.outcome.label("final"), _given_back().label("back"), p.held, p.amount)
         .outerjoin(t.results, _same_identity(t.payments, t.results))
-        .where(p.outcome.in_((r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)), p.held == 0)
+        .where(p.outcome.in_((r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)))
         .subquery()
         .c
     )
-    key = (each.outcome, each.final, each.back)
+    key = (each.outcome, each.final, each.back, each.held)
     found = connection.execute(select(*key, func.count().label("n"), func.sum(each.amount).label("sum")).group_by(*key))
-    out = {name: {"count": 0, "amount": 0} for name in ("paid", "awaited", "refused", "reversed")}
+    out = {name: {"count": 0, "amount": 0} for name in ("paid", "awaited", "refused", "reversed", "held")}
     for row in found:
         last = row.outcome if row.final is None else row.final
         name = {r.OUTCOME_APPROVED: "paid", r.OUTCOME_PROVISIONAL: "awaited"}.get(last, "refused")
-        name = "reversed" if row.back else name
+        if row.back or row.held:
+            name = "held" if row.held == t.HELD_FORK else "reversed" if row.back else "refused"
         out[name]["count"] += row.n
         out[name]["amount"] += int(row.sum)
     return out
@@ -140,7 +141,7 @@ def _cases(connection: Connection) -> list[dict[str, Any]]:
     for row in rows:
         p = t.payments.c
         payments = connection.execute(
-            select(p.outcome, t.results.c.outcome.label("final"))
+            select(p.outcome, t.results.c.outcome.label("final"), p.held)
             .outerjoin(t.results, _same_identity(t.payments, t.results))
             .where(p.device == row.device, p.epoch == row.epoch, p.case_no == row.case_no, _given_back() == 0)
         ).all()
@@ -152,17 +153,20 @@ def _cases(connection: Connection) -> list[dict[str, Any]]:
                 "offence": row.offence,
                 "amount": row.amount,
                 "utc": row.utc,
-                "state": _state([final or outcome for outcome, final in payments]),
+                "state": _state([(final or outcome, held == t.HELD_FORK) for outcome, final, held in payments]),
                 "closed": row.closure is not None,
             }
         )
     return found
 
 
-def _state(outcomes: list[int | None]) -> str:
-    """unpaid → provisional → paid | declined (domain: a declined case is payable again)."""
+def _state(payments: list[tuple[int | None, bool]]) -> str:
+    """unpaid → provisional → paid | declined (domain: a declined case is payable again); held: what a fork holds may have paid it."""
+    outcomes = [outcome for outcome, held in payments if not held]
     if r.OUTCOME_APPROVED in outcomes:
         return "paid"
+    if any(held and outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL) for outcome, held in payments):
+        return "held"
     if r.OUTCOME_PROVISIONAL in outcomes:
         return "provisional"
     return "declined" if r.OUTCOME_DECLINED in outcomes else "unpaid"
