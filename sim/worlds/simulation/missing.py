@@ -162,7 +162,7 @@ class Missing:
         return min(begun) - 1 if begun else 0
 
     def unaccounted(self, connection: Any, rows: Rows, decided: Notebook) -> Iterator[str]:
-        """Sentences about destroyed records, or money of theirs, that nobody is told of; what two officers have `decided` is in suspense no longer."""
+        """Sentences about destroyed records, or money of theirs, that nobody is told of; what is `decided` is in suspense no longer."""
         gaps = list(connection.execute(text("SELECT device, first, last, count, amount, declared_seq FROM gaps")))
         for gap in gaps:
             yield from self._gap(gap, rows)
@@ -288,8 +288,8 @@ class Missing:
         return sum(r.approved_step(item.record)[1] for item in lost if item.record[r.INTENT] in came)
 
     def decided_by_word(self, connection: Any, name: str, rows: Rows, decided: Notebook) -> int:
-        """Centimes of what was decided that are lost results: their payments are booked by the acquirer's word, which explains nothing of a gap of which
-        nothing is left.
+        """Centimes of what was decided that are lost results: their payments are booked by the acquirer's word, which explains nothing of a gap
+        of which nothing is left.
         """
         if not sum(decided.decided(name)):
             return 0

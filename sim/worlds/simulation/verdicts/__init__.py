@@ -17,6 +17,6 @@ more, and nothing may be left to decide. In some of the first seeds a backup is 
     judged.py     what must hold of it all
 """
 
-from sim.worlds.simulation.verdicts.draw import FORKS, MONEY, draw
+from sim.worlds.simulation.verdicts.draw import FORGOTTEN, draw
 
-__all__ = ["FORKS", "MONEY", "draw"]
+__all__ = ["FORGOTTEN", "draw"]

@@ -58,13 +58,14 @@ class Desk:
 
     def __init__(
         self, fault: Fault, centre: Centre, schedule: Schedule, book: Notebook,
-        tell: Callable[[str], None], fail: Callable[[str], None],
+        tell: Callable[[str], None], fail: Callable[[str], None], forgets: Fault | None,
     ) -> None:  # fmt: skip
         self.rng = random.Random(f"officers {fault.value}")
         self.begins = fault.at * 1000 + BESIDE_MS
         self.centre, self.schedule, self.book = centre, schedule, book
         self.tell, self.fail = tell, fail
         self.waiting: dict[Any, Pending] = {}
+        self._forgets, self._proposals, self._restore = forgets, 0, 0
         self._whims = self.rng.choice((0, 2, 4, 6))
         self._officers = Officers()
 
@@ -123,6 +124,7 @@ class Desk:
         former = self.waiting.pop(about, None)
         officer = another(former.officer) if former else self.rng.choice((FIRST, SECOND))
         made: list[Any] = []
+        self._keep_a_backup(0)
         before = sums()
 
         def enter(connection: Connection) -> None:
@@ -137,6 +139,7 @@ class Desk:
             return
         if sums() != before:
             self.fail(f"a proposal about {self.name(about)} has changed the ledger")
+        self._keep_a_backup(1)
         pending = Pending(made[0], made[1], officer, self.schedule.now, self._due(), then, held)
         self.waiting[about] = pending
         self.tell(f"officer {officer} proposes {pending.number} about {self.name(about)}: {self.words(then)}")
@@ -145,9 +148,27 @@ class Desk:
         if former is not None and not self._sign(former, officer):
             self.fail(f"proposal {former.number} about {self.name(about)} was overtaken, and is approved")
 
+    def _keep_a_backup(self, after: int) -> None:
+        """Before a proposal, or `after` it: a backup that is restored a while later, unless all is quiet by then."""
+        self._proposals += not after
+        fault = self._forgets
+        if fault is None or fault.at != 2 * self._proposals - 1 + after or self.hurried:
+            return
+        image, made = self.centre.backup(), self.schedule.now
+
+        def put_back() -> None:
+            if not self.hurried:
+                self.book.restores.append((made, self.schedule.now))
+                self.centre.restore(image)
+
+        later = int(fault.value) * 1000 + 1
+        self._restore = made + later
+        self.schedule.call(later, put_back)
+
     def _due(self) -> int:
+        """When the other officer comes to it: soon, or after a restore that is to come."""
         now = self.schedule.now
-        for _, restore in self.book.restores:
+        for restore in (self._restore, *(restore for _, restore in self.book.restores)):
             if now < restore and self.rng.random() < OVER_A_RESTORE:
                 return restore + self.rng.choice(WAITS_MS)
         return now + self.rng.choice(WAITS_MS)

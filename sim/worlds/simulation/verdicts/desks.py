@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from sim.worlds.simulation.schedule import Schedule
 from sim.worlds.simulation.verdicts.branches import Forks
 from sim.worlds.simulation.verdicts.desk import Desk
-from sim.worlds.simulation.verdicts.draw import FORKS, MONEY
+from sim.worlds.simulation.verdicts.draw import FORGOTTEN, FORKS, MONEY
 from sim.worlds.simulation.verdicts.money import Money
 
 if TYPE_CHECKING:
@@ -19,11 +19,12 @@ def desks(plan: Any, centre: "Centre", schedule: Schedule, oracle: "Oracle", tel
     book, found = oracle.decided, []
     book.now = lambda: schedule.now
     book.restores = [(one.at * 1000, int(one.value) * 1000) for one in plan.faults if one.kind == "backup-restore"]
+    forgets = next((fault for fault in plan.faults if fault.kind == FORGOTTEN), None)
     for fault in plan.faults:
         if fault.kind == MONEY:
             book.decides_money = True
-            found.append(Money(fault, centre, schedule, book, tell, oracle.fail, missing=oracle.missing))
+            found.append(Money(fault, centre, schedule, book, tell, oracle.fail, forgets, missing=oracle.missing))
         elif fault.kind == FORKS:
             book.decides_forks = True
-            found.append(Forks(fault, centre, schedule, book, tell, oracle.fail))
+            found.append(Forks(fault, centre, schedule, book, tell, oracle.fail, forgets))
     return found

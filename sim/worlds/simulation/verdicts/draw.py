@@ -5,15 +5,24 @@ from dataclasses import replace
 
 from sim.worlds.simulation.faults import REFUSALS, REVERSAL_REFUSED, REVERSAL_UNSAID, Fault
 
-MONEY, FORKS, LOST = "suspense-decided", "fork-decided", "lost-money"
-SHARE, RESULTS_SHARE, FORK_SHARE = 0.8, 0.2, 0.8  # of lost results most are explained by the acquirer's word
+MONEY, FORKS, LOST, BOOKED = "suspense-decided", "fork-decided", "lost-money", "lost-booked"
+FORGOTTEN = "decision-forgotten"
+SHARE, RESULTS_SHARE = (
+    0.8,
+    0.2,
+)  # of the seeds that lose records; of lost results most are explained by the acquirer's word
+FORK_SHARE, STOPPED_SHARE = (
+    0.8,
+    0.1,
+)  # of the seeds that copy a terminal; storage that is put back, or copied alone, makes no fork
 LOST_SHARE, LOST_RESTORED_SHARE = (
     0.06,
     0.15,
 )  # of the seeds that lose nothing, and of those of them that restore a backup
-RESTORED = 0.35  # of the seeds that lose records, decide, and restore nothing else
+RESTORED = 0.35  # of the seeds that decide where a backup may be restored
+BOOKED_SHARE = 0.5  # of the seeds that would lose payments: it is of what a backup lacks
 LOSSES = ("lost-records", "lost-results", "lost-again", "lost-any", "lost-deferred")
-_RESTORABLE = ("lost-records", "lost-results", LOST)  # what other draws restore too
+_RESTORABLE = ("lost-records", "lost-results")  # what other draws restore too
 _REFUSALS = (*REFUSALS, REVERSAL_REFUSED, REVERSAL_UNSAID)
 _COPIES = ("twin", "clone", "rollback")
 
@@ -25,38 +34,38 @@ def draw(seed: int, devices: int, faults: list[Fault]) -> list[Fault]:
     if _has(faults, *LOSSES):
         loss = next(fault for fault in faults if fault.kind in LOSSES)
         share = RESULTS_SHARE if loss.kind == "lost-results" else SHARE
-        return [officers, *_restored(rng, loss, faults)] if drawn < share else []
+        return [officers, *(_forgotten(rng, faults) if loss.kind in _RESTORABLE else ())] if drawn < share else []
     if _has(faults, *_COPIES):
-        return [replace(officers, kind=FORKS)] if drawn < FORK_SHARE else []
+        share = FORK_SHARE if _has(faults, "twin") else STOPPED_SHARE
+        return [replace(officers, kind=FORKS), *_forgotten(rng, faults)] if drawn < share else []
     if drawn < (LOST_RESTORED_SHARE if _has(faults, "backup-restore") else LOST_SHARE):
         return _lost(rng, devices, officers, faults)
     return []
 
 
 def _lost(rng: random.Random, devices: int, officers: Fault, faults: list[Fault]) -> list[Fault]:
-    """A terminal without a network takes payments, and loses some; where there is a restore, about the time of it."""
-    device, at, seconds, most = rng.randrange(devices), rng.randint(1, 120), rng.randint(90, 400), rng.randint(1, 14)
-    for fault in faults:
-        if fault.kind == "backup-restore":
-            at, most = max(1, rng.randint(fault.at - 200, int(fault.value) - 60)), min(most, 6)
+    """A terminal without a network takes payments, and loses some; or it loses some of those that a backup lacks, before it sends them again."""
+    device, at, seconds, most = rng.randrange(devices), rng.randint(1, 40), rng.randint(90, 400), rng.randint(1, 14)
+    booked, backup, later = rng.random() < BOOKED_SHARE, rng.randint(1, 60), rng.randint(40, 300)
     if _has(faults, "upgrade", "lost-journal", *_REFUSALS) or _has([f for f in faults if f.device == device], "outage"):
         return []
-    loss = Fault(LOST, device, at, most)
-    return [officers, Fault("outage", device, at, seconds), loss, *_restored(rng, loss, faults)]
+    restores = [fault for fault in faults if fault.kind == "backup-restore"]
+    if booked and (restores or not _has(faults, "refund")):
+        own = [] if restores else [Fault("backup-restore", -1, backup, backup + later)]
+        restored = int([*restores, *own][0].value)
+        return [officers, *own, Fault(BOOKED, device, restored, most), *_forgotten(rng, faults)]
+    for fault in restores:
+        at = max(1, rng.randint(fault.at - 200, int(fault.value) - 30))
+    offline = Fault("outage", device, at, seconds)
+    return [officers, offline, Fault(LOST, device, at, most), *_forgotten(rng, faults)]
 
 
 def _has(faults: list[Fault], *kinds: str) -> bool:
     return any(fault.kind in kinds for fault in faults)
 
 
-def _restored(rng: random.Random, loss: Fault, faults: list[Fault]) -> list[Fault]:
-    """A backup of about the time of a loss, and its restore, where no other fault speaks against it."""
-    drawn, after, later = rng.random(), rng.randint(1, 400), rng.randint(30, 400)
-    if (
-        drawn >= RESTORED
-        or loss.kind not in _RESTORABLE
-        or _has(faults, "backup-restore", "upgrade", "refund", *_REFUSALS)
-    ):
-        return []
-    at = max(1, loss.at - 60) + after
-    return [Fault("backup-restore", -1, at, at + later)]
+def _forgotten(rng: random.Random, faults: list[Fault]) -> list[Fault]:
+    """A backup of the time of the n-th proposal, and its restore so many seconds later, where no other fault speaks against it."""
+    drawn, number, later = rng.random(), rng.randint(1, 4), rng.randint(10, 240)
+    apart = _has(faults, "upgrade", "refund", *_REFUSALS)
+    return [] if drawn >= RESTORED or apart else [Fault(FORGOTTEN, -1, number, later)]
