@@ -278,14 +278,15 @@ class Missing:
         """
         if name in self.erased:
             return 0
-        results = [
-            cbor2.loads(bytes(row.record))
-            for (owner, _), row in rows.items()
-            if owner == name and row.kind == r.AUTHORISATION_RESULT
-        ]
-        came = {record[r.INTENT] for record in results}
+        came = self._came(name, rows)
         lost = [item for item in self._of(name, r.AUTHORISATION_RESULT) if self.never_came(name, item.seq)]
         return sum(r.approved_step(item.record)[1] for item in lost if item.record[r.INTENT] in came)
+
+    @staticmethod
+    def _came(name: str, rows: Rows) -> set[int]:
+        """The payments of which the centre has a result as a record."""
+        mine = [row for (owner, _), row in rows.items() if owner == name and row.kind == r.AUTHORISATION_RESULT]
+        return {cbor2.loads(bytes(row.record))[r.INTENT] for row in mine}
 
     def decided_by_word(self, connection: Any, name: str, rows: Rows, decided: Notebook) -> int:
         """Centimes of what was decided that are lost results: their payments are booked by the acquirer's word, which explains nothing of a gap
@@ -293,17 +294,10 @@ class Missing:
         """
         if not sum(decided.decided(name)):
             return 0
-        written = [
-            cbor2.loads(bytes(row.record))
-            for (owner, _), row in rows.items()
-            if owner == name and row.kind == r.AUTHORISATION_RESULT
-        ]
-        came = {record[r.INTENT] for record in written}
-        lost = [
-            item.record[r.INTENT] for item in self._of(name, r.AUTHORISATION_RESULT) if self.never_came(name, item.seq)
-        ]
-        alone = {row.intent: row.amount for row in connection.execute(text(_UNEXPLAINED), {"d": name})}
-        return sum(alone.get(intent, 0) for intent in lost if intent not in came)
+        lost = [item for item in self._of(name, r.AUTHORISATION_RESULT) if self.never_came(name, item.seq)]
+        intents = {item.record[r.INTENT] for item in lost}
+        alone = connection.execute(text(_UNEXPLAINED), {"d": name})
+        return sum(row.amount for row in alone if row.intent in intents - self._came(name, rows))
 
     def untaken(self, connection: Any, name: str, rows: Rows, decided: Notebook) -> int:
         """Centimes that a terminal counts and that two officers have decided are nothing; not those that are booked by the acquirer's word."""

@@ -449,6 +449,8 @@ class Oracle:
                 continue
             if identity not in approved and self._in_no_book(identity):
                 continue
+            if judged.refused(connection, self.decided, self.centre, identity):
+                continue
             if approved.get(identity) != captured.get(identity):
                 self.fail(
                     f"payment {identity}: approved {approved.get(identity)}, captured {captured.get(identity)} centimes"

@@ -75,7 +75,7 @@ def draw(seed: int) -> Plan:
     tasks, troubles = asked.draw(seed, tasks)
     faults += troubles + refunds.draw(seed, faults, WORK_S)
     faults += refusals.draw(seed, faults) + workers.draw(seed)
-    return Plan(seed, tasks, faults + verdicts.draw(seed, devices, faults))
+    return Plan(seed, tasks, faults + verdicts.draw(seed, tasks, faults))
 
 
 def _taps(rng: random.Random, shifts: list[list[Task]]) -> list[list[Task]]:
@@ -174,7 +174,7 @@ class Simulation:
             "twin": self._twin, "upgrade": self._upgrade, "lost-records": self._lost_records,
             "lost-journal": self._lost_journal, "lost-results": self._lost_results, "lost-any": self._lost_any,
             "lost-again": self._lost_again, "lost-deferred": self._lost_deferred,
-            "refund": self._refund, "lost-money": self._lost_money, "lost-booked": self._lost_booked,
+            "refund": self._refund, "lost-money": self._lost_payments, "lost-booked": self._lost_payments,
         }  # fmt: skip
         if fault.kind in arranged:
             arranged[fault.kind](fault)
@@ -261,37 +261,12 @@ class Simulation:
 
         self.schedule.call(fault.at * 1000, look)
 
-    def _lost_money(self, fault: Fault) -> None:
-        """Records that nobody has yet are lost as soon as approved payments are among them, or a while later."""
-        device = self.devices[fault.device]
-        rng = random.Random(f"lost money {self.plan.seed}")
-        restored = any(other.kind in ("backup-restore", verdicts.FORGOTTEN) for other in self.plan.faults)
-        until = (fault.at + losing.LOOKS_S) * 1000
-
-        def look(waited: bool = False) -> None:
-            lost = losing.choose(device, int(fault.value), restored, rng) if device.works else []
-            if lost and waited:
-                self._lose(device, lost, ", approved payments among them,")
-            elif self.schedule.now < until and not self._healed:
-                self.schedule.call(rng.choice(losing.LATER_MS) if lost else losing.LOOK_MS, lambda: look(bool(lost)))
-
-        self.schedule.call(fault.at * 1000, look)
-
-    def _lost_booked(self, fault: Fault) -> None:
-        """As that, of what a restored database makes a terminal send again."""
-        device = self.devices[fault.device]
-        rng = random.Random(f"lost booked {self.plan.seed}")
-
-        def look(before: int, until: int) -> None:
-            heard = device.terminal.journal.acked_seq if device.works else before
-            lost = losing.choose(device, int(fault.value), True, rng) if heard < before else []
-            if lost:
-                self._lose(device, lost, ", approved payments among them, which were to be sent again,")
-            elif self.schedule.now < until and not self._healed:
-                self.schedule.again(50, lambda: look(max(heard, before), until), self._turn(until))
-
-        start = fault.at * 1000 - 1
-        self.schedule.call(start, lambda: look(0, start + losing.LOOKS_S * 1000))
+    def _lost_payments(self, fault: Fault) -> None:
+        """Approved payments are among what is lost."""
+        losing.Losing(
+            self.plan, fault, self.devices[fault.device], self.schedule, self._lose,
+            lambda until: 0 if self._healed else self._turn(until),
+        )  # fmt: skip
 
     def _lost_records(self, fault: Fault) -> None:
         """Records that nobody has yet, and their second copies, cannot be read any more."""

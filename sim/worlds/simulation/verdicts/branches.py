@@ -40,12 +40,13 @@ class Forks(Desk):
         return next((len(row["others"]) for row in self._list() if self._about(row) == about), None)
 
     def _judge(self, about: Identity, row: dict[str, Any]) -> None:
-        """What the host has captured mostly stands; of the rest the officers believe one driver or the other."""
+        """What the host has captured mostly stands, what it refuses to capture does not; of the rest the officers believe one driver or the other."""
         known = self.centre.book.entries.get(reference(about))
         captured = known is not None and known.captured == "00" and not known.reversed
         if row["acquirer"] == "captured" and not captured or row["acquirer"] == "nothing" and known is not None:
             self.fail(f"the list says of {self.name(about)} that the acquirer has {row['acquirer']}, which is not so")
-        stands = self.rng.random() < (CAPTURED_STANDS if captured else OTHER_STANDS)
+        refused = known is not None and known.captured not in (None, "00")
+        stands = self.rng.random() < (CAPTURED_STANDS if captured else OTHER_STANDS) and not refused
         entry = Entry(about, stands=stands)
 
         def drafted(connection: Any) -> dict[int, Any]:

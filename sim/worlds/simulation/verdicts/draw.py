@@ -4,6 +4,7 @@ import random
 from dataclasses import replace
 
 from sim.worlds.simulation.faults import REFUSALS, REVERSAL_REFUSED, REVERSAL_UNSAID, Fault
+from sim.worlds.simulation.officer import Task
 
 MONEY, FORKS, LOST, BOOKED = "suspense-decided", "fork-decided", "lost-money", "lost-booked"
 FORGOTTEN = "decision-forgotten"
@@ -23,11 +24,12 @@ RESTORED = 0.35  # of the seeds that decide where a backup may be restored
 BOOKED_SHARE = 0.5  # of the seeds that would lose payments: it is of what a backup lacks
 LOSSES = ("lost-records", "lost-results", "lost-again", "lost-any", "lost-deferred")
 _RESTORABLE = ("lost-records", "lost-results")  # what other draws restore too
+APPROVING = ("approves", "signs-1", "alone")
 _REFUSALS = (*REFUSALS, REVERSAL_REFUSED, REVERSAL_UNSAID)
 _COPIES = ("twin", "clone", "rollback")
 
 
-def draw(seed: int, devices: int, faults: list[Fault]) -> list[Fault]:
+def draw(seed: int, shifts: list[list[Task]], faults: list[Fault]) -> list[Fault]:
     """When the officers begin to look; the fault's number is how they go about it. With it, perhaps, a loss, or a restore."""
     rng = random.Random(f"decided {seed}")
     drawn, officers = rng.random(), Fault(MONEY, -1, rng.randint(10, 90), rng.randint(1, 1_000_000))
@@ -39,13 +41,14 @@ def draw(seed: int, devices: int, faults: list[Fault]) -> list[Fault]:
         share = FORK_SHARE if _has(faults, "twin") else STOPPED_SHARE
         return [replace(officers, kind=FORKS), *_forgotten(rng, faults)] if drawn < share else []
     if drawn < (LOST_RESTORED_SHARE if _has(faults, "backup-restore") else LOST_SHARE):
-        return _lost(rng, devices, officers, faults)
+        return _lost(rng, shifts, officers, faults)
     return []
 
 
-def _lost(rng: random.Random, devices: int, officers: Fault, faults: list[Fault]) -> list[Fault]:
+def _lost(rng: random.Random, shifts: list[list[Task]], officers: Fault, faults: list[Fault]) -> list[Fault]:
     """A terminal without a network takes payments, and loses some; or it loses some of those that a backup lacks, before it sends them again."""
-    device, at, seconds, most = rng.randrange(devices), rng.randint(1, 40), rng.randint(90, 400), rng.randint(1, 14)
+    device = max(range(len(shifts)), key=lambda one: sum(map(_approves, shifts[one])))
+    at, seconds, most = rng.randint(1, 30), rng.randint(90, 400), rng.randint(1, 24)
     booked, backup, later = rng.random() < BOOKED_SHARE, rng.randint(1, 60), rng.randint(40, 300)
     if _has(faults, "upgrade", "lost-journal", *_REFUSALS) or _has([f for f in faults if f.device == device], "outage"):
         return []
@@ -53,11 +56,16 @@ def _lost(rng: random.Random, devices: int, officers: Fault, faults: list[Fault]
     if booked and (restores or not _has(faults, "refund")):
         own = [] if restores else [Fault("backup-restore", -1, backup, backup + later)]
         restored = int([*restores, *own][0].value)
-        return [officers, *own, Fault(BOOKED, device, restored, most), *_forgotten(rng, faults)]
+        return [officers, *own, Fault(BOOKED, device, restored, min(most, 6)), *_forgotten(rng, faults)]
     for fault in restores:
         at = max(1, rng.randint(fault.at - 200, int(fault.value) - 30))
     offline = Fault("outage", device, at, seconds)
     return [officers, offline, Fault(LOST, device, at, most), *_forgotten(rng, faults)]
+
+
+def _approves(task: Task) -> bool:
+    """Whether a payment is to be expected that needs no issuer."""
+    return task.what == "fine" and task.card.startswith(APPROVING) and not task.later and not task.abandon
 
 
 def _has(faults: list[Fault], *kinds: str) -> bool:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from protocol import records as r
+from server.acquirer.iso import reference
 from sim.worlds.simulation.factory import device_name
 from sim.worlds.simulation.verdicts.notebook import Identity, Notebook
 from sim.worlds.simulation.verdicts.truth import Truth
 
 if TYPE_CHECKING:
+    from sim.worlds.simulation.centre import Centre
     from sim.worlds.simulation.device import Device
 
 _APPROVED = "SELECT device, epoch, kind, seq, number, collected, untaken, undoes, proposed_by, approved_by FROM decisions WHERE state = 1"
@@ -20,6 +22,7 @@ _LEFT = "SELECT account, SUM(amount) AS amount FROM legs WHERE account LIKE 'mis
 _HELD = "SELECT device, epoch, intent, held FROM payments"
 _ASKED = "SELECT device, what FROM audit WHERE what LIKE '%have that decision undone%'"
 _GAP = re.compile(r"gap from (\d+)\b")
+_SAID = "SELECT 1 FROM audit WHERE device = :d AND code = 'ACQUIRER' AND what = :w"
 _ON_FILE = "SELECT record FROM raw WHERE device = :d AND seq = :s"
 _FINAL = "SELECT outcome FROM results WHERE device = :d AND epoch = :e AND intent = :i"
 HELD_NOT, HELD_FORK, HELD_BACK = range(3)
@@ -33,6 +36,15 @@ def problems(connection: Any, book: Notebook, truth: Truth, devices: "list[Devic
     if book.decides_forks:
         yield from _forks(connection, book)
         yield from _told(connection, book, devices)
+
+
+def refused(connection: Any, book: Notebook, centre: "Centre", payment: Identity) -> bool:
+    """Whether a payment stands by a decision, and the host refuses to clear it, as an alarm says: the key of its card data has served the copy too."""
+    entry = centre.book.entries.get(reference(payment))
+    if not book.verdicts().get(payment) or entry is None or entry.captured in (None, "00"):
+        return False
+    what = f"step 2 of payment {payment[2]}: the acquirer answered {entry.captured}"
+    return connection.execute(text(_SAID), {"d": payment[0], "w": what}).first() is not None
 
 
 def _registered(connection: Any, book: Notebook) -> Iterator[str]:
