@@ -75,7 +75,8 @@ def draw(seed: int) -> Plan:
     tasks, troubles = asked.draw(seed, tasks)
     faults += troubles + refunds.draw(seed, faults, WORK_S)
     faults += refusals.draw(seed, faults) + workers.draw(seed)
-    return Plan(seed, tasks, faults + verdicts.draw(seed, tasks, faults))
+    faults += verdicts.draw(seed, tasks, faults)
+    return Plan(seed, verdicts.speaking(seed, tasks, faults), faults)
 
 
 def _taps(rng: random.Random, shifts: list[list[Task]]) -> list[list[Task]]:

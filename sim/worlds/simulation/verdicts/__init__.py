@@ -22,6 +22,6 @@ be left to decide.
     judged.py     what must hold of it all
 """
 
-from sim.worlds.simulation.verdicts.draw import draw
+from sim.worlds.simulation.verdicts.draw import draw, speaking
 
-__all__ = ["draw"]
+__all__ = ["draw", "speaking"]

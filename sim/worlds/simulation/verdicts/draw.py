@@ -8,6 +8,7 @@ from sim.worlds.simulation.officer import Task
 
 MONEY, FORKS, LOST, BOOKED = "suspense-decided", "fork-decided", "lost-money", "lost-booked"
 FORGOTTEN = "decision-forgotten"
+SPEAKS = 5
 SHARE, RESULTS_SHARE = (
     0.8,
     0.2,
@@ -61,6 +62,17 @@ def _lost(rng: random.Random, shifts: list[list[Task]], officers: Fault, faults:
         at = max(1, rng.randint(fault.at - 200, int(fault.value) - 30))
     offline = Fault("outage", device, at, seconds)
     return [officers, offline, Fault(LOST, device, at, most), *_forgotten(rng, faults)]
+
+
+def speaking(seed: int, shifts: list[list[Task]], faults: list[Fault]) -> list[list[Task]]:
+    """Where officers decide about suspense: the terminal that loses something synchronises some more, so that they hear of it while faults go on."""
+    if not _has(faults, MONEY):
+        return shifts
+    rng = random.Random(f"decided and spoken of {seed}")
+    lossy = {fault.device for fault in faults if fault.kind in (*LOSSES, LOST, BOOKED)}
+    more = [Task("idle", seconds=rng.choice((30, 60, 120))) for _ in range(SPEAKS)]
+    after = [task for idle in more for task in (idle, Task("sync"))]
+    return [[*shift, *after] if device in lossy else shift for device, shift in enumerate(shifts)]
 
 
 def _approves(task: Task) -> bool:

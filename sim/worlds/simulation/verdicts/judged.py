@@ -39,7 +39,7 @@ def problems(connection: Any, book: Notebook, truth: Truth, devices: "list[Devic
 
 
 def refused(connection: Any, book: Notebook, centre: "Centre", payment: Identity) -> bool:
-    """Whether a payment stands by a decision, and the host refuses to clear it, as an alarm says: the key of its card data has served the copy too."""
+    """Whether a payment stands by a decision, and the host refuses to clear it, as an alarm says: the key of its card data has served the copy."""
     entry = centre.book.entries.get(reference(payment))
     if not book.verdicts().get(payment) or entry is None or entry.captured in (None, "00"):
         return False
