@@ -60,6 +60,9 @@ class Fault:
         last["lost-again"] = self.at + 900  # until the terminal hears of the restore
         last["lost-any"] = self.at + 400  # until there is what is to be lost
         last["lost-deferred"] = self.at + 400
+        last["lost-money"], last["lost-booked"] = self.at + 460, self.at + 400
+        last["decision-forgotten"] = 840  # until there is one
+        last["suspense-decided"] = last["fork-decided"] = self.at + 240  # until two officers have looked
         timed = ("refund", "pull", "clock-jump", "upgrade", "new-set", "clone", "twin", "lost-records")
         return last.get(self.kind, self.at if self.kind in timed else 0) + 60
 
@@ -79,6 +82,11 @@ class Fault:
             REVERSAL_UNSAID: f"reversal {self.at} is carried out, nobody hears of it, and {self.value} repeats are refused",
             REVERSAL_REFUSED: f"reversal {self.at} is refused when it comes for the first time, and a restore follows",
             "two-workers": f"two processes ask the acquirer in turn (pace {self.at})",
+            "lost-money": f"up to {self.value} records, approved payments among them, lost after {self.at} s",
+            "lost-booked": f"up to {self.value} records, approved payments among them, lost before they are sent again after {self.at} s",
+            "decision-forgotten": f"database of the time of proposal {(self.at + 1) // 2} restored {self.value} s later",
+            "suspense-decided": f"two officers decide about suspense from {self.at} s on (their way: {self.value})",
+            "fork-decided": f"two officers decide about forks from {self.at} s on (their way: {self.value})",
             "new-set": f"a newer parameter set is published at {self.at} s",
             "rollback": f"storage of {self.at} s put back at {self.value} s",
             "lost-records": f"up to {self.value} records and their copies lost at {self.at} s",

@@ -17,15 +17,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from protocol import records as r
 from protocol.errors import ParameterError
-from server import epochs, office
-from server.keys import point
+from server import epochs
 from sim.worlds.simulation.centre import Centre
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.faults import RARE, Fault
+from sim.worlds.simulation.four_eyes import FIRST, SECOND, Officers
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.schedule import Pause
 
@@ -43,10 +41,9 @@ _WANTED = (
     0, 0, r.NOTICE, r.ACKNOWLEDGED, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.CASE_CLOSED,
     r.CARD_DATA_ERASED, r.VOID, r.VOID, r.VOID,
 )  # fmt: skip
-_KEPT_WHOLE = (r.VOID, r.CARD_DATA_ERASED, r.CASE_CLOSED, r.GAP, r.NEW_EPOCH)
-_NEVER_LOST = (r.GAP, r.NEW_EPOCH)
+KEPT_WHOLE = (r.VOID, r.CARD_DATA_ERASED, r.CASE_CLOSED, r.GAP, r.NEW_EPOCH)
+NEVER_LOST = (r.GAP, r.NEW_EPOCH)
 _GONE = ("journal/", "copies/", "sealed", "private", "state/")
-_FIRST, _SECOND = 2001, 2002
 _OPEN = "SELECT COUNT(*) FROM epochs WHERE device = ? AND state = 1"  # approved: the terminal has only to ask
 _BEGUN = "SELECT COUNT(*) FROM epochs WHERE device = ? AND state = 2"
 
@@ -155,17 +152,17 @@ class Wish:
     def choose(self, device: Any) -> list[Lost]:
         """The records, of those that the terminal holds; none if it holds nothing that may be lost."""
         head = device.terminal.journal.head_seq
-        here = [item for item in _held(device, 1) if item.seq < head]
+        here = [item for item in held(device, 1) if item.seq < head]
         wanted = [at for at, item in enumerate(here) if item.record[r.KIND] == self.kind]
         if not wanted:
-            wanted = [at for at, item in enumerate(here) if item.record[r.KIND] not in _NEVER_LOST]
+            wanted = [at for at, item in enumerate(here) if item.record[r.KIND] not in NEVER_LOST]
         if not wanted:
             return []
         first = last = wanted[-1] if self._latest else self._rng.choice(wanted)
         for _ in range(self._most - 1):  # it grows around that record, ahead or back
             ahead = self._rng.random() < 0.6
             at = last + 1 if ahead else first - 1
-            if 0 <= at < len(here) and here[at].record[r.KIND] not in _NEVER_LOST:
+            if 0 <= at < len(here) and here[at].record[r.KIND] not in NEVER_LOST:
                 first, last = min(first, at), max(last, at)
         return here[first : last + 1]
 
@@ -177,7 +174,7 @@ def choose(device: Any, most: int, rng: random.Random, results: bool | None = Fa
     journal = device.terminal.journal
     case = journal.view.case or journal.view.voiding
     end = min(journal.head_seq, case.seq if case is not None else journal.head_seq)
-    here = [item for item in _held(device, journal.acked_seq + 1) if item.seq < end]
+    here = [item for item in held(device, journal.acked_seq + 1) if item.seq < end]
     runs = [
         run for run in _runs(here, most, results is not False) if run and results in (None, any(map(_is_result, run)))
     ]
@@ -188,7 +185,7 @@ def deferred(device: Any, intent_too: bool) -> list[Lost]:
     """The last outcome of a deferred payment that is not acknowledged and whose case is over, with its intent or alone; none if there is none."""
     journal = device.terminal.journal
     case = journal.view.case
-    here = [item for item in _held(device, journal.acked_seq + 1) if item.seq < journal.head_seq]
+    here = [item for item in held(device, journal.acked_seq + 1) if item.seq < journal.head_seq]
     for item in reversed(here):
         if not _is_deferred(item) or case is not None and case.number == item.record[r.CASE]:
             continue
@@ -201,7 +198,8 @@ def _is_deferred(item: Lost) -> bool:
     return item.record[r.KIND] == r.PAYMENT_OUTCOME and item.record[r.OUTCOME] == r.OUTCOME_PROVISIONAL
 
 
-def _held(device: Any, first: int) -> list[Lost]:
+def held(device: Any, first: int) -> list[Lost]:
+    """The records that a terminal holds, from number `first` on."""
     name = device_name(device.index)
     return [Lost(name, record[r.EPOCH], record[r.SEQ], record, data) for record, data in device.held(first)]
 
@@ -215,7 +213,7 @@ def _runs(here: list[Lost], most: int, results: bool) -> Iterator[list[Lost]]:
     for begin in range(len(here)):
         run: list[Lost] = []
         for item in here[begin : begin + most]:
-            if item.record[r.KIND] in _KEPT_WHOLE or _is_result(item) and not results:
+            if item.record[r.KIND] in KEPT_WHOLE or _is_result(item) and not results:
                 break
             run.append(item)
         yield run
@@ -233,7 +231,7 @@ def spoil(files: dict[str, bytes], lost: list[Lost]) -> None:
 
 def everything(device: Any) -> list[Lost]:
     """All records that a terminal holds."""
-    return _held(device, 1)
+    return held(device, 1)
 
 
 def erase(files: dict[str, bytes]) -> None:
@@ -247,12 +245,7 @@ class BackOffice:
 
     def __init__(self, centre: Centre, name: str, tell: Callable[[str], None], fail: Callable[[str], None]) -> None:
         self._centre, self._name, self._tell, self._fail = centre, name, tell, fail
-        keys = {number: ec.derive_private_key(number, ec.SECP256R1()) for number in (_FIRST, _SECOND)}
-        self._keys = keys
-        self._office = office.Office({number: point(key.public_key()) for number, key in keys.items()})
-
-    def _sign(self, number: int, kind: str, payload: dict[int, Any]) -> bytes:
-        return office.decide(self._keys[number], number, kind, payload)
+        self._officers = Officers()
 
     async def work(self, utc: Callable[[], int]) -> None:
         """Wait for the alarm, propose; a minute later the other one approves. The chain may have gone on, before or after that: then again."""
@@ -265,23 +258,29 @@ class BackOffice:
                 return
             with self._centre.engine.begin() as connection:
                 payload = epochs.draft(connection, self._name, "storage lost", utc())
-                epochs.propose(connection, self._office, self._sign(_FIRST, epochs.PROPOSAL, payload), utc())
-            self._tell(f"officer {_FIRST} proposes a new epoch after record {payload[3]}")
+                epochs.propose(
+                    connection, self._officers.office, self._officers.sign(FIRST, epochs.PROPOSAL, payload), utc()
+                )
+            self._tell(f"officer {FIRST} proposes a new epoch after record {payload[3]}")
             self._alone(payload, utc())
             await Pause(2 * LOOK_MS)
             try:
                 with self._centre.engine.begin() as connection:
-                    epochs.approve(connection, self._office, self._sign(_SECOND, epochs.APPROVAL, payload), utc())
+                    epochs.approve(
+                        connection, self._officers.office, self._officers.sign(SECOND, epochs.APPROVAL, payload), utc()
+                    )
             except ParameterError as refused:
                 self._tell(f"not approved: {refused.code}")
                 continue
-            self._tell(f"officer {_SECOND} approves it")
+            self._tell(f"officer {SECOND} approves it")
 
     def _alone(self, payload: dict[int, Any], utc: int) -> None:
         """One officer's signature on both is refused."""
         try:
             with self._centre.engine.begin() as connection:
-                epochs.approve(connection, self._office, self._sign(_FIRST, epochs.APPROVAL, payload), utc)
+                epochs.approve(
+                    connection, self._officers.office, self._officers.sign(FIRST, epochs.APPROVAL, payload), utc
+                )
         except ParameterError:
             return
         self._fail("one officer alone has proposed and approved a new epoch")

@@ -17,6 +17,7 @@ from protocol import records as r
 from server import codes
 from sim.worlds.simulation.factory import factory
 from sim.worlds.simulation.losses import Lost
+from sim.worlds.simulation.verdicts.notebook import Notebook
 
 Rows = dict[tuple[str, int], Any]
 _SUSPENSE = "SELECT COALESCE(SUM(amount), 0) FROM legs WHERE device = :d AND account = :a"
@@ -24,6 +25,7 @@ _FINALS = (
     "SELECT p.intent, p.amount FROM payments p JOIN results q ON p.device = q.device AND p.epoch = q.epoch"
     " AND p.intent = q.intent WHERE p.device = :d AND q.outcome = 1 AND p.held = 0"
 )
+_UNEXPLAINED = _FINALS + " AND q.gap IS NULL"
 _VOIDED = "SELECT v.amount FROM voids v WHERE v.device = :d AND v.epoch < :e AND v.state = 2"
 _ARRIVED = "SELECT COUNT(*) FROM raw WHERE device = ? AND seq = ?"
 _FORGOTTEN = "SELECT intent, state FROM voids WHERE device = :d AND seq = :s AND result_seq IS NULL AND state <> 1 AND reason NOT LIKE 'SRV%'"
@@ -159,8 +161,8 @@ class Missing:
         begun = [seq for (owner, seq), row in rows.items() if owner == name and row.kind == r.NEW_EPOCH]
         return min(begun) - 1 if begun else 0
 
-    def unaccounted(self, connection: Any, rows: Rows) -> Iterator[str]:
-        """Sentences about destroyed records, or money of theirs, that nobody is told of."""
+    def unaccounted(self, connection: Any, rows: Rows, decided: Notebook) -> Iterator[str]:
+        """Sentences about destroyed records, or money of theirs, that nobody is told of; what is `decided` is in suspense no longer."""
         gaps = list(connection.execute(text("SELECT device, first, last, count, amount, declared_seq FROM gaps")))
         for gap in gaps:
             yield from self._gap(gap, rows)
@@ -174,6 +176,7 @@ class Missing:
             outcomes = [item for item in self._of(name, r.PAYMENT_OUTCOME) if self.never_came(name, item.seq)]
             held, must = self.in_suspense(connection, name), sum(r.approved_step(item.record)[1] for item in outcomes)
             must += self._written_again(name, rows) + self.set_aside(name, rows, codes.OUTCOME_LOST)
+            held += sum(decided.decided(name)) - self.decided_by_word(connection, name, rows, decided)
             if held != must:
                 yield f"{name}: {held} centimes in suspense, {must} are lost, or are results that came all the same: others are the acquirer's word"
         for name in sorted({gap.device for gap in gaps} - alarmed):
@@ -275,14 +278,30 @@ class Missing:
         """
         if name in self.erased:
             return 0
-        results = [
-            cbor2.loads(bytes(row.record))
-            for (owner, _), row in rows.items()
-            if owner == name and row.kind == r.AUTHORISATION_RESULT
-        ]
-        came = {record[r.INTENT] for record in results}
+        came = self._came(name, rows)
         lost = [item for item in self._of(name, r.AUTHORISATION_RESULT) if self.never_came(name, item.seq)]
         return sum(r.approved_step(item.record)[1] for item in lost if item.record[r.INTENT] in came)
+
+    @staticmethod
+    def _came(name: str, rows: Rows) -> set[int]:
+        """The payments of which the centre has a result as a record."""
+        mine = [row for (owner, _), row in rows.items() if owner == name and row.kind == r.AUTHORISATION_RESULT]
+        return {cbor2.loads(bytes(row.record))[r.INTENT] for row in mine}
+
+    def decided_by_word(self, connection: Any, name: str, rows: Rows, decided: Notebook) -> int:
+        """Centimes of what was decided that are lost results: their payments are booked by the acquirer's word, which explains nothing of a gap
+        of which nothing is left.
+        """
+        if not sum(decided.decided(name)):
+            return 0
+        lost = [item for item in self._of(name, r.AUTHORISATION_RESULT) if self.never_came(name, item.seq)]
+        intents = {item.record[r.INTENT] for item in lost}
+        alone = connection.execute(text(_UNEXPLAINED), {"d": name})
+        return sum(row.amount for row in alone if row.intent in intents - self._came(name, rows))
+
+    def untaken(self, connection: Any, name: str, rows: Rows, decided: Notebook) -> int:
+        """Centimes that a terminal counts and that two officers have decided are nothing; not those that are booked by the acquirer's word."""
+        return decided.decided(name)[1] - self.decided_by_word(connection, name, rows, decided)
 
     def _written(self, name: str, rows: Rows) -> dict[int, set[bytes]]:
         """The results of each payment that a device has written down, those that it has lost since included."""

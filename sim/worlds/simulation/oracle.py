@@ -24,6 +24,9 @@ from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.forgotten import Forgotten
 from sim.worlds.simulation.missing import Missing
 from sim.worlds.simulation.refunds import Refunds
+from sim.worlds.simulation.verdicts import judged
+from sim.worlds.simulation.verdicts.notebook import Notebook
+from sim.worlds.simulation.verdicts.truth import Truth
 
 if TYPE_CHECKING:
     from sim.worlds.simulation.centre import Centre
@@ -43,6 +46,7 @@ _BOOKS = "SELECT " + " || ' ' || ".join(
         ("payments", "COUNT(*) || '-' || COUNT(outcome) || '-' || COALESCE(SUM(held), 0)"),
         ("results", "COUNT(*) || '-' || COUNT(gap) || '-' || COUNT(head)"), ("gaps", "COUNT(*)"), ("forks", "COUNT(*)"),
         ("outbox", "COUNT(*) || '-' || COALESCE(SUM(step * 8 + state), 0)"), ("epochs", "COUNT(*) || '-' || COALESCE(SUM(state), 0)"),
+        ("decisions", "COALESCE(SUM(state), 0)"), ("verdicts", "COALESCE(SUM(state), 0)"),
     )
 )  # fmt: skip
 _BRANCHES = (  # records of a range that was declared lost lie there too, and are no branch
@@ -83,11 +87,13 @@ class Oracle:
     expected_twins: set[str] = field(default_factory=set)  # devices that exist twice, keys included
     missing: Missing = field(default_factory=Missing)  # what was destroyed in a terminal's storage
     arrivals: Arrivals = field(default_factory=Arrivals)
+    decided: Notebook = field(default_factory=Notebook)  # what officers of the back office have signed
     checks: int = 0
     _books: str = ""  # what the ledger was last computed anew from
 
     def __post_init__(self) -> None:
         self.forgotten = Forgotten(self.missing, self.refunds)
+        self._truth = Truth(self.centre, self.missing)
 
     def fail(self, what: str) -> None:
         """An invariant does not hold; each is told once."""
@@ -209,12 +215,13 @@ class Oracle:
                         self._told(agreed.sets(device, self.centre.versions))
             self._told(agreed.closures(connection, rows))
             self._told(agreed.shifts(connection, rows, devices, self._forgotten_here_and_there))
-            for sentence in self.missing.unaccounted(connection, rows):
+            for sentence in self.missing.unaccounted(connection, rows, self.decided):
                 self.fail(sentence)
             for sentence in self.arrivals.missing(connection, rows, self.tampered, self.missing.forgotten(rows)):
                 self.fail(sentence)
             self._told(self.forgotten.problems(connection, rows))
             self._told(refusals.unnamed(connection, self.centre))
+            self._told(judged.problems(connection, self.decided, self._truth, devices))
             self._ended(rows)
             self._voided(connection, rows)
             self._closed(rows)
@@ -387,7 +394,9 @@ class Oracle:
         voided = self.missing.voided(connection, name, done) + sum(done.values())
         voided += self.refunds.returned(connection, name, set(done))
         counted = journal.cum_total - voided + self.missing.otherwise_written(connection, name, rows)
-        counted -= self.missing.in_suspense(connection, name)
+        counted -= self.missing.in_suspense(connection, name) + self.missing.untaken(
+            connection, name, rows, self.decided
+        )
         booked = -(
             connection.execute(
                 text("SELECT COALESCE(SUM(amount), 0) FROM legs WHERE device = :d AND account LIKE 'treasury:%'"),
@@ -396,7 +405,7 @@ class Oracle:
             or 0
         )
         captures = [capture for capture in self.centre.book.captures() if capture.identity[0] == name]
-        captured = sum(capture.amount for capture in captures if not self._nowhere(capture.identity))
+        captured = sum(capture.amount for capture in captures if not self._in_no_book(capture.identity))
         counted -= self.missing.set_aside(name, rows)
         if not counted == booked == captured:
             self.fail(f"{device.label}: counted {counted}, booked {booked}, captured {captured}")
@@ -408,6 +417,14 @@ class Oracle:
         result is set aside, and so are the records of its void (SRV-037, SRV-028).
         """
         return self.centre.restored_at > 0 and self.missing.in_a_gap(*identity)
+
+    def _in_no_book(self, identity: tuple[str, int, int]) -> bool:
+        """Whether such a payment is captured and nobody has decided about it: with officers who decide, only what no approved record that is lost or
+        set aside tells of.
+        """
+        if identity in self.decided.collected() or self.decided.decides_money and self._truth.counted(identity):
+            return False
+        return self._nowhere(identity)
 
     def _captures(self, connection: Any) -> None:
         """One capture for each approved payment, none for any other."""
@@ -421,6 +438,7 @@ class Oracle:
                 )
             )
         }
+        approved.update(self._truth.amounts(self.decided.collected()))
         captured: dict[tuple[str, int, int], int] = {}
         for capture in self.centre.book.captures():
             if capture.identity in captured:
@@ -429,7 +447,9 @@ class Oracle:
         for identity in sorted(set(approved) | set(captured)):
             if identity[0] in self.tampered and agreed.in_doubt(connection, identity):
                 continue
-            if identity not in approved and self._nowhere(identity):
+            if identity not in approved and self._in_no_book(identity):
+                continue
+            if judged.refused(connection, self.decided, self.centre, identity):
                 continue
             if approved.get(identity) != captured.get(identity):
                 self.fail(

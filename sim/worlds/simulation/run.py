@@ -13,7 +13,7 @@ from typing import Any
 from protocol import records as r
 from server.acquirer import outbox
 from server.store.engine import reading
-from sim.worlds.simulation import asked, losses, refunds, refusals, remembered, signatures, workers
+from sim.worlds.simulation import asked, losses, refunds, refusals, remembered, signatures, verdicts, workers
 from sim.worlds.simulation import centre as centres
 from sim.worlds.simulation import faults as drawing
 from sim.worlds.simulation.air import Air
@@ -25,6 +25,8 @@ from sim.worlds.simulation.legacy import storage_of_0_1_0
 from sim.worlds.simulation.officer import Officer, Task
 from sim.worlds.simulation.oracle import Oracle
 from sim.worlds.simulation.schedule import Schedule
+from sim.worlds.simulation.verdicts import losing
+from sim.worlds.simulation.verdicts.desks import desks
 
 WORK_S = 600  # faults tied to a time lie within this
 CHAOS_MS = 6 * 3600 * 1000
@@ -72,7 +74,9 @@ def draw(seed: int) -> Plan:
     tasks = losses.asked_again(seed, tasks, faults)
     tasks, troubles = asked.draw(seed, tasks)
     faults += troubles + refunds.draw(seed, faults, WORK_S)
-    return Plan(seed, tasks, faults + refusals.draw(seed, faults) + workers.draw(seed))
+    faults += refusals.draw(seed, faults) + workers.draw(seed)
+    faults += verdicts.draw(seed, tasks, faults)
+    return Plan(seed, verdicts.speaking(seed, tasks, faults), faults)
 
 
 def _taps(rng: random.Random, shifts: list[list[Task]]) -> list[list[Task]]:
@@ -134,6 +138,9 @@ class Simulation:
             for fault in plan.faults
         ):
             self.desk = refusals.Desk(plan.seed, self.centre, lambda line: self.tell("back office", line))
+        self.officers = desks(
+            plan, self.centre, self.schedule, self.oracle, lambda line: self.tell("back office", line)
+        )
         self._last = 1000 * max([60, *(fault.ends() for fault in plan.faults)])
         self._healed = 0
         self.devices: list[Device] = []
@@ -168,7 +175,7 @@ class Simulation:
             "twin": self._twin, "upgrade": self._upgrade, "lost-records": self._lost_records,
             "lost-journal": self._lost_journal, "lost-results": self._lost_results, "lost-any": self._lost_any,
             "lost-again": self._lost_again, "lost-deferred": self._lost_deferred,
-            "refund": self._refund,
+            "refund": self._refund, "lost-money": self._lost_payments, "lost-booked": self._lost_payments,
         }  # fmt: skip
         if fault.kind in arranged:
             arranged[fault.kind](fault)
@@ -254,6 +261,13 @@ class Simulation:
                 self._lose(device, lost)
 
         self.schedule.call(fault.at * 1000, look)
+
+    def _lost_payments(self, fault: Fault) -> None:
+        """Approved payments are among what is lost."""
+        losing.Losing(
+            self.plan, fault, self.devices[fault.device], self.schedule, self._lose,
+            lambda until: 0 if self._healed else self._turn(until),
+        )  # fmt: skip
 
     def _lost_records(self, fault: Fault) -> None:
         """Records that nobody has yet, and their second copies, cannot be read any more."""
@@ -390,7 +404,7 @@ class Simulation:
     def _drained(self) -> bool:
         with reading(self.centre.engine) as connection:
             drained = outbox.unsettled(connection) == 0
-        return drained and (self.desk is None or self.desk.idle())
+        return drained and (self.desk is None or self.desk.idle()) and all(desk.idle() for desk in self.officers)
 
     def play(self, hasty: bool) -> None:
         """Trouble first, then everything heals, then the judgement; `hasty` ends at the first invariant that breaks."""
@@ -399,6 +413,8 @@ class Simulation:
         self.centre.begin()
         if self.desk is not None:
             self.schedule.spawn(self.desk.work(lambda: self.schedule.utc))
+        for desk in self.officers:
+            self.schedule.spawn(desk.work(), desk.begins)
         last = self._last
         self.schedule.run(
             lambda: (

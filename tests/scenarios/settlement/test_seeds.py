@@ -47,6 +47,10 @@ CAUGHT_BY = {
     "void-again": 5134,
     "cut-not-ended": 781,
     "login-ends-all": 13955,
+    "undo-unposted": 214,
+    "overtaken-stands": 80,
+    "verdict-unsent": 1164,
+    "back-unreversed": 241,
 }
 
 BROKE = {

@@ -6,10 +6,11 @@ reachable in a real build.
 """
 
 from sim.worlds.simulation.mutations.base import Mutation
+from sim.worlds.simulation.mutations.office import OFFICE
 from sim.worlds.simulation.mutations.server import SERVER
 from sim.worlds.simulation.mutations.terminal import TERMINAL
 
-MUTATIONS = (*TERMINAL, *SERVER)
+MUTATIONS = (*TERMINAL, *SERVER, *OFFICE)
 
 
 def by_name(name: str) -> Mutation:

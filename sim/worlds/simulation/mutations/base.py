@@ -1,7 +1,7 @@
 """What a broken build is."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,3 +15,12 @@ class Mutation:
     name: str
     what: str
     patch: Patch
+
+
+@contextlib.contextmanager
+def both(*patches: "contextlib.AbstractContextManager[Any]") -> Iterator[None]:
+    """Several patches at once."""
+    with contextlib.ExitStack() as stack:
+        for patch in patches:
+            stack.enter_context(patch)
+        yield

@@ -1,0 +1,62 @@
+"""Broken builds of what two officers of the back office decide about suspense and forks."""
+
+from typing import Any
+from unittest import mock
+
+from sqlalchemy import update
+
+from server import branches, decisions
+from server.ingest import suspense
+from server.store import tables as t
+from sim.worlds.simulation.mutations.base import Mutation, both
+
+
+def _decision_unposted() -> Any:
+    return mock.patch.object(suspense, "decide", lambda *_arguments: None)
+
+
+def _own_approval() -> Any:
+    """Whoever has proposed may approve."""
+
+    plain = decisions.other
+
+    def other(officer: int, payload: dict[int, Any], proposal: bytes, _proposed_by: int) -> None:
+        plain(officer, payload, proposal, -1)
+
+    return both(mock.patch.object(decisions, "other", other), mock.patch.object(branches, "other", other))
+
+
+def _undo_unposted() -> Any:
+    plain = suspense.decide
+
+    def decide(connection: Any, decision: Any, now: int) -> None:
+        if not decision.undoes:
+            plain(connection, decision, now)
+
+    return mock.patch.object(suspense, "decide", decide)
+
+
+def _overtaken_stands() -> Any:
+    return mock.patch.object(decisions, "_withdraw", lambda *_arguments: None)
+
+
+def _verdict_unsent() -> Any:
+    return mock.patch.object(branches, "_go_on", lambda *_arguments: None)
+
+
+def _back_unreversed() -> Any:
+    def give_back(connection: Any, payment: Any, _now: int) -> None:
+        mine = branches._of(t.payments, (payment.device, payment.epoch, payment.intent))
+        connection.execute(update(t.payments).where(mine).values(held=t.HELD_BACK))
+
+    return mock.patch.object(branches, "_give_back", give_back)
+
+
+OFFICE = (
+    Mutation("decision-unposted", "what two officers approve about suspense is not posted", _decision_unposted),
+    Mutation("own-approval", "whoever proposed a decision approves it", _own_approval),
+    Mutation("undo-unposted", "a decision that is undone stays posted", _undo_unposted),
+    Mutation("overtaken-stands", "a proposal that was overtaken can be approved", _overtaken_stands),
+    Mutation("verdict-unsent", "what was held of a payment that stands is never sent", _verdict_unsent),
+    Mutation("back-unreversed", "what a fork held and is given back is not reversed", _back_unreversed),
+)

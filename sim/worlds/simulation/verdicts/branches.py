@@ -1,0 +1,66 @@
+"""Two officers decide about payments that a fork holds: they stand, or are given back."""
+
+from typing import Any
+
+from server import branches
+from server.acquirer.iso import reference
+from server.store.engine import reading
+from sim.worlds.simulation.factory import factory
+from sim.worlds.simulation.verdicts.desk import Desk
+from sim.worlds.simulation.verdicts.notebook import Entry, Identity
+
+CAPTURED_STANDS, OTHER_STANDS = 0.8, 0.5
+REASON = "both drivers were asked"
+_HELD = "SELECT 1 FROM payments WHERE held = 1 LIMIT 1"
+
+
+class Forks(Desk):
+    """The desk for `tasdid server fork`."""
+
+    real = branches
+
+    def idle(self) -> bool:
+        return not self.waiting and not factory().look(_HELD)
+
+    def look(self) -> None:
+        for row in self._list():
+            about = self._about(row)
+            if not self.puts_off(about):
+                self._judge(about, row)
+
+    def _list(self) -> list[dict[str, Any]]:
+        with reading(self.centre.engine) as connection:
+            return branches.held(connection)
+
+    @staticmethod
+    def _about(row: dict[str, Any]) -> Identity:
+        return row["device"], row["epoch"], row["intent"]
+
+    def holds(self, about: Any) -> Any:
+        return next((len(row["others"]) for row in self._list() if self._about(row) == about), None)
+
+    def _judge(self, about: Identity, row: dict[str, Any]) -> None:
+        """What the host has captured mostly stands, what it refuses to capture does not; of the rest the officers believe one driver or the other."""
+        known = self.centre.book.entries.get(reference(about))
+        captured = known is not None and known.captured == "00" and not known.reversed
+        if row["acquirer"] == "captured" and not captured or row["acquirer"] == "nothing" and known is not None:
+            self.fail(f"the list says of {self.name(about)} that the acquirer has {row['acquirer']}, which is not so")
+        refused = known is not None and known.captured not in (None, "00")
+        stands = self.rng.random() < (CAPTURED_STANDS if captured else OTHER_STANDS) and not refused
+        entry = Entry(about, stands=stands)
+
+        def drafted(connection: Any) -> dict[int, Any]:
+            return branches.draft(connection, about, stands, REASON, self.schedule.utc)
+
+        self.propose(about, drafted, entry, len(row["others"]))
+
+    def approved(self, entry: Entry, moved: dict[str, int]) -> None:
+        """What is given back is in no book already."""
+        if not entry.stands and any(moved.values()):
+            self.fail(f"{self.name(entry.about)} is given back, and that has moved {moved}")
+
+    def name(self, about: Identity) -> str:
+        return f"payment {about[2]} of {about[0]}"
+
+    def words(self, entry: Entry) -> str:
+        return "it stands" if entry.stands else "it is given back"

@@ -1,0 +1,110 @@
+"""What must hold of what the officers have decided, when all is quiet."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from protocol import records as r
+from server.acquirer.iso import reference
+from sim.worlds.simulation.factory import device_name
+from sim.worlds.simulation.verdicts.notebook import Identity, Notebook
+from sim.worlds.simulation.verdicts.truth import Truth
+
+if TYPE_CHECKING:
+    from sim.worlds.simulation.centre import Centre
+    from sim.worlds.simulation.device import Device
+
+_APPROVED = "SELECT device, epoch, kind, seq, number, collected, untaken, undoes, proposed_by, approved_by FROM decisions WHERE state = 1"
+_VERDICTS = "SELECT device, epoch, intent, number, stands, proposed_by, approved_by FROM verdicts WHERE state = 1"
+_LEFT = "SELECT account, SUM(amount) AS amount FROM legs WHERE account LIKE 'missing:%' GROUP BY account HAVING SUM(amount) <> 0"
+_HELD = "SELECT device, epoch, intent, held FROM payments"
+_ASKED = "SELECT device, what FROM audit WHERE what LIKE '%have that decision undone%'"
+_GAP = re.compile(r"gap from (\d+)\b")
+_SAID = "SELECT 1 FROM audit WHERE device = :d AND code = 'ACQUIRER' AND what = :w"
+_ON_FILE = "SELECT record FROM raw WHERE device = :d AND seq = :s"
+_FINAL = "SELECT outcome FROM results WHERE device = :d AND epoch = :e AND intent = :i"
+HELD_NOT, HELD_FORK, HELD_BACK = range(3)
+
+
+def problems(connection: Any, book: Notebook, truth: Truth, devices: "list[Device]") -> Iterator[str]:
+    """Sentences about decisions."""
+    yield from _registered(connection, book)
+    if book.decides_money:
+        yield from _money(connection, book, truth)
+    if book.decides_forks:
+        yield from _forks(connection, book)
+        yield from _told(connection, book, devices)
+
+
+def refused(connection: Any, book: Notebook, centre: "Centre", payment: Identity) -> bool:
+    """Whether a payment stands by a decision, and the host refuses to clear it, as an alarm says: the key of its card data has served the copy."""
+    entry = centre.book.entries.get(reference(payment))
+    if not book.verdicts().get(payment) or entry is None or entry.captured in (None, "00"):
+        return False
+    what = f"step 2 of payment {payment[2]}: the acquirer answered {entry.captured}"
+    return connection.execute(text(_SAID), {"d": payment[0], "w": what}).first() is not None
+
+
+def _registered(connection: Any, book: Notebook) -> Iterator[str]:
+    """The centre has the decisions that two officers have signed and that no restore has forgotten, and no other ones."""
+    money = [one for one in book.kept() if one.stands is None]
+    signed = {
+        (*one.about[1:3], one.about[0], one.about[3], one.number, one.income, one.untaken, one.undoes) for one in money
+    }
+    signed |= {(*one.about, one.number, int(one.stands)) for one in book.kept() if one.stands is not None}
+    rows = [*connection.execute(text(_APPROVED)), *connection.execute(text(_VERDICTS))]
+    for row in rows:
+        if row.proposed_by == row.approved_by:
+            yield f"one officer alone has decided about {row[:4]}"
+    has = {tuple(row[:-2]) for row in rows}
+    if has != signed:
+        yield f"the officers have signed {sorted(signed - has)}, which the centre does not know, and it has {sorted(has - signed)} beside"
+
+
+def _money(connection: Any, book: Notebook, truth: Truth) -> Iterator[str]:
+    """Nothing is left in suspense, and what was decided as collected is captured, and in no other book; an alarm that asks to look again names a
+    decision that there was.
+    """
+    for row in connection.execute(text(_LEFT)):
+        yield f"{row.amount} centimes of {row.account} are in suspense, and all of it was decided"
+    captured = truth.captured()
+    for entry in book.standing():
+        for payment in sorted(entry.collected):
+            if payment not in captured or truth.on_file(payment):
+                yield f"payment {payment} is decided as collected, and is not captured, or is on file as well"
+    for alarm in connection.execute(text(_ASKED)):
+        found = _GAP.search(alarm.what)
+        about = {(one.about.device, one.about.seq) for one in book.entries if one.stands is None}
+        if found and (alarm.device, int(found[1])) not in about:
+            yield f"an alarm asks to undo a decision about the gap from {found[1]} of {alarm.device}, and nobody has decided"
+
+
+def _forks(connection: Any, book: Notebook) -> Iterator[str]:
+    """No payment is held undecided, and each is as the last decision about it says."""
+    verdicts = book.verdicts()
+    for row in connection.execute(text(_HELD)):
+        payment: Identity = (row.device, row.epoch, row.intent)
+        stands = verdicts.get(payment)
+        must = HELD_NOT if stands or stands is None else HELD_BACK
+        if row.held != must:
+            yield f"payment {payment} is held as {row.held}, and was decided to be {must}"
+
+
+def _told(connection: Any, book: Notebook, devices: "list[Device]") -> Iterator[str]:
+    """A terminal that wrote the branch that is on file has the result that is on file of what was decided."""
+    for payment in sorted(book.verdicts()):
+        final = connection.execute(text(_FINAL), dict(zip("dei", payment, strict=True))).scalar()
+        for device in devices:
+            journal = getattr(device.terminal, "journal", None)
+            if journal is None or journal.counter < 0 or device.stopped or device_name(device.index) != payment[0]:
+                continue
+            mine = False
+            for record, data in device.records():
+                if record.get(r.INTENT) != payment[2]:
+                    continue
+                if record[r.KIND] == r.PAYMENT_OUTCOME:
+                    mine = data == connection.execute(text(_ON_FILE), {"d": payment[0], "s": record[r.SEQ]}).scalar()
+                elif mine and record[r.KIND] == r.AUTHORISATION_RESULT and record[r.OUTCOME] != final:
+                    yield f"{device.label}: the result of payment {payment[2]} is {final}, and was told as {record[r.OUTCOME]}"
