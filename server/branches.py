@@ -2,8 +2,9 @@
 
     one officer of the back office proposes, another approves      both signed, both in the audit log
     it stands                                                      posted again as its outcome on file says; what was held of its requests goes on
-    given back                                                     it stays out of the books. What may have been sent is reversed at the acquirer;
-                                                                   nothing is asked where nothing was. A deferred one without a result is declined
+    given back                                                     it stays out of the books, and is reversed at the acquirer, though nothing of it
+                                                                   was sent: a database restored since may send it, and the host refuses that. A
+                                                                   deferred one without a result is declined
 
 What they sign says how many other records of the sequence they know. One more that comes later is no part of what they judged: it holds a payment
 that stands again, with an alarm, until it is decided anew, since the design posts neither of two branches. What is given back stays so.
@@ -159,7 +160,9 @@ def _go_on(connection: Connection, payment: Any, now: int) -> None:
 
 
 def _give_back(connection: Connection, payment: Any, now: int) -> None:
-    """Keep a payment out of the books for good, and have reversed what may have been sent of it; a deferred one without a result is declined."""
+    """Keep a payment out of the books for good, and have it reversed, unless its issuer has refused it; a deferred one without a result is
+    declined.
+    """
     identity = (payment.device, payment.epoch, payment.intent)
     suspense.given_back(connection, payment, now)
     connection.execute(update(t.payments).where(_of(t.payments, identity)).values(held=t.HELD_BACK))
@@ -167,9 +170,7 @@ def _give_back(connection: Connection, payment: Any, now: int) -> None:
         return
     final = results.find(connection, identity)
     refused = final is not None and final.outcome != r.OUTCOME_APPROVED
-    if not settling.may_have_left(connection, identity):
-        connection.execute(delete(t.sealed).where(_of(t.sealed, identity)))  # nobody will ever be sent them
-    elif not refused and not outbox.given_back(connection, identity):
+    if not refused and not outbox.given_back(connection, identity):
         clearings.hold(connection, identity)
         outbox.put_reversal(connection, identity, payment.amount, payment.utc, now)
     waits = _of(t.outbox, identity, t.outbox.c.step == t.STEP_AUTHORISE, t.outbox.c.state != t.STATE_DOUBTFUL)
