@@ -1,15 +1,20 @@
 """What a verdict about a fork gives back is reversed at the acquirer, whatever is on file of it, and the host outlives the centre's memory."""
 
+import copy
 import shutil
 from pathlib import Path
 
 import pytest
 
 from protocol import records as r
+from protocol import sync as s
+from server import codes
+from server.acquirer import outbox
 from server.store import restore
 from server.store import tables as t
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
+from tests.server.test_online import HostSays, ask, begin, take
 from tests.server.verdicts import A, Desk, fork, pay, said, settle
 
 
@@ -72,3 +77,65 @@ def test_a_deferred_payment_that_was_given_back_is_reversed_again_after_a_restor
     centre.hello(handheld)
     centre.send(handheld, seq)
     assert settle(centre) == [t.STEP_AUTHORISE, t.STEP_REVERSE] and centre.books() == {}
+
+
+@pytest.mark.parametrize("outcome", [r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL])
+def test_what_never_left_is_reversed_at_once_by_a_host_that_knows_nothing(
+    either: Centre, handheld: Handheld, outcome: int
+) -> None:
+    desk = Desk(either)
+    intent = pay(either, handheld, outcome)
+    fork(either, handheld, intent)
+    desk.both(intent, False)
+    with either.engine.begin() as connection:
+        (request,) = outbox.claim(connection, either.now)
+    assert request.step == t.STEP_REVERSE and either.answer(request, "25")
+    assert "asked about" not in warned(either)
+
+
+def warned(centre: Centre) -> str:
+    """All warnings."""
+    with centre.engine.connect() as connection:
+        found = connection.exec_driver_sql("SELECT what FROM audit WHERE level = 2").scalars()
+        return "; ".join(found)
+
+
+def test_what_may_have_been_captured_is_reversed_though_the_record_on_file_says_declined(
+    centre: Centre, handheld: Handheld
+) -> None:
+    """The database has forgotten what it captured, and the copy, whose card refused, speaks first."""
+    desk = Desk(centre)
+    centre.hello(handheld)
+    backup = back_up(centre)
+    intent = handheld.write(r.PAYMENT_INTENT, case=handheld.notice(A), amount=A)
+    other = copy.copy(handheld)
+    other.records, other.attached = list(handheld.records), {s.SEALED: {}, s.PRIVATE: {}}
+    other.write(r.PAYMENT_OUTCOME, case=1, intent=intent, outcome=r.OUTCOME_DECLINED, amount=A, reason="Z1", cid=0)
+    handheld.finish(intent, r.OUTCOME_APPROVED, A, b"sealed")
+    centre.hello(handheld)
+    centre.send(handheld, 1)
+    assert settle(centre) == [t.STEP_CLEAR]
+    go_back(centre, backup)
+    centre.hello(other)
+    centre.send(other, 1)
+    centre.hello(handheld)
+    assert centre.say(handheld.batch(1))[1][s.REJECTED] == [[intent + 1, codes.FORK]]
+    assert centre.claim() == [] and desk.held()[0]["acquirer"] == "asked"
+    desk.both(intent, False)
+    assert settle(centre) == [t.STEP_REVERSE] and centre.books() == {}
+
+
+def test_what_the_issuer_refused_while_the_card_waited_is_given_back_without_a_word(
+    either: Centre, handheld: Handheld
+) -> None:
+    HostSays(either, "51")
+    desk = Desk(either)
+    either.hello(handheld)
+    intent = begin(handheld)
+    ask(either, handheld, intent)
+    take(handheld, intent, r.OUTCOME_DECLINED)
+    either.send(handheld)
+    fork(either, handheld, intent)
+    assert desk.held()[0]["acquirer"] == "refused"
+    desk.both(intent, False)
+    assert either.claim() == [] and desk.held() == []
