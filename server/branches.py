@@ -7,7 +7,8 @@
                                                                    deferred one without a result is declined
 
 What they sign says how many other records of the sequence they know. One more that comes later is no part of what they judged: it holds a payment
-that stands again, with an alarm, until it is decided anew, since the design posts neither of two branches. What is given back stays so.
+that stands again, with an alarm, until it is decided anew, since the design posts neither of two branches. What is given back stays so, unless the
+acquirer will not reverse it, and a person gives that up (`server.failures`): then it is held again, and decided anew.
 
 The terminal's records and totals stay as they are; so does what lies in the other branch, of which nothing is posted ever.
 """

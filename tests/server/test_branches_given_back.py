@@ -8,14 +8,17 @@ import pytest
 
 from protocol import records as r
 from protocol import sync as s
-from server import codes
+from protocol.errors import ParameterError
+from server import codes, failures
 from server.acquirer import outbox
 from server.store import restore
 from server.store import tables as t
+from server.store.engine import reading
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
+from tests.server.test_branches_reversed import ask_void, give_up, refuse, with_card
 from tests.server.test_online import HostSays, ask, begin, take
-from tests.server.verdicts import A, Desk, fork, pay, said, settle
+from tests.server.verdicts import NAME, PAID, A, Desk, fork, pay, said, settle
 
 
 def back_up(centre: Centre) -> Path:
@@ -139,3 +142,76 @@ def test_what_the_issuer_refused_while_the_card_waited_is_given_back_without_a_w
     assert desk.held()[0]["acquirer"] == "refused"
     desk.both(intent, False)
     assert either.claim() == [] and desk.held() == []
+
+
+@pytest.mark.parametrize("captured", [True, False])
+@pytest.mark.parametrize("stands", [True, False])
+def test_what_the_acquirer_will_not_reverse_is_given_up_and_decided_anew(
+    either: Centre, handheld: Handheld, captured: bool, stands: bool
+) -> None:
+    desk = Desk(either)
+    intent = pay(either, handheld)
+    if captured:
+        settle(either)
+    fork(either, handheld, intent)
+    desk.both(intent, False)
+    refuse(either)
+    give_up(either, intent)
+    assert f"payment {intent} of epoch 1, given back by a verdict about a fork, is not reversed" in said(either)
+    assert desk.held()[0]["acquirer"] == ("captured" if captured else "nothing") and either.books() == {}
+    with reading(either.engine) as connection:
+        assert failures.listed(connection) == []
+    with either.engine.begin() as connection, pytest.raises(ParameterError, match="PRM-036") as caught:
+        failures.again(connection, (NAME, 1, intent), either.now)
+    assert "tasdid server fork" in (caught.value.hint or "") and either.claim() == []
+    desk.both(intent, stands)
+    assert settle(either) == ([t.STEP_CLEAR] * (not captured) if stands else [t.STEP_REVERSE])
+    assert either.books() == (PAID if stands else {}) and either.ledger()["balanced"]
+    fork(either, handheld, intent, "a third")
+    assert len(desk.held()) == stands and either.books() == {}
+
+
+def test_a_void_ends_refused_with_the_reversal_of_what_was_given_back(either: Centre, handheld: Handheld) -> None:
+    desk = Desk(either)
+    intent = with_card(either, handheld)
+    assert settle(either) == [t.STEP_CLEAR]
+    ask_void(either, handheld, intent)
+    assert [request.step for request in either.claim()] == [t.STEP_REVERSE]
+    refuse(either)  # a repeat: its void stays open
+    fork(either, handheld, intent)
+    desk.both(intent, False)
+    refuse(either)
+    assert s.VOIDS not in either.hello(handheld)
+    give_up(either, intent)
+    assert [told[s.RESULT_OUTCOME] for told in either.hello(handheld)[s.VOIDS]] == [r.VOID_REFUSED]
+    desk.both(intent, False)
+    assert settle(either) == [t.STEP_REVERSE] and either.books() == {}
+    assert [told[s.RESULT_OUTCOME] for told in either.hello(handheld)[s.VOIDS]] == [r.VOID_REFUSED]
+
+
+@pytest.mark.parametrize("before", ["the reversal was given up", "the payment was decided anew"])
+def test_a_restored_database_asks_what_was_given_up_since_and_decides_it_again(
+    centre: Centre, handheld: Handheld, before: str
+) -> None:
+    desk = Desk(centre)
+    intent = pay(centre, handheld)
+    settle(centre)
+    fork(centre, handheld, intent)
+    desk.both(intent, False)
+    refuse(centre)
+    backup = back_up(centre)
+    give_up(centre, intent)
+    if before == "the payment was decided anew":
+        backup = back_up(centre)
+    desk.both(intent, True)
+    assert centre.books() == PAID
+    go_back(centre, backup)
+    centre.hello(handheld)
+    assert centre.books() == {}
+    if before == "the reversal was given up":
+        refuse(centre)
+        give_up(centre, intent)
+    (held,) = desk.held()
+    assert held["acquirer"] in ("captured", "asked")
+    desk.both(intent, True)
+    assert t.STEP_REVERSE not in settle(centre) and centre.books() == PAID
