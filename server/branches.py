@@ -2,11 +2,13 @@
 
     one officer of the back office proposes, another approves      both signed, both in the audit log
     it stands                                                      posted again as its outcome on file says; what was held of its requests goes on
-    given back                                                     it stays out of the books. What may have been sent is reversed at the acquirer;
-                                                                   nothing is asked where nothing was. A deferred one without a result is declined
+    given back                                                     it stays out of the books, and is reversed at the acquirer, though nothing of it
+                                                                   was sent: a database restored since may send it, and the host refuses that. A
+                                                                   deferred one without a result is declined
 
 What they sign says how many other records of the sequence they know. One more that comes later is no part of what they judged: it holds a payment
-that stands again, with an alarm, until it is decided anew, since the design posts neither of two branches. What is given back stays so.
+that stands again, with an alarm, until it is decided anew, since the design posts neither of two branches. What is given back stays so, unless the
+acquirer will not reverse it, and a person gives that up (`server.failures`): then it is held again, and decided anew.
 
 The terminal's records and totals stay as they are; so does what lies in the other branch, of which nothing is posted ever.
 """
@@ -20,7 +22,7 @@ from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ParameterError
 from server import envelope, proposals
-from server.acquirer import clearings, outbox, settling
+from server.acquirer import clearings, online, outbox, settling
 from server.acquirer.iso import reference
 from server.ingest import forks, results, suspense
 from server.ledger import twice
@@ -32,6 +34,7 @@ from server.store import tables as t
 PROPOSAL, APPROVAL = "tsd/office/fork-proposal", "tsd/office/fork-approval"
 _NAMES = ("device", "epoch", "intent", "number", "amount", "seq", "branches", "stands", "expires", "reason")
 _TEXTS = ("device", "reason")
+_TAKEN = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
 _STATES = {t.DECISION_PROPOSED: "proposed", t.DECISION_APPROVED: "approved", t.DECISION_WITHDRAWN: "withdrawn"}
 
 
@@ -159,25 +162,34 @@ def _go_on(connection: Connection, payment: Any, now: int) -> None:
 
 
 def _give_back(connection: Connection, payment: Any, now: int) -> None:
-    """Keep a payment out of the books for good, and have reversed what may have been sent of it; a deferred one without a result is declined."""
+    """Keep a payment out of the books, and have it reversed, unless its issuer has refused it, or its record brings no money in and the acquirer can
+    have heard of no other one; a deferred one without a result is declined.
+    """
     identity = (payment.device, payment.epoch, payment.intent)
     suspense.given_back(connection, payment, now)
     connection.execute(update(t.payments).where(_of(t.payments, identity)).values(held=t.HELD_BACK))
-    if payment.outcome not in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
-        return
-    final = results.find(connection, identity)
-    refused = final is not None and final.outcome != r.OUTCOME_APPROVED
-    if not settling.may_have_left(connection, identity):
-        connection.execute(delete(t.sealed).where(_of(t.sealed, identity)))  # nobody will ever be sent them
-    elif not refused and not outbox.given_back(connection, identity):
+    taken = payment.outcome in _TAKEN or settling.may_have_left(connection, identity)
+    if taken and not _refused(connection, payment) and not outbox.given_back(connection, identity):
         clearings.hold(connection, identity)
         outbox.put_reversal(connection, identity, payment.amount, payment.utc, now)
     waits = _of(t.outbox, identity, t.outbox.c.step == t.STEP_AUTHORISE, t.outbox.c.state != t.STATE_DOUBTFUL)
-    unjudged = payment.outcome == r.OUTCOME_PROVISIONAL and final is None
+    unjudged = payment.outcome == r.OUTCOME_PROVISIONAL and results.find(connection, identity) is None
     if unjudged and connection.execute(select(t.outbox.c.step).where(waits)).first() is not None:
         results.record(connection, payment, r.OUTCOME_DECLINED, "", "", reference(identity), now)
         connection.execute(update(t.outbox).where(waits).values(state=t.STATE_DONE))
         connection.execute(delete(t.sealed).where(_of(t.sealed, identity)))
+
+
+def _refused(connection: Connection, payment: Any) -> bool:
+    """Whether the issuer has refused a payment, deferred or while the card waited, and nobody has asked for its reversal all the same."""
+    identity = (payment.device, payment.epoch, payment.intent)
+    if outbox.reversal_asked(connection, identity):
+        return False
+    if payment.outcome in _TAKEN:
+        final = results.find(connection, identity)
+        return final is not None and final.outcome != r.OUTCOME_APPROVED
+    asked = connection.execute(select(t.authorisations).where(_of(t.authorisations, identity))).first()
+    return asked is not None and asked.state == s.ASKED_ANSWERED and not online.stands(asked)
 
 
 def named(payload: dict[int, Any]) -> dict[str, Any]:
@@ -236,8 +248,7 @@ def _known(connection: Connection, payment: Any) -> str:
         return "reversed" if back.state == t.STATE_DONE else "reversal asked"
     if clear is not None and clear.state == t.STATE_DONE and clear.response in s.APPROVED:
         return "captured"
-    final = results.find(connection, identity)
-    if final is not None and final.outcome != r.OUTCOME_APPROVED:
+    if _refused(connection, payment):
         return "refused"
     return "asked" if settling.may_have_left(connection, identity) else "nothing"
 

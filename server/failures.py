@@ -5,7 +5,8 @@
     give_up    a deferred authorisation that no issuer will judge, or has not judged for `waits` seconds: declined, told to the terminal, its
                sealed card data erased. Whatever an earlier try may have left at the issuer is reversed.
                Or a reversal, where the acquirer says that nothing is reversed, and can hold no request any more that it might act on yet (`holds`
-               seconds): its void ends refused, the payment stands and is cleared
+               seconds): its void ends refused, the payment stands and is cleared. One that is part of a fork is held and decided by two officers
+               (`server.branches`), also if they had given it back
     reversed   a reversal that was refused, where the acquirer says that it is reversed all the same (a repeat that is refused may follow upon one
                that was carried out): its void is done, the books have the opposite entries
 
@@ -26,7 +27,7 @@ from protocol.errors import ParameterError
 from server.acquirer import clearings, outbox, settling, voids, word
 from server.acquirer.iso import reference
 from server.acquirer.waiting import WAITS, too_long
-from server.ingest import results
+from server.ingest import forks, results
 from server.ledger.posting import Identity
 from server.store import audit, devices, failed
 from server.store import tables as t
@@ -75,6 +76,13 @@ def waiting(connection: Connection, now: int, waits: int = WAITS) -> list[dict[s
     ]  # fmt: skip
 
 
+def held(connection: Connection, identity: Identity) -> bool:
+    """Whether a fork holds the payment, until two officers decide (`server.branches`)."""
+    c = t.payments.c
+    mine = (c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
+    return connection.execute(select(c.held).where(*mine)).scalar() == t.HELD_FORK
+
+
 def again(connection: Connection, identity: Identity, now: int, clear: bool = False) -> list[str]:
     """Have what failed of a payment sent again, as was told or decided last (`server.store.failed`); the names of the steps. `clear`: the clearing
     after all, of what was to be given back. ParameterError PRM-036 if nothing can be.
@@ -89,6 +97,8 @@ def again(connection: Connection, identity: Identity, now: int, clear: bool = Fa
     found = connection.execute(select(t.outbox.c.step).where(_row(identity), which).order_by(t.outbox.c.step))
     steps = list(found.scalars())
     if not steps:
+        if held(connection, identity):
+            raise ParameterError("a fork holds the payment", "PRM-036", "see: tasdid server fork list", identity[2])
         if not clear and any(row.step == t.STEP_REVERSE for row in rows):
             raise _stands(connection, identity)
         if any(row.step == t.STEP_REVERSE for row in rows):
@@ -96,7 +106,7 @@ def again(connection: Connection, identity: Identity, now: int, clear: bool = Fa
             raise ParameterError(
                 why, "PRM-036", "ask the acquirer, then failed give-up or failed reversed", identity[2]
             )
-        why = "the payment is reversed or part of a fork"
+        why = "the payment is reversed, or a verdict about a fork has it given back"
         raise ParameterError(why, "PRM-036", "see: tasdid server fork list", identity[2])
     if t.STEP_REVERSE in steps:
         clearings.hold(connection, identity)
@@ -128,8 +138,8 @@ def _stands(connection: Connection, identity: Identity) -> ParameterError:
 
 
 def give_up(connection: Connection, identity: Identity, now: int, waits: int = WAITS, holds: int = outbox.HOLDS) -> str:
-    """Declare a deferred authorisation declined that failed, or has waited for `waits` seconds; or a payment standing whose reversal failed.
-    The step that ended. ParameterError PRM-036 if there is neither.
+    """Declare a deferred authorisation declined that failed, or has waited for `waits` seconds; or a payment standing whose reversal failed; one of
+    a fork is held for two officers. The step that ended. ParameterError PRM-036 if there is neither.
     """
     devices.heads(connection, [identity[0]])
     over = or_(t.outbox.c.state == t.STATE_FAILED, too_long(now, waits))
@@ -144,14 +154,15 @@ def give_up(connection: Connection, identity: Identity, now: int, waits: int = W
     if t.STEP_REVERSE in rows and word.is_awaited(connection, identity):
         voids.end(connection, identity, r.VOID_REFUSED, failed.GIVEN_UP, now)
         word.refused(connection, identity, failed.GIVEN_UP, now)
-        _note(connection, identity, "not reversed without its terminal's word: the payment stands", now)
+        _note(connection, identity, f"not reversed without its terminal's word: {_then(connection, identity)}", now)
         return STEPS[t.STEP_REVERSE]
     why = "only a deferred authorisation or a failed reversal can be given up"
     raise ParameterError(why, "PRM-036", "a clearing: tasdid server refund", identity[2])
 
 
 def _not_reversed(connection: Connection, identity: Identity, row: Any, now: int, holds: int) -> None:
-    if not outbox.reversible(connection, identity):
+    back = word.given_back_by_verdict(connection, identity)
+    if not back and not outbox.reversible(connection, identity):
         why = "nobody took the payment: what the issuer approved is to be given back"
         raise ParameterError(why, "PRM-036", "ask again: tasdid server failed again", identity[2])
     left = (row.answered or 0) + holds - now
@@ -161,7 +172,13 @@ def _not_reversed(connection: Connection, identity: Identity, row: Any, now: int
     settling.stands(connection, identity, row.response or "", now)
     mine = update(t.outbox).where(_row(identity), t.outbox.c.step == t.STEP_REVERSE)
     connection.execute(mine.values(response=failed.GIVEN_UP))
-    _note(connection, identity, "not reversed, says the acquirer: the payment stands", now)
+    if back:
+        forks.hold_again(connection, identity, now)
+    _note(connection, identity, f"not reversed, says the acquirer: {_then(connection, identity)}", now)
+
+
+def _then(connection: Connection, identity: Identity) -> str:
+    return "a fork holds the payment" if held(connection, identity) else "the payment stands"
 
 
 def _declined(connection: Connection, identity: Identity, row: Any, now: int) -> None:

@@ -131,7 +131,8 @@ def may_have_left(connection: Connection, identity: Identity) -> bool:
         select(t.authorisations.c.state).where(outbox.where(t.authorisations, identity))
     ).scalar()
     o = t.outbox.c
-    tried = or_(o.tries > 0, o.state.not_in((t.STATE_NEW, t.STATE_HELD))).label("tried")
+    unsent = (t.STATE_NEW, t.STATE_HELD, t.STATE_DONE)  # done without an answer: ended by a verdict about a fork
+    tried = or_(o.tries > 0, o.answered.is_not(None), o.state.not_in(unsent)).label("tried")
     other = select(tried).where(outbox.where(t.outbox, identity), o.step != t.STEP_REVERSE)
     rows = connection.execute(other).scalars().all()
     if asked not in (None, s.ASKED_NOT) or any(rows):

@@ -74,12 +74,17 @@ def go(connection: Connection, identity: Identity, now: int) -> None:
 
 def given_back_by_officers(connection: Connection, identity: Identity) -> bool:
     """Whether two officers of the back office have the payment given back, by a refund or a verdict about a fork, whatever became of a void."""
-    c, p = t.refunds.c, t.payments.c
+    c = t.refunds.c
     mine = (c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
     refund = select(c.intent).where(*mine, c.state == t.REFUND_APPROVED)
-    same = (p.device == identity[0], p.epoch == identity[1], p.intent == identity[2])
-    verdict = select(p.intent).where(*same, p.held == t.HELD_BACK)
-    return any(connection.execute(one).first() is not None for one in (refund, verdict))
+    return connection.execute(refund).first() is not None or given_back_by_verdict(connection, identity)
+
+
+def given_back_by_verdict(connection: Connection, identity: Identity) -> bool:
+    """Whether two officers have the payment given back by a verdict about a fork."""
+    p = t.payments.c
+    mine = (p.device == identity[0], p.epoch == identity[1], p.intent == identity[2])
+    return connection.execute(select(p.intent).where(*mine, p.held == t.HELD_BACK)).first() is not None
 
 
 def refused(connection: Connection, identity: Identity, reason: str, now: int) -> None:

@@ -2,7 +2,8 @@
 
 The branch that came first stays the chain; the other lies in `forks`. What had been posted of a payment that is in both
 is undone by opposite entries, and an authorisation or clearing that had not yet been sent to the acquirer is held. Two officers decide about such
-a payment (`server.branches`). If it stands, it is posted again; a record of one more branch, which they did not know, holds it once more.
+a payment (`server.branches`). If it stands, it is posted again; a record of one more branch, which they did not know, holds it once more. If it is
+given back, and the acquirer will not reverse it, it is held as before.
 """
 
 from typing import Any
@@ -169,6 +170,15 @@ def stand(connection: Connection, identity: posting.Identity, number: int, now: 
             legs += suspense.stands(connection, payment, now)
     due = _net(posting.posted(connection, identity) + accounts.opposite(legs))
     posting.post(connection, identity, t.verdict_part(number, t.AFTER_STANDS), due, now)
+
+
+def hold_again(connection: Connection, identity: posting.Identity, now: int) -> None:
+    """What a verdict gives back is not reversed, and that is given up: the payment, which is in no book, is held until two officers decide anew."""
+    c = t.payments.c
+    mine = (c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
+    connection.execute(update(t.payments).where(*mine).values(held=t.HELD_FORK))
+    what = f"payment {identity[2]} of epoch {identity[1]}, given back by a verdict about a fork, is not reversed, says the acquirer: held again"
+    audit.alarm(connection, identity[0], "HELD", what, now)
 
 
 def _net(legs: list[accounts.Leg]) -> list[accounts.Leg]:

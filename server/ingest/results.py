@@ -39,9 +39,8 @@ def tell(connection: Connection, reply: dict[int, Any], to: Hearer, now: int, er
     the record in which it wrote the result down, is told again and again and keeps nobody else waiting.
 
     Those are payments of which the terminal has sealed data, whoever was asked about them before: a TC when its clearing was accepted
-    or it was reversed, or it was never sent and a verdict about a fork gives it back, an ARQC when the terminal writes the final result down,
-    with this very message or before. Results of an epoch that is over stay in the ledger and the report: the terminal has no record left to
-    add them to.
+    or it was reversed, an ARQC when the terminal writes the final result down, with this very message or before. Results of an epoch that is over
+    stay in the ledger and the report: the terminal has no record left to add them to.
     """
     short, whose = to.form >= s.SHORT_FORM, {"device": to.device, "epoch": to.epoch}
     found = connection.execute(_PENDING, whose).all()
@@ -105,15 +104,12 @@ def _cleared_statement(hears: bool) -> Any:
     written = or_(p.outcome == r.OUTCOME_APPROVED, p.result_seq.is_not(None), *with_it)
     e = t.erasures.c
     erased = exists().where(e.device == p.device, e.epoch == p.epoch, e.intent == p.intent)
-    none_left = ~exists().where(and_(*(t.sealed.c[name] == p[name] for name in ("device", "epoch", "intent"))))
-    never_sent = and_(p.held == t.HELD_BACK, p.outcome == r.OUTCOME_APPROVED, o.step == t.STEP_CLEAR, none_left)
-    over = or_(and_(o.state == t.STATE_DONE, served), and_(o.state == t.STATE_HELD, never_sent))
     mine = (p.device == bindparam("device"), p.epoch == bindparam("epoch"))
     return (
         select(p.intent, p.told)
         .distinct()
         .join(t.outbox, same)
-        .where(*mine, over, written, p.sealed == 1, ~erased)
+        .where(*mine, o.state == t.STATE_DONE, served, written, p.sealed == 1, ~erased)
         .order_by(p.told, p.intent)
         .limit(MAX_CLEARED)
     )

@@ -118,7 +118,10 @@ def put_back(connection: Connection, device: Device, payment: Any, first: int, w
     name, epoch, intent = payment["device"], payment["epoch"], payment["intent"]
     again = posting.is_posted(connection, (name, epoch, intent), t.PART_AGAIN)
     if again or payment["held"]:  # held for a fork: its legs were undone
-        audit.alarm(connection, name, "GAP", f"the result of payment {intent} has come once more", now)
+        what = f"the result of payment {intent} has come once more"
+        if not again:
+            what = f"the result of payment {intent}, which is part of a fork, has come: nothing is put back into the suspense of the gap from {first}"
+        audit.alarm(connection, name, "GAP", what, now)
         return
     legs = accounts.gap_legs(name, _held_at(connection, device, (name, epoch, first)), payment["amount"])
     posting.post(connection, (name, epoch, intent), t.PART_AGAIN, legs, now)
@@ -154,13 +157,14 @@ def forked(connection: Connection, payment: Any, now: int) -> None:
 
 def stands(connection: Connection, payment: Any, now: int) -> list[accounts.Leg]:
     """A payment that was held for a fork is in the books again by the acquirer's word: the legs that take it out of the suspense of a gap that may
-    hold its result, the one that was explained with it before any other. An alarm, if what that holds is taken by others.
+    hold its result, the one that was explained with it before any other. An alarm, if what that holds is taken by others, or if officers have decided
+    that what was collected of a gap is income, and it may be this payment.
     """
     identity = (payment.device, payment.epoch, payment.intent)
     q, g = t.results.c, t.gaps.c
     mine = (q.device == payment.device, q.epoch == payment.epoch, q.intent == payment.intent)
-    first = connection.execute(select(q.gap).where(*mine)).scalar()
-    device = devices.find(connection, payment.device)
+    result = connection.execute(select(t.results).where(*mine)).one()
+    first, device = result.gap, devices.find(connection, payment.device)
     if device is None or posting.is_posted(
         connection, identity, t.PART_AGAIN
     ):  # it has come, and was put back: as before
@@ -173,9 +177,12 @@ def stands(connection: Connection, payment: Any, now: int) -> list[accounts.Leg]
             connection.execute(update(t.results).where(*mine).values(gap=gap.first))
             place = _held_at(connection, device, (gap.device, gap.epoch, gap.first))
             return accounts.opposite(accounts.gap_legs(device.device, place, payment.amount))
+    gap = _decided_as(connection, payment, result)
     if first is not None:
         what = f"payment {payment.intent} of a fork stands; what is decided or known of the gap from {first}, or is left in its suspense, may be it"
         audit.alarm(connection, payment.device, "GAP", what, now)
+    if gap is not None and gap.first != first:
+        _clash(connection, payment, "stands", gap, now)
     return []
 
 
@@ -183,11 +190,25 @@ def given_back(connection: Connection, payment: Any, now: int) -> None:
     """An approved payment that was held for a fork is given back: an alarm if officers have decided that what was collected of a gap is income, and
     it may be this payment. To be called while it is still held.
     """
-    q, g = t.results.c, t.gaps.c
+    q = t.results.c
     mine = (q.device == payment.device, q.epoch == payment.epoch, q.intent == payment.intent)
     result = connection.execute(select(t.results).where(*mine, q.outcome == r.OUTCOME_APPROVED)).first()
-    if result is None:
-        return
+    gap = None if result is None else _decided_as(connection, payment, result)
+    if gap is not None:
+        _clash(connection, payment, "is given back", gap, now)
+
+
+def _clash(connection: Connection, payment: Any, verdict: str, gap: Any, now: int) -> None:
+    what = f"payment {payment.intent} of a fork {verdict}; what is decided of the gap from {gap.first} may be it:"
+    audit.alarm(connection, payment.device, "GAP", what + " if it is, have that decision undone", now)
+
+
+def _decided_as(connection: Connection, payment: Any, result: Any) -> Any:
+    """The first gap of which officers have decided that what was collected is income, and that may be `payment`, whose approval is `result`: it was
+    explained with it, or its terminal was told before it wrote the gap's last record, and has not written it down since. None if there is none.
+    To be called while no gap is explained with it.
+    """
+    g = t.gaps.c
     may = g.first == result.gap
     if payment.result_seq is None and result.head is not None:  # told, and not heard of since
         may = or_(may, g.last > max(result.head, payment.outcome_seq))
@@ -197,9 +218,8 @@ def given_back(connection: Connection, payment: Any, now: int) -> None:
         count, amount = left(connection, gap)
         both = fits(payment.amount, count + payments, amount + collected + untaken)
         if collected >= payment.amount and both and not fits(payment.amount, count, amount):
-            what = f"payment {payment.intent} of a fork is given back; what is decided of the gap from {gap.first} may be it:"
-            audit.alarm(connection, payment.device, "GAP", what + " if it is, have that decision undone", now)
-            return
+            return gap
+    return None
 
 
 def find(connection: Connection, device: str, epoch: int, first: int) -> Any:

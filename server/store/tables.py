@@ -456,7 +456,7 @@ PART_DECIDED = 1 << 20  # from here on: decisions about suspense, each with a pa
 
 HELD_NOT = 0
 HELD_FORK = 1  # until two officers decide
-HELD_BACK = 2  # for good: they have it given back
+HELD_BACK = 2  # they have it given back: for good, unless the acquirer's refusal to reverse it is taken for final
 
 STEP_AUTHORISE = 1
 STEP_CLEAR = 2

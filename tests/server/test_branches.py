@@ -46,12 +46,16 @@ def test_a_payment_that_stands_is_posted_again_and_its_clearing_goes_out(either:
     assert [row["state"] for row in either.ledger()["verdicts"]] == ["approved"]
 
 
-def test_what_was_never_sent_stays_here_when_it_is_given_back(either: Centre, handheld: Handheld) -> None:
+def test_what_was_never_sent_is_reversed_all_the_same_when_it_is_given_back(either: Centre, handheld: Handheld) -> None:
     desk = Desk(either)
     intent = pay(either, handheld)
     fork(either, handheld, intent)
+    assert desk.held()[0]["acquirer"] == "nothing"
     desk.both(intent, False)
-    assert either.books() == {} and either.claim() == [] and desk.held() == [] and either.count("sealed") == 0
+    assert either.books() == {} and desk.held() == []
+    assert s.CLEARED not in either.hello(handheld)
+    assert settle(either, "25") == [t.STEP_REVERSE] and either.claim() == []
+    assert either.books() == {} and either.count("sealed") == 0
     assert desk.refused(desk.draft, intent) == "PRM-039"
     for _ in range(2):  # the terminal may erase its card data; the first reply may be lost
         receipt = open_reply(either.hello(handheld)[s.CLEARED], either.keys.public("ack"))[1]
@@ -109,7 +113,8 @@ def test_a_deferred_payment_that_was_never_sent_is_declined_when_it_is_given_bac
     intent = pay(either, handheld, r.OUTCOME_PROVISIONAL)
     fork(either, handheld, intent)
     desk.both(intent, False)
-    assert either.claim() == [] and either.books() == {} and either.count("sealed") == 0
+    assert either.books() == {} and either.count("sealed") == 0
+    assert settle(either, "25") == [t.STEP_REVERSE] and either.books() == {}
     (told,) = either.hello(handheld)[s.RESULTS]
     assert (told[s.RESULT_INTENT], told[s.RESULT_OUTCOME]) == (intent, r.OUTCOME_DECLINED)
     seq = handheld.write(r.AUTHORISATION_RESULT, intent=intent, outcome=r.OUTCOME_DECLINED, amount=A)

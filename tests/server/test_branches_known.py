@@ -57,6 +57,9 @@ def test_a_result_that_came_while_its_payment_was_held_is_decided_with_the_gap(
     intent, first = _lost_result(either, handheld)
     fork(either, handheld, intent)
     _came(either, handheld, intent)
+    assert f"which is part of a fork, has come: nothing is put back into the suspense of the gap from {first}" in said(
+        either
+    )
     desk.both(intent, True)
     assert either.books() == {**PAID, **HELD} and f"of the gap from {first}" in said(either)
     desk.gap(first, decisions.Finding(untaken=A))
@@ -111,34 +114,51 @@ def test_a_gap_that_is_left_or_was_decided_as_nothing_is_no_clash_with_what_is_g
     assert "is given back" not in said(either)
 
 
-def test_a_gap_that_came_and_was_decided_while_its_payment_was_held_is_named_too(
-    either: Centre, handheld: Handheld
-) -> None:
-    desk = Desk(either)
-    intent = pay(either, handheld, r.OUTCOME_PROVISIONAL)
-    settle(either)
-    either.hello(handheld)
-    fork(either, handheld, intent)
+def _lost_while_held(centre: Centre, handheld: Handheld) -> tuple[int, int]:
+    """(intent, first) of a deferred payment that was approved, and of the gap of its result, which came while a fork held the payment."""
+    intent = pay(centre, handheld, r.OUTCOME_PROVISIONAL)
+    settle(centre)
+    centre.hello(handheld)
+    fork(centre, handheld, intent)
     first = handheld.write(r.AUTHORISATION_RESULT, intent=intent, outcome=1, amount=A, auth_code="123456")
     handheld.write(r.GAP, first=first, gap_last=first, gap_hash=handheld.hash(first))
-    either.hello(handheld)
-    either.say(handheld.batch(first + 1, gap=first))
+    centre.hello(handheld)
+    centre.say(handheld.batch(first + 1, gap=first))
+    assert centre.books() == HELD
+    return intent, first
+
+
+@pytest.mark.parametrize("stands", [True, False])
+def test_a_gap_that_came_and_was_decided_while_its_payment_was_held_is_named_too(
+    either: Centre, handheld: Handheld, stands: bool
+) -> None:
+    desk = Desk(either)
+    intent, first = _lost_while_held(either, handheld)
     desk.gap(first, decisions.Finding(A, "CIB TEST"))
-    desk.both(intent, False)
-    assert f"is given back; what is decided of the gap from {first} may be it" in said(either)
+    desk.both(intent, stands)
+    settle(either)
+    word = "stands" if stands else "is given back"
+    assert f"{word}; what is decided of the gap from {first} may be it: if it is" in said(either)
+    assert either.books() == (TWICE if stands else PAID)
+    desk.gap(first, decisions.Finding(), undo=1)
+    assert either.books() == (PAID if stands else HELD)
+
+
+@pytest.mark.parametrize("found", [None, decisions.Finding(untaken=A)])
+def test_a_gap_that_came_while_its_payment_was_held_is_no_clash_unless_it_was_decided_as_collected(
+    either: Centre, handheld: Handheld, found: decisions.Finding | None
+) -> None:
+    desk = Desk(either)
+    intent, first = _lost_while_held(either, handheld)
+    if found is not None:
+        desk.gap(first, found)
+    desk.both(intent, True)
+    assert either.books() == PAID and "of a fork stands" not in said(either)
 
 
 def test_a_gap_that_came_while_the_payment_was_held_is_explained_with_it(either: Centre, handheld: Handheld) -> None:
     desk = Desk(either)
-    intent = pay(either, handheld, r.OUTCOME_PROVISIONAL)
-    settle(either)
-    either.hello(handheld)
-    fork(either, handheld, intent)
-    first = handheld.write(r.AUTHORISATION_RESULT, intent=intent, outcome=1, amount=A, auth_code="123456")
-    handheld.write(r.GAP, first=first, gap_last=first, gap_hash=handheld.hash(first))
-    either.hello(handheld)
-    either.say(handheld.batch(first + 1, gap=first))
-    assert either.books() == HELD
+    intent, _ = _lost_while_held(either, handheld)
     desk.both(intent, True)
     assert either.books() == PAID and either.ledger()["gaps"][0]["known"] == [intent]
 

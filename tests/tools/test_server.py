@@ -20,6 +20,7 @@ from protocol import records as r
 from server import keys
 from server.acquirer import iso, outbox, settling
 from server.config import load
+from server.ingest import forks
 from server.ingest.dispatch import Service
 from server.store import tables as t
 from server.store.engine import open_engine
@@ -399,6 +400,20 @@ def test_a_repeated_reversal_that_is_refused_ends_as_the_acquirer_says_on_the_te
     if done:
         nothing = tasdid("server", "failed", "reversed", "--config", config, name)
         assert nothing.returncode == cli.BAD_INPUT and "PRM-036" in nothing.stderr
+
+
+def test_a_reversal_that_is_given_up_while_a_fork_holds_its_payment_is_no_word_that_it_stands(tmp_path: Path) -> None:
+    config, engine, intent = _sent(tmp_path, r.OUTCOME_APPROVED, 1_700_000_000)
+    with engine.begin() as connection:
+        forks.hold_payment(connection, ("TSD-000001", 1, intent), 1_700_000_000)
+        outbox.put_reversal(connection, ("TSD-000001", 1, intent), 250_000, 1_700_000_000, 1_700_000_000)
+    with engine.begin() as connection:
+        [request] = outbox.claim(connection, 1_700_000_001)
+        answer = iso.Answer(request.identity, request.step, "30", "", iso.reference(request.identity))
+        settling.settle(connection, request, answer, 1_700_000_002)
+    engine.dispose()
+    said = tasdid("server", "failed", "give-up", "--config", config, f"TSD-000001/1/{intent}").stdout
+    assert "held for a fork" in said and "stands" not in said
 
 
 def test_what_the_acquirer_never_answers_is_listed_and_given_up(tmp_path: Path) -> None:

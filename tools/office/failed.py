@@ -8,7 +8,8 @@ tasdid server failed list --config server.toml --json
 tasdid server failed again --config server.toml TSD-000001/1/42     once more, after what was wrong has been mended
 tasdid server failed again --clear --config server.toml TSD-000001/1/42   cleared after all, though it was to be given back
 tasdid server failed give-up --config server.toml TSD-000001/1/42   a deferred authorisation: declined, told to the terminal
-                                                                    a refused reversal: nothing is reversed, says the acquirer
+                                                                    a refused reversal: nothing is reversed, says the acquirer;
+                                                                    the payment stands, or a fork's verdict is to be made anew
 tasdid server failed reversed --config server.toml TSD-000001/1/42  a refused reversal: it is reversed, says the acquirer
 """
 
@@ -23,6 +24,7 @@ from tools.office.centre import Config, Database, Payment
 _GIVEN_UP = {
     "authorisation": "declined; its terminal hears of it and erases the card data",
     "reversal": "the payment stands and is cleared; if it was to be voided, its terminal hears that this is refused",
+    "held": "not reversed, and held for a fork: tasdid server fork; if it was to be voided, its terminal hears that this is refused",
 }
 app = typer.Typer(no_args_is_help=True, help="Requests that the acquirer did not judge: ask again, or give up.")
 
@@ -83,13 +85,15 @@ def again(
 def give_up(config: Config, payment: Payment, db: Database = None) -> None:
     """Declare a deferred authorisation declined, since no issuer will judge it, or none has for a day (`waits` in the configuration).
 
-    Or a payment standing whose reversal was refused, since the acquirer says that nothing is reversed.
+    Or a payment standing whose reversal was refused, since the acquirer says that nothing is reversed. One that is part of a fork is decided by two
+    officers (tasdid server fork), be it that they had given it back.
     """
     from server import failures
 
     identity = centre.identity(payment)
     with centre.transaction(config, db) as (connection, _):
         step = failures.give_up(connection, identity, centre.now(), centre.waits(config), centre.holds(config))
+        step = "held" if step == "reversal" and failures.held(connection, identity) else step
     typer.echo(f"{payment}: {_GIVEN_UP[step]}")
 
 

@@ -7,7 +7,7 @@
     tasdid server fork approve TSD-000001/1/42 --proposal 1 --config server.toml --officer 2002 --key 2002.pem
 
 `--stands`: it counts as its outcome on file says, and what was held of its requests goes on. `--given-back`: it stays out of the books, and is
-reversed at the acquirer if it was, or may have been, sent. The record of one more branch holds a payment again that stands.
+reversed at the acquirer, whether anything of it was sent or not. The record of one more branch holds a payment again that stands.
 """
 
 import json
