@@ -56,6 +56,31 @@ def test_that_it_is_reversed_is_asked_again_once_the_void_is_known_as_refused(
     assert _ask(either, host) == []
 
 
+@pytest.mark.parametrize("batches", [1, 2])
+@pytest.mark.parametrize("captured", [True, False])
+def test_the_terminals_word_is_taken_after_the_acquirers(
+    either: Centre, handheld: Handheld, host: Host, captured: bool, batches: int
+) -> None:
+    """The void was refused by the acquirer, whatever its reason; the reversal that is found is the refund's, which nobody here can tell."""
+    intent, seq, back = _told_refused(either, handheld, host, "before", captured)
+    refund(either, handheld, intent)
+    _ask(either, host)
+    back()
+    assert _ask(either, host) == [(t.STEP_CLEAR, True, "12")] and either.books() == {}
+    either.hello(handheld)
+    if batches == 2:
+        assert s.REJECTED not in either.send(handheld, seq, seq)
+    assert s.REJECTED not in either.send(handheld, seq + batches - 1)
+    assert _void(either) == r.VOID_DONE and either.books() == {} and _ask(either, host) == []
+    assert {"RESTORED", codes.RESULT_DIFFERS} <= set(either.alarms())
+    totals: dict[int, list[int]] = {}
+    for one in handheld.records:
+        r.totals_step(totals, one)
+    last = handheld.write(r.SHIFT_CLOSED, shift=1, first=1, totals=totals)
+    either.send(handheld, last)
+    assert either.say(handheld.close(1, last, totals))[1][s.BALANCED]
+
+
 @pytest.mark.parametrize("restored", [False, True])
 def test_what_was_answered_so_of_another_cause_has_failed_and_is_named_when_its_reversal_comes_to_nothing(
     centre: Centre, handheld: Handheld, restored: bool
