@@ -22,6 +22,7 @@ from protocol import cbor
 from protocol import sync as s
 from protocol.errors import FormatError, ParameterError
 from server import codes, envelope, proposals
+from server.acquirer import word
 from server.ingest import gaps, untaken
 from server.keys import Keys
 from server.messages import Hello
@@ -214,6 +215,7 @@ def begin(connection: Connection, message: Hello, head: Row[Any], keys: Keys | N
         span, missing = (head.seq + 1, approved.seq), approved.cum_count - head.cum_count
         amount = approved.cum_total - head.cum_total
         gaps.enter(connection, message.device, head.epoch or 1, span, bytes(approved.hash), missing, amount, now)
+    word.lost(connection, name, head.epoch or 1, head.seq + 1, now)
     untaken.forsake(connection, name, head.epoch or 1, message.epoch, now)
     connection.execute(
         update(t.heads)

@@ -8,7 +8,8 @@
                seconds): its void ends refused, the payment stands and is cleared. One that is part of a fork is held and decided by two officers
                (`server.branches`), also if they had given it back
     reversed   a reversal that was refused, where the acquirer says that it is reversed all the same (a repeat that is refused may follow upon one
-               that was carried out): its void is done, the books have the opposite entries
+               that was carried out): its void is done, the books have the opposite entries. At once of what the acquirer has approved; of what it
+               may not have heard of yet, since the reversal overtook it, once it can hold that no longer (`holds`)
 
 The reversal of a void that waits for its terminal after a restore (`server.acquirer.word`) goes out by `again`, and by `give_up`, once it has waited
 for `waits` seconds, its payment stands.
@@ -197,8 +198,10 @@ def _declined(connection: Connection, identity: Identity, row: Any, now: int) ->
     _note(connection, identity, f"authorisation given up after {row.response or 'no'} answer: declined", now)
 
 
-def confirm_reversed(connection: Connection, identity: Identity, now: int) -> None:
-    """Take a payment for reversed whose reversal failed. ParameterError PRM-036 if there is none, or its clearing went out since, or is in doubt."""
+def confirm_reversed(connection: Connection, identity: Identity, now: int, holds: int = outbox.HOLDS) -> None:
+    """Take a payment for reversed whose reversal failed. ParameterError PRM-036 if there is none, or its clearing went out since, or is in doubt, or
+    the host may not have heard of the payment yet, and approve it after that (`holds`): what it says then is true no longer.
+    """
     found = [row for row in _failed(connection, identity) if row.step == t.STEP_REVERSE]
     if not found:
         raise ParameterError("no reversal of it has failed", "PRM-036", "see: tasdid server failed list", identity[2])
@@ -208,6 +211,10 @@ def confirm_reversed(connection: Connection, identity: Identity, now: int) -> No
     if connection.execute(cleared).first() is not None:
         why = "its clearing has gone out since, and is accepted or not answered yet"
         raise ParameterError(why, "PRM-036", "to give the money back: tasdid server refund", identity[2])
+    left = settling.unheard(connection, identity) + holds - now
+    if left > 0:
+        why = f"the acquirer may not have heard of it yet, for {-(-left // 60)} minutes more, and approve it then"
+        raise ParameterError(why, "PRM-036", "try again then, and ask the acquirer once more", identity[2])
     clearings.hold(connection, identity)
     values = {"state": t.STATE_DONE, "answered": now}
     connection.execute(update(t.outbox).where(_row(identity), o.step == t.STEP_REVERSE).values(**values))

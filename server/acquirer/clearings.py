@@ -28,12 +28,19 @@ def hold(connection: Connection, identity: Identity) -> None:
 
 
 def let_go(connection: Connection, identity: Identity, now: int) -> None:
-    """The reversal has failed, the payment stands: its clearing goes to the acquirer after all, unless a fork holds it. One that was answered
-    while it was to be reversed (12) has failed.
+    """The reversal has failed, the payment stands: its clearing goes to the acquirer after all, unless a fork holds it. One that was answered while
+    it was to be reversed (12) has failed: the alarm. After a restore that answer may tell of a reversal that was forgotten: it is asked for again,
+    and counts as any other then (`server.acquirer.returned`).
     """
-    held, answered = and_(_in_state(identity, t.STATE_HELD), ~failed.forked()), t.outbox.c.response.is_not(None)
-    connection.execute(update(t.outbox).where(held, answered).values(state=t.STATE_FAILED))
-    state = t.STATE_DOUBTFUL if restore.doubtful(connection, identity[0], identity[2]) else t.STATE_NEW
-    if connection.execute(update(t.outbox).where(held).values(state=state, next_at=now)).rowcount:
+    held, answered = and_(_in_state(identity, t.STATE_HELD), ~failed.forked()), t.outbox.c.answered
+    goes: dict[str, Any] = {"state": t.STATE_NEW, "next_at": now}
+    over = and_(held, answered.is_not(None))
+    if restore.doubtful(connection, identity[0], identity[2]):
+        goes = {"state": t.STATE_DOUBTFUL, "next_at": now, "response": None, "answered": None}
+        over = and_(over, answered < restore.restored(connection))  # answered so before the backup: it is no news
+    if connection.execute(update(t.outbox).where(over).values(state=t.STATE_FAILED)).rowcount:
+        what = f"step {t.STEP_CLEAR} of payment {identity[2]}: the acquirer answered 12 while it was to be reversed, and it is not reversed"
+        audit.alarm(connection, identity[0], "ACQUIRER", what, now)
+    if connection.execute(update(t.outbox).where(held).values(**goes)).rowcount:
         what = f"payment {identity[2]} of epoch {identity[1]} is not reversed: its clearing goes out after all"
         audit.write(connection, identity[0], t.LEVEL_NOTE, "ACQUIRER", what, now)

@@ -140,6 +140,23 @@ def may_have_left(connection: Connection, identity: Identity) -> bool:
     return (asked is None or bool(rows)) and restore.doubtful(connection, identity[0], identity[2])
 
 
+def unheard(connection: Connection, identity: Identity) -> int:
+    """When that was last sent of which the host may not have heard yet, so that its reversal may have overtaken it: a question about the payment, or
+    its clearing; 0 if nothing was, or the host has approved. What was sent before a restore it can hold no longer (docs/restore.md).
+    """
+    a, o = t.authorisations.c, t.outbox.c
+    asked = select(a.state, a.response, a.asked, a.answered).where(outbox.where(t.authorisations, identity))
+    last = func.coalesce(o.answered, o.next_at)
+    other = select(o.response, last.label("last")).where(
+        outbox.where(t.outbox, identity), o.step != t.STEP_REVERSE, o.tries > 0
+    )
+    questions = [row for row in connection.execute(asked).all() if row.state != s.ASKED_NOT]
+    sent = connection.execute(other).all()
+    if any(row.response in s.APPROVED for row in (*questions, *sent)):
+        return 0
+    return max([row.answered or row.asked for row in questions] + [row.last for row in sent], default=0)
+
+
 def _failed(connection: Connection, answer: Answer, request: Request, now: int) -> None:
     """A person must look: the alarm says why. A void whose reversal it was has not come about, unless that cannot be known."""
     other = answer.response in s.APPROVED  # and yet not approved: it speaks of another amount

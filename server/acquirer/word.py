@@ -6,7 +6,7 @@ asked the reversal waits until its terminal has sent every record that may be of
 ends so, nothing goes out, and what was captured is asked about as after any restore (`refused`). If *done* is, the reversal is repeated, which does
 no harm. A terminal that has nothing to send says so by the head in a HELLO, which counts once none of before can come late (`server.store.restore`).
 One that never speaks again is named (`silent`, `tell`), and a person's to decide (`server.failures`): the reversal goes out, or the payment
-stands.
+stands. Named is also the one whose word may be among lost records (`lost`).
 
 What two officers of the back office have given back waits for no terminal. Synchronous functions on a connection.
 """
@@ -65,6 +65,17 @@ def tell(connection: Connection, row: Any, now: int) -> None:
         waiting.name(
             connection, identity, row.step, row.amount, "its terminal has not said how its void ended", row.created, now
         )
+
+
+def lost(connection: Connection, device: str, epoch: int, first: int, now: int) -> None:
+    """The alarm about each reversal that waits so when records of its epoch are lost, from `first` on: its terminal's word may be among these. The
+    reversal goes out once nothing else of before the restore can come any more.
+    """
+    o = t.outbox.c
+    mine = select(o.intent, o.amount).where(o.device == device, o.epoch == epoch, _OPEN, awaited())
+    for row in connection.execute(mine.order_by(o.intent)).all():
+        what = f"payment {row.intent} of epoch {epoch}, {row.amount} centimes: how its void ended may be lost, from record {first} on;"
+        audit.alarm(connection, device, "RESTORED", what + " its reversal goes out if nothing else says so", now)
 
 
 def go(connection: Connection, identity: Identity, now: int) -> None:

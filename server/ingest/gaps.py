@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select,
 
 from protocol import records as r
 from server import codes
+from server.acquirer import word
 from server.batches import Batch, Entry
 from server.ingest import sessions, suspense
 from server.store import audit
@@ -74,6 +75,7 @@ def bridge(connection: Connection, message: Batch, head: Row[Any], now: int) -> 
     enter(
         connection, device, message.epoch, (message.gap, message.first_seq - 1), message.prev_hash, count, amount, now
     )
+    word.lost(connection, device.device, message.epoch, message.gap, now)
     connection.execute(
         update(t.heads)
         .where(t.heads.c.device == device.device)

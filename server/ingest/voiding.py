@@ -73,7 +73,8 @@ class Voiding:
 
     def _ended(self, entry: Entry) -> str | None:
         """The terminal's word about a void's end moves no money: the acquirer's answer has, or will. Another end than the one on file is noted, since
-        the terminal writes no second one, and named. What a restored database has forgotten of a refusal counts (`server.acquirer.word`).
+        the terminal writes no second one, and named. What a restored database has forgotten of a refusal counts (`server.acquirer.word`): if the
+        acquirer has told of a reversal before it, by a refund or in spite of the refusal, that is named and the record taken, as the other way round.
         """
         record = entry.record
         other = {"state": r.VOID_REFUSED, "reason": codes.VOID_UNEXPECTED} if self._was_a_refund(record) else {}
@@ -105,7 +106,7 @@ class Voiding:
             what = f"record {entry.seq}: void of payment {record[r.INTENT]}, {record[r.AMOUNT]} centimes, {voids.WORDS[record[r.VOID_STATE]]};"
             what += f" {voids.WORDS[known]} by the acquirer"
             audit.alarm(self._work.connection, self._work.device.device, codes.RESULT_DIFFERS, what, self._work.now)
-            return codes.RESULT_DIFFERS
+            return None if word_counts else codes.RESULT_DIFFERS
         if record[r.VOID_STATE] == r.VOID_DONE:
             self._work.closed(entry)  # without CLOSURE: the case is open again
         return None

@@ -261,7 +261,7 @@ active proctype server() {
 #endif
           :: what == CLEAR && said == 0 -> clear_row = DONE; inquiry = false
           /* it was given back, and the backup has forgotten it: the books follow @ server/acquirer/returned.py:tells */
-          :: what == CLEAR && said == 12 && reverse_row == NONE ->
+          :: what == CLEAR && said == 12 && (reverse_row == NONE || reverse_row == STANDS) ->
              forgotten = !inquiry && doubtful == 0; assert(!forgotten);
 #ifdef NOT_FOLLOWED
              clear_row = DONE;
@@ -270,7 +270,7 @@ active proctype server() {
 #endif
              inquiry = false
           /* nothing is to be captured any more @ server/acquirer/settling.py:_ends */
-          :: what == CLEAR && said == 12 && reverse_row != NONE -> clear_row = HELD; inquiry = false
+          :: what == CLEAR && said == 12 && reverse_row != NONE && reverse_row != STANDS -> clear_row = HELD; inquiry = false
           /* what the host does not know is as good as reversed @ server/acquirer/settling.py:is_reversed */
           :: what == REVERSE && said != 30 -> reverse_row = DONE; paid_after_void = PAID; assert(!paid_after_void)
           fi
@@ -278,8 +278,8 @@ active proctype server() {
        what = 0; said = 0; rep = 0 }
   /* once more, as a repeat @ server/failures.py:again */
   :: atomic { reverse_row == ASK && refusals < REFUSALS -> reverse_row = DOUBTFUL }
-  /* it is reversed, says the acquirer @ server/failures.py:confirm_reversed */
-  :: atomic { reverse_row == ASK && (reversed || (captured == 0 && turned_back)) ->
+  /* it is reversed, says the acquirer, and comes upon no request any more that it would accept @ server/failures.py:confirm_reversed */
+  :: atomic { reverse_row == ASK && (reversed || (captured == 0 && turned_back && HOST_HOLDS_NOTHING)) ->
        reverse_row = DONE; paid_after_void = PAID; assert(!paid_after_void) }
   /* it is not, and no earlier request can be carried out any more @ server/failures.py:_not_reversed */
   :: atomic { reverse_row == ASK && !reversed && !turned_back && HOST_HOLDS_NOTHING -> stands() }

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import cbor2
 import pytest
 from sqlalchemy import Connection, select
 
@@ -19,7 +20,7 @@ from server.store.engine import reading
 from sim.acquirer.host import Host
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
-from tests.server.test_forsaken import _new_epoch
+from tests.server.test_forsaken import _approved, _lost, _new_epoch
 from tests.server.test_held_back import again, listed, refund, stands
 from tests.server.test_refused_repeats import _decide, _void
 from tests.server.test_returned import _alarms, _ask, _backup, _pay, acquirer  # noqa: F401 - a fixture
@@ -270,6 +271,49 @@ def test_a_new_epoch_ends_the_wait_for_records_that_nobody_can_send(
     either.send(handheld, void(handheld, intent))
     assert _ask(either, host) == [(t.STEP_REVERSE, False, "00")]
     assert either.books() == {}
+
+
+@pytest.mark.parametrize("by", ["gap", "epoch after the restore", "epoch before the restore"])
+def test_a_word_that_may_be_among_lost_records_is_named(
+    either: Centre, handheld: Handheld, host: Host, by: str
+) -> None:
+    """Nobody says that the void was refused: the reversal goes out, and the driver may have been told that the payment stands."""
+    intent, seq, back = _told_refused(either, handheld, host, "asked", True)
+    if by == "epoch before the restore":
+        _approved(either)
+        command = either.say(handheld.hello(trouble="JRN-030"))[1][s.COMMANDS][0]
+        back()
+        _lost(handheld, len(handheld.records))
+        either.say(handheld.hello(approval=cbor2.loads(cbor2.loads(command)[2])[5]))
+    else:
+        back()
+        either.hello(handheld)
+        assert _reversals(_ask(either, host)) == []
+    if by == "gap":
+        handheld.write(
+            r.GAP, first=seq + 1, gap_last=seq + 1, gap_hash=handheld.hash(seq + 1), gap_count=0, gap_total=0
+        )
+        either.say(handheld.batch(seq + 2, gap=seq + 1))
+    elif by == "epoch after the restore":
+        _new_epoch(either, handheld)
+    (what,) = (what for what in _alarms(either, handheld.name) if "how its void ended may be lost" in what)
+    assert what.startswith(f"payment {intent} of epoch 1, {A} centimes: ") and f"from record {seq + 1} on" in what
+    if by != "gap":
+        either.send(handheld, len(handheld.records))
+    assert _reversals(_ask(either, host)) == [(t.STEP_REVERSE, True, "00")] and either.books() == {}
+
+
+def test_no_word_is_missed_where_nothing_waits_for_it(centre: Centre, handheld: Handheld, host: Host) -> None:
+    intent = _pay(centre, handheld)
+    _ask(centre, host)
+    seq = void(handheld, intent)
+    centre.send(handheld, seq)
+    handheld.write(r.HEALTH_EVENT, health="x")
+    handheld.write(r.GAP, first=seq + 1, gap_last=seq + 1, gap_hash=handheld.hash(seq + 1), gap_count=0, gap_total=0)
+    centre.hello(handheld)
+    centre.say(handheld.batch(seq + 2, gap=seq + 1))
+    _new_epoch(centre, handheld)
+    assert not any("how its void ended" in what for what in _alarms(centre, handheld.name))
 
 
 @pytest.mark.parametrize("captured", [True, False])

@@ -106,5 +106,5 @@ def confirm_reversed(config: Config, payment: Payment, db: Database = None) -> N
 
     identity = centre.identity(payment)
     with centre.transaction(config, db) as (connection, _):
-        failures.confirm_reversed(connection, identity, centre.now())
+        failures.confirm_reversed(connection, identity, centre.now(), centre.holds(config))
     typer.echo(f"{payment}: reversed; the books have the opposite entries, its terminal hears of a void's end")

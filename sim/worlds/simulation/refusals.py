@@ -118,7 +118,10 @@ class Desk:
                 return "left as it is: the acquirer knows nothing of it"
             entry.reversed = True
             said = "the acquirer reverses it by hand"
-        failures.confirm_reversed(connection, identity, now)
+        try:
+            failures.confirm_reversed(connection, identity, now, holds=HOLDS_S)
+        except ParameterError:
+            return "left for later: the acquirer may not have heard of it yet"
         return said
 
 

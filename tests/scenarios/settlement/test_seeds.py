@@ -83,6 +83,7 @@ BROKE = {
     127382: "one is that was voided: the records of the void are set aside",
     44464: "a shift balanced before records of it were lost here and there",
     5090: "a reversal is done, the answer lost, and another request refused",
+    5200003: "a reversal overtakes the question, is found done on the telephone, and the question is approved after that",
     20834: "the host answers 91 to what the issuer approved, and the database is restored from before that",
     22750: "a lost result that a segment's head remembers is not written again",
     60696: "an issuer's approval that its terminal declined, and the outcome is lost: nobody gave it back, and nobody was told",
