@@ -80,14 +80,14 @@ def _slow(cpu: dict[int, float]) -> list[list[float]]:
 
 def _drawing(kinds: str, first: int, count: int) -> list[int]:
     """The first `count` seeds that draw a fault of each of these kinds."""
-    from sim.worlds.simulation import run as simulation
+    from sim.worlds.simulation.plan import draw
 
-    known = {fault.kind for seed in range(_LOOKED_AT) for fault in simulation.draw(seed).faults}
+    known = {fault.kind for seed in range(_LOOKED_AT) for fault in draw(seed).faults}
     if not known.issuperset(kinds.split(",")):
         raise typer.BadParameter(f"--with takes kinds of fault, separated by commas: {', '.join(sorted(known))}")
     found: list[int] = []
     for seed in range(first, first + _MOST_DRAWN):
-        if {fault.kind for fault in simulation.draw(seed).faults}.issuperset(kinds.split(",")):
+        if {fault.kind for fault in draw(seed).faults}.issuperset(kinds.split(",")):
             found.append(seed)
             if len(found) == count:
                 return found

@@ -17,13 +17,14 @@ from server import codes
 from server.ledger import recompute
 from server.store import tables as t
 from server.store.engine import reading
-from sim.acquirer.book import APPROVED
 from sim.worlds.simulation import agreed, refusals, signatures
 from sim.worlds.simulation.arrivals import Arrivals
+from sim.worlds.simulation.endings import Endings
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.forgotten import Forgotten
 from sim.worlds.simulation.missing import Missing
 from sim.worlds.simulation.refunds import Refunds
+from sim.worlds.simulation.sums import Sums
 from sim.worlds.simulation.verdicts import judged
 from sim.worlds.simulation.verdicts.notebook import Notebook
 from sim.worlds.simulation.verdicts.truth import Truth
@@ -35,10 +36,6 @@ if TYPE_CHECKING:
 _TELLING = ("outcome", "interrupted", "card_remove", "printing", "licence_hand")
 IN_FLIGHT_MS = 10_000  # an acknowledgement that was on its way while the database was replaced
 FULL_EVERY = 16  # commits between two full recomputations of the ledger; none once a gap has been closed
-_NOT_GIVEN_BACK = (
-    " AND NOT EXISTS (SELECT 1 FROM postings b WHERE b.device = p.device AND b.epoch = p.epoch AND b.intent = p.intent"
-    " AND b.part = 3)"
-)
 _BOOKS = "SELECT " + " || ' ' || ".join(
     f"(SELECT {what} FROM {table})"
     for table, what in (
@@ -53,8 +50,6 @@ _BRANCHES = (  # records of a range that was declared lost lie there too, and ar
     "SELECT DISTINCT f.device FROM forks f WHERE NOT EXISTS (SELECT 1 FROM gaps g WHERE g.device = f.device"
     " AND g.epoch = f.epoch AND f.seq BETWEEN g.first AND g.last)"
 )
-_ASKED = "SELECT amount FROM authorisations WHERE device = :d AND epoch = :e AND intent = :i"
-_TOLD = "SELECT 1 FROM audit WHERE device = :d AND code = 'GAP' AND what LIKE :w"
 _NEVER = (codes.ROLLED_BACK, codes.COUNTER_BACK, codes.PAID_TWICE)  # alarms that neither a restore nor a loss may cause
 _OF_THE_HOST = (codes.OTHER_AMOUNT, codes.REVERSED, "ACQUIRER")  # alarms about what it answered
 _OF_A_LOSS = ("GAP", "RECON", codes.GAP_CLOSED)  # alarms about what a terminal has lost, and about shifts that lack it
@@ -93,7 +88,8 @@ class Oracle:
 
     def __post_init__(self) -> None:
         self.forgotten = Forgotten(self.missing, self.refunds)
-        self._truth = Truth(self.centre, self.missing)
+        self.truth = Truth(self.centre, self.missing)
+        self.sums, self.endings = Sums(self), Endings(self)
 
     def fail(self, what: str) -> None:
         """An invariant does not hold; each is told once."""
@@ -209,7 +205,7 @@ class Oracle:
             for device in devices:
                 if device.label not in self.expected_stop and device_name(device.index) not in self.tampered:
                     self._same_chain(device, rows)
-                    self._totals(connection, device, rows)
+                    self.sums.totals(connection, device, rows)
                     self._told(agreed.results(connection, device))
                     if not device.stopped:
                         self._told(agreed.sets(device, self.centre.versions))
@@ -221,12 +217,9 @@ class Oracle:
                 self.fail(sentence)
             self._told(self.forgotten.problems(connection, rows))
             self._told(refusals.unnamed(connection, self.centre))
-            self._told(judged.problems(connection, self.decided, self._truth, devices))
-            self._ended(rows)
-            self._voided(connection, rows)
-            self._closed(rows)
-            self._captures(connection)
-            self._nothing_stands(connection)
+            self._told(judged.problems(connection, self.decided, self.truth, devices))
+            self.endings.judge(connection, rows)
+            self.sums.judge(connection)
             self._leftovers(connection, devices)
             self._flags(connection, devices)
 
@@ -265,105 +258,6 @@ class Oracle:
             elif posted.get((shown.device, shown.intent), 0) != (1 if shown.outcome in _TELL_MONEY else 0):
                 self.fail(f"{what} is posted {posted.get((shown.device, shown.intent), 0)} times")
 
-    def _ended(self, rows: dict[tuple[str, int], Any]) -> None:
-        """Every payment that began has ended, once: approved, provisional, declined or interrupted."""
-        begun: dict[tuple[str, int], int] = {}
-        for (name, seq), row in rows.items():
-            if name not in self.tampered and row.kind == r.PAYMENT_INTENT:
-                begun.setdefault((name, seq), 0)
-            elif name not in self.tampered and row.kind == r.PAYMENT_OUTCOME:
-                key = (name, cbor2.loads(bytes(row.record))[r.INTENT])
-                begun[key] = begun.get(key, 0) + 1
-        for (name, intent), outcomes in sorted(begun.items()):
-            if outcomes != 1 and not self.missing.excuses(name, intent, outcomes, rows):
-                self.fail(f"payment {intent} of {name} has {outcomes} outcomes")
-
-    def _voided(self, connection: Any, rows: dict[tuple[str, int], Any]) -> None:
-        """Every void that was asked for has ended once; done, there is one reversal, one opposite posting and no capture. An end that a terminal has
-        lost since it arrived is told again, and is the same.
-        """
-        ends: dict[tuple[str, int], list[int]] = {}
-        lost: list[tuple[tuple[str, int], int]] = []
-        for (name, _), row in sorted(rows.items()):
-            if name in self.tampered or row.kind != r.VOID:
-                continue
-            record = cbor2.loads(bytes(row.record))
-            key = (name, record[r.INTENT])
-            if record[r.VOID_STATE] != r.VOID_ASKED and self.missing.destroyed(name, bytes(row.record)):
-                lost.append((key, record[r.VOID_STATE]))
-            elif record[r.VOID_STATE] != r.VOID_ASKED:
-                ends.setdefault(key, []).append(record[r.VOID_STATE])
-            elif row.rejected is None:
-                ends.setdefault(key, []).append(0)
-        for (name, intent), state in self.missing.untold(connection):
-            ends.setdefault((name, intent), [0]).append(state)
-        for key, state in (*lost, *self.missing.void_ends()):
-            if state not in ends.setdefault(key, []):
-                ends[key].append(state)
-        for (name, intent), told in sorted(ends.items()):
-            if self.refunds.names(name, intent) or self._nowhere((name, 0, intent)):
-                continue
-            if 0 in told and len(told) != 2:
-                self.fail(f"the void of payment {intent} of {name} was told as {told}")
-            counts = connection.execute(
-                text(
-                    "SELECT (SELECT COUNT(*) FROM postings WHERE device = :d AND intent = :i AND part = 3),"
-                    " (SELECT COUNT(*) FROM outbox WHERE device = :d AND intent = :i AND step = 3 AND state = 2)"
-                ),
-                {"d": name, "i": intent},
-            ).one()
-            if tuple(counts) != ((1, 1) if r.VOID_DONE in told else (0, 0)):
-                self.fail(f"the void of payment {intent} of {name} ({told}): postings and reversals {tuple(counts)}")
-        undone = connection.execute(text("SELECT device, intent FROM postings WHERE part = 3"))
-        for row in undone:
-            given = row.device in self.tampered or self.refunds.names(row.device, row.intent)
-            if not given and r.VOID_DONE not in ends.get((row.device, row.intent), []):
-                self.fail(f"payment {row.intent} of {row.device} is given back though nobody voided it")
-
-    def _closed(self, rows: dict[tuple[str, int], Any]) -> None:
-        """Every verdict ends in a closed case, abandoning has a reason, and report numbers have no gaps."""
-        last: dict[str, tuple[str, int, int, tuple[int, ...]]] = {}
-        notices: dict[tuple[str, int], int] = {}
-        for (name, seq), row in sorted(rows.items()):
-            if name in self.tampered:
-                continue
-            record = cbor2.loads(bytes(row.record))
-            state, cases, before, since = last.get(name, ("closed", 0, 0, ()))
-            if seq != before + 1 or row.kind == r.NEW_EPOCH:  # what lies between is lost
-                state = "lost"
-            if row.kind == r.LICENCE_READ:
-                if state not in ("closed", "lost") and not self._forgot(name, since, seq):
-                    self.fail(f"{name}: a licence is judged in record {seq} before the case before it ended")
-                state, since = "judged", (seq,)
-            elif row.kind == r.NOTICE:
-                if int(record[r.PV][-5:]) != record[r.CASE] or not self._follows(name, record[r.CASE], cases):
-                    self.fail(f"{name}: report {record[r.PV]} follows number {cases}")
-                state, cases, since = "open", record[r.CASE], (seq,)
-                notices[name, cases] = seq
-            elif row.kind == r.VOID and record[r.VOID_STATE] == r.VOID_DONE:
-                state, since = "open", (notices.get((name, record[r.CASE]), 0), seq)
-            elif row.kind == r.CASE_CLOSED:
-                if record[r.CLOSURE] == r.CLOSURE_ABANDONED and not record.get(r.REASON):
-                    self.fail(f"{name}: a case is abandoned in record {seq} without a reason")
-                state = "closed"
-            last[name] = (state, cases, seq, since)
-        for name, (state, _, seq, since) in sorted(last.items()):
-            if state not in ("closed", "lost") and not self._forgot(name, since, seq + 1):
-                self.fail(f"{name}: the last case is {state} when all is over")
-
-    def _forgot(self, name: str, since: tuple[int, ...], before: int) -> bool:
-        """Whether a terminal may go on beside the case of the records `since`: it has lost one of these that the case, or what a void left of it,
-        began with, or more of it and a person was warned (RSK-016), since it may be paid among lost records, or its void.
-        """
-        spell = self.missing.forgets(name, since[0], before)
-        if spell is None:
-            return False
-        return any(self.missing.spell(name, seq) for seq in since) or self.forgotten.warned(name, spell.head, before)
-
-    def _follows(self, name: str, number: int, cases: int) -> bool:
-        """Whether a report's number may come after `cases`: the next one, or a later one if records were lost; never one again."""
-        return number > cases if name in self.missing.devices else number == cases + 1
-
     def _same_chain(self, device: "Device", rows: dict[tuple[str, int], Any]) -> None:
         """The server's records are the terminal's, byte for byte, without a gap."""
         journal = device.terminal.journal
@@ -379,117 +273,6 @@ class Oracle:
                 self.fail(f"{device.label}: record {last} differs between terminal and server")
         if last != journal.head_seq:
             self.fail(f"{device.label}: its journal ends at {last}, its head is {journal.head_seq}")
-
-    def _totals(self, connection: Any, device: "Device", rows: dict[tuple[str, int], Any]) -> None:
-        """Terminal's counter, server's ledger and the host's captures: three ways to the same sum. RECON agreed."""
-        name = device_name(device.index)
-        journal = device.terminal.journal
-        done = {
-            record[r.INTENT]: record[r.AMOUNT]
-            for record, _ in device.records()
-            if record[r.KIND] == r.VOID
-            and record[r.VOID_STATE] == r.VOID_DONE
-            and not self._nowhere((name, record[r.EPOCH], record[r.INTENT]))
-        }
-        voided = self.missing.voided(connection, name, done) + sum(done.values())
-        voided += self.refunds.returned(connection, name, set(done))
-        counted = journal.cum_total - voided + self.missing.otherwise_written(connection, name, rows)
-        counted -= self.missing.in_suspense(connection, name) + self.missing.untaken(
-            connection, name, rows, self.decided
-        )
-        booked = -(
-            connection.execute(
-                text("SELECT COALESCE(SUM(amount), 0) FROM legs WHERE device = :d AND account LIKE 'treasury:%'"),
-                {"d": name},
-            ).scalar()
-            or 0
-        )
-        captures = [capture for capture in self.centre.book.captures() if capture.identity[0] == name]
-        captured = sum(capture.amount for capture in captures if not self._in_no_book(capture.identity))
-        counted -= self.missing.set_aside(name, rows)
-        if not counted == booked == captured:
-            self.fail(f"{device.label}: counted {counted}, booked {booked}, captured {captured}")
-        if device.balanced and device.balanced[-1] is not True and not self.missing.named(name):
-            self.fail(f"{device.label}: its last shift does not balance")
-
-    def _nowhere(self, identity: tuple[str, int, int]) -> bool:
-        """Whether a payment's outcome is lost at its terminal and with a restored database, captured or voided: it is in suspense, or its
-        result is set aside, and so are the records of its void (SRV-037, SRV-028).
-        """
-        return self.centre.restored_at > 0 and self.missing.in_a_gap(*identity)
-
-    def _in_no_book(self, identity: tuple[str, int, int]) -> bool:
-        """Whether such a payment is captured and nobody has decided about it: with officers who decide, only what no approved record that is lost or
-        set aside tells of.
-        """
-        if identity in self.decided.collected() or self.decided.decides_money and self._truth.counted(identity):
-            return False
-        return self._nowhere(identity)
-
-    def _captures(self, connection: Any) -> None:
-        """One capture for each approved payment, none for any other."""
-        approved = {
-            (row.device, row.epoch, row.intent): row.amount
-            for row in connection.execute(
-                text(
-                    "SELECT p.device, p.epoch, p.intent, p.amount FROM payments p LEFT JOIN results q ON p.device = q.device"
-                    " AND p.epoch = q.epoch AND p.intent = q.intent WHERE p.held = 0 AND (p.outcome = 1 OR q.outcome = 1)"
-                    + _NOT_GIVEN_BACK
-                )
-            )
-        }
-        approved.update(self._truth.amounts(self.decided.collected()))
-        captured: dict[tuple[str, int, int], int] = {}
-        for capture in self.centre.book.captures():
-            if capture.identity in captured:
-                self.fail(f"payment {capture.identity} was captured twice")
-            captured[capture.identity] = capture.amount
-        for identity in sorted(set(approved) | set(captured)):
-            if identity[0] in self.tampered and agreed.in_doubt(connection, identity):
-                continue
-            if identity not in approved and self._in_no_book(identity):
-                continue
-            if judged.refused(connection, self.decided, self.centre, identity):
-                continue
-            if approved.get(identity) != captured.get(identity):
-                self.fail(
-                    f"payment {identity}: approved {approved.get(identity)}, captured {captured.get(identity)} centimes"
-                )
-        paid = connection.execute(
-            text(
-                "SELECT p.device, p.case_no FROM payments p LEFT JOIN results q ON p.device = q.device AND p.intent = q.intent"
-                " WHERE p.held = 0 AND (p.outcome = 1 OR q.outcome = 1)"
-                + _NOT_GIVEN_BACK
-                + " GROUP BY p.device, p.case_no HAVING COUNT(*) > 1"
-            )
-        )
-        for row in paid:
-            self.fail(f"case {row.case_no} of {row.device} was paid twice")
-
-    def _nothing_stands(self, connection: Any) -> None:
-        """What the issuer approved was captured or given back: no holder's money waits for a payment that no terminal took.
-
-        Only an outcome that lies in a gap is excused from it, and only if an alarm names the payment: its money is in suspense, and a person decides.
-        Of what a restored database has forgotten that anybody was asked about nobody can be told.
-        """
-        for entry in self.centre.book.entries.values():
-            if entry.authorised in APPROVED and entry.captured is None and not entry.reversed:
-                tampered = entry.identity[0] in self.tampered and agreed.in_doubt(connection, entry.identity)
-                if not tampered and not (
-                    self.missing.in_a_gap(*entry.identity) and self._named(connection, entry.identity)
-                ):
-                    self.fail(
-                        f"payment {entry.identity}: the issuer approved it, and it was neither captured nor reversed"
-                    )
-
-    def _named(self, connection: Any, identity: tuple[str, int, int]) -> bool:
-        """Whether a person is told that an issuer approved a payment whose outcome is lost."""
-        mine = {"d": identity[0], "e": identity[1], "i": identity[2]}
-        asked = connection.execute(text(_ASKED), mine).first()
-        if asked is None:
-            return self.centre.restored_at > 0
-        told = f"payment {identity[2]} of epoch {identity[1]}, {asked.amount} centimes, is or may be approved by its issuer;%"
-        return connection.execute(text(_TOLD), {"d": identity[0], "w": told}).first() is not None
 
     def _leftovers(self, connection: Any, devices: "list[Device]") -> None:
         """No sealed card data after the result, at the server or in a terminal."""

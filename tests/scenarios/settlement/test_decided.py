@@ -12,7 +12,8 @@ from server import decisions
 from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.four_eyes import FIRST, SECOND, Officers, another
 from sim.worlds.simulation.officer import Task
-from sim.worlds.simulation.run import Outcome, Plan, draw, play, simulate
+from sim.worlds.simulation.plan import Plan, draw
+from sim.worlds.simulation.run import Outcome, play, simulate
 from sim.worlds.simulation.verdicts.notebook import Entry, Notebook
 
 FINES = [Task("fine", "amina", "approves-1"), Task("fine", "karim", "approves-2"), Task("fine", "amina", "approves-1")]

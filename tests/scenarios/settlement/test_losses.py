@@ -14,7 +14,8 @@ from sim.worlds.simulation.factory import factory
 from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.parts import HOW
-from sim.worlds.simulation.run import Outcome, Plan, Simulation, play
+from sim.worlds.simulation.plan import Plan
+from sim.worlds.simulation.run import Outcome, Simulation, play
 from terminal.journal.view import View
 
 FINES = [

@@ -15,6 +15,7 @@ import pytest
 from sim.worlds.simulation import mutations, run, shrink
 from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.officer import Task
+from sim.worlds.simulation.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[3]
 SOAK = os.environ.get("TASDID_SOAK") == "1"
@@ -143,7 +144,7 @@ def test_a_failure_is_shrunk_to_a_short_story() -> None:
         Fault("clock-jump", 1, 9, 600),
     ]
     with mutations.by_name("no-fsync").patch():
-        failed = run.play(run.Plan(7, tasks, faults))
+        failed = run.play(Plan(7, tasks, faults))
         assert failed.broken
         small, runs = shrink.shrink(failed)
     assert [fault.kind for fault in small.plan.faults] == ["cut"]

@@ -7,11 +7,12 @@ import os
 
 import pytest
 
-from sim.worlds.simulation import run
+from sim.worlds.simulation.factory import CARDS
 from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.parts import HOW
-from sim.worlds.simulation.run import Plan, play
+from sim.worlds.simulation.plan import Plan, draw
+from sim.worlds.simulation.run import play
 
 SOAK = os.environ.get("TASDID_SOAK") == "1"
 THREE, TWO = Task("fine", "amina", "approves-1", tap=True), Task("fine", "amina", "approves-2", tap=True)
@@ -74,8 +75,8 @@ def test_the_power_cut_at_every_durable_operation_of_a_tap(task: Task) -> None:
 
 
 def test_the_seeds_tap() -> None:
-    plans = [run.draw(seed) for seed in range(60)]
+    plans = [draw(seed) for seed in range(60)]
     fines = [task for plan in plans for tasks in plan.tasks for task in tasks if task.what == "fine"]
     tapped = [task for task in fines if task.tap]
     assert len(fines) // 5 < len(tapped) < len(fines) // 2
-    assert {task.card for task in tapped} >= set(run.CARDS) and {task.back for task in tapped} == {True, False}
+    assert {task.card for task in tapped} >= set(CARDS) and {task.back for task in tapped} == {True, False}

@@ -17,7 +17,8 @@ from sim.worlds.simulation.factory import factory
 from sim.worlds.simulation.faults import GRANTS, WORDS, Fault
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.parts import HOW
-from sim.worlds.simulation.run import Outcome, Plan, play
+from sim.worlds.simulation.plan import Plan
+from sim.worlds.simulation.run import Outcome, play
 
 SOAK = os.environ.get("TASDID_SOAK") == "1"
 SHIFT = [

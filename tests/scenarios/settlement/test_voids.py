@@ -16,7 +16,8 @@ from server.ingest.voiding import Voiding
 from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.parts import HOW
-from sim.worlds.simulation.run import Outcome, Plan, play
+from sim.worlds.simulation.plan import Plan
+from sim.worlds.simulation.run import Outcome, play
 from terminal.sync import Sync
 
 SOAK = os.environ.get("TASDID_SOAK") == "1"

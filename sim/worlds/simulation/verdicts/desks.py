@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def desks(plan: Any, centre: "Centre", schedule: Schedule, oracle: "Oracle", tell: Callable[[str], None]) -> list[Desk]:
-    """None for most plans. `plan`: a `run.Plan`."""
+    """None for most plans. `plan`: a `plan.Plan`."""
     book, found = oracle.decided, []
     book.now = lambda: schedule.now
     book.restores = [(one.at * 1000, int(one.value) * 1000) for one in plan.faults if one.kind == "backup-restore"]
