@@ -11,11 +11,13 @@ the database cannot be used, CFG-029 it is no centre's, or of a newer release.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
@@ -85,14 +87,14 @@ def _nothing(parsed: URL) -> ConfigError:
 
 
 def _bring_up(engine: Engine, new: bool) -> None:
-    """`upgrade`, and if not `new` only of what is a centre's. ConfigError CFG-028, CFG-029."""
+    """`upgrade`, unless it is there already, and if not `new` only of what is a centre's. ConfigError CFG-028, CFG-029."""
     try:
-        if not new:
-            with reading(engine) as connection:
-                revision = MigrationContext.configure(connection).get_current_revision()
-                if revision is None or not inspect(connection).has_table(tables.heads.name):
-                    raise _nothing(engine.url)
-        upgrade(engine)
+        with reading(engine) as connection:
+            revision = MigrationContext.configure(connection).get_current_revision()
+            if not new and (revision is None or not inspect(connection).has_table(tables.heads.name)):
+                raise _nothing(engine.url)
+        if revision != _newest():
+            upgrade(engine)
     except SQLAlchemyError as error:
         raise unusable(engine, error) from error
     except CommandError as error:
@@ -150,9 +152,20 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the schema up to the newest migration; nothing happens when it is there already."""
-    config = AlembicConfig()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    """Bring the schema up to the newest migration; nothing changes when it is there already, but it waits until nobody else writes."""
+    config = _alembic()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _alembic() -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
+
+
+@lru_cache(maxsize=1)
+def _newest() -> str | None:
+    """The revision of the newest migration."""
+    return ScriptDirectory.from_config(_alembic()).get_current_head()

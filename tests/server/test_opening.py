@@ -55,6 +55,17 @@ def test_a_centres_database_is_opened(tmp_path: Path) -> None:
     open_engine(url, new=False).dispose()
 
 
+def test_a_database_that_is_up_to_date_is_opened_and_read_while_somebody_writes(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'server.db'}"
+    first = open_engine(url)
+    with first.begin():  # a writer's lock, for as long as it likes
+        second = open_engine(url, new=False)
+        with reading(second) as connection:
+            assert connection.exec_driver_sql("SELECT COUNT(*) FROM devices").scalar() == 0
+        second.dispose()
+    first.dispose()
+
+
 def test_an_empty_postgresql_database_is_no_centres(cluster: Cluster) -> None:
     url = cluster.url()
     with pytest.raises(ConfigError, match=r"CFG-029 127\.0\.0\.1:.* is no centre's database"):
