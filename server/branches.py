@@ -153,10 +153,8 @@ def _go_on(connection: Connection, payment: Any, now: int) -> None:
         outbox.enqueue(connection, identity, t.STEP_CLEAR, t.STATE_HELD, amount, utc, final.auth_code, now)
     if waits:
         return
-    held, answered = _of(t.outbox, identity, t.outbox.c.state == t.STATE_HELD), t.outbox.c.response.is_not(None)
-    connection.execute(
-        update(t.outbox).where(held, answered).values(state=t.STATE_FAILED)
-    )  # while it was to be reversed
+    clearings.let_go(connection, identity, now)
+    held = _of(t.outbox, identity, t.outbox.c.state == t.STATE_HELD)
     state = t.STATE_DOUBTFUL if restore.doubtful(connection, identity[0], identity[2]) else t.STATE_NEW
     connection.execute(update(t.outbox).where(held).values(state=state, next_at=now, created=now))
 

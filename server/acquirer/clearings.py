@@ -28,15 +28,15 @@ def hold(connection: Connection, identity: Identity) -> None:
 
 
 def let_go(connection: Connection, identity: Identity, now: int) -> None:
-    """The reversal has failed, the payment stands: its clearing goes to the acquirer after all, unless a fork holds it. One that was answered while
-    it was to be reversed (12) has failed: the alarm. After a restore that answer may tell of a reversal that was forgotten: it is asked for again,
-    and counts as any other then (`server.acquirer.returned`).
+    """The reversal has failed, or a verdict about a fork is that the payment stands: its clearing goes to the acquirer after all, unless a fork holds
+    it. One that was answered while it was to be reversed (12) has failed: the alarm. After a restore that answer may tell of a reversal that was
+    forgotten: it is asked for again, and counts as any other then (`server.acquirer.returned`).
     """
     held, answered = and_(_in_state(identity, t.STATE_HELD), ~failed.forked()), t.outbox.c.answered
-    goes: dict[str, Any] = {"state": t.STATE_NEW, "next_at": now}
+    goes: dict[str, Any] = {"state": t.STATE_NEW, "next_at": now, "created": now}
     over = and_(held, answered.is_not(None))
     if restore.doubtful(connection, identity[0], identity[2]):
-        goes = {"state": t.STATE_DOUBTFUL, "next_at": now, "response": None, "answered": None}
+        goes = {**goes, "state": t.STATE_DOUBTFUL, "response": None, "answered": None}
         over = and_(over, answered < restore.restored(connection))  # answered so before the backup: it is no news
     if connection.execute(update(t.outbox).where(over).values(state=t.STATE_FAILED)).rowcount:
         what = f"step {t.STEP_CLEAR} of payment {identity[2]}: the acquirer answered 12 while it was to be reversed, and it is not reversed"

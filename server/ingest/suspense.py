@@ -165,11 +165,12 @@ def stands(connection: Connection, payment: Any, now: int) -> list[accounts.Leg]
     mine = (q.device == payment.device, q.epoch == payment.epoch, q.intent == payment.intent)
     result = connection.execute(select(t.results).where(*mine)).one()
     first, device = result.gap, devices.find(connection, payment.device)
-    if device is None or posting.is_posted(
-        connection, identity, t.PART_AGAIN
-    ):  # it has come, and was put back: as before
+    again = posting.is_posted(connection, identity, t.PART_AGAIN)  # it has come, and was put back: as before
+    if not again:
+        connection.execute(update(t.results).where(*mine).values(gap=None))
+    clashes = _clashes(connection, payment, result, "stands", now)
+    if again or device is None:
         return []
-    connection.execute(update(t.results).where(*mine).values(gap=None))
     found = connection.execute(select(t.gaps).where(g.device == payment.device, g.epoch == payment.epoch)).all()
     for gap in sorted(found, key=lambda gap: (gap.first != first, gap.first)):
         told = any(row.intent == payment.intent for row in _unwritten(connection, gap.device, gap.epoch, gap.last))
@@ -177,12 +178,9 @@ def stands(connection: Connection, payment: Any, now: int) -> list[accounts.Leg]
             connection.execute(update(t.results).where(*mine).values(gap=gap.first))
             place = _held_at(connection, device, (gap.device, gap.epoch, gap.first))
             return accounts.opposite(accounts.gap_legs(device.device, place, payment.amount))
-    gap = _decided_as(connection, payment, result)
-    if first is not None:
+    if first is not None and first not in clashes:
         what = f"payment {payment.intent} of a fork stands; what is decided or known of the gap from {first}, or is left in its suspense, may be it"
         audit.alarm(connection, payment.device, "GAP", what, now)
-    if gap is not None and gap.first != first:
-        _clash(connection, payment, "stands", gap, now)
     return []
 
 
@@ -193,33 +191,46 @@ def given_back(connection: Connection, payment: Any, now: int) -> None:
     q = t.results.c
     mine = (q.device == payment.device, q.epoch == payment.epoch, q.intent == payment.intent)
     result = connection.execute(select(t.results).where(*mine, q.outcome == r.OUTCOME_APPROVED)).first()
-    gap = None if result is None else _decided_as(connection, payment, result)
-    if gap is not None:
-        _clash(connection, payment, "is given back", gap, now)
+    if result is not None:
+        _clashes(connection, payment, result, "is given back", now)
 
 
-def _clash(connection: Connection, payment: Any, verdict: str, gap: Any, now: int) -> None:
-    what = f"payment {payment.intent} of a fork {verdict}; what is decided of the gap from {gap.first} may be it:"
-    audit.alarm(connection, payment.device, "GAP", what + " if it is, have that decision undone", now)
+def _clashes(connection: Connection, payment: Any, result: Any, verdict: str, now: int) -> list[int]:
+    """An alarm for each gap of which officers have decided that what was collected is income, and that may be `payment`, whose approval is `result`;
+    the first records of these gaps. To be called while no gap is explained with it.
 
-
-def _decided_as(connection: Connection, payment: Any, result: Any) -> Any:
-    """The first gap of which officers have decided that what was collected is income, and that may be `payment`, whose approval is `result`: it was
-    explained with it, or its terminal was told before it wrote the gap's last record, and has not written it down since. None if there is none.
-    To be called while no gap is explained with it.
+    A gap may hold it that was explained with it, or whose last record its terminal wrote after it was told; not one that was lost after the result
+    had come. While the explained one still holds its money, no other one is named. What the officers decided while the payment was in the books is
+    another one.
     """
-    g = t.gaps.c
+    g, since = t.gaps.c, _missed_since(connection, (payment.device, payment.epoch, payment.intent))
     may = g.first == result.gap
-    if payment.result_seq is None and result.head is not None:  # told, and not heard of since
-        may = or_(may, g.last > max(result.head, payment.outcome_seq))
-    found = select(t.gaps).where(g.device == payment.device, g.epoch == payment.epoch, may).order_by(g.first)
-    for gap in connection.execute(found).all():
-        payments, collected, untaken = decided(connection, t.ITEM_GAP, (gap.device, gap.epoch, gap.first))
-        count, amount = left(connection, gap)
-        both = fits(payment.amount, count + payments, amount + collected + untaken)
-        if collected >= payment.amount and both and not fits(payment.amount, count, amount):
-            return gap
-    return None
+    if result.head is not None:
+        told = g.last > max(result.head, payment.outcome_seq)
+        may = or_(may, told if payment.result_seq is None else and_(told, g.first < payment.result_seq))
+    chosen = select(t.gaps).where(g.device == payment.device, g.epoch == payment.epoch, may).order_by(g.first)
+    gaps = connection.execute(chosen).all()
+    own = [gap for gap in gaps if gap.first == result.gap and fits(payment.amount, *left(connection, gap))]
+    found = []
+    for gap in own or gaps:
+        made = _decisions(connection, t.ITEM_GAP, (gap.device, gap.epoch, gap.first))
+        taken = [row for row in made if row.collected >= payment.amount and row.approved_at >= since]
+        if any(fits(payment.amount, row.payments, row.collected + row.untaken) for row in taken):
+            found.append(gap.first)
+            what = (
+                f"payment {payment.intent} of a fork {verdict}; what is decided of the gap from {gap.first} may be it:"
+            )
+            audit.alarm(connection, payment.device, "GAP", what + " if it is, have that decision undone", now)
+    return found
+
+
+def _missed_since(connection: Connection, identity: posting.Identity) -> int:
+    """When a fork first took a deferred payment out of the books whose approval they had; 0 if that was not posted before."""
+    p = t.postings.c
+    mine = (p.device == identity[0], p.epoch == identity[1], p.intent == identity[2])
+    found = connection.execute(select(p.part, p.at).where(*mine, p.part.in_((t.PART_FINAL, t.PART_FORK)))).all()
+    at = {row.part: row.at for row in found}
+    return at.get(t.PART_FORK, 0) if t.PART_FINAL in at else 0
 
 
 def find(connection: Connection, device: str, epoch: int, first: int) -> Any:
@@ -261,13 +272,18 @@ def left(connection: Connection, gap: Any) -> tuple[int, int]:
 
 def decided(connection: Connection, kind: int, item: posting.Identity) -> tuple[int, int, int]:
     """(payments, centimes collected, centimes that were nothing) that are decided of an item: a gap by its first record, a result by its payment."""
+    rows = _decisions(connection, kind, item)
+    return sum(row.payments for row in rows), sum(row.collected for row in rows), sum(row.untaken for row in rows)
+
+
+def _decisions(connection: Connection, kind: int, item: posting.Identity) -> list[Any]:
+    """The approved decisions about an item that are not undone."""
     d = t.decisions.c
     mine = (d.device == item[0], d.epoch == item[1], d.kind == kind, d.seq == item[2], d.state == t.DECISION_APPROVED)
-    total = (0, 0, 0)
-    for row in connection.execute(select(d.payments, d.collected, d.untaken, d.undoes).where(*mine)):
-        sign = -1 if row.undoes else 1
-        total = (total[0] + sign * row.payments, total[1] + sign * row.collected, total[2] + sign * row.untaken)
-    return total
+    chosen = select(d.number, d.payments, d.collected, d.untaken, d.undoes, d.approved_at).where(*mine)
+    rows = connection.execute(chosen).all()
+    undone = {row.undoes for row in rows}
+    return [row for row in rows if not row.undoes and row.number not in undone]
 
 
 def unseen_left(connection: Connection, identity: posting.Identity) -> int:

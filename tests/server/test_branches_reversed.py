@@ -15,7 +15,7 @@ from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 from tests.server.officers import FIRST, SECOND
 from tests.server.test_voids import CARD, ended, void
-from tests.server.verdicts import NAME, PAID, A, Desk, fork, pay, settle
+from tests.server.verdicts import NAME, PAID, A, Desk, fork, pay, said, settle
 
 
 def with_card(centre: Centre, handheld: Handheld) -> int:
@@ -184,3 +184,51 @@ def test_after_a_restore_no_terminals_word_about_a_void_keeps_back_what_a_verdic
     desk.both(intent, False)
     either.send(handheld, seq)
     assert settle(either) == [t.STEP_REVERSE] and either.books() == {}
+
+
+def _answered_while_reversed(centre: Centre, handheld: Handheld, desk: Desk, restored: bool) -> int:
+    """The intent of a payment that a verdict gave back; its clearing was answered 12, its reversal was refused and given up, and it is held anew."""
+    intent = pay(centre, handheld)
+    if restored:
+        with centre.engine.begin() as connection:
+            restore.mark(connection, centre.now + 1)
+        centre.now += 10
+        centre.hello(handheld)
+    else:
+        (clearing,) = centre.claim()
+    fork(centre, handheld, intent)
+    desk.both(intent, False)
+    if restored:
+        (clearing,) = centre.claim()
+    assert clearing.step == t.STEP_CLEAR and centre.answer(clearing, "12")
+    (reversal,) = centre.claim()
+    assert reversal.step == t.STEP_REVERSE and centre.answer(reversal, "30" if restored else "05")
+    give_up(centre, intent)
+    assert centre.books() == {} and centre.claim() == []
+    return intent
+
+
+def test_after_a_restore_a_clearing_that_was_answered_12_is_asked_again_once_the_payment_stands(
+    either: Centre, handheld: Handheld
+) -> None:
+    """It was refunded after the backup: the host has reversed it, and says so once more."""
+    desk = Desk(either)
+    intent = _answered_while_reversed(either, handheld, desk, restored=True)
+    desk.both(intent, True)
+    (clearing,) = either.claim()
+    assert clearing.step == t.STEP_CLEAR and clearing.repeat
+    either.answer(clearing, "12")
+    assert either.claim() == [] and either.books() == {} and "has reversed it since the backup" in said(either)
+
+
+def test_a_clearing_that_was_answered_12_has_failed_and_is_named_once_the_payment_stands(
+    either: Centre, handheld: Handheld
+) -> None:
+    desk = Desk(either)
+    intent = _answered_while_reversed(either, handheld, desk, restored=False)
+    before = said(either)
+    desk.both(intent, True)
+    assert "answered 12 while it was to be reversed" in said(either).removesuffix(before)
+    assert either.claim() == [] and either.books() == PAID
+    with reading(either.engine) as connection:
+        assert [(row["step"], row["response"]) for row in failures.listed(connection)] == [("clearing", "12")]
