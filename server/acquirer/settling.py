@@ -85,7 +85,7 @@ def _asked_again(connection: Connection, request: Request, answer: Answer, forgo
         values = {"state": t.STATE_HELD, "response": answer.response, "answered": now}
     if not connection.execute(update(t.outbox).where(outbox.held(request)).values(values)).rowcount:
         return False
-    if forgotten and returned.approved_since(connection, request.identity):
+    if forgotten and clearings.approved_since(connection, request.identity):
         returned.reverse_again(connection, request, now)
     elif forgotten:
         returned.enter(connection, request, now)
