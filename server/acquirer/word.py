@@ -110,6 +110,8 @@ def refused(connection: Connection, identity: Identity, reason: str, now: int) -
     if row.state != t.STATE_FAILED:
         ended = {"state": t.STATE_FAILED, "response": _answer(reason) if left else failed.GIVEN_UP, "answered": now}
         connection.execute(update(t.outbox).where(_reversal(identity)).values(**ended))
+    elif reason in failed.AT_ONCE:
+        connection.execute(update(t.outbox).where(_reversal(identity)).values(response=failed.TOLD))
     if left:
         what = f"payment {identity[2]} of epoch {identity[1]}, {row.amount} centimes: its terminal says that its void was refused, its reversal may"
         audit.alarm(connection, identity[0], "RESTORED", what + " have gone out since: ask the acquirer", now)
@@ -121,7 +123,10 @@ def refused(connection: Connection, identity: Identity, reason: str, now: int) -
 
 
 def _answer(reason: str) -> str | None:
-    """A terminal's reason in the place of the host's answer, if it may be one: not what says that a person has decided, or that it is approved."""
-    return (
-        reason if len(reason) == len(failed.GIVEN_UP) and reason not in (failed.GIVEN_UP, GOES, *s.APPROVED) else None
-    )
+    """A terminal's reason in the place of the host's answer, if it may be one: not what says that a person has decided, or that it is approved. One
+    by which the void would end at once is told there.
+    """
+    if reason in failed.AT_ONCE:
+        return failed.TOLD
+    other = (failed.GIVEN_UP, failed.TOLD, GOES, *s.APPROVED)
+    return reason if len(reason) == len(failed.GIVEN_UP) and reason not in other else None

@@ -338,7 +338,9 @@ def test_a_word_that_comes_after_the_reversal_was_sent_and_refused_lets_the_clea
     assert either.books() == ({} if carried_out else PAID) and again(either, handheld, intent) == []
 
 
-@pytest.mark.parametrize(("reason", "said"), [("63", "63"), ("--", None), ("++", None), ("SRV-053", None)])
+@pytest.mark.parametrize(
+    ("reason", "said"), [("63", "63"), ("--", None), ("++", None), ("==", None), ("SRV-053", None), ("SRV-037", None)]
+)
 def test_whatever_reason_a_terminal_has_the_reversal_that_may_have_left_is_listed(
     centre: Centre, handheld: Handheld, host: Host, reason: str, said: str | None
 ) -> None:
@@ -352,3 +354,35 @@ def test_whatever_reason_a_terminal_has_the_reversal_that_may_have_left_is_liste
     centre.hello(handheld)
     assert s.REJECTED not in centre.send(handheld, seq)
     assert listed(centre) == [("reversal", said)] and again(centre, handheld, intent) == []
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_what_its_terminal_knows_as_refused_at_once_stays_so_after_another_restore(
+    either: Centre, handheld: Handheld, host: Host, answered: bool
+) -> None:
+    """A fork held the payment when its driver wanted it back; the backup has no fork, and would have the void carried out."""
+    intent = _pay(either, handheld)
+    _ask(either, host)
+    back = _backup(either)
+    either.now += 3600
+    seq = void(handheld, intent)
+    ended(handheld, intent, r.VOID_REFUSED, codes.VOID_UNEXPECTED)
+    back()
+    assert _ask(either, host) == [(t.STEP_CLEAR, True, "00")]
+    either.hello(handheld)
+    either.send(handheld, seq, seq)
+    assert again(either, handheld, intent) == ["reversal"]  # a person does not wait for its terminal
+    (request,) = either.claim()
+    if answered:
+        assert either.answer(request, "63", "")
+    either.hello(handheld)
+    assert s.REJECTED not in either.send(handheld, seq + 1)
+    assert listed(either) == [("reversal", None)] and again(either, handheld, intent) == []
+    _ask(either, host)
+    later = _backup(either)
+    either.now += 3600
+    later()
+    either.hello(handheld)
+    assert _reversals(_ask(either, host)) == [] and either.books() == PAID and len(host.book.captures()) == 1
+    refund(either, handheld, intent)
+    assert [step for step, _, _ in _ask(either, host)] == [t.STEP_REVERSE] and either.books() == {}
