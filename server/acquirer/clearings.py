@@ -48,7 +48,9 @@ def let_go(connection: Connection, identity: Identity, now: int) -> None:
     if restore.doubtful(connection, identity[0], identity[2]):
         goes = {"state": t.STATE_DOUBTFUL, "next_at": now, "response": None, "answered": None}
         if not approved_since(connection, identity):
-            over = and_(over, answered < restore.restored(connection))  # answered so before the backup: it is no news
+            over = and_(
+                over, answered < restore.restored(connection)
+            )  # answered so before the backup: it is no news (`restore.mark`)
     if connection.execute(update(t.outbox).where(over).values(state=t.STATE_FAILED)).rowcount:
         what = f"step {t.STEP_CLEAR} of payment {identity[2]}: the acquirer answered 12 while it was to be reversed: ask it what became of it"
         audit.alarm(connection, identity[0], "ACQUIRER", what, now)

@@ -31,10 +31,13 @@ def host(acquirer: Host) -> Host:  # noqa: F811
 
 @pytest.mark.parametrize("captured", [True, False])
 @pytest.mark.parametrize("by", ["terminal", "person"])
+@pytest.mark.parametrize("twice", [False, True])
 def test_that_it_is_reversed_is_asked_again_once_the_void_is_known_as_refused(
-    either: Centre, handheld: Handheld, host: Host, by: str, captured: bool
+    either: Centre, handheld: Handheld, host: Host, by: str, captured: bool, twice: bool
 ) -> None:
-    """The first batch says that the void was asked; before the second the acquirer is asked, and tells that the payment is reversed."""
+    """The first batch says that the void was asked; before the second the acquirer is asked, and tells that the payment is reversed. `twice`: the
+    database is restored once more before it is known, from a backup that has this answer.
+    """
     intent, seq, back = _told_refused(either, handheld, host, "before", captured)
     refund(either, handheld, intent)
     _ask(either, host)
@@ -44,6 +47,12 @@ def test_that_it_is_reversed_is_asked_again_once_the_void_is_known_as_refused(
     either.hello(handheld)
     either.send(handheld, seq, seq)
     assert _ask(either, host) == [(t.STEP_CLEAR, True, "12")]
+    if twice:
+        later = _backup(either)
+        either.now += 7200
+        later()
+        either.hello(handheld)
+        assert _ask(either, host) == []
     if by == "terminal":
         assert s.REJECTED not in either.send(handheld, seq + 1)
     else:
@@ -81,9 +90,9 @@ def test_the_terminals_word_is_taken_after_the_acquirers(
     assert either.say(handheld.close(1, last, totals))[1][s.BALANCED]
 
 
-@pytest.mark.parametrize("restored", [False, True])
+@pytest.mark.parametrize("restored", [0, 1, 2])
 def test_what_was_answered_so_of_another_cause_has_failed_and_is_named_when_its_reversal_comes_to_nothing(
-    centre: Centre, handheld: Handheld, restored: bool
+    centre: Centre, handheld: Handheld, restored: int
 ) -> None:
     """The host refused to clear before any restore: that is no news of a reversal that was forgotten."""
     intent = paid(handheld)
@@ -94,9 +103,11 @@ def test_what_was_answered_so_of_another_cause_has_failed_and_is_named_when_its_
     assert centre.answer(clearing, "12", "")
     if restored:
         (request,) = centre.claim()
+    for _ in range(restored):
         with centre.engine.begin() as connection:
             restore.mark(connection, centre.now + 10)
         centre.now += 20
+    if restored:
         centre.hello(handheld)
         centre.send(handheld, handheld.write(r.HEALTH_EVENT, health="x"))
     (request,) = centre.claim()
