@@ -67,15 +67,16 @@ def tell(connection: Connection, row: Any, now: int) -> None:
         )
 
 
-def lost(connection: Connection, device: str, epoch: int, first: int, now: int) -> None:
-    """The alarm about each reversal that waits so when records of its epoch are lost, from `first` on: its terminal's word may be among these. The
-    reversal goes out once nothing else of before the restore can come any more.
+def lost(connection: Connection, device: str, epoch: int, now: int) -> None:
+    """The alarm, once, about each reversal that waits so when records of its epoch are lost: its terminal's word may be among these. The reversal
+    goes out once nothing else of before the restore can come any more.
     """
     o = t.outbox.c
     mine = select(o.intent, o.amount).where(o.device == device, o.epoch == epoch, _OPEN, awaited())
     for row in connection.execute(mine.order_by(o.intent)).all():
-        what = f"payment {row.intent} of epoch {epoch}, {row.amount} centimes: how its void ended may be lost, from record {first} on;"
-        audit.alarm(connection, device, "RESTORED", what + " its reversal goes out if nothing else says so", now)
+        what = f"payment {row.intent} of epoch {epoch}, {row.amount} centimes: how its void ended may be among lost records;"
+        what += " its reversal goes out if nothing else says so"
+        audit.alarm_once(connection, device, "RESTORED", what, now, waiting.REMEMBERED)
 
 
 def go(connection: Connection, identity: Identity, now: int) -> None:
