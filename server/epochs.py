@@ -215,7 +215,7 @@ def begin(connection: Connection, message: Hello, head: Row[Any], keys: Keys | N
         span, missing = (head.seq + 1, approved.seq), approved.cum_count - head.cum_count
         amount = approved.cum_total - head.cum_total
         gaps.enter(connection, message.device, head.epoch or 1, span, bytes(approved.hash), missing, amount, now)
-    word.lost(connection, name, head.epoch or 1, head.seq + 1, now)
+    word.lost(connection, name, head.epoch or 1, now)
     untaken.forsake(connection, name, head.epoch or 1, message.epoch, now)
     connection.execute(
         update(t.heads)

@@ -56,7 +56,7 @@ def listed(connection: Connection) -> list[dict[str, Any]]:
     return [
         {
             "device": row.device, "epoch": row.epoch, "intent": row.intent, "step": STEPS[row.step], "amount": row.amount,
-            "response": row.response, "answered": row.answered, "again": bool(row.again),
+            "response": None if row.response == failed.TOLD else row.response, "answered": row.answered, "again": bool(row.again),
         }
         for row in found
     ]  # fmt: skip

@@ -51,17 +51,8 @@ def tells(connection: Connection, request: Request, answer: Answer, inquiry: boo
     return request.repeat and not refused and restore.doubtful(connection, request.identity[0], request.identity[2])
 
 
-def approved_since(connection: Connection, identity: Identity) -> bool:
-    """Whether a payment was authorised since the restore. What the host then refuses to clear was reversed before that: the approval may stand, and
-    is reversed once more.
-    """
-    mine = (_row(t.outbox, identity), t.outbox.c.step == t.STEP_AUTHORISE)
-    answered = connection.execute(select(t.outbox.c.answered).where(*mine)).scalar()
-    return answered is not None and answered >= restore.restored(connection)
-
-
 def reverse_again(connection: Connection, request: Request, now: int) -> None:
-    """Have the approval of such a payment reversed; the alarm. Its terminal may have heard the approval since."""
+    """Have an approval of after the restore reversed (`clearings.approved_since`); the alarm. Its terminal may have heard it since."""
     outbox.put_reversal(connection, request.identity, request.amount, request.utc, now)
     device, epoch, intent = request.identity
     what = f"payment {intent} of epoch {epoch}, {request.amount} centimes: authorised since the restore, and the acquirer refuses to clear it:"

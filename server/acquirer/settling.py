@@ -85,7 +85,7 @@ def _asked_again(connection: Connection, request: Request, answer: Answer, forgo
         values = {"state": t.STATE_HELD, "response": answer.response, "answered": now}
     if not connection.execute(update(t.outbox).where(outbox.held(request)).values(values)).rowcount:
         return False
-    if forgotten and returned.approved_since(connection, request.identity):
+    if forgotten and clearings.approved_since(connection, request.identity):
         returned.reverse_again(connection, request, now)
     elif forgotten:
         returned.enter(connection, request, now)
@@ -141,20 +141,23 @@ def may_have_left(connection: Connection, identity: Identity) -> bool:
 
 
 def unheard(connection: Connection, identity: Identity) -> int:
-    """When that was last sent of which the host may not have heard yet, so that its reversal may have overtaken it: a question about the payment, or
-    its clearing; 0 if nothing was, or the host has approved. What was sent before a restore it can hold no longer (docs/restore.md).
+    """When a question about the payment was last sent of which the host may not have heard yet, so that its reversal may have overtaken it; 0 if none
+    was, or the host has approved. Who has answered has heard, but 91 and the like; a repeat that no issuer has judged may have overtaken the first.
+    A clearing is refused behind its reversal. What was sent before a restore the host can hold no longer (docs/restore.md).
     """
-    a, o = t.authorisations.c, t.outbox.c
-    asked = select(a.state, a.response, a.asked, a.answered).where(outbox.where(t.authorisations, identity))
-    last = func.coalesce(o.answered, o.next_at)
-    other = select(o.response, last.label("last")).where(
-        outbox.where(t.outbox, identity), o.step != t.STEP_REVERSE, o.tries > 0
-    )
-    questions = [row for row in connection.execute(asked).all() if row.state != s.ASKED_NOT]
-    sent = connection.execute(other).all()
-    if any(row.response in s.APPROVED for row in (*questions, *sent)):
+    asked = connection.execute(select(t.authorisations).where(outbox.where(t.authorisations, identity))).first()
+    mine = (outbox.where(t.outbox, identity), t.outbox.c.step != t.STEP_REVERSE, t.outbox.c.tries > 0)
+    sent = {row.step: row for row in connection.execute(select(t.outbox).where(*mine)).all()}
+    if any(row is not None and row.response in s.APPROVED for row in (asked, *sent.values())):
         return 0
-    return max([row.answered or row.asked for row in questions] + [row.last for row in sent], default=0)
+    last, deferred = 0, sent.get(t.STEP_AUTHORISE)
+    if asked is not None and (asked.state == s.ASKED_DOUBTFUL or asked.response in LATER):
+        last = asked.answered or asked.asked
+    if deferred is not None and deferred.response is None:
+        return max(last, deferred.next_at)
+    if deferred is not None and deferred.tries > 1 and deferred.response in BROKEN:
+        return max(last, deferred.answered or 0)
+    return last
 
 
 def _failed(connection: Connection, answer: Answer, request: Request, now: int) -> None:

@@ -16,7 +16,7 @@ from server.store import audit, devices
 from server.store import tables as t
 
 WAITS = 86400
-_REMEMBERED = 1000  # alarms of a device that are looked through for the same one
+REMEMBERED = 1000  # alarms of a device that are looked through for the same one
 
 
 def too_long(now: int, waits: int) -> Any:
@@ -50,4 +50,4 @@ def name(connection: Connection, identity: Identity, step: int, amount: int, why
     device, epoch, intent = identity
     what = f"step {step} of payment {intent} of epoch {epoch}, {amount} centimes: {why}"
     what += f" since {datetime.fromtimestamp(since, UTC):%Y-%m-%d %H:%M} UTC"
-    audit.alarm_once(connection, device, "WAITING", what, now, _REMEMBERED)
+    audit.alarm_once(connection, device, "WAITING", what, now, REMEMBERED)

@@ -67,15 +67,16 @@ def tell(connection: Connection, row: Any, now: int) -> None:
         )
 
 
-def lost(connection: Connection, device: str, epoch: int, first: int, now: int) -> None:
-    """The alarm about each reversal that waits so when records of its epoch are lost, from `first` on: its terminal's word may be among these. The
-    reversal goes out once nothing else of before the restore can come any more.
+def lost(connection: Connection, device: str, epoch: int, now: int) -> None:
+    """The alarm, once, about each reversal that waits so when records of its epoch are lost: its terminal's word may be among these. The reversal
+    goes out once nothing else of before the restore can come any more.
     """
     o = t.outbox.c
     mine = select(o.intent, o.amount).where(o.device == device, o.epoch == epoch, _OPEN, awaited())
     for row in connection.execute(mine.order_by(o.intent)).all():
-        what = f"payment {row.intent} of epoch {epoch}, {row.amount} centimes: how its void ended may be lost, from record {first} on;"
-        audit.alarm(connection, device, "RESTORED", what + " its reversal goes out if nothing else says so", now)
+        what = f"payment {row.intent} of epoch {epoch}, {row.amount} centimes: how its void ended may be among lost records;"
+        what += " its reversal goes out if nothing else says so"
+        audit.alarm_once(connection, device, "RESTORED", what, now, waiting.REMEMBERED)
 
 
 def go(connection: Connection, identity: Identity, now: int) -> None:
@@ -110,6 +111,8 @@ def refused(connection: Connection, identity: Identity, reason: str, now: int) -
     if row.state != t.STATE_FAILED:
         ended = {"state": t.STATE_FAILED, "response": _answer(reason) if left else failed.GIVEN_UP, "answered": now}
         connection.execute(update(t.outbox).where(_reversal(identity)).values(**ended))
+    elif reason in failed.AT_ONCE:
+        connection.execute(update(t.outbox).where(_reversal(identity)).values(response=failed.TOLD))
     if left:
         what = f"payment {identity[2]} of epoch {identity[1]}, {row.amount} centimes: its terminal says that its void was refused, its reversal may"
         audit.alarm(connection, identity[0], "RESTORED", what + " have gone out since: ask the acquirer", now)
@@ -121,7 +124,10 @@ def refused(connection: Connection, identity: Identity, reason: str, now: int) -
 
 
 def _answer(reason: str) -> str | None:
-    """A terminal's reason in the place of the host's answer, if it may be one: not what says that a person has decided, or that it is approved."""
-    return (
-        reason if len(reason) == len(failed.GIVEN_UP) and reason not in (failed.GIVEN_UP, GOES, *s.APPROVED) else None
-    )
+    """A terminal's reason in the place of the host's answer, if it may be one: not what says that a person has decided, or that it is approved. One
+    by which the void would end at once is told there.
+    """
+    if reason in failed.AT_ONCE:
+        return failed.TOLD
+    other = (failed.GIVEN_UP, failed.TOLD, GOES, *s.APPROVED)
+    return reason if len(reason) == len(failed.GIVEN_UP) and reason not in other else None

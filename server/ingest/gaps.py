@@ -75,7 +75,7 @@ def bridge(connection: Connection, message: Batch, head: Row[Any], now: int) -> 
     enter(
         connection, device, message.epoch, (message.gap, message.first_seq - 1), message.prev_hash, count, amount, now
     )
-    word.lost(connection, device.device, message.epoch, message.gap, now)
+    word.lost(connection, device.device, message.epoch, now)
     connection.execute(
         update(t.heads)
         .where(t.heads.c.device == device.device)

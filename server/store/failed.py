@@ -4,6 +4,7 @@ data that come again, and after a restore (`server.store.restore`).
     authorisation   not of what is part of a fork, or was to be reversed
     clearing        not of what is part of a fork, or is to be given back. If the reversal has failed and the payment stands, it goes
     reversal        not if the void that it was for has ended refused: the driver was told that the payment stands, and has his licence back.
+                    `TOLD` says so of one that was refused at once: another void of the payment may be, and says nothing of its reversal.
                     To give it back all the same is a refund, or a verdict about a fork, which two officers sign; from then on its reversal
                     goes out again
 
@@ -19,6 +20,7 @@ from server import codes
 from server.store import tables as t
 
 GIVEN_UP = "--"  # in the place of the host's answer: a person has decided
+TOLD = "=="  # there: it may have gone out, but its terminal has told after a restore that its void was refused at once
 AT_ONCE = (codes.VOID_UNEXPECTED, codes.VOID_ANOTHER_CARD, codes.VOID_ONE_OFFICER, codes.AMOUNT_DIFFERS)
 """Why a void that may not be ends refused at once: nobody was asked."""
 
@@ -46,9 +48,11 @@ def forked() -> Any:
 
 def stands() -> Any:
     """Whether the payment was to be voided, the void has ended refused, and nobody has decided otherwise since."""
-    c = t.voids.c
+    c, back = t.voids.c, t.outbox.alias("told").c
     refused = exists().where(same(c, t.outbox.c), c.state == r.VOID_REFUSED, c.reason.not_in(AT_ONCE))
-    return and_(refused, ~refunded(t.outbox.c))
+    failed = (back.step == t.STEP_REVERSE, back.state == t.STATE_FAILED)
+    told = exists().where(same(back, t.outbox.c), *failed, back.response == TOLD)
+    return and_(or_(refused, told), ~refunded(t.outbox.c))
 
 
 def to_be_reversed(failed: bool = True) -> Any:

@@ -24,7 +24,7 @@ chain on past a new epoch's beginning.
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, insert, or_, select, update
 
 from protocol import sync as s
 from server.store import audit, failed
@@ -41,6 +41,7 @@ WINDOW = 3600  # seconds in which an older HELLO may still arrive late
 
 def mark(connection: Connection, now: int, window: int = WINDOW) -> None:
     """Note that the database was restored, make every unsent request doubtful, end every session. `window`: how late a message may come (s)."""
+    _keep_news(connection)
     connection.execute(delete(t.meta).where(t.meta.c.name.in_((NAME, LATE))))
     connection.execute(insert(t.meta), [{"name": NAME, "value": now}, {"name": LATE, "value": now + window}])
     connection.execute(update(t.heads).values(doubtful_seq=UNKNOWN, nonce=None))
@@ -57,6 +58,21 @@ def mark(connection: Connection, now: int, window: int = WINDOW) -> None:
     connection.execute(waiting.where(o.step == t.STEP_REVERSE).values(next_at=now, response=None))
     connection.execute(update(t.outbox).where(o.state == t.STATE_NEW).values(state=t.STATE_DOUBTFUL))
     _inquire(connection, now)
+
+
+def _keep_news(connection: Connection) -> None:
+    """What a clearing was answered since the restore before this one, while its reversal waited, may tell of what that one had forgotten: it stays to
+    be asked for if the reversal comes to nothing (`server.acquirer.clearings.let_go`, which knows the last restore only). Called before it is noted.
+    """
+    o, h, last = t.outbox.c, t.heads.c, restored(connection)
+    doubted = exists().where(h.device == o.device, h.doubtful_seq >= o.intent)
+    other = t.outbox.alias("other").c
+    approved = and_(other.step == t.STEP_AUTHORISE, other.answered >= last)  # since: then the answer is no news
+    over = exists().where(
+        failed.same(other, o), or_(approved, and_(other.step == t.STEP_REVERSE, other.state == t.STATE_DONE))
+    )
+    news = (o.step == t.STEP_CLEAR, o.state == t.STATE_HELD, o.answered >= last, doubted, ~over)
+    connection.execute(update(t.outbox).where(*news).values(response=None, answered=None))
 
 
 def _name_unsent(connection: Connection, now: int) -> None:

@@ -7,17 +7,17 @@ import pytest
 from protocol import records as r
 from protocol.errors import ParameterError
 from server import failures
-from server.acquirer import iso, outbox
+from server.acquirer import iso, outbox, waiting
 from server.store import tables as t
 from sim.acquirer.host import Host
 from tests.server.cards import ARQC, KEYS, content
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
-from tests.server.test_held_back import again, listed
+from tests.server.test_held_back import again, asked, listed, refund
 from tests.server.test_online import HostSays, ask, begin, silent, take
 from tests.server.test_refused_repeats import _decide
 from tests.server.test_returned import _ask, acquirer  # noqa: F401 - a fixture
-from tests.server.test_voids import A
+from tests.server.test_voids import A, paid
 
 pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 
@@ -90,3 +90,49 @@ def test_what_the_host_is_known_to_have_approved_is_taken_for_reversed_at_once(
         with pytest.raises(ParameterError, match="may not have heard of it yet"):
             _decide(either, failures.confirm_reversed, (handheld.name, 1, intent))
     assert listed(either) == ([] if approved else [("reversal", "30")])
+
+
+@pytest.mark.parametrize("cleared_again", [False, True])
+def test_a_clearing_that_the_host_has_refused_makes_nobody_wait(
+    either: Centre, handheld: Handheld, cleared_again: bool
+) -> None:
+    """Nothing is on its way: who has answered has heard, and behind its reversal a clearing is refused."""
+    intent = paid(handheld)
+    identity = (handheld.name, 1, intent)
+    either.hello(handheld)
+    either.send(handheld)
+    assert asked(either, "63") == [t.STEP_CLEAR]
+    refund(either, handheld, intent)
+    assert asked(either, "63") == [t.STEP_REVERSE]
+    if cleared_again:
+        assert again(either, handheld, intent, clear=True) == ["clearing"] and asked(either, "12") == [t.STEP_CLEAR]
+    _decide(either, failures.confirm_reversed, identity)
+    assert listed(either) == [] and either.books() == {}
+
+
+@pytest.mark.parametrize(
+    ("response", "repeated", "waits"), [("63", False, False), ("63", True, True), ("", True, True)]
+)
+def test_a_deferred_question_is_waited_for_unless_the_host_has_answered_it(
+    either: Centre, handheld: Handheld, response: str, repeated: bool, waits: bool
+) -> None:
+    """A refusal that is no issuer's verdict, to a repeat: the first may be on its way yet."""
+    either.hello(handheld)
+    intent = handheld.pay(r.OUTCOME_PROVISIONAL)
+    identity = (handheld.name, 1, intent)
+    either.send(handheld)
+    (request,) = _claim(either)
+    if repeated:
+        either.now += waiting.WAITS
+        (request,) = _claim(either)
+    if response:
+        assert either.answer(request, response, "")
+    _decide(either, failures.give_up, identity)
+    (request,) = [one for one in _claim(either) if one.step == t.STEP_REVERSE]
+    assert either.answer(request, "63", "") and ("reversal", "63") in listed(either)
+    if waits:
+        with pytest.raises(ParameterError, match="may not have heard of it yet"):
+            _decide(either, failures.confirm_reversed, identity)
+        either.now += outbox.HOLDS + outbox.LEASE
+    _decide(either, failures.confirm_reversed, identity)
+    assert listed(either) == [] and either.claim() == []

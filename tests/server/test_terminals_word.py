@@ -273,12 +273,13 @@ def test_a_new_epoch_ends_the_wait_for_records_that_nobody_can_send(
     assert either.books() == {}
 
 
-@pytest.mark.parametrize("by", ["gap", "epoch after the restore", "epoch before the restore"])
-def test_a_word_that_may_be_among_lost_records_is_named(
+@pytest.mark.parametrize("by", ["gap", "two gaps", "epoch after the restore", "epoch before the restore"])
+def test_a_word_that_may_be_among_lost_records_is_named_once(
     either: Centre, handheld: Handheld, host: Host, by: str
 ) -> None:
     """Nobody says that the void was refused: the reversal goes out, and the driver may have been told that the payment stands."""
     intent, seq, back = _told_refused(either, handheld, host, "asked", True)
+    lost = {"gap": [seq + 1], "two gaps": [seq + 1, seq + 3]}.get(by, [])
     if by == "epoch before the restore":
         _approved(either)
         command = either.say(handheld.hello(trouble="JRN-030"))[1][s.COMMANDS][0]
@@ -287,18 +288,21 @@ def test_a_word_that_may_be_among_lost_records_is_named(
         either.say(handheld.hello(approval=cbor2.loads(cbor2.loads(command)[2])[5]))
     else:
         back()
+        for one in lost:
+            if one > len(handheld.records):
+                handheld.write(r.HEALTH_EVENT, health="x")
+            handheld.write(r.GAP, first=one, gap_last=one, gap_hash=handheld.hash(one), gap_count=0, gap_total=0)
         either.hello(handheld)
         assert _reversals(_ask(either, host)) == []
-    if by == "gap":
-        handheld.write(
-            r.GAP, first=seq + 1, gap_last=seq + 1, gap_hash=handheld.hash(seq + 1), gap_count=0, gap_total=0
-        )
-        either.say(handheld.batch(seq + 2, gap=seq + 1))
-    elif by == "epoch after the restore":
+        for one in lost:
+            assert s.REJECTED not in either.say(handheld.batch(one + 1, one + 1, gap=one))[1]
+    if by == "epoch after the restore":
         _new_epoch(either, handheld)
-    (what,) = (what for what in _alarms(either, handheld.name) if "how its void ended may be lost" in what)
-    assert what.startswith(f"payment {intent} of epoch 1, {A} centimes: ") and f"from record {seq + 1} on" in what
-    if by != "gap":
+    (what,) = (
+        what for what in _alarms(either, handheld.name) if "how its void ended may be among lost records" in what
+    )
+    assert what.startswith(f"payment {intent} of epoch 1, {A} centimes: ")
+    if not lost:
         either.send(handheld, len(handheld.records))
     assert _reversals(_ask(either, host)) == [(t.STEP_REVERSE, True, "00")] and either.books() == {}
 
@@ -338,7 +342,9 @@ def test_a_word_that_comes_after_the_reversal_was_sent_and_refused_lets_the_clea
     assert either.books() == ({} if carried_out else PAID) and again(either, handheld, intent) == []
 
 
-@pytest.mark.parametrize(("reason", "said"), [("63", "63"), ("--", None), ("++", None), ("SRV-053", None)])
+@pytest.mark.parametrize(
+    ("reason", "said"), [("63", "63"), ("--", None), ("++", None), ("==", None), ("SRV-053", None), ("SRV-037", None)]
+)
 def test_whatever_reason_a_terminal_has_the_reversal_that_may_have_left_is_listed(
     centre: Centre, handheld: Handheld, host: Host, reason: str, said: str | None
 ) -> None:
@@ -352,3 +358,35 @@ def test_whatever_reason_a_terminal_has_the_reversal_that_may_have_left_is_liste
     centre.hello(handheld)
     assert s.REJECTED not in centre.send(handheld, seq)
     assert listed(centre) == [("reversal", said)] and again(centre, handheld, intent) == []
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_what_its_terminal_knows_as_refused_at_once_stays_so_after_another_restore(
+    either: Centre, handheld: Handheld, host: Host, answered: bool
+) -> None:
+    """A fork held the payment when its driver wanted it back; the backup has no fork, and would have the void carried out."""
+    intent = _pay(either, handheld)
+    _ask(either, host)
+    back = _backup(either)
+    either.now += 3600
+    seq = void(handheld, intent)
+    ended(handheld, intent, r.VOID_REFUSED, codes.VOID_UNEXPECTED)
+    back()
+    assert _ask(either, host) == [(t.STEP_CLEAR, True, "00")]
+    either.hello(handheld)
+    either.send(handheld, seq, seq)
+    assert again(either, handheld, intent) == ["reversal"]  # a person does not wait for its terminal
+    (request,) = either.claim()
+    if answered:
+        assert either.answer(request, "63", "")
+    either.hello(handheld)
+    assert s.REJECTED not in either.send(handheld, seq + 1)
+    assert listed(either) == [("reversal", None)] and again(either, handheld, intent) == []
+    _ask(either, host)
+    later = _backup(either)
+    either.now += 3600
+    later()
+    either.hello(handheld)
+    assert _reversals(_ask(either, host)) == [] and either.books() == PAID and len(host.book.captures()) == 1
+    refund(either, handheld, intent)
+    assert [step for step, _, _ in _ask(either, host)] == [t.STEP_REVERSE] and either.books() == {}
