@@ -30,6 +30,7 @@ CHAOS_MS = 6 * 3600 * 1000
 TESTIMONY_MS = 300_000  # twins have spoken to the server by then
 _ENDS = ("approved", "provisional", "declined", "interrupted")
 SETTLE_MS = 2 * 3600 * 1000
+_BESIDE = "SELECT 1 FROM forks WHERE device = ? AND record = ?"
 
 
 @dataclass
@@ -92,14 +93,23 @@ class Simulation:
         network = {fault.at: fault for fault in faults if fault.kind in drawing.NETWORK}
         air = Air(self.schedule, self.centre, random.Random(rng.random()), network, tell, self.oracle.fail)
         officer = Officer(tasks, tell)
-        officer.settled = self.quiet
         device = Device(label, index, self.schedule, air, officer, rng, self.oracle, tell, key)
+        officer.settled = lambda: self.quiet() and self._heard(device)
         device.plan([fault for fault in faults if fault.kind not in drawing.NETWORK])
         return device
 
     def quiet(self) -> bool:
         """Whether nothing waits anywhere."""
         return self._terminals_quiet() and self._drained()
+
+    def _heard(self, device: Device) -> bool:
+        """Whether the server has what a copied terminal, or the one that it was copied from, has written since: two that speak in the same seconds
+        are refused, and their officers ask again. Of any other terminal that is so once all is quiet.
+        """
+        name, journal = device_name(device.index), device.terminal.journal
+        if name not in self.oracle.expected_twins or journal.acked_seq == journal.head_seq:
+            return True
+        return any(factory().look(_BESIDE, name, data) for _, data in device.records())
 
     def _terminals_quiet(self) -> bool:
         return all(device.quiet or device_name(device.index) in self.oracle.tampered for device in self.devices)
