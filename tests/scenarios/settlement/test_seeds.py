@@ -52,6 +52,8 @@ CAUGHT_BY = {
     "overtaken-stands": 80,
     "verdict-unsent": 1164,
     "back-unreversed": 241,
+    "back-unjudged": 228,
+    "stood-as-new": 1760,
 }
 
 BROKE = {
