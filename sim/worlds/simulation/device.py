@@ -269,14 +269,15 @@ class Device:
             elif fault.kind == "clock-jump":
                 self.schedule.call(fault.at * 1000, lambda by=value: self._jump(by))
             elif fault.kind == "outage":
-                self.schedule.call(fault.at * 1000, lambda: self._radio(False))
-                self.schedule.call((fault.at + value) * 1000, lambda: self._radio(True))
+                self.schedule.call(fault.at * 1000, lambda: self.radio(False))
+                self.schedule.call((fault.at + value) * 1000, lambda: self.radio(True))
 
     def _jump(self, seconds: int) -> None:
         self.tell(f"the clock jumps by {seconds} s")
         self.clock.skew += seconds
 
-    def _radio(self, up: bool) -> None:
+    def radio(self, up: bool) -> None:
+        """Its network comes or goes."""
         self.tell("network up" if up else "network down")
         self.air.up = up
 

@@ -94,8 +94,12 @@ class Forgotten:
                 yield f"{name}: payment {row.intent} stands, and is given back though nobody asked for it"
 
     def _untold(self, spell: "Spell", life: Life) -> Iterator[str]:
-        """Payments are among lost records, or may be: who logs in next is warned."""
-        logins = [seq for seq, record in life.items() if seq > spell.head and record[r.KIND] == r.LOGIN]
+        """Payments are among lost records, or may be: who logs in next is warned. What had arrived and is missed only while it is sent again, behind
+        a log-in, is told with the one after it (docs/journal.md).
+        """
+        again = spell.last <= spell.acked and self._missing.never_came(spell.device, spell.last)
+        since = _missed(spell, life) if again else spell.head
+        logins = [seq for seq, record in life.items() if seq > since and record[r.KIND] == r.LOGIN]
         if logins and self._may_hold_payments(spell, life) and not self.warned(spell.device, spell.head, logins[0]):
             what = f"payments may be lost in records {spell.first} to {spell.last}"
             yield f"{spell.device}: {what}, and who logs in in record {logins[0]} was not warned"
@@ -115,6 +119,13 @@ class Forgotten:
             or any(_over(life[seq], spell, life) for seq in never)
             or _ended_a_case(spell, life, later)
         )
+
+
+def _missed(spell: "Spell", life: Life) -> int:
+    """The gap record that names a loss, or the terminal's last record before it."""
+    gaps = [(seq, record) for seq, record in life.items() if seq > spell.head and record[r.KIND] == r.GAP]
+    named = [seq for seq, record in gaps if record[r.FIRST] <= spell.first and spell.last <= record[r.GAP_LAST]]
+    return min(named, default=spell.head)
 
 
 def _ends(record: dict[int, Any], outcome: dict[int, Any]) -> bool:

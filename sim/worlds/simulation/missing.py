@@ -17,6 +17,7 @@ from protocol import records as r
 from server import codes
 from sim.worlds.simulation.factory import factory
 from sim.worlds.simulation.losses import Lost
+from sim.worlds.simulation.schedule import START_UTC
 from sim.worlds.simulation.verdicts.notebook import Notebook
 
 Rows = dict[tuple[str, int], Any]
@@ -33,9 +34,7 @@ _UNTOLD = (
     "SELECT v.intent, v.state FROM voids v JOIN heads h ON h.device = v.device WHERE v.device = :d AND v.epoch < h.epoch"
     " AND v.result_seq IS NULL AND v.state <> 1 AND v.reason NOT LIKE 'SRV%'"
 )
-_GAPS_SINCE = (
-    "SELECT g.first, g.last FROM gaps g JOIN meta m ON m.name = 'restored' WHERE g.device = :d AND g.at >= m.value"
-)
+_GAPS_SINCE = "SELECT first, last FROM gaps WHERE device = :d AND at >= :since"
 _UNCOLLECTED = (
     "SELECT c.device, c.case_no FROM cases c WHERE c.closure = :c AND NOT EXISTS (SELECT 1 FROM payments p"
     " WHERE p.device = c.device AND p.epoch = c.epoch AND p.case_no = c.case_no AND p.outcome = :o) ORDER BY c.device, c.case_no"
@@ -183,7 +182,7 @@ class Missing:
             yield f"{name} has lost records and nobody was told"
         yield from self._uncollected(connection)
         for name in sorted(self.devices):
-            yield from self._doubled(connection, name, rows)
+            yield from self._doubled(connection, name, rows, decided)
             yield from self._silent(connection, name)
         for name in sorted(self.erased):
             yield from self._epoch(connection, name, rows)
@@ -199,7 +198,7 @@ class Missing:
             if not any(named.search(words) for words in alarms.scalars()):
                 yield f"case {case.case_no} of {case.device} is closed as deferred without such a payment, and nobody was told"
 
-    def _doubled(self, connection: Any, name: str, rows: Rows) -> Iterator[str]:
+    def _doubled(self, connection: Any, name: str, rows: Rows, decided: Notebook) -> Iterator[str]:
         """A result that a terminal wrote down twice, since it lost the first, counts twice in its totals: an alarm names the payment. Where a
         restored database learns of the loss when it has forgotten the result, the alarm about the gap names the amount.
         """
@@ -209,13 +208,14 @@ class Missing:
         for intent in sorted(approved):
             named = re.compile(rf"the result of payment {intent} ha(s come|d arrived)")
             if len(written.get(intent, ())) > 1 and not any(named.search(words) for words in said):
-                if self._lost_before(connection, name, intent):
+                if self._lost_before(connection, name, intent, decided):
                     continue
                 yield f"{name} wrote the result of payment {intent} down twice and nobody was told"
 
-    def _lost_before(self, connection: Any, name: str, intent: int) -> bool:
-        """Whether the loss of a payment's result became known to a database that was restored."""
-        spans = connection.execute(text(_GAPS_SINCE), {"d": name}).all()
+    def _lost_before(self, connection: Any, name: str, intent: int, decided: Notebook) -> bool:
+        """Whether the loss of a payment's result became known to a database that was restored, be it that it was restored once more since."""
+        since = min((START_UTC + restore // 1000 for _, restore in decided.restores), default=None)
+        spans = connection.execute(text(_GAPS_SINCE), {"d": name, "since": since}).all()
         lost = [item.seq for item in self._of(name, r.AUTHORISATION_RESULT) if item.record[r.INTENT] == intent]
         return any(span.first <= seq <= span.last for span in spans for seq in lost)
 

@@ -24,12 +24,14 @@ from sim.worlds.simulation.oracle import Oracle
 from sim.worlds.simulation.plan import Plan, draw
 from sim.worlds.simulation.schedule import Schedule
 from sim.worlds.simulation.striking import Striking
+from sim.worlds.simulation.verdicts import judged
 from sim.worlds.simulation.verdicts.desks import desks
 
 CHAOS_MS = 6 * 3600 * 1000
 TESTIMONY_MS = 300_000  # twins have spoken to the server by then
 _ENDS = ("approved", "provisional", "declined", "interrupted")
 SETTLE_MS = 2 * 3600 * 1000
+_BESIDE = "SELECT 1 FROM forks WHERE device = ? AND record = ?"
 
 
 @dataclass
@@ -92,8 +94,8 @@ class Simulation:
         network = {fault.at: fault for fault in faults if fault.kind in drawing.NETWORK}
         air = Air(self.schedule, self.centre, random.Random(rng.random()), network, tell, self.oracle.fail)
         officer = Officer(tasks, tell)
-        officer.settled = self.quiet
         device = Device(label, index, self.schedule, air, officer, rng, self.oracle, tell, key)
+        officer.settled = lambda: self.quiet() and self._heard(device)
         device.plan([fault for fault in faults if fault.kind not in drawing.NETWORK])
         return device
 
@@ -101,8 +103,24 @@ class Simulation:
         """Whether nothing waits anywhere."""
         return self._terminals_quiet() and self._drained()
 
+    def _heard(self, device: Device) -> bool:
+        """Whether the server has what a copied terminal, or the one that it was copied from, has written since: two that speak in the same seconds
+        are refused, and their officers ask again. Of any other terminal that is so once all is quiet.
+        """
+        name, journal = device_name(device.index), device.terminal.journal
+        if name not in self.oracle.expected_twins or journal.acked_seq == journal.head_seq:
+            return True
+        return any(factory().look(_BESIDE, name, data) for _, data in device.records())
+
     def _terminals_quiet(self) -> bool:
-        return all(device.quiet or device_name(device.index) in self.oracle.tampered for device in self.devices)
+        """Of one that was tampered with nothing is awaited but, where officers decide about forks, that it takes the results that are there."""
+        decides = self.oracle.decided.decides_forks
+        return all(
+            device_name(device.index) in self.oracle.tampered
+            and not (decides and judged.untold(device))
+            or device.quiet
+            for device in self.devices
+        )
 
     def _drained(self) -> bool:
         with reading(self.centre.engine) as connection:

@@ -31,14 +31,14 @@ class Schedule:
     def __init__(self) -> None:
         self.now = 0
         self._order = 0
-        self._queue: list[tuple[int, int, Task | Callable[[], None]]] = []
+        self._queue: list[tuple[int, int, Task | Callable[[], object]]] = []
 
     @property
     def utc(self) -> int:
         """Seconds since 1970."""
         return START_UTC + self.now // 1000
 
-    def call(self, delay: int, what: Callable[[], None]) -> None:
+    def call(self, delay: int, what: Callable[[], object]) -> None:
         """Call `what` after `delay` ms."""
         self._push(delay, what)
 
@@ -55,7 +55,7 @@ class Schedule:
         self._push(delay, task)
         return task
 
-    def _push(self, delay: int, what: "Task | Callable[[], None]") -> None:
+    def _push(self, delay: int, what: "Task | Callable[[], object]") -> None:
         self._order += 1
         heapq.heappush(self._queue, (self.now + max(0, delay), self._order, what))
 

@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from sim.worlds.simulation import refunds
 from sim.worlds.simulation.destroyed import Destroyed
+from sim.worlds.simulation.device import Device
 from sim.worlds.simulation.factory import CARDS, DRIVERS, MOST_DEVICES, device_name
 from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.legacy import storage_of_0_1_0
 from sim.worlds.simulation.officer import Task
+from sim.worlds.simulation.verdicts.copying import Copying
+from sim.worlds.simulation.verdicts.draw import COPIED
 
 if TYPE_CHECKING:
     from sim.worlds.simulation.run import Simulation
@@ -99,10 +102,11 @@ class Striking:
 
     def _twin(self, fault: Fault) -> None:
         """Storage and keys copied: both go on, the server must notice."""
+        source = self._world.devices[fault.device]
+        work = next((Copying(one) for one in self._world.plan.faults if one.kind == COPIED), None)
 
-        def copy_it() -> None:
-            source = self._world.devices[fault.device]
-            tasks = [Task("fine", DRIVERS[0], CARDS[0]), Task("sync")]
+        def copy_it() -> Device:
+            tasks = [Task("fine", DRIVERS[0], CARDS[0]), Task("sync")] if work is None else list(work.copys)
             twin = self._world.device(f"{source.label}'s twin", source.index, tasks, [])
             twin.flash.files = dict(source.flash.files)
             twin.element.counters = list(source.element.counters)
@@ -111,8 +115,12 @@ class Striking:
             self._world.oracle.expected_twins.add(device_name(source.index))
             self._world.devices.append(twin)
             twin.start()
+            return twin
 
-        self._world.schedule.call(fault.at * 1000, copy_it)
+        if work is None:
+            self._world.schedule.call(fault.at * 1000, copy_it)
+        else:
+            self._world.schedule.call(0, lambda: work.wait(self._world, source, copy_it))
 
 
 def _drop(files: dict[str, bytes], kept: dict[str, bytes]) -> None:

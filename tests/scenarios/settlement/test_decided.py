@@ -9,11 +9,14 @@ from unittest import mock
 import pytest
 
 from server import decisions
+from server.ingest import results
+from sim.worlds.simulation import mutations
 from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.four_eyes import FIRST, SECOND, Officers, another
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.plan import Plan, draw
 from sim.worlds.simulation.run import Outcome, play, simulate
+from sim.worlds.simulation.verdicts.copying import Copying
 from sim.worlds.simulation.verdicts.notebook import Entry, Notebook
 
 FINES = [Task("fine", "amina", "approves-1"), Task("fine", "karim", "approves-2"), Task("fine", "amina", "approves-1")]
@@ -54,13 +57,40 @@ def test_officers_decide_about_forks(seed: int, words: str) -> None:
     told(simulate(seed), rf"{words}\n(.*\n)*.*approves proposal \d+ about payment")
 
 
+def copied(how: int) -> Outcome:
+    """A terminal and its copy take payments without a network, and officers decide about them."""
+    work = Fault("copy-works", 0, 1, how)
+    return play(Plan(0, [Copying(work).tasks], [Fault("twin", 0, 1), work, Fault("fork-decided", -1, 60, 1)]))
+
+
+def test_deferred_payments_of_a_copied_terminal_wait_until_officers_have_decided() -> None:
+    told(copied(3), r"approves proposal \d+ about payment(.*\n)*.*results=[1-9]")
+
+
+def test_a_copied_terminal_that_works_leaves_a_payment_or_more_to_decide() -> None:
+    for how in range(1, 9):
+        told(copied(how), r"approves proposal \d+ about payment")
+
+
+def test_a_result_that_a_terminal_waits_for_and_is_never_told_is_noticed() -> None:
+    with mock.patch.object(results, "tell", lambda *_: None):
+        broken = copied(3).broken
+    assert any("waits for the result of payment" in one for one in broken), broken
+
+
+def test_a_deferred_payment_that_is_given_back_and_never_declined_is_noticed() -> None:
+    with mutations.by_name("back-unjudged").patch():
+        broken = simulate(228).broken
+    assert any("is deferred and was decided, and has no result" in one for one in broken), broken
+
+
 def test_what_is_collected_is_what_the_host_has_captured_and_nobody_has_on_file() -> None:
     told(simulate(693), r"about gap \d+ of \S+: [1-9]\d* collected, \d+ nothing\n(.*\n)*.*approves")
 
 
 def test_seeds_that_decide_nothing_are_as_they_were() -> None:
     """Whatever draws no officers has nothing else of theirs."""
-    own = {"suspense-decided", "fork-decided", "decision-forgotten", "lost-money", "lost-booked"}
+    own = {"suspense-decided", "fork-decided", "decision-forgotten", "lost-money", "lost-booked", "copy-works"}
     kinds = [{fault.kind for fault in draw(seed).faults} & own for seed in range(400)]
     assert all(not found or found & {"suspense-decided", "fork-decided"} for found in kinds)
     assert 20 < sum(map(bool, kinds)) < 120

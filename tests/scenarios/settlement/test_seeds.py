@@ -52,6 +52,8 @@ CAUGHT_BY = {
     "overtaken-stands": 80,
     "verdict-unsent": 1164,
     "back-unreversed": 241,
+    "back-unjudged": 228,
+    "stood-as-new": 1760,
 }
 
 BROKE = {
@@ -90,6 +92,9 @@ BROKE = {
     60696: "an issuer's approval that its terminal declined, and the outcome is lost: nobody gave it back, and nobody was told",
     62292: "the same of another payment",
     64769: "the same of another payment",
+    801400: "a copied terminal is refused twice since the other one speaks in the same seconds",
+    800372: "records that had arrived are missed while sending, after the log-in",
+    854097: "a result is lost here and with a restored database, written again, and the database restored once more",
 }
 """Seeds that once broke an invariant, and the story that is in them."""
 

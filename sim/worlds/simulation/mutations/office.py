@@ -1,12 +1,14 @@
 """Broken builds of what two officers of the back office decide about suspense and forks."""
 
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
 from sqlalchemy import update
 
+from protocol import records as r
 from server import branches, decisions
-from server.ingest import suspense
+from server.ingest import results, suspense
 from server.store import tables as t
 from sim.worlds.simulation.mutations.base import Mutation, both
 
@@ -52,6 +54,22 @@ def _back_unreversed() -> Any:
     return mock.patch.object(branches, "_give_back", give_back)
 
 
+def _back_unjudged() -> Any:
+    """As if the issuer had judged it."""
+    judged, plain = SimpleNamespace(outcome=r.OUTCOME_APPROVED), branches._give_back
+    found = SimpleNamespace(find=lambda connection, identity: results.find(connection, identity) or judged)
+
+    def give_back(connection: Any, payment: Any, now: int) -> None:
+        with mock.patch.object(branches, "results", found):
+            plain(connection, payment, now)
+
+    return mock.patch.object(branches, "_give_back", give_back)
+
+
+def _stood_as_new() -> Any:
+    return mock.patch.object(branches, "restore", SimpleNamespace(doubtful=lambda *_arguments: False))
+
+
 OFFICE = (
     Mutation("decision-unposted", "what two officers approve about suspense is not posted", _decision_unposted),
     Mutation("own-approval", "whoever proposed a decision approves it", _own_approval),
@@ -59,4 +77,6 @@ OFFICE = (
     Mutation("overtaken-stands", "a proposal that was overtaken can be approved", _overtaken_stands),
     Mutation("verdict-unsent", "what was held of a payment that stands is never sent", _verdict_unsent),
     Mutation("back-unreversed", "what a fork held and is given back is not reversed", _back_unreversed),
+    Mutation("back-unjudged", "a deferred payment that a fork held and is given back is not declined", _back_unjudged),
+    Mutation("stood-as-new", "after a restore what was held of a payment that stands is sent as new", _stood_as_new),
 )

@@ -9,7 +9,7 @@ from sim.worlds.simulation.factory import factory
 from sim.worlds.simulation.verdicts.desk import Desk
 from sim.worlds.simulation.verdicts.notebook import Entry, Identity
 
-CAPTURED_STANDS, OTHER_STANDS = 0.8, 0.5
+CAPTURED_STANDS, OTHER_STANDS = 0.6, 0.5
 REASON = "both drivers were asked"
 _HELD = "SELECT 1 FROM payments WHERE held = 1 LIMIT 1"
 
@@ -40,12 +40,19 @@ class Forks(Desk):
         return next((len(row["others"]) for row in self._list() if self._about(row) == about), None)
 
     def _judge(self, about: Identity, row: dict[str, Any]) -> None:
-        """What the host has captured mostly stands, what it refuses to capture does not; of the rest the officers believe one driver or the other."""
+        """What the host has captured mostly stands, what it refuses to capture does not; nor what they had given back, and it has reversed, before a
+        restore forgot that. Of the rest the officers believe one driver or the other.
+        """
         known = self.centre.book.entries.get(reference(about))
         captured = known is not None and known.captured == "00" and not known.reversed
         if row["acquirer"] == "captured" and not captured or row["acquirer"] == "nothing" and known is not None:
             self.fail(f"the list says of {self.name(about)} that the acquirer has {row['acquirer']}, which is not so")
         refused = known is not None and known.captured not in (None, "00")
+        refused |= (
+            known is not None
+            and known.reversed
+            and any(one.about == about and one.stands is False for one in self.book.entries)
+        )
         stands = self.rng.random() < (CAPTURED_STANDS if captured else OTHER_STANDS) and not refused
         entry = Entry(about, stands=stands)
 

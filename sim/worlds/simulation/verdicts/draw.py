@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from sim.worlds.simulation.faults import REFUSALS, REVERSAL_REFUSED, REVERSAL_UNSAID, Fault
 from sim.worlds.simulation.officer import Task
+from sim.worlds.simulation.verdicts.copying import Copying
 
 MONEY, FORKS, LOST, BOOKED = "suspense-decided", "fork-decided", "lost-money", "lost-booked"
-FORGOTTEN = "decision-forgotten"
+FORGOTTEN, COPIED = "decision-forgotten", "copy-works"
 SPEAKS = 5
 SHARE, RESULTS_SHARE = (
     0.8,
@@ -22,6 +23,7 @@ LOST_SHARE, LOST_RESTORED_SHARE = (
     0.15,
 )  # of the seeds that lose nothing, and of those of them that restore a backup
 RESTORED = 0.35  # of the seeds that decide where a backup may be restored
+COPIED_SHARE = 0.7  # of the seeds that decide about a copied terminal
 BOOKED_SHARE = 0.5  # of the seeds that would lose payments: it is of what a backup lacks
 LOSSES = ("lost-records", "lost-results", "lost-again", "lost-any", "lost-deferred")
 _RESTORABLE = ("lost-records", "lost-results")  # what other draws restore too
@@ -40,7 +42,9 @@ def draw(seed: int, shifts: list[list[Task]], faults: list[Fault]) -> list[Fault
         return [officers, *(_forgotten(rng, faults) if loss.kind in _RESTORABLE else ())] if drawn < share else []
     if _has(faults, *_COPIES):
         share = FORK_SHARE if _has(faults, "twin") else STOPPED_SHARE
-        return [replace(officers, kind=FORKS), *_forgotten(rng, faults)] if drawn < share else []
+        return (
+            [replace(officers, kind=FORKS), *_forgotten(rng, faults), *_copied(seed, faults)] if drawn < share else []
+        )
     if drawn < (LOST_RESTORED_SHARE if _has(faults, "backup-restore") else LOST_SHARE):
         return _lost(rng, shifts, officers, faults)
     return []
@@ -64,8 +68,22 @@ def _lost(rng: random.Random, shifts: list[list[Task]], officers: Fault, faults:
     return [officers, offline, Fault(LOST, device, at, most), *_forgotten(rng, faults)]
 
 
+def _copied(seed: int, faults: list[Fault]) -> list[Fault]:
+    """Whether a terminal and its copy take payments beside each other; drawn apart from the rest."""
+    rng = random.Random(f"copied and decided {seed}")
+    drawn, how = rng.random(), rng.randint(1, 1_000_000)
+    twin = next((fault for fault in faults if fault.kind == "twin"), None)
+    return [Fault(COPIED, twin.device, 1, how)] if twin is not None and drawn < COPIED_SHARE else []
+
+
 def speaking(seed: int, shifts: list[list[Task]], faults: list[Fault]) -> list[list[Task]]:
-    """Where officers decide about suspense: the terminal that loses something synchronises some more, so that they hear of it while faults go on."""
+    """Where officers decide about suspense: the terminal that loses something synchronises some more, so that they hear of it while faults go on.
+    Where they decide about what a copied terminal and its copy have taken, these payments come last.
+    """
+    for fault in faults:
+        if fault.kind == COPIED:
+            more = Copying(fault).tasks
+            shifts = [[*shift, *more] if device == fault.device else shift for device, shift in enumerate(shifts)]
     if not _has(faults, MONEY):
         return shifts
     rng = random.Random(f"decided and spoken of {seed}")

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from protocol import records as r
 from server.acquirer.iso import reference
-from sim.worlds.simulation.factory import device_name
+from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.verdicts.notebook import Identity, Notebook
 from sim.worlds.simulation.verdicts.truth import Truth
 
@@ -19,11 +19,17 @@ if TYPE_CHECKING:
 _APPROVED = "SELECT device, epoch, kind, seq, number, collected, untaken, undoes, proposed_by, approved_by FROM decisions WHERE state = 1"
 _VERDICTS = "SELECT device, epoch, intent, number, stands, proposed_by, approved_by FROM verdicts WHERE state = 1"
 _LEFT = "SELECT account, SUM(amount) AS amount FROM legs WHERE account LIKE 'missing:%' GROUP BY account HAVING SUM(amount) <> 0"
-_HELD = "SELECT device, epoch, intent, held FROM payments"
+_HELD = (
+    "SELECT p.device, p.epoch, p.intent, p.held, p.outcome, q.outcome AS final FROM payments p LEFT JOIN results q"
+    " ON q.device = p.device AND q.epoch = p.epoch AND q.intent = p.intent"
+)
 _ASKED = "SELECT device, what FROM audit WHERE what LIKE '%have that decision undone%'"
 _GAP = re.compile(r"gap from (\d+)\b")
 _SAID = "SELECT 1 FROM audit WHERE device = :d AND code = 'ACQUIRER' AND what = :w"
 _ON_FILE = "SELECT record FROM raw WHERE device = :d AND seq = :s"
+_FILED = "SELECT record FROM raw WHERE device = ? AND seq = ?"
+_HEAD = "SELECT COALESCE(MAX(seq), 0) FROM raw WHERE device = ?"
+_JUDGED = "SELECT 1 FROM results WHERE device = ? AND epoch = ? AND intent = ?"
 _FINAL = "SELECT outcome FROM results WHERE device = :d AND epoch = :e AND intent = :i"
 HELD_NOT, HELD_FORK, HELD_BACK = range(3)
 
@@ -82,7 +88,7 @@ def _money(connection: Any, book: Notebook, truth: Truth) -> Iterator[str]:
 
 
 def _forks(connection: Any, book: Notebook) -> Iterator[str]:
-    """No payment is held undecided, and each is as the last decision about it says."""
+    """No payment is held undecided, and each is as the last decision about it says; a deferred one that was decided has a result."""
     verdicts = book.verdicts()
     for row in connection.execute(text(_HELD)):
         payment: Identity = (row.device, row.epoch, row.intent)
@@ -90,10 +96,37 @@ def _forks(connection: Any, book: Notebook) -> Iterator[str]:
         must = HELD_NOT if stands or stands is None else HELD_BACK
         if row.held != must:
             yield f"payment {payment} is held as {row.held}, and was decided to be {must}"
+        if stands is not None and row.outcome == r.OUTCOME_PROVISIONAL and row.final is None:
+            yield f"payment {payment} is deferred and was decided, and has no result"
+
+
+def untold(device: "Device") -> list[int]:
+    """The deferred payments, of those that a terminal has as they are on file, whose result is on file too, and which it has not written down.
+
+    None of a terminal that has stopped, that lacks records which are on file, or whose records are another branch: it is told nothing.
+    """
+    if not device.works or not device.terminal.journal.view.provisional:
+        return []
+    name, epoch, records = device_name(device.index), device.terminal.journal.epoch, device.records()
+    if factory().look(_HEAD, name) > device.terminal.journal.head_seq:
+        return []
+    filed = ((data, factory().look(_FILED, name, record[r.SEQ])) for record, data in reversed(records))
+    if any(data != known for data, known in filed if known is not None):
+        return []
+    written = {record[r.INTENT] for record, _ in records if record[r.KIND] == r.AUTHORISATION_RESULT}
+    waits = [
+        record[r.INTENT]
+        for record, _ in records
+        if record[r.KIND] == r.PAYMENT_OUTCOME and record[r.OUTCOME] == r.OUTCOME_PROVISIONAL
+    ]
+    return [one for one in waits if one not in written and factory().look(_JUDGED, name, epoch, one) is not None]
 
 
 def _told(connection: Any, book: Notebook, devices: "list[Device]") -> Iterator[str]:
-    """A terminal that wrote the branch that is on file has the result that is on file of what was decided."""
+    """A terminal that wrote the branch that is on file has the result that is on file of what was decided; and of whatever else it waits for."""
+    for device in devices:
+        for intent in untold(device):
+            yield f"{device.label} waits for the result of payment {intent}, which is on file"
     for payment in sorted(book.verdicts()):
         final = connection.execute(text(_FINAL), dict(zip("dei", payment, strict=True))).scalar()
         for device in devices:
