@@ -8,7 +8,9 @@ from sqlalchemy import update
 
 from protocol import records as r
 from server import branches, decisions
+from server.acquirer import clearings
 from server.ingest import results, suspense
+from server.store import restore
 from server.store import tables as t
 from sim.worlds.simulation.mutations.base import Mutation, both
 
@@ -67,7 +69,14 @@ def _back_unjudged() -> Any:
 
 
 def _stood_as_new() -> Any:
-    return mock.patch.object(branches, "restore", SimpleNamespace(doubtful=lambda *_arguments: False))
+    plain = branches._go_on
+    never = SimpleNamespace(doubtful=lambda *_arguments: False, restored=restore.restored)
+
+    def go_on(connection: Any, payment: Any, now: int) -> None:
+        with both(mock.patch.object(branches, "restore", never), mock.patch.object(clearings, "restore", never)):
+            plain(connection, payment, now)
+
+    return mock.patch.object(branches, "_go_on", go_on)
 
 
 OFFICE = (
