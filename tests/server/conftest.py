@@ -47,6 +47,15 @@ def either(request: pytest.FixtureRequest, tmp_path: Path, handheld: Handheld) -
 
 
 @pytest.fixture
+def beside(tmp_path: Path, handheld: Handheld, cluster: Cluster) -> Iterator[Centre]:
+    """A centre on PostgreSQL, where transactions run beside each other; it has heard the terminal's HELLO."""
+    made = Centre(tmp_path, handheld, url=cluster.url())
+    made.hello(handheld)
+    yield made
+    made.engine.dispose()
+
+
+@pytest.fixture
 def host() -> Iterator[Host]:
     """A simulated host on a port of its own."""
     with HostThread() as host:

@@ -377,14 +377,19 @@ def test_a_declined_payment_is_decided_without_a_word_to_anybody(either: Centre,
     assert either.books() == {} and either.claim() == [] and desk.held() == []
 
 
-def test_two_payments_of_a_report_are_told_once_the_held_one_stands(either: Centre, handheld: Handheld) -> None:
-    desk = Desk(either)
-    first = pay(either, handheld)
+def _paid_beside_a_held_one(centre: Centre, handheld: Handheld) -> tuple[int, int]:
+    """Two payments of one case: the one that a fork holds, and the other."""
+    first = pay(centre, handheld)
     again = handheld.write(r.PAYMENT_INTENT, case=handheld.cases, amount=A)
     handheld.finish(again, r.OUTCOME_APPROVED, A, b"sealed", "CIB TEST")
-    fork(either, handheld, first)
-    either.hello(handheld)
-    either.send(handheld, again)
+    fork(centre, handheld, first)
+    centre.hello(handheld)
+    centre.send(handheld, again)
+    return first, again
+
+
+def test_two_payments_of_a_report_are_told_once_the_held_one_stands(either: Centre, handheld: Handheld) -> None:
+    desk, (first, again) = Desk(either), _paid_beside_a_held_one(either, handheld)
     assert either.ledger()["paid_twice"] == [] and codes.PAID_TWICE not in either.alarms()
     desk.both(first, True)
     assert either.alarms().count(codes.PAID_TWICE) == 1
@@ -395,13 +400,7 @@ def test_two_payments_of_a_report_are_told_once_the_held_one_stands(either: Cent
 def test_a_held_payment_that_stands_beside_one_that_was_given_back_is_no_second_one(
     either: Centre, handheld: Handheld
 ) -> None:
-    desk = Desk(either)
-    first = pay(either, handheld)
-    again = handheld.write(r.PAYMENT_INTENT, case=handheld.cases, amount=A)
-    handheld.finish(again, r.OUTCOME_APPROVED, A, b"sealed", "CIB TEST")
-    fork(either, handheld, first)
-    either.hello(handheld)
-    either.send(handheld, again)
+    desk, (first, again) = Desk(either), _paid_beside_a_held_one(either, handheld)
     with either.engine.begin() as connection:
         payload = refunds.draft(connection, (NAME, 1, again), "twice", either.now)
         refunds.propose(connection, desk.office, desk.decide(FIRST, refunds.PROPOSAL, payload), either.now)

@@ -2,8 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,18 +14,8 @@ from server.store.engine import reading
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 from tests.server.officers import FIRST, SECOND, Officers
-from tests.server.postgres import Cluster
 
 NAME, THIRD = "TSD-000001", 2003
-
-
-@pytest.fixture
-def shared(tmp_path: Path, handheld: Handheld, cluster: Cluster) -> Iterator[Centre]:
-    """A centre on PostgreSQL, where transactions run beside each other."""
-    made = Centre(tmp_path, handheld, url=cluster.url())
-    made.hello(handheld)
-    yield made
-    made.engine.dispose()
 
 
 def _refund(centre: Centre, officers: Officers, intent: int) -> None:
@@ -90,41 +78,41 @@ def _waiting(centre: Centre, many: int) -> None:
 
 
 def test_an_epoch_whose_proposal_is_overtaken_at_the_same_moment_is_not_approved(
-    shared: Centre, handheld: Handheld
+    beside: Centre, handheld: Handheld
 ) -> None:
-    officers = Officers(shared.folder)
-    first = _propose(shared, officers, "storage lost")
-    with shared.engine.begin() as connection:
+    officers = Officers(beside.folder)
+    first = _propose(beside, officers, "storage lost")
+    with beside.engine.begin() as connection:
         devices.heads(connection, [NAME])
-        approval = Approval(shared, officers, SECOND, first)
+        approval = Approval(beside, officers, SECOND, first)
         approval.start()
-        _waiting(shared, 1)
-        payload = epochs.draft(connection, NAME, "another reason", shared.now)
-        epochs.propose(connection, officers.office, officers.decide(FIRST, epochs.PROPOSAL, payload), shared.now)
+        _waiting(beside, 1)
+        payload = epochs.draft(connection, NAME, "another reason", beside.now)
+        epochs.propose(connection, officers.office, officers.decide(FIRST, epochs.PROPOSAL, payload), beside.now)
     approval.join()
     assert approval.code == "PRM-032"
-    with reading(shared.engine) as connection:
+    with reading(beside.engine) as connection:
         assert [(row["number"], row["state"]) for row in epochs.listed(connection)] == [
             (2, "proposed"),
             (1, "withdrawn"),
         ]
 
 
-def test_of_two_officers_who_approve_an_epoch_at_the_same_moment_one_does(shared: Centre, handheld: Handheld) -> None:
-    officers = Officers(shared.folder)
-    office.enrol(shared.folder / "office.json", THIRD, shared.folder / f"{THIRD}.pem")
-    officers.office = office.Office.load(shared.folder / "office.json")
-    payload = _propose(shared, officers, "storage lost")
-    both = [Approval(shared, officers, number, payload) for number in (SECOND, THIRD)]
-    with shared.engine.begin() as connection:
+def test_of_two_officers_who_approve_an_epoch_at_the_same_moment_one_does(beside: Centre, handheld: Handheld) -> None:
+    officers = Officers(beside.folder)
+    office.enrol(beside.folder / "office.json", THIRD, beside.folder / f"{THIRD}.pem")
+    officers.office = office.Office.load(beside.folder / "office.json")
+    payload = _propose(beside, officers, "storage lost")
+    both = [Approval(beside, officers, number, payload) for number in (SECOND, THIRD)]
+    with beside.engine.begin() as connection:
         devices.heads(connection, [NAME])
         for one in both:
             one.start()
-        _waiting(shared, 2)
+        _waiting(beside, 2)
     for one in both:
         one.join()
     assert sorted(one.code for one in both) == ["PRM-032", "approved"]
-    _, welcome = shared.say(handheld.hello(trouble="JRN-030"))
+    _, welcome = beside.say(handheld.hello(trouble="JRN-030"))
     assert s.COMMANDS in welcome
 
 
