@@ -5,7 +5,7 @@
     devices = "devices.json"         provisioning file (server.store.devices), read at every start
     sets = "sets"                    folder of signed parameter sets, may be absent
     fronts = 1                       processes that speak HTTP and check messages; 0 or absent: the one that writes does
-    office = "office.json"           back-office officers (server.office), may be absent
+    office = "office.json"           back-office officers (server.office.signing), may be absent
     tls = "tls/server.pem"           key and certificate for terminals (server.certificates); absent: plain HTTP only
     [acquirer]
     host = "127.0.0.1"

@@ -13,8 +13,8 @@ from typing import Any
 from protocol import cbor
 from protocol.errors import FormatError, ParameterError
 from protocol.sync import TYPE_SET
-from server import envelope
 from server.keys import Keys
+from server.wire import envelope
 
 KINDS = ("tariff", "emv", "trust", "officers", "limits")
 

@@ -6,7 +6,7 @@ Three steps, so that no transaction is open while the acquirer's host thinks:
     (the shell asks the host)
     finish(connection, request, answer, now)   the answer written down, then committed: the payload of AUTHORISED
 
-What is left without an outcome, by a gap or an epoch that is over, is `server.ingest.untaken`'s.
+What is left without an outcome, by a gap or an epoch that is over, is `server.ingest.lost.untaken`'s.
 
 A crash in between leaves the row doubtful, and so does an answer that leaves open what was done: in progress (09), late (68), received
 before (94), malfunction (96), or one of another amount than was asked, which is an alarm too (`server.acquirer.iso`). What is doubtful or
@@ -33,9 +33,9 @@ from server.acquirer import outbox, settling
 from server.acquirer.iso import Answer, Request, reference
 from server.ingest import results, sessions
 from server.ledger.posting import Identity
-from server.messages import Authorise
 from server.store import restore
 from server.store import tables as t
+from server.wire.messages import Authorise
 
 
 def where(identity: Identity) -> Any:

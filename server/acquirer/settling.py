@@ -5,7 +5,7 @@ reversal is repeated until the host can hold the request no longer (`holds` seco
 taken as reversed, and named in the audit log. Only of what surely never left is it believed at once.
 
 A *repeated* reversal that is refused proves nothing: the host may have carried out the first, whose answer was lost. Its void stays open,
-a clearing that it holds back stays back, until a person who has asked the acquirer decides (`server.failures`).
+a clearing that it holds back stays back, until a person who has asked the acquirer decides (`server.office.failures`).
 
 What approves, and what an answer of another amount means, is said in `server.acquirer.iso`.
 """

@@ -5,7 +5,7 @@ payment stands. The restored database has forgotten that, and would have the rev
 asked the reversal waits until its terminal has sent every record that may be of before the restore (`awaited`). If *refused* is among them, the void
 ends so, nothing goes out, and what was captured is asked about as after any restore (`refused`). If *done* is, the reversal is repeated, which does
 no harm. A terminal that has nothing to send says so by the head in a HELLO, which counts once none of before can come late (`server.store.restore`).
-One that never speaks again is named (`silent`, `tell`), and a person's to decide (`server.failures`): the reversal goes out, or the payment
+One that never speaks again is named (`silent`, `tell`), and a person's to decide (`server.office.failures`): the reversal goes out, or the payment
 stands. Named is also the one whose word may be among lost records (`lost`).
 
 What two officers of the back office have given back waits for no terminal. Synchronous functions on a connection.

@@ -17,14 +17,15 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from protocol import records as r
 from protocol import sync as s
 from server import codes
-from server.batches import Batch, Draft, Entry, Span, span
-from server.ingest import close, forks, gaps, results, sessions, untaken
+from server.ingest import close, forks, results, sessions
 from server.ingest.flush import Sheaf
 from server.ingest.history import History
+from server.ingest.lost import gaps, untaken
 from server.ingest.work import Work
 from server.ledger import twice
 from server.store import aside, audit, devices, failed
 from server.store import tables as t
+from server.wire.batches import Batch, Draft, Entry, Span, span
 
 Payload = dict[int, Any]
 _MOVES = (

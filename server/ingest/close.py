@@ -16,11 +16,12 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from protocol import records as r
 from protocol import sync as s
-from server import codes, strict
+from server import codes
 from server.ingest import sessions
-from server.messages import Close
 from server.store import audit
 from server.store import tables as t
+from server.wire import strict
+from server.wire.messages import Close
 
 MAX_NAMED = 64
 Judgement = tuple[dict[int, list[int]], list[int], bool]  # totals, sequences that differ, whether it balances

@@ -18,19 +18,21 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from protocol import sync as s
-from server import codes, envelope, epochs
+from server import codes
 from server.acquirer import online
 from server.acquirer.iso import Answer, Request
-from server.batches import Batch
 from server.ingest import drafts
 from server.ingest.batch import batch, batches
 from server.ingest.close import close
 from server.ingest.hello import hello
 from server.keys import Keys
-from server.messages import Authorise, Hello, Message, Refusal, check
+from server.office import epochs
 from server.sets import Shelf
 from server.store import audit, devices
 from server.store import tables as t
+from server.wire import envelope
+from server.wire.batches import Batch
+from server.wire.messages import Authorise, Hello, Message, Refusal, check
 
 
 @dataclass(frozen=True)

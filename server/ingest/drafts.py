@@ -11,9 +11,9 @@ from typing import Any, NoReturn, cast
 from sqlalchemy import Connection
 
 from protocol import records as r
-from server.batches import TELLING, Batch, Draft, Row
 from server.ingest.history import History, Key
 from server.ingest.work import Work
+from server.wire.batches import TELLING, Batch, Draft, Row
 
 _ELSEWHERE = frozenset(
     (r.AUTHORISATION_RESULT, r.CARD_DATA_ERASED, r.VOID, r.GAP)

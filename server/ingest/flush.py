@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, update
 
-from server.batches import Batch, Draft, RawRow, Row
 from server.ingest.work import Work
 from server.store import rows
 from server.store import tables as t
+from server.wire.batches import Batch, Draft, RawRow, Row
 
 _CHANGES = ("outcome", "outcome_seq", "utc", "scheme", "last4", "result_seq", "script_results", "sealed")
 _PAYMENT_CHANGED = (

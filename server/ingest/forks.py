@@ -2,8 +2,8 @@
 
 The branch that came first stays the chain; the other lies in `forks`. What had been posted of a payment that is in both
 is undone by opposite entries, and an authorisation or clearing that had not yet been sent to the acquirer is held. Two officers decide about such
-a payment (`server.branches`). If it stands, it is posted again; a record of one more branch, which they did not know, holds it once more. If it is
-given back, and the acquirer will not reverse it, it is held as before.
+a payment (`server.office.branches`). If it stands, it is posted again; a record of one more branch, which they did not know, holds it once more.
+If it is given back, and the acquirer will not reverse it, it is held as before.
 """
 
 from typing import Any
@@ -13,12 +13,13 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from protocol import cbor
 from protocol import records as r
 from server import codes
-from server.batches import Batch, Entry
-from server.ingest import gaps, results, suspense
+from server.ingest import results
 from server.ingest.history import History
+from server.ingest.lost import gaps, suspense
 from server.ledger import accounts, posting
 from server.store import aside, audit
 from server.store import tables as t
+from server.wire.batches import Batch, Entry
 
 _F = t.forks.c
 _SAME = select(_F.seq).where(*(_F[name] == bindparam(name) for name in ("device", "epoch", "seq", "hash")))

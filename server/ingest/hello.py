@@ -6,14 +6,15 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select, update
 
 from protocol import sync as s
-from server import codes, epochs
+from server import codes
 from server.acquirer import voids
 from server.ingest import results, sessions
 from server.keys import Keys
-from server.messages import Hello
+from server.office import epochs
 from server.sets import Shelf
 from server.store import audit, devices, restore
 from server.store import tables as t
+from server.wire.messages import Hello
 
 SURELY = 3  # HELLOs in a row that are behind: so many were not all on their way for long
 FORKS = 16  # alarms about forks among which this one is looked for

@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, select
 
 from protocol import records as r
-from server import schema
-from server.batches import Entry, Row
 from server.store import tables as t
+from server.wire import schema
+from server.wire.batches import Entry, Row
 
 Key = tuple[str, int, int]  # device, epoch, intent or case number
 Wanted = tuple[str, int, list[Entry]]  # device, epoch, new records

@@ -12,7 +12,7 @@ from protocol import records as r
 from protocol import sync as s
 from server import codes
 from server.acquirer import iso
-from server.ingest import gaps, suspense
+from server.ingest.lost import gaps, suspense
 from server.ledger import accounts, posting
 from server.store import audit, restore
 from server.store import tables as t

@@ -5,9 +5,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from server import codes
-from server.messages import Message
 from server.store import devices, restore
 from server.store import tables as t
+from server.wire.messages import Message
 
 NONCE_SECONDS = (
     90 * 86400

@@ -9,9 +9,9 @@ from sqlalchemy import select, update
 from protocol import records as r
 from server import codes
 from server.acquirer import clearings, outbox, returned, voids, word
-from server.batches import Entry, Row
 from server.store import audit
 from server.store import tables as t
+from server.wire.batches import Entry, Row
 
 if TYPE_CHECKING:
     from server.ingest.work import Work

@@ -11,16 +11,17 @@ from sqlalchemy import Connection, select
 
 from protocol import records as r
 from protocol import sync as s
-from server import codes, schema
+from server import codes
 from server.acquirer import online, outbox
-from server.batches import Entry, RawRow, Row
-from server.ingest import gaps, suspense
 from server.ingest.history import History
+from server.ingest.lost import gaps, suspense
 from server.ingest.voiding import Voiding
 from server.ledger import accounts, posting
 from server.store import audit
 from server.store import tables as t
 from server.store.devices import Device
+from server.wire import schema
+from server.wire.batches import Entry, RawRow, Row
 
 _STEPS = {r.OUTCOME_APPROVED: t.STEP_CLEAR, r.OUTCOME_PROVISIONAL: t.STEP_AUTHORISE}
 Handler = Callable[[Entry], str | None]
@@ -52,7 +53,7 @@ class Work:
         )  # of those: given back, since an outcome said another amount than the issuer was asked about
         self.cases: dict[int, Row] = {}  # begun by this batch
         self.paid: list[tuple[int, int]] = []  # (intent, case) of the payments that it posts, in order
-        self._handlers: dict[int, Handler] = {  # the kinds of `server.batches.TELLING`
+        self._handlers: dict[int, Handler] = {  # the kinds of `server.wire.batches.TELLING`
             r.NOTICE: self._notice,
             r.PAYMENT_INTENT: self._intent,
             r.PAYMENT_OUTCOME: self._outcome,

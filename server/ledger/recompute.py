@@ -18,8 +18,9 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from protocol import cbor
 from protocol import records as r
-from server import codes, envelope
+from server import codes
 from server.store import tables as t
+from server.wire import envelope
 
 Identity = tuple[str, int, int]
 _Item = tuple[str, int, int, int]  # device, epoch, sequence, the part that has put it into suspense

@@ -5,9 +5,9 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, exists, func, or_, select
 
 from protocol import records as r
-from server import branches, decisions, epochs, refunds
-from server.ingest import suspense
+from server.ingest.lost import suspense
 from server.ledger import recompute
+from server.office import branches, decisions, epochs, refunds
 from server.store import tables as t
 
 LAST = 50

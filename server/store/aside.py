@@ -9,8 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 
 from protocol import records as r
-from server import schema
 from server.store import tables as t
+from server.wire import schema
 
 
 def note(connection: Connection, device: str, records: Iterable[dict[int, Any]]) -> None:

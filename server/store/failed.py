@@ -1,5 +1,5 @@
-"""What failed, and which of it goes out again without a further decision: said once, for a person who asks again (`server.failures`), for sealed
-data that come again, and after a restore (`server.store.restore`).
+"""What failed, and which of it goes out again without a further decision: said once, for a person who asks again (`server.office.failures`),
+for sealed data that come again, and after a restore (`server.store.restore`).
 
     authorisation   not of what is part of a fork, or was to be reversed
     clearing        not of what is part of a fork, or is to be given back. If the reversal has failed and the payment stands, it goes

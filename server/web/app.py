@@ -33,7 +33,6 @@ from server.acquirer.worker import Worker
 from server.config import Config
 from server.ingest.dispatch import Service
 from server.ledger import report
-from server.messages import Message, Refusal
 from server.sets import Shelf
 from server.store import devices
 from server.store import tables as t
@@ -42,6 +41,7 @@ from server.web.desk import Desk
 from server.web.door import Ask, Door
 from server.web.sync import Answer, Limit, Sync
 from server.web.writer import Writer
+from server.wire.messages import Message, Refusal
 
 Counts = Callable[[], Awaitable[dict[str, int]]]
 

@@ -17,11 +17,11 @@ from server import codes
 from server.acquirer.iso import Answer
 from server.acquirer.link import AcquirerLink
 from server.acquirer.worker import Worker
-from server.batches import Batch
 from server.ingest.dispatch import Asked, Reply, Service
-from server.messages import Refusal
 from server.store import audit
 from server.web.writer import Writer
+from server.wire.batches import Batch
+from server.wire.messages import Refusal
 
 _log = logging.getLogger("tasdid.server")
 

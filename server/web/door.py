@@ -11,11 +11,11 @@ from typing import Any
 
 from protocol import sync as s
 from server import codes
-from server.envelope import MAX_BODY
 from server.ingest.dispatch import Reply
-from server.messages import Message, Refusal
 from server.web import sync
 from server.web.patience import PatientProtocol
+from server.wire.envelope import MAX_BODY
+from server.wire.messages import Message, Refusal
 
 _log = logging.getLogger("tasdid.server")
 _PATH = s.PATH.encode()

@@ -13,11 +13,11 @@ import sys
 from typing import Any
 
 from server import codes
-from server.batches import Batch
 from server.ingest.dispatch import Reply
 from server.web import app, fronts, serve
 from server.web.door import DoorProtocol, Told
 from server.web.pipes import Line, frame, read
+from server.wire.batches import Batch
 
 TOGETHER = 192
 """Records that go to the writer in one frame while there are more to be checked: a commit costs it as much as writing some 100."""

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from server import codes
-from server.batches import Batch
 from server.config import Config
 from server.ingest.dispatch import Asked
 from server.web.desk import Desk, named
 from server.web.pipes import Line, frame
 from server.web.writer import Told
+from server.wire.batches import Batch
 
 ROOT = Path(__file__).resolve().parents[2]
 AGAIN_S = 1.0  # before a front that ended by itself is started again

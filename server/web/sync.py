@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from server import codes
-from server.envelope import MAX_BODY
 from server.ingest.dispatch import Reply
-from server.messages import Message, Refusal
+from server.wire.envelope import MAX_BODY
+from server.wire.messages import Message, Refusal
 
 CBOR = b"application/cose"
 RETRY_S = "5"

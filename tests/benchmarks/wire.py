@@ -25,9 +25,9 @@ from iso8583.specs import default_ascii
 from protocol import records as r
 from protocol import sync as s
 from sim.worlds.simulation.device import BATCH_BYTES
+from sim.worlds.simulation.draws.plan import Plan
 from sim.worlds.simulation.factory import DRIVERS, device_name, factory
 from sim.worlds.simulation.officer import Task
-from sim.worlds.simulation.plan import Plan
 from sim.worlds.simulation.run import Simulation
 from tests.support import told
 

@@ -276,12 +276,12 @@ active proctype server() {
           fi
        fi;
        what = 0; said = 0; rep = 0 }
-  /* once more, as a repeat @ server/failures.py:again */
+  /* once more, as a repeat @ server/office/failures.py:again */
   :: atomic { reverse_row == ASK && refusals < REFUSALS -> reverse_row = DOUBTFUL }
-  /* it is reversed, says the acquirer, and comes upon no request any more that it would accept @ server/failures.py:confirm_reversed */
+  /* it is reversed, says the acquirer, and comes upon no request any more that it would accept @ server/office/failures.py:confirm_reversed */
   :: atomic { reverse_row == ASK && (reversed || (captured == 0 && turned_back && HOST_HOLDS_NOTHING)) ->
        reverse_row = DONE; paid_after_void = PAID; assert(!paid_after_void) }
-  /* it is not, and no earlier request can be carried out any more @ server/failures.py:_not_reversed */
+  /* it is not, and no earlier request can be carried out any more @ server/office/failures.py:_not_reversed */
   :: atomic { reverse_row == ASK && !reversed && !turned_back && HOST_HOLDS_NOTHING -> stands() }
   /* no answer comes: it stays doubtful @ server/acquirer/outbox.py:postpone */
   :: atomic { asking != 0 && sent && request == 0 && answer == 0 ->

@@ -314,7 +314,7 @@ active proctype radio() {
 
 inline refuse(code) { fill(out, REFUSED, in.n, in.e, 0, code, 0) }
 inline welcome(command) { fill(out, WELCOME, in.n, in.e, s_seq, command, PREFIX(s_hist, s_seq)) }
-/* the command that WELCOME carries; what the chain has overtaken is withdrawn @ server/epochs.py:commands */
+/* the command that WELCOME carries; what the chain has overtaken is withdrawn @ server/office/epochs.py:commands */
 inline commands() {
   if
   :: approval == APPROVED && !(approval_seq == s_seq && s_epoch == 1) -> approval = 0; approval_seq = 0; useless = 0
@@ -382,7 +382,7 @@ active proctype server() {
              if :: k == 1 -> s_nonce = 0 :: else fi
 #endif
           :: in.kind == HELLO ->
-             /* another epoch: approved here, or the approval is shown @ server/epochs.py:begin */
+             /* another epoch: approved here, or the approval is shown @ server/office/epochs.py:begin */
              i = NOTHING;
              if
              :: in.e == s_epoch
@@ -399,7 +399,7 @@ active proctype server() {
              :: i != NOTHING && (s_seq > i || (s_seq == i && PREFIX(s_hist, i) != PREFIX(in.h, i))) -> refuse(SRV045)
              :: i != NOTHING && !(s_seq > i || (s_seq == i && PREFIX(s_hist, i) != PREFIX(in.h, i))) ->
                 if
-                /* what the approved chain had and this database has not is lost, and in suspense @ server/ingest/gaps.py:enter */
+                /* what the approved chain had and this database has not is lost, and in suspense @ server/ingest/lost/gaps.py:enter */
                 :: s_seq < i -> gap = gap | (UPTO(i) & ~UPTO(s_seq)); gap_for_nothing = !restored; assert(!gap_for_nothing);
                    s_seq = i; s_hist = PREFIX(in.h, i)
                 :: else
@@ -426,7 +426,7 @@ active proctype server() {
           branch = false;
           i = in.a;
           if
-          /* what is lost for good is in suspense @ server/ingest/gaps.py:bridge */
+          /* what is lost for good is in suspense @ server/ingest/lost/gaps.py:bridge */
           :: in.g != 0 && in.g == s_seq + 1 ->
              gap = gap | (UPTO(i - 1) & ~UPTO(s_seq)); gap_for_nothing = !restored; assert(!gap_for_nothing);
              s_seq = i - 1; s_hist = PREFIX(in.h, i - 1); useless = 0
@@ -493,12 +493,12 @@ active proctype server() {
 
 active proctype centre() {
   do
-  /* two officers: one proposes @ server/epochs.py:propose */
+  /* two officers: one proposes @ server/office/epochs.py:propose */
   :: atomic { asked && s_epoch == 1 && state == STOPPED && (approval == 0 || (approval == PROPOSED && approval_seq != s_seq)) ->
        approval = PROPOSED; approval_seq = s_seq; useless = 0 }
-  /* the other approves @ server/epochs.py:approve */
+  /* the other approves @ server/office/epochs.py:approve */
   :: atomic { approval == PROPOSED && approval_seq == s_seq && s_epoch == 1 -> approval = APPROVED; useless = 0 }
-  /* somebody thinks better of it @ server/epochs.py:withdraw */
+  /* somebody thinks better of it @ server/office/epochs.py:withdraw */
   :: atomic { (approval == PROPOSED || approval == APPROVED) && withdrawals < WITHDRAWALS ->
        withdrawals++; approval = 0; approval_seq = 0; useless = 0 }
   /* a backup is taken */

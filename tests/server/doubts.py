@@ -7,8 +7,8 @@ import pytest
 from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ParameterError
-from server import decisions
-from server.decisions import Finding, Item
+from server.office import decisions
+from server.office.decisions import Finding, Item
 from server.store import tables as t
 from server.store.engine import reading
 from tests.server.centre import Centre

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from server import office
+from server.office import signing
 
 FIRST, SECOND = 2001, 2002
 
@@ -14,9 +14,9 @@ class Officers:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for number in (FIRST, SECOND):
-            office.enrol(folder / "office.json", number, folder / f"{number}.pem")
-        self.office = office.Office.load(folder / "office.json")
+            signing.enrol(folder / "office.json", number, folder / f"{number}.pem")
+        self.office = signing.Office.load(folder / "office.json")
 
     def decide(self, number: int, kind: str, payload: dict[int, Any]) -> bytes:
         """An officer's signed decision."""
-        return office.decide(office.private_key(self.folder / f"{number}.pem"), number, kind, payload)
+        return signing.decide(signing.private_key(self.folder / f"{number}.pem"), number, kind, payload)

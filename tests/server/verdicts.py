@@ -8,7 +8,8 @@ import pytest
 from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ParameterError
-from server import branches, codes, decisions
+from server import codes
+from server.office import branches, decisions
 from server.store import tables as t
 from server.store.engine import reading
 from tests.server.centre import Centre

@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from sim.worlds.simulation.plan import draw
+from sim.worlds.simulation.draws.plan import draw
 from tools.commands import simulate
 
 

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import Connection, select
 
 from protocol.errors import ConfigError, ParameterError
-from server import config, failures, keys
-from server import office as offices
+from server import config, keys
 from server.__main__ import main
+from server.office import failures, signing
 from server.sets import Shelf
 from server.store import audit
 from server.store import tables as t
@@ -65,8 +65,8 @@ def test_an_officer_whose_files_cannot_be_written_gets_no_key(tmp_path: Path, fi
     assert refused("server", "officer", file / "office.json", 2001, key) in ("CFG-013", "CFG-023")
     assert refused("server", "officer", key, 2001, key) == "CFG-024"
     assert not key.exists() and not office.exists()
-    offices.enrol(office, 2001, key)
-    offices.enrol(office, 2002, tmp_path / "2002.pem")
+    signing.enrol(office, 2001, key)
+    signing.enrol(office, 2002, tmp_path / "2002.pem")
     assert list(json.loads(office.read_text())) == ["2001", "2002"]
 
 

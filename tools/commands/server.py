@@ -83,9 +83,9 @@ def officer(
     key: Annotated[Path, typer.Argument(help="file of the new private key: the officer's alone")],
 ) -> None:
     """Make a back-office officer's key and enter the public one."""
-    from server import office as offices
+    from server.office import signing
 
-    offices.enrol(office, number, key)
+    signing.enrol(office, number, key)
     typer.echo(f"officer {number} is entered in {office}; the key is in {key}")
 
 
@@ -99,12 +99,11 @@ def propose(
     db: Database = None,
 ) -> None:
     """Propose a new epoch for a terminal that cannot go on; another officer has to approve it."""
-    from server import epochs
-    from server import office as offices
+    from server.office import epochs, signing
 
     with centre.transaction(config, db) as (connection, office):
         payload = epochs.draft(connection, device, reason, centre.now())
-        signed = offices.decide(offices.private_key(key), number, epochs.PROPOSAL, payload)
+        signed = signing.decide(signing.private_key(key), number, epochs.PROPOSAL, payload)
         found = epochs.propose(connection, office, signed, centre.now())
     typer.echo(
         f"proposal {found}: epoch {payload[2]} of {device} after record {payload[3]}; another officer approves it: --proposal {found}"
@@ -114,12 +113,11 @@ def propose(
 @app.command("approve")
 def approve(config: Config, number: Number, key: Key, device: Device, proposal: Proposal, db: Database = None) -> None:
     """Approve what another officer proposed for a terminal."""
-    from server import epochs
-    from server import office as offices
+    from server.office import epochs, signing
 
     with centre.transaction(config, db) as (connection, office):
         payload = epochs.proposed(connection, device, proposal)
-        signed = offices.decide(offices.private_key(key), number, epochs.APPROVAL, payload)
+        signed = signing.decide(signing.private_key(key), number, epochs.APPROVAL, payload)
         epochs.approve(connection, office, signed, centre.now())
     typer.echo(
         f"proposal {proposal}: epoch {payload[2]} of {device} after record {payload[3]} is approved ({payload[10]})"
@@ -131,7 +129,7 @@ def epochs_listed(
     config: Config, db: Database = None, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False
 ) -> None:
     """List proposals of new epochs, newest first."""
-    from server import epochs
+    from server.office import epochs
 
     with centre.reading(config, db) as connection:
         found = centre.standing(

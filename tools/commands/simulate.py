@@ -80,7 +80,7 @@ def _slow(cpu: dict[int, float]) -> list[list[float]]:
 
 def _drawing(kinds: str, first: int, count: int) -> list[int]:
     """The first `count` seeds that draw a fault of each of these kinds."""
-    from sim.worlds.simulation.plan import draw
+    from sim.worlds.simulation.draws.plan import draw
 
     known = {fault.kind for seed in range(_LOOKED_AT) for fault in draw(seed).faults}
     if not known.issuperset(kinds.split(",")):

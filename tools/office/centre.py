@@ -83,7 +83,7 @@ def transaction(path: Path, db: str | None) -> Iterator[tuple[Any, Any]]:
 
     ConfigError, CFG-028 also where the database is locked, or lost meanwhile.
     """
-    from server.office import Office
+    from server.office.signing import Office
 
     with _engine(path, db) as (engine, loaded):
         office = Office.load(loaded.office)

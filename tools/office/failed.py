@@ -35,7 +35,7 @@ def listed(
 ) -> None:
     """List them, longest answered first; after them what has waited too long for an answer."""
     from protocol.sync import APPROVED
-    from server import failures
+    from server.office import failures
 
     with centre.reading(config, db) as connection:
         found = failures.listed(connection)
@@ -73,7 +73,7 @@ def again(
     Of a clearing and a reversal the one that was decided last: the reversal of a refund, the clearing if the driver was told that his void
     is refused. What he was told so of is given back by a refund only: tasdid server refund.
     """
-    from server import failures
+    from server.office import failures
 
     identity = centre.identity(payment)
     with centre.transaction(config, db) as (connection, _):
@@ -88,7 +88,7 @@ def give_up(config: Config, payment: Payment, db: Database = None) -> None:
     Or a payment standing whose reversal was refused, since the acquirer says that nothing is reversed. One that is part of a fork is decided by two
     officers (tasdid server fork), be it that they had given it back.
     """
-    from server import failures
+    from server.office import failures
 
     identity = centre.identity(payment)
     with centre.transaction(config, db) as (connection, _):
@@ -102,7 +102,7 @@ def confirm_reversed(config: Config, payment: Payment, db: Database = None) -> N
     """Take a payment for reversed whose reversal was refused, since the acquirer says that it is: a repeat that is refused may follow upon one that
     was carried out. Ask the acquirer first.
     """
-    from server import failures
+    from server.office import failures
 
     identity = centre.identity(payment)
     with centre.transaction(config, db) as (connection, _):

@@ -53,13 +53,12 @@ def propose(
     db: Database = None,
 ) -> None:
     """Propose what becomes of a payment that a fork holds; another officer has to approve it."""
-    from server import branches
-    from server import office as offices
+    from server.office import branches, signing
 
     identity = centre.identity(payment)
     with centre.transaction(config, db) as (connection, office):
         payload = branches.draft(connection, identity, stands, reason, centre.now())
-        signed = offices.decide(offices.private_key(key), number, branches.PROPOSAL, payload)
+        signed = signing.decide(signing.private_key(key), number, branches.PROPOSAL, payload)
         found = branches.propose(connection, office, signed, centre.now())
     typer.echo(f"proposal {found}: {_told(branches.named(payload))}; another officer approves it: --proposal {found}")
 
@@ -69,13 +68,12 @@ def approve(
     config: Config, number: Number, key: Key, payment: Payment, proposal: Proposal, db: Database = None
 ) -> None:
     """Approve what another officer proposed for a payment; it is carried out at once."""
-    from server import branches
-    from server import office as offices
+    from server.office import branches, signing
 
     identity = centre.identity(payment)
     with centre.transaction(config, db) as (connection, office):
         payload = branches.proposed(connection, identity, proposal)
-        signed = offices.decide(offices.private_key(key), number, branches.APPROVAL, payload)
+        signed = signing.decide(signing.private_key(key), number, branches.APPROVAL, payload)
         branches.approve(connection, office, signed, centre.now())
     typer.echo(f"proposal {proposal}: {_told(branches.named(payload))}: approved ({payload[10]})")
 
@@ -85,7 +83,7 @@ def listed(
     config: Config, db: Database = None, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False
 ) -> None:
     """List payments that a fork holds, oldest first, and what was proposed about them, newest first. In JSON amounts are centimes."""
-    from server import branches
+    from server.office import branches
 
     with centre.reading(config, db) as connection:
         found = {"held": branches.held(connection), "verdicts": centre.standing(branches.listed(connection))}

@@ -33,13 +33,12 @@ def propose(
     db: Database = None,
 ) -> None:
     """Propose to give an approved payment back; another officer has to approve it."""
-    from server import office as offices
-    from server import refunds
+    from server.office import refunds, signing
 
     identity = centre.identity(payment)
     with centre.transaction(config, db) as (connection, office):
         payload = refunds.draft(connection, identity, reason, centre.now())
-        signed = offices.decide(offices.private_key(key), number, refunds.PROPOSAL, payload)
+        signed = signing.decide(signing.private_key(key), number, refunds.PROPOSAL, payload)
         found = refunds.propose(connection, office, signed, centre.now())
     typer.echo(f"proposal {found}: {_told(payload)}; another officer approves it: --proposal {found}")
 
@@ -49,13 +48,12 @@ def approve(
     config: Config, number: Number, key: Key, payment: Payment, proposal: Proposal, db: Database = None
 ) -> None:
     """Approve what another officer proposed for a payment."""
-    from server import office as offices
-    from server import refunds
+    from server.office import refunds, signing
 
     identity = centre.identity(payment)
     with centre.transaction(config, db) as (connection, office):
         payload = refunds.proposed(connection, identity, proposal)
-        signed = offices.decide(offices.private_key(key), number, refunds.APPROVAL, payload)
+        signed = signing.decide(signing.private_key(key), number, refunds.APPROVAL, payload)
         refunds.approve(connection, office, signed, centre.now())
     typer.echo(f"proposal {proposal}: {_told(payload)}: approved, the acquirer is asked ({payload[8]})")
 
@@ -65,7 +63,7 @@ def listed(
     config: Config, db: Database = None, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False
 ) -> None:
     """List proposals, newest first, and reports that were paid twice."""
-    from server import refunds
+    from server.office import refunds
 
     with centre.reading(config, db) as connection:
         found = {"refunds": centre.standing(refunds.listed(connection)), "paid_twice": refunds.paid_twice(connection)}

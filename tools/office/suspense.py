@@ -37,7 +37,7 @@ Name = Annotated[str, typer.Argument(help="terminal/epoch/sequence: of the first
 
 
 def _item(kind: Kind, name: str) -> Any:
-    from server import decisions
+    from server.office import decisions
 
     numbers = {word: number for number, word in decisions.KINDS.items()}
     return decisions.Item(numbers[kind.value], *centre.identity(name))
@@ -61,7 +61,7 @@ def _told(said: dict[str, Any]) -> str:
 
 
 def _named(payload: dict[int, Any]) -> str:
-    from server import decisions
+    from server.office import decisions
 
     said = decisions.named(payload)
     return _told({**said, "kind": decisions.KINDS[said["kind"]]})
@@ -91,8 +91,7 @@ def propose(
 ) -> None:
     """Propose what has become of money in suspense; another officer has to approve it."""
     from protocol.errors import ParameterError
-    from server import decisions
-    from server import office as offices
+    from server.office import decisions, signing
 
     item = _item(kind, name)
     found = decisions.Finding(centre.centimes(collected), scheme, centre.centimes(nothing), payments)
@@ -105,7 +104,7 @@ def propose(
             payload = decisions.draft(connection, item, found, reason, centre.now())
             if scheme and not new_scheme:
                 decisions.must_know(connection, scheme)
-        signed = offices.decide(offices.private_key(key), number, decisions.PROPOSAL, payload)
+        signed = signing.decide(signing.private_key(key), number, decisions.PROPOSAL, payload)
         entered = decisions.propose(connection, office, signed, centre.now())
     typer.echo(f"proposal {entered}: {_named(payload)}; another officer approves it: --proposal {entered}")
 
@@ -115,13 +114,12 @@ def approve(
     config: Config, number: Number, key: Key, kind: What, name: Name, proposal: Proposal, db: Database = None
 ) -> None:
     """Approve what another officer proposed for an item; it is posted at once."""
-    from server import decisions
-    from server import office as offices
+    from server.office import decisions, signing
 
     item = _item(kind, name)
     with centre.transaction(config, db) as (connection, office):
         payload = decisions.proposed(connection, item, proposal)
-        signed = offices.decide(offices.private_key(key), number, decisions.APPROVAL, payload)
+        signed = signing.decide(signing.private_key(key), number, decisions.APPROVAL, payload)
         decisions.approve(connection, office, signed, centre.now())
     typer.echo(f"proposal {proposal}: {_named(payload)}: approved and posted ({payload[12]})")
 
@@ -131,7 +129,7 @@ def listed(
     config: Config, db: Database = None, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False
 ) -> None:
     """List what is in suspense, oldest first, and what was proposed about it, newest first. In JSON amounts are centimes."""
-    from server import decisions
+    from server.office import decisions
 
     with centre.reading(config, db) as connection:
         found = {"items": decisions.items(connection), "decisions": centre.standing(decisions.listed(connection))}

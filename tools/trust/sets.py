@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from protocol import cbor
 from protocol.errors import ConfigError, FormatError, ParameterError
 from protocol.sync import TYPE_SET
-from server import codes, envelope
+from server import codes
 from server.keys import Keys, point
 from server.sets import KINDS, sign_set
+from server.wire import envelope
 
 DAY = 86400
 LAST_TIME = 253402300799  # the end of the year 9999

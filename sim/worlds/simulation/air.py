@@ -9,7 +9,7 @@ from drivers.contracts.small import Network
 from protocol import sync as m
 from protocol.errors import NetworkError
 from sim.worlds.simulation.centre import Busy, Centre, ServerDied
-from sim.worlds.simulation.faults import Fault
+from sim.worlds.simulation.draws.faults import Fault
 from sim.worlds.simulation.schedule import Pause, Schedule
 
 LATENCY_MS = (40, 400)

@@ -20,9 +20,8 @@ from server.store import restore
 from server.store import tables as t
 from sim.acquirer.book import APPROVE, INSUFFICIENT, Book
 from sim.acquirer.host import Host
-from sim.worlds.simulation.asked import IN_VAIN, SLOW
-from sim.worlds.simulation.factory import POOR, factory
-from sim.worlds.simulation.faults import (
+from sim.worlds.simulation.draws.asked import IN_VAIN, SLOW
+from sim.worlds.simulation.draws.faults import (
     ACQUIRER,
     GRANTS,
     REFUSALS,
@@ -32,9 +31,10 @@ from sim.worlds.simulation.faults import (
     WORDS,
     Fault,
 )
+from sim.worlds.simulation.draws.workers import KIND as TWO_WORKERS
+from sim.worlds.simulation.draws.workers import Line, ServerDied
+from sim.worlds.simulation.factory import POOR, factory
 from sim.worlds.simulation.schedule import Pause, Schedule, inline
-from sim.worlds.simulation.workers import KIND as TWO_WORKERS
-from sim.worlds.simulation.workers import Line, ServerDied
 
 WORK_MS, IDLE_MS = 10_000, 30_000
 SAID = {**WORDS, **REFUSALS}

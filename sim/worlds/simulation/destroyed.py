@@ -4,10 +4,10 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sim.worlds.simulation import losses
 from sim.worlds.simulation.device import Device
+from sim.worlds.simulation.draws import losses
+from sim.worlds.simulation.draws.faults import Fault
 from sim.worlds.simulation.factory import device_name
-from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.verdicts import losing
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from protocol.emv.contactless.ui import INSERT_CARD
 from sim.cards.base import Card
 from sim.worlds.simulation import remembered
 from sim.worlds.simulation.air import Air
+from sim.worlds.simulation.draws.faults import Fault
 from sim.worlds.simulation.factory import device_name, factory
-from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.officer import Notes, Officer, QuietFace
 from sim.worlds.simulation.parts import Element, Flash, PaperTray, Power, PowerCut, Reader, VirtualClock
 from sim.worlds.simulation.schedule import Pause, Schedule, Task
@@ -25,7 +25,7 @@ from terminal import app
 from terminal.ports import Ports
 
 if TYPE_CHECKING:
-    from sim.worlds.simulation.oracle import Oracle
+    from sim.worlds.simulation.oracle.judge import Oracle
 
 REBOOT_MS = 8000
 BATCH_BYTES = (0x1800, 0x4000)  # as the boards of `mcu` and `linux` grant, in turn

@@ -5,8 +5,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from server import office
 from server.keys import point
+from server.office import signing
 
 FIRST, SECOND = 2001, 2002
 
@@ -19,13 +19,13 @@ class Officers:
         return {number: ec.derive_private_key(number, ec.SECP256R1()) for number in (FIRST, SECOND)}
 
     @cached_property
-    def office(self) -> office.Office:
+    def office(self) -> signing.Office:
         """What the centre checks signatures with."""
-        return office.Office({number: point(key.public_key()) for number, key in self._keys.items()})
+        return signing.Office({number: point(key.public_key()) for number, key in self._keys.items()})
 
     def sign(self, number: int, kind: str, payload: dict[int, Any]) -> bytes:
         """A decision of officer `number`."""
-        return office.decide(self._keys[number], number, kind, payload)
+        return signing.decide(self._keys[number], number, kind, payload)
 
 
 def another(number: int) -> int:

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from protocol import cbor
 from protocol.crypto.native import Bytes, NativeCrypto
-from server import envelope
 from server.keys import point
+from server.wire import envelope
 
 _USUAL = (cbor.MAX_DEPTH, False, cbor.MAX_SIZE)
 _MOST = 8192  # of a kind, then it begins anew

@@ -12,16 +12,17 @@ from protocol import records as r
 from server.acquirer import outbox
 from server.store.engine import reading
 from sim.worlds.simulation import centre as centres
-from sim.worlds.simulation import faults as drawing
-from sim.worlds.simulation import refunds, refusals, remembered
+from sim.worlds.simulation import remembered
 from sim.worlds.simulation.air import Air
 from sim.worlds.simulation.centre import Centre
 from sim.worlds.simulation.device import Device
+from sim.worlds.simulation.draws import faults as drawing
+from sim.worlds.simulation.draws import refunds, refusals
+from sim.worlds.simulation.draws.faults import Fault
+from sim.worlds.simulation.draws.plan import Plan, draw
 from sim.worlds.simulation.factory import device_name, factory
-from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.officer import Officer, Task
-from sim.worlds.simulation.oracle import Oracle
-from sim.worlds.simulation.plan import Plan, draw
+from sim.worlds.simulation.oracle.judge import Oracle
 from sim.worlds.simulation.schedule import Schedule
 from sim.worlds.simulation.striking import Striking
 from sim.worlds.simulation.verdicts import judged

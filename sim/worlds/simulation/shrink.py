@@ -9,7 +9,7 @@ import re
 from dataclasses import replace
 
 from sim.worlds.simulation import run
-from sim.worlds.simulation.plan import Plan
+from sim.worlds.simulation.draws.plan import Plan
 from sim.worlds.simulation.run import Outcome
 
 MOST_RUNS = 200

@@ -4,11 +4,11 @@ import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sim.worlds.simulation import refunds
 from sim.worlds.simulation.destroyed import Destroyed
 from sim.worlds.simulation.device import Device
+from sim.worlds.simulation.draws import refunds
+from sim.worlds.simulation.draws.faults import Fault
 from sim.worlds.simulation.factory import CARDS, DRIVERS, MOST_DEVICES, device_name
-from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.legacy import storage_of_0_1_0
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.verdicts.copying import Copying

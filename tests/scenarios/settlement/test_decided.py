@@ -8,13 +8,13 @@ from unittest import mock
 
 import pytest
 
-from server import decisions
 from server.ingest import results
+from server.office import decisions
 from sim.worlds.simulation import mutations
-from sim.worlds.simulation.faults import Fault
+from sim.worlds.simulation.draws.faults import Fault
+from sim.worlds.simulation.draws.plan import Plan, draw
 from sim.worlds.simulation.four_eyes import FIRST, SECOND, Officers, another
 from sim.worlds.simulation.officer import Task
-from sim.worlds.simulation.plan import Plan, draw
 from sim.worlds.simulation.run import Outcome, play, simulate
 from sim.worlds.simulation.verdicts.copying import Copying
 from sim.worlds.simulation.verdicts.notebook import Entry, Notebook

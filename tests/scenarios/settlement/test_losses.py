@@ -8,13 +8,13 @@ from unittest import mock
 
 import pytest
 
-from server.ingest import gaps, suspense
+from server.ingest.lost import gaps, suspense
 from sim.worlds.simulation import centre, mutations
+from sim.worlds.simulation.draws.faults import Fault
+from sim.worlds.simulation.draws.plan import Plan
 from sim.worlds.simulation.factory import factory
-from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.parts import HOW
-from sim.worlds.simulation.plan import Plan
 from sim.worlds.simulation.run import Outcome, Simulation, play
 from terminal.journal.view import View
 

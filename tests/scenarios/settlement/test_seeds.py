@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from sim.worlds.simulation import mutations, run, shrink
-from sim.worlds.simulation.faults import Fault
+from sim.worlds.simulation.draws.faults import Fault
+from sim.worlds.simulation.draws.plan import Plan
 from sim.worlds.simulation.officer import Task
-from sim.worlds.simulation.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[3]
 SOAK = os.environ.get("TASDID_SOAK") == "1"

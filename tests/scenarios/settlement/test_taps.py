@@ -1,17 +1,17 @@
 """Contactless payments with the real terminal and server: cards torn off the antenna, to be inserted, cut by the power; posted once or not at all.
 
-The invariants are the simulation's own (`sim.worlds.simulation.oracle`); each test says from the figures that it happened.
+The invariants are the simulation's own (`sim.worlds.simulation.oracle.judge`); each test says from the figures that it happened.
 """
 
 import os
 
 import pytest
 
+from sim.worlds.simulation.draws.faults import Fault
+from sim.worlds.simulation.draws.plan import Plan, draw
 from sim.worlds.simulation.factory import CARDS
-from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.parts import HOW
-from sim.worlds.simulation.plan import Plan, draw
 from sim.worlds.simulation.run import play
 
 SOAK = os.environ.get("TASDID_SOAK") == "1"

@@ -1,7 +1,7 @@
 """The ten scenarios of design §4, each played with the real terminal and server: nothing lost, nothing twice.
 
 Each test says what goes wrong and, from the story, that it did; the invariants are the simulation's own
-(`sim.worlds.simulation.oracle`).
+(`sim.worlds.simulation.oracle.judge`).
 """
 
 import os
@@ -12,12 +12,12 @@ import pytest
 
 from protocol import records, sync
 from server.acquirer import iso
-from sim.worlds.simulation.asked import IN_VAIN, SLOW
+from sim.worlds.simulation.draws.asked import IN_VAIN, SLOW
+from sim.worlds.simulation.draws.faults import GRANTS, WORDS, Fault
+from sim.worlds.simulation.draws.plan import Plan
 from sim.worlds.simulation.factory import factory
-from sim.worlds.simulation.faults import GRANTS, WORDS, Fault
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.parts import HOW
-from sim.worlds.simulation.plan import Plan
 from sim.worlds.simulation.run import Outcome, play
 
 SOAK = os.environ.get("TASDID_SOAK") == "1"

@@ -1,7 +1,7 @@
 """Voids and abandoned cases with the real terminal and server, whatever goes wrong in between: reversed once or not at all, never shown
 as done before it is.
 
-The invariants are the simulation's own (`sim.worlds.simulation.oracle`); each test says from the figures that it happened.
+The invariants are the simulation's own (`sim.worlds.simulation.oracle.judge`); each test says from the figures that it happened.
 """
 
 import os
@@ -13,10 +13,10 @@ import pytest
 from protocol import sync as m
 from server.acquirer import settling, voids
 from server.ingest.voiding import Voiding
-from sim.worlds.simulation.faults import Fault
+from sim.worlds.simulation.draws.faults import Fault
+from sim.worlds.simulation.draws.plan import Plan
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.parts import HOW
-from sim.worlds.simulation.plan import Plan
 from sim.worlds.simulation.run import Outcome, play
 from terminal.sync import Sync
 

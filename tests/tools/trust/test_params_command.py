@@ -12,8 +12,8 @@ import pytest
 
 from protocol.crypto.native import NativeCrypto
 from protocol.errors import ConfigError, ParameterError
-from server import envelope
 from server import keys as server_keys
+from server.wire import envelope
 from sim.cards import licence
 from sim.pki import Pki, make_pki, revocation
 from tools import cli

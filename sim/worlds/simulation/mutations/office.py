@@ -7,9 +7,10 @@ from unittest import mock
 from sqlalchemy import update
 
 from protocol import records as r
-from server import branches, decisions
 from server.acquirer import clearings
-from server.ingest import results, suspense
+from server.ingest import results
+from server.ingest.lost import suspense
+from server.office import branches, decisions
 from server.store import restore
 from server.store import tables as t
 from sim.worlds.simulation.mutations.base import Mutation, both

@@ -10,14 +10,15 @@ from sqlalchemy import and_, select, update
 
 from protocol import records as r
 from protocol import sync as s
-from server import epochs, failures
 from server.acquirer import outbox, settling
 from server.ingest import batch as ingest
-from server.ingest import close, dispatch, gaps, sessions, suspense, untaken
+from server.ingest import close, dispatch, sessions
+from server.ingest.lost import gaps, suspense, untaken
 from server.ingest.voiding import Voiding
 from server.ingest.work import Work
 from server.ledger import accounts, posting
-from server.office import Office
+from server.office import epochs, failures
+from server.office.signing import Office
 from server.sets import Shelf
 from server.store import devices, restore
 from server.store import tables as t

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from server import branches
 from server.acquirer.iso import reference
+from server.office import branches
 from server.store.engine import reading
 from sim.worlds.simulation.factory import factory
 from sim.worlds.simulation.verdicts.desk import Desk

@@ -10,8 +10,8 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from sim.worlds.simulation.draws.faults import Fault
 from sim.worlds.simulation.factory import CARDS, DRIVERS
-from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.officer import Task
 
 if TYPE_CHECKING:

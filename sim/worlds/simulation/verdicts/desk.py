@@ -1,6 +1,7 @@
 """To propose a decision, and to approve it a while later: what decisions about suspense and about forks share.
 
-Every act is a transaction of its own, as a command makes it. The functions are the real ones, of `server.decisions` or `server.branches`.
+Every act is a transaction of its own, as a command makes it. The functions are the real ones, of
+`server.office.decisions` or `server.office.branches`.
 """
 
 import random
@@ -12,8 +13,8 @@ from sqlalchemy import Connection
 
 from protocol.errors import ParameterError
 from sim.worlds.simulation.centre import Centre
+from sim.worlds.simulation.draws.faults import Fault
 from sim.worlds.simulation.factory import factory
-from sim.worlds.simulation.faults import Fault
 from sim.worlds.simulation.four_eyes import FIRST, SECOND, Officers, another
 from sim.worlds.simulation.schedule import Pause, Schedule
 from sim.worlds.simulation.verdicts.notebook import Entry, Notebook

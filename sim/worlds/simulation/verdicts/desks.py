@@ -11,7 +11,7 @@ from sim.worlds.simulation.verdicts.money import Money
 
 if TYPE_CHECKING:
     from sim.worlds.simulation.centre import Centre
-    from sim.worlds.simulation.oracle import Oracle
+    from sim.worlds.simulation.oracle.judge import Oracle
 
 
 def desks(plan: Any, centre: "Centre", schedule: Schedule, oracle: "Oracle", tell: Callable[[str], None]) -> list[Desk]:

@@ -3,7 +3,7 @@
 import random
 from dataclasses import replace
 
-from sim.worlds.simulation.faults import REFUSALS, REVERSAL_REFUSED, REVERSAL_UNSAID, Fault
+from sim.worlds.simulation.draws.faults import REFUSALS, REVERSAL_REFUSED, REVERSAL_UNSAID, Fault
 from sim.worlds.simulation.officer import Task
 from sim.worlds.simulation.verdicts.copying import Copying
 

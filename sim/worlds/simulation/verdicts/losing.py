@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from protocol import records as r
-from sim.worlds.simulation import losses
-from sim.worlds.simulation.faults import Fault
-from sim.worlds.simulation.losses import Lost
+from sim.worlds.simulation.draws import losses
+from sim.worlds.simulation.draws.faults import Fault
+from sim.worlds.simulation.draws.losses import Lost
 from sim.worlds.simulation.schedule import Schedule
 from sim.worlds.simulation.verdicts.draw import BOOKED, FORGOTTEN
 

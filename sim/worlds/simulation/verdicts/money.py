@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, text
 
 from protocol.errors import ParameterError
-from server import decisions
+from server.office import decisions
 from server.store.engine import reading
 from sim.worlds.simulation.factory import factory
 from sim.worlds.simulation.verdicts.desk import Desk
@@ -15,7 +15,7 @@ from sim.worlds.simulation.verdicts.notebook import Entry, Identity
 from sim.worlds.simulation.verdicts.truth import Truth
 
 if TYPE_CHECKING:
-    from sim.worlds.simulation.missing import Missing
+    from sim.worlds.simulation.oracle.missing import Missing
 
 WRONG, PART, DOUBTS = (
     0.3,

@@ -9,7 +9,7 @@ from sim.worlds.simulation.verdicts.notebook import Identity
 
 if TYPE_CHECKING:
     from sim.worlds.simulation.centre import Centre
-    from sim.worlds.simulation.missing import Missing
+    from sim.worlds.simulation.oracle.missing import Missing
 
 from protocol import records as r
 

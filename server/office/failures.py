@@ -1,0 +1,247 @@
+"""What the acquirer answered with a refusal that is no verdict, or for too long not at all, and a person must look at: listed, asked again, given up.
+
+    again      the request goes out once more, as a repeat, since what was wrong (a key, a format, a merchant) has been mended: of clearing and
+               reversal the one that was decided, or told to the driver, last (`server.store.failed`). Or, if a person says so, the clearing after all
+    give_up    a deferred authorisation that no issuer will judge, or has not judged for `waits` seconds: declined, told to the terminal, its
+               sealed card data erased. Whatever an earlier try may have left at the issuer is reversed.
+               Or a reversal, where the acquirer says that nothing is reversed, and can hold no request any more that it might act on yet (`holds`
+               seconds): its void ends refused, the payment stands and is cleared. One that is part of a fork is held and decided by two officers
+               (`server.office.branches`), also if they had given it back
+    reversed   a reversal that was refused, where the acquirer says that it is reversed all the same (a repeat that is refused may follow upon one
+               that was carried out): its void is done, the books have the opposite entries. At once of what the acquirer has approved; of what it
+               may not have heard of yet, since the reversal overtook it, once it can hold that no longer (`holds`)
+
+The reversal of a void that waits for its terminal after a restore (`server.acquirer.word`) goes out by `again`, and by `give_up`, once it has waited
+for `waits` seconds, its payment stands.
+
+A clearing that stays refused is given up by a refund (`server.office.refunds`): its money was promised to the Treasury, so two officers sign.
+Synchronous functions on a connection.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, func, or_, select, update
+
+from protocol import records as r
+from protocol.errors import ParameterError
+from server.acquirer import clearings, outbox, settling, voids, word
+from server.acquirer.iso import reference
+from server.acquirer.waiting import WAITS, too_long
+from server.ingest import forks, results
+from server.ledger.posting import Identity
+from server.store import audit, devices, failed
+from server.store import tables as t
+
+STEPS = {t.STEP_AUTHORISE: "authorisation", t.STEP_CLEAR: "clearing", t.STEP_REVERSE: "reversal"}
+
+
+def _listing() -> Any:
+    o = t.outbox.c
+    over = and_(o.step == t.STEP_CLEAR, failed.to_be_reversed(failed=False))
+    decided = and_(o.step == t.STEP_REVERSE, func.coalesce(o.response, "") == failed.GIVEN_UP)
+    chosen = select(t.outbox, failed.goes_again().label("again")).where(o.state == t.STATE_FAILED, ~over, ~decided)
+    return chosen.order_by(o.answered, o.device, o.epoch, o.intent, o.step)
+
+
+_LISTED = _listing()
+"""Made once: making it costs more than running it."""
+
+
+def listed(connection: Connection) -> list[dict[str, Any]]:
+    """Every request that failed, oldest answer first: whose, what, centimes, what the host answered and when (UTC seconds), whether `again` sends it.
+    Not a clearing in the place of which the payment is given back.
+    """
+    found = connection.execute(_LISTED)
+    return [
+        {
+            "device": row.device, "epoch": row.epoch, "intent": row.intent, "step": STEPS[row.step], "amount": row.amount,
+            "response": None if row.response == failed.TOLD else row.response, "answered": row.answered, "again": bool(row.again),
+        }
+        for row in found
+    ]  # fmt: skip
+
+
+def waiting(connection: Connection, now: int, waits: int = WAITS) -> list[dict[str, Any]]:
+    """Deferred authorisations and reversals to which the acquirer has given no final answer for `waits` seconds, oldest first: whose, what, centimes,
+    and since when (UTC seconds).
+    """
+    o = t.outbox.c
+    chosen = select(t.outbox).where(too_long(now, waits)).order_by(o.created, o.device, o.epoch, o.intent, o.step)
+    return [
+        {
+            "device": row.device, "epoch": row.epoch, "intent": row.intent, "step": STEPS[row.step], "amount": row.amount,
+            "since": row.created,
+        }
+        for row in connection.execute(chosen)
+    ]  # fmt: skip
+
+
+def held(connection: Connection, identity: Identity) -> bool:
+    """Whether a fork holds the payment, until two officers decide (`server.office.branches`)."""
+    c = t.payments.c
+    mine = (c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
+    return connection.execute(select(c.held).where(*mine)).scalar() == t.HELD_FORK
+
+
+def again(connection: Connection, identity: Identity, now: int, clear: bool = False) -> list[str]:
+    """Have what failed of a payment sent again, as was told or decided last (`server.store.failed`); the names of the steps. `clear`: the clearing
+    after all, of what was to be given back. ParameterError PRM-036 if nothing can be.
+    """
+    devices.heads(connection, [identity[0]])
+    if not clear and word.is_awaited(connection, identity):
+        word.go(connection, identity, now)
+        _note(connection, identity, "reversal sent without its terminal's word", now)
+        return [STEPS[t.STEP_REVERSE]]
+    rows = _failed(connection, identity)
+    which = failed.clearable() if clear else failed.goes_again()
+    found = connection.execute(select(t.outbox.c.step).where(_row(identity), which).order_by(t.outbox.c.step))
+    steps = list(found.scalars())
+    if not steps:
+        if held(connection, identity):
+            raise ParameterError("a fork holds the payment", "PRM-036", "see: tasdid server fork list", identity[2])
+        if not clear and any(row.step == t.STEP_REVERSE for row in rows):
+            raise _stands(connection, identity)
+        if any(row.step == t.STEP_REVERSE for row in rows):
+            why = "its reversal has failed, its clearing has not"
+            raise ParameterError(
+                why, "PRM-036", "ask the acquirer, then failed give-up or failed reversed", identity[2]
+            )
+        why = "the payment is reversed, or a verdict about a fork has it given back"
+        raise ParameterError(why, "PRM-036", "see: tasdid server fork list", identity[2])
+    if t.STEP_REVERSE in steps:
+        clearings.hold(connection, identity)
+    for step in steps:
+        values = {
+            "state": t.STATE_DOUBTFUL,
+            "next_at": now,
+            "created": now,
+            "tries": t.outbox.c.tries + 1,
+            "response": None,
+        }
+        connection.execute(update(t.outbox).where(_row(identity), t.outbox.c.step == step).values(**values))
+    names = [STEPS[step] for step in steps]
+    _note(connection, identity, f"{', '.join(names)} asked again", now)
+    return names
+
+
+def _stands(connection: Connection, identity: Identity) -> ParameterError:
+    """Why a reversal that has failed is not sent again: its void was refused, or it was given up."""
+    of = select(t.outbox.c.step).where(_row(identity))
+    if connection.execute(of.where(t.outbox.c.step == t.STEP_REVERSE, failed.stands())).first() is not None:
+        why = "its driver was told that the payment stands"
+    elif connection.execute(of.where(failed.clearable())).first() is not None:
+        why = "its reversal was given up, its clearing has failed"
+        return ParameterError(why, "PRM-036", "to clear it after all: tasdid server failed again --clear", identity[2])
+    else:
+        why = "its reversal was given up: the payment stands"
+    return ParameterError(why, "PRM-036", "to give it back: tasdid server refund", identity[2])
+
+
+def give_up(connection: Connection, identity: Identity, now: int, waits: int = WAITS, holds: int = outbox.HOLDS) -> str:
+    """Declare a deferred authorisation declined that failed, or has waited for `waits` seconds; or a payment standing whose reversal failed; one of
+    a fork is held for two officers. The step that ended. ParameterError PRM-036 if there is neither.
+    """
+    devices.heads(connection, [identity[0]])
+    over = or_(t.outbox.c.state == t.STATE_FAILED, too_long(now, waits))
+    mine = select(t.outbox).where(_row(identity), over).order_by(t.outbox.c.step)
+    rows = {row.step: row for row in _some(connection.execute(mine).all(), identity)}
+    if t.STEP_AUTHORISE in rows:
+        _declined(connection, identity, rows[t.STEP_AUTHORISE], now)
+        return STEPS[t.STEP_AUTHORISE]
+    if t.STEP_REVERSE in rows and rows[t.STEP_REVERSE].state == t.STATE_FAILED:
+        _not_reversed(connection, identity, rows[t.STEP_REVERSE], now, holds)
+        return STEPS[t.STEP_REVERSE]
+    if t.STEP_REVERSE in rows and word.is_awaited(connection, identity):
+        voids.end(connection, identity, r.VOID_REFUSED, failed.GIVEN_UP, now)
+        word.refused(connection, identity, failed.GIVEN_UP, now)
+        _note(connection, identity, f"not reversed without its terminal's word: {_then(connection, identity)}", now)
+        return STEPS[t.STEP_REVERSE]
+    why = "only a deferred authorisation or a failed reversal can be given up"
+    raise ParameterError(why, "PRM-036", "a clearing: tasdid server refund", identity[2])
+
+
+def _not_reversed(connection: Connection, identity: Identity, row: Any, now: int, holds: int) -> None:
+    back = word.given_back_by_verdict(connection, identity)
+    if not back and not outbox.reversible(connection, identity):
+        why = "nobody took the payment: what the issuer approved is to be given back"
+        raise ParameterError(why, "PRM-036", "ask again: tasdid server failed again", identity[2])
+    left = (row.answered or 0) + holds - now
+    if left > 0:
+        why = f"the acquirer may act on an earlier request to reverse it for {-(-left // 60)} minutes more"
+        raise ParameterError(why, "PRM-036", "try again then, and ask the acquirer once more", identity[2])
+    settling.stands(connection, identity, row.response or "", now)
+    mine = update(t.outbox).where(_row(identity), t.outbox.c.step == t.STEP_REVERSE)
+    connection.execute(mine.values(response=failed.GIVEN_UP))
+    if back:
+        forks.hold_again(connection, identity, now)
+    _note(connection, identity, f"not reversed, says the acquirer: {_then(connection, identity)}", now)
+
+
+def _then(connection: Connection, identity: Identity) -> str:
+    return "a fork holds the payment" if held(connection, identity) else "the payment stands"
+
+
+def _declined(connection: Connection, identity: Identity, row: Any, now: int) -> None:
+    c = t.payments.c
+    mine = and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
+    payment = connection.execute(select(t.payments).where(mine)).one()
+    if payment.result_seq is not None and row.state != t.STATE_FAILED:  # it will be answered as it was
+        raise ParameterError(
+            "the terminal has the result already", "PRM-036", "see: tasdid server failed list", identity[2]
+        )
+    results.record(connection, payment, r.OUTCOME_DECLINED, "", row.response or "", reference(identity), now)
+    s = t.sealed.c
+    connection.execute(delete(t.sealed).where(s.device == identity[0], s.epoch == identity[1], s.intent == identity[2]))
+    connection.execute(update(t.outbox).where(_row(identity), t.outbox.c.step == row.step).values(state=t.STATE_DONE))
+    outbox.reverse(connection, identity, row.amount, row.utc, now)
+    _note(connection, identity, f"authorisation given up after {row.response or 'no'} answer: declined", now)
+
+
+def confirm_reversed(connection: Connection, identity: Identity, now: int, holds: int = outbox.HOLDS) -> None:
+    """Take a payment for reversed whose reversal failed. ParameterError PRM-036 if there is none, or its clearing went out since, or is in doubt, or
+    the host may not have heard of the payment yet, and approve it after that (`holds`): what it says then is true no longer.
+    """
+    found = [row for row in _failed(connection, identity) if row.step == t.STEP_REVERSE]
+    if not found:
+        raise ParameterError("no reversal of it has failed", "PRM-036", "see: tasdid server failed list", identity[2])
+    o = t.outbox.c
+    since = and_(o.state == t.STATE_DONE, o.answered > (found[0].answered or 0))
+    cleared = select(o.state).where(_row(identity), o.step == t.STEP_CLEAR, or_(o.state == t.STATE_DOUBTFUL, since))
+    if connection.execute(cleared).first() is not None:
+        why = "its clearing has gone out since, and is accepted or not answered yet"
+        raise ParameterError(why, "PRM-036", "to give the money back: tasdid server refund", identity[2])
+    left = settling.unheard(connection, identity) + holds - now
+    if left > 0:
+        why = f"the acquirer may not have heard of it yet, for {-(-left // 60)} minutes more, and approve it then"
+        raise ParameterError(why, "PRM-036", "try again then, and ask the acquirer once more", identity[2])
+    clearings.hold(connection, identity)
+    values = {"state": t.STATE_DONE, "answered": now}
+    connection.execute(update(t.outbox).where(_row(identity), o.step == t.STEP_REVERSE).values(**values))
+    settling.is_reversed(connection, identity, found[0].response or "", now)
+    _note(connection, identity, "reversed, says the acquirer", now)
+
+
+def _row(identity: Identity) -> Any:
+    c = t.outbox.c
+    return and_(c.device == identity[0], c.epoch == identity[1], c.intent == identity[2])
+
+
+def _failed(connection: Connection, identity: Identity) -> Sequence[Any]:
+    devices.heads(connection, [identity[0]])
+    found = select(t.outbox).where(_row(identity), t.outbox.c.state == t.STATE_FAILED).order_by(t.outbox.c.step)
+    return _some(connection.execute(found).all(), identity)
+
+
+def _some(rows: Sequence[Any], identity: Identity) -> Sequence[Any]:
+    if not rows:
+        raise ParameterError(
+            "nothing of this payment has failed", "PRM-036", "see: tasdid server failed list", identity[2]
+        )
+    return rows
+
+
+def _note(connection: Connection, identity: Identity, what: str, now: int) -> None:
+    audit.write(
+        connection, identity[0], t.LEVEL_NOTE, "ACQUIRER", f"payment {identity[2]} of epoch {identity[1]}: {what}", now
+    )

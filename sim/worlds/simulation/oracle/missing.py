@@ -1,0 +1,360 @@
+"""Records that were destroyed in a terminal's storage: what of them has arrived, and whether the centre accounts for the rest.
+
+A lost record that has not arrived must lie in a gap whose money is in suspense, to the centime; after the loss of a whole storage
+there must be one new epoch, proposed and approved by two officers. Only what was destroyed is excused by it: everything else is
+judged as ever (`sim.worlds.simulation.oracle.judge`).
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import cbor2
+from sqlalchemy import text
+
+from protocol import records as r
+from server import codes
+from sim.worlds.simulation.draws.losses import Lost
+from sim.worlds.simulation.factory import factory
+from sim.worlds.simulation.schedule import START_UTC
+from sim.worlds.simulation.verdicts.notebook import Notebook
+
+Rows = dict[tuple[str, int], Any]
+_SUSPENSE = "SELECT COALESCE(SUM(amount), 0) FROM legs WHERE device = :d AND account = :a"
+_FINALS = (
+    "SELECT p.intent, p.amount FROM payments p JOIN results q ON p.device = q.device AND p.epoch = q.epoch"
+    " AND p.intent = q.intent WHERE p.device = :d AND q.outcome = 1 AND p.held = 0"
+)
+_UNEXPLAINED = _FINALS + " AND q.gap IS NULL"
+_VOIDED = "SELECT v.amount FROM voids v WHERE v.device = :d AND v.epoch < :e AND v.state = 2"
+_ARRIVED = "SELECT COUNT(*) FROM raw WHERE device = ? AND seq = ?"
+_FORGOTTEN = "SELECT intent, state FROM voids WHERE device = :d AND seq = :s AND result_seq IS NULL AND state <> 1 AND reason NOT LIKE 'SRV%'"
+_UNTOLD = (
+    "SELECT v.intent, v.state FROM voids v JOIN heads h ON h.device = v.device WHERE v.device = :d AND v.epoch < h.epoch"
+    " AND v.result_seq IS NULL AND v.state <> 1 AND v.reason NOT LIKE 'SRV%'"
+)
+_GAPS_SINCE = "SELECT first, last FROM gaps WHERE device = :d AND at >= :since"
+_UNCOLLECTED = (
+    "SELECT c.device, c.case_no FROM cases c WHERE c.closure = :c AND NOT EXISTS (SELECT 1 FROM payments p"
+    " WHERE p.device = c.device AND p.epoch = c.epoch AND p.case_no = c.case_no AND p.outcome = :o) ORDER BY c.device, c.case_no"
+)
+
+
+@dataclass(frozen=True)
+class Spell:
+    """One loss: records `first` to `last` of a terminal that had written up to `head`, and had heard at some time that the centre has those up to
+    `acked`.
+    """
+
+    device: str
+    first: int
+    last: int
+    head: int
+    acked: int
+
+
+class Missing:
+    """What was destroyed, by device and bytes, and when."""
+
+    def __init__(self) -> None:
+        self.lost: dict[tuple[str, bytes], Lost] = {}
+        self.spells: list[Spell] = []
+        self.erased: set[str] = set()  # devices whose storage was lost as a whole
+
+    def lose(self, records: list[Lost], head: int, acked: int) -> None:
+        """These records are destroyed."""
+        for item in records:
+            self.lost[item.device, item.data] = item
+        if records:
+            self.spells.append(Spell(records[0].device, records[0].seq, records[-1].seq, head, acked))
+
+    @property
+    def devices(self) -> set[str]:
+        """Devices that have lost something."""
+        return {name for name, _ in self.lost} | self.erased
+
+    def spell(self, name: str, seq: int) -> Spell | None:
+        """The loss that destroyed a record, if any did."""
+        return next((one for one in self.spells if one.device == name and one.first <= seq <= one.last), None)
+
+    def forgets(self, name: str, since: int, before: int) -> Spell | None:
+        """The loss of records from `since` on that a terminal had behind it when it wrote record `before`, if there was one."""
+        mine = [one for one in self.spells if one.device == name and name not in self.erased]
+        return next((one for one in mine if one.last >= since and one.head < before), None)
+
+    def never_came(self, name: str, seq: int) -> bool:
+        """Whether record `seq` of a device was destroyed and the centre does not have it."""
+        destroyed = any(item.device == name and item.seq == seq for item in self.lost.values())
+        return destroyed and not factory().look(_ARRIVED, name, seq)
+
+    def gone(self, name: str, data: bytes, row: Any) -> bool:
+        """Whether a record was destroyed before it arrived; `row` is what the server has in its place."""
+        return (name, data) in self.lost and (row is None or bytes(row.record) != data)
+
+    def excuses(self, name: str, intent: int, outcomes: int, rows: Rows) -> bool:
+        """Whether a payment may have so many outcomes at the server because records are lost."""
+        row = rows.get((name, intent))
+        if outcomes == 0 and name in self.erased and row is not None:
+            return row.seq <= self._last_of_the_old(name, rows)
+        if outcomes == 0 and self._must_end(name, intent):
+            return False
+        for item in self._of(name, r.PAYMENT_OUTCOME):
+            if item.record[r.INTENT] == intent and outcomes == 0:
+                return self.gone(name, item.data, rows.get((name, item.seq)))
+            if item.record[r.INTENT] == intent:
+                return outcomes == 2 and self._unheard(item)
+        return False
+
+    def _must_end(self, name: str, intent: int) -> bool:
+        """Whether a terminal must say of a payment that it was interrupted: the outcome, deferred, is lost before the terminal knew that it had
+        arrived, the intent is not, and less was approved among what is lost than the payment's amount.
+        """
+        for item in self._of(name, r.PAYMENT_OUTCOME) if self.spell(name, intent) is None else ():
+            if item.record[r.INTENT] == intent and self._unheard(item):
+                return self._approved_beside(item) < item.record[r.AMOUNT]
+        return False
+
+    def _approved_beside(self, item: Lost) -> int:
+        """Centimes that were approved in the records that were lost together with `item`."""
+        spell = self.spell(item.device, item.seq)
+        beside = [other for other in self.lost.values() if self.spell(other.device, other.seq) == spell]
+        return sum(r.approved_step(other.record)[1] for other in beside)
+
+    def _unheard(self, item: Lost) -> bool:
+        """Whether it is the outcome of a deferred payment that was lost before the terminal knew that it had arrived: it calls that interrupted, and
+        the centre sets it aside (SRV-023).
+        """
+        spell = self.spell(item.device, item.seq)
+        return item.record[r.OUTCOME] == r.OUTCOME_PROVISIONAL and spell is not None and item.seq > spell.acked
+
+    def said_again(self, name: str) -> bool:
+        """Whether a terminal may say of a payment that the centre has that it was interrupted."""
+        return any(self._unheard(item) for item in self._of(name, r.PAYMENT_OUTCOME))
+
+    def in_a_gap(self, name: str, _epoch: int, intent: int) -> bool:
+        """Whether the outcome of a payment was destroyed before it arrived, in a terminal that goes on in its epoch."""
+        outcomes = [item.seq for item in self._of(name, r.PAYMENT_OUTCOME) if item.record[r.INTENT] == intent]
+        return name not in self.erased and any(self.never_came(name, seq) for seq in outcomes)
+
+    def set_aside(self, name: str, rows: Rows, code: str = codes.RESULT_UNEXPECTED) -> int:
+        """Centimes of approved results that the centre keeps and does not post as income, since the payment's outcome is lost here and with a
+        restored database. The first of each payment is in suspense (OUTCOME_LOST), one that was written again only kept.
+        """
+        aside = [
+            cbor2.loads(bytes(row.record)) for (owner, _), row in rows.items() if owner == name and row.rejected == code
+        ]
+        mine = [record for record in aside if self.in_a_gap(name, record[r.EPOCH], record[r.INTENT])]
+        return sum(r.approved_step(record)[1] for record in mine)
+
+    def _of(self, name: str, kind: int) -> list[Lost]:
+        return [item for item in self.lost.values() if item.device == name and item.record[r.KIND] == kind]
+
+    def forgotten(self, rows: Rows) -> dict[str, int]:
+        """Of each device whose storage is lost for good, the last record before its new epoch."""
+        return {name: self._last_of_the_old(name, rows) for name in self.erased}
+
+    @staticmethod
+    def _last_of_the_old(name: str, rows: Rows) -> int:
+        """The last record before a device's new epoch."""
+        begun = [seq for (owner, seq), row in rows.items() if owner == name and row.kind == r.NEW_EPOCH]
+        return min(begun) - 1 if begun else 0
+
+    def unaccounted(self, connection: Any, rows: Rows, decided: Notebook) -> Iterator[str]:
+        """Sentences about destroyed records, or money of theirs, that nobody is told of; what is `decided` is in suspense no longer."""
+        gaps = list(connection.execute(text("SELECT device, first, last, count, amount, declared_seq FROM gaps")))
+        for gap in gaps:
+            yield from self._gap(gap, rows)
+        for item in self.lost.values():
+            if item.device in self.erased or not self.gone(item.device, item.data, rows.get((item.device, item.seq))):
+                continue
+            if not any(gap.device == item.device and gap.first <= item.seq <= gap.last for gap in gaps):
+                yield f"record {item.seq} of {item.device} is lost, and no gap says so"
+        alarmed = {row.device for row in connection.execute(text("SELECT device FROM audit WHERE code = 'GAP'"))}
+        for name in sorted({gap.device for gap in gaps} - self.erased):
+            outcomes = [item for item in self._of(name, r.PAYMENT_OUTCOME) if self.never_came(name, item.seq)]
+            held, must = self.in_suspense(connection, name), sum(r.approved_step(item.record)[1] for item in outcomes)
+            must += self._written_again(name, rows) + self.set_aside(name, rows, codes.OUTCOME_LOST)
+            held += sum(decided.decided(name)) - self.decided_by_word(connection, name, rows, decided)
+            if held != must:
+                yield f"{name}: {held} centimes in suspense, {must} are lost, or are results that came all the same: others are the acquirer's word"
+        for name in sorted({gap.device for gap in gaps} - alarmed):
+            yield f"{name} has lost records and nobody was told"
+        yield from self._uncollected(connection)
+        for name in sorted(self.devices):
+            yield from self._doubled(connection, name, rows, decided)
+            yield from self._silent(connection, name)
+        for name in sorted(self.erased):
+            yield from self._epoch(connection, name, rows)
+
+    @staticmethod
+    def _uncollected(connection: Any) -> Iterator[str]:
+        """A case is closed as deferred, and no payment says that anybody will be asked for the money: an alarm names the case."""
+        for case in connection.execute(text(_UNCOLLECTED), {"c": r.CLOSURE_PROVISIONAL, "o": r.OUTCOME_PROVISIONAL}):
+            alarms = connection.execute(
+                text("SELECT what FROM audit WHERE code = 'GAP' AND device = :d"), {"d": case.device}
+            )
+            named = re.compile(rf"case {case.case_no}\b.*not collected")
+            if not any(named.search(words) for words in alarms.scalars()):
+                yield f"case {case.case_no} of {case.device} is closed as deferred without such a payment, and nobody was told"
+
+    def _doubled(self, connection: Any, name: str, rows: Rows, decided: Notebook) -> Iterator[str]:
+        """A result that a terminal wrote down twice, since it lost the first, counts twice in its totals: an alarm names the payment. Where a
+        restored database learns of the loss when it has forgotten the result, the alarm about the gap names the amount.
+        """
+        alarms = connection.execute(text("SELECT what FROM audit WHERE code = 'GAP' AND device = :d"), {"d": name})
+        said, written = list(alarms.scalars()), self._written(name, rows)
+        approved = [row.intent for row in connection.execute(text(_FINALS), {"d": name})]
+        for intent in sorted(approved):
+            named = re.compile(rf"the result of payment {intent} ha(s come|d arrived)")
+            if len(written.get(intent, ())) > 1 and not any(named.search(words) for words in said):
+                if self._lost_before(connection, name, intent, decided):
+                    continue
+                yield f"{name} wrote the result of payment {intent} down twice and nobody was told"
+
+    def _lost_before(self, connection: Any, name: str, intent: int, decided: Notebook) -> bool:
+        """Whether the loss of a payment's result became known to a database that was restored, be it that it was restored once more since."""
+        since = min((START_UTC + restore // 1000 for _, restore in decided.restores), default=None)
+        spans = connection.execute(text(_GAPS_SINCE), {"d": name, "since": since}).all()
+        lost = [item.seq for item in self._of(name, r.AUTHORISATION_RESULT) if item.record[r.INTENT] == intent]
+        return any(span.first <= seq <= span.last for span in spans for seq in lost)
+
+    def _silent(self, connection: Any, name: str) -> Iterator[str]:
+        """A void that its terminal has forgotten and tells nobody the end of: an alarm names the payment."""
+        said = list(
+            connection.execute(text("SELECT what FROM audit WHERE code = 'GAP' AND device = :d"), {"d": name}).scalars()
+        )
+        for (owner, intent), _ in self.untold(connection):
+            if (
+                owner == name
+                and name not in self.erased
+                and not any(f"the void of payment {intent} had" in words for words in said)
+            ):
+                yield f"{name} has forgotten the void of payment {intent}, and nobody was told"
+
+    def _gap(self, gap: Any, rows: Rows) -> Iterator[str]:
+        """A gap holds what was destroyed and nothing else; its count and money are those of the lost records."""
+        inside = {item.seq: item for item in self.lost.values() if item.device == gap.device}
+        span = range(gap.first, gap.last + 1)
+        if any(seq not in inside or (gap.device, seq) in rows for seq in span):
+            yield f"{gap.device}: records {gap.first} to {gap.last} count as lost, but were not all destroyed"
+            return
+        steps = [r.approved_step(inside[seq].record) for seq in span]
+        if (sum(step[0] for step in steps), sum(step[1] for step in steps)) != (gap.count, gap.amount):
+            yield f"{gap.device}: the gap from {gap.first} to {gap.last} holds {gap.amount} centimes in suspense"
+        if gap.declared_seq is None:
+            yield f"{gap.device}: no gap record says that {gap.first} to {gap.last} are lost"
+
+    def _epoch(self, connection: Any, name: str, rows: Rows) -> Iterator[str]:
+        """A new epoch, once, by two officers, and the terminal works on in it."""
+        begun = connection.execute(
+            text("SELECT proposed_by, approved_by FROM epochs WHERE device = :d AND state = 2"), {"d": name}
+        ).all()
+        if len(begun) != 1:
+            yield f"{name} lost its storage and has begun {len(begun)} new epochs"
+        elif begun[0].proposed_by == begun[0].approved_by:
+            yield f"one officer alone gave {name} a new epoch"
+        elif not any(owner == name and row.kind == r.NEW_EPOCH for (owner, _), row in rows.items()):
+            yield f"{name} has a new epoch and has sent nothing of it"
+
+    def in_suspense(self, connection: Any, name: str) -> int:
+        """Centimes that wait in suspense for a device's lost records."""
+        return connection.execute(text(_SUSPENSE), {"d": name, "a": f"missing:{name}"}).scalar_one()
+
+    def otherwise_written(self, connection: Any, name: str, rows: Rows) -> int:
+        """Centimes of final approvals that the terminal can write down no more, less those that it wrote down, and counted, more than once: it
+        has lost the payment, or the record. Those of which one record lies in a gap are in suspense.
+        """
+        if name not in self.devices:
+            return 0
+        written = self._written(name, rows)
+        finals = connection.execute(text(_FINALS), {"d": name})
+        more_or_less = sum(row.amount * (1 - len(written.get(row.intent, ()))) for row in finals)
+        return more_or_less + self._written_again(name, rows)
+
+    def _written_again(self, name: str, rows: Rows) -> int:
+        """Centimes of approved results that lie in a gap and that the terminal, told again, has written down once more: nobody at the centre
+        can know that it is not another payment.
+        """
+        if name in self.erased:
+            return 0
+        came = self._came(name, rows)
+        lost = [item for item in self._of(name, r.AUTHORISATION_RESULT) if self.never_came(name, item.seq)]
+        return sum(r.approved_step(item.record)[1] for item in lost if item.record[r.INTENT] in came)
+
+    @staticmethod
+    def _came(name: str, rows: Rows) -> set[int]:
+        """The payments of which the centre has a result as a record."""
+        mine = [row for (owner, _), row in rows.items() if owner == name and row.kind == r.AUTHORISATION_RESULT]
+        return {cbor2.loads(bytes(row.record))[r.INTENT] for row in mine}
+
+    def decided_by_word(self, connection: Any, name: str, rows: Rows, decided: Notebook) -> int:
+        """Centimes of what was decided that are lost results: their payments are booked by the acquirer's word, which explains nothing of a gap
+        of which nothing is left.
+        """
+        if not sum(decided.decided(name)):
+            return 0
+        lost = [item for item in self._of(name, r.AUTHORISATION_RESULT) if self.never_came(name, item.seq)]
+        intents = {item.record[r.INTENT] for item in lost}
+        alone = connection.execute(text(_UNEXPLAINED), {"d": name})
+        return sum(row.amount for row in alone if row.intent in intents - self._came(name, rows))
+
+    def untaken(self, connection: Any, name: str, rows: Rows, decided: Notebook) -> int:
+        """Centimes that a terminal counts and that two officers have decided are nothing; not those that are booked by the acquirer's word."""
+        return decided.decided(name)[1] - self.decided_by_word(connection, name, rows, decided)
+
+    def _written(self, name: str, rows: Rows) -> dict[int, set[bytes]]:
+        """The results of each payment that a device has written down, those that it has lost since included."""
+        written: dict[int, set[bytes]] = {}
+        for (owner, _), row in rows.items():
+            if owner == name and row.kind == r.AUTHORISATION_RESULT:
+                written.setdefault(cbor2.loads(bytes(row.record))[r.INTENT], set()).add(bytes(row.record))
+        for item in self._of(name, r.AUTHORISATION_RESULT) if name not in self.erased else ():
+            written.setdefault(item.record[r.INTENT], set()).add(item.data)
+        return written
+
+    def results(self, name: str, intent: int) -> list[int]:
+        """What the destroyed results of a payment said."""
+        lost = [item.record for item in self._of(name, r.AUTHORISATION_RESULT)]
+        return [record[r.OUTCOME] for record in lost if record[r.INTENT] == intent]
+
+    def voided(self, connection: Any, name: str, told: dict[int, int]) -> int:
+        """Centimes given back of which a terminal's records do not tell, though the books do: in an epoch that is over; where the end of a void was
+        lost, or its beginning, which had arrived. `told` are those that it has, by intent.
+        """
+        if name not in self.erased:
+            ends = {i: state for (device, i), state in self.untold(connection) if device == name}
+            lost = [item.record for item in self._of(name, r.VOID)]
+            ends.update({one[r.INTENT]: one[r.VOID_STATE] for one in lost if one[r.VOID_STATE] != r.VOID_ASKED})
+            amounts = {one[r.INTENT]: one[r.AMOUNT] for one in lost}
+            return sum(amounts[i] for i, state in ends.items() if state == r.VOID_DONE and i not in told)
+        epoch = connection.execute(text("SELECT epoch FROM heads WHERE device = :d"), {"d": name}).scalar_one()
+        return sum(row.amount for row in connection.execute(text(_VOIDED), {"d": name, "e": epoch}))
+
+    def named(self, name: str) -> bool:
+        """Whether a shift may lack records that the centre names: they are lost."""
+        return name in self.devices - self.erased
+
+    def untold(self, connection: Any) -> Iterator[tuple[tuple[str, int], int]]:
+        """((device, intent), end) of voids whose end the terminal writes down no more, since it has lost the question: with an epoch that is over,
+        or with the record that asked, which had arrived.
+        """
+        for name in sorted(self.erased):
+            for row in connection.execute(text(_UNTOLD), {"d": name}):
+                yield (name, row.intent), row.state
+        for item in self.lost.values():
+            asked = item.record[r.KIND] == r.VOID and item.record[r.VOID_STATE] == r.VOID_ASKED
+            if asked and item.device not in self.erased:
+                for row in connection.execute(text(_FORGOTTEN), {"d": item.device, "s": item.seq}):
+                    yield (item.device, row.intent), row.state
+
+    def void_ends(self) -> Iterator[tuple[tuple[str, int], int]]:
+        """((device, intent), end) of voids whose end was destroyed before it arrived: what followed on it may say that the void is over."""
+        for item in self.lost.values():
+            ended = item.record[r.KIND] == r.VOID and item.record[r.VOID_STATE] != r.VOID_ASKED
+            if ended and item.device not in self.erased and self.never_came(item.device, item.seq):
+                yield (item.device, item.record[r.INTENT]), item.record[r.VOID_STATE]
+
+    def destroyed(self, name: str, data: bytes) -> bool:
+        """Whether a terminal has lost a record, be it that it had arrived: what the centre said there it says again."""
+        return (name, data) in self.lost
