@@ -17,7 +17,8 @@ from protocol.errors import (
 from terminal import identity, localtime, parameters, phases
 from terminal.face.face import Face
 from terminal.flows import ask, login
-from terminal.journal.journal import ROOM_LOW, ROOM_NONE, ROOM_OK, Journal
+from terminal.journal.journal import Journal
+from terminal.journal.room import ROOM_LOW, ROOM_OK
 from terminal.patience import ROUND_S, Patience
 from terminal.ports import Ports
 from terminal.vault import Vault
@@ -109,7 +110,7 @@ class Terminal:
         self.parameters = parameters.Parameters(ports.storage, ports.crypto, self.identity.key)
         self.askable = True
         await self.journal.open()
-        if self.vault.unfinished and not self.journal.uncounted():
+        if self.vault.unfinished and not self.journal.room.uncounted():
             await self.vault.finish(self.journal.epoch, True)
         view = self.journal.view
         self.note(
@@ -187,15 +188,15 @@ class Terminal:
 
     async def _look_at_room(self) -> None:
         """Tell the officer once when the storage begins to fill up; the main menu goes on saying it. Sales stop much later."""
-        room = self.journal.room()
+        room = self.journal.room.state()
         if room == ROOM_LOW and self.room == ROOM_OK:
             await self._report(RiskError("the terminal's storage is filling up", "RSK-014", "synchronise today"))
         self.room = room
 
     async def _fine(self, resume: bool) -> None:
         """One fine, or the open case after a reboot."""
-        if not resume and self.journal.room(True) >= ROOM_NONE:  # before anything is asked of the driver
-            raise self.journal.no_room()
+        if not resume:  # before anything is asked of the driver
+            self.journal.room.require()
         phases.enter(phases.FINE)
         from terminal.flows.fine import Fine
 

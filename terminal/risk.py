@@ -1,8 +1,8 @@
 """Whether a sale may start, and whether this card may go on: cumulative offline limits from the signed set "limits" (domain §4).
 
 All amounts in centimes. RSK-001 amount of one payment, RSK-002 stored offline total, RSK-003 stored offline count, RSK-004 age of the oldest
-unsynchronised payment, RSK-005 storage nearly full, RSK-006 clock older than the last record, RSK-007 the case is already paid or
-provisional, RSK-008 one card's offline total, RSK-009 one officer's; RSK-010 to 013 are
+unsynchronised payment, RSK-005 and RSK-015 room (`terminal.journal.room`), RSK-006 clock older than the last record, RSK-007 the case is already
+paid or provisional, RSK-008 one card's offline total, RSK-009 one officer's; RSK-010 to 013 are
 `terminal.flows.void`'s. The limits are names of the signed set: tx_max, offline_total_max,
 offline_count_max, offline_age_max (seconds), card_offline_max and, where the set has it, officer_offline_max.
 """
@@ -11,7 +11,6 @@ from protocol import records as r
 from protocol.errors import RiskError
 from protocol.tokens import same
 
-FLASH_RESERVE = 131072  # bytes that must stay free before a sale starts
 _SYNC = "synchronise before the next payment"
 
 
@@ -29,7 +28,7 @@ def check_card(view, limits: dict, token: bytes, amount: int) -> str:  # noqa: A
     return "RSK-008" if spent(view, token) + amount > limits["card_offline_max"] else ""
 
 
-def check_sale(journal, limits: dict, amount: int, now: int, free_bytes: int) -> None:  # noqa: ANN001 - Journal
+def check_sale(journal, limits: dict, amount: int, now: int) -> None:  # noqa: ANN001 - Journal
     """Raise RiskError when a payment of `amount` must not start."""
     view = journal.view
     if view.case is not None and view.case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
@@ -51,7 +50,6 @@ def check_sale(journal, limits: dict, amount: int, now: int, free_bytes: int) ->
             mine += item[1]
     if mine + amount > limits.get("officer_offline_max", limits["offline_total_max"]):
         raise RiskError("this officer has stored too much offline", "RSK-009", _SYNC, "officer_offline_max")
-    if free_bytes < FLASH_RESERVE:
-        raise RiskError("the terminal's storage is nearly full", "RSK-005", _SYNC, "flash")
+    journal.room.require()
     if now < journal.last_utc:
         raise RiskError("the clock is older than the last record", "RSK-006", "synchronise to set the clock", "clock")

@@ -142,7 +142,7 @@ class Sync:
     def _heeds(self, message: dict) -> bool:
         """Whether what the server says can be written down; a damaged storage that cannot count its free space takes no record: it comes again."""
         said = any(message.get(key) for key in (m.NEW_SETS, m.RESULTS, m.VOIDS, m.CLEARED))
-        return said and not self._journal.uncounted()
+        return said and not self._journal.room.uncounted()
 
     async def _take_results(self, message: dict) -> None:
         """Authorisation results become records, each once; with an approval a release is due (`terminal.flows.release`)."""
@@ -289,7 +289,7 @@ class Sync:
         for begin in gaps:
             if begin <= first and gaps[begin] >= last:
                 return
-        if not self._journal.uncounted():
+        if not self._journal.room.uncounted():
             body = {r.FIRST: first, r.GAP_LAST: last, r.GAP_HASH: payload[m.PREV_HASH]}
             before = self._journal.record_at(first - 1)
             known = before[0] if before is not None else None

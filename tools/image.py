@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tools.house.errors import HouseError
+from tools.house.hints import without_hints
 from tools.house.inline import inline
 from tools.house.laws.runtimes import SHARED, for_host, only_runtime
 from tools.house.paths import HOUSE, ROOT, cache_dir
@@ -82,7 +83,7 @@ def build_image(
     """Build a ROMFS image of `packages` and `extra_dirs` (folders under `root`, kept at their relative path) into `out`.
 
     `optimise` is mpy-cross's level: 2 strips asserts and keeps line numbers, private names are shortened (`tools.house.shorten`), and what only
-    a host uses stays out (`tools.house.prune`); 0 keeps all that (tests). `exclude`: globs of relative paths. With `strict`, a file that does not
+    a host uses stays out (`tools.house.prune`, `tools.house.hints`); 0 keeps all that (tests). `exclude`: globs of relative paths. With `strict`, a file that does not
     compile raises ImageError; otherwise it is left out and reported. `arch`: one of ARCHITECTURES.
     """
     if arch not in ARCHITECTURES:
@@ -106,7 +107,8 @@ def build_image(
 def device_image() -> Path:
     """The terminal's image of the sources as they are now, built once and kept in the cache folder by their digest."""
     state = hashlib.sha256()
-    builder = [ROOT / "tools" / "image.py", HOUSE / "inline.py", HOUSE / "prune.py", HOUSE / "shorten.py", TYPING]
+    passes = [HOUSE / f"{name}.py" for name in ("hints", "inline", "prune", "shorten")]
+    builder = [ROOT / "tools" / "image.py", *passes, TYPING]
     for path in [*_sources(ROOT, [ROOT / package for package in SHARED], ()).values(), *builder]:
         state.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     image = cache_dir() / "images" / f"{state.hexdigest()[:24]}.romfs"
@@ -163,13 +165,13 @@ def _compile_all(
 
 
 def _shortened(sources: dict[str, Path]) -> dict[str, str]:
-    """The modules without what nobody calls, with constants written out and names shortened; what is no Python is left to mpy-cross, which says why.
+    """The modules without hints and what nobody calls, with constants written out and names shortened; what is no Python is left to mpy-cross, which says why.
 
     In one thread: CPython 3.11's parser miscounts its depth when several threads build syntax trees.
     """
     texts = {name: path.read_text() for name, path in sources.items() if path.suffix == ".py"}
     texts = {name: text for name, text in texts.items() if _parses(text)}
-    texts = prune(texts)
+    texts = prune({name: without_hints(text) for name, text in texts.items()})
     numbers = inline({_module(name): text for name, text in texts.items()})
     texts = {name: numbers[_module(name)] for name in texts}
     usage = usage_of(texts.values())

@@ -48,7 +48,7 @@ async def pay(t, case) -> int:  # noqa: ANN001 - Terminal, Case → records.OUTC
 
 
 def _check(t, case) -> None:  # noqa: ANN001
-    risk.check_sale(t.journal, t.limits(), case.amount, t.now(), t.journal.free())
+    risk.check_sale(t.journal, t.limits(), case.amount, t.now())
 
 
 async def _take(t, case, reader, params, tapped=None) -> "tuple[dict, str]":  # noqa: ANN001 - `tapped`: terminal.flows.tap.Tap

@@ -28,7 +28,7 @@ async def one(t, intent: int, driver_waits: bool = False) -> bool:  # noqa: ANN0
         fields["note"] = "hand.void.note"
         await ask.answer(t, "void_result", state=r.VOID_REFUSED, amount=amount, pv=pv)
         t.face.forget()
-    if await ask.answer(t, "licence_hand", **fields) is None or t.journal.uncounted():
+    if await ask.answer(t, "licence_hand", **fields) is None or t.journal.room.uncounted():
         return False
     await t.journal.append(r.LICENCE_DISPOSITION, {r.CASE: case, r.DISPOSITION: fields["disposition"]})
     return True

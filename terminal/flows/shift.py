@@ -18,14 +18,14 @@ async def session(t, driver_waits: bool = False) -> Sync:  # noqa: ANN001 - Term
     held = Sync(t, progress, driver_waits)
     try:
         await held.run()
-        if t.journal.view.outage and not t.journal.uncounted():
+        if t.journal.view.outage and not t.journal.room.uncounted():
             await t.journal.append(r.OUTAGE_END, {})
             await held.run()
     except TasdidError as error:
         t.patience.failed(await t.ports.se.random(1), error)
         if isinstance(error, NetworkError):
             t.reached = False
-            if not (t.journal.view.outage or t.journal.uncounted()):
+            if not (t.journal.view.outage or t.journal.room.uncounted()):
                 await t.journal.append(r.OUTAGE_BEGIN, {r.REASON: error.code})
         raise
     t.reached = True
@@ -84,7 +84,7 @@ async def quiet_sync(t) -> None:  # noqa: ANN001
 
 async def close(t) -> None:  # noqa: ANN001
     """Close the shift: its totals become a record; with a network the server compares them with its own. Raises RiskError RSK-015."""
-    t.journal.free()
+    t.journal.room.require(0)
     view = t.journal.view
     totals = {key: list(view.totals[key]) for key in view.totals}  # as they are now: results may arrive while closing
     await t.journal.append(r.SHIFT_CLOSED, {r.SHIFT: view.shift, r.FIRST: view.shift_first, r.TOTALS: totals})

@@ -23,7 +23,7 @@ async def void(t) -> None:  # noqa: ANN001 - Terminal
     """One void from the officer's wish to its end. Raises RiskError, OfficerError, CardError before anything is asked."""
     view = t.journal.view
     case = view.paid
-    t.journal.free()  # RSK-015
+    t.journal.room.require(0)  # RSK-015
     if view.waits():
         raise RiskError("a void waits for its answer", "RSK-011", "synchronise")
     if case is None:

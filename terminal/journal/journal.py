@@ -15,29 +15,20 @@ import asyncio
 from drivers.contracts.secure_element import COUNTER_EPOCH, COUNTER_JOURNAL, SLOT_DEVICE_KEY
 from protocol import cbor, cose
 from protocol import records as r
-from protocol.errors import JournalError, RiskError
+from protocol.errors import JournalError
 from protocol.sync import TYPE_OUTCOME
 from terminal.journal import epoch as epochs
 from terminal.journal import recovery
 from terminal.journal.chain import END, Chain, Losses
 from terminal.journal.frames import SegmentReader, new_window
 from terminal.journal.head import Stand
+from terminal.journal.room import ROOM_NONE, STARTS, VISITS, Room
 from terminal.journal.shelf import COPIED, RETENTION, Shelf
 from terminal.journal.view import View
 
-RESERVE = (
-    131072  # bytes kept free so that what was begun can be ended, and a hundred results chained (as terminal.risk)
-)
-WARNING = 3 * RESERVE  # from here on the officer is told: more than a shift of 40 fines before sales stop
-LAST = RESERVE // 2  # from here on nobody logs in before all is acknowledged: there is always room for a session
-SPARE = 4 * RESERVE  # with less room than this the oldest acknowledged segments go before their time, down to `FLOOR`
-STARTS = (r.NOTICE, r.PAYMENT_INTENT)  # kinds that begin something; refused when the reserve is reached
-VISITS = (r.SHIFT_OPENED, r.LOGIN)  # kinds that come again and again without a sale; refused where it is crowded
 LEAP = 86400  # what lies between two hearings of the server's time counts as no more
-ROOM_OK, ROOM_LOW, ROOM_NONE, ROOM_UNKNOWN = 0, 1, 2, 3
 _ONE_MORE = 12288  # bytes free for one record and its segment
 _AGE_STEP = 43200  # seconds by which the age on storage may lag behind
-_ROOM_EVERY = 8  # appends between two looks at the free space
 
 
 def outcome_header(device: str) -> dict:
@@ -58,8 +49,7 @@ class Journal:
         self._lock = asyncio.Lock()
         self._stand = Stand()
         self._open = False
-        self._until_room = 0
-        self._free = 0
+        self.room = Room(storage)
         self._walked: "Stand | None" = None  # the last record that `entries` has come to
         self.device = device
         self.epoch = 1
@@ -147,7 +137,7 @@ class Journal:
         self._age, self.server_utc, self._back = self._stand.acked_utc, found.heard, found.back
         self._shelf.had = found.had
         self.view.acknowledged(self._stand.once)
-        if found.last is not None and found.last[0][r.KIND] in COPIED and not self.uncounted():
+        if found.last is not None and found.last[0][r.KIND] in COPIED and not self.room.uncounted():
             self._shelf.mend_copy(found.last[0][r.SEQ], found.last[1], found.last[2])
         self._drop_orphans()
         if self._stand.seq == genesis.seq and genesis.epoch > 1:
@@ -158,7 +148,7 @@ class Journal:
         for at in range(len(gaps)):
             due = gaps[at][r.GAP_LAST] > self._stand.once or at >= len(gaps) - self.losses.met
             if due and not self.view.declared(gaps[at][r.FIRST], gaps[at][r.GAP_LAST]):
-                if self.uncounted():  # only the batch behind it says so, and the centre closes over it
+                if self.room.uncounted():  # only the batch behind it says so, and the centre closes over it
                     self.view.missed(gaps[at])
                 else:
                     await self.append(r.GAP, gaps[at])
@@ -209,7 +199,7 @@ class Journal:
             if not self._open:
                 raise JournalError("the journal has not been opened", "JRN-022", "start the terminal again")
             if self._full(kind):
-                raise self.no_room()
+                raise self.room.refusal()
             if kind == r.PAYMENT_INTENT and (self.view.orphan or self.view.case is not None and self.view.case.intent):
                 raise JournalError("a payment was begun and has no outcome", "JRN-026", "start the terminal again")
             record = self._build(kind, body)
@@ -233,7 +223,7 @@ class Journal:
         """After a boot: a verdict without a notice is closed, payments without an outcome are *interrupted*; none is gone on with.
         Where no record is taken they stay as they are.
         """
-        if self.uncounted():
+        if self.room.uncounted():
             return
         view = self.view
         if view.verdict and view.case is None:
@@ -289,48 +279,13 @@ class Journal:
             record[r.GAP_ONCE] = self.view.once
         return record
 
-    def room(self, look: bool = False) -> int:
-        """ROOM_OK, ROOM_LOW (warn the officer), ROOM_NONE or ROOM_UNKNOWN (no new sale). Looks at the storage at times only,
-        or when told to.
-        """
-        if look or self._until_room <= 0:
-            try:
-                self._free = max(0, self._storage.free_bytes())
-            except JournalError:  # littlefs that cannot count takes no record either; what is there can still be sent
-                self._free = -1
-            self._until_room = _ROOM_EVERY
-        self._until_room -= 1
-        if self._free < RESERVE:
-            return ROOM_UNKNOWN if self._free < 0 else ROOM_NONE
-        return ROOM_LOW if self._free < WARNING else ROOM_OK
-
-    def uncounted(self) -> bool:
-        """Whether it is ROOM_UNKNOWN now: what is there is sent, and nothing written that can be left out."""
-        return self.room(True) == ROOM_UNKNOWN
-
-    def free(self) -> int:
-        """Bytes that are free now. RiskError RSK-015 where they cannot be counted."""
-        self.room(True)
-        if self._free < 0:
-            raise self.no_room()
-        return self._free
-
-    def no_room(self) -> RiskError:
-        """Why nothing new begins."""
-        if self._free < 0:
-            return RiskError("the storage's free space cannot be counted", "RSK-015", "synchronise; call a technician")
-        return RiskError(
-            "the terminal's storage is nearly full", "RSK-005", "synchronise before the next case", "flash"
-        )
-
     def _full(self, kind: int) -> bool:
         """Whether there is no room for a record of this kind."""
-        return self.room(True) >= ROOM_NONE if kind in STARTS else kind in VISITS and self.crowded()
+        return self.room.state(True) >= ROOM_NONE if kind in STARTS else kind in VISITS and self.crowded()
 
     def crowded(self) -> bool:
         """Whether a record of one more boot or log-in would take the room that a session needs."""
-        self.room(True)
-        return self._free < (LAST if self.acked_seq < self.head_seq else LAST // 2)
+        return self.room.crowded(self.acked_seq < self.head_seq)
 
     def hear(self, utc: int) -> None:
         """Take the server's time. Records grow old by what lies between two hearings, a day at most, and by nothing else: a clock
@@ -357,23 +312,23 @@ class Journal:
         """
         if not self._age:
             return
-        undated = self._shelf.retire(self.acked_seq, self._age, self.retention, self._short)
-        if undated and self._stand.acked_utc and self._short():
+        undated = self._shelf.retire(self.acked_seq, self._age, self.retention, self.room.short)
+        if undated and self._stand.acked_utc and self.room.short():
             self._shelf.fresh = True
-        self._until_room = 0
+        self.room.changed()
 
     async def begin_dated(self) -> None:
         """Where it is so crowded that nobody writes anything, a record of its own begins the segment that dates what is acknowledged."""
         if not self._shelf.fresh or not self.crowded():
             return
-        while 0 <= self._free < _ONE_MORE and self._shelf.spare_copy(self.acked_seq):
-            self.room(True)
-        if self._free >= _ONE_MORE:
+        while 0 <= self.room.seen < _ONE_MORE and self._shelf.spare_copy(self.acked_seq):
+            self.room.state(True)
+        if self.room.seen >= _ONE_MORE:
             await self.append(r.HEALTH_EVENT, {r.HEALTH: "room"})
 
     async def follow(self) -> None:
         """A record behind newest ones that cannot be read, in a segment of its own: what is sent with it says that they are lost."""
-        if not self.uncounted():
+        if not self.room.uncounted():
             self._shelf.fresh = True
             await self.append(r.HEALTH_EVENT, {r.HEALTH: "lost"})
 
@@ -387,10 +342,6 @@ class Journal:
             self._storage.replace("state/acked", content)
         except JournalError:  # the next session tries again
             pass
-
-    def _short(self) -> bool:
-        self.room(True)
-        return 0 <= self._free < SPARE  # nothing goes early because nobody can count
 
     def entries(self, first: int):  # noqa: ANN201 - generator of (record, record bytes, signature or None)
         """Yield (record, its bytes, signature or None) from sequence `first` to the head, second copies in the place
@@ -492,9 +443,9 @@ class Journal:
                 self._storage.replace("state/acked", content)
                 return
             except JournalError as error:  # full to the brim: a second copy of what the server has makes room
-                if self.uncounted():
+                if self.room.uncounted():
                     return
-                if error.code != "JRN-012" or not self._short() or not self._shelf.spare_copy(seq):
+                if error.code != "JRN-012" or not self.room.short() or not self._shelf.spare_copy(seq):
                     raise
 
     def approval(self) -> bytes:

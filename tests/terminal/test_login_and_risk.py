@@ -7,6 +7,7 @@ from protocol.pack import u32be
 from terminal import risk
 from terminal.flows import login
 from terminal.journal.case import Case
+from terminal.journal.room import Room
 from terminal.journal.view import View
 from tests.support.dual import raises
 from tests.support.parts import CountingElement
@@ -79,11 +80,17 @@ class _Journal:
     def __init__(self):
         self.view = View()
         self.last_utc = 1000
+        self.free = 1 << 20
         self.officer = 0
+        self.room = Room(self)
+
+    def free_bytes(self):
+        return self.free
 
 
 def _sale(journal, amount=200000, now=2000, free=1 << 20):
-    risk.check_sale(journal, LIMITS, amount, now, free)
+    journal.free = free
+    risk.check_sale(journal, LIMITS, amount, now)
 
 
 def test_each_limit_stops_a_sale_with_its_code():
@@ -119,10 +126,10 @@ def test_one_officer_and_one_card_have_limits_of_their_own():
     journal.view.exposure = [(1, 300000, 1990, b"a", 1007), (2, 200000, 1990, b"b", 2001)]
     limits = {"officer_offline_max": 400000, "card_offline_max": 350000}
     limits.update(LIMITS)
-    risk.check_sale(journal, limits, 100000, 2000, 1 << 20)
-    assert raises(RiskError, risk.check_sale, journal, limits, 100001, 2000, 1 << 20).code == "RSK-009"
+    risk.check_sale(journal, limits, 100000, 2000)
+    assert raises(RiskError, risk.check_sale, journal, limits, 100001, 2000).code == "RSK-009"
     journal.officer = 2001
-    risk.check_sale(journal, limits, 200000, 2000, 1 << 20)
+    risk.check_sale(journal, limits, 200000, 2000)
     assert risk.check_card(journal.view, limits, b"a", 50000) == ""
     assert risk.check_card(journal.view, limits, b"a", 50001) == "RSK-008"
     assert risk.check_card(journal.view, limits, b"c", 350000) == ""

@@ -4,7 +4,7 @@ is full, and what was begun can be ended.
 
 from protocol import records as r
 from protocol.errors import JournalError, RiskError
-from terminal.journal.journal import LAST, RESERVE, WARNING
+from terminal.journal.room import LAST, RESERVE, WARNING
 from tests.support.centre import Handheld
 from tests.support.menu import Menu
 
@@ -17,7 +17,7 @@ async def _terminal(free, keys):
     parts.journal.acknowledge(1, parts.journal.head_hash)
     t = Menu(parts, keys)
     parts.storage.free_bytes = lambda: free
-    t.journal.room(True)
+    t.journal.room.state(True)
     return t
 
 
@@ -114,7 +114,7 @@ async def test_a_storage_that_cannot_be_counted_is_not_called_full():
         raise JournalError("storage cannot be read", "JRN-014")
 
     t.journal._storage.free_bytes = uncounted
-    t.journal.room(True)
+    t.journal.room.state(True)
     await t._home()
     await t._home()
     assert _codes(t) == ["RSK-015"] and _homes(t) == [3, 3]

@@ -70,7 +70,8 @@ async def _voided(paid, token):
 
     t = Terminal()
     t.journal = Terminal()
-    t.journal.view, t.journal.free = View(), lambda: None
+    t.journal.room = Terminal()
+    t.journal.view, t.journal.room.require = View(), lambda _=0: None
     t.journal.view.last = paid
     kept = void.ask.acknowledge, void.login.second_badge, void._card, void._ask, void._tell
     void.ask.acknowledge, void.login.second_badge, void._card, void._ask, void._tell = yes, badge, card, ask, yes

@@ -135,7 +135,7 @@ async def exported(
 
 def _silent(journal: Journal) -> bool:
     """Whether records are lost and no gap record could say so: the file must."""
-    gaps = journal.losses.gaps if journal.uncounted() else ()
+    gaps = journal.losses.gaps if journal.room.uncounted() else ()
     return any(
         gap[r.GAP_LAST] > journal.acked_seq and not journal.view.declared(gap[r.FIRST], gap[r.GAP_LAST]) for gap in gaps
     )

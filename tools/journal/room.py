@@ -7,7 +7,7 @@ from typing import Any
 
 from protocol import records as r
 from protocol.errors import RiskError
-from terminal.journal.journal import ROOM_OK
+from terminal.journal.room import ROOM_OK
 from terminal.journal.shelf import RETENTION
 from tools.journal.soak.rig import Rig
 
@@ -30,7 +30,7 @@ def run(kib: int, fines: int, days: int) -> dict[str, Any]:
         rig.clock.utc = began + DAY
         synchronise(rig)
         least = min(least, rig.storage.free_bytes())
-        if rig.journal.room(True) != ROOM_OK:
+        if rig.journal.room.state(True) != ROOM_OK:
             warned = warned or day
     return {
         "flash_kib": kib,

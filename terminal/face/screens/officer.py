@@ -69,7 +69,7 @@ def locked(sheet: "Sheet", fields: dict) -> None:
 
 
 def home(sheet: "Sheet", fields: dict) -> None:
-    """officer, unit; choices 1 to 5; room: 1 the storage is filling up, 2 full, 3 damaged (`terminal.journal.journal.ROOM_*`)."""
+    """officer, unit; choices 1 to 5; room: 1 the storage is filling up, 2 full, 3 damaged (`terminal.journal.room.ROOM_*`)."""
     room = fields.get("room", 0)
     sheet.title(sheet.t("home.title"), (NAVY, AMBER, RED, RED)[room], BLACK if room == 1 else WHITE)
     sheet.y -= 6

@@ -17,7 +17,7 @@ from protocol.crypto.pure import PureCrypto
 from protocol.errors import JournalError, RiskError
 from sim.parts.nor import tails
 from sim.parts.nor.flash import NorFlash
-from terminal.journal import journal as journal_module
+from terminal.journal import room as room_module
 from terminal.journal.journal import Journal
 from tests.support.parts import CountingElement, HandClock
 
@@ -37,7 +37,7 @@ class Run:
     """The workload on one flash; `shown` holds the hash of every record that a person may have been shown."""
 
     def __init__(self, flash, element, fresh):
-        journal_module.RESERVE = 0  # the flash of this test is smaller than what a terminal keeps free
+        room_module.RESERVE = 0  # the flash of this test is smaller than what a terminal keeps free
         self.journal = Journal(mount(flash, fresh), element, HandClock(), PureCrypto(), DEVICE)
         self.shown = {}
 

@@ -22,7 +22,7 @@ from protocol import records as r
 from protocol.crypto.pure import PureCrypto
 from protocol.errors import JournalError
 from sim.parts.nor.flash import BLOCK, NorFlash
-from terminal.journal import journal as journal_module
+from terminal.journal import room as room_module
 from terminal.journal.journal import Journal
 from tests.support.parts import CountingElement, HandClock
 
@@ -145,7 +145,7 @@ async def judge(flash, made, copies):
         why = why_stopped(error.code, flash, copies)
         return "NOT HELD " + why if why else "stopped " + error.code
     kept, declared = {}, []
-    for gap in journal.losses.gaps if journal.uncounted() else ():  # the next batches name them
+    for gap in journal.losses.gaps if journal.room.uncounted() else ():  # the next batches name them
         declared += range(gap[r.FIRST], gap[r.GAP_LAST] + 1)
     for record, data, _ in journal.entries(1):
         kept[record[r.SEQ]] = PureCrypto().sha256(data)
@@ -189,9 +189,7 @@ def damaged(sectors, at, kind):
 
 async def main(transactions, first, step):
     """Each sector, each kind."""
-    journal_module.RESERVE = journal_module.SPARE = (
-        0  # the flash of this test is smaller than what a terminal keeps free
-    )
+    room_module.RESERVE = room_module.SPARE = 0  # the flash of this test is smaller than what a terminal keeps free
     made = await filled(transactions)
     copies = last_frames(made[0], made[1], max(made[2]))
     words = {}

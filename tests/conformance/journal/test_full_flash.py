@@ -8,7 +8,7 @@ from drivers.storage_littlefs import LittlefsStorage
 from protocol import records as r
 from protocol.errors import RiskError
 from sim.worlds import fleet
-from terminal.journal.journal import RESERVE, ROOM_LOW, ROOM_NONE, ROOM_OK, SPARE
+from terminal.journal.room import RESERVE, ROOM_LOW, ROOM_NONE, ROOM_OK, SPARE
 from terminal.journal.shelf import FLOOR
 from tests.support.hearing import daily
 from tools.journal import room
@@ -32,7 +32,7 @@ def filled(monkeypatch):
         except RiskError as error:
             assert error.code == "RSK-005"
             return made, said
-        said.append(made.journal.room(True))
+        said.append(made.journal.room.state(True))
         assert len(said) < 5000
 
 
@@ -41,7 +41,7 @@ def test_the_officer_is_warned_long_before_sales_stop(filled):
     assert said[0] == ROOM_OK and ROOM_LOW in said
     assert said == sorted(said)
     assert said.count(ROOM_LOW) > 40  # a shift
-    assert made.journal.room(True) == ROOM_NONE
+    assert made.journal.room.state(True) == ROOM_NONE
 
 
 def test_what_was_begun_is_ended_and_settled_in_the_reserve(filled):
@@ -73,7 +73,7 @@ def test_sales_go_on_after_the_session_in_which_old_acknowledged_segments_may_go
     made.acknowledge(made.journal.head_seq)
     for _ in range(150):
         made.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})
-    assert made.journal.first_retained == 1 and made.journal.room(True) == ROOM_NONE
+    assert made.journal.first_retained == 1 and made.journal.room.state(True) == ROOM_NONE
     head = made.journal.head_seq
     made.clock.utc += FLOOR + 86400
     daily(made.journal, made.clock.utc)

@@ -79,7 +79,7 @@ def test_where_the_free_space_cannot_be_counted_no_record_is_taken_and_all_that_
         t.clock.utc = made.clock.utc
         t.journal = Journal(storage, element, t.clock, t.crypto, rig.DEVICE)
         rig.now(t.journal.open())
-        assert t.journal.uncounted() and not t.journal.view.gaps
+        assert t.journal.room.uncounted() and not t.journal.view.gaps
         rig.now(t.journal.end_what_was_cut())
         rig.now(Sync(t, quiet).run())
         assert not sent & named and sent | named == set(range(HAD + 1, made.journal.head_seq + 1))

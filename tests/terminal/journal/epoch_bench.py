@@ -6,7 +6,8 @@ from protocol import cbor, cose
 from protocol import records as r
 from protocol.crypto.pure import PureCrypto
 from terminal.journal import epoch as epochs
-from terminal.journal.journal import SPARE, Journal
+from terminal.journal.journal import Journal
+from terminal.journal.room import SPARE
 from tests.support.hearing import daily
 from tests.support.parts import CountingElement, HandClock, MemoryStorage
 

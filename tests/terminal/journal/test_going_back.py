@@ -8,7 +8,8 @@ from protocol import cbor
 from protocol import records as r
 from protocol.crypto.pure import PureCrypto
 from terminal.journal import recovery
-from terminal.journal.journal import SPARE, Journal
+from terminal.journal.journal import Journal
+from terminal.journal.room import SPARE
 from terminal.journal.shelf import FLOOR
 from tests.support.hearing import DAY, daily
 from tests.support.parts import CountingElement, HandClock, MemoryStorage

@@ -7,7 +7,8 @@ from protocol import records as r
 from protocol.crypto.pure import PureCrypto
 from protocol.errors import JournalError, RiskError
 from terminal.journal import epoch as epochs
-from terminal.journal.journal import RESERVE, ROOM_LOW, ROOM_NONE, ROOM_OK, ROOM_UNKNOWN, WARNING, Journal
+from terminal.journal.journal import Journal
+from terminal.journal.room import RESERVE, ROOM_LOW, ROOM_NONE, ROOM_OK, ROOM_UNKNOWN, WARNING
 from tests.support.dual import araises
 from tests.support.parts import CountingElement, HandClock, MemoryStorage
 
@@ -23,7 +24,7 @@ async def test_the_room_is_warned_of_long_before_sales_stop():
     seen = []
     for free in (WARNING, WARNING - 1, RESERVE, RESERVE - 1):
         storage.free_bytes = lambda free=free: free
-        seen.append(journal.room(True))
+        seen.append(journal.room.state(True))
     assert seen == [ROOM_OK, ROOM_LOW, ROOM_LOW, ROOM_NONE]
     for kind, body in ((r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: 1}), (r.NOTICE, {})):
         try:
@@ -49,7 +50,7 @@ async def test_where_what_is_free_cannot_be_counted_nothing_begins_and_what_is_t
     storage.free_bytes = uncounted
     again = _journal(storage, element, clock)
     await again.open()
-    assert again.room(True) == ROOM_UNKNOWN and again.crowded()
+    assert again.room.state(True) == ROOM_UNKNOWN and again.crowded()
     assert [item[0][r.SEQ] for item in again.entries(1)] == [1]
     await araises(RiskError, again.append(r.NOTICE, {}))
 

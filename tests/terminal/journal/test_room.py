@@ -5,7 +5,8 @@ it has not acknowledged, or for less than a week, never goes.
 from protocol import records as r
 from protocol.crypto.pure import PureCrypto
 from protocol.errors import JournalError
-from terminal.journal.journal import RESERVE, ROOM_NONE, ROOM_OK, ROOM_UNKNOWN, SPARE, WARNING, Journal
+from terminal.journal.journal import Journal
+from terminal.journal.room import RESERVE, ROOM_NONE, ROOM_OK, ROOM_UNKNOWN, SPARE, WARNING
 from terminal.journal.shelf import FLOOR, RETENTION
 from tests.support.parts import CountingElement, HandClock, MemoryStorage
 
@@ -66,7 +67,7 @@ async def test_where_room_is_short_the_oldest_goes_early_and_no_more_than_must()
     for _ in range(40):
         await _day(journal, clock)
         journal.make_room()
-        assert journal.room(True) == ROOM_OK
+        assert journal.room.state(True) == ROOM_OK
     assert SPARE <= storage.free_bytes() < SPARE + 4000
     assert FLOOR / DAY < _age(journal, clock) < 20
 
@@ -78,7 +79,7 @@ async def test_what_is_younger_than_a_week_stays_though_sales_stop():
         await _day(journal, clock)
         journal.make_room()
     assert FLOOR / DAY <= _age(journal, clock) < FLOOR / DAY + 3
-    assert journal.room(True) == ROOM_NONE
+    assert journal.room.state(True) == ROOM_NONE
 
 
 async def test_what_is_not_acknowledged_stays_however_old_and_full():
@@ -150,7 +151,9 @@ async def test_where_nobody_can_count_nothing_goes_early():
         await journal.begin_dated()
     again = _journal(storage, element, clock)
     await again.open()
-    assert again.first_retained == 1 and again.room(True) == ROOM_UNKNOWN and storage.size("copies/000001.seg") > 0
+    assert (
+        again.first_retained == 1 and again.room.state(True) == ROOM_UNKNOWN and storage.size("copies/000001.seg") > 0
+    )
     for _ in range(50):
         await _day(again, clock)
     assert again.first_retained > 1

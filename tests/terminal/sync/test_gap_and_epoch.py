@@ -76,7 +76,7 @@ async def test_a_lost_record_ends_one_batch_and_is_named_by_the_next():
     await again.journal.open()
     session = Sync(again, quiet)
     await session.run()
-    assert server.wire.batches == [(None, 1, 4), (5, 6, 4)]  # 6, 7, 8 and the gap record
+    assert server.batches == [(None, 1, 4), (5, 6, 4)]  # 6, 7, 8 and the gap record
     last = again.journal.record_at(9)[0]
     assert (last[r.KIND], last[r.FIRST], last[r.GAP_LAST]) == (r.GAP, 5, 5)
     assert again.journal.acked_seq == 9
@@ -87,7 +87,7 @@ async def test_a_record_lost_after_the_boot_is_declared_when_it_is_missed():
     t, ends = await _filled(server, 8)
     _spoil(t.storage, ends[3] + 30)
     await Sync(t, quiet).run()
-    assert server.wire.batches[:2] == [(None, 1, 4), (5, 6, 3)]
+    assert server.batches[:2] == [(None, 1, 4), (5, 6, 3)]
     last = t.journal.record_at(9)[0]
     assert (last[r.KIND], last[r.FIRST], last[r.GAP_LAST]) == (r.GAP, 5, 5)
     assert t.journal.acked_seq == 9 and ("gap", {"first": 5, "last": 5}) in t.notes
@@ -196,7 +196,7 @@ async def test_the_approved_epoch_is_begun_and_the_next_session_sends_its_record
     await renewal.ask(t, "JRN-030")
     assert (t.journal.epoch, t.journal.head_seq, t.journal.view.cases) == (2, 4, 9)
     await Sync(t, quiet).run()
-    assert server.wire.batches == [(None, 4, 1)]
+    assert server.batches == [(None, 4, 1)]
     assert t.network.sent[-1][1][m.EPOCH] == 2
 
 

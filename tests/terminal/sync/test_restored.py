@@ -5,7 +5,8 @@ however old it once was, and no clock makes records old or stops them from growi
 from protocol import records as r
 from protocol import sync as m
 from protocol.errors import NetworkError, ServerError
-from terminal.journal.journal import SPARE, Journal
+from terminal.journal.journal import Journal
+from terminal.journal.room import SPARE
 from terminal.sync import Sync
 from tests.support import told
 from tests.support.centre import Handheld, quiet

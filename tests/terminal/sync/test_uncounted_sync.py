@@ -98,7 +98,7 @@ async def test_what_it_holds_is_sent_and_what_the_centre_says_waits():
     await Sync(t, quiet).run()
     assert (server.seq, t.journal.head_seq, sorted(t.journal.view.provisional)) == (2, 2, [1])
     t.storage.bad = False
-    t.journal.room(True)
+    t.journal.room.state(True)
     await Sync(t, quiet).run()
     assert (server.seq, t.journal.head_seq, t.journal.view.provisional) == (3, 3, {})
 

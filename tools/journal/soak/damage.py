@@ -151,7 +151,7 @@ def told(journal: Journal) -> tuple[dict[int, bytes], set[int]]:
     """
     kept: dict[int, bytes] = {}
     declared: set[int] = set()
-    for gap in journal.losses.gaps if journal.uncounted() else ():
+    for gap in journal.losses.gaps if journal.room.uncounted() else ():
         declared.update(range(gap[r.FIRST], gap[r.GAP_LAST] + 1))
     for record, data, _ in journal.entries(1):
         kept[record[r.SEQ]] = data
