@@ -83,8 +83,8 @@ def build_image(
     """Build a ROMFS image of `packages` and `extra_dirs` (folders under `root`, kept at their relative path) into `out`.
 
     `optimise` is mpy-cross's level: 2 strips asserts and keeps line numbers, private names are shortened (`tools.house.shorten`), and what only
-    a host uses stays out (`tools.house.prune`, `tools.house.hints`); 0 keeps all that (tests). `exclude`: globs of relative paths. With `strict`, a file that does not
-    compile raises ImageError; otherwise it is left out and reported. `arch`: one of ARCHITECTURES.
+    a host uses stays out (`tools.house.prune`, `tools.house.hints`); 0 keeps all that (tests). `exclude`: globs of relative
+    paths. With `strict`, a file that does not compile raises ImageError; otherwise it is left out and reported. `arch`: one of ARCHITECTURES.
     """
     if arch not in ARCHITECTURES:
         raise ImageError("H-IMG-ARCH", f"there is no architecture {arch!r}", "name one of " + ", ".join(ARCHITECTURES))
@@ -165,7 +165,8 @@ def _compile_all(
 
 
 def _shortened(sources: dict[str, Path]) -> dict[str, str]:
-    """The modules without hints and what nobody calls, with constants written out and names shortened; what is no Python is left to mpy-cross, which says why.
+    """The modules without hints and what nobody calls, with constants written out and names shortened; what is no Python is left to
+    mpy-cross, which says why.
 
     In one thread: CPython 3.11's parser miscounts its depth when several threads build syntax trees.
     """
