@@ -3,7 +3,7 @@
 The branch that came first stays the chain; the other lies in `forks`. What had been posted of a payment that is in both
 is undone by opposite entries, and an authorisation or clearing that had not yet been sent to the acquirer is held. Two officers decide about such
 a payment (`server.office.branches`). If it stands, it is posted again; a record of one more branch, which they did not know, holds it once more.
-If it is given back, and the acquirer will not reverse it, it is held as before.
+If it is given back, and the acquirer will not reverse it, it is held as before, unless it is declined.
 """
 
 from typing import Any

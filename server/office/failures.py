@@ -6,7 +6,8 @@
                sealed card data erased. Whatever an earlier try may have left at the issuer is reversed.
                Or a reversal, where the acquirer says that nothing is reversed, and can hold no request any more that it might act on yet (`holds`
                seconds): its void ends refused, the payment stands and is cleared. One that is part of a fork is held and decided by two officers
-               (`server.office.branches`), also if they had given it back
+               (`server.office.branches`), also if they had given it back. Not of what nobody took, or what is declined, be it by such a verdict: it
+               cannot stand, its driver was told so. It stays listed until the acquirer has nothing of it any more (`reversed`)
     reversed   a reversal that was refused, where the acquirer says that it is reversed all the same (a repeat that is refused may follow upon one
                that was carried out): its void is done, the books have the opposite entries. At once of what the acquirer has approved; of what it
                may not have heard of yet, since the reversal overtook it, once it can hold that no longer (`holds`)
@@ -100,6 +101,8 @@ def again(connection: Connection, identity: Identity, now: int, clear: bool = Fa
     if not steps:
         if held(connection, identity):
             raise ParameterError("a fork holds the payment", "PRM-036", "see: tasdid server fork list", identity[2])
+        if any(row.step == t.STEP_REVERSE for row in rows) and not outbox.taken(connection, identity):
+            raise _not_taken(identity)
         if not clear and any(row.step == t.STEP_REVERSE for row in rows):
             raise _stands(connection, identity)
         if any(row.step == t.STEP_REVERSE for row in rows):
@@ -138,6 +141,14 @@ def _stands(connection: Connection, identity: Identity) -> ParameterError:
     return ParameterError(why, "PRM-036", "to give it back: tasdid server refund", identity[2])
 
 
+def _not_taken(identity: Identity) -> ParameterError:
+    """Why the reversal of what cannot stand ends in one way only; `again`, as long as nobody has given it up, asks for it once more."""
+    why = "nobody took the payment, or it is declined: what the issuer may have approved is to be given back"
+    return ParameterError(
+        why, "PRM-036", "once the acquirer has nothing of it: tasdid server failed reversed", identity[2]
+    )
+
+
 def give_up(connection: Connection, identity: Identity, now: int, waits: int = WAITS, holds: int = outbox.HOLDS) -> str:
     """Declare a deferred authorisation declined that failed, or has waited for `waits` seconds; or a payment standing whose reversal failed; one of
     a fork is held for two officers. The step that ended. ParameterError PRM-036 if there is neither.
@@ -163,9 +174,8 @@ def give_up(connection: Connection, identity: Identity, now: int, waits: int = W
 
 def _not_reversed(connection: Connection, identity: Identity, row: Any, now: int, holds: int) -> None:
     back = word.given_back_by_verdict(connection, identity)
-    if not back and not outbox.reversible(connection, identity):
-        why = "nobody took the payment: what the issuer approved is to be given back"
-        raise ParameterError(why, "PRM-036", "ask again: tasdid server failed again", identity[2])
+    if not outbox.taken(connection, identity):
+        raise _not_taken(identity)
     left = (row.answered or 0) + holds - now
     if left > 0:
         why = f"the acquirer may act on an earlier request to reverse it for {-(-left // 60)} minutes more"

@@ -9,7 +9,8 @@ tasdid server failed again --config server.toml TSD-000001/1/42     once more, a
 tasdid server failed again --clear --config server.toml TSD-000001/1/42   cleared after all, though it was to be given back
 tasdid server failed give-up --config server.toml TSD-000001/1/42   a deferred authorisation: declined, told to the terminal
                                                                     a refused reversal: nothing is reversed, says the acquirer;
-                                                                    the payment stands, or a fork's verdict is to be made anew
+                                                                    the payment stands, or a fork's verdict is to be made anew;
+                                                                    not of what is declined: it ends by 'reversed' only
 tasdid server failed reversed --config server.toml TSD-000001/1/42  a refused reversal: it is reversed, says the acquirer
 """
 
@@ -86,7 +87,7 @@ def give_up(config: Config, payment: Payment, db: Database = None) -> None:
     """Declare a deferred authorisation declined, since no issuer will judge it, or none has for a day (`waits` in the configuration).
 
     Or a payment standing whose reversal was refused, since the acquirer says that nothing is reversed. One that is part of a fork is decided by two
-    officers (tasdid server fork), be it that they had given it back.
+    officers (tasdid server fork), be it that they had given it back. Not what is declined, or nobody took: the acquirer has to give it back.
     """
     from server.office import failures
 

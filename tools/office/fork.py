@@ -7,7 +7,8 @@
     tasdid server fork approve TSD-000001/1/42 --proposal 1 --config server.toml --officer 2002 --key 2002.pem
 
 `--stands`: it counts as its outcome on file says, and what was held of its requests goes on. `--given-back`: it stays out of the books, and is
-reversed at the acquirer, whether anything of it was sent or not. The record of one more branch holds a payment again that stands.
+reversed at the acquirer, whether anything of it was sent or not. What is declined, and was to be reversed, cannot stand.
+The record of one more branch holds a payment again that stands.
 """
 
 import json
@@ -96,11 +97,16 @@ def listed(
         name = f"{row['device']}/{row['epoch']}/{row['intent']}"
         others = "; ".join(_other(one) for one in row["others"])
         what = f"record {row['seq']} says {_OUTCOMES[row['outcome']]}, another says {others}"
-        typer.echo(
-            f"{name} {row['amount'] / 100:,.2f} DZD of {centre.day(row['utc'])}: {what}; {_ACQUIRER[row['acquirer']]}"
-        )
+        known = "; ".join([_ACQUIRER[row["acquirer"]], *_so_far(row)])
+        typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD of {centre.day(row['utc'])}: {what}; {known}")
     for row in found["verdicts"]:
         typer.echo(f"proposal {row['number']}: {_told(row)}: {centre.decided(row)}")
+
+
+def _so_far(row: dict[str, Any]) -> list[str]:
+    """The final word on file about a payment that is held, and a reversal that came to nothing."""
+    said = [] if row["result"] is None else [f"the final result for its terminal is {_OUTCOMES[row['result']]}"]
+    return said + ([f"its reversal was {row['reversal']}"] if row["reversal"] in ("refused", "given up") else [])
 
 
 def _other(said: dict[str, Any]) -> str:
