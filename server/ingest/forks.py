@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from protocol import cbor
 from protocol import records as r
 from server import codes
+from server.acquirer import word
 from server.ingest import results
 from server.ingest.history import History
 from server.ingest.lost import gaps, suspense
@@ -64,7 +65,9 @@ def _store(connection: Connection, batch: Batch, entries: list[Entry], now: int)
                 for entry in fresh
             ],
         )
-        aside.note(connection, batch.device.device, [entry.record for entry in fresh])
+        records = [entry.record for entry in fresh]
+        aside.note(connection, batch.device.device, records)
+        word.beside(connection, batch.device.device, batch.epoch, records, now)
     return fresh
 
 
