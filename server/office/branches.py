@@ -22,7 +22,7 @@ from protocol import cbor
 from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ParameterError
-from server.acquirer import clearings, online, outbox, settling
+from server.acquirer import clearings, online, outbox, settling, voids, word
 from server.acquirer.iso import reference
 from server.ingest import forks, results
 from server.ingest.lost import suspense
@@ -141,6 +141,7 @@ def approve(connection: Connection, office: Office, approval: bytes, now: int) -
         forks.stand(connection, identity, row.number, now)
         _go_on(connection, payment, now)
         twice.stands(connection, payment, now)
+        _tell_reversed(connection, payment, now)
     else:
         _give_back(connection, payment, now)
 
@@ -165,6 +166,21 @@ def _go_on(connection: Connection, payment: Any, now: int) -> None:
     held = _of(t.outbox, identity, t.outbox.c.state == t.STATE_HELD)
     state = t.STATE_DOUBTFUL if restore.doubtful(connection, identity[0], identity[2]) else t.STATE_NEW
     connection.execute(update(t.outbox).where(held).values(state=state, next_at=now, created=now))
+
+
+def _tell_reversed(connection: Connection, payment: Any, now: int) -> None:
+    """The alarm about a payment that stands although the acquirer has reversed it, unless a void or a refund that is on file had asked for that."""
+    identity = (payment.device, payment.epoch, payment.intent)
+    asked = voids.of(connection, identity) is not None or word.given_back_by_officers(connection, identity)
+    if is_reversed(connection, identity) and not asked:
+        what = f"payment {payment.intent} of epoch {payment.epoch}, {payment.amount} centimes, stands by a verdict about a fork, but the acquirer has"
+        audit.alarm(connection, payment.device, "HELD", what + " reversed it: nothing is collected", now)
+
+
+def is_reversed(connection: Connection, identity: Identity) -> bool:
+    """Whether the acquirer has reversed a payment: nothing is collected then, though it stands."""
+    mine = _of(t.outbox, identity, t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_DONE)
+    return connection.execute(select(t.outbox.c.step).where(mine)).first() is not None
 
 
 def _give_back(connection: Connection, payment: Any, now: int) -> None:
@@ -277,11 +293,11 @@ def _so_far(connection: Connection, identity: Identity) -> dict[str, Any]:
     final = results.find(connection, identity)
     chosen = select(t.outbox).where(_of(t.outbox, identity, t.outbox.c.step == t.STEP_REVERSE))
     back = connection.execute(chosen).first()
-    word = None
+    said = None
     if back is not None:
-        word = {t.STATE_DONE: "done", t.STATE_FAILED: "refused"}.get(back.state, "asked")
-        word = "given up" if word == "refused" and back.response == failed.GIVEN_UP else word
-    return {"result": None if final is None else final.outcome, "reversal": word}
+        said = {t.STATE_DONE: "done", t.STATE_FAILED: "refused"}.get(back.state, "asked")
+        said = "given up" if said == "refused" and back.response == failed.GIVEN_UP else said
+    return {"result": None if final is None else final.outcome, "reversal": said}
 
 
 def listed(connection: Connection) -> list[dict[str, Any]]:

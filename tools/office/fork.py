@@ -29,7 +29,7 @@ _ACQUIRER = {
     "captured": "captured",
     "refused": "refused by the issuer",
     "reversal asked": "its reversal is under way",
-    "reversed": "reversed",
+    "reversed": "reversed by the acquirer: if it stands, nothing is collected",
 }
 
 
@@ -39,6 +39,10 @@ def _told(said: dict[str, Any]) -> str:
     others = "1 other record" if said["branches"] == 1 else f"{said['branches']} other records"
     word = "stands" if said["stands"] else "is given back"
     return f"payment {name} of {said['amount'] / 100:,.2f} DZD {word}, against {others}"
+
+
+def _gone(stands_reversed: bool) -> str:
+    return ", but the acquirer has reversed it: nothing is collected" if stands_reversed else ""
 
 
 @app.command("propose")
@@ -61,7 +65,10 @@ def propose(
         payload = branches.draft(connection, identity, stands, reason, centre.now())
         signed = signing.decide(signing.private_key(key), number, branches.PROPOSAL, payload)
         found = branches.propose(connection, office, signed, centre.now())
-    typer.echo(f"proposal {found}: {_told(branches.named(payload))}; another officer approves it: --proposal {found}")
+        gone = _gone(stands and branches.is_reversed(connection, identity))
+    typer.echo(
+        f"proposal {found}: {_told(branches.named(payload))}{gone}; another officer approves it: --proposal {found}"
+    )
 
 
 @app.command("approve")
@@ -74,9 +81,10 @@ def approve(
     identity = centre.identity(payment)
     with centre.transaction(config, db) as (connection, office):
         payload = branches.proposed(connection, identity, proposal)
+        gone = _gone(branches.named(payload)["stands"] == 1 and branches.is_reversed(connection, identity))
         signed = signing.decide(signing.private_key(key), number, branches.APPROVAL, payload)
         branches.approve(connection, office, signed, centre.now())
-    typer.echo(f"proposal {proposal}: {_told(branches.named(payload))}: approved ({payload[10]})")
+    typer.echo(f"proposal {proposal}: {_told(branches.named(payload))}{gone}: approved ({payload[10]})")
 
 
 @app.command("list")
