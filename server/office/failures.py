@@ -12,6 +12,9 @@
                that was carried out): its void is done, the books have the opposite entries. At once of what the acquirer has approved; of what it
                may not have heard of yet, since the reversal overtook it, once it can hold that no longer (`holds`)
 
+A reversal that has no final answer for `waits` seconds is sent no more by `give_up`, and has failed: it is decided as any other then, by `give_up`
+once more, or `reversed`.
+
 The reversal of a void that waits for its terminal after a restore (`server.acquirer.word`) goes out by `again`, and by `give_up`, once it has waited
 for `waits` seconds, its payment stands.
 
@@ -34,6 +37,7 @@ from server.ledger.posting import Identity
 from server.store import audit, devices, failed
 from server.store import tables as t
 
+STOPPED = "stopped"
 STEPS = {t.STEP_AUTHORISE: "authorisation", t.STEP_CLEAR: "clearing", t.STEP_REVERSE: "reversal"}
 
 
@@ -151,7 +155,8 @@ def _not_taken(identity: Identity) -> ParameterError:
 
 def give_up(connection: Connection, identity: Identity, now: int, waits: int = WAITS, holds: int = outbox.HOLDS) -> str:
     """Declare a deferred authorisation declined that failed, or has waited for `waits` seconds; or a payment standing whose reversal failed; one of
-    a fork is held for two officers. The step that ended. ParameterError PRM-036 if there is neither.
+    a fork is held for two officers. The step that ended; STOPPED if a reversal has only waited: it has failed now. ParameterError PRM-036 if there is
+    none.
     """
     devices.heads(connection, [identity[0]])
     over = or_(t.outbox.c.state == t.STATE_FAILED, too_long(now, waits))
@@ -168,8 +173,18 @@ def give_up(connection: Connection, identity: Identity, now: int, waits: int = W
         word.refused(connection, identity, failed.GIVEN_UP, now)
         _note(connection, identity, f"not reversed without its terminal's word: {_then(connection, identity)}", now)
         return STEPS[t.STEP_REVERSE]
+    if t.STEP_REVERSE in rows:
+        _stop(connection, identity, now)
+        return STOPPED
     why = "only a deferred authorisation or a failed reversal can be given up"
     raise ParameterError(why, "PRM-036", "a clearing: tasdid server refund", identity[2])
+
+
+def _stop(connection: Connection, identity: Identity, now: int) -> None:
+    """Send a reversal no more: what the acquirer may do yet of the last request is over after `holds`, and it is decided as one that failed."""
+    mine = update(t.outbox).where(_row(identity), t.outbox.c.step == t.STEP_REVERSE)
+    connection.execute(mine.values(state=t.STATE_FAILED, response=None, answered=now))
+    _note(connection, identity, "reversal without a final answer: no longer sent", now)
 
 
 def _not_reversed(connection: Connection, identity: Identity, row: Any, now: int, holds: int) -> None:
