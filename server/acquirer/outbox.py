@@ -206,14 +206,17 @@ def reversible(connection: Connection, identity: Identity) -> bool:
     """Whether there is an approved payment of this identity whose reversal was never asked for, or has failed, and that no verdict about a fork
     has given back.
     """
-    payment = connection.execute(select(t.payments).where(where(t.payments, identity))).first()
-    if payment is None or payment.held == t.HELD_BACK:
-        return False
-    result = results.find(connection, identity)
-    approved = payment.outcome == r.OUTCOME_APPROVED or (
-        payment.outcome == r.OUTCOME_PROVISIONAL and result is not None and result.outcome == r.OUTCOME_APPROVED
-    )
-    return approved and not given_back(connection, identity)
+    held = connection.execute(select(t.payments.c.held).where(where(t.payments, identity))).scalar()
+    return held != t.HELD_BACK and taken(connection, identity) and not given_back(connection, identity)
+
+
+def taken(connection: Connection, identity: Identity) -> bool:
+    """Whether the money of a payment was taken, by its record or by its issuer's final word: only then can it stand."""
+    outcome = connection.execute(select(t.payments.c.outcome).where(where(t.payments, identity))).scalar()
+    if outcome != r.OUTCOME_PROVISIONAL:
+        return outcome == r.OUTCOME_APPROVED
+    final = results.find(connection, identity)
+    return final is not None and final.outcome == r.OUTCOME_APPROVED
 
 
 def request_reversal(connection: Connection, identity: Identity, who: str, now: int) -> None:

@@ -1,6 +1,6 @@
 """What waits too long for an answer. A host that says "later" again and again (91, 94, 96, 68, 09), or nothing at all, keeps a deferred
 authorisation or a reversal open for ever, and with it a driver's licence: after WAITS seconds, or what the configuration says (`waits`), an alarm
-names it, once, and `tasdid server failed` lists it; an authorisation may be given up then. A clearing keeps nobody waiting but a reversal, which
+names it, once, and `tasdid server failed` lists it; either may be given up then. A clearing keeps nobody waiting but a reversal, which
 is named in its place. So is a reversal that is never asked for, since it waits for its terminal (`server.acquirer.word`). Synchronous functions on
 a connection.
 """

@@ -6,19 +6,20 @@ asked the reversal waits until its terminal has sent every record that may be of
 ends so, nothing goes out, and what was captured is asked about as after any restore (`refused`). If *done* is, the reversal is repeated, which does
 no harm. A terminal that has nothing to send says so by the head in a HELLO, which counts once none of before can come late (`server.store.restore`).
 One that never speaks again is named (`silent`, `tell`), and a person's to decide (`server.office.failures`): the reversal goes out, or the payment
-stands. Named is also the one whose word may be among lost records (`lost`).
+stands. Named is also the one whose word may be among lost records (`lost`), and the one whose word is none of the chain, since a copy of the terminal
+spoke first (`beside`).
 
 What two officers of the back office have given back waits for no terminal. Synchronous functions on a connection.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, and_, exists, literal, or_, select, update
 
 from protocol import records as r
 from protocol import sync as s
-from server.acquirer import clearings, waiting
+from server.acquirer import clearings, voids, waiting
 from server.ledger.posting import Identity
 from server.store import audit, devices, failed, restore
 from server.store import tables as t
@@ -76,6 +77,28 @@ def lost(connection: Connection, device: str, epoch: int, now: int) -> None:
     for row in connection.execute(mine.order_by(o.intent)).all():
         what = f"payment {row.intent} of epoch {epoch}, {row.amount} centimes: how its void ended may be among lost records;"
         what += " its reversal goes out if nothing else says so"
+        audit.alarm_once(connection, device, "RESTORED", what, now, waiting.REMEMBERED)
+
+
+def beside(connection: Connection, device: str, epoch: int, records: Iterable[dict[int, Any]], now: int) -> None:
+    """The alarm, once, about each *refused* among `records` that are kept beside the chain, where it counts for nothing: of a void of before a
+    restore that is asked or done here. A copy of the terminal, which had not heard it, has ended the wait, or records have come that were declared
+    lost.
+    """
+    for record in records:
+        intent = record.get(r.INTENT)
+        if record[r.KIND] != r.VOID or record.get(r.VOID_STATE) != r.VOID_REFUSED or type(intent) is not int:
+            continue
+        identity = (device, epoch, intent)
+        void = voids.of(connection, identity)
+        if (
+            void is None
+            or not restore.doubtful(connection, device, void.seq)
+            or given_back_by_officers(connection, identity)
+        ):
+            continue
+        what = f"payment {intent} of epoch {epoch}, {void.amount} centimes: record {record[r.SEQ]}, which is not of the chain, says that its void was"
+        what += f" refused; here it is {voids.WORDS[void.state]}: ask the acquirer"
         audit.alarm_once(connection, device, "RESTORED", what, now, waiting.REMEMBERED)
 
 

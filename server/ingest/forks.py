@@ -3,7 +3,7 @@
 The branch that came first stays the chain; the other lies in `forks`. What had been posted of a payment that is in both
 is undone by opposite entries, and an authorisation or clearing that had not yet been sent to the acquirer is held. Two officers decide about such
 a payment (`server.office.branches`). If it stands, it is posted again; a record of one more branch, which they did not know, holds it once more.
-If it is given back, and the acquirer will not reverse it, it is held as before.
+If it is given back, and the acquirer will not reverse it, it is held as before, unless it is declined.
 """
 
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from protocol import cbor
 from protocol import records as r
 from server import codes
+from server.acquirer import word
 from server.ingest import results
 from server.ingest.history import History
 from server.ingest.lost import gaps, suspense
@@ -64,7 +65,9 @@ def _store(connection: Connection, batch: Batch, entries: list[Entry], now: int)
                 for entry in fresh
             ],
         )
-        aside.note(connection, batch.device.device, [entry.record for entry in fresh])
+        records = [entry.record for entry in fresh]
+        aside.note(connection, batch.device.device, records)
+        word.beside(connection, batch.device.device, batch.epoch, records, now)
     return fresh
 
 

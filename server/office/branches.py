@@ -8,7 +8,8 @@
 
 What they sign says how many other records of the sequence they know. One more that comes later is no part of what they judged: it holds a payment
 that stands again, with an alarm, until it is decided anew, since the design posts neither of two branches. What is given back stays so, unless the
-acquirer will not reverse it, and a person gives that up (`server.office.failures`): then it is held again, and decided anew.
+acquirer will not reverse it, and a person gives that up (`server.office.failures`): then it is held again, and decided anew. What is declined, and
+was to be reversed, cannot stand: its driver was told so.
 
 The terminal's records and totals stay as they are; so does what lies in the other branch, of which nothing is posted ever.
 """
@@ -21,7 +22,7 @@ from protocol import cbor
 from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ParameterError
-from server.acquirer import clearings, online, outbox, settling
+from server.acquirer import clearings, online, outbox, settling, voids, word
 from server.acquirer.iso import reference
 from server.ingest import forks, results
 from server.ingest.lost import suspense
@@ -48,12 +49,15 @@ def _of(table: Any, identity: Identity, *more: Any) -> Any:
 def draft(connection: Connection, identity: Identity, stands: bool, reason: str, now: int) -> dict[int, Any]:
     """What an officer signs to propose a verdict, and another to approve it: keys 1… in the order of `_NAMES`.
 
-    ParameterError PRM-039 if no payment of this identity is held for a fork, or it is decided, PRM-040 for such a reason.
+    ParameterError PRM-039 if no payment of this identity is held for a fork, or it is decided, or cannot stand, PRM-040 for such a reason.
     """
     payment = connection.execute(select(t.payments).where(_of(t.payments, identity))).first()
     if payment is None or payment.held != t.HELD_FORK:
         hint = "see: tasdid server fork list"
         raise ParameterError("no payment of this name is held for a fork", "PRM-039", hint, identity[2])
+    if stands and _to_be_reversed(connection, payment):
+        why = "it is declined, and what its issuer may have approved is to be given back"
+        raise ParameterError(why, "PRM-039", "only: tasdid server fork propose --given-back", identity[2])
     number = connection.execute(select(func.max(t.verdicts.c.number)).where(_of(t.verdicts, identity))).scalar() or 0
     many = len(_others(connection, payment))
     values = (
@@ -113,7 +117,8 @@ def proposed(connection: Connection, identity: Identity, number: int) -> dict[in
 def approve(connection: Connection, office: Office, approval: bytes, now: int) -> None:
     """Take the second officer's signature and carry the verdict out, in one transaction.
 
-    ParameterError: PRM-030 signature, PRM-032 no such proposal is open, or it has expired, or another branch came since, PRM-033 the same officer.
+    ParameterError: PRM-030 signature, PRM-032 no such proposal is open, or it has expired, or another branch came since, or the payment cannot stand
+    any more, PRM-033 the same officer.
     """
     officer, payload = office.verify(approval, APPROVAL)
     said = named(payload)
@@ -126,7 +131,8 @@ def approve(connection: Connection, office: Office, approval: bytes, now: int) -
         raise ParameterError("no such proposal is open", "PRM-032", "propose again")
     other(officer, payload, bytes(row.proposal), row.proposed_by)
     payment = connection.execute(select(t.payments).where(_of(t.payments, identity))).one()
-    if payment.held != t.HELD_FORK or len(_others(connection, payment)) != row.branches:
+    other_now = payment.held != t.HELD_FORK or len(_others(connection, payment)) != row.branches
+    if other_now or row.stands and _to_be_reversed(connection, payment):
         raise ParameterError("the proposal is not about the payment as it stands", "PRM-032", "propose again")
     values = {"approved_by": officer, "approval": approval, "approved_at": now, "state": t.DECISION_APPROVED}
     connection.execute(update(t.verdicts).where(where).values(values))
@@ -135,6 +141,7 @@ def approve(connection: Connection, office: Office, approval: bytes, now: int) -
         forks.stand(connection, identity, row.number, now)
         _go_on(connection, payment, now)
         twice.stands(connection, payment, now)
+        _tell_reversed(connection, payment, now)
     else:
         _give_back(connection, payment, now)
 
@@ -159,6 +166,21 @@ def _go_on(connection: Connection, payment: Any, now: int) -> None:
     held = _of(t.outbox, identity, t.outbox.c.state == t.STATE_HELD)
     state = t.STATE_DOUBTFUL if restore.doubtful(connection, identity[0], identity[2]) else t.STATE_NEW
     connection.execute(update(t.outbox).where(held).values(state=state, next_at=now, created=now))
+
+
+def _tell_reversed(connection: Connection, payment: Any, now: int) -> None:
+    """The alarm about a payment that stands although the acquirer has reversed it, unless a void or a refund that is on file had asked for that."""
+    identity = (payment.device, payment.epoch, payment.intent)
+    asked = voids.of(connection, identity) is not None or word.given_back_by_officers(connection, identity)
+    if is_reversed(connection, identity) and not asked:
+        what = f"payment {payment.intent} of epoch {payment.epoch}, {payment.amount} centimes, stands by a verdict about a fork, but the acquirer has"
+        audit.alarm(connection, payment.device, "HELD", what + " reversed it: nothing is collected", now)
+
+
+def is_reversed(connection: Connection, identity: Identity) -> bool:
+    """Whether the acquirer has reversed a payment: nothing is collected then, though it stands."""
+    mine = _of(t.outbox, identity, t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_DONE)
+    return connection.execute(select(t.outbox.c.step).where(mine)).first() is not None
 
 
 def _give_back(connection: Connection, payment: Any, now: int) -> None:
@@ -186,10 +208,22 @@ def _refused(connection: Connection, payment: Any) -> bool:
     if outbox.reversal_asked(connection, identity):
         return False
     if payment.outcome in _TAKEN:
-        final = results.find(connection, identity)
-        return final is not None and final.outcome != r.OUTCOME_APPROVED
+        return _is_declined(connection, payment)
     asked = connection.execute(select(t.authorisations).where(_of(t.authorisations, identity))).first()
     return asked is not None and asked.state == s.ASKED_ANSWERED and not online.stands(asked)
+
+
+def _is_declined(connection: Connection, payment: Any) -> bool:
+    """Whether the final word about a payment on file is no approval."""
+    final = results.find(connection, (payment.device, payment.epoch, payment.intent))
+    return final is not None and final.outcome != r.OUTCOME_APPROVED
+
+
+def _to_be_reversed(connection: Connection, payment: Any) -> bool:
+    """Whether a payment cannot stand: it is declined, for its driver, and what its issuer may have approved was to be reversed."""
+    identity = (payment.device, payment.epoch, payment.intent)
+    deferred = payment.outcome == r.OUTCOME_PROVISIONAL
+    return deferred and _is_declined(connection, payment) and outbox.reversal_asked(connection, identity)
 
 
 def named(payload: dict[int, Any]) -> dict[str, Any]:
@@ -216,7 +250,8 @@ def _note(connection: Connection, identity: Identity, what: str, now: int) -> No
 
 def held(connection: Connection) -> list[dict[str, Any]]:
     """The payments that wait for a verdict, oldest first, for a person: whose, centimes, the outcome on file and where, what the other records
-    of that sequence say (`others`), and what the acquirer knows of it, as far as the outbox tells.
+    of that sequence say (`others`), what the acquirer knows of it, as far as the outbox tells, the final word about a deferred one (`result`), and
+    what became of a reversal (`reversal`), each None if there is none.
     """
     p = t.payments.c
     order = (p.utc, p.device, p.epoch, p.intent)
@@ -225,7 +260,7 @@ def held(connection: Connection) -> list[dict[str, Any]]:
         {
             "device": row.device, "epoch": row.epoch, "intent": row.intent, "amount": row.amount, "outcome": row.outcome,
             "seq": row.outcome_seq, "utc": row.utc, "others": [_said(record) for record in _others(connection, row)],
-            "acquirer": _known(connection, row),
+            "acquirer": _known(connection, row), **_so_far(connection, (row.device, row.epoch, row.intent)),
         }
         for row in found
     ]  # fmt: skip
@@ -251,6 +286,18 @@ def _known(connection: Connection, payment: Any) -> str:
     if _refused(connection, payment):
         return "refused"
     return "asked" if settling.may_have_left(connection, identity) else "nothing"
+
+
+def _so_far(connection: Connection, identity: Identity) -> dict[str, Any]:
+    """The final word on file, and a reversal: "asked", "done", "refused" or, by a person in the place of the acquirer, "given up"."""
+    final = results.find(connection, identity)
+    chosen = select(t.outbox).where(_of(t.outbox, identity, t.outbox.c.step == t.STEP_REVERSE))
+    back = connection.execute(chosen).first()
+    said = None
+    if back is not None:
+        said = {t.STATE_DONE: "done", t.STATE_FAILED: "refused"}.get(back.state, "asked")
+        said = "given up" if said == "refused" and back.response == failed.GIVEN_UP else said
+    return {"result": None if final is None else final.outcome, "reversal": said}
 
 
 def listed(connection: Connection) -> list[dict[str, Any]]:

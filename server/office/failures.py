@@ -6,10 +6,14 @@
                sealed card data erased. Whatever an earlier try may have left at the issuer is reversed.
                Or a reversal, where the acquirer says that nothing is reversed, and can hold no request any more that it might act on yet (`holds`
                seconds): its void ends refused, the payment stands and is cleared. One that is part of a fork is held and decided by two officers
-               (`server.office.branches`), also if they had given it back
+               (`server.office.branches`), also if they had given it back. Not of what nobody took, or what is declined, be it by such a verdict: it
+               cannot stand, its driver was told so. It stays listed until the acquirer has nothing of it any more (`reversed`)
     reversed   a reversal that was refused, where the acquirer says that it is reversed all the same (a repeat that is refused may follow upon one
                that was carried out): its void is done, the books have the opposite entries. At once of what the acquirer has approved; of what it
                may not have heard of yet, since the reversal overtook it, once it can hold that no longer (`holds`)
+
+A reversal that has no final answer for `waits` seconds is sent no more by `give_up`, and has failed: it is decided as any other then, by `give_up`
+once more, or `reversed`.
 
 The reversal of a void that waits for its terminal after a restore (`server.acquirer.word`) goes out by `again`, and by `give_up`, once it has waited
 for `waits` seconds, its payment stands.
@@ -33,6 +37,7 @@ from server.ledger.posting import Identity
 from server.store import audit, devices, failed
 from server.store import tables as t
 
+STOPPED = "stopped"
 STEPS = {t.STEP_AUTHORISE: "authorisation", t.STEP_CLEAR: "clearing", t.STEP_REVERSE: "reversal"}
 
 
@@ -100,6 +105,8 @@ def again(connection: Connection, identity: Identity, now: int, clear: bool = Fa
     if not steps:
         if held(connection, identity):
             raise ParameterError("a fork holds the payment", "PRM-036", "see: tasdid server fork list", identity[2])
+        if any(row.step == t.STEP_REVERSE for row in rows) and not outbox.taken(connection, identity):
+            raise _not_taken(identity)
         if not clear and any(row.step == t.STEP_REVERSE for row in rows):
             raise _stands(connection, identity)
         if any(row.step == t.STEP_REVERSE for row in rows):
@@ -138,9 +145,18 @@ def _stands(connection: Connection, identity: Identity) -> ParameterError:
     return ParameterError(why, "PRM-036", "to give it back: tasdid server refund", identity[2])
 
 
+def _not_taken(identity: Identity) -> ParameterError:
+    """Why the reversal of what cannot stand ends in one way only; `again`, as long as nobody has given it up, asks for it once more."""
+    why = "nobody took the payment, or it is declined: what the issuer may have approved is to be given back"
+    return ParameterError(
+        why, "PRM-036", "once the acquirer has nothing of it: tasdid server failed reversed", identity[2]
+    )
+
+
 def give_up(connection: Connection, identity: Identity, now: int, waits: int = WAITS, holds: int = outbox.HOLDS) -> str:
     """Declare a deferred authorisation declined that failed, or has waited for `waits` seconds; or a payment standing whose reversal failed; one of
-    a fork is held for two officers. The step that ended. ParameterError PRM-036 if there is neither.
+    a fork is held for two officers. The step that ended; STOPPED if a reversal has only waited: it has failed now. ParameterError PRM-036 if there is
+    none.
     """
     devices.heads(connection, [identity[0]])
     over = or_(t.outbox.c.state == t.STATE_FAILED, too_long(now, waits))
@@ -157,15 +173,24 @@ def give_up(connection: Connection, identity: Identity, now: int, waits: int = W
         word.refused(connection, identity, failed.GIVEN_UP, now)
         _note(connection, identity, f"not reversed without its terminal's word: {_then(connection, identity)}", now)
         return STEPS[t.STEP_REVERSE]
+    if t.STEP_REVERSE in rows:
+        _stop(connection, identity, now)
+        return STOPPED
     why = "only a deferred authorisation or a failed reversal can be given up"
     raise ParameterError(why, "PRM-036", "a clearing: tasdid server refund", identity[2])
 
 
+def _stop(connection: Connection, identity: Identity, now: int) -> None:
+    """Send a reversal no more: what the acquirer may do yet of the last request is over after `holds`, and it is decided as one that failed."""
+    mine = update(t.outbox).where(_row(identity), t.outbox.c.step == t.STEP_REVERSE)
+    connection.execute(mine.values(state=t.STATE_FAILED, response=None, answered=now))
+    _note(connection, identity, "reversal without a final answer: no longer sent", now)
+
+
 def _not_reversed(connection: Connection, identity: Identity, row: Any, now: int, holds: int) -> None:
     back = word.given_back_by_verdict(connection, identity)
-    if not back and not outbox.reversible(connection, identity):
-        why = "nobody took the payment: what the issuer approved is to be given back"
-        raise ParameterError(why, "PRM-036", "ask again: tasdid server failed again", identity[2])
+    if not outbox.taken(connection, identity):
+        raise _not_taken(identity)
     left = (row.answered or 0) + holds - now
     if left > 0:
         why = f"the acquirer may act on an earlier request to reverse it for {-(-left // 60)} minutes more"

@@ -19,7 +19,7 @@ from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool, StaticPool
@@ -29,6 +29,7 @@ from server.store import tables
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 BUSY_MS = 10_000
+_UPGRADING = int.from_bytes(b"tasdid")  # the lock's name among PostgreSQL's, which are numbers: of a database
 _CHECK = "check --db or 'db' of the configuration"
 _URLS = "as sqlite:////var/lib/tasdid/server.db or postgresql://user@host/name"
 
@@ -152,9 +153,13 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the schema up to the newest migration; nothing changes when it is there already, but it waits until nobody else writes."""
+    """Bring the schema up to the newest migration; nothing changes when it is there already, but it waits until nobody else writes, or
+    brings it up: which migration is the first one to run is looked up after that.
+    """
     config = _alembic()
     with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":  # SQLite's transaction is alone from its beginning
+            connection.execute(select(func.pg_advisory_xact_lock(_UPGRADING)))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

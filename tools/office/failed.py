@@ -9,7 +9,8 @@ tasdid server failed again --config server.toml TSD-000001/1/42     once more, a
 tasdid server failed again --clear --config server.toml TSD-000001/1/42   cleared after all, though it was to be given back
 tasdid server failed give-up --config server.toml TSD-000001/1/42   a deferred authorisation: declined, told to the terminal
                                                                     a refused reversal: nothing is reversed, says the acquirer;
-                                                                    the payment stands, or a fork's verdict is to be made anew
+                                                                    the payment stands, or a fork's verdict is to be made anew;
+                                                                    not of what is declined: it ends by 'reversed' only
 tasdid server failed reversed --config server.toml TSD-000001/1/42  a refused reversal: it is reversed, says the acquirer
 """
 
@@ -24,6 +25,7 @@ from tools.office.centre import Config, Database, Payment
 _GIVEN_UP = {
     "authorisation": "declined; its terminal hears of it and erases the card data",
     "reversal": "the payment stands and is cleared; if it was to be voided, its terminal hears that this is refused",
+    "stopped": "its reversal is no longer sent, and listed as failed: ask the acquirer, then failed reversed, give-up once more, or again",
     "held": "not reversed, and held for a fork: tasdid server fork; if it was to be voided, its terminal hears that this is refused",
 }
 app = typer.Typer(no_args_is_help=True, help="Requests that the acquirer did not judge: ask again, or give up.")
@@ -54,7 +56,7 @@ def listed(
         said = (
             f"answered {row['response']}"
             if row["response"]
-            else "without an answer: it could not be written, or its terminal spoke first"
+            else "without an answer: it could not be written, its terminal spoke first, or it was given up waiting for"
         )
         said += " about another amount" if row["response"] in APPROVED else ""
         said += "" if row["again"] else ", not to be sent again"
@@ -85,8 +87,10 @@ def again(
 def give_up(config: Config, payment: Payment, db: Database = None) -> None:
     """Declare a deferred authorisation declined, since no issuer will judge it, or none has for a day (`waits` in the configuration).
 
+    A reversal without a final answer for a day is sent no more, and decided as a refused one. Ask the acquirer.
+
     Or a payment standing whose reversal was refused, since the acquirer says that nothing is reversed. One that is part of a fork is decided by two
-    officers (tasdid server fork), be it that they had given it back.
+    officers (tasdid server fork), be it that they had given it back. Not what is declined, or nobody took: the acquirer has to give it back.
     """
     from server.office import failures
 

@@ -7,7 +7,8 @@
     tasdid server fork approve TSD-000001/1/42 --proposal 1 --config server.toml --officer 2002 --key 2002.pem
 
 `--stands`: it counts as its outcome on file says, and what was held of its requests goes on. `--given-back`: it stays out of the books, and is
-reversed at the acquirer, whether anything of it was sent or not. The record of one more branch holds a payment again that stands.
+reversed at the acquirer, whether anything of it was sent or not. What is declined, and was to be reversed, cannot stand.
+The record of one more branch holds a payment again that stands.
 """
 
 import json
@@ -28,7 +29,7 @@ _ACQUIRER = {
     "captured": "captured",
     "refused": "refused by the issuer",
     "reversal asked": "its reversal is under way",
-    "reversed": "reversed",
+    "reversed": "reversed by the acquirer: if it stands, nothing is collected",
 }
 
 
@@ -38,6 +39,10 @@ def _told(said: dict[str, Any]) -> str:
     others = "1 other record" if said["branches"] == 1 else f"{said['branches']} other records"
     word = "stands" if said["stands"] else "is given back"
     return f"payment {name} of {said['amount'] / 100:,.2f} DZD {word}, against {others}"
+
+
+def _gone(stands_reversed: bool) -> str:
+    return ", but the acquirer has reversed it: nothing is collected" if stands_reversed else ""
 
 
 @app.command("propose")
@@ -60,7 +65,10 @@ def propose(
         payload = branches.draft(connection, identity, stands, reason, centre.now())
         signed = signing.decide(signing.private_key(key), number, branches.PROPOSAL, payload)
         found = branches.propose(connection, office, signed, centre.now())
-    typer.echo(f"proposal {found}: {_told(branches.named(payload))}; another officer approves it: --proposal {found}")
+        gone = _gone(stands and branches.is_reversed(connection, identity))
+    typer.echo(
+        f"proposal {found}: {_told(branches.named(payload))}{gone}; another officer approves it: --proposal {found}"
+    )
 
 
 @app.command("approve")
@@ -73,9 +81,10 @@ def approve(
     identity = centre.identity(payment)
     with centre.transaction(config, db) as (connection, office):
         payload = branches.proposed(connection, identity, proposal)
+        gone = _gone(branches.named(payload)["stands"] == 1 and branches.is_reversed(connection, identity))
         signed = signing.decide(signing.private_key(key), number, branches.APPROVAL, payload)
         branches.approve(connection, office, signed, centre.now())
-    typer.echo(f"proposal {proposal}: {_told(branches.named(payload))}: approved ({payload[10]})")
+    typer.echo(f"proposal {proposal}: {_told(branches.named(payload))}{gone}: approved ({payload[10]})")
 
 
 @app.command("list")
@@ -96,11 +105,16 @@ def listed(
         name = f"{row['device']}/{row['epoch']}/{row['intent']}"
         others = "; ".join(_other(one) for one in row["others"])
         what = f"record {row['seq']} says {_OUTCOMES[row['outcome']]}, another says {others}"
-        typer.echo(
-            f"{name} {row['amount'] / 100:,.2f} DZD of {centre.day(row['utc'])}: {what}; {_ACQUIRER[row['acquirer']]}"
-        )
+        known = "; ".join([_ACQUIRER[row["acquirer"]], *_so_far(row)])
+        typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD of {centre.day(row['utc'])}: {what}; {known}")
     for row in found["verdicts"]:
         typer.echo(f"proposal {row['number']}: {_told(row)}: {centre.decided(row)}")
+
+
+def _so_far(row: dict[str, Any]) -> list[str]:
+    """The final word on file about a payment that is held, and a reversal that came to nothing."""
+    said = [] if row["result"] is None else [f"the final result for its terminal is {_OUTCOMES[row['result']]}"]
+    return said + ([f"its reversal was {row['reversal']}"] if row["reversal"] in ("refused", "given up") else [])
 
 
 def _other(said: dict[str, Any]) -> str:

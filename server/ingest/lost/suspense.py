@@ -195,9 +195,20 @@ def given_back(connection: Connection, payment: Any, now: int) -> None:
         _clashes(connection, payment, result, "is given back", now)
 
 
-def _clashes(connection: Connection, payment: Any, result: Any, verdict: str, now: int) -> list[int]:
+def _given_back_before(connection: Connection, decision: Any, now: int) -> None:
+    """What was collected of a gap is income by `decision`: an alarm about each payment that a fork's verdict had given back, and that may be it."""
+    p, q = t.payments.c, t.results.c
+    back = select(t.payments).where(p.device == decision.device, p.epoch == decision.epoch, p.held == t.HELD_BACK)
+    for payment in connection.execute(back.order_by(p.intent)).all():
+        mine = (q.device == payment.device, q.epoch == payment.epoch, q.intent == payment.intent)
+        result = connection.execute(select(t.results).where(*mine, q.outcome == r.OUTCOME_APPROVED)).first()
+        if result is not None:
+            _clashes(connection, payment, result, "is given back", now, decision)
+
+
+def _clashes(connection: Connection, payment: Any, result: Any, verdict: str, now: int, only: Any = None) -> list[int]:
     """An alarm for each gap of which officers have decided that what was collected is income, and that may be `payment`, whose approval is `result`;
-    the first records of these gaps. To be called while no gap is explained with it.
+    the first records of these gaps. `only`: one decision, the others were named before. To be called while no gap is explained with it.
 
     A gap may hold it that was explained with it, or whose last record its terminal wrote after it was told; not one that was lost after the result
     had come. While the explained one still holds its money, no other one is named. What the officers decided while the payment was in the books is
@@ -214,6 +225,8 @@ def _clashes(connection: Connection, payment: Any, result: Any, verdict: str, no
     found = []
     for gap in own or gaps:
         made = _decisions(connection, t.ITEM_GAP, (gap.device, gap.epoch, gap.first))
+        if only is not None:
+            made = [row for row in made if (gap.first, row.number) == (only.seq, only.number)]
         taken = [row for row in made if row.collected >= payment.amount and row.approved_at >= since]
         if any(fits(payment.amount, row.payments, row.collected + row.untaken) for row in taken):
             found.append(gap.first)
@@ -306,6 +319,8 @@ def decide(connection: Connection, decision: Any, now: int) -> None:
         place = _held_at(connection, device, item, part)._replace(scheme=decision.scheme)
         legs = accounts.decided_legs(device.device, place, decision.collected, decision.untaken)
     posting.post(connection, item, t.decided_part(decision.kind, decision.number), legs, now)
+    if not decision.undoes and decision.kind == t.ITEM_GAP and decision.collected:
+        _given_back_before(connection, decision, now)
     if decision.undoes and decision.kind == t.ITEM_GAP:
         known = _known_instead(connection, device, find(connection, *item), set(), now)
         for row in known:

@@ -1,5 +1,7 @@
 """What waited long before it left: how long it waited is no reason to believe that nothing of it is under way, nor to give it up after a restore."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import select
 
@@ -102,6 +104,52 @@ def test_a_void_that_waits_for_a_clearing_is_an_alarm(centre: Centre, handheld: 
     _asked_for_days(centre)
     [said] = _waiting(centre)
     assert said.startswith(f"step {t.STEP_REVERSE} of payment {intent} ")
+
+
+@pytest.mark.parametrize("decides", ["reversed", "given up", "again"])
+def test_a_reversal_without_a_final_answer_is_sent_no_more_once_it_is_given_up_and_then_decided(
+    centre: Centre, handheld: Handheld, decides: str
+) -> None:
+    intent = paid(handheld)
+    identity = (handheld.name, 1, intent)
+    centre.send(handheld)
+    (clearing,) = centre.claim()
+    assert centre.answer(clearing, "00")
+    centre.send(handheld, void(handheld, intent))
+    (request,) = centre.claim()
+    assert not centre.answer(request, "91", "")
+    assert _refused(centre, failures.give_up, identity)  # it has not waited long enough
+    _asked_for_days(centre)
+    (sent,) = centre.claim()
+    with centre.engine.begin() as connection:
+        assert failures.give_up(connection, identity, centre.now) == failures.STOPPED
+        assert not outbox.hold(connection, sent, centre.now)  # what is on its way out does not leave any more
+    assert s.VOIDS not in centre.hello(handheld) and centre.claim() == []  # nobody knows yet how it ended
+    with reading(centre.engine) as connection:
+        assert failures.waiting(connection, centre.now) == []
+        (item,) = failures.listed(connection)
+    assert (item["step"], item["response"], item["again"]) == ("reversal", None, True)
+    if decides == "again":
+        with centre.engine.begin() as connection:
+            assert failures.again(connection, identity, centre.now) == ["reversal"]
+        (request,) = centre.claim()
+        assert request.repeat and centre.answer(request, "00")
+    else:
+        centre.now = item["answered"] + 60
+        assert _refused(centre, failures.give_up, identity)  # the last request may be acted on yet
+        centre.now += outbox.HOLDS if decides == "given up" else 0
+        with centre.engine.begin() as connection:
+            (failures.give_up if decides == "given up" else failures.confirm_reversed)(connection, identity, centre.now)
+    stands = decides == "given up"
+    (told,) = centre.hello(handheld)[s.VOIDS]
+    assert told[s.RESULT_OUTCOME] == (r.VOID_REFUSED if stands else r.VOID_DONE)
+    assert centre.claim() == [] and sum(centre.books().values()) == 0 and bool(centre.books()) == stands
+
+
+def _refused(centre: Centre, decide: Any, identity: tuple[str, int, int]) -> bool:
+    with centre.engine.begin() as connection, pytest.raises(ParameterError, match="PRM-036"):
+        decide(connection, identity, centre.now)
+    return True
 
 
 def test_what_waits_once_more_is_said_once_more(centre: Centre, handheld: Handheld) -> None:

@@ -1,6 +1,7 @@
 """After a restore a terminal's own word about a void comes before the void's reversal: what its driver was told to stand is not given back."""
 
 import asyncio
+import copy
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -306,6 +307,33 @@ def test_a_word_that_may_be_among_lost_records_is_named_once(
     if not lost:
         either.send(handheld, len(handheld.records))
     assert _reversals(_ask(either, host)) == [(t.STEP_REVERSE, True, "00")] and either.books() == {}
+
+
+@pytest.mark.parametrize("sent", [True, False])
+@pytest.mark.parametrize("later", [0, 2 * restore.WINDOW])
+def test_a_word_that_comes_in_a_second_branch_is_named_once(
+    either: Centre, handheld: Handheld, host: Host, sent: bool, later: int
+) -> None:
+    """A copy of the terminal, of before it heard that its void was refused, speaks first; the terminal may have more to say than the copy."""
+    intent, seq, back = _told_refused(either, handheld, host, "asked", True)
+    copied = copy.copy(handheld)
+    copied.records, copied.attached = handheld.records[:seq], {s.SEALED: {}, s.PRIVATE: {}}
+    copied.write(r.HEALTH_EVENT, health="a copy")
+    back()
+    either.hello(copied)
+    either.send(copied, seq + 1)
+    if sent:
+        assert _reversals(_ask(either, host)) == [(t.STEP_REVERSE, True, "00")]
+    either.now += later
+    for _ in range(2):
+        handheld.write(r.HEALTH_EVENT, health="x")
+        either.hello(handheld)
+        last = len(handheld.records)
+        said = either.say(handheld.batch(seq + 1))[1][s.REJECTED]
+        assert said == [[number, codes.FORK] for number in range(seq + 1, last + 1)]
+    (what,) = (what for what in _alarms(either, handheld.name) if "says that its void was refused" in what)
+    assert what.startswith(f"payment {intent} of epoch 1, {A} centimes: record {seq + 1}, which is not of the chain")
+    assert f"here it is {'done' if sent else 'asked'}" in what
 
 
 def test_no_word_is_missed_where_nothing_waits_for_it(centre: Centre, handheld: Handheld, host: Host) -> None:

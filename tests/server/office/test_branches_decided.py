@@ -193,3 +193,29 @@ def test_every_gap_that_may_be_it_is_named(either: Centre, handheld: Handheld) -
     desk.both(intent, False)
     assert said(either).count("have that decision undone") == 2
     assert all(f"what is decided of the gap from {gap} may be it" in said(either) for gap in (first, second))
+
+
+@pytest.mark.parametrize("written", ["lost", "twice"])
+def test_a_gap_that_is_decided_after_its_payment_was_given_back_is_named(
+    either: Centre, handheld: Handheld, written: str
+) -> None:
+    desk = Desk(either)
+    intent = _told(either, handheld)
+    first = _lose(either, handheld, result=intent)
+    if written == "twice":
+        _came(either, handheld, intent)
+    desk.both(intent, False)
+    assert settle(either) == [t.STEP_REVERSE] and "have that decision undone" not in said(either)
+    desk.gap(first, ONE)
+    assert either.books() == PAID and _asks(either, intent, False, first)
+    desk.gap(first, Finding(), undo=1)
+    assert either.books() == HELD and _asks(either, intent, False, first)
+
+
+def test_a_gap_that_holds_another_amount_is_not_named_when_it_is_decided(either: Centre, handheld: Handheld) -> None:
+    desk = Desk(either)
+    intent = _told(either, handheld)
+    first = _lose(either, handheld, B)
+    desk.both(intent, False)
+    desk.gap(first, Finding(B, "CIB TEST", payments=1))
+    assert "have that decision undone" not in said(either)

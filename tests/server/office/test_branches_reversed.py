@@ -232,3 +232,35 @@ def test_a_clearing_that_was_answered_12_has_failed_and_is_named_once_the_paymen
     assert either.claim() == [] and either.books() == PAID
     with reading(either.engine) as connection:
         assert [(row["step"], row["response"]) for row in failures.listed(connection)] == [("clearing", "12")]
+
+
+def test_a_payment_that_stands_though_the_acquirer_has_reversed_it_is_named(either: Centre, handheld: Handheld) -> None:
+    """What it was reversed for, the database has forgotten."""
+    desk = Desk(either)
+    intent = pay(either, handheld)
+    settle(either)
+    with either.engine.begin() as connection:
+        restore.mark(connection, either.now)
+    either.hello(handheld)
+    fork(either, handheld, intent)
+    (inquiry,) = either.claim()
+    assert inquiry.step == t.STEP_CLEAR and either.answer(inquiry, "12")
+    assert desk.held()[0]["acquirer"] == "reversed"
+    desk.both(intent, True)
+    what = (
+        f"payment {intent} of epoch 1, {A} centimes, stands by a verdict about a fork, but the acquirer has reversed it"
+    )
+    assert said(either).startswith(what) and either.books() == {} and either.claim() == []
+
+
+def test_a_payment_that_stands_and_that_a_refund_has_reversed_is_named_by_nobody(
+    either: Centre, handheld: Handheld
+) -> None:
+    desk = Desk(either)
+    intent = pay(either, handheld)
+    settle(either)
+    refund(desk, intent)
+    assert settle(either) == [t.STEP_REVERSE]
+    fork(either, handheld, intent)
+    desk.both(intent, True)
+    assert "stands by a verdict" not in said(either) and either.books() == {}

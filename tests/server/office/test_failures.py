@@ -241,5 +241,6 @@ def test_a_reversal_that_is_never_answered_is_named_and_listed_and_a_clearing_is
             with centre.engine.begin() as connection:
                 outbox.postpone(connection, request, centre.now)  # the host is silent
     assert centre.alarms() == ["WAITING"] and _waiting(centre) == [(intent, "reversal")]
-    with centre.engine.begin() as connection, pytest.raises(ParameterError, match="only a deferred authorisation"):
-        failures.give_up(connection, (handheld.name, 1, intent), centre.now)
+    with centre.engine.begin() as connection:
+        assert failures.give_up(connection, (handheld.name, 1, intent), centre.now) == failures.STOPPED
+    assert _waiting(centre) == [] and [item["step"] for item in _listed(centre)] == ["reversal"]

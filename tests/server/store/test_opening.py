@@ -1,16 +1,21 @@
 """Opening a database that is another one than was meant, or none: refused by code, with nothing made of it, and no password told."""
 
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, text
 
 from protocol.errors import ConfigError
 from server import config
 from server.__main__ import main
 from server.store import restore
-from server.store.engine import open_engine, reading
+from server.store.engine import MIGRATIONS, open_engine, reading
 from server.web.serve import listen
 from tests.server.handheld import Handheld
 from tests.server.postgres import Cluster
@@ -124,3 +129,36 @@ def test_nothing_is_marked_as_restored_while_the_port_is_taken(
     with reading(engine) as connection:
         assert not restore.restored(connection)
     engine.dispose()
+
+
+_OPEN = "import sys; from server.store.engine import open_engine; open_engine(sys.argv[1]).dispose()"
+_BLOCKED = text("SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+
+
+def _blocked(engine: Engine) -> int:
+    """How many connections wait for a lock; each time in a transaction of its own, or it would be told the same again."""
+    with engine.connect() as connection:
+        return connection.execute(_BLOCKED).scalar() or 0
+
+
+def test_processes_that_bring_up_a_postgresql_database_at_the_same_time_wait_for_each_other(cluster: Cluster) -> None:
+    """All have seen that it is of a former release before the first has brought it up."""
+    url = cluster.url()
+    engine = open_engine(url, migrate=False)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0016")
+    with engine.connect() as connection:
+        connection.execute(text("LOCK TABLE alembic_version IN SHARE MODE"))
+        run = [sys.executable, "-c", _OPEN, url]
+        openers = [subprocess.Popen(run, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+        deadline = time.monotonic() + 60
+        while _blocked(engine) < len(openers) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert _blocked(engine) == len(openers)
+        connection.rollback()
+    said = [opener.communicate(timeout=60)[1] for opener in openers]
+    engine.dispose()
+    assert [opener.returncode for opener in openers] == [0, 0, 0], said

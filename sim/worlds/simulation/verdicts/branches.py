@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from protocol import records as r
 from server.acquirer.iso import reference
 from server.office import branches
 from server.store.engine import reading
@@ -37,7 +38,12 @@ class Forks(Desk):
         return row["device"], row["epoch"], row["intent"]
 
     def holds(self, about: Any) -> Any:
-        return next((len(row["others"]) for row in self._list() if self._about(row) == about), None)
+        return next((self._said(row) for row in self._list() if self._about(row) == about), None)
+
+    @staticmethod
+    def _said(row: dict[str, Any]) -> tuple[int, bool]:
+        """How many other records there are, and whether it is declined and to be reversed: nobody can have that stand."""
+        return len(row["others"]), row["result"] == r.OUTCOME_DECLINED and row["reversal"] is not None
 
     def _judge(self, about: Identity, row: dict[str, Any]) -> None:
         """What the host has captured mostly stands, what it refuses to capture does not; nor what they had given back, and it has reversed, before a
@@ -53,13 +59,14 @@ class Forks(Desk):
             and known.reversed
             and any(one.about == about and one.stands is False for one in self.book.entries)
         )
-        stands = self.rng.random() < (CAPTURED_STANDS if captured else OTHER_STANDS) and not refused
+        said = self._said(row)
+        stands = self.rng.random() < (CAPTURED_STANDS if captured else OTHER_STANDS) and not refused and not said[1]
         entry = Entry(about, stands=stands)
 
         def drafted(connection: Any) -> dict[int, Any]:
             return branches.draft(connection, about, stands, REASON, self.schedule.utc)
 
-        self.propose(about, drafted, entry, len(row["others"]))
+        self.propose(about, drafted, entry, said)
 
     def approved(self, entry: Entry, moved: dict[str, int]) -> None:
         """What is given back is in no book already."""
