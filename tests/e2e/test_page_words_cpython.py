@@ -11,7 +11,7 @@ TEXTS = (Path(__file__).parents[2] / "sim/web/static/texts.js").read_text(encodi
 LANGUAGES = 3
 AFTER_VERDICTS = [t.verdict_part(1, what) for what in (t.AFTER_HELD, t.AFTER_STANDS, t.AFTER_KNOWN)]
 PARTS = {report._part(part) for part in (*report.PARTS, *AFTER_VERDICTS, t.decided_part(1, t.ITEM_GAP))}
-STATES = {"paid", "held", "provisional", "declined", "unpaid"}
+STATES = {"paid", "held", "provisional", "declined", "unpaid", "abandoned"}
 
 
 @pytest.mark.parametrize("key", sorted([*(f"part_{name}" for name in PARTS), *(f"state_{name}" for name in STATES)]))
