@@ -20,6 +20,7 @@ from tests.server.handheld import Handheld
 from tests.server.served import write_config
 from tests.tools.test_server import refused, tasdid
 from tools import cli
+from tools.house import toolchain
 
 NO_DIR = "/proc/none"  # not even root makes a folder there
 
@@ -139,3 +140,30 @@ def test_a_database_that_is_lost_in_the_middle_of_a_decision_is_told_by_code_and
     with engine.begin() as connection:
         assert connection.execute(select(t.audit)).all() == []
     engine.dispose()
+
+
+@pytest.mark.parametrize("command", ["up", "demo"])
+@pytest.mark.parametrize(
+    ("heap", "told"),
+    [
+        *((size, "is no size") for size in ("abc", "", "-1", "0x400k", "216 k", "216kb", "\u0664m", "99999999999")),
+        *((size, "whole terminal is played in 216k") for size in ("0", "215k", "128k", "221183")),
+        ("513m", "512m or less"),
+    ],
+)
+def test_a_heap_that_no_terminal_can_run_in_is_refused_before_anything_starts(
+    command: str, heap: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "made"
+    option = "--data" if command == "up" else "--out"
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--runtime", "micropython", "--heap", heap, option, str(folder)])
+    assert ended.value.code == cli.BAD_INPUT
+    said = capsys.readouterr().err
+    assert "H-HEAP" in said and told in said
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("heap", [toolchain.APPLICATION_HEAP, "216K", "221184", "4m", "4M", "512m"])
+def test_a_heap_of_what_the_terminal_is_played_in_or_more_is_taken(heap: str) -> None:
+    assert toolchain.application_heap(heap) == heap

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from protocol.errors import ConfigError, TasdidError
-from tools.house.toolchain import APPLICATION_HEAP
+from tools.house.toolchain import APPLICATION_HEAP, application_heap
 
 HELD, DID_NOT_HOLD = 0, 1
 LANGUAGES = ("ar", "fr", "en")
@@ -24,7 +24,9 @@ def run(
     runtime: Annotated[str, typer.Option(help="cpython or micropython: what the terminal runs on")] = "cpython",
     out: Annotated[Path | None, typer.Option(help="keep receipts (PNG), journal and trace in this folder")] = None,
     link: Annotated[str, typer.Option(help="pcsc or tcp: how CPython reaches the cards")] = "pcsc",
-    heap: Annotated[str, typer.Option(help="MicroPython's heap, e.g. 208k")] = APPLICATION_HEAP,
+    heap: Annotated[
+        str, typer.Option(help=f"MicroPython's heap, {APPLICATION_HEAP} or more, e.g. 4m")
+    ] = APPLICATION_HEAP,
     as_json: Annotated[bool, typer.Option("--json", help="the same for programs: one JSON document")] = False,
 ) -> None:
     """One patrol, from log-in to the shift's close, with a power cut, no network at first, four drivers and three bank cards."""
@@ -35,6 +37,7 @@ def run(
     ):
         if value not in allowed:
             raise typer.BadParameter(f"{option} is one of: {', '.join(allowed)}")
+    application_heap(heap)
     keep = out is not None
     folder = out if out is not None else Path(tempfile.mkdtemp(prefix="tasdid-demo-"))
     try:
@@ -85,7 +88,7 @@ async def _play(folder: Path, lang: str, runtime: str, link: str, heap: str, qui
         await world.start()
         await patrol.run()
     except (AssertionError, TasdidError, OSError, RuntimeError, TimeoutError) as error:
-        failure = f"{type(error).__name__}: {error}"
+        failure = f"{type(error).__name__}: {str(error) or 'what was waited for did not come'}"
     finally:
         _keep_trace(world, folder)
         await world.close()
