@@ -120,6 +120,16 @@ def test_an_altered_licence_is_called_altered(api: Api):
     abandon(api)
 
 
+def test_the_language_key_holds_up_no_key_behind_it(api: Api):
+    began = time.monotonic()
+    api.keys(*["lang"] * 9, "1")
+    api.see("mrz_entry")
+    assert time.monotonic() - began < 8, "each of nine language keys waits for its pixels, no longer"
+    assert api.state()["screen"]["lang"] == "en"
+    api.keys("cancel")
+    api.see("home")
+
+
 def test_network_off_is_told_and_network_on_sends_everything(api: Api):
     assert not api.call("api/network", {"up": False})[1]["network"]
     api.keys("2")
@@ -191,12 +201,18 @@ def test_printer_faults_are_set_and_lifted(api: Api):
         ("api/card", {"card": "nobody"}, 404, "SIM-002"),
         ("api/card", {"card": None, "slot": "pocket"}, 400, "SIM-001"),
         ("api/card", {"card": "amina", "tear_at": True}, 400, "SIM-001"),
+        ("api/card", {"card": "amina", "tear_at": -1}, 400, "SIM-001"),
+        ("api/card", {"card": "amina", "tear_at": 0}, 400, "SIM-001"),
         ("api/scan", {"card": "approve"}, 404, "SIM-002"),
         ("api/unblock", {"card": "amina"}, 404, "SIM-002"),
         ("api/network", {"up": "yes"}, 400, "SIM-001"),
         ("api/printer", {"on_fire": True}, 400, "SIM-001"),
         ("api/apdus?after=x", None, 400, "SIM-001"),
         ("api/paper/999999.png", None, 404, "SIM-004"),
+        ("api/nothing", None, 404, "SIM-009"),
+        ("api/paper/first.png", None, 404, "SIM-009"),
+        ("api/key", None, 405, "SIM-010"),
+        ("api/state", {}, 405, "SIM-010"),
     ],
 )
 def test_what_is_not_as_documented_is_refused_with_a_code(api: Api, path: str, body: Any, status: int, code: str):
