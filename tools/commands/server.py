@@ -138,6 +138,8 @@ def epochs_listed(
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
+    if not found:
+        typer.echo("no new epoch has been proposed")
     for row in found:
         typer.echo(
             f"proposal {row['number']}: {row['device']} epoch {row['epoch']} after record {row['seq']}: {centre.decided(row)}"
