@@ -76,10 +76,22 @@ def test_a_flash_image_that_cannot_be_opened_is_told_by_code(tmp_path: Path) -> 
     assert refused("journal", "export", tmp_path / "out", "--flash", image, "--element", "tcp:127.0.0.1:1") == "CFG-074"
 
 
+def test_what_an_export_lacks_and_a_folder_that_is_none_have_codes_that_say_nothing_else(
+    tmp_path: Path, file: Path
+) -> None:
+    out, store = tmp_path / "out", tmp_path / "store"
+    assert refused("journal", "export", out) == "CFG-101"
+    assert refused("journal", "export", out, "--store", store, "--flash", file) == "CFG-101"
+    assert refused("journal", "export", out, "--store", store) == "CFG-102"
+    assert refused("journal", "export", out, "--store", store, "--element", file) == "CFG-074"
+    assert refused("demo", "--out", file) == refused("up", "--data", file, "--port", 0) == "CFG-070"
+
+
 def test_a_pinned_key_that_is_none_is_to_be_checked(tmp_path: Path) -> None:
     (tmp_path / "export").write_bytes(exports.make(tmp_path)[0])
     done = tasdid("journal", "verify", tmp_path / "export", "--key", "00")
     assert done.returncode == cli.BAD_INPUT and "JRN-060" in done.stderr and "check --key" in done.stderr
+    assert refused("journal", "verify", tmp_path / "export", "--key", "nonsense") == "CFG-103"
 
 
 def test_more_seeds_than_are_ever_played_are_bad_usage() -> None:

@@ -45,7 +45,7 @@ def run(
         (folder / "events.jsonl").touch()
     except OSError as error:
         raise ConfigError(
-            f"the folder {folder} cannot be written ({error.strerror})", "CFG-074", "name another one with --out"
+            f"the folder {folder} cannot be used ({error.strerror})", "CFG-070", "choose another --out", error.errno
         ) from None
     try:
         report = asyncio.run(_play(folder, lang, runtime, link, heap, as_json))

@@ -131,7 +131,7 @@ def explain(
     file: Annotated[
         Path,
         typer.Argument(
-            help="trace of `tasdid emv pay`, a board's trace file, or a terminal's events (one a line, or the list of GET /api/events)"
+            help="trace of `tasdid emv pay`, a board's trace file, or a terminal's events (one a line, or GET /api/events)"
         ),
     ],
     lang: Lang = "fr",
