@@ -116,6 +116,12 @@ def test_an_address_that_there_is_not_is_told_by_code(host: str, port: int) -> N
         listen(host, port)
 
 
+def test_a_server_whose_configuration_is_not_there_is_told_as_by_every_other_command(tmp_path: Path) -> None:
+    for words in (("run",), ("epochs",), ("failed", "list")):
+        done = tasdid("server", *words, "--config", tmp_path / "none.toml")
+        assert done.returncode == cli.BAD_INPUT and done.stderr.startswith("tasdid: CFG-020"), words
+
+
 def test_a_set_that_cannot_be_read_is_told_by_code(tmp_path: Path) -> None:
     loaded = config.load(write_config(tmp_path, [Handheld()]))
     (tmp_path / "sets" / "tariff.cose").mkdir(parents=True)
