@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import shutil
 import sys
 import tempfile
@@ -161,5 +162,12 @@ def _summary(report: dict[str, Any], folder: Path | None) -> None:
         typer.echo(
             f"MicroPython heap: at most {live} bytes alive after a collection (looked at twice a second), {free} free."
         )
-    if folder is not None:
-        typer.echo(f"Receipts, journal and trace are in {folder}.")
+    if folder is None:
+        typer.echo("--out DIR keeps receipts, journal and trace.")
+        return
+    typer.echo(f"Receipts, journal and trace are in {folder}.")
+    if report["receipts"]:
+        called = sys.argv[0] if Path(sys.argv[0]).name == "tasdid" else "tasdid"
+        keys = str(folder / "world" / "receipt-keys.json")
+        words = [called, "receipt", "verify", "--png", str(folder / report["receipts"][0]), "--keys", keys]
+        typer.echo(f"To verify one: {shlex.join(words)}")
