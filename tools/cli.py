@@ -23,7 +23,6 @@ COMMANDS = {
     "licence": "read a driving licence, or judge files read before",
     "params": "make, sign and check parameter sets",
     "journal": "export and verify a terminal's journal",
-    "keys": "make and list test keys",
     "pictures": "draw the pictures of README and docs: page, screens, a receipt",
     "server": "the central server alone, its certificates, new epochs and refunds under four eyes",
     "simulate": "the whole system by seed, with faults",
