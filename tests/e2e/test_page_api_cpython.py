@@ -1,6 +1,7 @@
 """The page's JSON API and `tasdid up` from the outside: every action is a call, what cannot be is refused with a code."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -315,6 +316,18 @@ def test_the_greeting_tells_a_person_what_to_do(tmp_path: Path):
     ):
         assert word in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.05, 0.3])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_while_it_ends_leave_no_traceback(tmp_path: Path, gap: float, number: int):
+    running = browser.Up(tmp_path, "--port", "0", "--link", "tcp")
+    Api(running.about["address"]).see("login_number")
+    for _ in range(3):
+        running.process.send_signal(number)
+        time.sleep(gap)
+    assert running.process.wait(20) == 0
+    assert running.log.read_text() == ""
 
 
 def test_the_same_page_over_a_terminal_on_micropython(tmp_path: Path):

@@ -83,6 +83,8 @@ def run(
     application_heap(heap)
     with _listening(port) as listener, _own_folder(_folder(data) / runtime) as folder:
         asyncio.run(_play(listener, folder, lang, runtime, link, heap, as_json))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # all has ended; one more signal is not to be the exit code
     if not as_json:
         typer.echo(WORDS["stopped"][lang])
 
@@ -178,6 +180,12 @@ class _Page(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone."""
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; a second signal keeps nobody waiting, but the application is told of the end all the same (uvicorn leaves that out then)."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            await self.lifespan.shutdown()
 
 
 def _fleet(folder: Path, lang: str, quiet: bool) -> Any:
