@@ -16,7 +16,7 @@ setup: ## install what running and testing need (again: seconds)
 run: setup ## start the simulator and the server, print the page's address
 	@$(TASDID) up $(ARGS)
 
-demo: setup ## one fine from licence to settlement, in the terminal
+demo: setup ## one patrol with four drivers, from log-in to settlement, in the terminal
 	@$(TASDID) demo $(ARGS)
 
 test: setup ## all tests, on CPython and on 32-bit MicroPython

@@ -5,7 +5,7 @@
 always; schema version, officer, unit and clock quality when they equal the previous record's; the secure element's counter when it is the
 previous one's plus one; the time is said as the difference to the previous record's.
 
-Errors are FormatError FMT-080 and FMT-082, and those of `protocol.cbor`. The terminal's image leaves this module out.
+Errors are FormatError FMT-082 and FMT-083, and those of `protocol.cbor`. The terminal's image leaves this module out.
 """
 
 from protocol import batch, cbor
@@ -97,12 +97,12 @@ def restore(wire: dict, previous: "dict | None", head: dict) -> dict:
     """The whole record of a wire map.
 
     `head` gives DEVICE, EPOCH, SEQ, PREV, CUM_COUNT, CUM_TOTAL *before* this record; the last two are advanced here by what the record
-    approves. Raises FormatError (FMT-080) when a required field is absent or a dropped one is present.
+    approves. Raises FormatError (FMT-083) when a required field is absent or a dropped one is present.
     """
     out = dict(wire)
     for key in _DROPPED:
         if key in out:
-            raise FormatError("wire record carries a field that the receiver recomputes", "FMT-080", detail=key)
+            raise FormatError("wire record carries a field that the receiver recomputes", "FMT-083", detail=key)
     if previous is not None:
         for key in _SAME:
             if key not in out:
@@ -112,7 +112,7 @@ def restore(wire: dict, previous: "dict | None", head: dict) -> dict:
         out[r.UTC] = previous[r.UTC] + wire.get(r.UTC, 0)
     for key in (r.V, r.CLOCK, r.OFFICER, r.UNIT, r.COUNTER, r.UTC, r.KIND):
         if key not in out:
-            raise FormatError("wire record lacks a field", "FMT-080", detail=key)
+            raise FormatError("wire record lacks a field", "FMT-083", detail=key)
     for key in (r.DEVICE, r.EPOCH, r.SEQ, r.PREV):
         out[key] = head[key]
     count, total = r.approved_step(out)

@@ -20,6 +20,16 @@ from server.web import app, fronts, serve, tls
 
 def main(arguments: list[str]) -> int:
     """Command line; see the module's docstring."""
+    try:
+        run(arguments)
+    except (ConfigError, ParameterError) as error:
+        print(error, file=sys.stderr)
+        return 3
+    return 0
+
+
+def run(arguments: list[str]) -> None:
+    """Serve until Ctrl-C or SIGTERM. ConfigError, ParameterError: the configuration does not serve."""
     parser = argparse.ArgumentParser(prog="python -m server", description="The central server of Tasdid.")
     parser.add_argument("--config", required=True, help="configuration file (TOML or JSON), see server/config.py")
     parser.add_argument("--db", help="SQLAlchemy URL, e.g. sqlite:///var/server.db or postgresql://host/db")
@@ -34,28 +44,24 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--tls", type=Path, help="key and certificate for terminals, wins over the configuration's")
     parser.add_argument("--restored", action="store_true", help="the database was restored from a backup; say it once")
     options = parser.parse_args(arguments)
-    try:
-        loaded = config.load(options.config, options.db)
-        if options.fronts is not None:
-            if options.fronts < 0:
-                raise ConfigError("fronts is negative", "CFG-020", "0: the process that writes speaks HTTP too")
-            loaded = replace(loaded, fronts=options.fronts)
-        if options.tls is not None:
-            loaded = replace(loaded, certificate=options.tls)
-        if loaded.fronts and loaded.certificate is not None:
-            raise ConfigError("fronts speak plain HTTP only", "CFG-026", "leave out 'fronts' or 'tls'")
-        application = app.build(loaded, new=not options.restored)  # what was restored is there
-        sock = serve.listen(options.host, options.port)
-        door = secured = None
-        if loaded.certificate is not None:
-            door = tls.secure(application, loaded.certificate)
-            secured = serve.listen(options.host, options.tls_port)
-        if options.restored:  # not before the ports are ours: who holds them may be serving this very database
-            with application.state.running.engine.begin() as connection:
-                restore.mark(connection, app.utc_now())
-    except (ConfigError, ParameterError) as error:
-        print(error, file=sys.stderr)
-        return 3
+    loaded = config.load(options.config, options.db)
+    if options.fronts is not None:
+        if options.fronts < 0:
+            raise ConfigError("fronts is negative", "CFG-020", "0: the process that writes speaks HTTP too")
+        loaded = replace(loaded, fronts=options.fronts)
+    if options.tls is not None:
+        loaded = replace(loaded, certificate=options.tls)
+    if loaded.fronts and loaded.certificate is not None:
+        raise ConfigError("fronts speak plain HTTP only", "CFG-026", "leave out 'fronts' or 'tls'")
+    application = app.build(loaded, new=not options.restored)  # what was restored is there
+    sock = serve.listen(options.host, options.port)
+    door = secured = None
+    if loaded.certificate is not None:
+        door = tls.secure(application, loaded.certificate)
+        secured = serve.listen(options.host, options.tls_port)
+    if options.restored:  # not before the ports are ours: who holds them may be serving this very database
+        with application.state.running.engine.begin() as connection:
+            restore.mark(connection, app.utc_now())
     serve.settle()
     host, port = sock.getsockname()[:2]
     print(f"server listening on http://{host}:{port}", flush=True)
@@ -70,7 +76,6 @@ def main(arguments: list[str]) -> int:
         fronts.run(fronts.serve(application.router.lifespan_context(application), fronts.Fronts(desk, loaded, sock)))
     else:
         serve.runner(application).run(sockets=[sock])
-    return 0
 
 
 if __name__ == "__main__":

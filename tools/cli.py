@@ -4,7 +4,7 @@ Sub-commands live in `tools/commands/<name>.py`, one module each, imported only 
 A module offers `run(...)`, a function whose parameters Typer reads; the table below gives each its line of help.
 
 Exit codes: 0 it worked; 1 a check did not hold; 2 bad usage or input; 3 the machine lacks something (`make doctor` says what);
-4 an internal error. An error says its code, what went wrong and what to do, on standard error.
+4 an internal error; 5 only the centre can say (`journal verify`). An error says its code, what went wrong and what to do, on standard error.
 """
 
 import importlib
@@ -17,13 +17,12 @@ OK, CHECK_FAILED, BAD_INPUT, MISSING, INTERNAL = 0, 1, 2, 3, 4
 
 COMMANDS = {
     "up": "start the simulator and the server, print the page's address",
-    "demo": "one fine from licence to settlement, in the terminal",
+    "demo": "one patrol with four drivers, from log-in to settlement, in the terminal",
     "emv": "pay with a card on a reader, replay a recording, explain a decision",
     "receipt": "verify a receipt's code",
     "licence": "read a driving licence, or judge files read before",
     "params": "make, sign and check parameter sets",
     "journal": "export and verify a terminal's journal",
-    "keys": "make and list test keys",
     "pictures": "draw the pictures of README and docs: page, screens, a receipt",
     "server": "the central server alone, its certificates, new epochs and refunds under four eyes",
     "simulate": "the whole system by seed, with faults",
@@ -107,7 +106,7 @@ def _app() -> Any:
 
     app = typer.Typer(
         help="Tasdid: payment terminal for roadside fines. Exit codes: 0 ok, 1 a check failed, 2 bad usage or input, "
-        "3 something is missing here, 4 internal error.",
+        "3 something is missing here, 4 internal error, 5 only the centre can say (journal verify).",
         no_args_is_help=True,
         invoke_without_command=True,
         add_completion=False,

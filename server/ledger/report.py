@@ -153,15 +153,21 @@ def _cases(connection: Connection) -> list[dict[str, Any]]:
                 "offence": row.offence,
                 "amount": row.amount,
                 "utc": row.utc,
-                "state": _state([(final or outcome, held == t.HELD_FORK) for outcome, final, held in payments]),
+                "state": _state(
+                    [(final or outcome, held == t.HELD_FORK) for outcome, final, held in payments], row.closure
+                ),
                 "closed": row.closure is not None,
             }
         )
     return found
 
 
-def _state(payments: list[tuple[int | None, bool]]) -> str:
-    """unpaid → provisional → paid | declined (domain: a declined case is payable again); held: what a fork holds may have paid it."""
+def _state(payments: list[tuple[int | None, bool]], closure: int | None = None) -> str:
+    """unpaid → provisional → paid | declined (domain §4: a declined case is payable again); held: what a fork holds may have paid it.
+
+    An open case, and one that the driver pays later, are owed; abandoned: its officer has taken the report back, and no money for it is there or
+    on its way. The payments decide first: an abandoned case that was paid all the same is paid.
+    """
     outcomes = [outcome for outcome, held in payments if not held]
     if r.OUTCOME_APPROVED in outcomes:
         return "paid"
@@ -169,6 +175,8 @@ def _state(payments: list[tuple[int | None, bool]]) -> str:
         return "held"
     if r.OUTCOME_PROVISIONAL in outcomes:
         return "provisional"
+    if closure == r.CLOSURE_ABANDONED:
+        return "abandoned"
     return "declined" if r.OUTCOME_DECLINED in outcomes else "unpaid"
 
 

@@ -27,16 +27,19 @@ VALID_S = 7 * 86400
 class Office:
     """The public keys of the back-office officers, by number."""
 
-    def __init__(self, keys: dict[int, bytes]) -> None:
+    def __init__(self, keys: dict[int, bytes], source: Path | None = None) -> None:
         self._keys = keys
+        self._source = source
 
     @classmethod
     def load(cls, path: Path | None) -> "Office":
         """Read the file; None or absent: nobody. ConfigError CFG-023 if it is malformed."""
-        return cls({} if path is None else _listed(path))
+        return cls({} if path is None else _listed(path), path)
 
     def verify(self, message: bytes, content_type: str) -> tuple[int, dict[int, Any]]:
-        """(officer's number, payload) of a decision. ParameterError PRM-030 if it does not hold."""
+        """(officer's number, payload) of a decision. ParameterError PRM-030 if it does not hold; ConfigError CFG-100 if nobody's could."""
+        if not self._keys:
+            raise self._nobody()
         try:
             opened = envelope.parse(message)
             payload = cbor.decode(opened.payload)
@@ -48,6 +51,14 @@ class Office:
         if key is None or not right or not envelope.holds(key, opened.protected, opened.payload, opened.signature):
             raise ParameterError("the officer's signature does not hold", "PRM-030", "use an officer's own key", number)
         return number, payload
+
+    def _nobody(self) -> ConfigError:
+        """There is no list of officers, or nobody is on it."""
+        if self._source is None:
+            hint = "`tasdid server officer office.json NUMBER KEY` enters one; name the list as `office` in the configuration"
+            return ConfigError("the configuration names no list of officers", "CFG-100", hint)
+        hint = f"`tasdid server officer {self._source} NUMBER KEY` enters one"
+        return ConfigError("the list of officers is absent or empty", "CFG-100", hint)
 
 
 def _storable(payload: dict[int, Any]) -> bool:

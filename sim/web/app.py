@@ -1,7 +1,7 @@
 """The page's HTTP face (Starlette): static files, a JSON API in which every action of the page is a call, and the WebSocket.
 
 docs/page.md says what each call takes and gives. Errors are JSON {"code", "message", "hint"}: 400 not as documented, 404 no
-such thing, 409 not now, 502 the server does not answer. The ledger is the central server's, passed on.
+such thing, 405 not by this method, 409 not now, 502 the server does not answer. The ledger is the central server's, passed on.
 """
 
 import asyncio
@@ -14,9 +14,10 @@ from typing import Any
 
 import httpx
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
@@ -30,7 +31,10 @@ STATIC = Path(__file__).parent / "static"
 MAX_BODY = 4096
 LEDGER_S = 0.5
 """For how long a ledger that was fetched serves other pages too."""
-STATUS = {"SIM-002": 404, "SIM-004": 404, "SIM-003": 409, "SIM-005": 409, "SIM-007": 409, "SIM-006": 502}
+STATUS = {
+    "SIM-002": 404, "SIM-004": 404, "SIM-009": 404, "SIM-010": 405,
+    "SIM-003": 409, "SIM-005": 409, "SIM-007": 409, "SIM-006": 502,
+}  # fmt: skip
 
 
 def build(console: Console, language: str = "fr", fonts: Path | None = None) -> Starlette:
@@ -57,7 +61,10 @@ def build(console: Console, language: str = "fr", fonts: Path | None = None) -> 
     if fonts is not None and fonts.is_dir():
         routes.append(Mount("/fonts", StaticFiles(directory=fonts)))
     app = Starlette(
-        routes=routes, middleware=[Middleware(Guard)], exception_handlers={TasdidError: _refused}, lifespan=_lifespan
+        routes=routes,
+        middleware=[Middleware(Guard)],
+        exception_handlers={TasdidError: _refused, HTTPException: _no_such_call},
+        lifespan=_lifespan,
     )
     app.state.console = console
     app.state.live = Live(console)
@@ -81,6 +88,19 @@ async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, TasdidError)
     body = {"code": error.code, "message": error.message, "hint": error.hint}
     return JSONResponse(body, STATUS.get(error.code, 400))
+
+
+async def _no_such_call(request: Request, error: Exception) -> Response:
+    """Below /api/ also what no route takes is told as everything else: SIM-009, SIM-010. Elsewhere it is plain text."""
+    assert isinstance(error, HTTPException)
+    if not request.url.path.startswith("/api/") or error.status_code not in (404, 405):
+        return PlainTextResponse(error.detail, error.status_code, error.headers)
+    wrong = ActionError("there is no such call", "SIM-009")
+    if error.status_code == 405:
+        wrong = ActionError(f"this call does not take {request.method}", "SIM-010")
+    answer = await _refused(request, wrong)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _console(request: Request) -> Console:
@@ -189,6 +209,8 @@ async def _scan(request: Request) -> Response:
 async def _card(request: Request) -> Response:
     body = await _body(request, card=(str, type(None)), slot=str, tear_at=int, take=str)
     console = _console(request)
+    if body.get("tear_at", 1) < 1:
+        raise ActionError("tear_at counts APDUs from 1", detail="tear_at")
     if _need(body, "card") is None:
         await console.remove(_need(body, "slot"), body.get("take", ""))
     else:

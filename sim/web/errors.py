@@ -9,7 +9,7 @@ from protocol.errors import TasdidError
 class ActionError(TasdidError):
     """SIM-001 the request's body is not as documented; SIM-002 no such card; SIM-003 the terminal is off; SIM-004 no such piece of
     paper; SIM-005 too many keys wait; SIM-006 the server does not answer; SIM-007 the reader does not take the card; SIM-008 the
-    request comes from another site.
+    request comes from another site; SIM-009 no such call; SIM-010 a call by a method that it does not take.
     """
 
     code = "SIM-001"

@@ -76,6 +76,7 @@ class Fleet:
             "keys": self.server_keys.name,
             "sets": self.sets.name,
             "devices": "devices.json",
+            "office": "office.json",  # nobody, until `tasdid server officer` enters somebody
             "tls": f"{self.tls.name}/server.pem",
             "acquirer": {"host": "127.0.0.1", "port": acquirer_port},
         }

@@ -25,6 +25,11 @@ from sim.worlds.world import World
 _WORDS = yaml.safe_load((Path(__file__).parent / "data" / "patrol.yaml").read_text())
 
 
+def _dinars(whole: int) -> str:
+    """5000 as receipts and screens write it: 5 000,00, with a no-break space."""
+    return f"{whole:,}".replace(",", "\u00a0") + ",00"
+
+
 class Patrol:
     """One run. `say` gets each step as {"step", "text", …}; `checks` collects {"check", "ok", …}."""
 
@@ -42,8 +47,9 @@ class Patrol:
         self._readings = 0
 
     def say(self, step: str, **fields: Any) -> None:
-        """Tell a step in the officer's words."""
-        self.say_to({"step": step, "text": _WORDS[step][self.language].format(**fields), **fields})
+        """Tell a step in the officer's words; `amount` and `total` are whole dinars."""
+        shown = {name: _dinars(value) if name in ("amount", "total") else value for name, value in fields.items()}
+        self.say_to({"step": step, "text": _WORDS[step][self.language].format(**shown), **fields})
 
     def check(self, name: str, ok: bool, **fields: Any) -> None:
         """Note a check; the demo's exit code is their conjunction."""

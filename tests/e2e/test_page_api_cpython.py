@@ -1,6 +1,7 @@
 """The page's JSON API and `tasdid up` from the outside: every action is a call, what cannot be is refused with a code."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -120,6 +121,16 @@ def test_an_altered_licence_is_called_altered(api: Api):
     abandon(api)
 
 
+def test_the_language_key_holds_up_no_key_behind_it(api: Api):
+    began = time.monotonic()
+    api.keys(*["lang"] * 9, "1")
+    api.see("mrz_entry")
+    assert time.monotonic() - began < 8, "each of nine language keys waits for its pixels, no longer"
+    assert api.state()["screen"]["lang"] == "en"
+    api.keys("cancel")
+    api.see("home")
+
+
 def test_network_off_is_told_and_network_on_sends_everything(api: Api):
     assert not api.call("api/network", {"up": False})[1]["network"]
     api.keys("2")
@@ -191,12 +202,18 @@ def test_printer_faults_are_set_and_lifted(api: Api):
         ("api/card", {"card": "nobody"}, 404, "SIM-002"),
         ("api/card", {"card": None, "slot": "pocket"}, 400, "SIM-001"),
         ("api/card", {"card": "amina", "tear_at": True}, 400, "SIM-001"),
+        ("api/card", {"card": "amina", "tear_at": -1}, 400, "SIM-001"),
+        ("api/card", {"card": "amina", "tear_at": 0}, 400, "SIM-001"),
         ("api/scan", {"card": "approve"}, 404, "SIM-002"),
         ("api/unblock", {"card": "amina"}, 404, "SIM-002"),
         ("api/network", {"up": "yes"}, 400, "SIM-001"),
         ("api/printer", {"on_fire": True}, 400, "SIM-001"),
         ("api/apdus?after=x", None, 400, "SIM-001"),
         ("api/paper/999999.png", None, 404, "SIM-004"),
+        ("api/nothing", None, 404, "SIM-009"),
+        ("api/paper/first.png", None, 404, "SIM-009"),
+        ("api/key", None, 405, "SIM-010"),
+        ("api/state", {}, 405, "SIM-010"),
     ],
 )
 def test_what_is_not_as_documented_is_refused_with_a_code(api: Api, path: str, body: Any, status: int, code: str):
@@ -299,6 +316,18 @@ def test_the_greeting_tells_a_person_what_to_do(tmp_path: Path):
     ):
         assert word in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.05, 0.3])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_while_it_ends_leave_no_traceback(tmp_path: Path, gap: float, number: int):
+    running = browser.Up(tmp_path, "--port", "0", "--link", "tcp")
+    Api(running.about["address"]).see("login_number")
+    for _ in range(3):
+        running.process.send_signal(number)
+        time.sleep(gap)
+    assert running.process.wait(20) == 0
+    assert running.log.read_text() == ""
 
 
 def test_the_same_page_over_a_terminal_on_micropython(tmp_path: Path):

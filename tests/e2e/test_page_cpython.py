@@ -108,6 +108,43 @@ def test_one_fine_by_mouse_and_keyboard_from_log_in_to_the_ledger(hands: browser
     assert ledger["balanced"] and ledger["now"]["paid"] == {"count": 1, "amount": 500_000}
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("fr", "Trésor · wilaya 16, police, "),
+        ("ar", "الخزينة · ولاية 16، الشرطة، "),
+        ("en", "Treasury · wilaya 16, police, "),
+    ],
+)
+def test_the_ledger_names_accounts_in_the_page_s_language_and_as_the_books_do(
+    hands: browser.Hands, language: str, words: str
+):
+    hands.page.click(f'[data-lang="{language}"]')
+    told = hands.page.locator("#ledger .postings").text_content() or ""
+    hands.page.click('[data-lang="fr"]')
+    assert words in told and "treasury:16:1:" in told
+
+
+def test_an_alarm_is_its_code_a_word_and_the_server_s_own_sentence(hands: browser.Hands):
+    report = get(hands, "api/ledger")
+    said = {"device": "TSD-000001", "at": 1, "level": "alarm"}
+    report["alarms"] = [{**said, "code": "EPOCH", "what": "a"}, {**said, "code": "XYZ-999", "what": "b"}]
+    hands.page.route("**/api/ledger", lambda route: route.fulfill(json=report))
+    hands.page.locator("#ledger .alarm").nth(1).wait_for()
+    told = [line.replace("\n", " ") for line in hands.page.locator("#ledger .alarm").all_inner_texts()]
+    hands.page.unroute("**/api/ledger")
+    assert told == ["EPOCH nouvelle époque TSD-000001: a", "XYZ-999 à examiner TSD-000001: b"]
+    hands.page.locator("#ledger .alarm").first.wait_for(state="detached")
+
+
+@pytest.mark.parametrize("width", [1410, 1390, 1060, 1024, 790])
+def test_no_page_scrolls_sideways(hands: browser.Hands, width: int):
+    hands.page.set_viewport_size({"width": width, "height": 900})
+    room = hands.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    hands.page.set_viewport_size({"width": 1500, "height": 1100})
+    assert room[0] <= room[1]
+
+
 def test_the_receipt_is_enlarged_by_a_click_and_its_code_verifies(hands: browser.Hands, running: browser.Up):
     from sim.worlds.papers import read_claim
 

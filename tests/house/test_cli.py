@@ -22,6 +22,7 @@ def test_help_lists_the_commands_and_imports_none_of_them():
     done = _tasdid("--help")
     assert done.returncode == cli.OK
     assert all(name in done.stdout for name in cli.available())
+    assert "5 only the centre can say" in " ".join(done.stdout.replace("│", " ").split())
     code = "import sys\nfrom tools import cli\ntry:\n    cli.main(['--help'])\nexcept SystemExit:\n    pass\n"
     code += "print([m for m in sys.modules if m.startswith(('tools.commands.', 'sqlalchemy', 'terminal'))], file=sys.stderr)"
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)

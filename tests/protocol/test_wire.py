@@ -32,14 +32,14 @@ def test_a_recomputed_field_on_the_wire_is_refused():
     for key in (r.DEVICE, r.EPOCH, r.SEQ, r.PREV, r.CUM_COUNT, r.CUM_TOTAL):
         sent = dict(FIRST)
         sent[key] = 1
-        assert raises(FormatError, wire.restore, sent, None, _head(1)).code == "FMT-080"
+        assert raises(FormatError, wire.restore, sent, None, _head(1)).code == "FMT-083"
 
 
 def test_a_missing_field_is_refused():
     for key in FIRST:
         sent = dict(FIRST)
         del sent[key]
-        assert raises(FormatError, wire.restore, sent, None, _head(1)).code == "FMT-080"
+        assert raises(FormatError, wire.restore, sent, None, _head(1)).code == "FMT-083"
 
 
 def test_what_blobs_share_is_said_once():

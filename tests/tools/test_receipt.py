@@ -1,6 +1,7 @@
 """`tasdid receipt verify`: words, JSON and exit codes, from text and from a picture."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,11 @@ import segno
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
+from protocol import claim
 from protocol.claim import claim_assemble, claim_prepare
+from protocol.errors import FormatError
 from tools import cli
+from tools.commands.receipt import examine, load_keys
 
 
 class Terminal:
@@ -125,6 +129,35 @@ def test_bad_text_and_usage_are_bad_input(terminal: Terminal, keys: str) -> None
     for words in (["TSD1:ABC"], ["hello"], [], [terminal.code(1), "--png", "x.png"]):
         done = tasdid(*words, "--keys", keys)
         assert done.returncode == cli.BAD_INPUT and "Traceback" not in done.stderr, words
+
+
+def test_without_text_or_picture_one_is_asked_for_and_of_two_one_is_too_many(terminal: Terminal, keys: str) -> None:
+    for words in ([], [""]):
+        told = tasdid(*words, "--keys", keys).stderr
+        assert "CFG-061" in told and "there is no code" in told and "--png" in told and "both" not in told
+    told = tasdid(terminal.code(1), "--png", "x.png", "--keys", keys).stderr
+    assert "CFG-061" in told and "not both" in told
+
+
+def test_a_code_that_was_edited_is_called_damaged_or_altered_wherever_it_was(terminal: Terminal, keys: str) -> None:
+    listed, code = load_keys(Path(keys)), terminal.code(1)
+    seen = set()
+    for at in range(len(claim.PREFIX), len(code)):
+        for other in "0A:":
+            if other == code[at]:
+                continue
+            try:
+                verdict = examine(code[:at] + other + code[at + 1 :], listed)
+                assert not verdict["valid"]
+            except FormatError as error:
+                assert "damaged or altered (" in error.message and "do not rely" in error.hint
+                seen.add(error.code)
+    assert {"FMT-050", "FMT-070"} <= seen
+    done = tasdid(code[:-1], "--keys", keys)
+    assert done.returncode == cli.BAD_INPUT and re.match(
+        "tasdid: FMT-0.. the receipt's code is damaged or", done.stderr
+    )
+    assert "damaged" not in tasdid("hello", "--keys", keys).stderr
 
 
 def test_no_key_list_is_something_missing(tmp_path: Path, terminal: Terminal) -> None:

@@ -119,6 +119,43 @@ def test_two_officers_give_a_terminal_a_new_epoch_and_one_alone_does_not(tmp_pat
     ]
 
 
+def test_without_a_list_of_officers_a_decision_is_told_so_and_not_that_a_signature_does_not_hold(
+    tmp_path: Path,
+) -> None:
+    config = write_config(tmp_path, [Handheld()])
+    build(load(config)).state.running.engine.dispose()
+    office = tmp_path / "office.json"
+    assert tasdid("server", "officer", office, 2001, tmp_path / "2001.pem").returncode == cli.OK
+    words = ("server", "propose", *_signed(tmp_path, config, 2001), "TSD-000001", "--reason", "storage lost")
+    told = tasdid(*words).stderr
+    assert "CFG-100" in told and "`office` in the configuration" in told and "tasdid server officer" in told
+    config.write_text('office = "office.json"\n' + config.read_text())
+    listed = office.read_text()
+    for nobody in ("{}", None):
+        office.unlink() if nobody is None else office.write_text(nobody)
+        told = tasdid(*words).stderr
+        assert "CFG-100" in told and f"tasdid server officer {office}" in told
+    office.write_text(listed.replace("2001", "2002"))
+    assert refused(*words) == "PRM-030"
+    office.write_text(listed)
+    assert "proposal 1" in says(*words)
+
+
+@pytest.mark.parametrize(
+    "words", [("epochs",), ("refund", "list"), ("suspense", "list"), ("fork", "list"), ("failed", "list")]
+)
+def test_a_list_of_nothing_says_so(tmp_path: Path, words: tuple[str, ...]) -> None:
+    config = write_config(tmp_path, [Handheld()])
+    build(load(config)).state.running.engine.dispose()
+    assert says("server", *words, "--config", config).startswith("no")
+    assert json.loads(says("server", *words, "--config", config, "--json")) in (
+        [],
+        {"refunds": [], "paid_twice": []},
+        {"items": [], "decisions": []},
+        {"held": [], "verdicts": []},
+    )
+
+
 def test_a_reason_that_no_list_could_show_is_refused_by_code(tmp_path: Path) -> None:
     config = write_config(tmp_path, [Handheld()])
     build(load(config)).state.running.engine.dispose()
@@ -129,7 +166,7 @@ def test_a_reason_that_no_list_could_show_is_refused_by_code(tmp_path: Path) -> 
     name = os.fsdecode(b"\xff/1/2")  # neither is a name
     words = ("server", "refund", "propose", *_signed(tmp_path, config, 2001), name, "--reason", "paid twice")
     assert refused(*words) == "PRM-035"
-    assert tasdid("server", "epochs", "--config", config).stdout == ""
+    assert tasdid("server", "epochs", "--config", config).stdout == "no new epoch has been proposed\n"
 
 
 def test_two_officers_give_a_payment_back_and_one_alone_does_not(tmp_path: Path) -> None:

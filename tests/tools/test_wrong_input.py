@@ -20,6 +20,7 @@ from tests.server.handheld import Handheld
 from tests.server.served import write_config
 from tests.tools.test_server import refused, tasdid
 from tools import cli
+from tools.house import toolchain
 
 NO_DIR = "/proc/none"  # not even root makes a folder there
 
@@ -75,10 +76,22 @@ def test_a_flash_image_that_cannot_be_opened_is_told_by_code(tmp_path: Path) -> 
     assert refused("journal", "export", tmp_path / "out", "--flash", image, "--element", "tcp:127.0.0.1:1") == "CFG-074"
 
 
+def test_what_an_export_lacks_and_a_folder_that_is_none_have_codes_that_say_nothing_else(
+    tmp_path: Path, file: Path
+) -> None:
+    out, store = tmp_path / "out", tmp_path / "store"
+    assert refused("journal", "export", out) == "CFG-101"
+    assert refused("journal", "export", out, "--store", store, "--flash", file) == "CFG-101"
+    assert refused("journal", "export", out, "--store", store) == "CFG-102"
+    assert refused("journal", "export", out, "--store", store, "--element", file) == "CFG-074"
+    assert refused("demo", "--out", file) == refused("up", "--data", file, "--port", 0) == "CFG-070"
+
+
 def test_a_pinned_key_that_is_none_is_to_be_checked(tmp_path: Path) -> None:
     (tmp_path / "export").write_bytes(exports.make(tmp_path)[0])
     done = tasdid("journal", "verify", tmp_path / "export", "--key", "00")
     assert done.returncode == cli.BAD_INPUT and "JRN-060" in done.stderr and "check --key" in done.stderr
+    assert refused("journal", "verify", tmp_path / "export", "--key", "nonsense") == "CFG-103"
 
 
 def test_more_seeds_than_are_ever_played_are_bad_usage() -> None:
@@ -101,6 +114,12 @@ def test_a_port_or_a_number_of_fronts_that_there_is_not_is_bad_usage(
 def test_an_address_that_there_is_not_is_told_by_code(host: str, port: int) -> None:
     with pytest.raises(ConfigError, match="CFG-030"):
         listen(host, port)
+
+
+def test_a_server_whose_configuration_is_not_there_is_told_as_by_every_other_command(tmp_path: Path) -> None:
+    for words in (("run",), ("epochs",), ("failed", "list")):
+        done = tasdid("server", *words, "--config", tmp_path / "none.toml")
+        assert done.returncode == cli.BAD_INPUT and done.stderr.startswith("tasdid: CFG-020"), words
 
 
 def test_a_set_that_cannot_be_read_is_told_by_code(tmp_path: Path) -> None:
@@ -139,3 +158,30 @@ def test_a_database_that_is_lost_in_the_middle_of_a_decision_is_told_by_code_and
     with engine.begin() as connection:
         assert connection.execute(select(t.audit)).all() == []
     engine.dispose()
+
+
+@pytest.mark.parametrize("command", ["up", "demo"])
+@pytest.mark.parametrize(
+    ("heap", "told"),
+    [
+        *((size, "is no size") for size in ("abc", "", "-1", "0x400k", "216 k", "216kb", "\u0664m", "99999999999")),
+        *((size, "whole terminal is played in 216k") for size in ("0", "215k", "128k", "221183")),
+        ("513m", "512m or less"),
+    ],
+)
+def test_a_heap_that_no_terminal_can_run_in_is_refused_before_anything_starts(
+    command: str, heap: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "made"
+    option = "--data" if command == "up" else "--out"
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--runtime", "micropython", "--heap", heap, option, str(folder)])
+    assert ended.value.code == cli.BAD_INPUT
+    said = capsys.readouterr().err
+    assert "H-HEAP" in said and told in said
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("heap", [toolchain.APPLICATION_HEAP, "216K", "221184", "4m", "4M", "512m"])
+def test_a_heap_of_what_the_terminal_is_played_in_or_more_is_taken(heap: str) -> None:
+    assert toolchain.application_heap(heap) == heap

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shlex
 import shutil
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from protocol.errors import ConfigError, TasdidError
-from tools.house.toolchain import APPLICATION_HEAP
+from tools.house.toolchain import APPLICATION_HEAP, application_heap
 
 HELD, DID_NOT_HOLD = 0, 1
 LANGUAGES = ("ar", "fr", "en")
@@ -24,7 +25,9 @@ def run(
     runtime: Annotated[str, typer.Option(help="cpython or micropython: what the terminal runs on")] = "cpython",
     out: Annotated[Path | None, typer.Option(help="keep receipts (PNG), journal and trace in this folder")] = None,
     link: Annotated[str, typer.Option(help="pcsc or tcp: how CPython reaches the cards")] = "pcsc",
-    heap: Annotated[str, typer.Option(help="MicroPython's heap, e.g. 208k")] = APPLICATION_HEAP,
+    heap: Annotated[
+        str, typer.Option(help=f"MicroPython's heap, {APPLICATION_HEAP} or more, e.g. 4m")
+    ] = APPLICATION_HEAP,
     as_json: Annotated[bool, typer.Option("--json", help="the same for programs: one JSON document")] = False,
 ) -> None:
     """One patrol, from log-in to the shift's close, with a power cut, no network at first, four drivers and three bank cards."""
@@ -35,6 +38,7 @@ def run(
     ):
         if value not in allowed:
             raise typer.BadParameter(f"{option} is one of: {', '.join(allowed)}")
+    application_heap(heap)
     keep = out is not None
     folder = out if out is not None else Path(tempfile.mkdtemp(prefix="tasdid-demo-"))
     try:
@@ -42,7 +46,7 @@ def run(
         (folder / "events.jsonl").touch()
     except OSError as error:
         raise ConfigError(
-            f"the folder {folder} cannot be written ({error.strerror})", "CFG-074", "name another one with --out"
+            f"the folder {folder} cannot be used ({error.strerror})", "CFG-070", "choose another --out", error.errno
         ) from None
     try:
         report = asyncio.run(_play(folder, lang, runtime, link, heap, as_json))
@@ -85,7 +89,7 @@ async def _play(folder: Path, lang: str, runtime: str, link: str, heap: str, qui
         await world.start()
         await patrol.run()
     except (AssertionError, TasdidError, OSError, RuntimeError, TimeoutError) as error:
-        failure = f"{type(error).__name__}: {error}"
+        failure = f"{type(error).__name__}: {str(error) or 'what was waited for did not come'}"
     finally:
         _keep_trace(world, folder)
         await world.close()
@@ -158,5 +162,12 @@ def _summary(report: dict[str, Any], folder: Path | None) -> None:
         typer.echo(
             f"MicroPython heap: at most {live} bytes alive after a collection (looked at twice a second), {free} free."
         )
-    if folder is not None:
-        typer.echo(f"Receipts, journal and trace are in {folder}.")
+    if folder is None:
+        typer.echo("--out DIR keeps receipts, journal and trace.")
+        return
+    typer.echo(f"Receipts, journal and trace are in {folder}.")
+    if report["receipts"]:
+        called = sys.argv[0] if Path(sys.argv[0]).name == "tasdid" else "tasdid"
+        keys = str(folder / "world" / "receipt-keys.json")
+        words = [called, "receipt", "verify", "--png", str(folder / report["receipts"][0]), "--keys", keys]
+        typer.echo(f"To verify one: {shlex.join(words)}")

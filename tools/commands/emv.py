@@ -69,13 +69,14 @@ def pay(
     from tools.emv.pay import Payment, TestIssuer, listing
 
     lang = _language(lang)
+    centimes = _centimes(amount)
     _writable(trace)
     folder = (world or ROOT / "var" / "cpython") / "pki" / "schemes"
     place, aid = _application(application, contactless)
     known = parameters.load(params)
     listed = listing(known, contactless)
     payment = Payment(
-        _centimes(amount), parameters.narrowed(known, aid) if aid else known, _pin_from_stdin if pin_stdin else _pin_from_console,
+        centimes, parameters.narrowed(known, aid) if aid else known, _pin_from_stdin if pin_stdin else _pin_from_console,
         TestIssuer(folder) if online else None, lambda line: print(line, file=sys.stderr, flush=True), contactless, place, listed,
     )  # fmt: skip
     try:
@@ -128,7 +129,10 @@ def replay(
 @app.command()
 def explain(
     file: Annotated[
-        Path, typer.Argument(help="trace of `tasdid emv pay`, a board's trace file, or a terminal's events")
+        Path,
+        typer.Argument(
+            help="trace of `tasdid emv pay`, a board's trace file, or a terminal's events (one a line, or GET /api/events)"
+        ),
     ],
     lang: Lang = "fr",
     as_json: AsJson = False,
@@ -136,7 +140,8 @@ def explain(
     """Say in words why each payment of a trace ended as it did. Exit codes: 0 told, 2 no explanation in it."""
     from tools.emv import report
 
-    told = [report.told(entry, _language(lang)) for entry in report.explanations(file)]
+    lang = _language(lang)
+    told = [report.told(entry, lang) for entry in report.explanations(file)]
     if as_json:
         typer.echo(json.dumps(told, ensure_ascii=False, indent=1))
         return

@@ -96,10 +96,10 @@ def export(
     from tools.journal.exporting import NO_IDENTITY, export_store
 
     if (store is None) == (flash is None):
-        raise ConfigError("give either --store or --flash", "CFG-071", "see tasdid journal export --help")
+        raise ConfigError("give either --store or --flash", "CFG-101", "see tasdid journal export --help")
     if not element:
         raise ConfigError(
-            "give --element: only the secure element can close an export", "CFG-072", "tcp:host:port or its state file"
+            "give --element: only the secure element can close an export", "CFG-102", "tcp:host:port or its state file"
         )
     done = export_store(out, store, flash, element, epoch)
     typer.echo(
@@ -164,5 +164,5 @@ def _pinned(key: str, data: bytes) -> bytes | None:
         return bytes.fromhex(key)
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
-            "the pinned key is malformed or absent from the list", "CFG-073", "give 130 hex digits or a key list"
+            "the pinned key is malformed or absent from the list", "CFG-103", "give 130 hex digits or a key list"
         ) from None

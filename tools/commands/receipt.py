@@ -16,7 +16,7 @@ import typer
 
 from protocol import claim, records
 from protocol.claim import Claim
-from protocol.errors import ConfigError, CryptoError
+from protocol.errors import ConfigError, CryptoError, FormatError
 from tools.house.errors import MissingPart
 from tools.house.paths import ROOT
 
@@ -52,10 +52,12 @@ def verify(
     as_json: bool = typer.Option(False, "--json", help="Print one JSON object."),
 ) -> None:
     """Verify a receipt's code and say what it means. Exit codes: 0 genuine, 1 not, 2 bad input, 3 no key list."""
-    if bool(text) == bool(png):
+    if not text and png is None:
         raise ConfigError(
-            "give either the code's text or --png, not both", "CFG-061", "see tasdid receipt verify --help"
+            "there is no code to verify", "CFG-061", "give the code's text, or a picture of it with --png"
         )
+    if text and png is not None:
+        raise ConfigError("give either the code's text or --png, not both", "CFG-061", "leave one of them out")
     verdict = examine(text or read_code(png or Path()), load_keys(keys))
     if as_json:
         print(json.dumps(verdict, ensure_ascii=False))
@@ -104,7 +106,7 @@ def examine(text: str, keys: dict[str, bytes]) -> dict[str, Any]:
     """What the code says and whether to believe it: a JSON-able object. FormatError if it is no receipt's code."""
     from protocol.crypto.native import NativeCrypto
 
-    said = claim.claim_parse(text.strip("\r\n\t"))
+    said = _parsed(text.strip("\r\n\t"))
     public = keys.get(said.kid)
     if public is None:
         return _verdict(said, "CRY-070", "the terminal is not in the key list")
@@ -113,6 +115,18 @@ def examine(text: str, keys: dict[str, bytes]) -> dict[str, Any]:
     except CryptoError as error:
         return _verdict(said, error.code, error.message)
     return _verdict(said, None, None)
+
+
+def _parsed(text: str) -> Claim:
+    """The claim in a code. FormatError, with the reader's own code: it is none, or what begins as one does not hold together."""
+    try:
+        return claim.claim_parse(text)
+    except FormatError as error:
+        if not text.startswith(claim.PREFIX):
+            raise
+        words = f"the receipt's code is damaged or altered ({error.message})"
+        hint = "scan it anew from the paper; if it stays so, do not rely on this receipt"
+        raise FormatError(words, error.code, hint, error.detail) from error
 
 
 def _verdict(said: Claim, code: str | None, reason: str | None) -> dict[str, Any]:

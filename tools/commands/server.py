@@ -11,7 +11,7 @@
     tasdid server fork propose|approve|list                  a payment that a fork holds stands, or is given back (`tools.office.fork`)
     tasdid server failed list|again|give-up                  what the acquirer did not judge (`tools.office.failed`)
 
-Exit codes: 0 it worked, or the server was stopped; 2 bad input, or a decision that may not be; 3 the configuration does not serve.
+Exit codes: 0 it worked, or the server was stopped; 2 bad input, a configuration that does not serve, or a decision that may not be.
 """
 
 import json
@@ -53,12 +53,12 @@ def run(
     restored: Annotated[bool, typer.Option("--restored", help="the database was restored from a backup; once")] = False,
 ) -> None:
     """Serve in the foreground until Ctrl-C or SIGTERM."""
-    from server.__main__ import main
+    from server.__main__ import run as serve
 
     words = ["--config", str(config), "--host", host, "--port", str(port), "--tls-port", str(tls_port)]
     for option, value in (("--db", db), ("--tls", tls), ("--fronts", fronts)):
         words += [option, str(value)] if value is not None else []
-    raise typer.Exit(main([*words, *(["--restored"] if restored else [])]))
+    serve([*words, *(["--restored"] if restored else [])])
 
 
 @app.command("certificates")
@@ -138,6 +138,8 @@ def epochs_listed(
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
+    if not found:
+        typer.echo("no new epoch has been proposed")
     for row in found:
         typer.echo(
             f"proposal {row['number']}: {row['device']} epoch {row['epoch']} after record {row['seq']}: {centre.decided(row)}"

@@ -20,7 +20,7 @@ import typer
 import uvicorn
 
 from protocol.errors import ConfigError
-from tools.house.toolchain import APPLICATION_HEAP
+from tools.house.toolchain import APPLICATION_HEAP, application_heap
 
 LANGUAGES = ("ar", "fr", "en")
 RUNTIMES = ("cpython", "micropython")
@@ -67,7 +67,9 @@ def run(
     data: Annotated[
         Path | None, typer.Option(help="the folder of the world's data; var/ in the project if not given")
     ] = None,
-    heap: Annotated[str, typer.Option(help="MicroPython's heap, e.g. 208k")] = APPLICATION_HEAP,
+    heap: Annotated[
+        str, typer.Option(help=f"MicroPython's heap, {APPLICATION_HEAP} or more, e.g. 4m")
+    ] = APPLICATION_HEAP,
     as_json: Annotated[bool, typer.Option("--json", help="say address, numbers and PINs as one line of JSON")] = False,
 ) -> None:
     """Start simulator and server, serve the page on which one officer's day is played by hand; Ctrl-C stops everything."""
@@ -78,8 +80,11 @@ def run(
     ):
         if value not in known:
             raise typer.BadParameter(f"{option} is one of: {', '.join(known)}")
+    application_heap(heap)
     with _listening(port) as listener, _own_folder(_folder(data) / runtime) as folder:
         asyncio.run(_play(listener, folder, lang, runtime, link, heap, as_json))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # all has ended; one more signal is not to be the exit code
     if not as_json:
         typer.echo(WORDS["stopped"][lang])
 
@@ -175,6 +180,12 @@ class _Page(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone."""
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; a second signal keeps nobody waiting, but the application is told of the end all the same (uvicorn leaves that out then)."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            await self.lifespan.shutdown()
 
 
 def _fleet(folder: Path, lang: str, quiet: bool) -> Any:

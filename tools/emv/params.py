@@ -30,7 +30,7 @@ def load(path: Path | None) -> ContactlessParams:
         raise ConfigError(
             "no EMV parameters",
             "CFG-093",
-            "name a file with --params, or run `tasdid up` once to have the samples",
+            "run `tasdid up` once to have the samples, or name a file with --params: `tasdid up --data DIR` puts them in DIR/cpython/sets/emv.cose",
             record.called(source),
         )
     return checked(read(source), record.called(source))

@@ -98,10 +98,12 @@ def _exchange(payment: Any, aid: bytes) -> dict[str, Any]:
 
 
 def explanations(path: Path) -> list[dict[str, Any]]:
-    """The payments explained in a file: one JSON object, or lines of events. ConfigError CFG-094."""
+    """The payments explained in a file: one JSON object, a list of them (`GET /api/events`), or one a line. ConfigError CFG-094."""
     try:
         text = path.read_text()
         entries = [_read(text)] if _whole(text) else [_read(line) for line in text.splitlines() if line.strip()]
+        if len(entries) == 1 and isinstance(entries[0], list):
+            entries = entries[0]
     except record.TwiceError as error:
         raise ConfigError(
             f"{record.called(path)} says something twice", "CFG-094", "each field may stand once in an object"

@@ -3,6 +3,7 @@
 32-bit is the one whose heap figures count (a microcontroller's object sizes); 64-bit is a cross-check.
 """
 
+import re
 import shlex
 import subprocess
 import sys
@@ -18,6 +19,8 @@ _LOADERS = {
 DEFAULT_HEAP = "192k"
 APPLICATION_HEAP = "216k"
 """What the whole terminal is run in; the figure to reach is 128 KB (design), tests of single modules have DEFAULT_HEAP."""
+MOST_HEAP_MB = 512
+"""A 32-bit process does not find more in one piece everywhere."""
 
 
 def micropython_command(bits: int = 32, heap: str = DEFAULT_HEAP) -> "list[str]":
@@ -32,6 +35,20 @@ def micropython_command(bits: int = 32, heap: str = DEFAULT_HEAP) -> "list[str]"
         raise MissingPart("H-MPY-MISSING", f"{bits}-bit MicroPython is not in the cache", "run `make setup`")
     heap_words = ["-X", f"heapsize={heap}"] if heap else []
     return [str(root / loader), "--library-path", str(root / libraries), str(program), *heap_words]
+
+
+def application_heap(text: str) -> str:
+    """`text` ("216k", "4m", or bytes) if the whole terminal can be run in a heap of that size. HouseError H-HEAP if not, or if it is no size."""
+    found = re.fullmatch("([0-9]{1,10})([km]?)", text.lower(), re.ASCII)
+    if found is None:
+        raise HouseError("H-HEAP", f"--heap {text!r} is no size", "write kilobytes or megabytes: 216k, 4m")
+    kilobytes = int(found[1]) * {"": 1, "k": 1 << 10, "m": 1 << 20}[found[2]] / 1024
+    if kilobytes < int(APPLICATION_HEAP[:-1]):
+        hint = f"the whole terminal is played in {APPLICATION_HEAP}: give that, or more"
+        raise HouseError("H-HEAP", f"--heap {text} is too small", hint)
+    if kilobytes > MOST_HEAP_MB * 1024:
+        raise HouseError("H-HEAP", f"--heap {text} is too large", f"give {MOST_HEAP_MB}m or less")
+    return text
 
 
 def try_micropython(bits: int = 32) -> str:

@@ -75,7 +75,7 @@ def export_store(out: Path, store: Path | None, flash: Path | None, element: str
     try:
         out.write_bytes(b"".join(pieces))
     except OSError as error:
-        raise ConfigError(f"{out} cannot be written", "CFG-074", str(error.strerror)) from None
+        raise ConfigError(f"{out} cannot be written", "CFG-107", str(error.strerror)) from None
     return done
 
 
@@ -123,7 +123,7 @@ async def exported(
         epoch = found.present
     elif epoch not in found.segments:
         known = ", ".join(map(str, sorted(found.segments))) or "none"
-        raise ConfigError("nothing of that epoch is stored", "CFG-098", f"epochs on the storage: {known}")
+        raise ConfigError("nothing of that epoch is stored", "CFG-106", f"epochs on the storage: {known}")
     pieces = []
     exporter = Exporter(device, part, crypto, pieces.append)
     await exporter.begin(provisioning or {}, found.statement(storage, epoch, trouble))

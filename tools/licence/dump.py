@@ -4,8 +4,8 @@ Written with mode 0600 into a folder of mode 0700, which must be new or empty: t
 taken for this one's. Loaded under the names that common tools give them
 (`DG1.bin`, `EF_SOD`, `Datagroup1.bin`, …).
 
-    ConfigError CFG-080  the folder cannot be read or holds no file of a licence
-    ConfigError CFG-081  the folder cannot be written
+    ConfigError CFG-104  the folder cannot be read or holds no file of a licence
+    ConfigError CFG-105  the folder cannot be written
     ConfigError CFG-092  the folder to write to holds something already
     ConfigError CFG-082  two files of the folder claim to be the same one
 """
@@ -49,24 +49,24 @@ def load(folder: Path) -> dict[int, bytes]:
                     f"two files claim to be {name_of(file)}", "CFG-082", "keep the one that was read", name_of(file)
                 )
             if path.stat().st_size > MAX_FILE:
-                raise ConfigError(f"{path.name} is too large for a licence's file", "CFG-080", "check the folder")
+                raise ConfigError(f"{path.name} is too large for a licence's file", "CFG-104", "check the folder")
             found[file] = path.read_bytes()
     except OSError as error:
         raise ConfigError(
             f"the folder {folder} cannot be read ({error.strerror})",
-            "CFG-080",
+            "CFG-104",
             "give the folder of a dump",
             error.errno,
         ) from error
     if not found:
         raise ConfigError(
-            f"the folder {folder} holds no file of a licence", "CFG-080", "expected names: EF.SOD, EF.COM, DG1 … DG14"
+            f"the folder {folder} holds no file of a licence", "CFG-104", "expected names: EF.SOD, EF.COM, DG1 … DG14"
         )
     return found
 
 
 def must_be_free(folder: Path) -> None:
-    """ConfigError CFG-092 unless `folder` is empty or not there; CFG-081 if nobody can say."""
+    """ConfigError CFG-092 unless `folder` is empty or not there; CFG-105 if nobody can say."""
     try:
         used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     except OSError as error:
@@ -94,5 +94,5 @@ def write(folder: Path, files: dict[int, bytes]) -> list[Path]:
 
 def _unwritable(folder: Path, error: OSError) -> ConfigError:
     return ConfigError(
-        f"the folder {folder} cannot be written ({error.strerror})", "CFG-081", "choose another --out", error.errno
+        f"the folder {folder} cannot be written ({error.strerror})", "CFG-105", "choose another --out", error.errno
     )

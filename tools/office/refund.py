@@ -70,6 +70,8 @@ def listed(
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
+    if not any(found.values()):
+        typer.echo("no refund has been proposed, no report was paid twice")
     for row in found["refunds"]:
         name = f"{row['device']}/{row['epoch']}/{row['intent']}"
         typer.echo(f"proposal {row['number']}: {name} {row['amount'] / 100:,.2f} DZD: {centre.decided(row)}")

@@ -1,7 +1,7 @@
 // The central server's ledger, asked for every second and a half while somebody looks, and the log of APDUs.
 
 import { el, get } from "/static/api.js";
-import { clock, money, t } from "/static/texts.js";
+import { clock, has, money, t } from "/static/texts.js";
 
 const PERIOD_MS = 1500;
 const SHOWN = 150;
@@ -47,7 +47,7 @@ export function renderLedger() {
     ...(nothing ? [el("p", { class: "empty" }, t("none"))] : [cases(), postings()]),
     ...report.devices.filter((device) => device.last_contact).map((device) => el("p", { class: "contact" },
       el("bdi", {}, device.device), " · ", t("acked", { acked: device.acked_seq, time: clock(device.last_contact) }))),
-    ...report.alarms.map((alarm) => el("p", { class: "alarm" }, el("bdi", {}, `${alarm.code} ${alarm.what}`))),
+    ...report.alarms.map(alarmed),
   );
 }
 
@@ -62,8 +62,26 @@ function cases() {
 function postings() {
   const rows = report.postings.slice(0, 4).flatMap((posting) => posting.legs.map((leg, at) => el("tr", { class: at ? "" : "first" },
     el("td", {}, at ? "" : t(`part_${posting.part}`)),
-    el("td", {}, el("bdi", { dir: "ltr" }, leg.account)), el("td", { class: "sum" }, money(leg.amount)))));
+    el("td", {}, ...named(leg.account)), el("td", { class: "sum" }, money(leg.amount)))));
   return el("table", { class: "postings" }, el("caption", {}, t("postings")), el("tbody", {}, ...rows));
+}
+
+// An account in words, its own name small below them (server/ledger/accounts.py says what each holds); the name alone if its kind is not known here.
+function named(account) {
+  const [kind, ...parts] = account.split(":");
+  const [wilaya, force, ...unit] = parts;
+  const apart = (text) => `\u2068${text}\u2069`;  // whichever way it is written
+  const place = { wilaya, force: has(`force_${force}`) ? t(`force_${force}`) : apart(force), unit: apart(unit.join(":")) };
+  const whole = apart(parts.join(":"));
+  const words = has(`account_${kind}`) ? [t(`account_${kind}`, { ...place, scheme: whole, device: whole })] : [];
+  return [...words, el("small", { dir: "ltr" }, account)];
+}
+
+// Code, a short word in the page's language, and the server's own sentence, which is English.
+function alarmed(alarm) {
+  const key = `alarm_${alarm.code}`;
+  return el("p", { class: "alarm" }, el("b", { dir: "ltr" }, alarm.code), ` ${t(has(key) ? key : "alarm_other")} `,
+    el("small", { dir: "ltr", lang: "en" }, alarm.device ? `${alarm.device}: ${alarm.what}` : alarm.what));
 }
 
 export function clearTrace() {

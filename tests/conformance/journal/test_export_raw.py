@@ -288,7 +288,7 @@ def test_an_epoch_of_which_nothing_is_stored_is_said_to_be_absent(tmp_path):
     bench = Bench(tmp_path)
     with pytest.raises(ConfigError) as caught:
         asyncio.run(bench.exported(3))
-    assert caught.value.code == "CFG-098"
+    assert caught.value.code == "CFG-106"
 
 
 def test_an_exchanged_secure_element_is_no_hindrance(tmp_path):
@@ -328,7 +328,7 @@ def test_what_the_command_cannot_write_or_read_has_a_code(tmp_path):
     (tmp_path / "folder").mkdir()
     for out in ("folder", "nowhere/out"):
         error = CliRunner().invoke(app, [words[0], str(tmp_path / out), *words[2:]]).exception
-        assert isinstance(error, ConfigError) and error.code == "CFG-074" and "cannot be written" in str(error)
+        assert isinstance(error, ConfigError) and error.code == "CFG-107" and "cannot be written" in str(error)
     for content in (b"", b"[]", b"{}", b"no JSON", b"\xff"):
         (tmp_path / "other.json").write_bytes(content)
         error = CliRunner().invoke(app, [*words[:-1], str(tmp_path / "other.json")]).exception

@@ -53,3 +53,43 @@ def test_a_case_that_is_paid_beside_what_a_fork_holds_is_paid(centre: Centre, ha
     centre.hello(handheld)
     centre.send(handheld, intent)
     assert _told(centre) == ("paid", {"held": {"count": 1, "amount": A}, "paid": {"count": 1, "amount": A}})
+
+
+def _close(handheld: Handheld, case: int, closure: int) -> None:
+    why = {"reason": "entry"} if closure == r.CLOSURE_ABANDONED else {}
+    handheld.write(r.CASE_CLOSED, case=case, closure=closure, **why)
+
+
+@pytest.mark.parametrize(
+    ("closure", "state"),
+    [(None, "unpaid"), (r.CLOSURE_UNPAID, "unpaid"), (r.CLOSURE_ABANDONED, "abandoned")],
+)
+def test_a_fine_is_owed_while_its_case_is_open_or_to_be_paid_later_and_not_once_it_is_abandoned(
+    centre: Centre, handheld: Handheld, closure: int | None, state: str
+) -> None:
+    case = handheld.notice(A)
+    if closure is not None:
+        _close(handheld, case, closure)
+    centre.hello(handheld)
+    centre.send(handheld, 1)
+    assert _told(centre) == (state, {})
+
+
+@pytest.mark.parametrize(
+    ("outcome", "closure", "state"),
+    [
+        (r.OUTCOME_DECLINED, r.CLOSURE_DECLINED, "declined"),
+        (r.OUTCOME_DECLINED, r.CLOSURE_ABANDONED, "abandoned"),
+        (r.OUTCOME_PROVISIONAL, r.CLOSURE_PROVISIONAL, "provisional"),
+        (r.OUTCOME_APPROVED, r.CLOSURE_PAID, "paid"),
+        (r.OUTCOME_APPROVED, r.CLOSURE_ABANDONED, "paid"),
+    ],
+)
+def test_money_that_was_taken_counts_before_how_the_case_was_closed(
+    centre: Centre, handheld: Handheld, outcome: int, closure: int, state: str
+) -> None:
+    handheld.pay(outcome, A)
+    _close(handheld, handheld.cases, closure)
+    centre.hello(handheld)
+    centre.send(handheld, 1)
+    assert _told(centre)[0] == state

@@ -40,6 +40,22 @@ def _pay(world: Path, **options: str) -> list[str]:
     return ["pay", *(word for name, value in chosen.items() for word in (f"--{name}", value))]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("pay", "--amount", "abc", "--params", "/nonexistent/x"),
+        ("pay", "--amount", "-5", "--params", "/nonexistent/x"),
+        ("explain", "/nonexistent/x", "--lang", "de"),
+        ("replay", "/nonexistent/x", "--lang", "de"),
+    ],
+)
+def test_what_was_typed_is_told_before_what_is_not_there(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended, told = said(capsys, *words)
+    assert ended == 2 and "CFG-095" in told
+
+
 def test_without_a_mistake_the_reader_is_what_is_missing(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, *_pay(world))[0] == 3
 
@@ -49,6 +65,8 @@ def test_without_a_mistake_the_reader_is_what_is_missing(world: Path, capsys: py
     [
         ("amount", "²", "CFG-095"),
         ("amount", "0", "CFG-095"),
+        ("amount", "abc", "CFG-095"),
+        ("amount", "-5", "CFG-095"),
         ("amount", "0.00", "CFG-095"),
         ("amount", "5٠", "CFG-095"),
         ("amount", "1.²", "CFG-095"),

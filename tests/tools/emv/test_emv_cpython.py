@@ -188,8 +188,13 @@ def test_explain_prints_three_languages(world: Path, tmp_path: Path) -> None:
     events = tmp_path / "events.jsonl"
     events.write_text('{"event": "screen"}\n' + json.dumps({"event": "emv", **json.loads(trace.read_text())}) + "\n")
     assert tasdid("explain", str(events), "--lang", "en").stdout == said["en"]
-    events.write_text('{"event": "screen"}\n')
-    assert tasdid("explain", str(events)).returncode == 2
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    for indent in (None, 1):  # as GET /api/events answers, and as a person's tool lays it out
+        events.write_text(json.dumps(lines, indent=indent))
+        assert tasdid("explain", str(events), "--lang", "en").stdout == said["en"]
+    for nothing in ('{"event": "screen"}\n', '[{"event": "screen"}]', "[]", "[[]]", "5", ""):
+        events.write_text(nothing)
+        assert tasdid("explain", str(events)).returncode == 2
 
 
 def test_a_card_of_no_test_scheme_leaves_no_raw_exchange() -> None:

@@ -238,7 +238,7 @@ def test_folders_that_hold_no_dump_are_refused(tmp_path: Path) -> None:
     for folder in (tmp_path / "absent", tmp_path):
         with pytest.raises(ConfigError) as caught:
             dump.load(folder)
-        assert caught.value.code == "CFG-080"
+        assert caught.value.code == "CFG-104"
     (tmp_path / "DG1").write_bytes(b"a")
     (tmp_path / "DG1.bin").write_bytes(b"b")
     with pytest.raises(ConfigError) as caught:
@@ -303,7 +303,7 @@ def test_the_command_judges_a_folder(tmp_path: Path, pki: Pki) -> None:
     assert done.stdout.startswith("altered: DG1\n")
     command[5] = str(tmp_path / "nowhere")
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == cli.BAD_INPUT and "CFG-080" in done.stderr
+    assert done.returncode == cli.BAD_INPUT and "CFG-104" in done.stderr
 
 
 @pytest.mark.parametrize(
