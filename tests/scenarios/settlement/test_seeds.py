@@ -94,6 +94,12 @@ BROKE = {
     64769: "the same of another payment",
     801400: "a copied terminal is refused twice since the other one speaks in the same seconds",
     800372: "records that had arrived are missed while sending, after the log-in",
+    1306: "a terminal beside the chain loses records that nobody will ever declare",
+    15211: "the same, and the payment that the other one has under that number is given back",
+    718419: "the same, and it is a result that the other one writes down",
+    41368: "a copy has used the key of the card data of a payment that is in one branch only",
+    264889: "the same of a deferred payment that stands by a verdict",
+    508175: "a void is carried out while a fork holds its payment, which then stands",
     854097: "a result is lost here and with a restored database, written again, and the database restored once more",
 }
 """Seeds that once broke an invariant, and the story that is in them."""

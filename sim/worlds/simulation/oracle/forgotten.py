@@ -16,17 +16,18 @@ from protocol import records as r
 if TYPE_CHECKING:
     from sim.worlds.simulation.draws.refunds import Refunds
     from sim.worlds.simulation.oracle.missing import Missing, Spell
+    from sim.worlds.simulation.verdicts.notebook import Notebook
 
 Life = dict[int, dict[int, Any]]  # all records that a terminal wrote, by number
 _STANDS = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
-_RETURNED = "SELECT intent FROM outbox WHERE device = :d AND step = 3 AND state <> 3 ORDER BY intent"
+_RETURNED = "SELECT epoch, intent FROM outbox WHERE device = :d AND step = 3 AND state <> 3 ORDER BY intent"
 
 
 class Forgotten:
     """Which warnings persons were shown, and whether they came in time."""
 
-    def __init__(self, missing: "Missing", refunds: "Refunds") -> None:
-        self._missing, self._refunds = missing, refunds
+    def __init__(self, missing: "Missing", refunds: "Refunds", decided: "Notebook") -> None:
+        self._missing, self._refunds, self._decided = missing, refunds, decided
         self._warned: set[tuple[str, int]] = set()  # device, records that it had written when it said RSK-016
 
     def warn(self, name: str, head: int) -> None:
@@ -39,7 +40,8 @@ class Forgotten:
 
     def life(self, name: str, rows: dict[tuple[str, int], Any]) -> Life:
         """All that a terminal wrote, whether it was lost there, here, or nowhere."""
-        found = {item.seq: item.record for item in self._missing.lost.values() if item.device == name}
+        lost = [item for item in self._missing.lost.values() if item.device == name]
+        found = {item.seq: item.record for item in lost if not self._missing.beside(item, rows)}
         found.update({seq: cbor2.loads(bytes(row.record)) for (owner, seq), row in rows.items() if owner == name})
         return dict(sorted(found.items()))
 
@@ -50,7 +52,7 @@ class Forgotten:
             yield from self._again(name, life)
             yield from self._given_back(connection, name, life)
             for spell in self._missing.spells:
-                if spell.device == name:
+                if spell.device == name and not self._missing.strays(spell, rows):
                     yield from self._untold(spell, life)
 
     def _again(self, name: str, life: Life) -> Iterator[str]:
@@ -90,6 +92,9 @@ class Forgotten:
         for row in connection.execute(text(_RETURNED), {"d": name}):
             first = outcomes.get(row.intent)
             wanted = row.intent in voided or self._refunds.names(name, row.intent)
+            wanted |= any(
+                one.about == (name, row.epoch, row.intent) for one in self._decided.entries if one.stands is False
+            )
             if first is not None and first[r.OUTCOME] in _STANDS and not wanted and not self._deferred(first):
                 yield f"{name}: payment {row.intent} stands, and is given back though nobody asked for it"
 

@@ -81,14 +81,15 @@ class Oracle:
     expected_stop: set[str] = field(default_factory=set)  # labels of terminals whose flash was tampered with
     tampered: set[str] = field(default_factory=set)  # devices of which a copy or an older state was brought into play
     expected_twins: set[str] = field(default_factory=set)  # devices that exist twice, keys included
-    missing: Missing = field(default_factory=Missing)  # what was destroyed in a terminal's storage
+    missing: Missing = field(init=False)  # what was destroyed in a terminal's storage
     arrivals: Arrivals = field(default_factory=Arrivals)
     decided: Notebook = field(default_factory=Notebook)  # what officers of the back office have signed
     checks: int = 0
     _books: str = ""  # what the ledger was last computed anew from
 
     def __post_init__(self) -> None:
-        self.forgotten = Forgotten(self.missing, self.refunds)
+        self.missing = Missing(self.expected_twins)
+        self.forgotten = Forgotten(self.missing, self.refunds, self.decided)
         self.truth = Truth(self.centre, self.missing)
         self.sums, self.endings = Sums(self), Endings(self)
 

@@ -5,6 +5,7 @@ there must be one new epoch, proposed and approved by two officers. Only what wa
 judged as ever (`sim.worlds.simulation.oracle.judge`).
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,7 +58,8 @@ class Spell:
 class Missing:
     """What was destroyed, by device and bytes, and when."""
 
-    def __init__(self) -> None:
+    def __init__(self, copied: set[str]) -> None:
+        self._copied = copied  # devices of which there is a second one
         self.lost: dict[tuple[str, bytes], Lost] = {}
         self.spells: list[Spell] = []
         self.erased: set[str] = set()  # devices whose storage was lost as a whole
@@ -161,18 +163,23 @@ class Missing:
         return min(begun) - 1 if begun else 0
 
     def unaccounted(self, connection: Any, rows: Rows, decided: Notebook) -> Iterator[str]:
-        """Sentences about destroyed records, or money of theirs, that nobody is told of; what is `decided` is in suspense no longer."""
+        """Sentences about destroyed records, or money of theirs, that nobody is told of; what is `decided` is in suspense no longer. Of a terminal
+        that was copied only what is missing from the branch that is on file: the other one's word is not taken any more.
+        """
         gaps = list(connection.execute(text("SELECT device, first, last, count, amount, declared_seq FROM gaps")))
         for gap in gaps:
             yield from self._gap(gap, rows)
         for item in self.lost.values():
             if item.device in self.erased or not self.gone(item.device, item.data, rows.get((item.device, item.seq))):
                 continue
+            if self.beside(item, rows):
+                continue
             if not any(gap.device == item.device and gap.first <= item.seq <= gap.last for gap in gaps):
                 yield f"record {item.seq} of {item.device} is lost, and no gap says so"
         alarmed = {row.device for row in connection.execute(text("SELECT device FROM audit WHERE code = 'GAP'"))}
         for name in sorted({gap.device for gap in gaps} - self.erased):
-            outcomes = [item for item in self._of(name, r.PAYMENT_OUTCOME) if self.never_came(name, item.seq)]
+            lost = [item for item in self._of(name, r.PAYMENT_OUTCOME) if not self.beside(item, rows)]
+            outcomes = [item for item in lost if self.never_came(name, item.seq)]
             held, must = self.in_suspense(connection, name), sum(r.approved_step(item.record)[1] for item in outcomes)
             must += self._written_again(name, rows) + self.set_aside(name, rows, codes.OUTCOME_LOST)
             held += sum(decided.decided(name)) - self.decided_by_word(connection, name, rows, decided)
@@ -186,6 +193,28 @@ class Missing:
             yield from self._silent(connection, name)
         for name in sorted(self.erased):
             yield from self._epoch(connection, name, rows)
+
+    def beside(self, item: Lost, rows: Rows) -> bool:
+        """Whether a lost record of a terminal that was copied is of another branch than the one on file: there another one has its place, or the
+        place of one before it that was lost too, or precedes these.
+        """
+        if item.device not in self._copied:
+            return False
+        lost = {hashlib.sha256(one.data).digest(): one for one in self.lost.values() if one.device == item.device}
+        first = item
+        while (item.device, first.seq) not in rows and first.record[r.PREV] in lost:
+            first = lost[first.record[r.PREV]]
+        row, before = rows.get((item.device, first.seq)), rows.get((item.device, first.seq - 1))
+        if row is not None or first.seq == 1:
+            return row is not None and bytes(row.record) != first.data
+        return before is None or hashlib.sha256(bytes(before.record)).digest() != first.record[r.PREV]
+
+    def strays(self, spell: Spell, rows: Rows) -> bool:
+        """Whether what was lost at that time is of another branch than the one on file."""
+        mine = [
+            one for one in self.lost.values() if one.device == spell.device and spell.first <= one.seq <= spell.last
+        ]
+        return any(self.beside(item, rows) for item in mine)
 
     @staticmethod
     def _uncollected(connection: Any) -> Iterator[str]:
@@ -310,7 +339,8 @@ class Missing:
             if owner == name and row.kind == r.AUTHORISATION_RESULT:
                 written.setdefault(cbor2.loads(bytes(row.record))[r.INTENT], set()).add(bytes(row.record))
         for item in self._of(name, r.AUTHORISATION_RESULT) if name not in self.erased else ():
-            written.setdefault(item.record[r.INTENT], set()).add(item.data)
+            if not self.beside(item, rows):
+                written.setdefault(item.record[r.INTENT], set()).add(item.data)
         return written
 
     def results(self, name: str, intent: int) -> list[int]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _NOT_GIVEN_BACK = (
     " AND NOT EXISTS (SELECT 1 FROM postings b WHERE b.device = p.device AND b.epoch = p.epoch AND b.intent = p.intent"
     " AND b.part = 3)"
+    # voided while a fork held it: it was in no book to be taken out of, and the verdict that it stands brings it into none
+    " AND NOT (EXISTS (SELECT 1 FROM voids v WHERE v.device = p.device AND v.epoch = p.epoch AND v.intent = p.intent AND v.state = 2)"
+    " AND EXISTS (SELECT 1 FROM verdicts w WHERE w.device = p.device AND w.epoch = p.epoch AND w.intent = p.intent AND w.state = 1))"
 )
 _ASKED = "SELECT amount FROM authorisations WHERE device = :d AND epoch = :e AND intent = :i"
 _TOLD = "SELECT 1 FROM audit WHERE device = :d AND code = 'GAP' AND what LIKE :w"
@@ -107,7 +110,8 @@ class Sums:
                 continue
             if identity not in approved and self._in_no_book(identity):
                 continue
-            if judged.refused(connection, self._judge.decided, self._judge.centre, identity):
+            copied = identity[0] in self._judge.expected_twins
+            if judged.refused(connection, self._judge.decided, self._judge.centre, identity, copied):
                 continue
             if approved.get(identity) != captured.get(identity):
                 self._judge.fail(

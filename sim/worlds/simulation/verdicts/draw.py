@@ -24,6 +24,7 @@ LOST_SHARE, LOST_RESTORED_SHARE = (
 )  # of the seeds that lose nothing, and of those of them that restore a backup
 RESTORED = 0.35  # of the seeds that decide where a backup may be restored
 COPIED_SHARE = 0.7  # of the seeds that decide about a copied terminal
+BOTH_SHARE = 0.2  # of the seeds that decide about a copied terminal: it loses money too
 BOOKED_SHARE = 0.5  # of the seeds that would lose payments: it is of what a backup lacks
 LOSSES = ("lost-records", "lost-results", "lost-again", "lost-any", "lost-deferred")
 _RESTORABLE = ("lost-records", "lost-results")  # what other draws restore too
@@ -42,9 +43,9 @@ def draw(seed: int, shifts: list[list[Task]], faults: list[Fault]) -> list[Fault
         return [officers, *(_forgotten(rng, faults) if loss.kind in _RESTORABLE else ())] if drawn < share else []
     if _has(faults, *_COPIES):
         share = FORK_SHARE if _has(faults, "twin") else STOPPED_SHARE
-        return (
-            [replace(officers, kind=FORKS), *_forgotten(rng, faults), *_copied(seed, faults)] if drawn < share else []
-        )
+        if drawn >= share:
+            return []
+        return [replace(officers, kind=FORKS), *_forgotten(rng, faults), *_copied(seed, faults), *_both(seed, faults)]
     if drawn < (LOST_RESTORED_SHARE if _has(faults, "backup-restore") else LOST_SHARE):
         return _lost(rng, shifts, officers, faults)
     return []
@@ -74,6 +75,18 @@ def _copied(seed: int, faults: list[Fault]) -> list[Fault]:
     drawn, how = rng.random(), rng.randint(1, 1_000_000)
     twin = next((fault for fault in faults if fault.kind == "twin"), None)
     return [Fault(COPIED, twin.device, 1, how)] if twin is not None and drawn < COPIED_SHARE else []
+
+
+def _both(seed: int, faults: list[Fault]) -> list[Fault]:
+    """Whether the terminal that is copied loses money as well, so that officers decide about its suspense too; drawn apart from the rest."""
+    rng = random.Random(f"both decided {seed}")
+    drawn, at, most = rng.random(), rng.randint(30, 400), rng.randint(1, 12)
+    officers = Fault(MONEY, -1, rng.randint(10, 90), rng.randint(1, 1_000_000))
+    twin = next((fault for fault in faults if fault.kind == "twin"), None)
+    apart = _has(faults, "upgrade", "lost-journal", "outage", *_REFUSALS)
+    return (
+        [officers, Fault(LOST, twin.device, at, most)] if twin is not None and drawn < BOTH_SHARE and not apart else []
+    )
 
 
 def speaking(seed: int, shifts: list[list[Task]], faults: list[Fault]) -> list[list[Task]]:

@@ -20,8 +20,9 @@ _APPROVED = "SELECT device, epoch, kind, seq, number, collected, untaken, undoes
 _VERDICTS = "SELECT device, epoch, intent, number, stands, proposed_by, approved_by FROM verdicts WHERE state = 1"
 _LEFT = "SELECT account, SUM(amount) AS amount FROM legs WHERE account LIKE 'missing:%' GROUP BY account HAVING SUM(amount) <> 0"
 _HELD = (
-    "SELECT p.device, p.epoch, p.intent, p.held, p.outcome, q.outcome AS final FROM payments p LEFT JOIN results q"
-    " ON q.device = p.device AND q.epoch = p.epoch AND q.intent = p.intent"
+    "SELECT p.device, p.epoch, p.intent, p.held, p.outcome, q.outcome AS final, o.state AS asked FROM payments p LEFT JOIN results q"
+    " ON q.device = p.device AND q.epoch = p.epoch AND q.intent = p.intent LEFT JOIN outbox o"
+    " ON o.device = p.device AND o.epoch = p.epoch AND o.intent = p.intent AND o.step = 1"
 )
 _ASKED = "SELECT device, what FROM audit WHERE what LIKE '%have that decision undone%'"
 _GAP = re.compile(r"gap from (\d+)\b")
@@ -32,6 +33,7 @@ _HEAD = "SELECT COALESCE(MAX(seq), 0) FROM raw WHERE device = ?"
 _JUDGED = "SELECT 1 FROM results WHERE device = ? AND epoch = ? AND intent = ?"
 _FINAL = "SELECT outcome FROM results WHERE device = :d AND epoch = :e AND intent = :i"
 HELD_NOT, HELD_FORK, HELD_BACK = range(3)
+FAILED = 3
 
 
 def problems(connection: Any, book: Notebook, truth: Truth, devices: "list[Device]") -> Iterator[str]:
@@ -44,10 +46,12 @@ def problems(connection: Any, book: Notebook, truth: Truth, devices: "list[Devic
         yield from _told(connection, book, devices)
 
 
-def refused(connection: Any, book: Notebook, centre: "Centre", payment: Identity) -> bool:
-    """Whether a payment stands by a decision, and the host refuses to clear it, as an alarm says: the key of its card data has served the copy."""
+def refused(connection: Any, book: Notebook, centre: "Centre", payment: Identity, copied: bool) -> bool:
+    """Whether a payment stands, by a decision or because it is in one branch only, and the host refuses to clear it, as an alarm says: the key of its
+    card data has served the copy.
+    """
     entry = centre.book.entries.get(reference(payment))
-    if not book.verdicts().get(payment) or entry is None or entry.captured in (None, "00"):
+    if not (copied or book.verdicts().get(payment)) or entry is None or entry.captured in (None, "00"):
         return False
     what = f"step 2 of payment {payment[2]}: the acquirer answered {entry.captured}"
     return connection.execute(text(_SAID), {"d": payment[0], "w": what}).first() is not None
@@ -88,7 +92,9 @@ def _money(connection: Any, book: Notebook, truth: Truth) -> Iterator[str]:
 
 
 def _forks(connection: Any, book: Notebook) -> Iterator[str]:
-    """No payment is held undecided, and each is as the last decision about it says; a deferred one that was decided has a result."""
+    """No payment is held undecided, and each is as the last decision about it says; a deferred one that was decided has a result,
+    or its question has failed: the copy's card data have used up its key, and a person reads that in a list.
+    """
     verdicts = book.verdicts()
     for row in connection.execute(text(_HELD)):
         payment: Identity = (row.device, row.epoch, row.intent)
@@ -96,7 +102,7 @@ def _forks(connection: Any, book: Notebook) -> Iterator[str]:
         must = HELD_NOT if stands or stands is None else HELD_BACK
         if row.held != must:
             yield f"payment {payment} is held as {row.held}, and was decided to be {must}"
-        if stands is not None and row.outcome == r.OUTCOME_PROVISIONAL and row.final is None:
+        if stands is not None and row.outcome == r.OUTCOME_PROVISIONAL and row.final is None and row.asked != FAILED:
             yield f"payment {payment} is deferred and was decided, and has no result"
 
 
