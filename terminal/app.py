@@ -178,7 +178,9 @@ class Terminal:
         elif key == "3":
             await self._guard(self._network, "close")
         elif key == "5":
-            await self._guard(self._void)
+            await self._guard(self._of_paid, "void")
+        elif key == "6":
+            await self._guard(self._of_paid, "again")
         elif key in ("4", "lang"):
             self.face.lang = _LANGUAGES[(_LANGUAGES.index(self.face.lang) + 1) % 3]
         elif key == "cancel":
@@ -206,14 +208,17 @@ class Terminal:
         finally:
             phases.leave(phases.FINE)
 
-    async def _void(self) -> None:
-        """The last payment of the shift is taken back."""
+    async def _of_paid(self, name: str) -> None:
+        """The last case: its payment is taken back ("void"), or its papers are printed again ("again")."""
         phases.enter(phases.FINE)
-        from terminal.flows import void
-
         try:
-            await void.void(self)
+            if name == "void":
+                from terminal.flows.void import void as flow
+            else:
+                from terminal.flows.again import again as flow
+            await flow(self)
         finally:
+            flow = None
             phases.leave(phases.FINE)
 
     async def _release(self) -> None:

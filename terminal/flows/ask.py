@@ -122,8 +122,8 @@ async def choose(t, labels: list) -> "int | None":  # noqa: ANN001
             return int(key) - 1
 
 
-async def show_error(t, error: TasdidError) -> bool:  # noqa: ANN001
-    """Show a coded error; True when the officer pressed OK (try again), False for CANCEL."""
+async def show_error(t, error: TasdidError, cancel: str = "key.back") -> bool:  # noqa: ANN001
+    """Show a coded error; True when the officer pressed OK (try again), False for CANCEL, whose key `cancel` names."""
     left = error.detail if isinstance(error, OfficerError) else None
     detail = error.detail if isinstance(error.detail, str) else None
     return await acknowledge(
@@ -134,4 +134,5 @@ async def show_error(t, error: TasdidError) -> bool:  # noqa: ANN001
         hint_key="hint." + error.code,
         left=left,
         detail=detail,
+        cancel=cancel,
     )

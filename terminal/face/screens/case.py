@@ -172,12 +172,3 @@ def licence_hand(sheet: "Sheet", fields: dict) -> None:
         sheet.line(sheet.t("hand.pv", pv=ltr(fields["pv"])), LARGE, "center")
     sheet.para(note, NORMAL, "center", FOOTER_TOP - sheet.y)
     sheet.footer("", "", "✓ " + sheet.t("key.done"))
-
-
-def notice_only(sheet: "Sheet", fields: dict) -> None:
-    """The driver pays later."""
-    sheet.title(sheet.t("notice.title"), AMBER, BLACK)
-    sheet.line(sheet.t("notice.keep"), LARGE, "center")
-    sheet.rule()
-    sheet.para(sheet.t("notice.text"), NORMAL)
-    sheet.footer("✗ " + sheet.t("key.back"), "", "✓ " + sheet.t("key.next"))
