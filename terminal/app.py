@@ -38,14 +38,21 @@ class Terminal:
     def __init__(self, ports: Ports, language: str) -> None:
         self.ports = ports
         self.face = Face(
-            ports.display, ports.keypad, ports.scanner, ports.diagnostic, ports.atlas, language, ports.strings
+            ports.display,
+            ports.keypad,
+            ports.scanner,
+            ports.diagnostic,
+            ports.atlas,
+            language,
+            ports.strings,
+            self._look,
         )
         self.engine = self.face.engine
         self.officer: "dict | None" = None
         self.identity: identity.Identity
         self.journal: Journal
         self.vault: Vault
-        self.reached = False  # whether the last attempt to reach the server succeeded
+        self.reached = False  # whether the last exchange with the server came off (`terminal.session`)
         self.patience = Patience()
         self.quiet_after = 0  # UTC before which nothing but unsent records is a reason to synchronise unasked
         self.parameters: parameters.Parameters
@@ -258,11 +265,15 @@ class Terminal:
             self._update_status()
         await ask.show_error(self, error)
 
+    def _look(self) -> int:
+        """The time and the network on the status bar, as they are now; how many ms the minute lasts."""
+        utc = self.now()
+        self.face.status(clock=localtime.hhmm(utc), network=self.reached)
+        return (60 - utc % 60) * 1000
+
     def _update_status(self) -> None:
         journal = self.journal
         self.face.status(
-            clock=localtime.hhmm(self.now()),
-            network=self.reached and not journal.view.outage,
             pending=journal.head_seq - journal.acked_seq,
             officer=self.officer["number"] if self.officer else 0,
         )
