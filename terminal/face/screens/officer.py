@@ -43,7 +43,7 @@ def login_number(sheet: "Sheet", fields: dict) -> None:
     sheet.title(sheet.t("login.second" if fields.get("second") else "login.title"))
     sheet.line(sheet.t("login.number"), LARGE, "center")
     sheet.space(6)
-    entry_box(sheet, fields.get("entry", ""))
+    entry_box(sheet, fields)
     sheet.footer("", sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
 
 
@@ -144,7 +144,7 @@ def shift_summary(sheet: "Sheet", fields: dict) -> None:
 def error(sheet: "Sheet", fields: dict) -> None:
     """code; message_key and hint_key default to err.<code> and hint.<code>, which fall back to the class (err.CRD).
 
-    left: attempts left, said in the hint's place; cancel: key of what the red key does.
+    left: attempts left, said in the hint's place; detail: of LIC-010 the field, named before the hint; cancel: key of what the red key does.
     """
     code = fields.get("code", "GEN-000")
     message = _keyed(sheet, fields.get("message_key"), "err", code)
@@ -157,6 +157,9 @@ def error(sheet: "Sheet", fields: dict) -> None:
     if hint:
         sheet.space(4)
         sheet.rule()
+        field = "mrz." + str(fields.get("detail"))
+        if code == "LIC-010" and sheet.catalogue.has(field):
+            sheet.line(sheet.t(field), LARGE)
         sheet.para(hint, NORMAL)
     cancel = fields.get("cancel", "key.back")
     sheet.footer("✗ " + sheet.t(cancel), "", "✓ " + sheet.t("key.next" if cancel == "key.back" else "key.retry"))
