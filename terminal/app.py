@@ -25,6 +25,7 @@ from terminal.vault import Vault
 
 _IDLE_MS = ROUND_S * 1000
 _LANGUAGES = ("ar", "fr", "en")
+_LANGUAGE = "state/language"
 
 
 def build(ports: Ports, language: str = "fr") -> "Terminal":
@@ -57,6 +58,7 @@ class Terminal:
         self.quiet_after = 0  # UTC before which nothing but unsent records is a reason to synchronise unasked
         self.parameters: parameters.Parameters
         self.room = ROOM_OK  # as it was last seen
+        self.kept = language  # that the storage has, or that it need not have
         self.askable = False  # whether the identity and the journal's place are known: then the centre can be asked
 
     def now(self) -> int:
@@ -108,6 +110,7 @@ class Terminal:
         ports = self.ports
         await self.face.show("boot")
         ports.storage.mount()  # not before: what is wrong with it is told on the screen
+        self._recall_language()
         info = await ports.se.info()
         await self._self_test()
         self.identity = identity.load(ports.storage)
@@ -171,6 +174,7 @@ class Terminal:
         await self._look_at_room()
         if self.journal.view.releases:
             await self._guard(self._release)
+        self._keep_language()
         self._update_status()
         officer = self.officer or {"number": 0, "unit": ""}
         await self.face.show("home", officer=officer["number"], unit=officer["unit"], room=self.room)
@@ -194,6 +198,25 @@ class Terminal:
             self.officer = None
         if self.officer is not None and self.journal.view.case is not None:  # a void has opened it again
             await self._guard(self._fine, True)
+
+    def _recall_language(self) -> None:
+        """The language that an officer chose before the power went."""
+        try:
+            kept = self.ports.storage.read(_LANGUAGE, 2)
+        except JournalError:
+            return
+        for lang in _LANGUAGES:
+            if lang.encode() == kept:
+                self.face.lang = self.kept = lang
+
+    def _keep_language(self) -> None:
+        """Keep it once it has changed, whatever becomes of that: the storage has worse to tell of."""
+        if self.face.lang != self.kept:
+            self.kept = self.face.lang
+            try:
+                self.ports.storage.replace(_LANGUAGE, self.kept.encode())
+            except JournalError as error:
+                self.note_error(error)
 
     async def _look_at_room(self) -> None:
         """Tell the officer once when the storage begins to fill up; the main menu goes on saying it. Sales stop much later."""
