@@ -9,7 +9,7 @@ _SLICE_MS = 100  # how often keypad and scanner are looked at in turn
 
 
 async def digits(t, screen: str, least: int, most: int, **fields) -> "str | None":  # noqa: ANN001, ANN003 - Terminal
-    """Digits typed on `screen` (its field `entry` follows the keys; `missing`: how many are, when OK came too early). None when cancelled or left alone."""
+    """Digits typed on `screen` (`entry` follows the keys; `missing`: how many are, when OK came too early). None when cancelled or left alone."""
     text = ""
     missing = 0
     while True:
