@@ -25,6 +25,7 @@ from terminal.vault import Vault
 
 _IDLE_MS = ROUND_S * 1000
 _LANGUAGES = ("ar", "fr", "en")
+_LANGUAGE = "state/language"
 
 
 def build(ports: Ports, language: str = "fr") -> "Terminal":
@@ -38,18 +39,26 @@ class Terminal:
     def __init__(self, ports: Ports, language: str) -> None:
         self.ports = ports
         self.face = Face(
-            ports.display, ports.keypad, ports.scanner, ports.diagnostic, ports.atlas, language, ports.strings
+            ports.display,
+            ports.keypad,
+            ports.scanner,
+            ports.diagnostic,
+            ports.atlas,
+            language,
+            ports.strings,
+            self._look,
         )
         self.engine = self.face.engine
         self.officer: "dict | None" = None
         self.identity: identity.Identity
         self.journal: Journal
         self.vault: Vault
-        self.reached = False  # whether the last attempt to reach the server succeeded
+        self.reached = False  # whether the last exchange with the server came off (`terminal.session`)
         self.patience = Patience()
         self.quiet_after = 0  # UTC before which nothing but unsent records is a reason to synchronise unasked
         self.parameters: parameters.Parameters
         self.room = ROOM_OK  # as it was last seen
+        self.kept = language  # that the storage has, or that it need not have
         self.askable = False  # whether the identity and the journal's place are known: then the centre can be asked
 
     def now(self) -> int:
@@ -101,6 +110,7 @@ class Terminal:
         ports = self.ports
         await self.face.show("boot")
         ports.storage.mount()  # not before: what is wrong with it is told on the screen
+        self._recall_language()
         info = await ports.se.info()
         await self._self_test()
         self.identity = identity.load(ports.storage)
@@ -164,6 +174,7 @@ class Terminal:
         await self._look_at_room()
         if self.journal.view.releases:
             await self._guard(self._release)
+        self._keep_language()
         self._update_status()
         officer = self.officer or {"number": 0, "unit": ""}
         await self.face.show("home", officer=officer["number"], unit=officer["unit"], room=self.room)
@@ -178,13 +189,34 @@ class Terminal:
         elif key == "3":
             await self._guard(self._network, "close")
         elif key == "5":
-            await self._guard(self._void)
+            await self._guard(self._of_paid, "void")
+        elif key == "6":
+            await self._guard(self._of_paid, "again")
         elif key in ("4", "lang"):
             self.face.lang = _LANGUAGES[(_LANGUAGES.index(self.face.lang) + 1) % 3]
         elif key == "cancel":
             self.officer = None
         if self.officer is not None and self.journal.view.case is not None:  # a void has opened it again
             await self._guard(self._fine, True)
+
+    def _recall_language(self) -> None:
+        """The language that an officer chose before the power went."""
+        try:
+            kept = self.ports.storage.read(_LANGUAGE, 2)
+        except JournalError:
+            return
+        for lang in _LANGUAGES:
+            if lang.encode() == kept:
+                self.face.lang = self.kept = lang
+
+    def _keep_language(self) -> None:
+        """Keep it once it has changed, whatever becomes of that: the storage has worse to tell of."""
+        if self.face.lang != self.kept:
+            self.kept = self.face.lang
+            try:
+                self.ports.storage.replace(_LANGUAGE, self.kept.encode())
+            except JournalError as error:
+                self.note_error(error)
 
     async def _look_at_room(self) -> None:
         """Tell the officer once when the storage begins to fill up; the main menu goes on saying it. Sales stop much later."""
@@ -206,14 +238,17 @@ class Terminal:
         finally:
             phases.leave(phases.FINE)
 
-    async def _void(self) -> None:
-        """The last payment of the shift is taken back."""
+    async def _of_paid(self, name: str) -> None:
+        """The last case: its payment is taken back ("void"), or its papers are printed again ("again")."""
         phases.enter(phases.FINE)
-        from terminal.flows import void
-
         try:
-            await void.void(self)
+            if name == "void":
+                from terminal.flows.void import void as flow
+            else:
+                from terminal.flows.again import again as flow
+            await flow(self)
         finally:
+            flow = None
             phases.leave(phases.FINE)
 
     async def _release(self) -> None:
@@ -253,11 +288,15 @@ class Terminal:
             self._update_status()
         await ask.show_error(self, error)
 
+    def _look(self) -> int:
+        """The time and the network on the status bar, as they are now; how many ms the minute lasts."""
+        utc = self.now()
+        self.face.status(clock=localtime.hhmm(utc), network=self.reached)
+        return (60 - utc % 60) * 1000
+
     def _update_status(self) -> None:
         journal = self.journal
         self.face.status(
-            clock=localtime.hhmm(self.now()),
-            network=self.reached and not journal.view.outage,
             pending=journal.head_seq - journal.acked_seq,
             officer=self.officer["number"] if self.officer else 0,
         )

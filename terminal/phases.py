@@ -128,6 +128,7 @@ _DROPPED = {
         "terminal.flows.offence",
         "terminal.flows.fine",
         "terminal.flows.void",
+        "terminal.flows.again",
         "terminal.flows.release",
         "terminal.flows.abandon",
         "terminal.face.screens.void",

@@ -15,11 +15,12 @@ FIRMWARE = "0.1.0"
 async def exchange(t, content_type: str, payload: dict, expected: str, timeout_ms: int = TIMEOUT_MS) -> dict:  # noqa: ANN001 - Terminal
     """Send `payload` (which holds NONCE and EPOCH) and return the payload of the reply of type `expected`.
 
-    Raises NetworkError, ServerError.
+    `t.reached` says from then on whether there was one. Raises NetworkError, ServerError.
     """
     body = cbor.encode(payload)
     protected, digest = cose.sign1_prepare({1: -7, 3: content_type, 4: t.identity.device.encode()}, body)
     signature = await t.ports.se.sign(SLOT_DEVICE_KEY, digest)
+    t.reached = False  # until the server's word is there
     reply = await t.ports.network.post(
         m.PATH, cose.sign1_assemble(protected, {}, body, signature, tagged=False), timeout_ms
     )
@@ -37,6 +38,7 @@ async def exchange(t, content_type: str, payload: dict, expected: str, timeout_m
         raise NetworkError("the server's reply is not signed by the server", "NET-006") from None
     if not bound:
         raise ServerError("the server's reply belongs to another session", "SRV-070")
+    t.reached = True
     if kind == m.TYPE_REFUSED:
         raise ServerError(
             "the server refuses: " + str(message.get(m.CODE)), "SRV-071", "call the centre", message.get(m.CODE)

@@ -14,6 +14,8 @@ from terminal.face.screens import drawer
 from terminal.face.text import TextEngine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from drivers.contracts.small import Diagnostic, Display, Keypad, Scanner
     from terminal.face.atlas import Bytes
     from terminal.face.sheet import Panel, Sheet
@@ -41,7 +43,8 @@ class Face:
     """Display, keypad and scanner together.
 
     `atlas` is the glyph atlas (bytes-like), `lang` "ar", "fr" or "en"; `strings` the catalogue's bytes (read from beside this
-    module if None); scanner and diagnostic may be None where there is none.
+    module if None); scanner and diagnostic may be None where there is none. `look`, if there is one, is called before each drawing and
+    while a key is waited for: it brings the status up to date and returns after how many ms its clock changes.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Face:
         atlas: "Bytes",
         lang: str,
         strings: "Bytes | None" = None,
+        look: "Callable[[], int] | None" = None,
     ) -> None:
         self.display = display
         self.keypad = keypad
@@ -66,10 +70,12 @@ class Face:
             strings = strings_blob()
         self.catalogue = Catalogue(strings)
         self.state = Status()
+        self.look = look
         self._canvas = Canvas(0, 0, bytearray(BAND_BYTES))
         self._screen = "boot"
         self._fields = {}
         self._shown = []
+        self._clock = ""  # as it is drawn
 
     def t(self, key: str, **fields: object) -> str:
         """Text of the catalogue in the current language."""
@@ -118,8 +124,22 @@ class Face:
         except OSError:
             await self._draw()
 
-    async def _draw(self) -> None:
-        sheet = self.lay_out(self._screen, self._fields)
+    async def _tick(self) -> None:
+        """Draw the status bar alone, as `refresh` does the screen."""
+        try:
+            await self._draw(True)
+        except OSError:
+            await self._draw()
+
+    async def _draw(self, bar: bool = False) -> None:
+        if self.look is not None:
+            self.look()
+        self._clock = self.state.clock
+        if bar:
+            sheet = sheets.Sheet(self.engine, self.catalogue, self.lang)
+            self._status_bar(sheet)
+        else:
+            sheet = self.lay_out(self._screen, self._fields)
         before = self._shown
         self._shown = []  # if a transfer fails, everything is drawn anew next time
         shown = []
@@ -128,7 +148,7 @@ class Face:
             if signature not in before:
                 await self._send(panel)
             shown.append(signature)
-        self._shown = shown
+        self._shown = shown + before[len(shown) :] if bar else shown
 
     def lay_out(self, screen: str, fields: dict) -> "Sheet":
         """The sheet of a screen in the current language, status bar included, without drawing it."""
@@ -177,13 +197,24 @@ class Face:
         await self.refresh()
 
     async def key(self, timeout_ms: "int | None" = None) -> "str | None":
-        """The next key, None after `timeout_ms` (None waits for ever). The language key is dealt with here and not returned."""
+        """The next key, None after `timeout_ms` (None waits for ever). The language key is dealt with here and not returned; the clock goes on."""
+        left = timeout_ms
         while True:
-            key = await self.keypad.read_key(60000 if timeout_ms is None else timeout_ms)
+            wait = 60000 if left is None else left
+            if self.look is not None:
+                wait = min(wait, self.look())
+                if self.state.clock != self._clock:
+                    await self._tick()
+            key = await self.keypad.read_key(wait)
             if key == "lang":
                 await self.next_language()
-            elif key is not None or timeout_ms is not None:
+                left = timeout_ms
+            elif key is not None:
                 return key
+            elif left is not None:
+                left -= wait
+                if left <= 0:
+                    return None
 
     def forget(self) -> None:
         """Drop keys typed ahead: what they would answer has not been shown yet."""

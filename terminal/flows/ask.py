@@ -9,14 +9,16 @@ _SLICE_MS = 100  # how often keypad and scanner are looked at in turn
 
 
 async def digits(t, screen: str, least: int, most: int, **fields) -> "str | None":  # noqa: ANN001, ANN003 - Terminal
-    """Digits typed on `screen` (its field `entry` follows the keys). None when cancelled or left alone."""
+    """Digits typed on `screen` (`entry` follows the keys; `missing`: how many are, when OK came too early). None when cancelled or left alone."""
     text = ""
+    missing = 0
     while True:
-        await t.face.show(screen, entry=text, **fields)
+        await t.face.show(screen, entry=text, missing=missing, **fields)
         key = await t.face.key(IDLE_MS)
         if key is None or key == "cancel":
             return None
-        if key == "ok" and len(text) >= least:
+        missing = max(0, least - len(text)) if key == "ok" else 0
+        if key == "ok" and not missing:
             return text
         if key == "clear":
             text = text[:-1]
@@ -25,10 +27,10 @@ async def digits(t, screen: str, least: int, most: int, **fields) -> "str | None
 
 
 async def digits_or_scan(t, screen: str, least: int, most: int, **fields) -> "str | None":  # noqa: ANN001, ANN003
-    """As `digits`, but a text from the scanner ends the dialogue too and is returned as it came; so does the menu key ("menu")."""
+    """As `digits`, but a text from the scanner ends the dialogue too and is returned as it came; so does ▲ or the menu key ("menu")."""
     text = ""
     waited = 0
-    await t.face.show(screen, entry=text, **fields)
+    await t.face.show(screen, entry=text, missing=0, **fields)
     while waited < IDLE_MS:
         scan = await t.ports.scanner.read_scan(1) if t.ports.scanner is not None else None
         if scan:
@@ -40,13 +42,16 @@ async def digits_or_scan(t, screen: str, least: int, most: int, **fields) -> "st
         waited = 0
         if key == "cancel":
             return None
-        if key == "menu" or (key == "ok" and len(text) >= least):
-            return "menu" if key == "menu" else text
+        if key in ("menu", "up"):  # not every keypad has a menu key
+            return "menu"
+        missing = max(0, least - len(text)) if key == "ok" else 0
+        if key == "ok" and not missing:
+            return text
         if key == "clear":
             text = text[:-1]
         elif len(key) == 1 and len(text) < most:
             text += key
-        await t.face.show(screen, entry=text, **fields)
+        await t.face.show(screen, entry=text, missing=missing, **fields)
     return None
 
 
@@ -122,8 +127,8 @@ async def choose(t, labels: list) -> "int | None":  # noqa: ANN001
             return int(key) - 1
 
 
-async def show_error(t, error: TasdidError) -> bool:  # noqa: ANN001
-    """Show a coded error; True when the officer pressed OK (try again), False for CANCEL."""
+async def show_error(t, error: TasdidError, cancel: str = "key.back") -> bool:  # noqa: ANN001
+    """Show a coded error; True when the officer pressed OK (try again), False for CANCEL, whose key `cancel` names."""
     left = error.detail if isinstance(error, OfficerError) else None
     detail = error.detail if isinstance(error.detail, str) else None
     return await acknowledge(
@@ -134,4 +139,5 @@ async def show_error(t, error: TasdidError) -> bool:  # noqa: ANN001
         hint_key="hint." + error.code,
         left=left,
         detail=detail,
+        cancel=cancel,
     )

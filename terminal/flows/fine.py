@@ -345,11 +345,12 @@ class Fine:
         from terminal.flows import papers
 
         try:
+            case = self.t.journal.view.case
             if outcome:
-                await papers.print_outcome(self.t, self, self.duplicate)
+                await papers.print_outcome(self.t, self, case, r.COPY_DUPLICATE if self.duplicate else r.COPY_DRIVER)
                 self.duplicate = False
             if notice:
-                await papers.print_notice(self.t, self)
+                await papers.print_notice(self.t, self, case)
         finally:
             papers = None
             phases.leave(phases.PAPER)

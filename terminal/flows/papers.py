@@ -12,35 +12,33 @@ _KINDS = {r.OUTCOME_APPROVED: "payment", r.OUTCOME_PROVISIONAL: "provisional", r
 DAYS_TO_DRIVE = 10  # law 01-14: the driver may drive for ten days against the document
 
 
-async def print_outcome(t, fine, duplicate: bool) -> None:  # noqa: ANN001 - Terminal, Fine
-    """The receipt of the open case's payment outcome."""
-    case = t.journal.view.case
-    record = case.outcome_record
-    facts = await _facts(t, fine, case, record)
-    await _print(t, _KINDS[case.outcome], facts, r.COPY_DUPLICATE if duplicate else r.COPY_DRIVER, case)
+async def print_outcome(t, fine, case, copy: int) -> None:  # noqa: ANN001 - Terminal, Fine, Case
+    """The receipt of the case's payment outcome; `copy`: records.COPY_*."""
+    facts = await _facts(t, fine, case, case.outcome_record)
+    await _print(t, _KINDS[case.outcome], facts, copy, case)
 
 
-async def print_notice(t, fine) -> None:  # noqa: ANN001
-    """The 10-day document: with a notice to pay, or, while a provisional payment waits, one that asks for nothing."""
-    case = t.journal.view.case
+async def print_notice(t, fine, case, copy: int = r.COPY_DRIVER, utc: int = 0) -> None:  # noqa: ANN001
+    """The 10-day document: with a notice to pay, or, while a provisional payment waits, one that asks for nothing. `utc`: when the first one was
+    printed, if this is a copy of it: its ten days are no others."""
     waits = case.outcome == r.OUTCOME_PROVISIONAL
-    facts = await _facts(t, fine, case, case.outcome_record if waits else None)
-    await _print(t, "document" if waits else "notice", facts, r.COPY_DRIVER, case)
+    facts = await _facts(t, fine, case, case.outcome_record if waits else None, utc)
+    await _print(t, "document" if waits else "notice", facts, copy, case)
 
 
-async def print_void(t, fine, case, done: bool) -> None:  # noqa: ANN001
-    """A void: done, or in doubt and then with the 10-day document, since the licence is kept until the bank's word."""
-    facts = await _facts(t, fine, case, None)
+async def print_void(t, fine, case, done: bool, copy: int = r.COPY_DRIVER, utc: int = 0) -> None:  # noqa: ANN001
+    """A void: done, or in doubt and then with the 10-day document, since the licence is kept until the bank's word. `utc`: as of a notice."""
+    facts = await _facts(t, fine, case, None, utc)
     paid = case.void if done else case.outcome_record
     facts["disposition"] = r.DISPOSITION_RETAINED
     facts["seq"], facts["scheme"], facts["last4"] = paid[r.SEQ], paid.get(r.SCHEME, ""), paid.get(r.LAST4, "")
     if not done:  # nothing is certain yet: the code says *not yet paid*
         facts["qr"] = await _qr(t, case, r.OUTCOME_PROVISIONAL, facts["utc"])
-    await _print(t, "void" if done else "voiding", facts, r.COPY_DRIVER, case)
+    await _print(t, "void" if done else "voiding", facts, copy, case)
 
 
-async def _facts(t, fine, case, record) -> dict:  # noqa: ANN001
-    utc = record[r.UTC] if record else t.now()
+async def _facts(t, fine, case, record, utc: int = 0) -> dict:  # noqa: ANN001
+    utc = record[r.UTC] if record else utc or t.now()
     outcome = record[r.OUTCOME] if record else 0
     facts = {
         "authority": t.identity.authority,
@@ -80,14 +78,18 @@ async def _qr(t, case, outcome: int, utc: int) -> str:  # noqa: ANN001
 
 
 async def _print(t, kind: str, facts: dict, copy: int, case) -> None:  # noqa: ANN001
-    """Print until it is confirmed or the officer gives up; a second try is marked as duplicate, because the first may be half out."""
+    """Print until it is confirmed or the officer goes on without it, asked twice: nobody's silence says so. A second try is marked as duplicate,
+    because the first may be half out."""
+    told = ""
     while True:
         await t.face.show("printing", copy=copy)
         try:
             await print_receipt(t.ports.printer, t.engine, kind, facts, copy)
         except PrinterError as error:
-            await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "printer", r.REASON: error.code})
-            if not await ask.show_error(t, error):
+            if error.code != told:  # once of each trouble, however often it is tried
+                told = error.code
+                await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "printer", r.REASON: told})
+            if not await ask.show_error(t, error, "key.unprinted") and await ask.acknowledge(t, "unprinted"):
                 return
             if error.detail is not None:  # some of it may be on the paper
                 copy = r.COPY_DUPLICATE

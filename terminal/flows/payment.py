@@ -122,6 +122,7 @@ class _Session:
         self._pin_block = (0, b"")  # transaction counter and enciphered block of an online PIN
         self._frozen = (b"", b"")  # DE55 and its sealed blob, if the issuer was to be asked
         self._asked = None
+        self._entered = False  # whether the card was given a PIN
         self.why = ""  # what decided, for the officer
         self.signs = False  # whether the payment stands only with the cardholder's signature
 
@@ -269,8 +270,9 @@ class _Session:
         return await ask.choose(self._t, labels)
 
     async def _pin(self, tries_left, last_try):  # noqa: ANN001, ANN202 - digits or None (bypass)
+        wrong, self._entered = self._entered, True  # it is asked for again only if the card has refused one
         pin = await ask.secret_digits(
-            self._t, "card_pin", 4, 12, tries_left=tries_left, last_try=last_try, amount=self._case.amount
+            self._t, "card_pin", 4, 12, tries_left=tries_left, last_try=last_try, amount=self._case.amount, wrong=wrong
         )
         await self._t.face.show("card_busy")
         return pin

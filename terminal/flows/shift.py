@@ -24,11 +24,9 @@ async def session(t, driver_waits: bool = False) -> Sync:  # noqa: ANN001 - Term
     except TasdidError as error:
         t.patience.failed(await t.ports.se.random(1), error)
         if isinstance(error, NetworkError):
-            t.reached = False
             if not (t.journal.view.outage or t.journal.room.uncounted()):
                 await t.journal.append(r.OUTAGE_BEGIN, {r.REASON: error.code})
         raise
-    t.reached = True
     t.patience.held()
     t.note("synced", sent=held.sent, head=t.journal.head_seq, results=len(held.results))
     return held

@@ -140,7 +140,7 @@ def _terminal(page: Page, facts: "Facts") -> "Items":
 
 def _licence(page: Page, kind: str, facts: "Facts") -> "Items":
     """Where the licence is; while it is retained this paper is the document to drive with."""
-    if kind == "void":  # the case goes on: another paper says it
+    if kind in ("declined", "void", "interrupted"):  # the case goes on: the paper that closes it says it
         return
     disposition = facts["disposition"]
     yield from page.pair(word("licence." + str(disposition)), NORMAL)

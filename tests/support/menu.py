@@ -31,6 +31,7 @@ class Menu(Terminal):
 
     def __init__(self, parts, keys=()):
         self.ports, self.face, self.journal, self.room, self.reached = parts, Face(keys), parts.journal, 0, True
+        self.kept = "fr"
         self.officer = {"number": 1007, "unit": "BSR-16"}
         self.identity, self.parameters, self.patience, self.quiet_after = parts, parts, parts.patience, 0
         parts.diagnostic = None

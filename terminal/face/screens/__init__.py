@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 OFFICER = (
     "boot", "login_number", "login_pin", "locked", "home", "syncing", "sync_done", "shift_summary", "error", "message",
-    "confirm_abandon",
+    "confirm_abandon", "unprinted",
 )  # fmt: skip
 CASE = (
     "mrz_entry", "licence_present", "licence_progress", "licence_verdict", "plate_entry", "offence_list", "acknowledge",
-    "licence_hand", "notice_only",
+    "licence_hand",
 )  # fmt: skip
 DOCUMENT = (
     "document_menu", "can_entry", "document_number", "category_list", "licence_unreadable", "licence_portrait",

@@ -31,21 +31,14 @@ VERDICT_COLOURS = (GREY, GREEN, GREEN, RED, AMBER, RED, GREY, BLUE)  # by record
 
 
 def mrz_entry(sheet: "Sheet", fields: dict) -> None:
-    """field: "number", "birth" or "expiry"; entry: the characters typed so far (dates as YYMMDD)."""
+    """field: "number", "birth" or "expiry"; entry: the characters typed so far (dates as YYMMDD); missing: how many are, after OK."""
     field = fields.get("field", "number")
     sheet.title(sheet.t("mrz.title"))
     sheet.line(sheet.t("mrz.scan"), SMALL)
     sheet.line(sheet.t("mrz." + field), LARGE, "center")
-    if field == "number":
-        entry_box(sheet, fields.get("entry", ""), sheet.t("mrz.number.hint"))
-    else:
-        entry_box(sheet, dotted(fields.get("entry", "")), sheet.t("mrz.date.hint"))
+    number = field == "number"
+    entry_box(sheet, fields, sheet.t("mrz.number.hint" if number else "mrz.date.hint"), not number)
     sheet.footer("✗ " + sheet.t("key.cancel"), sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
-
-
-def dotted(digits: str) -> str:
-    """A date being typed, in pairs: "8503" → "85 03 "."""
-    return " ".join(digits[at : at + 2] for at in range(0, len(digits), 2))
 
 
 def licence_present(sheet: "Sheet", fields: dict) -> None:
@@ -104,7 +97,7 @@ def licence_verdict(sheet: "Sheet", fields: dict) -> None:
             text += " " + ltr("(+" + str(len(findings) - room) + ")")
         sheet.line("▲ " + text, SMALL)
     hint = "▲▼ " + sheet.t("key.portrait") if fields.get("portrait") else ""
-    sheet.footer("✗ " + sheet.t("key.cancel"), hint, "✓ " + sheet.t("key.next"))
+    sheet.footer("✗ " + sheet.t("key.cancel"), hint, "✓ " + sheet.t("key.ignore" if colour == RED else "key.next"))
 
 
 def _categories(sheet: "Sheet", held: str, vehicle: "str | None", lines: int) -> None:
@@ -120,11 +113,11 @@ def _categories(sheet: "Sheet", held: str, vehicle: "str | None", lines: int) ->
 
 
 def plate_entry(sheet: "Sheet", fields: dict) -> None:
-    """entry: the plate typed so far."""
+    """entry: the plate typed so far; missing."""
     sheet.title(sheet.t("plate.title"))
     sheet.line(sheet.t("plate.label"), LARGE, "center")
     sheet.space(4)
-    entry_box(sheet, fields.get("entry", ""), sheet.t("plate.hint", example=ltr("00123-119-16")))
+    entry_box(sheet, fields, sheet.t("plate.hint", example=ltr("00123-119-16")))
     sheet.footer("✗ " + sheet.t("key.cancel"), sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
 
 
@@ -152,7 +145,7 @@ def acknowledge(sheet: "Sheet", fields: dict) -> None:
     sheet.y -= 4
     article = sheet.t("acknowledge.article", code=ltr(fields.get("code", "")))
     sheet.pair(article, sheet.t("acknowledge.points", points=fields.get("points", 0)), SMALL)
-    bottom = FOOTER_TOP - sheet.engine.line_height(FIGURES)
+    bottom = FOOTER_TOP - sheet.engine.line_height(FIGURES) - 4  # the tail of دج
     sheet.para(isolated(fields.get("text", "")), NORMAL, height=bottom - sheet.y)
     sheet.amount(numbers.amount(fields.get("amount", 0), sheet.lang))
     sheet.footer("✗ " + sheet.t("key.cancel"), "", "✓ " + sheet.t("key.acknowledge"))
@@ -172,12 +165,3 @@ def licence_hand(sheet: "Sheet", fields: dict) -> None:
         sheet.line(sheet.t("hand.pv", pv=ltr(fields["pv"])), LARGE, "center")
     sheet.para(note, NORMAL, "center", FOOTER_TOP - sheet.y)
     sheet.footer("", "", "✓ " + sheet.t("key.done"))
-
-
-def notice_only(sheet: "Sheet", fields: dict) -> None:
-    """The driver pays later."""
-    sheet.title(sheet.t("notice.title"), AMBER, BLACK)
-    sheet.line(sheet.t("notice.keep"), LARGE, "center")
-    sheet.rule()
-    sheet.para(sheet.t("notice.text"), NORMAL)
-    sheet.footer("✗ " + sheet.t("key.back"), "", "✓ " + sheet.t("key.next"))

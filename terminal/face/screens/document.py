@@ -34,7 +34,7 @@ def _typed(sheet: "Sheet", fields: dict, title: str, hint: str, label: str = "")
     if label:
         sheet.line(sheet.t(label), LARGE, "center")
     sheet.space(4)
-    entry_box(sheet, fields.get("entry", ""), sheet.t(hint))
+    entry_box(sheet, fields, sheet.t(hint))
     sheet.footer("✗ " + sheet.t("key.cancel"), sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
 
 

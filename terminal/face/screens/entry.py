@@ -9,8 +9,14 @@ if TYPE_CHECKING:
     from terminal.face.sheet import Sheet
 
 
-def entry_box(sheet: "Sheet", text: str, hint: str = "") -> None:
-    """The typed characters, big and left to right in every language, with a cursor; a hint below the box."""
+def entry_box(sheet: "Sheet", fields: dict, hint: str = "", pairs: bool = False) -> None:
+    """The characters typed (entry), big and left to right in every language, with a cursor; below the box a hint, or how many are missing.
+    `pairs`: a date, "8503" → "85 03 "."""
+    text = fields.get("entry", "")
+    if pairs:
+        text = " ".join([text[at : at + 2] for at in range(0, len(text), 2)])
+    if fields.get("missing"):
+        hint = "⚠ " + sheet.t("entry.missing", n=fields["missing"])
     line = sheet.fit(ltr(text), HUGE, WIDTH - 72)
     top = sheet.y
     sheet.box(24, top, WIDTH - 48, 52, 2)

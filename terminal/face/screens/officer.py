@@ -8,6 +8,7 @@ from terminal.face.screens.entry import entry_box, star_boxes
 from terminal.face.sheet import (
     AMBER,
     BLACK,
+    FOOTER_HEIGHT,
     FOOTER_TOP,
     GREEN,
     GREY,
@@ -42,7 +43,7 @@ def login_number(sheet: "Sheet", fields: dict) -> None:
     sheet.title(sheet.t("login.second" if fields.get("second") else "login.title"))
     sheet.line(sheet.t("login.number"), LARGE, "center")
     sheet.space(6)
-    entry_box(sheet, fields.get("entry", ""))
+    entry_box(sheet, fields)
     sheet.footer("", sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
 
 
@@ -69,7 +70,7 @@ def locked(sheet: "Sheet", fields: dict) -> None:
 
 
 def home(sheet: "Sheet", fields: dict) -> None:
-    """officer, unit; choices 1 to 5; room: 1 the storage is filling up, 2 full, 3 damaged (`terminal.journal.room.ROOM_*`)."""
+    """officer, unit; choices 1 to 6; room: 1 the storage is filling up, 2 full, 3 damaged (`terminal.journal.room.ROOM_*`)."""
     room = fields.get("room", 0)
     sheet.title(sheet.t("home.title"), (NAVY, AMBER, RED, RED)[room], BLACK if room == 1 else WHITE)
     sheet.y -= 6
@@ -78,9 +79,9 @@ def home(sheet: "Sheet", fields: dict) -> None:
         sheet.line("⚠ " + why + (" (RSK-015)" if room == 3 else ""), SMALL)
     else:
         sheet.line(sheet.t("home.officer", officer=fields.get("officer", ""), unit=fields.get("unit", "")), SMALL)
-    labels = [sheet.t(key) for key in ("home.fine", "home.sync", "home.close", "home.language", "home.void")]
-    sheet.menu(labels, 25, NORMAL)
-    sheet.footer("", "", "")
+    names = ("fine", "sync", "close", "language", "void", "again")
+    sheet.panel_.height += FOOTER_HEIGHT  # no key of the footer does anything here
+    sheet.menu([sheet.t("home." + name) for name in names], 25, NORMAL)
 
 
 def syncing(sheet: "Sheet", fields: dict) -> None:
@@ -143,7 +144,7 @@ def shift_summary(sheet: "Sheet", fields: dict) -> None:
 def error(sheet: "Sheet", fields: dict) -> None:
     """code; message_key and hint_key default to err.<code> and hint.<code>, which fall back to the class (err.CRD).
 
-    left: attempts left, said in the hint's place.
+    left: attempts left, said in the hint's place; detail: of LIC-010 the field, named before the hint; cancel: key of what the red key does.
     """
     code = fields.get("code", "GEN-000")
     message = _keyed(sheet, fields.get("message_key"), "err", code)
@@ -156,8 +157,12 @@ def error(sheet: "Sheet", fields: dict) -> None:
     if hint:
         sheet.space(4)
         sheet.rule()
+        field = "mrz." + str(fields.get("detail"))
+        if code == "LIC-010" and sheet.catalogue.has(field):
+            sheet.line(sheet.t(field), LARGE)
         sheet.para(hint, NORMAL)
-    sheet.footer("✗ " + sheet.t("key.back"), "", "✓ " + sheet.t("key.next"))
+    cancel = fields.get("cancel", "key.back")
+    sheet.footer("✗ " + sheet.t(cancel), "", "✓ " + sheet.t("key.next" if cancel == "key.back" else "key.retry"))
 
 
 def _keyed(sheet: "Sheet", key: "str | None", prefix: str, code: str) -> str:
@@ -182,7 +187,16 @@ def message(sheet: "Sheet", fields: dict) -> None:
 
 def confirm_abandon(sheet: "Sheet", fields: dict) -> None:
     """Yes or no."""
-    sheet.title("⚠ " + sheet.t("abandon.title"), AMBER, BLACK)
+    _confirm(sheet, "abandon")
+
+
+def unprinted(sheet: "Sheet", fields: dict) -> None:
+    """Yes or no: whether to go on without the paper."""
+    _confirm(sheet, "unprinted")
+
+
+def _confirm(sheet: "Sheet", name: str) -> None:
+    sheet.title("⚠ " + sheet.t(name + ".title"), AMBER, BLACK)
     sheet.space(14)
-    sheet.para(sheet.t("abandon.text"), LARGE)
+    sheet.para(sheet.t(name + ".text"), LARGE)
     sheet.footer("✗ " + sheet.t("key.no"), "", "✓ " + sheet.t("key.yes"))

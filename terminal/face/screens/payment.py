@@ -53,7 +53,7 @@ def card_message(sheet: "Sheet", fields: dict) -> None:
     """ui: a message of the contactless reader (`protocol.emv.contactless.ui`): read, asking the bank, one card only, insert, phone, again."""
     number = fields.get("ui", 0)
     sheet.title(sheet.t("card.title"))
-    sheet.space(4)
+    sheet.y -= 4
     sheet.card_icon(True)
     sheet.line(sheet.t("tap." + str(number)), LARGE, "center")
     sheet.para(sheet.t("tap." + str(number) + ".note"), NORMAL, "center", lines=2)
@@ -70,20 +70,21 @@ def card_choose(sheet: "Sheet", fields: dict) -> None:
 
 
 def card_pin(sheet: "Sheet", fields: dict) -> None:
-    """stars, tries_left (None if the card does not say), last_try, amount."""
+    """stars, tries_left (None if the card does not say), last_try, amount; wrong: the one before was."""
     sheet.title(sheet.t("card.pin"))
     sheet.y -= 4
     sheet.amount(numbers.amount(fields.get("amount", 0), sheet.lang))
     sheet.space(4)
     star_boxes(sheet, fields.get("stars", 0))
     left = fields.get("tries_left")
+    wrong = sheet.t("card.pin.wrong") + " · " if fields.get("wrong") else ""
     if fields.get("last_try"):
         sheet.y = FOOTER_TOP
         sheet.panel_.height -= 34
         sheet.panel(34, WHITE, RED)
-        sheet.middle("⚠ " + sheet.t("card.pin.last"), NORMAL, 34)
+        sheet.middle("⚠ " + wrong + sheet.t("card.pin.last"), NORMAL, 34)
     elif left is not None:
-        sheet.line(sheet.t("card.pin.tries", n=left), SMALL, "center")
+        sheet.line(wrong + sheet.t("card.pin.tries", n=left), SMALL, "center")
     sheet.footer("✗ " + sheet.t("key.cancel"), sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
 
 

@@ -13,6 +13,7 @@ from terminal.face.face import Face
 from terminal.face.resources import atlas_blob, strings_blob
 from terminal.face.shaper import shape
 from terminal.face.sheet import TEXT
+from tests.terminal.face.samples import SAMPLES
 from tools.face import atlas as atlas_tool
 from tools.face import strings as strings_tool
 from tools.house import fonts
@@ -165,6 +166,14 @@ def test_errors_findings_reasons_and_messages_fit_in_full(texts, lang):
             text = texts[key][lang]
             shown = cut_short(face, "message", {"key": key})
             assert shown == text.endswith("…"), (key, lang)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_no_text_of_a_screen_is_cut_off(lang):
+    """But for what is data, of any length, and what ends in dots by itself."""
+    face = Face(None, None, None, None, atlas_blob(), lang)  # type: ignore[arg-type]
+    found = {name for name, screen, fields in SAMPLES(lang) if cut_short(face, screen, fields)}
+    assert found == {"boot", "card_busy", "printing1", "printing3", "offence_list", "offence_digits", "verdict_many"}
 
 
 def test_words_differ_between_languages_where_they_should(texts):

@@ -135,6 +135,27 @@ def test_english_screens_tile_the_display_and_nothing_is_clipped():
     check_language("en")
 
 
+def test_the_amount_keeps_off_the_keys_below_it():
+    for lang in ("ar", "fr", "en"):
+        face = make(lang)
+        page = face.lay_out("acknowledge", {"code": "66/B-7", "text": "x", "amount": 250000, "points": 2})
+        boxes = [
+            ink_box(face.engine, item) for panel in page.panels[:-3] for item in panel.items if item[0] == sheets.TEXT
+        ]
+        assert max([box[3] for box in boxes if box]) <= sheets.FOOTER_TOP - 2, lang
+
+
+def test_a_mistyped_field_is_named():
+    for lang in ("ar", "fr", "en"):
+        face = make(lang)
+        for field in ("number", "birth", "expiry"):
+            page = face.lay_out("error", {"code": "LIC-010", "detail": field})
+            name = face.engine.line(face.t("mrz." + field), 24, lang == "ar").entries
+            assert name in [
+                item[3].entries for panel in page.panels for item in panel.items if item[0] == sheets.TEXT
+            ], (lang, field)
+
+
 async def pixels_of(lang):
     for name, screen, fields in SAMPLES(lang):
         display = Paper()

@@ -129,8 +129,18 @@ def test_only_a_payment_says_paid():
 def test_a_retained_licence_comes_with_the_ten_day_document():
     for kind in KINDS:
         text = "\n".join(said(kind))
-        assert ("24/03/2026" in text) == (kind not in ("payment", "void"))
-        assert ("تسمح هذه الوثيقة" in text) == (kind not in ("payment", "void"))
+        held = kind not in ("payment", "void", "declined", "interrupted")
+        assert ("24/03/2026" in text) == held
+        assert ("تسمح هذه الوثيقة" in text) == held
+
+
+def test_the_slip_of_an_attempt_that_took_nothing_says_nothing_of_the_licence():
+    """The case goes on: it may be paid by the next card, and only what closes it says where the licence is."""
+    for kind in ("declined", "interrupted"):
+        for disposition in (1, 2, 3):
+            texts = said(kind, disposition=disposition)
+            for number in (1, 2, 3):
+                assert not any(part in texts for part in word("licence." + str(number))), kind
 
 
 def test_a_void_says_annulled_in_both_languages_and_leaves_the_licence_to_the_next_paper():

@@ -242,6 +242,7 @@ async def test_the_menu_tells_what_is_due_before_anything_else():
     app.identity, app.patience = t, t.patience
     t.diagnostic = None
     t.face.status = lambda **fields: None
+    t.face.lang = app.kept = "fr"
     t.face.keys = ["ok", "cancel"]
     t.face.shown.clear()
     leave = phases.leave
