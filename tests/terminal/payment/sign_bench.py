@@ -3,12 +3,11 @@
 from protocol.emv import kernel  # noqa: F401 - this and the next two before the bench: imported through it, they nest too deep for the device's stack
 from protocol.emv.contactless import c2  # noqa: F401
 from protocol.errors import PrinterError
-from terminal.face.resources import atlas_blob
-from terminal.face.text import TextEngine
 from terminal.journal import frames  # noqa: F401
 from tests.protocol.emv import scripted
 from tests.protocol.emv.contactless import scripted_c2, scripted_tap
 from tests.protocol.emv.scripted import h
+from tests.support.listening import Listening
 from tests.terminal.payment.tap_bench import TC, Bench, card2, card3
 
 SIGNATURE = h("00000000000000001E00")
@@ -43,18 +42,6 @@ def tapped2(kind=TC):
     return card2(kind, fields={"8E": SIGNATURE})
 
 
-class _Listening(TextEngine):
-    """An engine that notes what is drawn."""
-
-    def __init__(self):
-        TextEngine.__init__(self, atlas_blob())
-        self.texts = []
-
-    def line(self, text, size, rtl=False):
-        self.texts.append(text)
-        return TextEngine.line(self, text, size, rtl)
-
-
 class SignBench(Bench):
     """`slot` or a tapped card, `word`: the officer's keys on the screen that asks; `troubles`: codes of the printer, in order, then it prints.
 
@@ -64,7 +51,7 @@ class SignBench(Bench):
     def __init__(self, *cards, word=("ok",), troubles=(), errors=(), **how):
         keys = {"signature": list(word), "error": list(errors)}
         Bench.__init__(self, *cards, keys=keys, parameters=parameters(), **how)
-        self.engine = _Listening()
+        self.engine = Listening()
         self.printer = self
         self.officer = {"number": 1007, "force": 1, "unit": "U"}
         self.authority = {"ar": "وزارة المالية", "fr": "Ministère des Finances"}

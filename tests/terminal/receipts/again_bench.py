@@ -2,22 +2,9 @@
 
 from protocol import records as r
 from protocol.errors import PrinterError
-from terminal.face.resources import atlas_blob
-from terminal.face.text import TextEngine
 from terminal.journal.room import Room  # noqa: F401 - before the bench: imported through it, it nests too deep for the device's stack
 from tests.support.centre import Handheld
-
-
-class Listening(TextEngine):
-    """An engine that notes what is drawn."""
-
-    def __init__(self):
-        TextEngine.__init__(self, atlas_blob())
-        self.texts = []
-
-    def line(self, text, size, rtl=False):
-        self.texts.append(text)
-        return TextEngine.line(self, text, size, rtl)
+from tests.support.listening import Listening
 
 
 class Face:

@@ -13,6 +13,7 @@ from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
 from tests.server.centre import Centre
+from tests.server.doubts import deferred, settle, write
 from tests.server.handheld import Handheld
 
 A = 200_000
@@ -21,26 +22,6 @@ PAID = {"receivable:CIB TEST": A, "treasury:16:1:BMP-16-01": -A}
 
 def _held(amount: int) -> dict[str, int]:
     return {"missing:TSD-000001": amount, "suspense:16:1:BMP-16-01": -amount}
-
-
-def _settle(centre: Centre) -> None:
-    while requests := centre.claim():
-        for request in requests:
-            assert centre.answer(request, "00")
-
-
-def _deferred(centre: Centre, handheld: Handheld, *amounts: int) -> list[int]:
-    """Deferred payments that arrive and that the acquirer approves."""
-    first = len(handheld.records) + 1
-    intents = [handheld.pay(r.OUTCOME_PROVISIONAL, amount) for amount in amounts]
-    centre.hello(handheld)
-    centre.send(handheld, first)
-    _settle(centre)
-    return intents
-
-
-def _write(handheld: Handheld, intent: int, amount: int = A) -> int:
-    return handheld.write(r.AUTHORISATION_RESULT, intent=intent, outcome=1, amount=amount, auth_code="123456")
 
 
 def _lose(centre: Centre, handheld: Handheld, first: int) -> None:
@@ -53,9 +34,9 @@ def _lose(centre: Centre, handheld: Handheld, first: int) -> None:
 
 
 def test_a_lost_result_is_posted_once(either: Centre, handheld: Handheld) -> None:
-    (intent,) = _deferred(either, handheld, A)
+    (intent,) = deferred(either, handheld, A)
     either.hello(handheld)
-    first = _write(handheld, intent)
+    first = write(handheld, intent)
     handheld.write(r.LICENCE_DISPOSITION, case=1, disposition=3)
     _lose(either, handheld, first)
     assert either.books() == PAID
@@ -65,9 +46,9 @@ def test_a_lost_result_is_posted_once(either: Centre, handheld: Handheld) -> Non
 
 def test_what_no_result_explains_stays_in_suspense(either: Centre, handheld: Handheld) -> None:
     """Two results, one of them of an amount that the missing money does not hold, and an approved payment."""
-    intents = _deferred(either, handheld, A, 700_000)
+    intents = deferred(either, handheld, A, 700_000)
     either.hello(handheld)
-    first = _write(handheld, intents[0])
+    first = write(handheld, intents[0])
     handheld.pay(r.OUTCOME_APPROVED, 300_000)
     _lose(either, handheld, first)
     assert either.books() == {
@@ -78,10 +59,10 @@ def test_what_no_result_explains_stays_in_suspense(either: Centre, handheld: Han
 def test_results_that_are_just_what_is_missing_are_preferred_to_the_first_that_may_be(
     either: Centre, handheld: Handheld
 ) -> None:
-    intents = _deferred(either, handheld, 200_000, 250_000, 300_000)
+    intents = deferred(either, handheld, 200_000, 250_000, 300_000)
     either.hello(handheld)
-    first = _write(handheld, intents[1], 250_000)
-    _write(handheld, intents[2], 300_000)
+    first = write(handheld, intents[1], 250_000)
+    write(handheld, intents[2], 300_000)
     _lose(either, handheld, first)
     assert either.ledger()["gaps"][0]["known"] == intents[1:]
     assert either.books() == {"receivable:CIB TEST": 750_000, "treasury:16:1:BMP-16-01": -750_000}
@@ -90,7 +71,7 @@ def test_results_that_are_just_what_is_missing_are_preferred_to_the_first_that_m
 def test_a_result_that_the_terminal_was_never_told_is_not_among_what_it_lost(
     either: Centre, handheld: Handheld
 ) -> None:
-    _deferred(either, handheld, A)
+    deferred(either, handheld, A)
     first = len(handheld.records) + 1
     handheld.pay(r.OUTCOME_APPROVED, A)
     _lose(either, handheld, first)
@@ -98,7 +79,7 @@ def test_a_result_that_the_terminal_was_never_told_is_not_among_what_it_lost(
 
 
 def test_a_result_that_was_told_after_the_lost_records_is_not_among_them(either: Centre, handheld: Handheld) -> None:
-    _deferred(either, handheld, A)
+    deferred(either, handheld, A)
     first = len(handheld.records) + 1
     handheld.pay(r.OUTCOME_APPROVED, A)
     assert s.RESULTS in either.hello(handheld)  # which names the head, beyond what is lost
@@ -132,11 +113,11 @@ def test_a_result_that_comes_after_all_is_in_suspense_until_a_person_decides(
     either: Centre, handheld: Handheld
 ) -> None:
     """What it was lost in cannot hold a payment, and the alarm says so."""
-    (intent,) = _deferred(either, handheld, A)
+    (intent,) = deferred(either, handheld, A)
     either.hello(handheld)
-    _lose(either, handheld, first := _write(handheld, intent))
+    _lose(either, handheld, first := write(handheld, intent))
     assert [result[s.RESULT_INTENT] for result in either.hello(handheld)[s.RESULTS]] == [intent]
-    ack = either.send(handheld, _write(handheld, intent))
+    ack = either.send(handheld, write(handheld, intent))
     assert s.REJECTED not in ack and either.books() == {**PAID, **_held(A)}
     assert either.ledger()["gaps"][0]["known"] == []
     assert either.alarms() == ["GAP", "GAP"]
@@ -145,50 +126,50 @@ def test_a_result_that_comes_after_all_is_in_suspense_until_a_person_decides(
 
 def test_a_welcome_that_never_arrived_costs_no_other_payment_its_suspense(either: Centre, handheld: Handheld) -> None:
     """The result that it told is not among the lost records: another payment of its amount is."""
-    (intent,) = _deferred(either, handheld, A)
+    (intent,) = deferred(either, handheld, A)
     either.hello(handheld)
     handheld.pay(r.OUTCOME_APPROVED, A)
     _lose(either, handheld, 4)
     assert either.books() == PAID
     either.hello(handheld)
-    either.send(handheld, _write(handheld, intent))
+    either.send(handheld, write(handheld, intent))
     assert either.books() == {**PAID, **_held(A)}
     assert "or the gap from 4 holds another payment" in _said(either)
 
 
 def test_an_outcome_alone_is_lost_after_its_intent_had_arrived(either: Centre, handheld: Handheld) -> None:
-    (intent,) = _deferred(either, handheld, A)
+    (intent,) = deferred(either, handheld, A)
     either.hello(handheld)
     handheld.pay(r.OUTCOME_APPROVED, A)
     either.send(handheld, 4, 5)
     _lose(either, handheld, 6)
     either.hello(handheld)
-    either.send(handheld, _write(handheld, intent))
+    either.send(handheld, write(handheld, intent))
     assert either.books() == {**PAID, **_held(A)}
     assert "or the gap from 6 holds another payment" in _said(either)
 
 
 def test_another_result_of_the_amount_is_known_instead_of_the_one_that_came(either: Centre, handheld: Handheld) -> None:
     """Two were told, one of them was written down and lost: nobody knows which until one comes; both come when the terminal is told again."""
-    intents = _deferred(either, handheld, A, A)
+    intents = deferred(either, handheld, A, A)
     both = {"receivable:CIB TEST": 2 * A, "treasury:16:1:BMP-16-01": -2 * A}
     either.hello(handheld)
-    _lose(either, handheld, _write(handheld, intents[1]))
+    _lose(either, handheld, write(handheld, intents[1]))
     assert either.ledger()["gaps"][0]["known"] == intents[:1]
     either.hello(handheld)
-    either.send(handheld, _write(handheld, intents[0]))
+    either.send(handheld, write(handheld, intents[0]))
     assert either.ledger()["gaps"][0]["known"] == intents[1:] and either.books() == both
     assert "0 centimes in suspense again" in _said(either)
-    either.send(handheld, _write(handheld, intents[1]))
+    either.send(handheld, write(handheld, intents[1]))
     assert either.ledger()["gaps"][0]["known"] == [] and either.books() == {**both, **_held(A)}
 
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_two_results_that_come_in_one_batch_after_all(either: Centre, handheld: Handheld, order: int) -> None:
-    intents = _deferred(either, handheld, A, A)
+    intents = deferred(either, handheld, A, A)
     either.hello(handheld)
-    _lose(either, handheld, _write(handheld, intents[0]))
-    first, _ = [_write(handheld, intent) for intent in intents[::order]]
+    _lose(either, handheld, write(handheld, intents[0]))
+    first, _ = [write(handheld, intent) for intent in intents[::order]]
     either.hello(handheld)
     either.send(handheld, first)
     either.books()
@@ -197,29 +178,29 @@ def test_two_results_that_come_in_one_batch_after_all(either: Centre, handheld: 
 
 def test_a_result_that_comes_once_more_is_in_suspense_once(either: Centre, handheld: Handheld) -> None:
     """It came after the gap, was lost again, and comes a third time."""
-    (intent,) = _deferred(either, handheld, A)
+    (intent,) = deferred(either, handheld, A)
     either.hello(handheld)
-    _lose(either, handheld, _write(handheld, intent))
+    _lose(either, handheld, write(handheld, intent))
     either.hello(handheld)
-    either.send(handheld, seq := _write(handheld, intent))
+    either.send(handheld, seq := write(handheld, intent))
     again = handheld.write(r.GAP, first=seq, gap_last=seq, gap_hash=handheld.hash(seq))
     either.hello(handheld)
     either.send(handheld, again)
-    assert s.REJECTED not in either.send(handheld, _write(handheld, intent))
+    assert s.REJECTED not in either.send(handheld, write(handheld, intent))
     assert either.books() == {**PAID, **_held(A)} and "has come once more" in _said(either)
 
 
 def test_the_suspense_of_a_payment_that_is_held_for_a_fork_is_put_back_once(either: Centre, handheld: Handheld) -> None:
-    (intent,) = _deferred(either, handheld, A)
+    (intent,) = deferred(either, handheld, A)
     either.hello(handheld)
-    _lose(either, handheld, _write(handheld, intent))
+    _lose(either, handheld, write(handheld, intent))
     other = copy.copy(handheld)
     other.records, other.attached = handheld.records[:intent], {s.SEALED: {}, s.PRIVATE: {}}
     other.write(r.HEALTH_EVENT, health="another")
     assert either.say(other.batch(intent + 1))[1][s.REJECTED]
     assert either.books() == _held(A)
     either.hello(handheld)
-    either.send(handheld, _write(handheld, intent))
+    either.send(handheld, write(handheld, intent))
     assert either.books() == _held(A)
 
 
@@ -228,8 +209,8 @@ def test_after_a_restore_the_lost_result_is_taken_out_of_suspense_once_the_acqui
     either: Centre, handheld: Handheld, known_before: bool
 ) -> None:
     """The backup has the result and was never asked for it, or it has nothing at all of the terminal."""
-    (intent,) = _deferred(either, handheld, A)
-    first = _write(handheld, intent)
+    (intent,) = deferred(either, handheld, A)
+    first = write(handheld, intent)
     handheld.write(r.GAP, first=first, gap_last=first, gap_hash=handheld.hash(first))
     if not known_before:
         with either.engine.begin() as connection:
@@ -248,7 +229,7 @@ def test_after_a_restore_the_lost_result_is_taken_out_of_suspense_once_the_acqui
     if not known_before:
         provisional = {"provisional:CIB TEST": A, "awaited:16:1:BMP-16-01": -A}
         assert either.books() == {**provisional, **_held(A)}
-    _settle(either)
+    settle(either)
     assert either.books() == PAID
 
 
@@ -266,16 +247,16 @@ def test_after_a_restore_a_result_said_again_is_not_looked_for_in_a_gap_that_the
     with either.engine.begin() as connection:
         restore.mark(connection, either.now)
     either.hello(handheld)
-    _settle(either)
+    settle(either)
     assert [result[s.RESULT_INTENT] for result in either.hello(handheld)[s.RESULTS]] == [intent]
     assert either.books() == {**PAID, **_held(A)} and either.alarms().count("GAP") == 1
 
 
 def test_the_recomputation_sees_a_payment_that_is_posted_and_in_suspense(centre: Centre, handheld: Handheld) -> None:
     """As if nothing had been taken out."""
-    (intent,) = _deferred(centre, handheld, A)
+    (intent,) = deferred(centre, handheld, A)
     centre.hello(handheld)
-    _lose(centre, handheld, first := _write(handheld, intent))
+    _lose(centre, handheld, first := write(handheld, intent))
     with centre.engine.begin() as connection:
         connection.execute(update(t.results).values(gap=None))
         for table in (t.legs, t.postings):
@@ -288,12 +269,12 @@ def test_the_recomputation_sees_a_payment_that_is_posted_and_in_suspense(centre:
 
 def test_a_gap_record_and_the_result_written_again_come_in_one_batch(either: Centre, handheld: Handheld) -> None:
     """As after a restore, or when the answer that told the result again is all that the terminal has heard."""
-    (intent,) = _deferred(either, handheld, A)
+    (intent,) = deferred(either, handheld, A)
     either.hello(handheld)
-    lost = _write(handheld, intent)
+    lost = write(handheld, intent)
     either.send(handheld, lost)
     handheld.write(r.GAP, first=lost, gap_last=lost, gap_hash=handheld.hash(lost))
-    _write(handheld, intent)
+    write(handheld, intent)
     either.hello(handheld)
     assert s.REJECTED not in either.send(handheld, lost + 1)
     assert either.books() == PAID and s.RESULTS not in either.hello(handheld)
@@ -303,9 +284,9 @@ def test_a_fork_of_the_payment_that_explained_a_gap_lets_another_result_explain_
     either: Centre, handheld: Handheld
 ) -> None:
     """Two results of one amount were told, one record is lost: whichever was taken for it is held for a fork later."""
-    intents = _deferred(either, handheld, A, A)
+    intents = deferred(either, handheld, A, A)
     either.hello(handheld)
-    _lose(either, handheld, _write(handheld, intents[1]))
+    _lose(either, handheld, write(handheld, intents[1]))
     (known,) = either.ledger()["gaps"][0]["known"]
     outcome = next(record for record in handheld.records if record.get(r.INTENT) == known and r.OUTCOME in record)
     other = copy.deepcopy(handheld)
