@@ -58,6 +58,19 @@ async def test_who_goes_on_without_the_ten_day_document_is_not_told_to_hand_it_o
     assert shown[-1] == ("licence_hand", {"disposition": 2, "days": 10, "note": ""})
 
 
+async def test_the_paper_of_a_void_that_waits_tells_whether_it_was_printed():
+    for key, printed in (("cancel", False), ("ok", True)):
+        bench = PaperBench(["PRN-003"], {"error": [key], "unprinted": ["ok"]})
+        bench.ports = bench
+        await bench.journal.open()
+        await bench.case(1, r.OUTCOME_APPROVED)
+        case, _ = _flow().find(bench.journal)
+        case.void = case.outcome_record
+        from terminal.flows import void
+
+        assert await void._paper(bench, case) is printed
+
+
 async def test_who_does_not_want_to_go_on_without_it_prints_again():
     bench = await _printing(["PRN-003"], {"error": ["cancel"], "unprinted": ["cancel"]})
     assert bench.face.screens() == ["printing", "error", "unprinted", "printing"]
