@@ -18,16 +18,20 @@ async def print_outcome(t, fine, case, copy: int) -> None:  # noqa: ANN001 - Ter
     await _print(t, _KINDS[case.outcome], facts, copy, case)
 
 
-async def print_notice(t, fine, case, copy: int = 0) -> None:  # noqa: ANN001
-    """The 10-day document: with a notice to pay, or, while a provisional payment waits, one that asks for nothing. `copy`: 0, as records tell."""
+async def print_notice(t, fine, case, copy: int = 0) -> bool:  # noqa: ANN001
+    """The 10-day document: with a notice to pay, or, while a provisional payment waits, one that asks for nothing. `copy`: 0, as records tell.
+    False if it is not printed.
+    """
     waits = case.outcome == r.OUTCOME_PROVISIONAL
     utc, told = _told(t, case, case.outcome_record[r.SEQ] if waits else case.seq)
     facts = await _facts(t, fine, case, case.outcome_record if waits else None, utc)
-    await _print(t, "document" if waits else "notice", facts, copy or told, case)
+    return await _print(t, "document" if waits else "notice", facts, copy or told, case)
 
 
-async def print_void(t, fine, case, done: bool, copy: int = 0) -> None:  # noqa: ANN001
-    """A void: done, or in doubt and then with the 10-day document, since the licence is kept until the bank's word. `copy`: as of a notice."""
+async def print_void(t, fine, case, done: bool, copy: int = 0) -> bool:  # noqa: ANN001
+    """A void: done, or in doubt and then with the 10-day document, since the licence is kept until the bank's word. `copy`, and what is returned: as
+    of a notice.
+    """
     utc, told = _told(t, case, case.void[r.SEQ])
     facts = await _facts(t, fine, case, None, utc)
     paid = case.void if done else case.outcome_record
@@ -35,7 +39,7 @@ async def print_void(t, fine, case, done: bool, copy: int = 0) -> None:  # noqa:
     facts["seq"], facts["scheme"], facts["last4"] = paid[r.SEQ], paid.get(r.SCHEME, ""), paid.get(r.LAST4, "")
     if not done:  # nothing is certain yet: the code says *not yet paid*
         facts["qr"] = await _qr(t, case, r.OUTCOME_PROVISIONAL, facts["utc"])
-    await _print(t, "void" if done else "voiding", facts, copy or told, case)
+    return await _print(t, "void" if done else "voiding", facts, copy or told, case)
 
 
 def _told(t, case, seq: int) -> "tuple[int, int]":  # noqa: ANN001
@@ -96,7 +100,7 @@ async def _qr(t, case, outcome: int, utc: int) -> str:  # noqa: ANN001
     return claim.claim_assemble(parts[0], parts[1], signature)
 
 
-async def _print(t, kind: str, facts: dict, copy: int, case) -> None:  # noqa: ANN001
+async def _print(t, kind: str, facts: dict, copy: int, case) -> bool:  # noqa: ANN001
     """Print until it is confirmed or the officer goes on without it, asked twice: nobody's silence says so. A second try is marked as duplicate,
     because the first may be half out."""
     told = ""
@@ -109,9 +113,9 @@ async def _print(t, kind: str, facts: dict, copy: int, case) -> None:  # noqa: A
                 told = error.code
                 await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "printer", r.REASON: told})
             if not await ask.show_error(t, error, "key.unprinted") and await ask.acknowledge(t, "unprinted"):
-                return
+                return False
             if error.detail is not None:  # some of it may be on the paper
                 copy = r.COPY_DUPLICATE
             continue
         await t.journal.append(r.RECEIPT_PRINTED, {r.CASE: case.number, r.COPY: copy})
-        return
+        return True
