@@ -101,18 +101,20 @@ async def _qr(t, case, outcome: int, utc: int) -> str:  # noqa: ANN001
 
 
 async def _print(t, kind: str, facts: dict, copy: int, case) -> bool:  # noqa: ANN001
-    """Print until it is confirmed or the officer goes on without it, asked twice: nobody's silence says so. A second try is marked as duplicate,
-    because the first may be half out."""
+    """Print until it is confirmed, or the officer goes on without it, asked twice. A second try is marked as duplicate, because the first may be half
+    out; only a key starts one. Where nobody is there the case goes on: an open one cannot be synchronised, and the menu has its paper.
+    """
     told = ""
     while True:
         await t.face.show("printing", copy=copy)
         try:
             await print_receipt(t.ports.printer, t.engine, kind, facts, copy)
         except PrinterError as error:
-            if error.code != told:  # once of each trouble, however often it is tried
-                told = error.code
-                await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "printer", r.REASON: told})
-            if not await ask.show_error(t, error, "key.unprinted") and await ask.acknowledge(t, "unprinted"):
+            if error.code not in told:  # once of each trouble, however often it is tried
+                told += error.code
+                await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "printer", r.REASON: error.code})
+            key = await ask.answer_error(t, error, "key.unprinted")
+            if key is None or key == "cancel" and await ask.answer(t, "unprinted") != "cancel":
                 return False
             if error.detail is not None:  # some of it may be on the paper
                 copy = r.COPY_DUPLICATE

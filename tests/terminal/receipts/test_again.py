@@ -64,12 +64,10 @@ async def test_the_paper_of_a_void_that_waits_tells_whether_it_was_printed():
         bench = PaperBench(["PRN-003"], {"error": [key], "unprinted": ["ok"]})
         bench.ports = bench
         await bench.journal.open()
-        await bench.case(1, r.OUTCOME_APPROVED)
-        case, _ = _flow().find(bench.journal)
-        case.void = case.outcome_record
+        await bench.void(1, await bench.case(1, r.OUTCOME_APPROVED), r.VOID_ASKED)
         from terminal.flows import void
 
-        assert await void._paper(bench, case) is printed
+        assert await void._paper(bench, bench.journal.view.voiding) is printed
 
 
 async def test_who_does_not_want_to_go_on_without_it_prints_again():
@@ -78,11 +76,27 @@ async def test_who_does_not_want_to_go_on_without_it_prints_again():
     assert bench.printed() == [(1, r.COPY_DUPLICATE)]
 
 
-async def test_nobodys_silence_gives_a_paper_up_and_one_trouble_is_one_record():
-    bench = await _printing(["PRN-003"] * 3 + ["PRN-002"] * 2, {})
+async def test_nobodys_silence_prints_nothing_again_and_one_trouble_is_one_record():
+    bench = await _printing(["PRN-003"] * 3, {})
+    assert bench.face.screens() == ["printing", "error"] and bench.printed() == [] and bench.troubles == ["PRN-003"] * 2
+    bench = await _printing(["PRN-003", "PRN-002"] * 2, {"error": ["ok"] * 4})
     assert bench.printed() == [(1, r.COPY_DUPLICATE)] and len(bench.papers) == 1
     found = [item[0] for item in bench.journal.entries(1)]
     assert [item[r.REASON] for item in found if item[r.KIND] == r.HEALTH_EVENT] == ["PRN-003", "PRN-002"]
+
+
+async def test_a_case_without_paper_ends_though_nobody_is_there_and_its_paper_is_at_the_menu():
+    for before in ({}, {"error": ["cancel"]}):
+        bench = PaperBench(["PRN-003"], dict(before))
+        await bench.journal.open()
+        await bench.journal.append(r.NOTICE, bench.notice(1))
+        await bench.paying(1, r.OUTCOME_APPROVED)
+        from terminal.flows.fine import Fine
+
+        await Fine(bench).resume()
+        assert bench.journal.view.case is None and bench.papers == []
+        await _flow().again(bench)
+        assert "\nPAYÉE" in bench.papers[0] and bench.printed() == [(1, r.COPY_DUPLICATE)]
 
 
 async def _again(*cases):
