@@ -190,6 +190,22 @@ async def test_what_may_be_out_since_before_the_power_went_is_a_duplicate_with_t
         assert _days(bench.papers[0]) == _days(first[0])
 
 
+async def test_a_payment_after_the_power_went_has_an_original():
+    bench = await _bench(keys={"licence_hand": ["ok"]})
+    await bench.journal.append(r.NOTICE, bench.notice(1))
+    await bench.journal.append(r.LOGIN, {})
+    from terminal.flows.fine import Fine
+
+    class Paying(Fine):
+        async def _paying(self):
+            await bench.paying(1, r.OUTCOME_PROVISIONAL)
+            return "receipt"
+
+    bench.face.keys["pay_choice"] = ["1"]
+    await Paying(bench).resume()
+    assert _kinds(bench.papers) == [("PAS ENCORE PAYÉE", False), ("", False)]
+
+
 async def test_a_void_paper_that_may_be_out_is_a_duplicate_and_what_follows_on_the_void_is_none():
     bench = await _bench(keys={"pay_choice": ["2"] * 2, "licence_hand": ["ok"]})
     intent = await bench.case(1, r.OUTCOME_APPROVED)
