@@ -1,7 +1,7 @@
 """The papers of the last case that is over, once more: a paper jam does not take the driver's right to them.
 
-Everything on them comes from records; each says that it is a copy, and has the first one's date. Of a case that was abandoned there is none, nor of a
-payment whose issuer has answered since: what was printed then is no longer true.
+Everything on them comes from records; each says that it is a copy, and has the first one's date. There is none where a record says that what was
+printed is no longer true, or where one may be lost that would say so. Papers name the officer who printed them, so only he prints them again.
 """
 
 from protocol import records as r
@@ -9,16 +9,29 @@ from terminal import phases
 from terminal.flows import ask
 from terminal.journal.case import Case, unpaid
 
-BACK = 100
-"""Records that are looked through from the head: some ten cases."""
+BACK = (100, 2000)
+"""Records that are looked through from the head: some ten cases, and if that is not enough more than a day's."""
+_OUTCOMES = {
+    r.CLOSURE_PAID: (r.OUTCOME_APPROVED,),
+    r.CLOSURE_PROVISIONAL: (r.OUTCOME_PROVISIONAL,),
+    r.CLOSURE_DECLINED: (r.OUTCOME_DECLINED,),
+    r.CLOSURE_UNPAID: (0, r.OUTCOME_INTERRUPTED),
+}
+_OFFICERS = (
+    r.NOTICE,
+    r.PAYMENT_OUTCOME,
+    r.CASE_CLOSED,
+)  # what an officer does, whoever is logged in when an answer comes
 
 
 async def again(t) -> None:  # noqa: ANN001 - Terminal
-    """Print them, or say that there are none. Raises RiskError RSK-015."""
+    """Ask whether these, and print them, or say that there are none. Raises RiskError RSK-015."""
     t.journal.room.require(0)
-    case, utc = find(t.journal)
+    case = find(t.journal, t.officer["number"])
     if case is None:
         await ask.acknowledge(t, "message", key="msg.no_paper")
+        return
+    if not await ask.acknowledge(t, "reprint", pv=case.pv):
         return
     from terminal.flows.fine import Fine
 
@@ -28,40 +41,77 @@ async def again(t) -> None:  # noqa: ANN001 - Terminal
     from terminal.flows import papers
 
     try:
+        waits = case is t.journal.view.voiding
         if case.void is not None:
-            await papers.print_void(t, fine, case, False, r.COPY_DUPLICATE, case.void[r.UTC])
+            await papers.print_void(t, fine, case, not waits, r.COPY_DUPLICATE)
+        if waits:
             return
         if case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
             await papers.print_outcome(t, fine, case, r.COPY_DUPLICATE)
         if case.outcome != r.OUTCOME_APPROVED:
-            await papers.print_notice(t, fine, case, r.COPY_DUPLICATE, utc)
+            await papers.print_notice(t, fine, case, r.COPY_DUPLICATE)
     finally:
         papers = None
         phases.leave(phases.PAPER)
 
 
-def find(journal) -> "tuple[Case | None, int]":  # noqa: ANN001 - Journal
-    """(the last case that was closed with a paper, None if there is none; when its licence was kept or given back)."""
-    case = found = None
-    utc = 0
-    for record, _, _ in journal.entries(max(journal.first_retained, journal.head_seq - BACK)):
+def find(journal, officer: int) -> "Case | None":  # noqa: ANN001 - Journal
+    """The case that was closed last, or whose payment was asked back since, as its papers need it: `void` is a void of it. None if this officer has
+    none to print.
+    """
+    if journal.view.case is not None:
+        return None
+    for back in BACK:
+        first = max(journal.first_retained, journal.head_seq + 1 - back)
+        number, closure = _last(journal, first)
+        if closure == r.CLOSURE_ABANDONED:
+            return None
+        case, holds = _told(journal, first, number, officer) if number else (None, False)
+        if case is not None:
+            voiding = journal.view.voiding
+            if not closure:
+                case = voiding if voiding is not None and voiding.number == number and voiding.pv else None
+            elif case.outcome not in _OUTCOMES[closure]:
+                case = None
+            return case if holds else None
+        if first == journal.first_retained:
+            break
+    return None
+
+
+def _last(journal, first: int) -> "tuple[int, int]":  # noqa: ANN001
+    """(number, closure) of the case that was closed last; closure 0 if it waits for the end of a void that was asked for since."""
+    number = closure = asked = 0
+    for record, _, _ in journal.entries(first):
+        if record[r.KIND] == r.CASE_CLOSED:
+            number, closure, asked = record.get(r.CASE, 0), record[r.CLOSURE], 0
+        elif record[r.KIND] == r.VOID:
+            asked = record[r.CASE] if record[r.VOID_STATE] == r.VOID_ASKED else 0
+    return (asked, 0) if asked else (number, closure)
+
+
+def _told(journal, first: int, number: int, officer: int) -> "tuple[Case | None, bool]":  # noqa: ANN001
+    """(the case as its records tell it, None if its notice is not there; whether its papers hold: nothing may be lost, it is this officer's, and no
+    issuer has answered since).
+    """
+    case, holds, at = None, True, 0
+    for record, _, _ in journal.entries(first):
         kind = record[r.KIND]
+        if case is not None and (record[r.SEQ] != at + 1 or kind == r.GAP):
+            holds = False
+        at = record[r.SEQ]
+        if record.get(r.CASE) != number:
+            continue
+        if kind in _OFFICERS and record[r.OFFICER] != officer or kind == r.AUTHORISATION_RESULT:
+            holds = False
         if kind == r.NOTICE:
             case = Case(record)
-        elif case is None or record.get(r.CASE) != case.number:
+        elif case is None:
             continue
         elif kind == r.PAYMENT_OUTCOME:
             case.outcome, case.outcome_record = record[r.OUTCOME], record
-        elif kind == r.LICENCE_DISPOSITION:
-            utc = record[r.UTC]
-        elif kind == r.CASE_CLOSED:
-            if record[r.CLOSURE] != r.CLOSURE_ABANDONED:
-                found = case
-        elif kind == r.VOID:
-            state = record[r.VOID_STATE]
-            case.void = record if state == r.VOID_ASKED else None
-            if state == r.VOID_DONE:
-                unpaid(case)
-        elif kind == r.AUTHORISATION_RESULT and found is case:
-            found = None
-    return found, utc
+        elif kind == r.VOID and record[r.VOID_STATE] == r.VOID_DONE:
+            paid = case.outcome_record or {}
+            case.void = {r.SEQ: at, r.SCHEME: paid.get(r.SCHEME, ""), r.LAST4: paid.get(r.LAST4, "")}
+            unpaid(case)
+    return case, holds

@@ -128,10 +128,15 @@ async def choose(t, labels: list) -> "int | None":  # noqa: ANN001
 
 
 async def show_error(t, error: TasdidError, cancel: str = "key.back") -> bool:  # noqa: ANN001
-    """Show a coded error; True when the officer pressed OK (try again), False for CANCEL, whose key `cancel` names."""
+    """Show a coded error; True when the officer pressed OK (try again), False for CANCEL, whose key `cancel` names, or nobody."""
+    return await answer_error(t, error, cancel) == "ok"
+
+
+async def answer_error(t, error: TasdidError, cancel: str) -> "str | None":  # noqa: ANN001
+    """The same, with the key that was pressed: "ok" or "cancel", None if nobody is there."""
     left = error.detail if isinstance(error, OfficerError) else None
     detail = error.detail if isinstance(error.detail, str) else None
-    return await acknowledge(
+    return await answer(
         t,
         "error",
         code=error.code,

@@ -48,7 +48,7 @@ class Fine:
         self.plate = ""
         self.line: dict = {}
         self.tariff_version = 0
-        self.duplicate = False
+        self.duplicate = False  # whether papers may be out since before the power went
         self.note = ""  # key of what is said of the 10-day document, if there is none
         self.back = "plate"  # where the officer goes on who does not abandon after all
 
@@ -82,6 +82,7 @@ class Fine:
         """Go on with the journal's open case after a reboot: say what happened, then continue where the records stand."""
         case = self.t.journal.view.case
         await self.recall(case)
+        self.duplicate = case.void is None  # else it is its void that has opened it, and nothing of what follows is out
         if case.void is not None:
             await self.print_void(case, True)
         if case.outcome == r.OUTCOME_INTERRUPTED:
@@ -90,7 +91,6 @@ class Fine:
         elif case.disposition:
             self.state = "close"
         elif case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
-            self.duplicate = True
             self.state = "receipt"
         else:
             self.state = "choose"
@@ -294,6 +294,7 @@ class Fine:
 
     async def _pay(self) -> str:
         phases.enter(phases.PAYMENT)
+        self.duplicate = False
         try:
             return await self._paying()
         finally:
@@ -346,11 +347,10 @@ class Fine:
         from terminal.flows import papers
 
         try:
-            case = self.t.journal.view.case
+            case, copy = self.t.journal.view.case, r.COPY_DUPLICATE if self.duplicate else 0
             if outcome:
-                await papers.print_outcome(self.t, self, case, r.COPY_DUPLICATE if self.duplicate else r.COPY_DRIVER)
-                self.duplicate = False
-            if notice and not await papers.print_notice(self.t, self, case):
+                await papers.print_outcome(self.t, self, case, copy or r.COPY_DRIVER)
+            if notice and not await papers.print_notice(self.t, self, case, copy):
                 self.note = "hand.unprinted.note"
         finally:
             papers = None

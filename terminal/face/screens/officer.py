@@ -195,8 +195,13 @@ def unprinted(sheet: "Sheet", fields: dict) -> None:
     _confirm(sheet, "unprinted")
 
 
-def _confirm(sheet: "Sheet", name: str) -> None:
+def reprint(sheet: "Sheet", fields: dict) -> None:
+    """pv: whose papers; yes or no."""
+    _confirm(sheet, "reprint", pv=ltr(fields["pv"]))
+
+
+def _confirm(sheet: "Sheet", name: str, **fields) -> None:  # noqa: ANN003
     sheet.title("⚠ " + sheet.t(name + ".title"), AMBER, BLACK)
     sheet.space(14)
-    sheet.para(sheet.t(name + ".text"), LARGE)
+    sheet.para(sheet.t(name + ".text", **fields), LARGE)
     sheet.footer("✗ " + sheet.t("key.no"), "", "✓ " + sheet.t("key.yes"))

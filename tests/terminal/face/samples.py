@@ -109,6 +109,7 @@ def SAMPLES(lang):  # noqa: N802 - a table that depends on the language
         ("error_paper", "error", {"code": "PRN-003", "cancel": "key.unprinted"}),
         ("error_slip", "error", {"code": "PRN-003", "cancel": "key.decline"}),
         ("unprinted", "unprinted", {}),
+        ("reprint", "reprint", {"pv": "000001-00012"}),
         ("message_paper", "message", {"key": "msg.no_paper"}),
         ("message_court", "message", {"key": "msg.court"}),
         ("confirm_abandon", "confirm_abandon", {}),

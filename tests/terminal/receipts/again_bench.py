@@ -23,6 +23,9 @@ class Face:
         waiting = self.keys.get(self.shown[-1][0])
         return waiting.pop(0) if waiting else None
 
+    def forget(self):
+        pass
+
     def screens(self):
         return [screen for screen, _ in self.shown]
 
@@ -40,11 +43,12 @@ class PaperBench(Handheld):
     def __init__(self, troubles=(), keys=None):
         Handheld.__init__(self, None)
         self.clock.utc = 1773493500  # 2026-03-14 14:05 in Algeria
-        self.face = Face(keys or {})
+        self.face = Face(dict({"reprint": ["ok"] * 9}, **(keys or {})))
         self.engine = Listening()
         self.printer = self
         self.officer = {"number": 1007, "force": 1, "unit": "U"}
         self.authority = {"ar": "وزارة المالية", "fr": "Ministère des Finances"}
+        self.journal.officer, self.journal.unit = 1007, "U"
         self.troubles = list(troubles)
         self.papers = []
 
@@ -67,22 +71,33 @@ class PaperBench(Handheld):
         pv = "000001-%05d" % number
         return {r.CASE: number, r.PV: pv, r.OFFENCE: "66/D-24", r.TARIFF: 1, r.AMOUNT: 500000, r.POINTS: 6}
 
+    async def paying(self, number, outcome):
+        """A payment of it; its intent's sequence number."""
+        intent = (await self.journal.append(r.PAYMENT_INTENT, {r.CASE: number, r.AMOUNT: 500000}))[r.SEQ]
+        paid = {r.CASE: number, r.INTENT: intent, r.AMOUNT: 500000, r.OUTCOME: outcome, r.LAST4: "0019"}
+        await self.journal.append(r.PAYMENT_OUTCOME, paid)
+        return intent
+
     async def case(self, number, outcome=0, closure=r.CLOSURE_PAID, seconds=60):
         """One case from its notice to its end, `seconds` from step to step; its intent's sequence number."""
         append = self.journal.append
         await append(r.NOTICE, self.notice(number))
-        intent = 0
         self.clock.utc += seconds
-        if outcome:
-            intent = (await append(r.PAYMENT_INTENT, {r.CASE: number, r.AMOUNT: 500000}))[r.SEQ]
-            paid = {r.CASE: number, r.INTENT: intent, r.AMOUNT: 500000, r.OUTCOME: outcome, r.LAST4: "0019"}
-            await append(r.PAYMENT_OUTCOME, paid)
+        intent = await self.paying(number, outcome) if outcome else 0
         self.clock.utc += seconds
         if closure != r.CLOSURE_ABANDONED:
             kept = r.DISPOSITION_RETURNED if outcome == r.OUTCOME_APPROVED else r.DISPOSITION_RETAINED
             await append(r.LICENCE_DISPOSITION, {r.CASE: number, r.DISPOSITION: kept})
         await append(r.CASE_CLOSED, {r.CASE: number, r.CLOSURE: closure})
         return intent
+
+    async def void(self, number, intent, *states):
+        """A void of its payment, from state to state."""
+        for state in states:
+            said = {r.CASE: number, r.INTENT: intent, r.AMOUNT: 500000, r.VOID_STATE: state}
+            if state == r.VOID_ASKED:
+                said[r.DISPOSITION] = r.DISPOSITION_RETAINED
+            await self.journal.append(r.VOID, said)
 
     def printed(self):
         """The copies that were recorded: (case, copy)."""

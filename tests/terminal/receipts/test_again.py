@@ -6,6 +6,7 @@ from tests.terminal.receipts.again_bench import PaperBench
 
 DEVICE_HEAP = "288k"
 DUPLICATE = "DUPLICATA"
+NONE = [("message", {"key": "msg.no_paper"})]
 
 
 def _flow():
@@ -20,7 +21,7 @@ async def _printing(troubles, keys):
     bench = PaperBench(troubles, keys)
     await bench.journal.open()
     await bench.case(1, r.OUTCOME_APPROVED)
-    case, _ = _flow().find(bench.journal)
+    case = _flow().find(bench.journal, 1007)
     from terminal.flows import papers
     from terminal.flows.fine import Fine
 
@@ -63,12 +64,10 @@ async def test_the_paper_of_a_void_that_waits_tells_whether_it_was_printed():
         bench = PaperBench(["PRN-003"], {"error": [key], "unprinted": ["ok"]})
         bench.ports = bench
         await bench.journal.open()
-        await bench.case(1, r.OUTCOME_APPROVED)
-        case, _ = _flow().find(bench.journal)
-        case.void = case.outcome_record
+        await bench.void(1, await bench.case(1, r.OUTCOME_APPROVED), r.VOID_ASKED)
         from terminal.flows import void
 
-        assert await void._paper(bench, case) is printed
+        assert await void._paper(bench, bench.journal.view.voiding) is printed
 
 
 async def test_who_does_not_want_to_go_on_without_it_prints_again():
@@ -77,11 +76,27 @@ async def test_who_does_not_want_to_go_on_without_it_prints_again():
     assert bench.printed() == [(1, r.COPY_DUPLICATE)]
 
 
-async def test_nobodys_silence_gives_a_paper_up_and_one_trouble_is_one_record():
-    bench = await _printing(["PRN-003"] * 3 + ["PRN-002"] * 2, {})
+async def test_nobodys_silence_prints_nothing_again_and_one_trouble_is_one_record():
+    bench = await _printing(["PRN-003"] * 3, {})
+    assert bench.face.screens() == ["printing", "error"] and bench.printed() == [] and bench.troubles == ["PRN-003"] * 2
+    bench = await _printing(["PRN-003", "PRN-002"] * 2, {"error": ["ok"] * 4})
     assert bench.printed() == [(1, r.COPY_DUPLICATE)] and len(bench.papers) == 1
     found = [item[0] for item in bench.journal.entries(1)]
     assert [item[r.REASON] for item in found if item[r.KIND] == r.HEALTH_EVENT] == ["PRN-003", "PRN-002"]
+
+
+async def test_a_case_without_paper_ends_though_nobody_is_there_and_its_paper_is_at_the_menu():
+    for before in ({}, {"error": ["cancel"]}):
+        bench = PaperBench(["PRN-003"], dict(before))
+        await bench.journal.open()
+        await bench.journal.append(r.NOTICE, bench.notice(1))
+        await bench.paying(1, r.OUTCOME_APPROVED)
+        from terminal.flows.fine import Fine
+
+        await Fine(bench).resume()
+        assert bench.journal.view.case is None and bench.papers == []
+        await _flow().again(bench)
+        assert "\nPAYÉE" in bench.papers[0] and bench.printed() == [(1, r.COPY_DUPLICATE)]
 
 
 async def _again(*cases):
@@ -117,34 +132,33 @@ async def test_a_provisional_payment_has_two_papers_until_its_issuer_has_answere
     assert bench.printed() == [(1, r.COPY_DUPLICATE)] * 2
     answer = {r.CASE: 1, r.INTENT: 2, r.AMOUNT: 500000, r.OUTCOME: r.OUTCOME_APPROVED}
     await bench.journal.append(r.AUTHORISATION_RESULT, answer)
-    assert _flow().find(bench.journal)[0] is None
+    assert _flow().find(bench.journal, 1007) is None
 
 
-async def test_an_abandoned_case_has_no_paper_and_does_not_hide_the_one_before():
-    bench = await _again((0, r.CLOSURE_ABANDONED))
-    assert bench.papers == [] and bench.face.shown == [("message", {"key": "msg.no_paper"})]
-    bench = await _again((r.OUTCOME_APPROVED, r.CLOSURE_PAID), (r.OUTCOME_DECLINED, r.CLOSURE_ABANDONED))
-    assert "000001-00001" in bench.papers[0] and len(bench.papers) == 1
+async def test_an_abandoned_case_has_no_paper_and_another_drivers_is_not_taken_for_it():
+    for before in ((), ((r.OUTCOME_APPROVED, r.CLOSURE_PAID),)):
+        bench = await _again(*before, (0, r.CLOSURE_ABANDONED))
+        assert bench.papers == [] and bench.face.shown == NONE
+
+
+async def test_whose_papers_come_is_asked_first():
+    bench = PaperBench(keys={"reprint": ["cancel"]})
+    await bench.journal.open()
+    await bench.case(1, r.OUTCOME_APPROVED)
+    await _flow().again(bench)
+    assert bench.papers == [] and bench.face.shown == [("reprint", {"pv": "000001-00001"})]
 
 
 async def test_a_payment_whose_void_waits_is_not_printed_as_paid():
     bench = PaperBench()
     await bench.journal.open()
     intent = await bench.case(1, r.OUTCOME_APPROVED)
-    void = {
-        r.CASE: 1,
-        r.INTENT: intent,
-        r.AMOUNT: 500000,
-        r.VOID_STATE: r.VOID_ASKED,
-        r.DISPOSITION: r.DISPOSITION_RETAINED,
-    }
-    await bench.journal.append(r.VOID, void)
+    await bench.void(1, intent, r.VOID_ASKED)
     bench.clock.utc += 86400
     await _flow().again(bench)
     (paper,) = bench.papers
     assert DUPLICATE in paper and "PAS ENCORE ANNULÉ" in paper and "24/03/2026" in paper
-    void[r.VOID_STATE] = r.VOID_REFUSED
-    await bench.journal.append(r.VOID, void)
+    await bench.void(1, intent, r.VOID_REFUSED)
     await _flow().again(bench)
     assert "\nPAYÉE" in bench.papers[1] and "restitué" in bench.papers[1]
 
@@ -155,5 +169,6 @@ async def test_the_sixth_choice_of_the_menu_prints_it():
     menu.engine = bench.engine
     menu.officer["force"] = 1
     menu.parameter = bench.parameter
+    menu.face.keys.append("ok")
     await menu._home()
-    assert [screen for screen, _ in menu.face.shown] == ["home", "printing"] and len(bench.papers) == 2
+    assert [screen for screen, _ in menu.face.shown] == ["home", "reprint", "printing"] and len(bench.papers) == 2
