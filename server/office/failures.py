@@ -13,7 +13,7 @@
                may not have heard of yet, since the reversal overtook it, once it can hold that no longer (`holds`)
 
 A reversal that has no final answer for `waits` seconds is sent no more by `give_up`, and has failed: it is decided as any other then, by `give_up`
-once more, or `reversed`.
+once more, or `reversed`; or by the acquirer, if it approves the last request after all (`server.acquirer.settling`).
 
 The reversal of a void that waits for its terminal after a restore (`server.acquirer.word`) goes out by `again`, and by `give_up`, once it has waited
 for `waits` seconds, its payment stands.

@@ -146,6 +146,55 @@ def test_a_reversal_without_a_final_answer_is_sent_no_more_once_it_is_given_up_a
     assert centre.claim() == [] and sum(centre.books().values()) == 0 and bool(centre.books()) == stands
 
 
+def _stopped(centre: Centre, handheld: Handheld) -> tuple[Request, tuple[str, int, int]]:
+    """A captured payment's reversal that is stopped while it is on the wire."""
+    identity = (handheld.name, 1, paid(handheld))
+    centre.send(handheld)
+    (clearing,) = centre.claim()
+    assert centre.answer(clearing, "00")
+    centre.send(handheld, void(handheld, identity[2]))
+    _asked_for_days(centre)
+    (sent,) = centre.claim()
+    with centre.engine.begin() as connection:
+        assert failures.give_up(connection, identity, centre.now) == failures.STOPPED
+    return sent, identity
+
+
+def test_the_approval_of_a_reversal_that_was_stopped_on_the_wire_counts(centre: Centre, handheld: Handheld) -> None:
+    sent, identity = _stopped(centre, handheld)
+    centre.now += 5
+    assert centre.answer(sent, "00")
+    assert not any(centre.books().values()) and not centre.answer(sent, "00")
+    centre.now += outbox.HOLDS
+    assert _refused(centre, failures.give_up, identity) and _refused(centre, failures.confirm_reversed, identity)
+    assert centre.hello(handheld)[s.VOIDS][0][s.RESULT_OUTCOME] == r.VOID_DONE
+
+
+@pytest.mark.parametrize("response", ["63", "25", "12"])
+def test_any_other_answer_to_it_is_told_to_the_person_who_decides(
+    centre: Centre, handheld: Handheld, response: str
+) -> None:
+    sent, identity = _stopped(centre, handheld)
+    alarms = len(centre.alarms())
+    assert not centre.answer(sent, "91")
+    assert centre.answer(sent, response) and not centre.answer(sent, "00")
+    assert centre.alarms()[alarms:] == ["ACQUIRER"] and s.VOIDS not in centre.hello(handheld)
+    with reading(centre.engine) as connection:
+        (item,) = failures.listed(connection)
+    assert (item["step"], item["response"], item["again"]) == ("reversal", response, True)
+    centre.now += outbox.HOLDS
+    with centre.engine.begin() as connection:
+        failures.give_up(connection, identity, centre.now)
+    assert any(centre.books().values())
+
+
+def test_what_is_asked_again_after_a_stop_has_its_own_answer(centre: Centre, handheld: Handheld) -> None:
+    sent, identity = _stopped(centre, handheld)
+    with centre.engine.begin() as connection:
+        failures.again(connection, identity, centre.now)
+    assert not centre.answer(sent, "63") and len(centre.claim()) == 1
+
+
 def _refused(centre: Centre, decide: Any, identity: tuple[str, int, int]) -> bool:
     with centre.engine.begin() as connection, pytest.raises(ParameterError, match="PRM-036"):
         decide(connection, identity, centre.now)
