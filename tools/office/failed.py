@@ -59,6 +59,7 @@ def listed(
             else "without an answer: it could not be written, its terminal spoke first, or it was given up waiting for"
         )
         said += " about another amount" if row["response"] in APPROVED else ""
+        said += ", its terminal has written that its void is done" if row["done"] else ""
         said += "" if row["again"] else ", not to be sent again"
         typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD: {row['step']} {said}")
 

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ParameterError
+from server import codes
 from server.acquirer import outbox, settling
 from server.acquirer.iso import Answer, Request, reference
 from server.office import failures
@@ -15,7 +16,7 @@ from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
 from tests.server.acquirer.test_late_approvals import due
-from tests.server.acquirer.test_voids import paid, void
+from tests.server.acquirer.test_voids import ended, paid, void
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 
@@ -193,6 +194,43 @@ def test_what_is_asked_again_after_a_stop_has_its_own_answer(centre: Centre, han
     with centre.engine.begin() as connection:
         failures.again(connection, identity, centre.now)
     assert not centre.answer(sent, "63") and len(centre.claim()) == 1
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_what_its_terminal_has_written_as_done_is_not_given_up(
+    centre: Centre, handheld: Handheld, stopped: bool
+) -> None:
+    """After a restore: the acquirer had reversed it, its driver was told so."""
+    intent = paid(handheld)
+    identity = (handheld.name, 1, intent)
+    centre.send(handheld)
+    (clearing,) = centre.claim()
+    assert centre.answer(clearing, "00")
+    asked = void(handheld, intent)
+    centre.send(handheld, asked)
+    kept = _backup(centre)
+    centre.restart()
+    (request,) = centre.claim()
+    assert centre.answer(request, "00")
+    centre.hello(handheld)
+    done = ended(handheld, intent, r.VOID_DONE)
+    handheld.write(r.HEALTH_EVENT, health="x")
+    centre.send(handheld, done)
+    _restore(centre, kept)
+    centre.hello(handheld)
+    centre.send(handheld, done, None if stopped else done)  # else its word about other voids is awaited still
+    if stopped:
+        _asked_for_days(centre)
+        with centre.engine.begin() as connection:
+            assert failures.give_up(connection, identity, centre.now) == failures.STOPPED
+            (item,) = failures.listed(connection)
+        assert item["done"]
+    centre.now += 90000
+    assert _refused(centre, failures.give_up, identity)
+    if stopped:
+        with centre.engine.begin() as connection:
+            failures.confirm_reversed(connection, identity, centre.now)
+        assert not any(centre.books().values()) and codes.RESULT_DIFFERS not in centre.alarms()
 
 
 def _refused(centre: Centre, decide: Any, identity: tuple[str, int, int]) -> bool:
