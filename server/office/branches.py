@@ -178,9 +178,12 @@ def _tell_reversed(connection: Connection, payment: Any, now: int) -> None:
 
 
 def is_reversed(connection: Connection, identity: Identity) -> bool:
-    """Whether the acquirer has reversed a payment: nothing is collected then, though it stands."""
+    """Whether the acquirer has reversed a payment that was taken: nothing is collected then, though it stands. Of what nobody took nothing ever is."""
     mine = _of(t.outbox, identity, t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_DONE)
-    return connection.execute(select(t.outbox.c.step).where(mine)).first() is not None
+    return (
+        outbox.taken(connection, identity)
+        and connection.execute(select(t.outbox.c.step).where(mine)).first() is not None
+    )
 
 
 def _give_back(connection: Connection, payment: Any, now: int) -> None:
