@@ -178,7 +178,7 @@ def _tell_reversed(connection: Connection, payment: Any, now: int) -> None:
 
 
 def is_reversed(connection: Connection, identity: Identity) -> bool:
-    """Whether the acquirer has reversed a payment that was taken: nothing is collected then, though it stands. Of what nobody took nothing ever is."""
+    """Whether the acquirer has reversed a payment that was taken: nothing is collected then, though it stands. Of another nothing ever is."""
     mine = _of(t.outbox, identity, t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_DONE)
     return (
         outbox.taken(connection, identity)

@@ -7,7 +7,8 @@
                Or a reversal, where the acquirer says that nothing is reversed, and can hold no request any more that it might act on yet (`holds`
                seconds): its void ends refused, the payment stands and is cleared. One that is part of a fork is held and decided by two officers
                (`server.office.branches`), also if they had given it back. Not of what nobody took, or what is declined, be it by such a verdict: it
-               cannot stand, its driver was told so; nor of what its terminal has written *done* of. It stays listed until the acquirer has nothing of it any more (`reversed`)
+               cannot stand, its driver was told so. It stays listed until the acquirer has nothing of it any more (`reversed`). Nor of what its
+               terminal has written *done* of: its driver was told that it is voided
     reversed   a reversal that was refused, where the acquirer says that it is reversed all the same (a repeat that is refused may follow upon one
                that was carried out): its void is done, the books have the opposite entries. At once of what the acquirer has approved; of what it
                may not have heard of yet, since the reversal overtook it, once it can hold that no longer (`holds`)
@@ -57,7 +58,7 @@ def listed(connection: Connection) -> list[dict[str, Any]]:
     """Every request that failed, oldest answer first: whose, what, centimes, what the host answered and when (UTC seconds), whether `again` sends it,
     and of a reversal whether its terminal has written that its void is done. Not a clearing in the place of which the payment is given back.
     """
-    found = connection.execute(_LISTED)
+    found = connection.execute(_LISTED).all()
     return [
         {
             "device": row.device, "epoch": row.epoch, "intent": row.intent, "step": STEPS[row.step], "amount": row.amount,
