@@ -74,6 +74,7 @@ def run(arguments: list[str]) -> None:
         tls.run(application, sock, door, secured)
     elif loaded.fronts and desk.engine.url.database not in (None, "", ":memory:"):  # fronts look up devices there too
         fronts.run(fronts.serve(application.router.lifespan_context(application), fronts.Fronts(desk, loaded, sock)))
+        serve.deafen()
     else:
         serve.runner(application).run(sockets=[sock])
 

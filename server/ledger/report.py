@@ -28,6 +28,8 @@ PARTS = {
     t.PART_AGAIN: "again",
     t.PART_UNSEEN: "unseen",
 }
+_DECLINED, _PROVISIONAL, _HELD, _PAID = 1, 2, 3, 4  # how far one payment of a case has got
+OWED = ("unpaid", "declined")
 LEVELS = {t.LEVEL_NOTE: "note", t.LEVEL_WARNING: "warning", t.LEVEL_ALARM: "alarm"}
 
 
@@ -44,6 +46,7 @@ def ledger(connection: Connection) -> dict[str, Any]:
         "differences": differing,
         "postings": _postings(connection),
         "cases": _cases(connection),
+        **_all_cases(connection),
         "devices": _devices(connection),
         "gaps": _gaps(connection),
         "epochs": epochs.listed(connection),
@@ -136,48 +139,82 @@ def _same_row(table: Any, row: Any) -> Any:
 def _cases(connection: Connection) -> list[dict[str, Any]]:
     """The last notices, each with the state that follows from its payments."""
     c = t.cases.c
-    rows = connection.execute(select(t.cases).order_by(c.utc.desc(), c.device, c.case_no.desc()).limit(LAST)).all()
-    found = []
-    for row in rows:
-        p = t.payments.c
-        payments = connection.execute(
-            select(p.outcome, t.results.c.outcome.label("final"), p.held)
-            .outerjoin(t.results, _same_identity(t.payments, t.results))
-            .where(p.device == row.device, p.epoch == row.epoch, p.case_no == row.case_no, _given_back() == 0)
-        ).all()
-        found.append(
-            {
-                "device": row.device,
-                "case": row.case_no,
-                "pv": row.pv,
-                "offence": row.offence,
-                "amount": row.amount,
-                "utc": row.utc,
-                "state": _state(
-                    [(final or outcome, held == t.HELD_FORK) for outcome, final, held in payments], row.closure
-                ),
-                "closed": row.closure is not None,
-            }
-        )
-    return found
+    last = select(t.cases).order_by(c.utc.desc(), c.device, c.case_no.desc()).limit(LAST).subquery()
+    each = _payments_of_each()
+    rows = connection.execute(
+        select(last, each.c.furthest)
+        .select_from(last.outerjoin(each, _same_case(last, each)))
+        .order_by(last.c.utc.desc(), last.c.device, last.c.case_no.desc())
+    )
+    return [
+        {
+            "device": row.device,
+            "case": row.case_no,
+            "pv": row.pv,
+            "offence": row.offence,
+            "amount": row.amount,
+            "utc": row.utc,
+            "state": _state(row.furthest, row.closure),
+            "closed": row.closure is not None,
+        }
+        for row in rows
+    ]
 
 
-def _state(payments: list[tuple[int | None, bool]], closure: int | None = None) -> str:
+def _all_cases(connection: Connection) -> dict[str, Any]:
+    """How many notices there are, and what is owed of all of them."""
+    each = _payments_of_each()
+    group = (each.c.furthest, t.cases.c.closure)
+    found = connection.execute(
+        select(*group, func.count().label("n"), func.sum(t.cases.c.amount).label("sum"))
+        .select_from(t.cases.outerjoin(each, _same_case(t.cases, each)))
+        .group_by(*group)
+    ).all()
+    owed = [row for row in found if _state(row.furthest, row.closure) in OWED]
+    return {
+        "case_count": sum(row.n for row in found),
+        "owed": {"count": sum(row.n for row in owed), "amount": sum(int(row.sum) for row in owed)},
+    }
+
+
+def _same_case(a: Any, b: Any) -> Any:
+    return and_(a.c.device == b.c.device, a.c.epoch == b.c.epoch, a.c.case_no == b.c.case_no)
+
+
+def _payments_of_each() -> Any:
+    """Of each case with payments that were not given back, how far they have got: `furthest`, the highest of _DECLINED to _PAID, or 0."""
+    p, last = t.payments.c, func.coalesce(t.results.c.outcome, t.payments.c.outcome)
+    forked = p.held == t.HELD_FORK
+    reached = case(
+        (and_(forked, last.in_((r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL))), _HELD),
+        (forked, 0),
+        (last == r.OUTCOME_APPROVED, _PAID),
+        (last == r.OUTCOME_PROVISIONAL, _PROVISIONAL),
+        (last == r.OUTCOME_DECLINED, _DECLINED),
+        else_=0,
+    )
+    key = (p.device, p.epoch, p.case_no)
+    return (
+        select(*key, func.max(reached).label("furthest"))
+        .select_from(t.payments.outerjoin(t.results, _same_identity(t.payments, t.results)))
+        .where(_given_back() == 0)
+        .group_by(*key)
+        .subquery()
+    )
+
+
+def _state(furthest: int | None, closure: int | None) -> str:
     """unpaid → provisional → paid | declined (domain §4: a declined case is payable again); held: what a fork holds may have paid it.
 
     An open case, and one that the driver pays later, are owed; abandoned: its officer has taken the report back, and no money for it is there or
     on its way. The payments decide first: an abandoned case that was paid all the same is paid.
     """
-    outcomes = [outcome for outcome, held in payments if not held]
-    if r.OUTCOME_APPROVED in outcomes:
-        return "paid"
-    if any(held and outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL) for outcome, held in payments):
-        return "held"
-    if r.OUTCOME_PROVISIONAL in outcomes:
-        return "provisional"
+    reached = {_PAID: "paid", _HELD: "held", _PROVISIONAL: "provisional"}.get(furthest or 0)
+    if reached:
+        return reached
     if closure == r.CLOSURE_ABANDONED:
         return "abandoned"
-    return "declined" if r.OUTCOME_DECLINED in outcomes else "unpaid"
+    return "declined" if furthest == _DECLINED else "unpaid"
 
 
 def _devices(connection: Connection) -> list[dict[str, Any]]:

@@ -4,10 +4,13 @@ with Serving(build(config)) as server:
     … server.url …                       stops by itself at the end of the block
 """
 
+import contextlib
 import gc
+import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,6 +19,7 @@ from protocol.errors import ConfigError
 from server.web.patience import PatientProtocol
 
 START_S = 20.0
+ENDING = (signal.SIGINT, signal.SIGTERM)
 COLLECT_AFTER = 200_000
 """New containers before the cycle collector looks at them. A commit makes tens of thousands of rows and no cycles: with the
 interpreter's 700 the collector takes a quarter of the writer's time."""
@@ -35,9 +39,47 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
-def runner(app: Starlette, protocol: type[PatientProtocol] = PatientProtocol) -> uvicorn.Server:
+class EndingServer(uvicorn.Server):
+    """uvicorn whose end by a signal, or by several, is an end like any other: no exit code of the signal's, and nothing left undone.
+
+    `hears`: it listens for signals itself, in the main thread; else somebody sets `should_exit`, and `force_exit` to be waited for no more.
+    """
+
+    def __init__(self, config: uvicorn.Config, hears: bool = True) -> None:
+        super().__init__(config)
+        self._hears = hears
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """What was heard is not raised once more (uvicorn does that). A server around this one hears what follows."""
+        if not self._hears or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in ENDING}
+        try:
+            yield
+        finally:
+            deafen()
+            for number, handler in before.items():
+                if isinstance(getattr(handler, "__self__", None), uvicorn.Server):
+                    signal.signal(number, handler)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End; a second Ctrl-C keeps nobody waiting, but the application is told of the end all the same (uvicorn leaves that out then)."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            await self.lifespan.shutdown()
+
+
+def deafen() -> None:
+    """All has ended, and so will the process: one more signal is not to be its exit code."""
+    for number in ENDING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def runner(app: Starlette, protocol: type[PatientProtocol] = PatientProtocol) -> EndingServer:
     """The uvicorn server of an application, quiet, with bounded keep-alive and bounded waiting; `protocol` speaks HTTP."""
-    return uvicorn.Server(
+    return EndingServer(
         uvicorn.Config(
             app,
             http=protocol,

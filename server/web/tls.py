@@ -31,7 +31,7 @@ def secure(app: Starlette, certificate: Path) -> uvicorn.Server:
         ) from error
     assert configured.ssl is not None
     configured.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
-    return uvicorn.Server(configured)
+    return serve.EndingServer(configured)
 
 
 def run(app: Starlette, plain: socket.socket, door: uvicorn.Server, secured: socket.socket) -> None:
@@ -42,7 +42,7 @@ def run(app: Starlette, plain: socket.socket, door: uvicorn.Server, secured: soc
         first = asyncio.create_task(console.serve(sockets=[plain]))
         while not console.started and not first.done():
             await asyncio.sleep(0.01)
-        await door.serve(sockets=[secured])  # a signal ends this one, and is then passed on to the other
+        await door.serve(sockets=[secured])  # a signal ends this one first
         console.should_exit = True
         await first
 

@@ -1,7 +1,7 @@
 """The page's HTTP face (Starlette): static files, a JSON API in which every action of the page is a call, and the WebSocket.
 
 docs/page.md says what each call takes and gives. Errors are JSON {"code", "message", "hint"}: 400 not as documented, 404 no
-such thing, 405 not by this method, 409 not now, 502 the server does not answer. The ledger is the central server's, passed on.
+such thing, 403 from another site, 405 not by this method, 409 not now, 502 the server does not answer. The ledger is the central server's, passed on.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from starlette.staticfiles import StaticFiles
 
 from protocol.errors import TasdidError
 from sim.web.console import Console
-from sim.web.errors import ActionError
+from sim.web.errors import ActionError, answer
 from sim.web.guard import Guard
 from sim.web.live import Live
 
@@ -31,10 +31,6 @@ STATIC = Path(__file__).parent / "static"
 MAX_BODY = 4096
 LEDGER_S = 0.5
 """For how long a ledger that was fetched serves other pages too."""
-STATUS = {
-    "SIM-002": 404, "SIM-004": 404, "SIM-009": 404, "SIM-010": 405,
-    "SIM-003": 409, "SIM-005": 409, "SIM-007": 409, "SIM-006": 502,
-}  # fmt: skip
 
 
 def build(console: Console, language: str = "fr", fonts: Path | None = None) -> Starlette:
@@ -86,8 +82,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, TasdidError)
-    body = {"code": error.code, "message": error.message, "hint": error.hint}
-    return JSONResponse(body, STATUS.get(error.code, 400))
+    return answer(error)
 
 
 async def _no_such_call(request: Request, error: Exception) -> Response:
@@ -98,9 +93,9 @@ async def _no_such_call(request: Request, error: Exception) -> Response:
     wrong = ActionError("there is no such call", "SIM-009")
     if error.status_code == 405:
         wrong = ActionError(f"this call does not take {request.method}", "SIM-010")
-    answer = await _refused(request, wrong)
-    answer.headers.update(error.headers or {})
-    return answer
+    refusal = answer(wrong)
+    refusal.headers.update(error.headers or {})
+    return refusal
 
 
 def _console(request: Request) -> Console:

@@ -23,8 +23,6 @@ ANSWER_S = 0.3
 """How long a key waits for a screen before the next one follows: some keys change nothing."""
 UNANSWERED, SLOW_ANSWER_S = 5, 5.0
 """After so many keys in a row without a screen the terminal is taken to be slow, and given longer."""
-REDRAWN_S, LOOKED_S = 0.1, 0.02
-"""The language key is answered by pixels, not by a screen of another name: it is done when none has come for so long; how often that is looked at."""
 EVENTS_KEPT = 500
 SENSORS = ("near_end", "cover_open", "overheat", "silent")
 
@@ -108,26 +106,11 @@ class Console:
             self._answered.clear()
             self.world.press(key)
             patience = ANSWER_S if unanswered < UNANSWERED else SLOW_ANSWER_S
-            if key == "lang":  # says nothing of how slow the terminal is
-                await self._redrawn(patience)
-                continue
             try:
                 await asyncio.wait_for(self._answered.wait(), patience)
                 unanswered = 0
             except TimeoutError:
                 unanswered += 1
-
-    async def _redrawn(self, patience: float) -> None:
-        """Wait until the display has been drawn anew and rests, or a screen was told of. `patience`: seconds in which drawing has to begin."""
-        display, waited, rested = self.world.display, 0.0, 0.0
-        seen = before = display.generation
-        while not self._answered.is_set() and rested < REDRAWN_S:
-            if waited > (patience if seen == before else SLOW_ANSWER_S):
-                return
-            await asyncio.sleep(LOOKED_S)
-            waited += LOOKED_S
-            rested = rested + LOOKED_S if seen == display.generation != before else 0.0
-            seen = display.generation
 
     def scan(self, text: str) -> None:
         """What the scanner reads: lines of text. ActionError SIM-003."""

@@ -3,7 +3,14 @@
 ActionError    SIM  an action of the page that cannot be done now, or is not as documented in docs/page.md
 """
 
+from starlette.responses import JSONResponse
+
 from protocol.errors import TasdidError
+
+STATUS = {
+    "SIM-002": 404, "SIM-004": 404, "SIM-009": 404, "SIM-010": 405, "SIM-008": 403,
+    "SIM-003": 409, "SIM-005": 409, "SIM-007": 409, "SIM-006": 502,
+}  # fmt: skip
 
 
 class ActionError(TasdidError):
@@ -14,3 +21,9 @@ class ActionError(TasdidError):
 
     code = "SIM-001"
     hint = "see docs/page.md"
+
+
+def answer(error: TasdidError) -> JSONResponse:
+    """What a call that is refused gives back."""
+    body = {"code": error.code, "message": error.message, "hint": error.hint}
+    return JSONResponse(body, STATUS.get(error.code, 400))

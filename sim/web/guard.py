@@ -8,8 +8,9 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sim.web.errors import ActionError, answer
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; frame-ancestors 'none'",
@@ -53,10 +54,7 @@ class Guard:
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": 4403})
                 return
-            answer = JSONResponse(
-                {"code": "SIM-008", "message": "the request comes from another site", "hint": ""}, 403
-            )
-            await answer(scope, receive, send)
+            await answer(ActionError("the request comes from another site", "SIM-008"))(scope, receive, send)
             return
 
         async def with_headers(message: Message) -> None:

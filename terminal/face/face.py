@@ -192,9 +192,9 @@ class Face:
             top += height
 
     async def next_language(self) -> None:
-        """Change to the next of Arabic, French, English, and draw the current screen in it."""
+        """Change to the next of Arabic, French, English, and show the current screen in it; it is reported again."""
         self.lang = LANGUAGES[(LANGUAGES.index(self.lang) + 1) % len(LANGUAGES)]
-        await self.refresh()
+        await self.show(self._screen, **self._fields)
 
     async def key(self, timeout_ms: "int | None" = None) -> "str | None":
         """The next key, None after `timeout_ms` (None waits for ever). The language key is dealt with here and not returned; the clock goes on."""

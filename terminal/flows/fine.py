@@ -49,6 +49,7 @@ class Fine:
         self.line: dict = {}
         self.tariff_version = 0
         self.duplicate = False
+        self.note = ""  # key of what is said of the 10-day document, if there is none
         self.back = "plate"  # where the officer goes on who does not abandon after all
 
     async def run(self) -> None:
@@ -328,13 +329,13 @@ class Fine:
         await self._print(0, True)
         return "hand"
 
-    async def print_void(self, case, done: bool) -> None:  # noqa: ANN001 - Case
-        """The paper of a void: done, or waiting for the bank's word."""
+    async def print_void(self, case, done: bool) -> bool:  # noqa: ANN001 - Case
+        """The paper of a void: done, or waiting for the bank's word. False if the officer went on without it."""
         phases.enter(phases.PAPER)
         from terminal.flows import papers
 
         try:
-            await papers.print_void(self.t, self, case, done)
+            return await papers.print_void(self.t, self, case, done)
         finally:
             papers = None
             phases.leave(phases.PAPER)
@@ -349,8 +350,8 @@ class Fine:
             if outcome:
                 await papers.print_outcome(self.t, self, case, r.COPY_DUPLICATE if self.duplicate else r.COPY_DRIVER)
                 self.duplicate = False
-            if notice:
-                await papers.print_notice(self.t, self, case)
+            if notice and not await papers.print_notice(self.t, self, case):
+                self.note = "hand.unprinted.note"
         finally:
             papers = None
             phases.leave(phases.PAPER)
@@ -360,7 +361,7 @@ class Fine:
         case = self.t.journal.view.case
         disposition = r.DISPOSITION_RETURNED if case.outcome == r.OUTCOME_APPROVED else r.DISPOSITION_RETAINED
         await self.t.journal.append(r.LICENCE_DISPOSITION, {r.CASE: case.number, r.DISPOSITION: disposition})
-        await ask.acknowledge(self.t, "licence_hand", disposition=disposition, days=10)
+        await ask.acknowledge(self.t, "licence_hand", disposition=disposition, days=10, note=self.note)
         return "close"
 
     async def _close(self) -> str:

@@ -18,23 +18,24 @@ async def print_outcome(t, fine, case, copy: int) -> None:  # noqa: ANN001 - Ter
     await _print(t, _KINDS[case.outcome], facts, copy, case)
 
 
-async def print_notice(t, fine, case, copy: int = r.COPY_DRIVER, utc: int = 0) -> None:  # noqa: ANN001
+async def print_notice(t, fine, case, copy: int = r.COPY_DRIVER, utc: int = 0) -> bool:  # noqa: ANN001
     """The 10-day document: with a notice to pay, or, while a provisional payment waits, one that asks for nothing. `utc`: when the first one was
-    printed, if this is a copy of it: its ten days are no others."""
+    printed, if this is a copy of it: its ten days are no others. False if the officer went on without it."""
     waits = case.outcome == r.OUTCOME_PROVISIONAL
     facts = await _facts(t, fine, case, case.outcome_record if waits else None, utc)
-    await _print(t, "document" if waits else "notice", facts, copy, case)
+    return await _print(t, "document" if waits else "notice", facts, copy, case)
 
 
-async def print_void(t, fine, case, done: bool, copy: int = r.COPY_DRIVER, utc: int = 0) -> None:  # noqa: ANN001
-    """A void: done, or in doubt and then with the 10-day document, since the licence is kept until the bank's word. `utc`: as of a notice."""
+async def print_void(t, fine, case, done: bool, copy: int = r.COPY_DRIVER, utc: int = 0) -> bool:  # noqa: ANN001
+    """A void: done, or in doubt and then with the 10-day document, since the licence is kept until the bank's word. `utc`,
+    and what is returned: as of a notice."""
     facts = await _facts(t, fine, case, None, utc)
     paid = case.void if done else case.outcome_record
     facts["disposition"] = r.DISPOSITION_RETAINED
     facts["seq"], facts["scheme"], facts["last4"] = paid[r.SEQ], paid.get(r.SCHEME, ""), paid.get(r.LAST4, "")
     if not done:  # nothing is certain yet: the code says *not yet paid*
         facts["qr"] = await _qr(t, case, r.OUTCOME_PROVISIONAL, facts["utc"])
-    await _print(t, "void" if done else "voiding", facts, copy, case)
+    return await _print(t, "void" if done else "voiding", facts, copy, case)
 
 
 async def _facts(t, fine, case, record, utc: int = 0) -> dict:  # noqa: ANN001
@@ -77,7 +78,7 @@ async def _qr(t, case, outcome: int, utc: int) -> str:  # noqa: ANN001
     return claim.claim_assemble(parts[0], parts[1], signature)
 
 
-async def _print(t, kind: str, facts: dict, copy: int, case) -> None:  # noqa: ANN001
+async def _print(t, kind: str, facts: dict, copy: int, case) -> bool:  # noqa: ANN001
     """Print until it is confirmed or the officer goes on without it, asked twice: nobody's silence says so. A second try is marked as duplicate,
     because the first may be half out."""
     told = ""
@@ -90,9 +91,9 @@ async def _print(t, kind: str, facts: dict, copy: int, case) -> None:  # noqa: A
                 told = error.code
                 await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "printer", r.REASON: told})
             if not await ask.show_error(t, error, "key.unprinted") and await ask.acknowledge(t, "unprinted"):
-                return
+                return False
             if error.detail is not None:  # some of it may be on the paper
                 copy = r.COPY_DUPLICATE
             continue
         await t.journal.append(r.RECEIPT_PRINTED, {r.CASE: case.number, r.COPY: copy})
-        return
+        return True

@@ -63,7 +63,7 @@ async def _slip(t, case, body: dict) -> None:  # noqa: ANN001
             await print_slip(t.ports.printer, t.engine, facts, copy)
         except PrinterError as error:
             await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "printer", r.REASON: error.code})
-            if not await ask.show_error(t, error):
+            if not await ask.show_error(t, error, "key.decline"):
                 raise EmvError("the slip to sign was not printed", "EMV-147") from None
             if error.detail is not None:  # some of it may be on the paper
                 copy = r.COPY_DUPLICATE

@@ -146,14 +146,14 @@ async def _tell(t, case) -> None:  # noqa: ANN001
         raise RiskError("no payment of this shift can be voided here", "RSK-010", _CENTRE)
     else:
         await ask.acknowledge(t, "void_result", state=r.VOID_ASKED, amount=case.amount, pv=case.pv)
-        await _paper(t, view.voiding)
-        await ask.acknowledge(t, "licence_hand", disposition=r.DISPOSITION_RETAINED, days=10)
+        note = "" if await _paper(t, view.voiding) else "hand.unprinted.note"
+        await ask.acknowledge(t, "licence_hand", disposition=r.DISPOSITION_RETAINED, days=10, note=note)
 
 
-async def _paper(t, case) -> None:  # noqa: ANN001
-    """The 10-day document that says that the void waits for the bank's word."""
+async def _paper(t, case) -> bool:  # noqa: ANN001
+    """The 10-day document that says that the void waits for the bank's word; False if the officer went on without it."""
     from terminal.flows.fine import Fine
 
     fine = Fine(t)
     await fine.recall(case)
-    await fine.print_void(case, False)
+    return await fine.print_void(case, False)

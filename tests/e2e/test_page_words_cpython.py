@@ -1,6 +1,7 @@
 """The page has words, in each of its languages, for whatever the report may say."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from protocol import records as r
 from server import codes
 from server.ledger import accounts, report
 from server.store import tables as t
+from terminal.face import screens
 
 ROOT = Path(__file__).parents[2]
 TEXTS = (ROOT / "sim/web/static/texts.js").read_text(encoding="utf-8")
@@ -46,7 +48,9 @@ def _alarms() -> Iterator[str]:
 
 
 ALARMS = {code for code in _alarms() if code != "other"} | {"other"}
+SCREENS = {*screens.OFFICER, *screens.CASE, *screens.DOCUMENT, *screens.PAYMENT, *screens.VOID}
 WORDS = [
+    *(f"screen_{name}" for name in SCREENS),
     *(f"part_{name}" for name in PARTS),
     *(f"state_{name}" for name in STATES),
     *(f"account_{kind}" for kind in ACCOUNTS),
@@ -58,3 +62,7 @@ WORDS = [
 @pytest.mark.parametrize("key", sorted(WORDS))
 def test_there_is_a_word_for_it(key: str) -> None:
     assert TEXTS.count(f" {key}: ") == LANGUAGES
+
+
+def test_there_is_no_word_for_a_screen_that_is_none() -> None:
+    assert set(re.findall(r" screen_(\w+): ", TEXTS)) == SCREENS

@@ -1,10 +1,18 @@
 """Every error code is listed, and means one thing."""
 
+import re
+
 from tools.house.error_table import TARGET, gather, table
+from tools.house.paths import ROOT
 
 
 def test_the_page_of_errors_is_current():
     assert TARGET.read_text() == table(), "run: python -m tools.house.error_table"
+
+
+def test_what_the_pages_calls_refuse_is_listed():
+    documented = set(re.findall(r"SIM-\d{3}", (ROOT / "docs" / "page.md").read_text()))
+    assert documented == {code for code in gather() if code.startswith("SIM-")}
 
 
 def test_a_code_of_a_class_of_errors_is_not_shared_by_strangers():

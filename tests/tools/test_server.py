@@ -9,6 +9,7 @@ import signal
 import ssl
 import subprocess
 import sys
+import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from protocol import records as r
-from server import keys
+from server import certificates, keys
 from server.acquirer import iso, outbox, settling
 from server.config import load
 from server.ingest import forks
@@ -72,8 +73,35 @@ def test_it_serves_over_tls_to_who_pins_its_ca(tmp_path: Path) -> None:
             assert json.load(reply)["ok"] is True
     finally:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) in (0, -signal.SIGTERM)
+        assert process.wait(20) == 0
         process.stdout.close()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("options", [[], ["--fronts", "1"], ["tls"]], ids=["plain", "fronts", "tls"])
+@pytest.mark.parametrize("gap", [None, 0.0, 0.15])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_with_0_and_without_a_traceback_however_many_signals(
+    tmp_path: Path, number: int, gap: float | None, options: list[str]
+) -> None:
+    config = write_config(tmp_path, [Handheld()])
+    command = [sys.executable, "-m", "tools.cli", "server", "run", "--config", str(config), "--port", "0"]
+    if options == ["tls"]:
+        options = ["--tls", str(certificates.make(tmp_path / "tls", certificates.NAME, 30)), "--tls-port", "0"]
+    process = subprocess.Popen(
+        [*command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout is not None
+    address = process.stdout.readline().split()[-1]
+    for _ in range(200):
+        with contextlib.suppress(OSError), urllib.request.urlopen(address + "/health", timeout=5):  # noqa: S310
+            break
+        time.sleep(0.05)
+    for _ in range(1 if gap is None else 3):
+        process.send_signal(number)
+        time.sleep(gap or 0)
+    said = process.stdout.read()
+    assert (process.wait(20), "Traceback" in said) == (0, False), said
+    process.stdout.close()
 
 
 def _office(folder: Path, config: Path) -> None:

@@ -81,10 +81,11 @@ def run(
         if value not in known:
             raise typer.BadParameter(f"{option} is one of: {', '.join(known)}")
     application_heap(heap)
+    from server.web.serve import deafen
+
     with _listening(port) as listener, _own_folder(_folder(data) / runtime) as folder:
         asyncio.run(_play(listener, folder, lang, runtime, link, heap, as_json))
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # all has ended; one more signal is not to be the exit code
+        deafen()
     if not as_json:
         typer.echo(WORDS["stopped"][lang])
 
@@ -136,12 +137,13 @@ async def _play(
     listener: socket.socket, folder: Path, lang: str, runtime: str, link: str, heap: str, as_json: bool
 ) -> None:
     """Start the world, serve the page until a signal, end the world."""
+    from server.web.serve import EndingServer
     from sim.web.app import build
     from sim.web.console import Console
     from sim.worlds.world import ProcessFailed, World
     from tools.house import fonts
 
-    page: _Page | None = None
+    page: EndingServer | None = None
     this = asyncio.current_task()
     assert this is not None
 
@@ -159,7 +161,7 @@ async def _play(
     console = Console(world)
     try:
         await console.start()
-        page = _Page(uvicorn.Config(build(console, lang, fonts.folder()), **_PYTHON_LOOP))
+        page = EndingServer(uvicorn.Config(build(console, lang, fonts.folder()), **_PYTHON_LOOP), hears=False)
         typer.echo(_greeting(console, listener, folder, lang, as_json))
         sys.stdout.flush()
         await page.serve(sockets=[listener])
@@ -171,21 +173,6 @@ async def _play(
         pass  # stopped before the page was there
     finally:
         await console.close()
-
-
-class _Page(uvicorn.Server):
-    """uvicorn without signal handlers of its own: `_play` has them."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
-        yield
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End; a second signal keeps nobody waiting, but the application is told of the end all the same (uvicorn leaves that out then)."""
-        await super().shutdown(sockets)
-        if self.force_exit:
-            await self.lifespan.shutdown()
 
 
 def _fleet(folder: Path, lang: str, quiet: bool) -> Any:

@@ -38,9 +38,7 @@ export function renderLedger() {
   const nothing = !report.cases.length && !report.postings.length;
   badge.textContent = t(nothing ? "empty" : report.balanced ? "balanced" : "unbalanced");
   badge.className = `badge ${nothing ? "" : report.balanced ? "good" : "bad"}`;
-  const unpaid = report.cases.filter((one) => one.state === "unpaid" || one.state === "declined");
-  const tiles = [["paid", report.now.paid], ["awaited", report.now.awaited],
-    ["unpaid", { count: unpaid.length, amount: unpaid.reduce((sum, one) => sum + one.amount, 0) }]];
+  const tiles = [["paid", report.now.paid], ["awaited", report.now.awaited], ["unpaid", report.owed]];
   place.replaceChildren(
     el("div", { class: "tiles" }, ...tiles.map(([name, value]) => el("div", { class: `tile ${name}` },
       el("span", {}, t(name)), el("b", {}, money(value.amount)), el("small", {}, `× ${value.count}`)))),
@@ -52,9 +50,10 @@ export function renderLedger() {
 }
 
 function cases() {
-  return el("table", {}, el("caption", {}, t("cases")),
+  const shown = report.cases.slice(0, 8);
+  return el("table", {}, el("caption", {}, t("cases"), " ", el("small", {}, t("cases_shown", { shown: shown.length, all: report.case_count }))),
     el("thead", {}, el("tr", {}, ...["pv", "offence", "amount", "state"].map((name) => el("th", { scope: "col" }, t(name))))),
-    el("tbody", {}, ...report.cases.slice(0, 8).map((one) => el("tr", {},
+    el("tbody", {}, ...shown.map((one) => el("tr", {},
       el("td", {}, el("bdi", { dir: "ltr" }, one.pv)), el("td", {}, el("bdi", { dir: "ltr" }, one.offence)), el("td", { class: "sum" }, money(one.amount)),
       el("td", {}, el("span", { class: `state ${one.state}` }, t(`state_${one.state}`)))))));
 }

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from protocol import records as r
+from server.ledger import report
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 from tests.server.verdicts import A, Desk, fork, pay
@@ -14,8 +15,8 @@ EMPTY = {"count": 0, "amount": 0}
 
 
 def _told(centre: Centre) -> tuple[str, dict[str, Any]]:
-    report = centre.ledger()
-    return report["cases"][0]["state"], {name: found for name, found in report["now"].items() if found != EMPTY}
+    told = centre.ledger()
+    return told["cases"][0]["state"], {name: found for name, found in told["now"].items() if found != EMPTY}
 
 
 @pytest.mark.parametrize("outcome", [r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL])
@@ -93,3 +94,19 @@ def test_money_that_was_taken_counts_before_how_the_case_was_closed(
     centre.hello(handheld)
     centre.send(handheld, 1)
     assert _told(centre)[0] == state
+
+
+def test_what_is_owed_is_owed_of_all_cases_and_not_of_those_alone_that_are_listed(
+    centre: Centre, handheld: Handheld
+) -> None:
+    for _ in range(report.LAST + 2):
+        handheld.notice(A)
+    handheld.pay(r.OUTCOME_DECLINED, A)
+    handheld.pay(r.OUTCOME_APPROVED, A)
+    handheld.pay(r.OUTCOME_PROVISIONAL, A)
+    _close(handheld, handheld.notice(A), r.CLOSURE_ABANDONED)
+    centre.hello(handheld)
+    centre.send(handheld, 1)
+    told = centre.ledger()
+    assert (len(told["cases"]), told["case_count"]) == (report.LAST, report.LAST + 6)
+    assert told["owed"] == {"count": report.LAST + 3, "amount": (report.LAST + 3) * A}

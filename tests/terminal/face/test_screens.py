@@ -262,6 +262,15 @@ async def test_language_key_changes_the_language_and_is_not_handed_on():
     assert await face.key(100) is None
 
 
+async def test_another_language_is_told_as_the_screen_was():
+    port = Port()
+    face = make("ar", keys=("lang", "5"), port=port)
+    await face.show("login_pin", number=1007, stars=2, tries_left=2)
+    assert await face.key(100) == "5"
+    told = {"screen": "login_pin", "lang": "ar", "tries_left": 2}
+    assert port.events == [("screen", told), ("screen", dict(told, lang="fr"))]
+
+
 async def test_unknown_screens_are_refused():
     face = make("fr")
     assert (await dual.araises(ConfigError, face.show("nonsense"))).code == "CFG-054"

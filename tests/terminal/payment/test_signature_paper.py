@@ -31,6 +31,8 @@ async def test_without_paper_nothing_is_approved():
         assert record[r.REASON] == "EMV-147" and r.SEALED not in record and r.HOLDER not in record
         assert record.get(r.ONLINE) == (r.ONLINE_DOUBTFUL if issuer else None)
         assert bench.papers == [] and "signature" not in bench.face.screens() and bench.outcomes == [DECLINED]
+        troubles = [fields for screen, fields in bench.face.shown if screen == "error"]
+        assert [fields["cancel"] for fields in troubles] == ["key.decline"] * 2
 
 
 async def test_the_power_cut_at_every_durable_operation_leaves_interrupted_or_what_was_shown():

@@ -51,6 +51,9 @@ class PaperBench(Handheld):
     def parameter(self, kind):
         return Tariff()
 
+    def release(self):
+        """Of the ports: no card is held."""
+
     async def print_job(self, items):
         """The printer's part."""
         self.engine.texts = []
@@ -59,12 +62,15 @@ class PaperBench(Handheld):
                 raise PrinterError("trouble", self.troubles.pop(0), detail=index)
         self.papers.append("\n".join(self.engine.texts))
 
+    def notice(self, number):
+        """The record that opens a case."""
+        pv = "000001-%05d" % number
+        return {r.CASE: number, r.PV: pv, r.OFFENCE: "66/D-24", r.TARIFF: 1, r.AMOUNT: 500000, r.POINTS: 6}
+
     async def case(self, number, outcome=0, closure=r.CLOSURE_PAID, seconds=60):
         """One case from its notice to its end, `seconds` from step to step; its intent's sequence number."""
         append = self.journal.append
-        pv = "000001-%05d" % number
-        notice = {r.CASE: number, r.PV: pv, r.OFFENCE: "66/D-24", r.TARIFF: 1, r.AMOUNT: 500000, r.POINTS: 6}
-        await append(r.NOTICE, notice)
+        await append(r.NOTICE, self.notice(number))
         intent = 0
         self.clock.utc += seconds
         if outcome:

@@ -36,6 +36,41 @@ async def test_going_on_without_the_paper_is_named_and_asked_once_more():
     assert bench.face.shown[1][1]["cancel"] == "key.unprinted"
 
 
+async def _handing(troubles, keys):
+    """The screens of a case that is paid later, from its notice to its end."""
+    bench = PaperBench(troubles, dict(keys, licence_hand=["ok"]))
+    bench.ports = bench
+    await bench.journal.open()
+    await bench.journal.append(r.NOTICE, bench.notice(1))
+    from terminal.flows.fine import Fine
+
+    fine = Fine(bench)
+    await fine.recall(bench.journal.view.case)
+    fine.state = "notice"
+    await fine.run()
+    return bench.face.shown
+
+
+async def test_who_goes_on_without_the_ten_day_document_is_not_told_to_hand_it_over():
+    shown = await _handing(["PRN-003"], {"error": ["cancel"], "unprinted": ["ok"]})
+    assert shown[-1] == ("licence_hand", {"disposition": 2, "days": 10, "note": "hand.unprinted.note"})
+    shown = await _handing(["PRN-003"], {"error": ["ok"]})
+    assert shown[-1] == ("licence_hand", {"disposition": 2, "days": 10, "note": ""})
+
+
+async def test_the_paper_of_a_void_that_waits_tells_whether_it_was_printed():
+    for key, printed in (("cancel", False), ("ok", True)):
+        bench = PaperBench(["PRN-003"], {"error": [key], "unprinted": ["ok"]})
+        bench.ports = bench
+        await bench.journal.open()
+        await bench.case(1, r.OUTCOME_APPROVED)
+        case, _ = _flow().find(bench.journal)
+        case.void = case.outcome_record
+        from terminal.flows import void
+
+        assert await void._paper(bench, case) is printed
+
+
 async def test_who_does_not_want_to_go_on_without_it_prints_again():
     bench = await _printing(["PRN-003"], {"error": ["cancel"], "unprinted": ["cancel"]})
     assert bench.face.screens() == ["printing", "error", "unprinted", "printing"]
