@@ -171,7 +171,7 @@ def give_up(connection: Connection, identity: Identity, now: int, waits: int = W
         _not_reversed(connection, identity, rows[t.STEP_REVERSE], now, holds)
         return STEPS[t.STEP_REVERSE]
     if t.STEP_REVERSE in rows and word.is_awaited(connection, identity):
-        _may_stand(connection, identity)
+        _not_voided(connection, identity)
         voids.end(connection, identity, r.VOID_REFUSED, failed.GIVEN_UP, now)
         word.refused(connection, identity, failed.GIVEN_UP, now)
         _note(connection, identity, f"not reversed without its terminal's word: {_then(connection, identity)}", now)
@@ -194,7 +194,7 @@ def _not_reversed(connection: Connection, identity: Identity, row: Any, now: int
     back = word.given_back_by_verdict(connection, identity)
     if not outbox.taken(connection, identity):
         raise _not_taken(identity)
-    _may_stand(connection, identity)
+    _not_voided(connection, identity)
     left = (row.answered or 0) + holds - now
     if left > 0:
         why = f"the acquirer may act on an earlier request to reverse it for {-(-left // 60)} minutes more"
@@ -207,7 +207,12 @@ def _not_reversed(connection: Connection, identity: Identity, row: Any, now: int
     _note(connection, identity, f"not reversed, says the acquirer: {_then(connection, identity)}", now)
 
 
-def _may_stand(connection: Connection, identity: Identity) -> None:
+def may_stand(connection: Connection, identity: Identity) -> bool:
+    """Whether a payment whose reversal has failed may be declared standing: not what nobody took, or its terminal has written to be voided."""
+    return outbox.taken(connection, identity) and not voids.is_written_done(connection, identity)
+
+
+def _not_voided(connection: Connection, identity: Identity) -> None:
     if voids.is_written_done(connection, identity):
         why = "its terminal has written that the void is done: its driver was told so"
         raise ParameterError(

@@ -224,6 +224,7 @@ def test_what_its_terminal_has_written_as_done_is_not_given_up(
         with centre.engine.begin() as connection:
             assert failures.give_up(connection, identity, centre.now) == failures.STOPPED
             (item,) = failures.listed(connection)
+            assert not failures.may_stand(connection, identity)
         assert item["done"]
     centre.now += 90000
     assert _refused(centre, failures.give_up, identity)

@@ -6,7 +6,7 @@ import pytest
 
 from protocol import records as r
 from protocol import sync as s
-from server.acquirer import iso, outbox
+from server.acquirer import iso, outbox, waiting
 from server.office import branches, failures, refunds
 from server.store import restore
 from server.store import tables as t
@@ -290,3 +290,27 @@ def test_what_nobody_took_stands_without_an_alarm_though_its_approval_was_revers
     assert "nothing is collected" not in said(centre)
     with reading(centre.engine) as connection:
         assert not branches.is_reversed(connection, (NAME, 1, intent))
+        assert not failures.may_stand(connection, (NAME, 1, intent))
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_what_became_of_a_reversal_without_an_answer_is_not_told_as_refused_nor_the_payment_as_captured(
+    centre: Centre, handheld: Handheld, refused: bool
+) -> None:
+    desk = Desk(centre)
+    intent = with_card(centre, handheld)
+    settle(centre)
+    refund(desk, intent)
+    (request,) = centre.claim()
+    centre.now += waiting.WAITS
+    with centre.engine.begin() as connection:
+        assert failures.give_up(connection, (NAME, 1, intent), centre.now) == failures.STOPPED
+    if refused:
+        assert centre.answer(request, "63")
+    fork(centre, handheld, intent)
+    (held,) = desk.held()
+    told = ("captured", "refused") if refused else ("asked", "not answered")
+    assert (held["acquirer"], held["reversal"]) == told
+    give_up(centre, intent)
+    (held,) = desk.held()
+    assert (held["acquirer"], held["reversal"]) == ("captured", "given up")
