@@ -5,7 +5,8 @@ reversal is repeated until the host can hold the request no longer (`holds` seco
 taken as reversed, and named in the audit log. Only of what surely never left is it believed at once.
 
 A *repeated* reversal that is refused proves nothing: the host may have carried out the first, whose answer was lost. Its void stays open,
-a clearing that it holds back stays back, until a person who has asked the acquirer decides (`server.office.failures`).
+a clearing that it holds back stays back, until a person who has asked the acquirer decides (`server.office.failures`). So does one that was
+stopped there and is refused then; if its last request is approved after all, the payment is reversed.
 
 What approves, and what an answer of another amount means, is said in `server.acquirer.iso`.
 """
@@ -22,7 +23,7 @@ from server.acquirer.iso import Answer, Request
 from server.ingest import results
 from server.ledger import accounts, posting
 from server.ledger.posting import Identity
-from server.store import audit, devices, restore
+from server.store import audit, devices, failed, restore
 from server.store import tables as t
 
 LATER = frozenset((*s.NOT_REACHED, *s.NO_WORD))  # try again: issuer or host unavailable, late, duplicate in progress
@@ -51,6 +52,9 @@ def settle(
     if answer.response in LATER:
         outbox.postpone(connection, request, now, waits=waits)
         return False
+    if _is_stopped(connection, request):
+        _after_stop(connection, request, answer, now)
+        return True
     nothing = answer.step == t.STEP_REVERSE and _knows_nothing(connection, answer)
     unknown = nothing and may_have_left(connection, request.identity)
     if unknown and (now if sent is None else sent) < (until := _left(connection, request) + holds):
@@ -76,6 +80,29 @@ def settle(
         connection, answer, request, now
     )
     return True
+
+
+def _is_stopped(connection: Connection, request: Request) -> bool:
+    """Whether the request is the last one for a reversal that a person sends no more (`server.office.failures`), and nobody has decided since."""
+    mine = outbox.where(t.outbox, request.identity, t.STEP_REVERSE)
+    last = (t.outbox.c.tries == request.turn, t.outbox.c.response.is_(None), failed.undecided())
+    chosen = select(t.outbox.c.step).where(mine, *last)
+    return request.step == t.STEP_REVERSE and connection.execute(chosen).first() is not None
+
+
+def _after_stop(connection: Connection, request: Request, answer: Answer, now: int) -> None:
+    """`settle` for a reversal that was stopped on its way: an approval ends it as any other; anything else is told to the person who decides."""
+    mine = update(t.outbox).where(outbox.where(t.outbox, request.identity, t.STEP_REVERSE))
+    if answer.approves(request.amount):
+        connection.execute(mine.values(state=t.STATE_DONE, response=answer.response, answered=now))
+        _reversed(connection, answer, request, now)
+        return
+    connection.execute(mine.values(response=answer.response))
+    if answer.response in s.APPROVED:
+        another_amount(connection, answer, request.amount, now)
+        return
+    what = f"step {t.STEP_REVERSE} of payment {request.identity[2]}, which was no longer to be sent: the acquirer has answered {answer.response}"
+    audit.alarm(connection, request.identity[0], "ACQUIRER", what + ": ask it, then see tasdid server failed", now)
 
 
 def _asked_again(connection: Connection, request: Request, answer: Answer, forgotten: bool, now: int) -> bool:

@@ -93,17 +93,23 @@ def end(connection: Connection, identity: Identity, state: int, reason: str, now
     refused = select(t.voids).where(*told).order_by(c.seq.desc()).limit(1)
     row = connection.execute(asked).first() or connection.execute(refused).first()
     if row is not None and row.state != state:
-        written = _written(connection, row)
+        said = written(connection, row)
         this = and_(c.device == row.device, c.epoch == row.epoch, c.seq == row.seq)
         connection.execute(update(t.voids).where(this).values(state=state, reason=reason[:8], answered=now))
-        if row.state != r.VOID_ASKED or written not in (None, state):
+        if row.state != r.VOID_ASKED or said not in (None, state):
             what = f"void of payment {identity[2]}: {WORDS[state]} by the acquirer, its terminal"
-            what += f" has written {WORDS[written]}" if written else f" may have heard {WORDS[row.state]}"
+            what += f" has written {WORDS[said]}" if said else f" may have heard {WORDS[row.state]}"
             audit.alarm(connection, identity[0], codes.RESULT_DIFFERS, what, now)
 
 
-def _written(connection: Connection, row: Any) -> int | None:
-    """The end of a void that its terminal has written down, if it has."""
+def is_written_done(connection: Connection, identity: Identity) -> bool:
+    """Whether the terminal of a payment has written down that its void is done: its driver was told so, and has his licence back."""
+    row = of(connection, identity)
+    return row is not None and written(connection, row) == r.VOID_DONE
+
+
+def written(connection: Connection, row: Any) -> int | None:
+    """The end of a void (its row) that its terminal has written down, if it has."""
     w = t.raw.c
     key = (w.device == row.device, w.epoch == row.epoch, w.seq == row.result_seq)
     found = connection.execute(select(w.record).where(*key)).scalar() if row.result_seq is not None else None

@@ -93,6 +93,7 @@ def beside(connection: Connection, device: str, epoch: int, records: Iterable[di
         void = voids.of(connection, identity)
         if (
             void is None
+            or record[r.SEQ] <= void.seq  # the end of an earlier void of the payment
             or not restore.doubtful(connection, device, void.seq)
             or given_back_by_officers(connection, identity)
         ):

@@ -182,14 +182,16 @@ def _same_case(a: Any, b: Any) -> Any:
 
 
 def _payments_of_each() -> Any:
-    """Of each case with payments that were not given back, how far they have got: `furthest`, the highest of _DECLINED to _PAID, or 0."""
+    """Of each case with payments that were not given back, how far they have got: `furthest`, the highest of _DECLINED to _PAID, or 0, as of a
+    deferred one that is to be given back by a verdict about a fork.
+    """
     p, last = t.payments.c, func.coalesce(t.results.c.outcome, t.payments.c.outcome)
     forked = p.held == t.HELD_FORK
     reached = case(
         (and_(forked, last.in_((r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL))), _HELD),
         (forked, 0),
         (last == r.OUTCOME_APPROVED, _PAID),
-        (last == r.OUTCOME_PROVISIONAL, _PROVISIONAL),
+        (and_(last == r.OUTCOME_PROVISIONAL, p.held != t.HELD_BACK), _PROVISIONAL),
         (last == r.OUTCOME_DECLINED, _DECLINED),
         else_=0,
     )

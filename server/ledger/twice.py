@@ -1,4 +1,4 @@
-"""A case that is paid twice: two payments of it stand, neither refused, given back nor on its way back.
+"""A case that is paid twice: two payments of it stand, neither refused, given back nor on its way back, nor perhaps so (`server.store.failed`).
 
 No terminal asks for a second one while it knows of the first; one whose storage has lost the first may. The driver would have paid twice and the
 books would balance, so it is looked for when a payment is posted, and when one that a fork held stands. A terminal has one case at a time: only
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, bindparam, exists, select
 from protocol import cbor
 from protocol import records as r
 from server import codes
-from server.store import audit, restore
+from server.store import audit, failed, restore
 from server.store import tables as t
 
 
@@ -24,7 +24,7 @@ def _earlier() -> Any:
 
     refused = exists().where(same(q), q.outcome != r.OUTCOME_APPROVED)
     voided = exists().where(same(v), v.state != r.VOID_REFUSED)
-    returned = exists().where(same(o), o.step == t.STEP_REVERSE, o.state != t.STATE_FAILED)
+    returned = exists().where(same(o), failed.under_way())
     stands = (p.held == 0, p.outcome.in_((r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)), ~refused, ~voided, ~returned)
     mine = (p.device == bindparam("b_device"), p.epoch == bindparam("b_epoch"), p.intent < bindparam("b_intent"))
     return (

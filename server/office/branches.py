@@ -178,9 +178,12 @@ def _tell_reversed(connection: Connection, payment: Any, now: int) -> None:
 
 
 def is_reversed(connection: Connection, identity: Identity) -> bool:
-    """Whether the acquirer has reversed a payment: nothing is collected then, though it stands."""
+    """Whether the acquirer has reversed a payment that was taken: nothing is collected then, though it stands. Of another nothing ever is."""
     mine = _of(t.outbox, identity, t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_DONE)
-    return connection.execute(select(t.outbox.c.step).where(mine)).first() is not None
+    return (
+        outbox.taken(connection, identity)
+        and connection.execute(select(t.outbox.c.step).where(mine)).first() is not None
+    )
 
 
 def _give_back(connection: Connection, payment: Any, now: int) -> None:
@@ -275,12 +278,17 @@ def _said(record: dict[int, Any]) -> dict[str, Any]:
 
 
 def _known(connection: Connection, payment: Any) -> str:
-    """ "reversed", "reversal asked", "captured", "refused", "asked" (it may have taken it), or "nothing"."""
+    """ "reversed", "reversal asked", "captured", "refused", "asked" (it may have taken it, or have reversed it: a reversal has failed without
+    telling), or "nothing".
+    """
     identity = (payment.device, payment.epoch, payment.intent)
     rows = {row.step: row for row in connection.execute(select(t.outbox).where(_of(t.outbox, identity)))}
     back, clear = rows.get(t.STEP_REVERSE), rows.get(t.STEP_CLEAR)
     if back is not None and back.state != t.STATE_FAILED:
         return "reversed" if back.state == t.STATE_DONE else "reversal asked"
+    unknown = _of(t.outbox, identity, failed.under_way())  # it has failed, and may have been carried out
+    if back is not None and connection.execute(select(t.outbox.c.step).where(unknown)).first() is not None:
+        return "asked"
     if clear is not None and clear.state == t.STATE_DONE and clear.response in s.APPROVED:
         return "captured"
     if _refused(connection, payment):
@@ -289,14 +297,17 @@ def _known(connection: Connection, payment: Any) -> str:
 
 
 def _so_far(connection: Connection, identity: Identity) -> dict[str, Any]:
-    """The final word on file, and a reversal: "asked", "done", "refused" or, by a person in the place of the acquirer, "given up"."""
+    """The final word on file, and a reversal: "asked", "done", "refused", "not answered" (it is no longer sent) or, by a person in the place of
+    the acquirer, "given up".
+    """
     final = results.find(connection, identity)
     chosen = select(t.outbox).where(_of(t.outbox, identity, t.outbox.c.step == t.STEP_REVERSE))
     back = connection.execute(chosen).first()
     said = None
     if back is not None:
         said = {t.STATE_DONE: "done", t.STATE_FAILED: "refused"}.get(back.state, "asked")
-        said = "given up" if said == "refused" and back.response == failed.GIVEN_UP else said
+        if said == "refused":
+            said = {None: "not answered", failed.GIVEN_UP: "given up"}.get(back.response, said)
     return {"result": None if final is None else final.outcome, "reversal": said}
 
 

@@ -7,13 +7,14 @@
                Or a reversal, where the acquirer says that nothing is reversed, and can hold no request any more that it might act on yet (`holds`
                seconds): its void ends refused, the payment stands and is cleared. One that is part of a fork is held and decided by two officers
                (`server.office.branches`), also if they had given it back. Not of what nobody took, or what is declined, be it by such a verdict: it
-               cannot stand, its driver was told so. It stays listed until the acquirer has nothing of it any more (`reversed`)
+               cannot stand, its driver was told so. It stays listed until the acquirer has nothing of it any more (`reversed`). Nor of what its
+               terminal has written *done* of: its driver was told that it is voided
     reversed   a reversal that was refused, where the acquirer says that it is reversed all the same (a repeat that is refused may follow upon one
                that was carried out): its void is done, the books have the opposite entries. At once of what the acquirer has approved; of what it
                may not have heard of yet, since the reversal overtook it, once it can hold that no longer (`holds`)
 
 A reversal that has no final answer for `waits` seconds is sent no more by `give_up`, and has failed: it is decided as any other then, by `give_up`
-once more, or `reversed`.
+once more, or `reversed`; or by the acquirer, if it approves the last request after all (`server.acquirer.settling`).
 
 The reversal of a void that waits for its terminal after a restore (`server.acquirer.word`) goes out by `again`, and by `give_up`, once it has waited
 for `waits` seconds, its payment stands.
@@ -54,14 +55,15 @@ _LISTED = _listing()
 
 
 def listed(connection: Connection) -> list[dict[str, Any]]:
-    """Every request that failed, oldest answer first: whose, what, centimes, what the host answered and when (UTC seconds), whether `again` sends it.
-    Not a clearing in the place of which the payment is given back.
+    """Every request that failed, oldest answer first: whose, what, centimes, what the host answered and when (UTC seconds), whether `again` sends it,
+    and of a reversal whether its terminal has written that its void is done. Not a clearing in the place of which the payment is given back.
     """
-    found = connection.execute(_LISTED)
+    found = connection.execute(_LISTED).all()
     return [
         {
             "device": row.device, "epoch": row.epoch, "intent": row.intent, "step": STEPS[row.step], "amount": row.amount,
             "response": None if row.response == failed.TOLD else row.response, "answered": row.answered, "again": bool(row.again),
+            "done": row.step == t.STEP_REVERSE and voids.is_written_done(connection, (row.device, row.epoch, row.intent)),
         }
         for row in found
     ]  # fmt: skip
@@ -169,6 +171,7 @@ def give_up(connection: Connection, identity: Identity, now: int, waits: int = W
         _not_reversed(connection, identity, rows[t.STEP_REVERSE], now, holds)
         return STEPS[t.STEP_REVERSE]
     if t.STEP_REVERSE in rows and word.is_awaited(connection, identity):
+        _not_voided(connection, identity)
         voids.end(connection, identity, r.VOID_REFUSED, failed.GIVEN_UP, now)
         word.refused(connection, identity, failed.GIVEN_UP, now)
         _note(connection, identity, f"not reversed without its terminal's word: {_then(connection, identity)}", now)
@@ -191,6 +194,7 @@ def _not_reversed(connection: Connection, identity: Identity, row: Any, now: int
     back = word.given_back_by_verdict(connection, identity)
     if not outbox.taken(connection, identity):
         raise _not_taken(identity)
+    _not_voided(connection, identity)
     left = (row.answered or 0) + holds - now
     if left > 0:
         why = f"the acquirer may act on an earlier request to reverse it for {-(-left // 60)} minutes more"
@@ -201,6 +205,19 @@ def _not_reversed(connection: Connection, identity: Identity, row: Any, now: int
     if back:
         forks.hold_again(connection, identity, now)
     _note(connection, identity, f"not reversed, says the acquirer: {_then(connection, identity)}", now)
+
+
+def may_stand(connection: Connection, identity: Identity) -> bool:
+    """Whether a payment whose reversal has failed may be declared standing: not what nobody took, or its terminal has written to be voided."""
+    return outbox.taken(connection, identity) and not voids.is_written_done(connection, identity)
+
+
+def _not_voided(connection: Connection, identity: Identity) -> None:
+    if voids.is_written_done(connection, identity):
+        why = "its terminal has written that the void is done: its driver was told so"
+        raise ParameterError(
+            why, "PRM-036", "ask the acquirer, then: tasdid server failed reversed, or again", identity[2]
+        )
 
 
 def _then(connection: Connection, identity: Identity) -> str:

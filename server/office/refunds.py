@@ -19,7 +19,7 @@ from server.acquirer import outbox
 from server.ledger.posting import Identity
 from server.office import proposals
 from server.office.signing import VALID_S, Office, other, reason_of
-from server.store import audit, devices
+from server.store import audit, devices, failed
 from server.store import tables as t
 from server.wire import envelope
 
@@ -143,8 +143,8 @@ def listed(connection: Connection) -> list[dict[str, Any]]:
 
 
 def paid_twice(connection: Connection) -> list[dict[str, Any]]:
-    """Reports (PV) with more than one payment that was approved and not given back: a refund is due, an officer
-    proposes it. [{"pv", "payments": [[device, epoch, intent] …]}], the oldest payment first.
+    """Reports (PV) with more than one payment that was approved and not given back, nor may be yet: a refund is due, an
+    officer proposes it. [{"pv", "payments": [[device, epoch, intent] …]}], the oldest payment first.
     """
     p, c, q = t.payments.c, t.cases.c, t.results.c
     case = and_(p.device == c.device, p.epoch == c.epoch, p.case_no == c.case_no)
@@ -152,11 +152,7 @@ def paid_twice(connection: Connection) -> list[dict[str, Any]]:
     paid = (p.outcome == r.OUTCOME_APPROVED) | (
         (p.outcome == r.OUTCOME_PROVISIONAL) & (q.outcome == r.OUTCOME_APPROVED)
     )
-    asked = (
-        select(t.outbox.c.intent)
-        .where(_same(t.outbox), t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state != t.STATE_FAILED)
-        .exists()
-    )
+    asked = select(t.outbox.c.intent).where(_same(t.outbox), failed.under_way()).exists()
     standing = (
         select(c.pv, p.device, p.epoch, p.intent, p.utc)
         .select_from(t.payments.join(t.cases, case).outerjoin(t.results, result))

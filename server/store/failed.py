@@ -75,6 +75,16 @@ def undecided() -> Any:
     return and_(mine, ~stands(), or_(given_up.is_(None), given_up != GIVEN_UP))
 
 
+def under_way() -> Any:
+    """Whether a row is a reversal that is asked for, or done, or may be: it has failed, the acquirer's refusal of a repeat, or its silence, proves
+    nothing, and nobody has said that the payment stands.
+    """
+    o, h = t.outbox.c, t.heads.c
+    doubted = exists().where(h.device == o.device, h.doubtful_seq >= o.intent)  # what goes out then is a repeat
+    unknown = and_(undecided(), or_(o.response.is_(None), o.tries > 1, doubted))
+    return and_(o.step == t.STEP_REVERSE, or_(o.state != t.STATE_FAILED, unknown))
+
+
 def clearable() -> Any:
     """Whether a row is a clearing that has failed, and may be sent once more if a person decides so: no reversal is under way, or done."""
     mine = and_(t.outbox.c.step == t.STEP_CLEAR, t.outbox.c.state == t.STATE_FAILED)

@@ -26,6 +26,7 @@ _GIVEN_UP = {
     "authorisation": "declined; its terminal hears of it and erases the card data",
     "reversal": "the payment stands and is cleared; if it was to be voided, its terminal hears that this is refused",
     "stopped": "its reversal is no longer sent, and listed as failed: ask the acquirer, then failed reversed, give-up once more, or again",
+    "never stands": "its reversal is no longer sent, and listed as failed: ask the acquirer, then failed reversed, or again; it cannot stand",
     "held": "not reversed, and held for a fork: tasdid server fork; if it was to be voided, its terminal hears that this is refused",
 }
 app = typer.Typer(no_args_is_help=True, help="Requests that the acquirer did not judge: ask again, or give up.")
@@ -59,6 +60,7 @@ def listed(
             else "without an answer: it could not be written, its terminal spoke first, or it was given up waiting for"
         )
         said += " about another amount" if row["response"] in APPROVED else ""
+        said += ", its terminal has written that its void is done" if row["done"] else ""
         said += "" if row["again"] else ", not to be sent again"
         typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD: {row['step']} {said}")
 
@@ -97,6 +99,8 @@ def give_up(config: Config, payment: Payment, db: Database = None) -> None:
     identity = centre.identity(payment)
     with centre.transaction(config, db) as (connection, _):
         step = failures.give_up(connection, identity, centre.now(), centre.waits(config), centre.holds(config))
+        if step == failures.STOPPED and not failures.may_stand(connection, identity):
+            step = "never stands"
         step = "held" if step == "reversal" and failures.held(connection, identity) else step
     typer.echo(f"{payment}: {_GIVEN_UP[step]}")
 

@@ -33,6 +33,9 @@ _ACQUIRER = {
 }
 
 
+_NOTHING = ("refused", "not answered", "given up")
+
+
 def _told(said: dict[str, Any]) -> str:
     """A verdict in words, by the names of its table."""
     name = f"{said['device']}/{said['epoch']}/{said['intent']}"
@@ -112,9 +115,9 @@ def listed(
 
 
 def _so_far(row: dict[str, Any]) -> list[str]:
-    """The final word on file about a payment that is held, and a reversal that came to nothing."""
+    """The final word on file about a payment that is held, and a reversal that came to nothing, or may have."""
     said = [] if row["result"] is None else [f"the final result for its terminal is {_OUTCOMES[row['result']]}"]
-    return said + ([f"its reversal was {row['reversal']}"] if row["reversal"] in ("refused", "given up") else [])
+    return said + ([f"its reversal was {row['reversal']}"] if row["reversal"] in _NOTHING else [])
 
 
 def _other(said: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ParameterError
+from server import codes
 from server.acquirer import outbox, settling
 from server.acquirer.iso import Answer, Request, reference
 from server.office import failures
@@ -15,7 +16,7 @@ from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
 from tests.server.acquirer.test_late_approvals import due
-from tests.server.acquirer.test_voids import paid, void
+from tests.server.acquirer.test_voids import ended, paid, void
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 
@@ -144,6 +145,93 @@ def test_a_reversal_without_a_final_answer_is_sent_no_more_once_it_is_given_up_a
     (told,) = centre.hello(handheld)[s.VOIDS]
     assert told[s.RESULT_OUTCOME] == (r.VOID_REFUSED if stands else r.VOID_DONE)
     assert centre.claim() == [] and sum(centre.books().values()) == 0 and bool(centre.books()) == stands
+
+
+def _stopped(centre: Centre, handheld: Handheld) -> tuple[Request, tuple[str, int, int]]:
+    """A captured payment's reversal that is stopped while it is on the wire."""
+    identity = (handheld.name, 1, paid(handheld))
+    centre.send(handheld)
+    (clearing,) = centre.claim()
+    assert centre.answer(clearing, "00")
+    centre.send(handheld, void(handheld, identity[2]))
+    _asked_for_days(centre)
+    (sent,) = centre.claim()
+    with centre.engine.begin() as connection:
+        assert failures.give_up(connection, identity, centre.now) == failures.STOPPED
+    return sent, identity
+
+
+def test_the_approval_of_a_reversal_that_was_stopped_on_the_wire_counts(centre: Centre, handheld: Handheld) -> None:
+    sent, identity = _stopped(centre, handheld)
+    centre.now += 5
+    assert centre.answer(sent, "00")
+    assert not any(centre.books().values()) and not centre.answer(sent, "00")
+    centre.now += outbox.HOLDS
+    assert _refused(centre, failures.give_up, identity) and _refused(centre, failures.confirm_reversed, identity)
+    assert centre.hello(handheld)[s.VOIDS][0][s.RESULT_OUTCOME] == r.VOID_DONE
+
+
+@pytest.mark.parametrize("response", ["63", "25", "12"])
+def test_any_other_answer_to_it_is_told_to_the_person_who_decides(
+    centre: Centre, handheld: Handheld, response: str
+) -> None:
+    sent, identity = _stopped(centre, handheld)
+    alarms = len(centre.alarms())
+    assert not centre.answer(sent, "91")
+    assert centre.answer(sent, response) and not centre.answer(sent, "00")
+    assert centre.alarms()[alarms:] == ["ACQUIRER"] and s.VOIDS not in centre.hello(handheld)
+    with reading(centre.engine) as connection:
+        (item,) = failures.listed(connection)
+    assert (item["step"], item["response"], item["again"]) == ("reversal", response, True)
+    centre.now += outbox.HOLDS
+    with centre.engine.begin() as connection:
+        failures.give_up(connection, identity, centre.now)
+    assert any(centre.books().values())
+
+
+def test_what_is_asked_again_after_a_stop_has_its_own_answer(centre: Centre, handheld: Handheld) -> None:
+    sent, identity = _stopped(centre, handheld)
+    with centre.engine.begin() as connection:
+        failures.again(connection, identity, centre.now)
+    assert not centre.answer(sent, "63") and len(centre.claim()) == 1
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_what_its_terminal_has_written_as_done_is_not_given_up(
+    centre: Centre, handheld: Handheld, stopped: bool
+) -> None:
+    """After a restore: the acquirer had reversed it, its driver was told so."""
+    intent = paid(handheld)
+    identity = (handheld.name, 1, intent)
+    centre.send(handheld)
+    (clearing,) = centre.claim()
+    assert centre.answer(clearing, "00")
+    asked = void(handheld, intent)
+    centre.send(handheld, asked)
+    kept = _backup(centre)
+    centre.restart()
+    (request,) = centre.claim()
+    assert centre.answer(request, "00")
+    centre.hello(handheld)
+    done = ended(handheld, intent, r.VOID_DONE)
+    handheld.write(r.HEALTH_EVENT, health="x")
+    centre.send(handheld, done)
+    _restore(centre, kept)
+    centre.hello(handheld)
+    centre.send(handheld, done, None if stopped else done)  # else its word about other voids is awaited still
+    if stopped:
+        _asked_for_days(centre)
+        with centre.engine.begin() as connection:
+            assert failures.give_up(connection, identity, centre.now) == failures.STOPPED
+            (item,) = failures.listed(connection)
+            assert not failures.may_stand(connection, identity)
+        assert item["done"]
+    centre.now += 90000
+    assert _refused(centre, failures.give_up, identity)
+    if stopped:
+        with centre.engine.begin() as connection:
+            failures.confirm_reversed(connection, identity, centre.now)
+        assert not any(centre.books().values()) and codes.RESULT_DIFFERS not in centre.alarms()
 
 
 def _refused(centre: Centre, decide: Any, identity: tuple[str, int, int]) -> bool:

@@ -336,6 +336,29 @@ def test_a_word_that_comes_in_a_second_branch_is_named_once(
     assert f"here it is {'done' if sent else 'asked'}" in what
 
 
+def test_the_end_of_an_earlier_void_is_no_word_about_the_one_that_is_done(centre: Centre, handheld: Handheld) -> None:
+    """With another card, refused at once; that record is declared lost, and found again."""
+    intent = _pay(centre, handheld)
+    centre.hello(handheld)
+    centre.send(handheld, void(handheld, intent, card_token=b"\x99" * 8))
+    (told,) = centre.hello(handheld)[s.VOIDS]
+    end = ended(handheld, intent, r.VOID_REFUSED, told[s.RESULT_REASON])
+    gap = handheld.write(r.GAP, first=end, gap_last=end, gap_hash=handheld.hash(end))
+    void(handheld, intent)
+    centre.hello(handheld)
+    centre.say(handheld.batch(gap, len(handheld.records), gap=end))
+    while requests := centre.claim():
+        for request in requests:
+            assert centre.answer(request, "00")
+    centre.send(handheld, ended(handheld, intent, r.VOID_DONE))
+    with centre.engine.begin() as connection:
+        restore.mark(connection, centre.now)
+    centre.hello(handheld)
+    centre.send(handheld, handheld.write(r.HEALTH_EVENT, health="x"))
+    centre.say(handheld.batch(end, end))
+    assert not any("says that its void was refused" in what for what in _alarms(centre, handheld.name))
+
+
 def test_no_word_is_missed_where_nothing_waits_for_it(centre: Centre, handheld: Handheld, host: Host) -> None:
     intent = _pay(centre, handheld)
     _ask(centre, host)

@@ -4,6 +4,8 @@ import pytest
 
 from protocol import records as r
 from server import codes
+from server.acquirer import outbox, waiting
+from server.office import failures
 from server.store import restore
 from tests.server.acquirer.test_voids import ended, paid, void
 from tests.server.centre import Centre
@@ -96,6 +98,23 @@ def test_a_payment_whose_void_the_acquirer_refused_still_stands(either: Centre, 
     _again(handheld)
     either.send(handheld, sent + 1)
     assert either.alarms().count(codes.PAID_TWICE) == 1
+
+
+def test_a_payment_whose_reversal_was_stopped_may_be_given_back_already(either: Centre, handheld: Handheld) -> None:
+    either.hello(handheld)
+    intent = paid(handheld)
+    either.send(handheld)
+    _answer(either, "00")
+    with either.engine.begin() as connection:
+        outbox.request_reversal(connection, (handheld.name, 1, intent), "officers 1 and 2", either.now)
+    assert len(either.claim()) == 1
+    either.now += waiting.WAITS
+    with either.engine.begin() as connection:
+        failures.give_up(connection, (handheld.name, 1, intent), either.now)
+    sent = len(handheld.records)
+    _again(handheld)
+    either.send(handheld, sent + 1)
+    assert codes.PAID_TWICE not in either.alarms()
 
 
 def test_a_void_that_may_be_lost_is_thought_of(either: Centre, handheld: Handheld) -> None:

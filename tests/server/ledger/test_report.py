@@ -45,6 +45,17 @@ def test_a_deferred_one_that_is_given_back_before_its_issuer_has_spoken_is_refus
     assert now == {"refused": {"count": 1, "amount": A}} and state in ("unpaid", "declined")
 
 
+def test_a_deferred_one_that_is_given_back_while_its_issuer_is_asked_is_owed(
+    centre: Centre, handheld: Handheld
+) -> None:
+    intent = pay(centre, handheld, r.OUTCOME_PROVISIONAL)
+    assert len(centre.claim()) == 1
+    fork(centre, handheld, intent)
+    Desk(centre).both(intent, False)
+    report = centre.ledger()
+    assert report["cases"][0]["state"] == "unpaid" and report["now"]["awaited"]["count"] == 0
+
+
 def test_a_case_that_is_paid_beside_what_a_fork_holds_is_paid(centre: Centre, handheld: Handheld) -> None:
     held = pay(centre, handheld)
     case = next(record[r.CASE] for record in handheld.records if record[r.KIND] == r.NOTICE)

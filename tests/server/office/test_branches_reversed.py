@@ -6,11 +6,12 @@ import pytest
 
 from protocol import records as r
 from protocol import sync as s
-from server.acquirer import outbox
-from server.office import failures, refunds
+from server.acquirer import iso, outbox, waiting
+from server.office import branches, failures, refunds
 from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
+from tests.server.acquirer.test_online import authorise
 from tests.server.acquirer.test_voids import CARD, ended, void
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
@@ -264,3 +265,52 @@ def test_a_payment_that_stands_and_that_a_refund_has_reversed_is_named_by_nobody
     fork(either, handheld, intent)
     desk.both(intent, True)
     assert "stands by a verdict" not in said(either) and either.books() == {}
+
+
+def test_what_nobody_took_stands_without_an_alarm_though_its_approval_was_reversed(
+    centre: Centre, handheld: Handheld
+) -> None:
+    """Interrupted after the issuer had approved it: nothing of it was ever to be collected."""
+    case = handheld.notice(A)
+    intent = handheld.write(r.PAYMENT_INTENT, case=case, amount=A)
+    centre.hello(handheld)
+    centre.send(handheld)
+    centre.service.ask = lambda request, now: iso.Answer(
+        request.identity, request.step, "00", "424242", iso.reference(request.identity), b"", None
+    )
+    centre.say(authorise(handheld, intent, amount=A))
+    seq = handheld.write(
+        r.PAYMENT_OUTCOME, case=case, intent=intent, outcome=r.OUTCOME_INTERRUPTED, amount=A, reason="power"
+    )
+    centre.hello(handheld)
+    centre.send(handheld, seq)
+    assert settle(centre) == [t.STEP_REVERSE]
+    fork(centre, handheld, intent)
+    Desk(centre).both(intent, True)
+    assert "nothing is collected" not in said(centre)
+    with reading(centre.engine) as connection:
+        assert not branches.is_reversed(connection, (NAME, 1, intent))
+        assert not failures.may_stand(connection, (NAME, 1, intent))
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_what_became_of_a_reversal_without_an_answer_is_not_told_as_refused_nor_the_payment_as_captured(
+    centre: Centre, handheld: Handheld, refused: bool
+) -> None:
+    desk = Desk(centre)
+    intent = with_card(centre, handheld)
+    settle(centre)
+    refund(desk, intent)
+    (request,) = centre.claim()
+    centre.now += waiting.WAITS
+    with centre.engine.begin() as connection:
+        assert failures.give_up(connection, (NAME, 1, intent), centre.now) == failures.STOPPED
+    if refused:
+        assert centre.answer(request, "63")
+    fork(centre, handheld, intent)
+    (held,) = desk.held()
+    told = ("captured", "refused") if refused else ("asked", "not answered")
+    assert (held["acquirer"], held["reversal"]) == told
+    give_up(centre, intent)
+    (held,) = desk.held()
+    assert (held["acquirer"], held["reversal"]) == ("captured", "given up")

@@ -7,7 +7,8 @@ import pytest
 
 from protocol import records as r
 from protocol.errors import ParameterError
-from server.office import refunds
+from server.acquirer import outbox, waiting
+from server.office import failures, refunds
 from server.office.signing import VALID_S
 from server.store import audit, devices
 from server.store import tables as t
@@ -201,6 +202,36 @@ def test_a_refund_that_the_acquirer_refuses_is_due_still_and_can_be_proposed_aga
         found = [payment[2] for row in centre.ledger()["paid_twice"] for payment in row["payments"]]
         assert found == due
     assert desk.refused(desk.draft, second) == "PRM-034"
+
+
+@pytest.mark.parametrize("answers", [("91",), ("91", "63")])
+def test_while_nobody_knows_whether_a_payment_is_given_back_the_other_one_is_not_due(
+    centre: Centre, handheld: Handheld, desk: Desk, answers: tuple[str, ...]
+) -> None:
+    """A reversal that was stopped without an answer, or a repeat that was refused."""
+    case = handheld.notice(200_000)
+    first, second = (handheld.write(r.PAYMENT_INTENT, case=case, amount=200_000) for _ in range(2))
+    for intent in (first, second):
+        handheld.finish(intent, r.OUTCOME_APPROVED, 200_000)
+    centre.hello(handheld)
+    centre.send(handheld)
+    _cleared(centre)
+    payload = desk.draft(first)
+    desk.propose(payload)
+    desk.approve(payload)
+    for answer in answers:
+        (request,) = centre.claim()
+        centre.answer(request, answer, "")
+    centre.now += waiting.WAITS
+    if answers == ("91",):
+        with centre.engine.begin() as connection:
+            assert failures.give_up(connection, ("TSD-000001", 1, first), centre.now) == failures.STOPPED
+    assert centre.ledger()["paid_twice"] == []
+    centre.now += outbox.HOLDS
+    with centre.engine.begin() as connection:
+        failures.give_up(connection, ("TSD-000001", 1, first), centre.now)
+    (due,) = centre.ledger()["paid_twice"]
+    assert [payment[2] for payment in due["payments"]] == [first, second]
 
 
 def test_a_proposal_waits_for_whoever_writes_about_the_same_terminal(either: Centre, handheld: Handheld) -> None:
