@@ -5,6 +5,7 @@ printed is no longer true, or where one may be lost that would say so. Papers na
 """
 
 from protocol import records as r
+from protocol.errors import JournalError
 from terminal import phases
 from terminal.flows import ask
 from terminal.journal.case import Case, unpaid
@@ -25,12 +26,17 @@ _OFFICERS = (
 
 
 async def again(t) -> None:  # noqa: ANN001 - Terminal
-    """Ask whether these, and print them, or say that there are none. Raises RiskError RSK-015."""
+    """Ask whether these, and print them, or say that there are none; nothing more after one that is not printed. Raises RiskError RSK-015."""
     t.journal.room.require(0)
-    case = find(t.journal, t.officer["number"])
+    try:
+        case = find(t.journal, t.officer["number"])
+    except JournalError as error:  # what lies so far back is no reason to stop
+        t.note_error(error)
+        case = None
     if case is None:
         await ask.acknowledge(t, "message", key="msg.no_paper")
         return
+    t.face.forget()  # nobody has read yet whose they are
     if not await ask.acknowledge(t, "reprint", pv=case.pv):
         return
     from terminal.flows.fine import Fine
@@ -42,13 +48,12 @@ async def again(t) -> None:  # noqa: ANN001 - Terminal
 
     try:
         waits = case is t.journal.view.voiding
-        if case.void is not None:
-            await papers.print_void(t, fine, case, not waits, r.COPY_DUPLICATE)
-        if waits:
+        printed = case.void is None or await papers.print_void(t, fine, case, not waits, r.COPY_DUPLICATE)
+        if waits or not printed:
             return
         if case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
-            await papers.print_outcome(t, fine, case, r.COPY_DUPLICATE)
-        if case.outcome != r.OUTCOME_APPROVED:
+            printed = await papers.print_outcome(t, fine, case, r.COPY_DUPLICATE)
+        if printed and case.outcome != r.OUTCOME_APPROVED:
             await papers.print_notice(t, fine, case, r.COPY_DUPLICATE)
     finally:
         papers = None
@@ -70,8 +75,12 @@ def find(journal, officer: int) -> "Case | None":  # noqa: ANN001 - Journal
         if case is not None:
             voiding = journal.view.voiding
             if not closure:
-                case = voiding if voiding is not None and voiding.number == number and voiding.pv else None
-            elif case.outcome not in _OUTCOMES[closure]:
+                case = (
+                    voiding
+                    if voiding is not None and voiding.number == number and voiding.pv and voiding.void
+                    else None
+                )
+            elif case.outcome not in _OUTCOMES.get(closure, ()):
                 case = None
             return case if holds else None
         if first == journal.first_retained:
@@ -102,7 +111,17 @@ def _told(journal, first: int, number: int, officer: int) -> "tuple[Case | None,
         at = record[r.SEQ]
         if record.get(r.CASE) != number:
             continue
-        if kind in _OFFICERS and record[r.OFFICER] != officer or kind == r.AUTHORISATION_RESULT:
+        state = record.get(r.VOID_STATE, 0)
+        signed = kind in _OFFICERS or state == r.VOID_ASKED
+        if (
+            signed
+            and (record[r.OFFICER] != officer or record[r.UNIT] != journal.unit)
+            or kind == r.AUTHORISATION_RESULT
+        ):
+            holds = False
+        if (
+            state == r.VOID_REFUSED and record.get(r.DISPOSITION) == r.DISPOSITION_RELEASE_GRANTED
+        ):  # the licence waits for its holder
             holds = False
         if kind == r.NOTICE:
             case = Case(record)
@@ -110,8 +129,10 @@ def _told(journal, first: int, number: int, officer: int) -> "tuple[Case | None,
             continue
         elif kind == r.PAYMENT_OUTCOME:
             case.outcome, case.outcome_record = record[r.OUTCOME], record
-        elif kind == r.VOID and record[r.VOID_STATE] == r.VOID_DONE:
+            if case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
+                case.void = None  # the fine is no longer due
+        elif state == r.VOID_DONE:
             paid = case.outcome_record or {}
             case.void = {r.SEQ: at, r.SCHEME: paid.get(r.SCHEME, ""), r.LAST4: paid.get(r.LAST4, "")}
             unpaid(case)
-    return case, holds
+    return case, holds and at == journal.head_seq

@@ -12,10 +12,10 @@ _KINDS = {r.OUTCOME_APPROVED: "payment", r.OUTCOME_PROVISIONAL: "provisional", r
 DAYS_TO_DRIVE = 10  # law 01-14: the driver may drive for ten days against the document
 
 
-async def print_outcome(t, fine, case, copy: int) -> None:  # noqa: ANN001 - Terminal, Fine, Case
-    """The receipt of the case's payment outcome; `copy`: records.COPY_*."""
+async def print_outcome(t, fine, case, copy: int) -> bool:  # noqa: ANN001 - Terminal, Fine, Case
+    """The receipt of the case's payment outcome; `copy`: records.COPY_*. False if it is not printed."""
     facts = await _facts(t, fine, case, case.outcome_record)
-    await _print(t, _KINDS[case.outcome], facts, copy, case)
+    return await _print(t, _KINDS[case.outcome], facts, copy, case)
 
 
 async def print_notice(t, fine, case, copy: int = 0) -> bool:  # noqa: ANN001
