@@ -1,11 +1,8 @@
 """What makes the menu print no copy, or one paper fewer: a fine that was paid again, a licence that waits for its holder, another officer's void,
-silence, and storage that cannot be read.
+silence, and a newest record that cannot be read.
 """
 
-from protocol import cbor
 from protocol import records as r
-from terminal.journal.frames import frame
-from terminal.journal.journal import Journal
 from tests.terminal.receipts.again_bench import PaperBench
 
 DEVICE_HEAP = "288k"
@@ -91,25 +88,6 @@ async def test_where_the_newest_record_cannot_be_read_nothing_is_printed():
             await bench.journal.append(r.AUTHORISATION_RESULT, result)
         await _damage(bench, list(bench.journal.entries(1))[-1][1])
         assert await _again(bench) == [] and bench.face.shown == NONE
-
-
-async def test_a_chain_that_is_broken_far_back_stops_no_terminal():
-    bench = await _bench()
-    await bench.case(1, r.OUTCOME_APPROVED)
-    await bench.journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
-    record, data, signature = list(bench.journal.entries(1))[-1]
-    for _ in range(500):
-        await bench.journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
-    other = dict(record)
-    other[r.HEALTH] = "y"
-    files, name = bench.storage.files, "journal/000001.seg"
-    there, instead = frame(record[r.SEQ], data, signature), frame(record[r.SEQ], cbor.encode(other), signature)
-    assert there in files[name]
-    files[name] = files[name].replace(there, instead)
-    bench.journal = Journal(bench.storage, bench.se, bench.clock, bench.crypto, bench.device)
-    await bench.journal.open()  # which does not look so far back
-    bench.journal.officer, bench.journal.unit = 1007, "U"
-    assert await _again(bench) == [] and bench.face.shown == NONE
 
 
 async def test_a_key_typed_ahead_answers_no_question_about_papers():
