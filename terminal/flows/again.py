@@ -73,19 +73,19 @@ def find(journal, officer: int) -> "Case | None":  # noqa: ANN001 - Journal
             return None
         case, holds = _told(journal, first, number, officer) if number else (None, False)
         if case is not None:
-            voiding = journal.view.voiding
             if not closure:
-                case = (
-                    voiding
-                    if voiding is not None and voiding.number == number and voiding.pv and voiding.void
-                    else None
-                )
+                case = _waiting(journal.view.voiding, number)
             elif case.outcome not in _OUTCOMES.get(closure, ()):
                 case = None
             return case if holds else None
         if first == journal.first_retained:
             break
     return None
+
+
+def _waiting(voiding, number: int) -> "Case | None":  # noqa: ANN001 - Case
+    """The case whose payment is asked back, if it is this one and all is known that its paper says."""
+    return voiding if voiding is not None and voiding.number == number and voiding.pv and voiding.void else None
 
 
 def _last(journal, first: int) -> "tuple[int, int]":  # noqa: ANN001
@@ -111,18 +111,7 @@ def _told(journal, first: int, number: int, officer: int) -> "tuple[Case | None,
         at = record[r.SEQ]
         if record.get(r.CASE) != number:
             continue
-        state = record.get(r.VOID_STATE, 0)
-        signed = kind in _OFFICERS or state == r.VOID_ASKED
-        if (
-            signed
-            and (record[r.OFFICER] != officer or record[r.UNIT] != journal.unit)
-            or kind == r.AUTHORISATION_RESULT
-        ):
-            holds = False
-        if (
-            state == r.VOID_REFUSED and record.get(r.DISPOSITION) == r.DISPOSITION_RELEASE_GRANTED
-        ):  # the licence waits for its holder
-            holds = False
+        holds = holds and _stays_true(record, officer, journal.unit)
         if kind == r.NOTICE:
             case = Case(record)
         elif case is None:
@@ -131,8 +120,17 @@ def _told(journal, first: int, number: int, officer: int) -> "tuple[Case | None,
             case.outcome, case.outcome_record = record[r.OUTCOME], record
             if case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
                 case.void = None  # the fine is no longer due
-        elif state == r.VOID_DONE:
+        elif record.get(r.VOID_STATE) == r.VOID_DONE:
             paid = case.outcome_record or {}
             case.void = {r.SEQ: at, r.SCHEME: paid.get(r.SCHEME, ""), r.LAST4: paid.get(r.LAST4, "")}
             unpaid(case)
     return case, holds and at == journal.head_seq
+
+
+def _stays_true(record: dict, officer: int, unit: str) -> bool:
+    """Whether a record of the case is this officer's, where it is an officer's at all, and makes no paper of it untrue."""
+    kind, state = record[r.KIND], record.get(r.VOID_STATE, 0)
+    if kind in _OFFICERS or state == r.VOID_ASKED:
+        return record[r.OFFICER] == officer and record[r.UNIT] == unit
+    waits = state == r.VOID_REFUSED and record.get(r.DISPOSITION) == r.DISPOSITION_RELEASE_GRANTED
+    return kind != r.AUTHORISATION_RESULT and not waits  # the licence waits for its holder
