@@ -119,6 +119,7 @@ _DROPPED = {
         "terminal.replies",
         "terminal.batches",
         "terminal.renewal",
+        "terminal.testimony",
         "terminal.flows.release",
         "terminal.sync",
         "terminal.flows.shift",

@@ -15,7 +15,6 @@ from protocol import sync as m
 from protocol.errors import CryptoError, FormatError, JournalError, ParameterError, ServerError
 from terminal import batches, replies, session
 
-TESTIMONY_BATCHES = 4
 _LEAST_ROOM = 512
 
 
@@ -24,11 +23,11 @@ class Sync:
 
     def __init__(self, t, progress, driver_waits: bool = False) -> None:  # noqa: ANN001 - Terminal
         self._t = t
-        self._journal = t.journal
+        self.journal = t.journal
         self._progress = progress
         self._driver_waits = driver_waits  # whether the driver of a void that was asked for is still there
         self._nonce = b""
-        self._room = t.ports.batch_bytes
+        self.room = t.ports.batch_bytes
         self._resumed = False  # whether HELLO was said again because the server lost this session to another one
         self._held = 0  # up to where the server holds our records
         self.results: "list[dict]" = []
@@ -43,15 +42,17 @@ class Sync:
         try:
             await self._adopt(welcome)
         except ServerError:
-            await self._testify(welcome[m.ACKED_SEQ])
+            from terminal import testimony
+
+            await testimony.show(self, welcome)
             if m.COMMANDS not in welcome or not await self._renew(welcome):
                 raise
             welcome = await self._hello()
             self._nonce, self._held = welcome[m.NONCE], 0
             await self._adopt(welcome)
-        total = self._journal.head_seq - self._held
+        total = self.journal.head_seq - self._held
         rounds = 0
-        while self._held < self._journal.head_seq:
+        while self._held < self.journal.head_seq:
             before = self._held
             if not await self._batch():
                 break
@@ -60,9 +61,9 @@ class Sync:
             rounds = rounds + 1 if self._held <= before else 0
             if rounds > 2:
                 raise ServerError("the server does not advance", "SRV-072", "call the centre", self._held)
-        self._journal.keep_age()
-        self._journal.make_room()
-        await self._journal.begin_dated()
+        self.journal.keep_age()
+        self.journal.make_room()
+        await self.journal.begin_dated()
 
     async def _renew(self, welcome: dict) -> bool:
         from terminal import renewal
@@ -74,12 +75,12 @@ class Sync:
         try:
             return replies.checked(m.TYPE_WELCOME, await session.hello(self._t))
         except ServerError as error:
-            approval = self._journal.approval() if error.detail == "SRV-016" else b""
+            approval = self.journal.approval() if error.detail == "SRV-016" else b""
             if not approval:
                 raise
         return replies.checked(m.TYPE_WELCOME, await session.hello(self._t, {m.APPROVAL: approval}))
 
-    async def _exchange(self, content_type: str, payload: dict, expected: str) -> dict:
+    async def exchange(self, content_type: str, payload: dict, expected: str) -> dict:
         """`session.exchange` under this session's nonce; once, if the server knows another session by now, under a new one."""
         payload[m.NONCE] = self._nonce
         try:
@@ -91,37 +92,23 @@ class Sync:
         self._nonce = payload[m.NONCE] = (await self._hello())[m.NONCE]
         return replies.checked(expected, await session.exchange(self._t, content_type, payload, expected))
 
-    async def _testify(self, seq: int) -> None:
-        """The server holds another chain than ours: show it what we have since the last common record, so that it keeps
-        both branches, holds what is in doubt and raises its alarm.
-        """
-        at = min(seq, self._journal.acked_seq)
-        for _ in range(TESTIMONY_BATCHES):
-            if at >= self._journal.head_seq:
-                return
-            payload, count = self._fill(at + 1)
-            if not count:
-                return
-            await self._exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
-            at += count
-
     async def close_shift(self, first: int, last: int, totals: dict) -> dict:
         """CLOSE → RECON for a shift's records. Call after `run`."""
         payload = {
-            m.EPOCH: self._journal.epoch,
+            m.EPOCH: self.journal.epoch,
             m.FIRST_SEQ: first,
             m.LAST_SEQ: last,
             m.TOTALS: totals,
         }
-        return await self._exchange(m.TYPE_CLOSE, payload, m.TYPE_RECON)
+        return await self.exchange(m.TYPE_CLOSE, payload, m.TYPE_RECON)
 
     async def _adopt(self, welcome: dict) -> None:
         """Server's time, acknowledged head, parameter sets, authorisation results."""
         t = self._t
         server_utc = welcome[m.SERVER_UTC]
-        if server_utc >= self._journal.last_utc:
+        if server_utc >= self.journal.last_utc:
             t.ports.clock.set_utc(server_utc, CLOCK_SERVER)
-        self._journal.hear(server_utc)
+        self.journal.hear(server_utc)
         self._acknowledge(welcome)
         if not self._heeds(welcome):
             return
@@ -132,7 +119,7 @@ class Sync:
                 t.note_error(error)
                 continue
             if applied is not None:
-                await self._journal.append(
+                await self.journal.append(
                     r.PARAMETERS_APPLIED, {r.SET_KIND: applied.kind, r.SET_VERSION: applied.version}
                 )
         await self._take_results(welcome)
@@ -142,11 +129,11 @@ class Sync:
     def _heeds(self, message: dict) -> bool:
         """Whether what the server says can be written down; a damaged storage that cannot count its free space takes no record: it comes again."""
         said = any(message.get(key) for key in (m.NEW_SETS, m.RESULTS, m.VOIDS, m.CLEARED))
-        return said and not self._journal.room.uncounted()
+        return said and not self.journal.room.uncounted()
 
     async def _take_results(self, message: dict) -> None:
         """Authorisation results become records, each once; with an approval a release is due (`terminal.flows.release`)."""
-        journal = self._journal
+        journal = self.journal
         for result in message.get(m.RESULTS, ()):
             intent = result[m.RESULT_INTENT]
             if result.get(m.RESULT_EPOCH, journal.epoch) != journal.epoch or intent not in journal.view.provisional:
@@ -166,7 +153,7 @@ class Sync:
 
     async def _take_voids(self, message: dict) -> None:
         """The end of the void that was asked for becomes a record, once; refused, the licence goes back."""
-        journal = self._journal
+        journal = self.journal
         for end in message.get(m.VOIDS, ()):
             case, state = journal.view.voiding, end[m.RESULT_OUTCOME]
             if case is None or journal.view.case is not None or not journal.view.shift_open:
@@ -189,7 +176,7 @@ class Sync:
         receipt = message.get(m.CLEARED)
         if receipt is None or self.erased:
             return
-        t, journal = self._t, self._journal
+        t, journal = self._t, self.journal
         view = journal.view
         intents = [
             intent for intent in self._named(receipt) if intent in view.sealed and intent not in view.provisional
@@ -210,7 +197,7 @@ class Sync:
     async def _destroyed(self) -> bool:
         """Whether the key of what was erased is gone; not as long as something that stays cannot be read."""
         try:
-            await self._t.vault.finish(self._journal.epoch)
+            await self._t.vault.finish(self.journal.epoch)
         except JournalError as error:
             if error.code != UNREADABLE:
                 raise
@@ -225,7 +212,7 @@ class Sync:
             sign1 = cose.sign1_parse(receipt)
             cose.sign1_verify(t.ports.crypto, sign1, t.identity.key("ack"), expected_content_type=m.TYPE_CLEARED)
             body = cbor.decode(sign1.payload or b"")
-            if body[m.DEVICE] == t.identity.device and body[m.EPOCH] == self._journal.epoch:
+            if body[m.DEVICE] == t.identity.device and body[m.EPOCH] == self.journal.epoch:
                 return [item if isinstance(item, int) else item[0] for item in body[m.CLEARED]]
         except (FormatError, CryptoError, KeyError, TypeError, IndexError):
             t.note("error", code="SRV-073")  # not a receipt of the server: nothing is erased
@@ -237,7 +224,7 @@ class Sync:
         One that is behind what was acknowledged before says that the server was restored from a backup: sending goes on from there.
         """
         seq = message[m.ACKED_SEQ]
-        journal = self._journal
+        journal = self.journal
         if seq > journal.head_seq:
             raise ServerError(
                 "the server knows records that this terminal does not have", "SRV-072", "call the centre", seq
@@ -262,18 +249,18 @@ class Sync:
             try:
                 payload, count = self._fill(self._held + 1)
                 if not count:
-                    await self._journal.follow()
+                    await self.journal.follow()
                     payload, count = self._fill(self._held + 1)
                 if not count:
                     return False
                 if m.GAP in payload:
                     await self._declare(payload)
-                ack = await self._exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
+                ack = await self.exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
             except MemoryError:
-                if self._room <= _LEAST_ROOM:
+                if self.room <= _LEAST_ROOM:
                     raise
                 payload = None
-                self._room //= 2
+                self.room //= 2
         self._acknowledge(ack)
         if self._heeds(ack):
             await self._take_results(ack)
@@ -285,24 +272,24 @@ class Sync:
     async def _declare(self, payload: dict) -> None:
         """Records before a batch cannot be read: a gap record says so too, unless there is one since the last boot, or no record is taken."""
         first, last = payload[m.GAP], payload[m.FIRST_SEQ] - 1
-        gaps = self._journal.view.gaps
+        gaps = self.journal.view.gaps
         for begin in gaps:
             if begin <= first and gaps[begin] >= last:
                 return
-        if not self._journal.room.uncounted():
+        if not self.journal.room.uncounted():
             body = {r.FIRST: first, r.GAP_LAST: last, r.GAP_HASH: payload[m.PREV_HASH]}
-            before = self._journal.record_at(first - 1)
+            before = self.journal.record_at(first - 1)
             known = before[0] if before is not None else None
-            if first == self._journal.epoch == 1:
+            if first == self.journal.epoch == 1:
                 known = {r.CUM_COUNT: 0, r.CUM_TOTAL: 0}
             if known is not None:  # else the running totals there are not known
                 body[r.GAP_COUNT] = payload[m.CUM_COUNT] - known[r.CUM_COUNT]
                 body[r.GAP_TOTAL] = payload[m.CUM_TOTAL] - known[r.CUM_TOTAL]
-            await self._journal.append(r.GAP, body)
+            await self.journal.append(r.GAP, body)
         self._t.note("gap", first=first, last=last)
 
     def _fill(self, first: int) -> "tuple[dict, int]":
-        return batches.fill(self._journal, first, self._room)
+        return batches.fill(self.journal, first, self.room)
 
 
 def t_hash(t, data: bytes) -> bytes:  # noqa: ANN001

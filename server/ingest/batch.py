@@ -1,8 +1,8 @@
 """BATCH → ACK: the chain is continued, or what stands in the way is named.
 
 Acknowledged is what is contiguous and committed. Records already there count as duplicates; one of the same sequence
-and another content is a fork; a batch that begins after a gap is not kept, and the missing range is asked for. The
-reply is sent after the commit only.
+and another content is a fork; a batch that begins after a gap is not kept, and the missing range is asked for, unless its
+terminal shows it as a branch. The reply is sent after the commit only.
 
 `batches` takes those of several devices together: what they refer to is read, and what they bring is written, with one
 statement per table. `batch` is the same for one alone.
@@ -48,6 +48,7 @@ class _Intake:
     whole: bool = False  # all records of the message are new, whatever `new` says
     draft: Draft | None = None  # the message's, if it holds: then nobody looks at the records
     branch: list[Entry] = field(default_factory=list)
+    beside: int = 0  # how many of these were kept before
     wanted: list[list[int]] = field(default_factory=list)
     rejected: list[list[Any]] = field(default_factory=list)  # [[seq, code] …]
     unposted: list[list[Any]] = field(default_factory=list)  # those of `rejected` that are new and kept only
@@ -116,7 +117,7 @@ def batches(connection: Connection, messages: list[Batch], now: int) -> list[Pay
         else:
             intake.rejected += [[e.seq, e.notice] for e in intake.duplicates + intake.new if e.notice]
         if intake.branch:
-            forks.keep(connection, intake.message, intake.branch, now)
+            intake.beside = forks.keep(connection, intake.message, intake.branch, now)
             intake.rejected += [[entry.seq, codes.FORK] for entry in intake.branch]
         _reattach(connection, intake.message, intake.duplicates, now)
     _append(connection, [intake for intake in intakes if intake.count], now)
@@ -126,10 +127,10 @@ def batches(connection: Connection, messages: list[Batch], now: int) -> list[Pay
 def _sort(connection: Connection, message: Batch, head: Row[Any], now: int) -> _Intake:
     """Which records are known, which continue the chain, which are of another branch. RefusedError as `batch`."""
     head = sessions.check_bound(connection, head, message)
-    if message.gap == head.seq + 1:
+    if message.gap == head.seq + 1 and not message.branch:
         head = gaps.bridge(connection, message, head, now)
     intake = _Intake(message, head)
-    if message.first_seq > head.seq + 1:
+    if message.first_seq > head.seq + 1 and not message.branch:
         intake.wanted = [[head.seq + 1, message.entries[-1].seq]]
         return intake
     continues = message.first_seq == head.seq + 1 and message.prev_hash == bytes(head.hash)
@@ -156,7 +157,7 @@ def _sort(connection: Connection, message: Batch, head: Row[Any], now: int) -> _
             intake.branch.append(entry)
         elif entry.seq <= head.seq:
             intake.duplicates.append(entry)
-        elif entry.seq == head.seq + 1 and previous != bytes(head.hash):
+        elif entry.seq == head.seq + 1 and previous != bytes(head.hash) or entry.seq > head.seq + 1 and not intake.new:
             intake.branch.append(entry)
         else:
             intake.new.append(entry)
@@ -208,7 +209,7 @@ def _append(connection: Connection, intakes: list[_Intake], now: int) -> None:
         epoch, end = intake.message.epoch, intake.ends.seq
         intake.shift = close.follow(connection, intake.head, epoch, intake.shifts, end, now)
         if intake.head.forks:
-            forks.hold_known(connection, intake.message, intake.new, now)
+            forks.joined(connection, intake.message, intake.new, now)
         _watch(connection, name, intake, now)
         twice.look(connection, name, epoch, intake.head.paid_case, intake.paid, now)
         gaps.closed_unpaid(connection, name, epoch, intake.closures, now)
@@ -308,6 +309,8 @@ def _ack(connection: Connection, intake: _Intake, now: int) -> Payload:
     }
     if intake.rejected:
         reply[s.REJECTED] = sorted(intake.rejected)
+    if message.branch and intake.beside:
+        reply[s.BESIDE] = intake.beside
     if intake.wanted:
         reply[s.WANTED] = intake.wanted
     if seq < (head.claimed_seq or 0):

@@ -8,7 +8,7 @@ If it is given back, and the acquirer will not reverse it, it is held as before,
 
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from protocol import cbor
 from protocol import records as r
@@ -27,18 +27,19 @@ _SAME = select(_F.seq).where(*(_F[name] == bindparam(name) for name in ("device"
 """Made once: making a statement costs more than running it."""
 
 
-def keep(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> None:
+def keep(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> int:
     """Keep the records of a second branch, hold the payments that it puts in doubt, raise the alarm once per new
-    fork.
+    fork. How many of them were kept before.
     """
     name = batch.device.device
     fresh = _store(connection, batch, entries, now)
     if not fresh:
-        return
+        return len(entries)
     connection.execute(update(t.heads).where(t.heads.c.device == name).values(forks=t.heads.c.forks + len(fresh)))
     audit.alarm(connection, name, codes.FORK, f"second branch, records {fresh[0].seq} to {fresh[-1].seq}", now)
     for entry in fresh:
         _hold(connection, batch, entry.seq, now)
+    return len(entries) - len(fresh)
 
 
 def keep_late(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> None:
@@ -71,19 +72,22 @@ def _store(connection: Connection, batch: Batch, entries: list[Entry], now: int)
     return fresh
 
 
-def hold_known(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> None:
-    """Records have joined the chain of which another branch was kept before: hold the payments that both have."""
+def joined(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> None:
+    """Records have joined the chain of which others were kept beside it: hold the payments that both have.
+
+    What was kept may be the very records, shown as a branch of a chain that a restore has lost since: of these there is no branch any more.
+    """
     c = t.forks.c
-    found = connection.execute(
-        select(c.seq)
-        .distinct()
-        .where(
-            c.device == batch.device.device,
-            c.epoch == batch.epoch,
-            c.seq.between(entries[0].seq, entries[-1].seq),
-        )
-    )
-    for seq in [row.seq for row in found]:
+    mine = (c.device == batch.device.device, c.epoch == batch.epoch)
+    found = connection.execute(select(c.seq, c.hash).where(*mine, c.seq.between(entries[0].seq, entries[-1].seq))).all()
+    ours = {entry.seq: entry.hash for entry in entries}
+    same = [row.seq for row in found if bytes(row.hash) == ours[row.seq]]
+    for seq in same:
+        connection.execute(delete(t.forks).where(*mine, c.seq == seq, c.hash == ours[seq]))
+    if same:
+        h = t.heads.c
+        connection.execute(update(t.heads).where(h.device == batch.device.device).values(forks=h.forks - len(same)))
+    for seq in sorted({row.seq for row in found if bytes(row.hash) != ours[row.seq]}):
         _hold(connection, batch, seq, now)
 
 

@@ -105,6 +105,7 @@ class Batch:
     records: dict[int, dict[int, Any]] = field(default_factory=dict)  # those that were needed before, by sequence
     draft: Draft | None = None
     form: int = 1  # in which its terminal takes the reply
+    branch: bool = False  # shown by a terminal that knows our chain to be another one
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
@@ -127,14 +128,14 @@ class Batch:
         """For another process."""
         return (
             self.device, self.nonce, self.epoch, self.first_seq, self.prev_hash, self.cum_count, self.cum_total, self.raw,
-            self.beside, tuple(self.ends), self.gap, self.draft and tuple(self.draft), self.form,
+            self.beside, tuple(self.ends), self.gap, self.draft and tuple(self.draft), self.form, self.branch,
         )  # fmt: skip
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         """From another process."""
         (
             self.device, self.nonce, self.epoch, self.first_seq, self.prev_hash, self.cum_count, self.cum_total, self.raw,
-            self.beside, ends, self.gap, draft, self.form,
+            self.beside, ends, self.gap, draft, self.form, self.branch,
         ) = state  # fmt: skip
         self.ends = Span(*ends)
         self.draft = None if draft is None else Draft(*draft)

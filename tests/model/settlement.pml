@@ -13,7 +13,7 @@
  * A record is its sequence number and a tag: 1 of the first epoch, 2 of a second branch of it, 3 of the second epoch. `hist` holds the tags of
  * a chain, two bits each, so a prefix of it stands for a record's hash. A nonce is the lowest number that nobody remembers.
  *
- * Left out: testimony's further batches, gaps within an epoch, a third epoch, several batches of one session in flight.
+ * Left out: a testimony's further batches and the way back to where the chains part, gaps within an epoch, a third epoch, several batches of one session in flight.
  *
  * Variants that must fail, each with the assertion that breaks, stand in the test, as do those that show a check to be covered by another.
  */
@@ -221,7 +221,7 @@ active proctype terminal() {
        bound = bound && (in.kind == REFUSED || ((in.kind == ACK) == (wait == BATCH || wait == TESTIMONY)));
        if
        :: !bound -> over()
-       /* the server knows another session by now: HELLO once more, and the message again @ terminal/sync.py:_exchange */
+       /* the server knows another session by now: HELLO once more, and the message again @ terminal/sync.py:exchange */
        :: bound && in.kind == REFUSED && in.b == SRV014 && wait == BATCH && !resumed ->
           resumed = true; draw(); wait = AGAIN; fill(up, HELLO, nonce, epoch, NOTHING, top, PREFIX(hist, top))
        /* it does not know our epoch: the approval is shown @ terminal/sync.py:_hello */
@@ -244,7 +244,7 @@ active proctype terminal() {
           branch = in.a > top || (in.a >= (epoch == 2 -> base : 0) && in.h != PREFIX(hist, in.a));
           if
           :: branch && wait == HELLO && acked < top && in.a < top ->
-             /* another chain: what we have is shown @ terminal/sync.py:_testify */
+             /* another chain: what we have is shown @ terminal/testimony.py:show */
              wait = TESTIMONY; k = (in.a < acked -> in.a : acked);
              fill(up, BATCH, nonce, epoch, k + 1, top, PREFIX(hist, top))
           :: branch && !(wait == HELLO && acked < top && in.a < top) -> over()

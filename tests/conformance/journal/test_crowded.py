@@ -32,7 +32,7 @@ def _session(rig: Rig) -> None:
     ports = SimpleNamespace(clock=clock, batch_bytes=4096, crypto=CRYPTO)
     sync = Sync(SimpleNamespace(journal=journal, ports=ports, note=lambda *_a, **_k: None), progress)
     sync._hello = lambda: hello(None)  # type: ignore[method-assign]
-    sync._exchange = exchange  # type: ignore[method-assign]
+    sync.exchange = exchange  # type: ignore[method-assign]
     now(sync.run())
 
 

@@ -237,6 +237,19 @@ def test_7_a_twin_with_the_keys_is_flagged_as_a_fork() -> None:
     assert outcome.figures["forks"] > 0, "the second branch was not kept"
 
 
+@pytest.mark.parametrize(
+    ("copied", "taken", "restored"),
+    [(20, 1, 200), (20, 100, 130), (60, 1, 130), (60, 30, 300), (100, 100, 200), (150, 1, 300)],
+)
+def test_7_and_10_copied_and_restored_the_centre_has_every_record_of_both(
+    copied: int, taken: int, restored: int
+) -> None:
+    """Whoever speaks first after the restore, and whatever it had acknowledged or kept beside the chain before."""
+    faults = [Fault("twin", 0, copied), Fault("backup-restore", -1, taken, restored)]
+    outcome = held(faults, "terminal 1's twin", "restored from a backup")
+    assert outcome.figures["forks"] > 0
+
+
 @pytest.mark.parametrize("seconds", [-40 * 366 * 86400, -400 * 86400, -3600, 3600, 400 * 86400, 5 * 366 * 86400])
 def test_8_clock_reset_or_years_off(seconds: int) -> None:
     for at in (2, 40, 90):

@@ -1,0 +1,168 @@
+"""A server of another chain is shown all that it may lack since the chains parted, in few batches a session, and nothing twice."""
+
+from protocol import records as r
+from protocol import sync as m
+from protocol.errors import NetworkError, ServerError
+from terminal import testimony
+from terminal.journal.journal import Journal
+from terminal.sync import Sync
+from tests.support import told
+from tests.support.centre import Handheld, quiet
+
+DEVICE_HEAP = "384k"
+HEAD = 60
+
+
+class _Server:
+    """Has our records up to `common`, and others up to `seq`; what it is shown beyond is kept beside."""
+
+    def __init__(self, common, seq):
+        self.common, self.seq, self.hash = common, seq, b"?" * 32
+        self.asked = []  # [first, last] of each batch
+        self.beside = set()
+        self.fails = 0  # in how many batches the line is cut
+        self.commands = None
+
+    def __call__(self, kind, payload):
+        if kind == m.TYPE_HELLO:
+            said = {m.ACKED_SEQ: self.seq, m.ACKED_HASH: self.hash, m.SERVER_UTC: 1_790_000_000}
+            if self.commands is not None:
+                said[m.COMMANDS] = self.commands
+            return m.TYPE_WELCOME, said
+        if self.fails:
+            self.fails -= 1
+            raise NetworkError("cut", "NET-001")
+        first = payload[m.FIRST_SEQ]
+        assert payload[m.BRANCH] is True and kind == m.TYPE_BATCH
+        last = first + told.count(payload) - 1
+        self.asked.append([first, last])
+        shown = set(range(max(first, self.common + 1), last + 1))
+        kept = len(shown & self.beside)
+        self.beside |= shown
+        known = max(0, min(last, self.common) - first + 1)
+        refused = [[seq, "SRV-030"] for seq in range(max(first, self.common + 1), last + 1)]
+        said = {m.ACKED_SEQ: self.seq, m.ACKED_HASH: self.hash, m.DUPLICATES: known, m.REJECTED: refused}
+        if kept:
+            said[m.BESIDE] = kept
+        return m.TYPE_ACK, said
+
+
+async def _boot(t):
+    t.journal = Journal(t.storage, t.se, t.clock, t.crypto, t.device)
+    t.journal._shelf.segment_bytes = 2048
+    await t.journal.open()
+
+
+async def _write(t, count):
+    for _ in range(count):
+        await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "n"})
+
+
+async def _opened(common, seq, acked):
+    """`HEAD` records, of which a server that was lost since had `acked`."""
+    server = _Server(common, seq)
+    t = Handheld(server)
+    t.batch_bytes = 24  # some five records
+    await _boot(t)
+    await _write(t, HEAD)
+    if acked:
+        t.journal.acknowledge(acked, t.crypto.sha256(t.journal.record_at(acked)[1]))
+    return server, t
+
+
+async def _session(t):
+    step, testimony.STEP = testimony.STEP, 5
+    try:
+        await Sync(t, quiet).run()
+        raise AssertionError("another chain is taken")
+    except ServerError as error:
+        assert error.code == "SRV-072"
+    finally:
+        testimony.STEP = step
+
+
+async def _shown(server, t, head=HEAD):
+    """Sessions until nothing new is sent."""
+    for _ in range(40):
+        before = len(server.asked)
+        await _session(t)
+        assert len(server.asked) - before <= testimony.BATCHES
+        if server.asked[before:] == [[head, head]] and server.beside:
+            return
+    raise AssertionError("no end")
+
+
+async def test_a_copy_that_spoke_first_after_a_restore_hides_nothing_that_was_acknowledged_before():
+    """At the parting, one record beside it, far from it, and from the very first record."""
+    for common, seq, acked in (
+        (20, 31, 50),
+        (49, 50, 50),
+        (50, 51, 50),
+        (0, 44, HEAD),
+        (20, HEAD, HEAD),
+        (1, 2, 2),
+        (20, 90, HEAD),
+    ):
+        server, t = await _opened(common, seq, acked)
+        await _shown(server, t)
+        assert server.beside == set(range(common + 1, HEAD + 1)), (common, seq, acked)
+        assert sum([last - first + 1 for first, last in server.asked]) <= HEAD - common + 30, (common, seq, acked)
+
+
+async def test_nothing_is_shown_twice_until_a_boot_and_what_is_new_is_shown():
+    server, t = await _opened(20, 31, 50)
+    await _shown(server, t)
+    await _write(t, 3)
+    server.seq, server.asked = 40, []  # the copy goes on
+    await _session(t)
+    assert [seq for first, last in server.asked for seq in range(first, last + 1)] == list(range(HEAD, HEAD + 4))
+    server.asked = []
+    await _session(t)
+    assert server.asked == [[HEAD + 3, HEAD + 3]]
+    await _boot(t)
+    server.asked = []
+    for _ in range(20):
+        await _session(t)
+    assert server.asked[-1] == [HEAD + 3, HEAD + 3] and len(server.asked) > 8
+
+
+async def test_a_session_that_breaks_off_loses_its_place_nowhere():
+    server, t = await _opened(13, 31, 50)
+    for _ in range(12):
+        server.fails = 1
+        try:
+            await _session(t)
+        except NetworkError:
+            pass
+    await _shown(server, t)
+    assert server.beside == set(range(14, HEAD + 1))
+
+
+async def test_a_server_that_was_restored_once_more_is_shown_all_anew():
+    """Its head may be what it was: the copy has spoken again."""
+    for common, seq in ((10, 12), (20, 31), (20, 44)):
+        server, t = await _opened(20, 31, 50)
+        await _shown(server, t)
+        server.common, server.seq, server.beside = common, seq, set()
+        await _write(t, 1)
+        await _session(t)
+        await _session(t)
+        await _shown(server, t, HEAD + 1)
+        assert server.beside == set(range(common + 1, HEAD + 2)), (common, seq)
+
+
+async def test_before_an_epoch_that_may_end_here_all_is_shown_at_once():
+    server, t = await _opened(5, 31, 50)
+    server.commands = []
+    await _session(t)
+    assert server.beside == set(range(6, HEAD + 1))
+
+
+async def test_lost_records_are_passed_over():
+    server, t = await _opened(20, 48, 50)
+    first, behind = t.journal._shelf.segments[1][1], t.journal._shelf.segments[2][1]
+    del t.storage.files[sorted([name for name in t.storage.files if name.startswith("journal/")])[1]]
+    await _boot(t)
+    assert first > 21 and behind < 50
+    await _shown(server, t)
+    assert server.beside == set(range(21, first)) | set(range(behind, HEAD + 1))
