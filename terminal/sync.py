@@ -42,10 +42,10 @@ class Sync:
         try:
             await self._adopt(welcome)
         except ServerError:
-            from terminal import testimony
+            from terminal import renewal, testimony
 
             await testimony.show(self, welcome)
-            if m.COMMANDS not in welcome or not await self._renew(welcome):
+            if not await renewal.accept(self._t, welcome):
                 raise
             welcome = await self._hello()
             self._nonce, self._held = welcome[m.NONCE], 0
@@ -64,11 +64,6 @@ class Sync:
         self.journal.keep_age()
         self.journal.make_room()
         await self.journal.begin_dated()
-
-    async def _renew(self, welcome: dict) -> bool:
-        from terminal import renewal
-
-        return await renewal.accept(self._t, welcome)
 
     async def _hello(self) -> dict:
         """WELCOME; a server that does not know our epoch, because it was restored, is shown the approval."""
@@ -132,8 +127,12 @@ class Sync:
         return said and not self.journal.room.uncounted()
 
     async def _take_results(self, message: dict) -> None:
-        """Authorisation results become records, each once; with an approval a release is due (`terminal.flows.release`)."""
+        """Authorisation results become records, each once; with an approval a release is due (`terminal.flows.release`). Where it is crowded they
+        wait, and come again: they are as many as were deferred, and what remains of the room is for what cannot wait.
+        """
         journal = self.journal
+        if message.get(m.RESULTS) and journal.room.crowded(False):
+            return
         for result in message.get(m.RESULTS, ()):
             intent = result[m.RESULT_INTENT]
             if result.get(m.RESULT_EPOCH, journal.epoch) != journal.epoch or intent not in journal.view.provisional:

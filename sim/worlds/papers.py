@@ -6,7 +6,7 @@ from pathlib import Path
 import zxingcpp
 from PIL import Image
 
-from protocol import claim
+from protocol import claim_reader
 from protocol.crypto.native import NativeCrypto
 from protocol.errors import TasdidError
 
@@ -18,12 +18,12 @@ def qr_text(picture: Path) -> str:
     return found[0].text if len(found) == 1 else ""
 
 
-def read_claim(picture: Path, keys: Path) -> claim.Claim | None:
+def read_claim(picture: Path, keys: Path) -> claim_reader.Claim | None:
     """The verified claim of a receipt's picture, None if there is none that holds. `keys`: JSON {device: public key, hex}."""
     try:
         text = qr_text(picture)
-        device = claim.claim_parse(text).kid
+        device = claim_reader.claim_parse(text).kid
         public = json.loads(keys.read_text()).get(device)
-        return claim.claim_verify(NativeCrypto(), text, bytes.fromhex(public)) if public else None
+        return claim_reader.claim_verify(NativeCrypto(), text, bytes.fromhex(public)) if public else None
     except TasdidError:
         return None

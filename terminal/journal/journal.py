@@ -138,6 +138,8 @@ class Journal:
         self._age, self.server_utc, self._back = self._stand.acked_utc, found.heard, found.back
         self._shelf.had = found.had
         self.view.acknowledged(self._stand.once)
+        self.room.state(True)
+        self._clear_the_way()
         if found.last is not None and found.last[0][r.KIND] in COPIED and not self.room.uncounted():
             self._shelf.mend_copy(found.last[0][r.SEQ], found.last[1], found.last[2])
         self._drop_orphans()
@@ -318,12 +320,16 @@ class Journal:
             self._shelf.fresh = True
         self.room.changed()
 
+    def _clear_the_way(self) -> None:
+        """Second copies of what the server has give way where there is no room for one more record and its segment."""
+        while 0 <= self.room.seen < _ONE_MORE and self._shelf.spare_copy(self.acked_seq):
+            self.room.state(True)
+
     async def begin_dated(self) -> None:
         """Where it is so crowded that nobody writes anything, a record of its own begins the segment that dates what is acknowledged."""
         if not self._shelf.fresh or not self.crowded():
             return
-        while 0 <= self.room.seen < _ONE_MORE and self._shelf.spare_copy(self.acked_seq):
-            self.room.state(True)
+        self._clear_the_way()
         if self.room.seen >= _ONE_MORE:
             await self.append(r.HEALTH_EVENT, {r.HEALTH: "room"})
 

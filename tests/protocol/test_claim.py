@@ -1,19 +1,8 @@
 """The receipt's signed claim, on both runtimes, against a signature that the `cryptography` package made."""
 
 from protocol import base45, cbor, cose, records
-from protocol.claim import (
-    MAX_BYTES,
-    NOT_PAID,
-    NOT_YET_PAID,
-    NOTHING_TAKEN,
-    OUTCOME_NOTICE,
-    PAID,
-    ClaimError,
-    claim_assemble,
-    claim_parse,
-    claim_prepare,
-    claim_verify,
-)
+from protocol.claim import MAX_BYTES, OUTCOME_NOTICE, ClaimError, claim_assemble, claim_prepare
+from protocol.claim_reader import NOT_PAID, NOT_YET_PAID, NOTHING_TAKEN, PAID, claim_parse, claim_verify
 from protocol.crypto.pure import PureCrypto
 from protocol.errors import CryptoError, FormatError
 from tests.support.dual import raises, record

@@ -14,8 +14,8 @@ from typing import Any
 
 import typer
 
-from protocol import claim, records
-from protocol.claim import Claim
+from protocol import claim, claim_reader, records
+from protocol.claim_reader import Claim
 from protocol.errors import ConfigError, CryptoError, FormatError
 from tools.house.errors import MissingPart
 from tools.house.paths import ROOT
@@ -111,7 +111,7 @@ def examine(text: str, keys: dict[str, bytes]) -> dict[str, Any]:
     if public is None:
         return _verdict(said, "CRY-070", "the terminal is not in the key list")
     try:
-        claim.claim_verify(NativeCrypto(), text.strip("\r\n\t"), public)
+        claim_reader.claim_verify(NativeCrypto(), text.strip("\r\n\t"), public)
     except CryptoError as error:
         return _verdict(said, error.code, error.message)
     return _verdict(said, None, None)
@@ -120,7 +120,7 @@ def examine(text: str, keys: dict[str, bytes]) -> dict[str, Any]:
 def _parsed(text: str) -> Claim:
     """The claim in a code. FormatError, with the reader's own code: it is none, or what begins as one does not hold together."""
     try:
-        return claim.claim_parse(text)
+        return claim_reader.claim_parse(text)
     except FormatError as error:
         if not text.startswith(claim.PREFIX):
             raise
@@ -136,7 +136,7 @@ def _verdict(said: Claim, code: str | None, reason: str | None) -> dict[str, Any
         "reason": reason,
         "outcome": OUTCOMES[said.outcome] if code is None else None,
         "meaning": said.meaning if code is None else None,
-        "settled": code is None and said.meaning == claim.PAID,
+        "settled": code is None and said.meaning == claim_reader.PAID,
         "sentence": SENTENCES[said.outcome] if code is None else "NOT GENUINE: do not rely on this receipt",
         "amount": said.amount,
         "currency": "DZD",

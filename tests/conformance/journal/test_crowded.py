@@ -6,7 +6,7 @@ import pytest
 
 from protocol import records as r
 from protocol import sync as m
-from protocol.errors import RiskError
+from protocol.errors import JournalError, RiskError
 from terminal.sync import Sync
 from tools.journal.soak.rig import CRYPTO, Rig, now
 
@@ -82,4 +82,33 @@ def test_a_flash_without_room_for_one_more_segment_gives_second_copies_up_and_ge
         rig.boot()
         _session(rig)
     assert 7 <= day <= 9 and rig.journal.first_retained > 1
+    now(rig.journal.append(r.LOGIN, {}))
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2, 3])
+def test_a_boot_finds_its_way_out_of_a_flash_that_was_filled_to_the_last_block(kept: int) -> None:
+    """The last record's second copy, or what tells of a loss, needs a block: second copies of what the server has give way."""
+    rig = Rig(settles=0, blocks=96, retention=60 * DAY, sound=True)
+    with pytest.raises(RiskError):
+        while True:
+            rig.transaction()
+    now(rig.journal.end_what_was_cut())
+    _session(rig)
+    for _ in range(kept):
+        now(rig.journal.append(r.HEALTH_EVENT, {r.HEALTH: "printer"}))
+    result = {r.CASE: 1, r.PV: "000001-00001", r.INTENT: 2, r.AMOUNT: 1, r.OUTCOME: r.OUTCOME_DECLINED, r.REASON: "51"}
+    with pytest.raises(JournalError, match="JRN-012"):
+        while True:
+            now(rig.journal.append(r.AUTHORISATION_RESULT, result))
+    head = rig.journal.head_seq
+    rig.boot()
+    assert rig.journal.head_seq in (head, head + 1) and rig.storage.free_bytes() >= 0
+    _session(rig)
+    day = 0
+    while rig.journal.crowded() and day < 15:
+        day += 1
+        rig.clock.utc += DAY
+        rig.boot()
+        _session(rig)
+    assert day <= 9
     now(rig.journal.append(r.LOGIN, {}))

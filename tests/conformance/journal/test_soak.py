@@ -23,8 +23,10 @@ from tools.journal.soak.run import FULL, run
 
 SMALL = {
     "cuts": (8, 5),
+    "turns": (24, 2),
     "bytes": (2, 12),
     "doubles": (2, 31),
+    "twice": (22, 41),
     "flips": (2, 997),
     "faults": (8, 1),
     "pending": (30, 211),
@@ -39,6 +41,7 @@ def test_small_campaign_holds(name):
     print(report)
     assert report["distinct"] > 50
     assert report["failures"] == [] and "NOT HELD" not in report["outcomes"]
+    assert report.get("gone", 99) > 40  # segments were deleted where that is to be cut
 
 
 @pytest.mark.parametrize("boots", [0, 3])
@@ -95,6 +98,26 @@ def _erasure_not_finished(patch):
     patch.setattr(Journal, "_drop_orphans", lambda _: None)
 
 
+class _InTwoSteps(LittlefsStorage):
+    """Replaces a file by removing it first."""
+
+    def replace(self, name, data):
+        self.remove(name)
+        super().replace(name, data)
+
+
+def test_small_segments_notice_what_is_replaced_in_two_steps(monkeypatch):
+    """The acknowledgement is written anew within few transactions."""
+    monkeypatch.setattr(rig, "LittlefsStorage", _InTwoSteps)
+    assert CAMPAIGNS["turns"](6, 0, 1, lambda done: None)["outcomes"]["NOT HELD"] > 0
+
+
+def test_the_workload_notices_what_goes_before_its_time(monkeypatch):
+    monkeypatch.setattr(Shelf, "_had_since", lambda *_: 1)
+    with pytest.raises(AssertionError, match="before their time"):
+        CAMPAIGNS["turns"](24, 0, 9999, lambda done: None)
+
+
 @pytest.mark.parametrize("broken", [_record_before_blobs, _copy_not_mended, _erasure_not_finished])
 def test_the_oracle_for_cuts_notices_what_is_missing_beside_a_record(broken, monkeypatch):
     broken(monkeypatch)
@@ -127,6 +150,18 @@ def test_the_oracle_for_damage_notices_what_is_lost_in_silence_and_what_is_not_l
     with pytest.raises(checks.NotHeld):
         for image in images:
             whole._judge(image)
+
+
+def test_the_oracle_for_damage_notices_a_gap_that_hides_its_money():
+    whole = damage.Intact(campaigns.unacknowledged(30))
+    gone = {name: data for name, data in whole.files.items() if not name.endswith("/000002.seg")}
+    journal, _ = checks.open_journal(damage.Files(gone), whole.counter, whole.utc)
+    (gap,) = (record for record, _, _ in journal.entries(len(whole.shown) + 1) if record[r.KIND] == r.GAP)
+    assert gap[r.GAP_COUNT] > 0
+    whole._money(0, gap)
+    for told in ({r.GAP_COUNT: 0, r.GAP_TOTAL: 0}, {r.GAP_TOTAL: gap[r.GAP_TOTAL] + 1}):
+        with pytest.raises(checks.NotHeld):
+            whole._money(0, {**gap, **told})
 
 
 def test_the_oracle_of_a_faulty_flash_notices_a_beginning_lost_in_silence(monkeypatch):

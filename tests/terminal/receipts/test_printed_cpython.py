@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from drivers.escpos import EscPosPrinter as Driver
 from drivers.uart_link import LinkUart
 from drivers.uart_serial import SerialUart
-from protocol.claim import claim_verify
+from protocol.claim_reader import claim_verify
 from protocol.crypto.native import NativeCrypto
 from sim.parts.escpos import EscPosPrinter, PtyLink, Strip, TcpLink
 from terminal.face.resources import atlas_blob

@@ -253,3 +253,15 @@ async def test_the_menu_tells_what_is_due_before_anything_else():
         phases.leave = leave
     assert [screen for screen, _, _ in t.face.shown] == ["licence_hand", "home"] and _released(t) == [1]
     assert app.officer is None
+
+
+async def test_where_it_is_crowded_results_wait_at_the_centre_and_come_again():
+    """As many as were deferred would fill what is left of the room; what cannot wait is written all the same."""
+    t = await _two_deferred(_Centre([_result(2), _result(5)]))
+    free, t.storage.free_bytes = t.storage.free_bytes, lambda: 30000
+    head = t.journal.head_seq
+    await shift.quiet_sync(t)
+    assert sorted(t.journal.view.provisional) == [2, 5] and t.journal.head_seq == head
+    t.storage.free_bytes = free
+    await shift.quiet_sync(t)
+    assert t.journal.view.provisional == {}

@@ -1,13 +1,16 @@
 """The campaigns of the soak. Each runs the workload once per worker and looks at its share of the images, identical
 ones once.
 
-    cuts     at every program and erase of N transactions: not begun, stopped half-way, stopped half-way with garbage,
-    done but not told bytes    at every byte of every program (and every page of every erase) of N transactions doubles
-    at every operation of N transactions, and again at every operation of the recovery and of the append after it flips
-    every bit of every page that reading back touches, after N transactions (a page that is never read cannot change
-    what is read) faults   stuck, misdirected and doubled pages, pages copied over others, at sampled places pending
-    the same damage where most can be lost: N transactions in small segments, only the first of them acknowledged;
-    every sector erased, zeroed and exchanged with every other, sampled pages copied over others, every seventh bit
+- cuts: at every program and erase of N transactions: not begun, stopped half-way, stopped half-way with garbage, done but not told.
+- turns: the same in small segments that go soon: rotation, acknowledgement, a server that was restored and clean-up all come within a score
+  of transactions.
+- bytes: at every byte of every program (and every page of every erase) of N transactions.
+- doubles: at every operation of N transactions, and again at every operation of the recovery and of the append after it.
+- twice: the same in the small segments of `turns`.
+- flips: every bit of every page that reading back touches, after N transactions (a page that is never read cannot change what is read).
+- faults: stuck, misdirected and doubled pages, pages copied over others, at sampled places.
+- pending: the same damage where most can be lost: N transactions in small segments, only the first of them acknowledged; every sector erased,
+  zeroed and exchanged with every other, sampled pages copied over others, every seventh bit.
 """
 
 import random
@@ -23,7 +26,7 @@ from sim.parts.nor import tails
 from sim.parts.nor.flash import BLOCK, ERASE, PAGE, PAGES, NorFlash
 from tools.journal.soak.checks import FAILURES, Expected, Eyes, NotHeld, after_cut, describe, open_journal
 from tools.journal.soak.damage import MORE_READS, Intact, frames, told, why_stopped
-from tools.journal.soak.rig import BLOCKS, CRYPTO, Rig
+from tools.journal.soak.rig import BLOCKS, CRYPTO, STEP, Rig
 from tools.journal.soak.seconds import Second, Seconds
 from tools.journal.soak.volume import Traced
 
@@ -76,9 +79,10 @@ def _watching(
     tally: Tally,
     share: int,
     shares: int,
+    rig: Rig | None = None,
 ) -> Rig:
     """Run the workload with `look` at this worker's share of the operations."""
-    rig = Rig()
+    rig = rig or Rig()
 
     def watch(flash: NorFlash, kind: str, block: int, offset: int, data: bytes) -> None:
         tally.operations += 1
@@ -108,7 +112,9 @@ def _try(tally: Tally, where: str, blocks: list[bytes], expected: Expected, agai
         tally.words["absent or identical"] += 1
 
 
-def cuts(transactions: int, share: int, shares: int, progress: Callable[[int], None]) -> dict[str, Any]:
+def cuts(
+    transactions: int, share: int, shares: int, progress: Callable[[int], None], rig: Rig | None = None
+) -> dict[str, Any]:
     """Every operation, four tails."""
     tally = Tally()
 
@@ -122,8 +128,19 @@ def cuts(transactions: int, share: int, shares: int, progress: Callable[[int], N
                 )
         progress(rig.transactions)
 
-    rig = _watching(transactions, look, tally, share, shares)
+    rig = _watching(transactions, look, tally, share, shares, rig)
     return tally.report() | {"wear": rig.flash.wear(), "records": len(rig.shown), "raised_bits": rig.flash.raised_bits}
+
+
+def turns(transactions: int, share: int, shares: int, progress: Callable[[int], None]) -> dict[str, Any]:
+    """`cuts` where segments are small, settlements frequent, and what is acknowledged soon old enough to go."""
+    rig = _turning()
+    report = cuts(transactions, share, shares, progress, rig)
+    return report | {"gone": rig.journal.first_retained - 1}
+
+
+def _turning() -> Rig:
+    return Rig(settles=2, segment_bytes=2048, step=2 * STEP)
 
 
 def every_byte(transactions: int, share: int, shares: int, progress: Callable[[int], None]) -> dict[str, Any]:
@@ -145,7 +162,9 @@ def every_byte(transactions: int, share: int, shares: int, progress: Callable[[i
     return tally.report()
 
 
-def doubles(transactions: int, share: int, shares: int, progress: Callable[[int], None]) -> dict[str, Any]:
+def doubles(
+    transactions: int, share: int, shares: int, progress: Callable[[int], None], rig: Rig | None = None
+) -> dict[str, Any]:
     """A cut, and another in the recovery from it."""
     tally = Tally()
     seconds = tally.seconds
@@ -170,8 +189,14 @@ def doubles(transactions: int, share: int, shares: int, progress: Callable[[int]
                 _judge_second(tally, f"{where} {second.where}", second, expected)
         progress(rig.transactions)
 
-    _watching(transactions, look, tally, share, shares)
+    _watching(transactions, look, tally, share, shares, rig)
     return tally.report()
+
+
+def twice(transactions: int, share: int, shares: int, progress: Callable[[int], None]) -> dict[str, Any]:
+    """`doubles` as `turns` is `cuts`."""
+    rig = _turning()
+    return doubles(transactions, share, shares, progress, rig) | {"gone": rig.journal.first_retained - 1}
 
 
 def _judge_second(tally: Tally, where: str, second: Second, expected: Expected) -> None:
@@ -365,8 +390,10 @@ def _copies(whole: Intact, samples: int) -> Iterator[Damage]:
 
 CAMPAIGNS: dict[str, Callable[..., dict[str, Any]]] = {
     "cuts": cuts,
+    "turns": turns,
     "bytes": every_byte,
     "doubles": doubles,
+    "twice": twice,
     "flips": flips,
     "faults": faults,
     "pending": pending,

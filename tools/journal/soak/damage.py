@@ -308,8 +308,8 @@ class Intact:
             if seq <= len(self.shown):
                 if data != self.shown[seq]:
                     raise NotHeld(f"record {seq} differs")
-            elif cbor.decode(data)[r.KIND] != r.GAP:
-                raise NotHeld(f"record {seq} was never written")
+            else:
+                self._money(seq, cbor.decode(data))
         lost = [seq for seq in range(self.first, len(self.shown) + 1) if seq not in kept]
         contents: dict[str, bytes] = {}
         for seq in lost:
@@ -321,6 +321,15 @@ class Intact:
                 if frame in contents[name]:
                     raise NotHeld(f"record {seq} counts as lost and lies whole in {name}")
         return lost
+
+    def _money(self, seq: int, gap: dict) -> None:
+        """What the boot has written is a gap record, and says of the approved money among the lost records what was there, or nothing."""
+        if gap[r.KIND] != r.GAP:
+            raise NotHeld(f"record {seq} was never written")
+        lost = [cbor.decode(self.shown[at]) for at in range(gap[r.FIRST], gap[r.GAP_LAST] + 1)]
+        amounts = [record[r.AMOUNT] for record in lost if record.get(r.OUTCOME) == r.OUTCOME_APPROVED]
+        if r.GAP_COUNT in gap and (gap[r.GAP_COUNT], gap[r.GAP_TOTAL]) != (len(amounts), sum(amounts)):
+            raise NotHeld(f"gap record {seq} says {gap[r.GAP_COUNT]} payments are lost, and it is {len(amounts)}")
 
     def _blobs(self, journal: Journal) -> bool:
         """Whether a blob is not to be read; it must be named."""

@@ -167,7 +167,7 @@ class NotingJournal(RememberingJournal):
 class Rig:
     """One handheld's flash, storage, element, clock and journal, with the list of records that have been shown; `acked` is
     the last one that the server has acknowledged. It synchronises after every `settles`-th transaction, 0 for never. At
-    times the server's clock is wrong, or it was restored from a backup, unless it is `sound`.
+    times the server's clock is wrong, or it was restored from a backup, unless it is `sound`. `step` seconds lie between transactions.
     """
 
     def __init__(
@@ -177,13 +177,14 @@ class Rig:
         blocks: int = 0,
         retention: int = 0,
         sound: bool = False,
+        step: int = STEP,
     ) -> None:
         self.flash = NorFlash(blocks or BLOCKS)
         self.storage = Watched(LittlefsStorage(self.flash, fresh=True))
         self.element = Element()
         self.clock = HandClock()
         self._retention, self._segment_bytes = retention or RETENTION, segment_bytes
-        self._settles = settles
+        self._settles, self._step = settles, step
         self.acked = self._settled = 0
         self._sound = sound
         self._had: list[tuple[int, int]] = []  # up to where the server has had everything, since when in truth
@@ -212,7 +213,7 @@ class Rig:
         and the erasure of card data.
         """
         number = self.transactions = self.transactions + 1
-        self.clock.utc += STEP
+        self.clock.utc += self._step
         self.journal.hear(
             self.clock.utc + (WRONG if number % 7 == 3 and not self._sound else 0)
         )  # what is old enough may go

@@ -11,7 +11,7 @@ from typing import Any
 from tools.journal.soak.campaigns import CAMPAIGNS
 from tools.journal.soak.remembered import remembering
 
-FULL = {"cuts": 1000, "bytes": 20, "doubles": 20, "flips": 20, "faults": 20, "pending": 30}
+FULL = {"cuts": 1000, "turns": 60, "bytes": 20, "doubles": 20, "twice": 22, "flips": 20, "faults": 20, "pending": 30}
 
 
 def run(transactions: dict[str, int], jobs: int, every: int = 1, say: bool = True) -> dict[str, Any]:
