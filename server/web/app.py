@@ -73,7 +73,7 @@ def build(config: Config, clock: Callable[[], int] = utc_now, new: bool = True) 
             holds=config.acquirer_holds,
             waits=config.acquirer_waits,
         )
-    desk = Desk(engine, service, writer, worker, clock)
+    desk = Desk(engine, service, writer, worker, clock, most=config.online_waiting)
     if config.acquirer is not None:
         address, online_timeout = config.acquirer, config.online_timeout
         desk.link = lambda: AcquirerLink(*address, timeout=online_timeout)
@@ -81,7 +81,8 @@ def build(config: Config, clock: Callable[[], int] = utc_now, new: bool = True) 
     async def check(body: bytes) -> Message | Refusal:
         return await to_thread.run_sync(service.check, body)
 
-    app = _application(Sync(check, desk.answer, service.seal), Pages(engine, clock, desk.counts), _lifespan)
+    sync = Sync(check, desk.answer, service.seal, Limit(config.online_waiting))
+    app = _application(sync, Pages(engine, clock, desk.counts), _lifespan)
     app.state.running = desk
     return app
 
@@ -101,7 +102,7 @@ def build_front(
         yield
         engine.dispose()
 
-    limit = Limit()
+    limit = Limit(config.online_waiting)
     app = _application(Sync(check, answer, service.seal, limit), Pages(engine, clock, counts), lifespan)
     app.door = Door(limit, service.check, ask, service.seal)
     return app
