@@ -114,6 +114,7 @@ class DoorProtocol(PatientProtocol):
         if not (self.url == _PATH and self._is_plain()):
             super().on_headers_complete()
             return
+        self.went_on()
         self.cycle = Exchange(self, self.parser.should_keep_alive())  # type: ignore[assignment]
 
     def _is_plain(self) -> bool:
@@ -132,7 +133,9 @@ class DoorProtocol(PatientProtocol):
         cycle: Any = self.cycle
         if type(cycle) is not Exchange:
             super().on_body(body)
-        elif not cycle.response_complete:
+            return
+        self.went_on()
+        if not cycle.response_complete:
             cycle.body = cycle.body + body if cycle.body else body
             if len(cycle.body) > MAX_BODY:
                 cycle.body = b""

@@ -20,8 +20,8 @@ from server.web.patience import PatientProtocol
 def secure(app: Starlette, certificate: Path) -> uvicorn.Server:
     """The HTTPS door. ConfigError CFG-012 if the certificate cannot be used."""
     configured = uvicorn.Config(
-        app, http=PatientProtocol, log_level="warning", access_log=False, timeout_keep_alive=30, timeout_graceful_shutdown=5, lifespan="off",
-        ssl_certfile=str(certificate),
+        app, http=PatientProtocol, ws="none", log_level="warning", access_log=False, timeout_keep_alive=30, timeout_graceful_shutdown=5,
+        lifespan="off", ssl_certfile=str(certificate),
     )  # fmt: skip
     try:
         configured.load()
