@@ -57,6 +57,7 @@ class Config:
     fronts: int = 0
     office: Path | None = None
     certificate: Path | None = None
+    console: bool = True  # whether the plain door has the console's pages; the command line says so
 
 
 def load(path: Path | str, db: str | None = None) -> Config:
