@@ -28,12 +28,12 @@ Seal = Callable[[Reply], bytes]
 
 class Limit:
     """How many messages are in hand, at most MAX_IN_HAND. A payment whose card waits for the acquirer is none of them, since that may take as long
-    as the host likes: those are counted by themselves, twice `waiting` at most and OF_A_TERMINAL of one terminal.
+    as the host likes: those are counted by themselves, MAX_IN_HAND beside the `waiting` and OF_A_TERMINAL of one terminal.
     """
 
     def __init__(self, waiting: int = WAITING) -> None:
         self._in_hand = 0
-        self._most = 2 * waiting  # as many again are being noted or answered
+        self._most = waiting + MAX_IN_HAND  # that many are being noted or answered
         self._cards: Counter[str] = Counter()
 
     def enter(self) -> bool:

@@ -168,12 +168,15 @@ def test_a_terminal_has_one_card_that_waits_and_another_payment_of_it_is_not_ask
     assert later.state() == s.ASKED_DOUBTFUL, "the terminal's place is free again"
 
 
-def test_more_cards_than_may_wait_are_told_at_once_that_nobody_was_asked(start: Start, silent: Silent) -> None:
+@pytest.mark.parametrize("most", [0, 2])
+def test_more_cards_than_may_wait_are_told_at_once_that_nobody_was_asked(
+    start: Start, silent: Silent, most: int
+) -> None:
     fleet = [Handheld(f"TSD-{number:06d}") for number in range(1, 5)]
-    line = start(fleet, PATIENT + "online_waiting = 2\n")
-    waiting = [Waiting(line, authorise(handheld, 5)) for handheld in fleet[:2]]
-    silent.heard(2)
-    for handheld in fleet[2:]:
+    line = start(fleet, PATIENT + f"online_waiting = {most}\n")
+    waiting = [Waiting(line, authorise(handheld, 5)) for handheld in fleet[:most]]
+    silent.heard(most)
+    for handheld in fleet[most:]:
         assert asked(line, authorise(handheld, 5))[s.STATE] == s.ASKED_NOT
     assert not silent.asked_more() and not any(card.is_answered() for card in waiting)
 
