@@ -1,13 +1,16 @@
-"""`python -m server --config FILE [--db URL] [--host H] [--port N] [--tls FILE] [--tls-port N] [--fronts N] [--restored]`: the central server in
-the foreground,
-until Ctrl-C or SIGTERM.
+"""`python -m server --config FILE [--db URL] [--host H] [--console-host H] [--port N] [--tls FILE] [--tls-port N] [--fronts N]
+[--restored]`: the central server in the foreground, until Ctrl-C or SIGTERM.
 
-With `tls` in the configuration terminals are served over HTTPS on a port of their own (--tls-port). Prints one line a door when it
-listens: `server listening on http://HOST:PORT`, `terminals reach it at https://HOST:PORT`; then, without an acquirer, `no acquirer:
-requests wait`. Exit codes: 0 stopped, 2 wrong arguments, 3 configuration.
+With `tls` in the configuration terminals are served over HTTPS at --host, on a port of their own (--tls-port), and the plain door, with the
+console's pages, is at --console-host: the loopback, as long as nobody says otherwise. Without, both share the plain door at --host,
+which has those pages, since they know no log-in, on the loopback alone or where --console-host names the same address.
+
+Prints one line a door when it listens: `server listening on http://HOST:PORT`, `terminals reach it at https://HOST:PORT`; then, without an
+acquirer, `no acquirer: requests wait`, and without the pages `no console`. Exit codes: 0 stopped, 2 wrong arguments, 3 configuration.
 """
 
 import argparse
+import ipaddress
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +19,8 @@ from protocol.errors import ConfigError, ParameterError
 from server import config
 from server.store import restore
 from server.web import app, fronts, serve, tls
+
+LOOPBACK = "127.0.0.1"
 
 
 def main(arguments: list[str]) -> int:
@@ -33,7 +38,8 @@ def run(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m server", description="The central server of Tasdid.")
     parser.add_argument("--config", required=True, help="configuration file (TOML or JSON), see server/config.py")
     parser.add_argument("--db", help="SQLAlchemy URL, e.g. sqlite:///var/server.db or postgresql://host/db")
-    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--host", default=LOOPBACK, help="address for terminals")
+    parser.add_argument("--console-host", help="address of the console's pages, which know no log-in; the loopback")
     parser.add_argument("--port", type=int, default=8080, help="0 takes a free one")
     parser.add_argument(
         "--fronts", type=int, help="processes that speak HTTP before the one that writes (server.web.fronts)"
@@ -53,8 +59,10 @@ def run(arguments: list[str]) -> None:
         loaded = replace(loaded, certificate=options.tls)
     if loaded.fronts and loaded.certificate is not None:
         raise ConfigError("fronts speak plain HTTP only", "CFG-026", "leave out 'fronts' or 'tls'")
+    plain_host, console = _plain(options.host, options.console_host, loaded.certificate is not None)
+    loaded = replace(loaded, console=console)
     application = app.build(loaded, new=not options.restored)  # what was restored is there
-    sock = serve.listen(options.host, options.port)
+    sock = serve.listen(plain_host, options.port)
     door = secured = None
     if loaded.certificate is not None:
         door = tls.secure(application, loaded.certificate)
@@ -67,9 +75,11 @@ def run(arguments: list[str]) -> None:
     print(f"server listening on http://{host}:{port}", flush=True)
     desk = application.state.running
     if secured is not None:
-        print(f"terminals reach it at https://{host}:{secured.getsockname()[1]}", flush=True)
+        print(f"terminals reach it at https://{secured.getsockname()[0]}:{secured.getsockname()[1]}", flush=True)
     if loaded.acquirer is None:
         print("no acquirer: requests wait", flush=True)
+    if not console:
+        print("no console: it is on the loopback alone, or where --console-host says", flush=True)
     if door is not None and secured is not None:
         tls.run(application, sock, door, secured)
     elif loaded.fronts and desk.engine.url.database not in (None, "", ":memory:"):  # fronts look up devices there too
@@ -77,6 +87,23 @@ def run(arguments: list[str]) -> None:
         serve.deafen()
     else:
         serve.runner(application).run(sockets=[sock])
+
+
+def _plain(host: str, console_host: str | None, certified: bool) -> tuple[str, bool]:
+    """The address of the plain door, and whether it has the console's pages. ConfigError CFG-025: it would need two."""
+    if certified:
+        return console_host or LOOPBACK, True
+    if console_host not in (None, host):
+        raise ConfigError(
+            "without a certificate terminals and console share one door",
+            "CFG-025",
+            "give --host and --console-host one address",
+        )
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    return host, loopback or console_host is not None
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ the record is kept raw, the chain goes on, but nothing is posted from it until a
 
 from protocol.errors import ServerError
 
-TOO_LARGE = "SRV-010"  # body over 64 KiB
+TOO_LARGE = "SRV-010"  # body over 64 KiB, or more before or behind it than a request may take
 MALFORMED = "SRV-011"  # not the message it says it is
 UNKNOWN_DEVICE = "SRV-012"
 BAD_SIGNATURE = "SRV-013"

@@ -16,6 +16,7 @@
     waits = 86400                    seconds after which a deferred authorisation or a reversal without a final answer is an alarm, and the former may
                                      be given up
     online_timeout = 5.0             the same while a card waits; the terminal gives up after 8
+    online_waiting = 200             cards that may wait for the host at once, one of a terminal; for others nobody is asked
 
 Every error is a ConfigError that names the file and what to do. A name that is none of these is refused: a misspelt [acquirer] would
 start a server that never asks anybody.
@@ -29,13 +30,14 @@ from pathlib import Path
 from typing import Any
 
 from protocol.errors import ConfigError
+from server.acquirer.online import WAITING
 from server.acquirer.outbox import HOLDS, LEASE
 from server.acquirer.waiting import WAITS
 from server.store import devices
 
 _TEXTS = ("keys", "devices", "sets", "office", "tls", "db")
 _NAMES = (*_TEXTS, "fronts", "acquirer")
-_ACQUIRER = ("host", "port", "timeout", "holds", "waits", "online_timeout")
+_ACQUIRER = ("host", "port", "timeout", "holds", "waits", "online_timeout", "online_waiting")
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,13 @@ class Config:
     acquirer: tuple[str, int] | None = None
     acquirer_timeout: float = 10.0
     online_timeout: float = 5.0
+    online_waiting: int = WAITING
     acquirer_holds: int = HOLDS
     acquirer_waits: int = WAITS
     fronts: int = 0
     office: Path | None = None
     certificate: Path | None = None
+    console: bool = True  # whether the plain door has the console's pages; the command line says so
 
 
 def load(path: Path | str, db: str | None = None) -> Config:
@@ -69,13 +73,14 @@ def load(path: Path | str, db: str | None = None) -> Config:
         holds = int(acquirer.get("holds", HOLDS))
         waits = int(acquirer.get("waits", WAITS))
         online_timeout = float(acquirer.get("online_timeout", 5.0))
+        online_waiting = int(acquirer.get("online_waiting", WAITING))
     except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise ConfigError(
             f"{path.name}: fronts, host, port or a time is absent or no number", "CFG-020", "see server/config.py"
         ) from error
-    if not 0 < timeout < LEASE or min(holds, waits) < 0:
+    if not 0 < timeout < LEASE or min(holds, waits, online_waiting) < 0:
         raise ConfigError(
-            f"{path.name}: timeout of the acquirer is not between 0 and {LEASE} s, or holds or waits is negative",
+            f"{path.name}: timeout of the acquirer is not between 0 and {LEASE} s, or holds, waits or online_waiting is negative",
             "CFG-020",
         )
     if not 0 < online_timeout < LEASE or fronts < 0 or (address and not 0 < address[1] < 1 << 16):
@@ -91,6 +96,7 @@ def load(path: Path | str, db: str | None = None) -> Config:
         acquirer=address,
         acquirer_timeout=timeout,
         online_timeout=online_timeout,
+        online_waiting=online_waiting,
         acquirer_holds=holds,
         acquirer_waits=waits,
         fronts=fronts,

@@ -37,6 +37,8 @@ from server.store import restore
 from server.store import tables as t
 from server.wire.messages import Authorise
 
+WAITING = 200  # cards that may wait for the host at once, by default
+
 
 def where(identity: Identity) -> Any:
     """The row of a payment."""

@@ -1,13 +1,16 @@
 """The HTTP face of the server (Starlette): the sync endpoint, the ledger as JSON, health, receipt keys.
 
     POST /v1/sync          protocol.sync; 200 with a signed reply, 413 too large, 503 "later" with Retry-After
-    GET  /health           {"ok": true, …}
+    GET  /health           {"ok": true}, and for the console what waits and was written
     GET  /api/ledger       server.ledger.report
     GET  /api/receipt-keys {device: public key, hex}
 
+The last two, and what /health says beside "ok", are the console's: whoever reaches the door reads them, so that a door for terminals alone does
+without (`console` of the configuration, `for_terminals`).
+
 Database writes run on the one writer thread; a reply leaves after its commit. Either this process speaks HTTP itself (`build`) and
 checks in threads, or fronts do (`build_front`, `fronts` of the configuration), see `server.web.fronts`.
-Does no TLS and no log-in: those pages are for the console on the same machine until the back office exists.
+Does no TLS and no log-in: the console's pages are for the same machine until the back office exists.
 """
 
 import asyncio
@@ -51,7 +54,7 @@ def utc_now() -> int:
     return int(time.time())
 
 
-def build(config: Config, clock: Callable[[], int] = utc_now, new: bool = True) -> Starlette:
+def build(config: Config, clock: Callable[[], int] = utc_now, new: bool = True) -> "Application":
     """The application of a configuration: opens the database, enters the devices, loads keys and sets. `new`: an empty
     database becomes a centre's.
 
@@ -73,7 +76,7 @@ def build(config: Config, clock: Callable[[], int] = utc_now, new: bool = True) 
             holds=config.acquirer_holds,
             waits=config.acquirer_waits,
         )
-    desk = Desk(engine, service, writer, worker, clock)
+    desk = Desk(engine, service, writer, worker, clock, most=config.online_waiting)
     if config.acquirer is not None:
         address, online_timeout = config.acquirer, config.online_timeout
         desk.link = lambda: AcquirerLink(*address, timeout=online_timeout)
@@ -81,14 +84,15 @@ def build(config: Config, clock: Callable[[], int] = utc_now, new: bool = True) 
     async def check(body: bytes) -> Message | Refusal:
         return await to_thread.run_sync(service.check, body)
 
-    app = _application(Sync(check, desk.answer, service.seal), Pages(engine, clock, desk.counts), _lifespan)
+    sync = Sync(check, desk.answer, service.seal, Limit(config.online_waiting))
+    app = _application(sync, Pages(engine, clock, desk.counts) if config.console else None, _lifespan)
     app.state.running = desk
     return app
 
 
 def build_front(
     config: Config, answer: Answer, ask: Ask, counts: Counts, clock: Callable[[], int] = utc_now
-) -> Starlette:
+) -> "Application":
     """The application of a front: `answer`, `ask` (the same, for callbacks) and `counts` are the desk's. ConfigError."""
     engine = open_engine(config.db, migrate=False)
     service = Service(engine, keys.load(config.keys))
@@ -101,8 +105,9 @@ def build_front(
         yield
         engine.dispose()
 
-    limit = Limit()
-    app = _application(Sync(check, answer, service.seal, limit), Pages(engine, clock, counts), lifespan)
+    limit = Limit(config.online_waiting)
+    pages = Pages(engine, clock, counts) if config.console else None
+    app = _application(Sync(check, answer, service.seal, limit), pages, lifespan)
     app.door = Door(limit, service.check, ask, service.seal)
     return app
 
@@ -121,16 +126,18 @@ class Application(Starlette):
             await super().__call__(scope, receive, send)
 
 
-def _application(sync: Sync, pages: "Pages", lifespan: Any) -> Application:
-    app = Application(
-        routes=[
-            Route(s.PATH, sync, methods=["POST"]),
-            Route("/health", _health),
-            Route("/api/ledger", _ledger),
-            Route("/api/receipt-keys", _receipt_keys),
-        ],
-        lifespan=lifespan,
-    )
+def for_terminals(app: Application) -> Application:
+    """The same endpoint without the console's pages; beginning and end are those of `app`."""
+    return _application(app.sync, None, None)
+
+
+def _application(sync: Sync, pages: "Pages | None", lifespan: Any) -> Application:
+    routes = [Route(s.PATH, sync, methods=["POST"])]
+    if pages is None:
+        routes += [Route("/health", _alive)]
+    else:
+        routes += [Route("/health", _health), Route("/api/ledger", _ledger), Route("/api/receipt-keys", _receipt_keys)]
+    app = Application(routes=routes, lifespan=lifespan)
     app.sync = sync
     app.state.pages = pages
     return app
@@ -160,6 +167,10 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
                 await task
         await to_thread.run_sync(running.writer.stop)
         running.engine.dispose()
+
+
+async def _alive(_request: Request) -> Response:
+    return JSONResponse({"ok": True})
 
 
 async def _health(request: Request) -> Response:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Engine
@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from server import codes
 from server.acquirer.iso import Answer
 from server.acquirer.link import AcquirerLink
+from server.acquirer.online import WAITING
 from server.acquirer.worker import Worker
 from server.ingest.dispatch import Asked, Reply, Service
 from server.store import audit
@@ -33,7 +34,7 @@ def named(checked: Any) -> str:
 
 @dataclass
 class Desk:
-    """What it works with. `link` gives a link of its own for each payment whose card waits."""
+    """What it works with. `link` gives a link of its own for each payment whose card waits: at most `most` at once, one of a terminal."""
 
     engine: Engine
     service: Service
@@ -41,6 +42,8 @@ class Desk:
     worker: Worker | None
     clock: Callable[[], int]
     link: Callable[[], AcquirerLink] | None = None
+    most: int = WAITING
+    _waiting: set[str] = field(default_factory=set)  # terminals
 
     async def answer(self, checked: Any) -> Reply:
         """The reply to a checked message, after its commit. RefusedError BUSY, NOT_WRITTEN or UNEXPECTED: to be told later."""
@@ -87,19 +90,29 @@ class Desk:
         return {"commits": self.writer.commits, "operations": self.writer.operations}
 
     async def ask(self, asked: Asked) -> Reply:
-        """Put a payment to its issuer while the card waits, between two transactions."""
-        answer: Answer | None = None
-        unsent = self.link is None
-        if self.link is not None:
-            link = self.link()
-            try:
-                answer = await link.exchange(asked.request, self.clock())
-            except codes.AcquirerError as error:
-                unsent = error.unsent
-                _log.warning("a waiting card gets no answer: %s", error)
-            finally:
-                await link.close()
-        reply = await self.writer.write(
+        """Put a payment to its issuer while the card waits, between two transactions.
+
+        Nobody is asked, and the payment's row says so from then on, if too many cards wait already, or another one of this terminal: it has
+        one reader, and has given that payment up.
+        """
+        device = asked.message.device.device
+        if self.link is None or device in self._waiting or len(self._waiting) >= self.most:
+            return await self._answered(asked, None, unsent=True)
+        self._waiting.add(device)
+        link = self.link()
+        answer, unsent = None, False
+        try:
+            answer = await link.exchange(asked.request, self.clock())
+        except codes.AcquirerError as error:
+            unsent = error.unsent
+            _log.warning("a waiting card gets no answer: %s", error)
+        finally:
+            self._waiting.discard(device)
+            await link.close()
+        return await self._answered(asked, answer, unsent)
+
+    async def _answered(self, asked: Asked, answer: Answer | None, unsent: bool) -> Reply:
+        reply: Reply = await self.writer.write(
             lambda c: self.service.answered(c, asked, answer, unsent, self.clock()), asked.message.device.device
         )
         self.nudge()

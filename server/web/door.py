@@ -80,9 +80,10 @@ class Door:
         if not self._limit.enter():
             exchange.say(503, codes.BUSY)
             return
+        leave = self._limit.leave
 
         def told(reply: Reply | None, code: str | None) -> None:
-            self._limit.leave()
+            leave()
             try:
                 if reply is None:
                     exchange.say(503, code or codes.NOT_WRITTEN)
@@ -93,9 +94,14 @@ class Door:
                 exchange.say(500, codes.NOT_WRITTEN)
 
         try:
-            self._ask(self._check(exchange.body), told)
+            checked = self._check(exchange.body)
+            leave = self._limit.place(checked)
+            self._ask(checked, told)
+        except codes.RefusedError as error:
+            leave()
+            exchange.say(503, error.code)
         except Exception:  # noqa: BLE001 - as uvicorn does: one request's failure is its own
-            self._limit.leave()
+            leave()
             _log.exception("a message was not read")
             exchange.say(500, codes.NOT_WRITTEN)
 
@@ -108,6 +114,7 @@ class DoorProtocol(PatientProtocol):
         if not (self.url == _PATH and self._is_plain()):
             super().on_headers_complete()
             return
+        self.went_on()
         self.cycle = Exchange(self, self.parser.should_keep_alive())  # type: ignore[assignment]
 
     def _is_plain(self) -> bool:
@@ -126,7 +133,9 @@ class DoorProtocol(PatientProtocol):
         cycle: Any = self.cycle
         if type(cycle) is not Exchange:
             super().on_body(body)
-        elif not cycle.response_complete:
+            return
+        self.went_on()
+        if not cycle.response_complete:
             cycle.body = cycle.body + body if cycle.body else body
             if len(cycle.body) > MAX_BODY:
                 cycle.body = b""

@@ -7,14 +7,14 @@ seconds over the slowest radio; between requests uvicorn's own keep-alive limit 
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from server.web.bounds import BoundedProtocol
 
 REQUEST_S = 60.0
 """Seconds from the connection, or from a request's first byte, to its last."""
 _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 
-class PatientProtocol(HttpToolsProtocol):
+class PatientProtocol(BoundedProtocol):
     """One connection."""
 
     patience = REQUEST_S

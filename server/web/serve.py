@@ -83,6 +83,7 @@ def runner(app: Starlette, protocol: type[PatientProtocol] = PatientProtocol) ->
         uvicorn.Config(
             app,
             http=protocol,
+            ws="none",  # another protocol would have bounds of its own, or none
             log_level="warning",
             access_log=False,
             timeout_keep_alive=30,

@@ -4,17 +4,21 @@ A message is checked, answered by the desk (`server.web.desk`) after its commit,
 "later": too much in hand, or the database did not take it.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any
 
 from server import codes
+from server.acquirer.online import WAITING
 from server.ingest.dispatch import Reply
 from server.wire.envelope import MAX_BODY
-from server.wire.messages import Message, Refusal
+from server.wire.messages import Authorise, Message, Refusal
 
 CBOR = b"application/cose"
 RETRY_S = "5"
 MAX_IN_HAND = 96  # messages being checked and written; at 100 a second each is answered within a second
+OF_A_TERMINAL = 2  # AUTHORISE in hand of one terminal: a card that waits, and a question that follows it
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Check = Callable[[bytes], Awaitable[Message | Refusal]]
@@ -23,10 +27,14 @@ Seal = Callable[[Reply], bytes]
 
 
 class Limit:
-    """How many messages are in hand, at most MAX_IN_HAND."""
+    """How many messages are in hand, at most MAX_IN_HAND. A payment whose card waits for the acquirer is none of them, since that may take as long
+    as the host likes: those are counted by themselves, MAX_IN_HAND beside the `waiting` and OF_A_TERMINAL of one terminal.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, waiting: int = WAITING) -> None:
         self._in_hand = 0
+        self._most = waiting + MAX_IN_HAND  # that many are being noted or answered
+        self._cards: Counter[str] = Counter()
 
     def enter(self) -> bool:
         """Take one more in hand; False if there are too many."""
@@ -38,6 +46,24 @@ class Limit:
     def leave(self) -> None:
         """One of them is done with."""
         self._in_hand -= 1
+
+    def place(self, checked: Message | Refusal) -> Callable[[], None]:
+        """What to call once a checked message is done with, instead of `leave`: a waiting card has a place of another kind from here on.
+        RefusedError BUSY if there is none.
+        """
+        if not isinstance(checked, Authorise):
+            return self.leave
+        device = checked.device.device
+        if self._cards[device] >= OF_A_TERMINAL or self._cards.total() >= self._most:
+            raise codes.RefusedError(codes.BUSY, "too many cards wait")
+        self._cards[device] += 1
+        self.leave()
+        return partial(self._answered, device)
+
+    def _answered(self, device: str) -> None:
+        self._cards[device] -= 1
+        if not self._cards[device]:
+            del self._cards[device]
 
 
 class Sync:
@@ -57,13 +83,16 @@ class Sync:
             # what is taken in is answered before the terminal gives up; the rest comes later
             await _say(send, 503, codes.BUSY)
             return
+        leave = self._limit.leave
         try:
-            reply = await self._answer(await self._check(body))
+            checked = await self._check(body)
+            leave = self._limit.place(checked)
+            reply = await self._answer(checked)
         except codes.RefusedError as error:
             await _say(send, 503, error.code)
             return
         finally:
-            self._limit.leave()
+            leave()
         await _respond(send, 200, CBOR, self._seal(reply))
 
 

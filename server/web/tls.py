@@ -1,7 +1,8 @@
 """The application behind two doors: HTTPS for terminals, HTTP for the console on the same machine.
 
-TLS 1.2 or newer; the certificate comes from `server.certificates`. Both doors serve one application: the plain one owns
-its beginning and end. Client certificates are not asked for: every message is signed by its device.
+TLS 1.2 or newer; the certificate comes from `server.certificates`. The door for terminals has none of the console's pages, which know no
+log-in (`server.web.app.for_terminals`); the plain one owns the application's beginning and end. Client certificates are not asked for:
+every message is signed by its device.
 """
 
 import asyncio
@@ -14,14 +15,15 @@ from starlette.applications import Starlette
 
 from protocol.errors import ConfigError
 from server.web import serve
+from server.web.app import Application, for_terminals
 from server.web.patience import PatientProtocol
 
 
-def secure(app: Starlette, certificate: Path) -> uvicorn.Server:
-    """The HTTPS door. ConfigError CFG-012 if the certificate cannot be used."""
+def secure(app: Application, certificate: Path) -> uvicorn.Server:
+    """The HTTPS door to what terminals need of an application. ConfigError CFG-012 if the certificate cannot be used."""
     configured = uvicorn.Config(
-        app, http=PatientProtocol, log_level="warning", access_log=False, timeout_keep_alive=30, timeout_graceful_shutdown=5, lifespan="off",
-        ssl_certfile=str(certificate),
+        for_terminals(app), http=PatientProtocol, ws="none", log_level="warning", access_log=False, timeout_keep_alive=30,
+        timeout_graceful_shutdown=5, lifespan="off", ssl_certfile=str(certificate),
     )  # fmt: skip
     try:
         configured.load()

@@ -7,6 +7,7 @@ everything it will say can be signed before the clock starts.
     python -m tests.benchmarks._load FILE URL CONNECTIONS     the client: posts, backs off on 503, prints a line of JSON
 """
 
+import argparse
 import asyncio
 import json
 import os
@@ -15,7 +16,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,23 @@ ROOT = Path(__file__).resolve().parents[2]
 BATCHES = {"mcu": 24, "linux": 200}  # records in a message, as terminals on these boards send them
 TICKS = os.sysconf("SC_CLK_TCK")
 Script = list[bytes]  # one terminal's messages: HELLO, then batches
+CODE = "CFG-089"  # nothing can be measured so
+
+
+def at_least(parser: argparse.ArgumentParser, options: argparse.Namespace, least: int, *names: str) -> None:
+    """Exit code 2 unless each of these options is so much."""
+    for name in names:
+        if getattr(options, name) < least:
+            parser.error(f"{CODE} --{name} is at least {least}, not {getattr(options, name)}")
+
+
+def among(parser: argparse.ArgumentParser, options: argparse.Namespace, known: Collection[str], name: str) -> list[str]:
+    """The words of an option; exit code 2 if one is none of the known."""
+    words = getattr(options, name).split(",")
+    for word in words:
+        if word not in known:
+            parser.error(f"{CODE} --{name} takes {', '.join(known)}, separated by commas, not {word!r}")
+    return words
 
 
 def fine(handheld: Handheld, amount: int) -> None:

@@ -37,6 +37,7 @@ from server.web import serve
 from tests.benchmarks import _load
 
 WARM = 900_000  # number of the first terminal that only warms the server up
+DATABASES = ("sqlite", "postgresql")
 WRITTEN = (t.raw, t.postings, t.legs, t.outbox)
 
 
@@ -148,17 +149,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--fronts", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--databases", default="sqlite,postgresql")
-    parser.add_argument("--boards", default="mcu,linux")
+    parser.add_argument("--databases", default=",".join(DATABASES))
+    parser.add_argument("--boards", default=",".join(_load.BATCHES))
     options = parser.parse_args(arguments)
-    for kind in options.databases.split(","):
+    _load.at_least(parser, options, 1, "terminals", "fines", "connections", "rounds")
+    _load.at_least(parser, options, 0, "fronts")
+    databases = _load.among(parser, options, DATABASES, "databases")
+    boards = _load.among(parser, options, _load.BATCHES, "boards")
+    for kind in databases:
         with ExitStack() as stack:
             cluster = None
             if kind != "sqlite":
                 from tests.server.postgres import Cluster
 
                 cluster = stack.enter_context(Cluster())
-            for board in options.boards.split(","):
+            for board in boards:
                 _tell(rounds(kind, cluster, options, board), options.json)
     return 0
 

@@ -17,6 +17,7 @@ terminal), as microseconds of CPU a record: the least of ten terminals, since a 
 
 import argparse
 import json
+import math
 import resource
 import tempfile
 import time
@@ -40,6 +41,7 @@ SAMPLE_FINES = 24
 HISTORY = 5  # records that every other terminal has on record
 NOW = 1_900_000_000
 FULL = (2000, 90)  # terminals, fines of each
+STEPS = 5  # of the plot's scale
 SPARE = 100  # files that client and server have open beside their connections
 
 
@@ -125,26 +127,39 @@ def cost(size: int) -> dict[str, Any]:
 
 
 def plot(points: list[dict[str, Any]], path: Path) -> None:
-    """A plain chart: fleet on a logarithmic axis, microseconds a record upwards from zero."""
+    """A plain chart: fleets at even distances, microseconds a record upwards from zero."""
     width, height, left, bottom = 640, 400, 70, 50
     image = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(image)
-    top = max(point["cpu_us_per_record"] for point in points) * 1.25
-    steps = max(1, len(points) - 1)
+    step = _step(max(point["cpu_us_per_record"] for point in points))
+    scale = (height - bottom - 50) / (step * STEPS)  # pixels of a microsecond
+    for mark in range(STEPS + 1):
+        y = height - bottom - mark * step * scale
+        draw.line([(left - 5, y), (left, y)], fill="black")
+        draw.line([(left, y), (width - 30, y)], fill="#e4e4e4")
+        draw.text((left - 10, y), f"{mark * step:,g}", fill="black", anchor="rm")
+    draw.text((left + 8, 36), "microseconds", fill="black", anchor="lm")
+    between = (width - left - 120) / max(1, len(points) - 1)
     places = []
     for index, point in enumerate(points):
-        x = left + index * (width - left - 40) / steps
-        y = height - bottom - (height - bottom - 40) * point["cpu_us_per_record"] / top
+        x, y = left + 45 + index * between, height - bottom - point["cpu_us_per_record"] * scale
         places.append((x, y))
         draw.line([(x, height - bottom), (x, height - bottom + 5)], fill="black")
-        draw.text((x - 20, height - bottom + 10), f"{point['fleet']:,}", fill="black")
-        draw.text((x - 15, y - 18), f"{point['cpu_us_per_record']:.0f}", fill="black")
+        draw.text((x, height - bottom + 16), f"{point['fleet']:,}", fill="black", anchor="mm")
+        draw.text((x, y - 12), f"{point['cpu_us_per_record']:.0f}", fill="black", anchor="mm")
         draw.ellipse([x - 3, y - 3, x + 3, y + 3], fill="#1f5fa8")
     draw.line(places, fill="#1f5fa8", width=2)
     draw.line([(left, 30), (left, height - bottom), (width - 30, height - bottom)], fill="black")
-    draw.text((width // 2 - 60, height - 20), "terminals on record", fill="black")
+    draw.text((width // 2, height - 12), "terminals on record", fill="black", anchor="mm")
     draw.text((left, 8), "CPU per record (microseconds) by size of the fleet, SQLite, one batch a commit", fill="black")
     image.save(path)
+
+
+def _step(most: float) -> float:
+    """A round distance between STEPS marks of a scale that reaches `most` and some more."""
+    least = most * 1.1 / STEPS
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(power * round_ for round_ in (1, 2, 2.5, 5, 10) if power * round_ >= least)
 
 
 def _room(files: int) -> bool:
@@ -156,6 +171,26 @@ def _room(files: int) -> bool:
         return False
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     return True
+
+
+def _fleets(parser: argparse.ArgumentParser, text: str) -> list[int]:
+    """Sizes of fleets; exit code 2 if one is none, or smaller than what is timed."""
+    words = text.split(",")
+    if any(not word.isdecimal() or int(word) < SAMPLE for word in words):
+        parser.error(
+            f"{_load.CODE} --fleet takes numbers of terminals, {SAMPLE} or more, separated by commas, not {text!r}"
+        )
+    return [int(word) for word in words]
+
+
+def _writable(parser: argparse.ArgumentParser, path: Path) -> None:
+    """Exit code 2 if a picture cannot be put there."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"{_load.CODE} --plot: the folder cannot be made ({error.strerror})")
+    if path.suffix != ".png" or path.is_dir():
+        parser.error(f"{_load.CODE} --plot takes a file that ends in .png")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -172,17 +207,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--plot", type=Path, default=Path("var/reconnect.png"))
     options = parser.parse_args(arguments)
     terminals, fines = FULL if options.full else (100, 10)
-    options.terminals, options.fines = options.terminals or terminals, options.fines or fines
-    options.connections = options.connections or options.terminals
-    if min(options.terminals, options.fines, options.connections) < 1:
-        parser.error("terminals, fines and connections are at least 1")
+    options.terminals = terminals if options.terminals is None else options.terminals
+    options.fines = fines if options.fines is None else options.fines
+    options.connections = options.terminals if options.connections is None else options.connections
+    _load.at_least(parser, options, 1, "terminals", "fines", "connections")
+    _load.at_least(parser, options, 0, "fronts")
+    fleets = _fleets(parser, options.fleet)
+    _writable(parser, options.plot)
     if not _room(options.connections + SPARE):
         parser.error(
             f"{options.connections} connections are more than may be open here: raise `ulimit -n`, or give --connections"
         )
     drained = drain(options)
-    points = [cost(int(size)) for size in options.fleet.split(",")]
-    options.plot.parent.mkdir(parents=True, exist_ok=True)
+    points = [cost(size) for size in fleets]
     plot(points, options.plot)
     if options.json:
         for report in (drained, *points):

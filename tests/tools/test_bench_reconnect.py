@@ -2,12 +2,14 @@
 
 import asyncio
 import resource
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from protocol.errors import ConfigError
-from tests.benchmarks import _load, reconnect
+from tests.benchmarks import _load, ingest, reconnect
 from tools.commands import bench
 
 LATER, TAKEN = b"HTTP/1.1 503 x\r\nContent-Length: 0\r\n\r\n", b"HTTP/1.1 200 x\r\nContent-Length: 2\r\n\r\nok"
@@ -74,6 +76,47 @@ def test_more_connections_than_may_be_open_are_refused(
     with pytest.raises(SystemExit) as ended:
         reconnect.main(["--full"])
     assert ended.value.code == 2 and "ulimit -n" in capsys.readouterr().err and asked == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--fleet abc", "--fleet 5", "--fleet 100,", "--fleet -100", "--terminals 0", "--fines 0", "--connections 0", "--fronts -1",
+        "--plot picture.xyz", "--plot /proc/none/picture.png",
+    ],
+)  # fmt: skip
+def test_what_cannot_be_measured_is_refused_before_anything_runs(
+    asked: list[Any], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        reconnect.main(words.split())
+    assert ended.value.code == 2 and "CFG-089" in capsys.readouterr().err and asked == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--databases mysql", "--databases sqlite,", "--boards foo", "--rounds 0", "--terminals 0", "--connections 0", "--fines 0",
+        "--fronts -1",
+    ],
+)  # fmt: skip
+def test_ingest_of_what_is_not_there_is_refused_before_anything_runs(
+    words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ingest, "measure", lambda *_: pytest.fail("it measures"))
+    with pytest.raises(SystemExit) as ended:
+        ingest.main(words.split())
+    assert ended.value.code == 2 and "CFG-089" in capsys.readouterr().err
+
+
+def test_the_plot_has_a_scale_of_round_numbers_and_nothing_lies_on_its_axis(tmp_path: Path) -> None:
+    assert [reconnect._step(most) for most in (0.9, 7, 155, 170, 999)] == [0.2, 2, 50, 50, 250]
+    points = [{"fleet": 10**power, "cpu_us_per_record": 150.0 + power} for power in range(2, 6)]
+    reconnect.plot(points, tmp_path / "plot.png")
+    with Image.open(tmp_path / "plot.png") as image:
+        columns = [[image.getpixel((x, y)) for y in range(40, 350)] for x in (69, 70, 71)]
+    assert set(columns[1]) == {(0, 0, 0)} and columns[0].count((0, 0, 0)) == reconnect.STEPS
+    assert (0, 0, 0) not in columns[2], "what is black beside the axis are its marks"
 
 
 def test_the_command_reaches_the_full_size(asked: list[Any]) -> None:

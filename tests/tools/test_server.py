@@ -10,7 +10,9 @@ import ssl
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,24 +59,74 @@ def says(*words: object) -> str:
     return told.getvalue()
 
 
-def test_it_serves_over_tls_to_who_pins_its_ca(tmp_path: Path) -> None:
-    config = write_config(tmp_path, [Handheld()])
-    assert tasdid("server", "certificates", tmp_path / "tls").returncode == cli.OK
+@contextlib.contextmanager
+def serving(config: Path, *options: object, doors: int = 1) -> Iterator[list[str]]:
+    """A server of its own process: the lines with which it announces its doors."""
     command = [sys.executable, "-m", "tools.cli", "server", "run", "--config", str(config), "--port", "0"]
-    command += ["--tls", str(tmp_path / "tls" / "server.pem"), "--tls-port", "0"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*command, *map(str, options)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     try:
-        assert process.stdout is not None
-        lines = [process.stdout.readline(), process.stdout.readline()]
-        port = int(lines[1].rsplit(":", 1)[1])
-        pinned = ssl.create_default_context(cadata=(tmp_path / "tls" / "ca.der").read_bytes())
-        pinned.check_hostname = False  # it is asked for by its address here
-        with urllib.request.urlopen(f"https://127.0.0.1:{port}/health", context=pinned, timeout=20) as reply:  # noqa: S310
-            assert json.load(reply)["ok"] is True
+        yield [process.stdout.readline() for _ in range(doors)]
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-        process.stdout.close()  # type: ignore[union-attr]
+        process.stdout.close()
+
+
+def asked(address: str, path: str, context: ssl.SSLContext | None = None) -> object:
+    """What a page says; the status if it is not 200. A front may still start."""
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(address + path, context=context, timeout=20) as reply:  # noqa: S310
+                return json.load(reply)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except (ConnectionError, urllib.error.URLError):
+            time.sleep(0.05)
+    raise AssertionError("it does not answer")
+
+
+def test_it_serves_terminals_over_tls_to_who_pins_its_ca_and_nobody_the_console(tmp_path: Path) -> None:
+    """Wherever terminals reach it, the console's pages stay on the loopback."""
+    config = write_config(tmp_path, [Handheld()])
+    assert tasdid("server", "certificates", tmp_path / "tls").returncode == cli.OK
+    options = ("--tls", tmp_path / "tls" / "server.pem", "--tls-port", "0", "--host", "0.0.0.0")  # noqa: S104
+    with serving(config, *options, doors=2) as lines:
+        assert lines[0].startswith("server listening on http://127.0.0.1:"), lines
+        secured = "https://127.0.0.1:" + lines[1].rsplit(":", 1)[1].strip()
+        assert "//0.0.0.0:" in lines[1]
+        pinned = ssl.create_default_context(cadata=(tmp_path / "tls" / "ca.der").read_bytes())
+        pinned.check_hostname = False  # it is asked for by its address here
+        assert asked(secured, "/health", pinned) == {"ok": True}
+        for path in ("/api/ledger", "/api/receipt-keys", "/"):
+            assert asked(secured, path, pinned) == 404
+        assert asked(secured, "/v1/sync", pinned) == 405
+        told = urllib.request.Request(secured + "/v1/sync", b"rubbish", method="POST")  # noqa: S310
+        with urllib.request.urlopen(told, context=pinned, timeout=20) as reply:  # noqa: S310
+            assert reply.status == 200 and reply.headers["content-type"] == "application/cose"
+        plain = lines[0].split()[-1]
+        assert isinstance(asked(plain, "/api/ledger"), dict) and isinstance(asked(plain, "/api/receipt-keys"), dict)
+
+
+@pytest.mark.parametrize("fronts", [0, 1])
+@pytest.mark.parametrize("console", [False, True])
+def test_a_plain_door_for_others_has_the_console_s_pages_only_if_told(
+    tmp_path: Path, fronts: int, console: bool
+) -> None:
+    everywhere = "0.0.0.0"  # noqa: S104
+    config = write_config(tmp_path, [Handheld()], 1)
+    options = ["--host", everywhere, "--fronts", fronts, *(["--console-host", everywhere] if console else [])]
+    with serving(config, *options, doors=1 if console else 2) as lines:
+        assert console or lines[1].startswith("no console")
+        address = "http://127.0.0.1:" + lines[0].rsplit(":", 1)[1].strip()
+        assert (asked(address, "/health") == {"ok": True}) is not console
+        for path in ("/api/ledger", "/api/receipt-keys"):
+            assert (asked(address, path) == 404) is not console
+
+
+def test_terminals_and_console_that_share_a_door_share_its_address(tmp_path: Path) -> None:
+    config = write_config(tmp_path, [Handheld()])
+    assert refused("server", "run", "--config", config, "--port", 0, "--console-host", "127.0.0.2") == "CFG-025"
 
 
 @pytest.mark.parametrize("options", [[], ["--fronts", "1"], ["tls"]], ids=["plain", "fronts", "tls"])

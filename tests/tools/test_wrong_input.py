@@ -98,6 +98,10 @@ def test_more_seeds_than_are_ever_played_are_bad_usage() -> None:
     assert tasdid("simulate", "--seeds", 10**12).returncode == cli.BAD_INPUT
 
 
+def test_a_first_seed_below_zero_is_bad_usage() -> None:
+    assert tasdid("simulate", "--first", -5, "--seeds", 1).returncode == cli.BAD_INPUT
+
+
 def test_a_port_or_a_number_of_fronts_that_there_is_not_is_bad_usage(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,12 +3,13 @@ journal's power.
 
     tasdid journal export --store FOLDER --element STATE FILE    from a Linux handheld's store (or --flash IMAGE, a
     littlefs volume); --epoch N for an older epoch
-    tasdid journal verify FILE --json                            chain, signatures, counters, totals
+    tasdid journal verify FILE --key KEYS --json                 chain, signatures, counters, totals; KEYS is a file with the pinned
+    key: the centre's devices.json, what it gives under /api/receipt-keys, or a world's receipt-keys.json
     tasdid journal room --flash 8192 --fines 40 --days 60        how long a flash lasts
     tasdid journal soak --transactions 1000 --jobs 2             see tools.journal.soak
 
 Exit codes: 0 it holds, 1 something does not, 2 bad input, 5 (verify) only the centre can say: records are missing of
-which the terminal says that the centre acknowledged them.
+which the terminal says that the centre acknowledged them, or no --key says whose key it is.
 """
 
 import json
@@ -19,6 +20,13 @@ from typing import Annotated
 import typer
 
 HELD, DID_NOT_HOLD, ASK = 0, 1, 5
+WORDS = {
+    "holds": "the journal holds",
+    "unpinned": "it holds together, but WHOSE KEY IT IS NOBODY HAS CHECKED: give --key",
+    "ask": "the journal does not stand alone: ASK THE CENTRE",
+}
+CODES = {"holds": HELD, "unpinned": ASK, "ask": ASK}
+KEYS = "devices.json of the centre, its /api/receipt-keys, or receipt-keys.json of a world"
 
 app = typer.Typer(no_args_is_help=True, help="Export and verify a terminal's journal.")
 
@@ -103,8 +111,9 @@ def export(
         )
     done = export_store(out, store, flash, element, epoch)
     typer.echo(
-        f"{done.count} records of epoch {done.epoch} exported to {out}; check them with: tasdid journal verify {out}"
+        f"{done.count} records of epoch {done.epoch} exported to {out}; check them with: tasdid journal verify {out} --key KEYS"
     )
+    typer.echo(f"KEYS is a file with the terminal's pinned key: {KEYS}")
     for other in done.others:
         typer.echo(f"epoch {other} is on the storage too: tasdid journal export --epoch {other}")
     if done.trouble == ENDED:
@@ -119,12 +128,12 @@ def export(
 def verify(
     file: Annotated[Path, typer.Argument(help="an exported journal")],
     key: Annotated[
-        str, typer.Option(help="the device's pinned public key: 130 hex digits, or a JSON key list {device: hex}")
+        str, typer.Option(help=f"the device's pinned public key: 130 hex digits, or a list of keys: {KEYS}")
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
 ) -> None:
     """Verify an exported journal without the server. Exit codes: 0 it holds, 1 it does not, 2 no exported journal, 5 only
-    the centre can say.
+    the centre can say, be it whose key it is: no --key was given.
     """
     from protocol.errors import JournalError
     from tools.journal import reading
@@ -141,14 +150,14 @@ def verify(
     if as_json:
         typer.echo(json.dumps(report, indent=1))
     else:
-        word = {"holds": "holds", "ask": "does not stand alone: ASK THE CENTRE"}.get(report["verdict"], "DOES NOT HOLD")
+        word = WORDS.get(report["verdict"], "the journal DOES NOT HOLD")
         span = f"{report['records']} records ({report['first']} to {report['last']})"
         typer.echo(
-            f"{report['device']}: {span}, {report['signatures']} signatures verified, key {report['key']}: the journal {word}."
+            f"{report['device']}: {span}, {report['signatures']} signatures verified, key {report['key']}: {word}."
         )
         for finding in report["findings"]:
             typer.echo(f"{finding['code']} {finding['kind']}, record {finding['seq'] or '-'}: {finding['text']}")
-    raise typer.Exit({"holds": HELD, "ask": ASK}.get(report["verdict"], DID_NOT_HOLD))
+    raise typer.Exit(CODES.get(report["verdict"], DID_NOT_HOLD))
 
 
 def _pinned(key: str, data: bytes) -> bytes | None:
@@ -160,9 +169,10 @@ def _pinned(key: str, data: bytes) -> bytes | None:
         return None
     try:
         if Path(key).is_file():
-            key = json.loads(Path(key).read_text("utf-8"))[reading.read(data).device]
+            entry = json.loads(Path(key).read_text("utf-8"))[reading.read(data).device]
+            key = entry["public_key"] if isinstance(entry, dict) else entry  # a provisioning list says more
         return bytes.fromhex(key)
     except (ValueError, KeyError, TypeError):
         raise ConfigError(
-            "the pinned key is malformed or absent from the list", "CFG-103", "give 130 hex digits or a key list"
+            "the pinned key is malformed or absent from the list", "CFG-103", f"give 130 hex digits or {KEYS}"
         ) from None

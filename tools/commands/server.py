@@ -39,7 +39,10 @@ Device = Annotated[str, typer.Argument(help="the terminal's id")]
 def run(
     config: Config,
     db: Database = None,
-    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="address for terminals")] = "127.0.0.1",
+    console_host: Annotated[
+        str | None, typer.Option(help="address of the console's pages, which know no log-in  [default: the loopback]")
+    ] = None,
     port: Annotated[
         int, typer.Option(help="console and, without TLS, terminals; 0 takes a free one", min=0, max=65535)
     ] = 8080,
@@ -56,7 +59,7 @@ def run(
     from server.__main__ import run as serve
 
     words = ["--config", str(config), "--host", host, "--port", str(port), "--tls-port", str(tls_port)]
-    for option, value in (("--db", db), ("--tls", tls), ("--fronts", fronts)):
+    for option, value in (("--db", db), ("--console-host", console_host), ("--tls", tls), ("--fronts", fronts)):
         words += [option, str(value)] if value is not None else []
     serve([*words, *(["--restored"] if restored else [])])
 

@@ -26,7 +26,7 @@ _LOOKED_AT = 3_000  # seeds in which every kind that is drawn occurs
 
 def run(
     seeds: Annotated[int, typer.Option(help="how many seeds", min=1, max=_MOST_PLAYED)] = 100,
-    first: Annotated[int, typer.Option(help="the first seed")] = 0,
+    first: Annotated[int, typer.Option(help="the first seed", min=0)] = 0,
     jobs: Annotated[int, typer.Option(help="processes side by side", min=1, max=64)] = 1,
     mutations: Annotated[
         bool, typer.Option("--mutations", help="try each deliberately broken build on the seeds")

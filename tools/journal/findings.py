@@ -11,7 +11,8 @@
     JRN-062 acknowledged  a record is missing of which the terminal says that the centre has it: ask the centre
     JRN-061 declared      a gap record declares a loss (told)     JRN-064 epochs      older epochs lie beside it (told)
 
-Any of the first group makes the verdict "fails"; else a JRN-062 makes it "ask"; else it is "holds". That a record was
+Any of the first group makes the verdict "fails"; else a JRN-062 makes it "ask"; else it is "holds", or "unpinned" where the device's key is nobody's
+word but the file's: then all of it may be of another hand. That a record was
 acknowledged is the terminal's word, closed by its secure element's signature at the time of the export: who could
 write the storage before could make it say so. So "ask" is never "holds": the missing records' hashes bind what the
 centre may show (the record after a hole names the hash of the last one in it).
@@ -39,16 +40,18 @@ TOLD = ("declared", "epochs")
 CHANGED = {"edited", "inserted", "reordered"}
 """What was changed in a file; the others may lie in the storage that was exported."""
 ASK = "acknowledged"
-HOLDS, ASKS, FAILS = "holds", "ask", "fails"
+HOLDS, UNPINNED, ASKS, FAILS = "holds", "unpinned", "ask", "fails"
 
 Span = tuple[int, int]  # first and last sequence number
 
 
-def verdict(kinds: set[str]) -> str:
-    """HOLDS, ASKS or FAILS."""
+def verdict(kinds: set[str], pinned: bool) -> str:
+    """HOLDS, UNPINNED, ASKS or FAILS; `pinned`: the key did not come from the file."""
     if kinds - set(TOLD) - {ASK}:
         return FAILS
-    return ASKS if ASK in kinds else HOLDS
+    if ASK in kinds:
+        return ASKS
+    return HOLDS if pinned else UNPINNED
 
 
 def merged(spans: list[Span]) -> list[Span]:

@@ -3,7 +3,8 @@
 
 A record is edited when its successor (for the last one and those before holes, the signed closing item) names another hash than it has. The
 closing item is signed by the device's secure element and carries its counter: so nobody else can shorten a journal and
-close it again. The public key in the file is only the file's word: give the one that was pinned at provisioning.
+close it again. The public key in the file is only the file's word: who forges a journal whole closes it with a key of his own. Give the one that
+was pinned at provisioning; without it the best verdict is "unpinned".
 """
 
 import hashlib
@@ -71,14 +72,14 @@ class Verifier:
         self._outcomes(chain)
         self._counted(chain)
         self._whole(chain)
-        verdict = f.verdict(self.kinds)
+        verdict = f.verdict(self.kinds, self.pinned)
         return {
             "ok": verdict == f.HOLDS,
             "verdict": verdict,
             "device": export.device,
             "epoch": said.epoch,
             "trouble": said.trouble,
-            "key": "pinned" if self.pinned else "as the file says",
+            "key": "pinned" if self.pinned else "unpinned",
             "records": len(export.entries),
             "first": min((e.seq for e in export.entries), default=0),
             "last": max((e.seq for e in export.entries), default=0),
@@ -148,6 +149,8 @@ class Verifier:
             expected = self._place(index, last)
             if expected is not None and not f.without((expected, expected), absent):
                 expected = None  # a hole follows on `last`
+            if expected is not None and expected > self.closing.get(3, MOST):
+                expected = None  # `last` is the last one that was closed: there is no record whose number this could be
             if expected is not None and expected not in present and (last is None or last.hash == entry.record[j.PREV]):
                 self.find("edited", expected, f"its number was changed to {entry.seq}")
                 self.renumbered.append((expected, expected))

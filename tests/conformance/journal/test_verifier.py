@@ -128,8 +128,19 @@ def test_another_key_in_the_file_does_not_pass_for_the_pinned_one(made, tmp_path
     _, key = made
     (tmp_path / "other").mkdir()
     other, _ = exports.make(tmp_path / "other")
-    assert verify(other)["ok"] and verify(other)["key"] == "as the file says"
+    assert (verify(other)["verdict"], verify(other)["key"], verify(other)["ok"]) == ("unpinned", "unpinned", False)
     assert "foreign" in {kind for kind, _ in _kinds(verify(other, key))}
+
+
+@pytest.mark.parametrize("further", [0, 1, 2])
+def test_a_record_put_behind_the_last_one_is_inserted_whatever_number_it_has(made, further):
+    """Its previous hash is right: but the file was closed before it, so that there is no record whose number it could have lost."""
+    items, key = made
+    record = cbor2.loads(cbor2.loads(items[13])[0])
+    record[r.PREV], record[r.SEQ] = hashlib.sha256(cbor2.loads(items[13])[0]).digest(), record[r.SEQ] + further
+    forged = cbor2.dumps([cbor2.dumps(record, canonical=True), None])
+    report = verify(b"".join([*items[:-1], forged, items[-1]]), key)
+    assert _kinds(report) == {("inserted", 13 + further)} and not report["ok"]
 
 
 @pytest.fixture(scope="module")

@@ -217,7 +217,8 @@ def test_configuration_errors_name_the_file_and_what_to_do(tmp_path: Path, handh
     assert build(config.load(path)).state.running.worker._holds == 77
     path.write_text(path.read_text().replace("77", "-1"))
     with pytest.raises(
-        ConfigError, match="CFG-020 server.toml: timeout of the acquirer .* or holds or waits is negative"
+        ConfigError,
+        match="CFG-020 server.toml: timeout of the acquirer .* or holds, waits or online_waiting is negative",
     ):
         config.load(path)
     path = write_config(tmp_path, [handheld])
@@ -248,6 +249,7 @@ def test_configuration_errors_name_the_file_and_what_to_do(tmp_path: Path, handh
         ("[acquirer]\nholds = inf", "a time is absent or no number"),
         ('[acquirer]\nhost = "h"\nport = 99999', "port is over 65535"),
         ("[acquirer]\nonline_timeout = 0", "online_timeout is not between"),
+        ("[acquirer]\nonline_waiting = -1", "online_waiting is negative"),
     ],
 )
 def test_what_a_configuration_does_not_know_is_refused_by_name(tmp_path: Path, written: str, told: str) -> None:
