@@ -72,7 +72,7 @@ RESULTS = 27  # [{RESULT_*} …] authorisation results not yet seen back as a re
 NEW = 28
 DUPLICATES = 29
 REJECTED = 30  # [[seq, code] …]
-BESIDE = 39  # uint: so many of a batch of BRANCH were kept beside the chain before; absent: none
+BESIDE = 39  # uint: so many of a batch of ASKED lie beside the chain; absent: none
 VOIDS = 38  # [{RESULT_*} …] ends of voids not yet seen back as a record; RESULT_OUTCOME is records.VOID_DONE or VOID_REFUSED
 CLEARED = 31  # bstr COSE_Sign1: payload {DEVICE, EPOCH, SERVER_UTC, CLEARED: [intent …]}; form 1: [[intent, acquirer's reference] …]
 
@@ -97,9 +97,9 @@ CUM_COUNT = 46  # running totals before the batch's first record
 CUM_TOTAL = 47
 SHARED = 49  # {SEALED: frame, PRIVATE: frame}: what those blobs share and leave out, see protocol.wire
 GAP = 48  # uint: the records from this one to the one before FIRST_SEQ are lost for good; a gap record (kind 20) says so too
-BRANCH = (
-    50  # true: shown to a server that holds another chain. What it does not have is kept beside that; GAP says nothing
-)
+BRANCH = 50  # SHOWN or ASKED, to a server that holds another chain; GAP says nothing then
+SHOWN = 1  # what the chain does not have is kept beside it
+ASKED = 2  # nothing is kept: DUPLICATES and BESIDE say whether the server has these
 
 # CLOSE and RECON
 LAST_SEQ = 60

@@ -231,35 +231,52 @@ class Sync:
         if seq != self._held or seq != journal.acked_seq or (seq and not journal.dated):
             known = journal.head_hash
             if seq < journal.head_seq:
-                item = journal.record_at(seq) if seq else None
-                known = t_hash(self._t, item[1]) if item is not None else None
+                known = self._hash(seq) if seq else None
             if seq and known is not None and message[m.ACKED_HASH] != known:
                 raise ServerError("the server acknowledges another chain", "SRV-072", "call the centre", seq)
             if seq != journal.acked_seq or (seq and not journal.dated):
                 journal.acknowledge(seq, message[m.ACKED_HASH])
         self._held = seq
 
-    async def _batch(self) -> bool:
-        """Send the next records after the acknowledged one, as many as a batch holds; fewer where memory is short. If none of them can be read
-        one is written behind them, which tells of the loss; False if none is taken either: then nothing is sent.
+    def _hash(self, seq: int) -> "bytes | None":
+        """Hash of our record `seq`, by the next one where it cannot be read; None where that cannot either."""
+        item = self.journal.record_at(seq)
+        if item is not None:
+            return t_hash(self._t, item[1])
+        item = self.journal.record_at(seq + 1)
+        return item[0][r.PREV] if item is not None else None
+
+    async def tell(self, first: int, branch: int = 0, room: int = 0) -> tuple:
+        """Send records from `first` on, as many as a batch holds, or `room` bytes; fewer where memory is short. (The first one's sequence
+        number, the last one's, the ACK); without an ACK, as none can be read, the last one is the one before `first`.
         """
-        ack = None
-        while ack is None:
+        while True:
             try:
-                payload, count = self._fill(self._held + 1)
+                payload, count = batches.fill(self.journal, first, room or self.room)
                 if not count:
-                    await self.journal.follow()
-                    payload, count = self._fill(self._held + 1)
-                if not count:
-                    return False
-                if m.GAP in payload:
+                    return first, first - 1, None
+                if branch:
+                    payload[m.BRANCH] = branch
+                elif m.GAP in payload:
                     await self._declare(payload)
-                ack = await self.exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
+                begin = payload[m.FIRST_SEQ]
+                return begin, begin + count - 1, await self.exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
             except MemoryError:
                 if self.room <= _LEAST_ROOM:
                     raise
                 payload = None
                 self.room //= 2
+
+    async def _batch(self) -> bool:
+        """Send the next records after the acknowledged one. If none of them can be read one is written behind them, which tells of the loss;
+        False if none is taken either: then nothing is sent.
+        """
+        ack = (await self.tell(self._held + 1))[2]
+        if ack is None:
+            await self.journal.follow()
+            ack = (await self.tell(self._held + 1))[2]
+            if ack is None:
+                return False
         self._acknowledge(ack)
         if self._heeds(ack):
             await self._take_results(ack)
@@ -286,9 +303,6 @@ class Sync:
                 body[r.GAP_TOTAL] = payload[m.CUM_TOTAL] - known[r.CUM_TOTAL]
             await self.journal.append(r.GAP, body)
         self._t.note("gap", first=first, last=last)
-
-    def _fill(self, first: int) -> "tuple[dict, int]":
-        return batches.fill(self.journal, first, self.room)
 
 
 def t_hash(t, data: bytes) -> bytes:  # noqa: ANN001

@@ -48,7 +48,7 @@ class _Intake:
     whole: bool = False  # all records of the message are new, whatever `new` says
     draft: Draft | None = None  # the message's, if it holds: then nobody looks at the records
     branch: list[Entry] = field(default_factory=list)
-    beside: int = 0  # how many of these were kept before
+    beside: int = 0  # how many records that are only asked about lie beside the chain
     wanted: list[list[int]] = field(default_factory=list)
     rejected: list[list[Any]] = field(default_factory=list)  # [[seq, code] …]
     unposted: list[list[Any]] = field(default_factory=list)  # those of `rejected` that are new and kept only
@@ -117,7 +117,7 @@ def batches(connection: Connection, messages: list[Batch], now: int) -> list[Pay
         else:
             intake.rejected += [[e.seq, e.notice] for e in intake.duplicates + intake.new if e.notice]
         if intake.branch:
-            intake.beside = forks.keep(connection, intake.message, intake.branch, now)
+            forks.keep(connection, intake.message, intake.branch, now)
             intake.rejected += [[entry.seq, codes.FORK] for entry in intake.branch]
         _reattach(connection, intake.message, intake.duplicates, now)
     _append(connection, [intake for intake in intakes if intake.count], now)
@@ -127,10 +127,12 @@ def batches(connection: Connection, messages: list[Batch], now: int) -> list[Pay
 def _sort(connection: Connection, message: Batch, head: Row[Any], now: int) -> _Intake:
     """Which records are known, which continue the chain, which are of another branch. RefusedError as `batch`."""
     head = sessions.check_bound(connection, head, message)
-    if message.gap == head.seq + 1 and not message.branch:
+    if message.branch:
+        return _beside(connection, message, head, now)
+    if message.gap == head.seq + 1:
         head = gaps.bridge(connection, message, head, now)
     intake = _Intake(message, head)
-    if message.first_seq > head.seq + 1 and not message.branch:
+    if message.first_seq > head.seq + 1:
         intake.wanted = [[head.seq + 1, message.entries[-1].seq]]
         return intake
     continues = message.first_seq == head.seq + 1 and message.prev_hash == bytes(head.hash)
@@ -157,7 +159,7 @@ def _sort(connection: Connection, message: Batch, head: Row[Any], now: int) -> _
             intake.branch.append(entry)
         elif entry.seq <= head.seq:
             intake.duplicates.append(entry)
-        elif entry.seq == head.seq + 1 and previous != bytes(head.hash) or entry.seq > head.seq + 1 and not intake.new:
+        elif entry.seq == head.seq + 1 and previous != bytes(head.hash):
             intake.branch.append(entry)
         else:
             intake.new.append(entry)
@@ -165,14 +167,43 @@ def _sort(connection: Connection, message: Batch, head: Row[Any], now: int) -> _
     return intake
 
 
+def _beside(connection: Connection, message: Batch, head: Row[Any], now: int) -> _Intake:
+    """The same of a batch that its terminal shows, or asks about, as it knows the chain on record to be another one: it may begin anywhere, and
+    what does not continue the chain at once never joins it.
+    """
+    intake = _Intake(message, head)
+    known = _known_hashes(connection, message, head.seq)
+    found, late = gaps.found_again(connection, message, known), []
+    previous, parted = message.prev_hash, known.get(message.first_seq - 1, message.prev_hash) != message.prev_hash
+    for entry in message.entries:
+        if not parted and known.get(entry.seq) == entry.hash:
+            intake.duplicates.append(entry)
+        elif not parted and entry.seq in found:
+            late.append(entry)
+        elif intake.new or not parted and entry.seq == head.seq + 1 and previous == bytes(head.hash):
+            intake.new.append(entry)  # a restore has lost the other chain since
+        else:
+            intake.branch.append(entry)
+            parted = parted or entry.seq in known or entry.seq > head.seq
+        previous = entry.hash
+    if message.branch == s.ASKED:
+        intake.beside = sum(forks.kept(connection, message, entry) for entry in [*late, *intake.branch])
+        intake.branch, intake.new = [], []
+    elif late:
+        intake.rejected = [[entry.seq, codes.GAP_CLOSED] for entry in late]
+        forks.keep_late(connection, message, late, now)
+    return intake
+
+
 def _known_hashes(connection: Connection, message: Batch, acked: int) -> dict[int, bytes]:
-    if message.first_seq > acked:
+    """Of what is on file of a batch's records, and of the one before."""
+    if message.first_seq > acked + 1:
         return {}
     found = connection.execute(
         select(t.raw.c.seq, t.raw.c.hash).where(
             t.raw.c.device == message.device.device,
             t.raw.c.epoch == message.epoch,
-            t.raw.c.seq.between(message.first_seq, message.entries[-1].seq),
+            t.raw.c.seq.between(message.first_seq - 1, message.entries[-1].seq),
         )
     )
     return {row.seq: bytes(row.hash) for row in found}
@@ -309,7 +340,7 @@ def _ack(connection: Connection, intake: _Intake, now: int) -> Payload:
     }
     if intake.rejected:
         reply[s.REJECTED] = sorted(intake.rejected)
-    if message.branch and intake.beside:
+    if intake.beside:
         reply[s.BESIDE] = intake.beside
     if intake.wanted:
         reply[s.WANTED] = intake.wanted

@@ -27,19 +27,18 @@ _SAME = select(_F.seq).where(*(_F[name] == bindparam(name) for name in ("device"
 """Made once: making a statement costs more than running it."""
 
 
-def keep(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> int:
+def keep(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> None:
     """Keep the records of a second branch, hold the payments that it puts in doubt, raise the alarm once per new
-    fork. How many of them were kept before.
+    fork.
     """
     name = batch.device.device
     fresh = _store(connection, batch, entries, now)
     if not fresh:
-        return len(entries)
+        return
     connection.execute(update(t.heads).where(t.heads.c.device == name).values(forks=t.heads.c.forks + len(fresh)))
     audit.alarm(connection, name, codes.FORK, f"second branch, records {fresh[0].seq} to {fresh[-1].seq}", now)
     for entry in fresh:
         _hold(connection, batch, entry.seq, now)
-    return len(entries) - len(fresh)
 
 
 def keep_late(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> None:
@@ -56,7 +55,7 @@ def keep_late(connection: Connection, batch: Batch, entries: list[Entry], now: i
 
 def _store(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> list[Entry]:
     """Keep records beside the chain; those that were not there before."""
-    fresh = [entry for entry in entries if not _kept(connection, batch, entry)]
+    fresh = [entry for entry in entries if not kept(connection, batch, entry)]
     if fresh:
         row = {"device": batch.device.device, "epoch": batch.epoch, "received": now}
         connection.execute(
@@ -91,7 +90,8 @@ def joined(connection: Connection, batch: Batch, entries: list[Entry], now: int)
         _hold(connection, batch, seq, now)
 
 
-def _kept(connection: Connection, batch: Batch, entry: Entry) -> bool:
+def kept(connection: Connection, batch: Batch, entry: Entry) -> bool:
+    """Whether a record lies beside the chain."""
     key = {"device": batch.device.device, "epoch": batch.epoch, "seq": entry.seq, "hash": entry.hash}
     return connection.execute(_SAME, key).first() is not None
 

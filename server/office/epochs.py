@@ -210,8 +210,13 @@ def begin(connection: Connection, message: Hello, head: Row[Any], keys: Keys | N
         row = None  # the chain has overtaken it; in a restored database nobody has been told yet that it is withdrawn
     approved = row if row is not None else _shown(message, keys)
     if approved is None or message.epoch <= (head.epoch or 1):
+        if message.epoch < (head.epoch or 1):
+            what = f"a HELLO of epoch {message.epoch}, which is over: late on its way, or of a second terminal of this name"
+            audit.alarm_once(connection, name, "EPOCH", f"{what}, whose records are not taken", now, _REMEMBERED)
         raise codes.RefusedError(codes.WRONG_EPOCH, "epoch is not the approved one")
     if head.seq > approved.seq or (head.seq == approved.seq and bytes(head.hash) != bytes(approved.hash)):
+        what = f"a terminal that began epoch {message.epoch} after record {approved.seq} is not heard, since another one of this name has gone on in"
+        audit.alarm_once(connection, name, "EPOCH", f"{what} epoch {head.epoch or 1}", now, _REMEMBERED)
         raise codes.RefusedError(codes.EPOCH_STALE, "the chain went on after the new epoch was approved")
     if head.seq < approved.seq:
         span, missing = (head.seq + 1, approved.seq), approved.cum_count - head.cum_count

@@ -105,7 +105,7 @@ class Batch:
     records: dict[int, dict[int, Any]] = field(default_factory=dict)  # those that were needed before, by sequence
     draft: Draft | None = None
     form: int = 1  # in which its terminal takes the reply
-    branch: bool = False  # shown by a terminal that knows our chain to be another one
+    branch: int = 0  # SHOWN or ASKED by a terminal that knows our chain to be another one (`protocol.sync.BRANCH`)
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:

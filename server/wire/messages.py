@@ -200,7 +200,8 @@ def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[
     _need(_is_uint(first) and first != 0, "first sequence")
     _need(isinstance(p.get(s.PREV_HASH), bytes) and len(p[s.PREV_HASH]) == 32, "previous hash")
     _need(_is_uint(p.get(s.GAP, 0)) and p.get(s.GAP, 0) < first, "gap")
-    _need(isinstance(p.get(s.BRANCH, False), bool), "branch")
+    branch = p.get(s.BRANCH, 0)
+    _need(_is_uint(branch) and branch <= s.ASKED, "branch")
     _need(_is_uint(p.get(s.CUM_COUNT)) and _is_uint(p.get(s.CUM_TOTAL), 10**15), "running totals")
     shared = p.get(s.SHARED, {})
     _need(isinstance(shared, dict) and shared.keys() <= {s.SEALED, s.PRIVATE}, "what attachments share")
@@ -229,7 +230,7 @@ def _batch(device: Device, p: dict[int, Any], payload: bytes = b"", marks: list[
     return Batch(
         device, p[s.NONCE], p[s.EPOCH], first, p[s.PREV_HASH], p[s.CUM_COUNT], p[s.CUM_TOTAL],
         reading.raw, reading.beside, ends, p.get(s.GAP, 0), reading.records, form=form,
-        branch=p.get(s.BRANCH, False),
+        branch=branch,
     )  # fmt: skip
 
 

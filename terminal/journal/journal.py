@@ -63,7 +63,9 @@ class Journal:
         self.recovered_torn_tail = False
         self.losses = Losses()
         self.view = View()
-        self.shown: "list | None" = None  # what a server of another chain has been shown (`terminal.testimony`)
+        self.shown = (
+            0  # up to where a server of another chain was shown all, by the last session (`terminal.testimony`)
+        )
 
     @property
     def head_seq(self) -> int:
@@ -488,5 +490,5 @@ class Journal:
         self._storage.remove("state/acked")  # first: it says nothing of the new epoch, the old one asks for it again
         self._storage.replace(epochs.APPROVAL, approval)
         epochs.store(self._storage, stand, numbers[-1] + 1 if numbers else 1)
-        self.view, self.shown = View(), None
+        self.view, self.shown = View(), 0
         await self.open()

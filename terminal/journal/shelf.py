@@ -178,9 +178,9 @@ class Shelf:
 
     def spare_copy(self, acknowledged: int) -> bool:
         """Give up the oldest file of second copies whose records the server has all; False if there is none."""
-        for at in range(len(self.segments) - 1):
-            name = copy_name(self.segments[at][0])
-            if self.segments[at + 1][1] <= acknowledged + 1 and self._storage.size(name) >= 0:
+        for number, end in self.parts(0):
+            name = copy_name(number)
+            if end <= acknowledged and self._storage.size(name) >= 0:
                 self._storage.remove(name)
                 return True
         return False

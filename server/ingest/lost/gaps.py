@@ -185,6 +185,18 @@ def late(connection: Connection, message: Batch, known: dict[int, bytes]) -> set
     return {seq for seq in absent if any(row is not None and row.first <= seq <= row.last for row in found)}
 
 
+def found_again(connection: Connection, message: Batch, known: dict[int, bytes]) -> set[int]:
+    """Those of them that are the lost ones, since the batch has the last record of their gap too."""
+    absent = late(connection, message, known)
+    if not absent:
+        return set()
+    c, hashes = t.gaps.c, {entry.seq: entry.hash for entry in message.entries}
+    mine = (c.device == message.device.device, c.epoch == message.epoch)
+    rows = connection.execute(select(c.first, c.last, c.hash).where(*mine, c.last.in_(absent))).all()
+    ours = [(row.first, row.last) for row in rows if bytes(row.hash) == hashes[row.last]]
+    return {seq for seq in absent if any(first <= seq <= last for first, last in ours)}
+
+
 def ending(connection: Connection, device: str, epoch: int, seq: int) -> bytes | None:
     """The hash of record `seq`, if a gap ends with it."""
     c = t.gaps.c

@@ -1,6 +1,7 @@
 """A terminal that knows the centre's chain to be another one shows its own: kept beside the chain wherever it begins, and never joined to it."""
 
 import copy
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,10 @@ def _copied(handheld: Handheld, seq: int) -> Handheld:
     return copied
 
 
-def _show(centre: Centre, handheld: Handheld, first: int, last: int, **change: object) -> dict:
-    kind, ack = centre.say(handheld.batch(first, last, branch=True, **change))
+def _show(
+    centre: Centre, handheld: Handheld, first: int, last: int, branch: int = s.SHOWN, **change: object
+) -> dict[int, Any]:
+    kind, ack = centre.say(handheld.batch(first, last, branch=branch, **change))
     assert kind == s.TYPE_ACK, ack
     return ack
 
@@ -45,18 +48,14 @@ def test_a_branch_is_kept_batch_by_batch_as_far_beyond_the_head_as_it_goes(eithe
     either.hello(handheld)
     last, head = len(handheld.records), common + 1
     assert either.send(handheld, head + 2)[s.WANTED]  # not known to be a branch: a gap
-    for kept in (0, 1):
+    for _ in range(2):
         ack = _show(either, handheld, common - 1, common + 3)
-        assert ack[s.DUPLICATES] == 2 and ack.get(s.BESIDE, 0) == 3 * kept
+        assert ack[s.DUPLICATES] == 2
         for first in range(common + 4, last + 1, 3):
             ack = _show(either, handheld, first, min(last, first + 2))
             assert s.WANTED not in ack and ack[s.DUPLICATES] == ack[s.NEW] == 0
             assert ack[s.REJECTED] == [[seq, codes.FORK] for seq in range(first, min(last, first + 2) + 1)]
-            assert ack[s.ACKED_SEQ] == head and ack.get(s.BESIDE, 0) == len(ack[s.REJECTED]) * kept
-    assert _show(either, handheld, last, last)[s.BESIDE] == 1
-    handheld.write(r.HEALTH_EVENT, health="x")
-    assert _show(either, handheld, last, last + 1)[s.BESIDE] == 1
-    last += 1
+            assert ack[s.ACKED_SEQ] == head
     assert either.count("forks") == last - common and either.count("raw") == head
     assert either.books() == books
 
@@ -115,8 +114,60 @@ def test_a_branch_that_names_the_head_as_its_beginning_does_not_leap_over_record
     assert (ack[s.ACKED_SEQ], ack[s.NEW]) == (1, 0) and either.count("forks") == 3 and either.books() == {}
 
 
-@pytest.mark.parametrize("value", [1, 0, "yes", b"", None, []])
-def test_branch_is_true_or_false(centre: Centre, handheld: Handheld, value: object) -> None:
+def test_asking_keeps_nothing_and_says_what_is_there(either: Centre, handheld: Handheld) -> None:
+    handheld.write(r.SHIFT_OPENED)
+    copied = _copied(handheld, 1)
+    _paid(handheld, 2)
+    either.hello(copied)
+    either.send(copied)
+    either.hello(handheld)
+    last = len(handheld.records)
+
+    def has(seq: int) -> tuple[int, int]:
+        ack = _show(either, handheld, seq, seq, s.ASKED)
+        assert s.REJECTED not in ack and ack[s.NEW] == 0
+        return ack[s.DUPLICATES], ack.get(s.BESIDE, 0)
+
+    assert [has(seq) for seq in range(1, last + 1)] == [(1, 0)] + [(0, 0)] * (last - 1)
+    assert either.count("forks") == 0 and codes.FORK not in either.alarms()[1:]
+    _show(either, handheld, 2, 4)
+    assert [has(seq) for seq in range(1, last + 1)] == [(1, 0)] + [(0, 1)] * 3 + [(0, 0)] * (last - 4)
+    copied.write(r.HEALTH_EVENT, health="more")
+    either.hello(copied)
+    assert _show(either, copied, 2, 3, s.ASKED)[s.NEW] == 0 and either.count("raw") == 2  # though it goes on at once
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_what_lies_in_a_range_that_the_other_chain_lacks_is_the_lost_or_another_branch(
+    either: Centre, handheld: Handheld, same: bool
+) -> None:
+    """The copy has declared a range lost. Records of it from the common part come back; those of a branch are no lost ones, wherever they lie."""
+    handheld.write(r.SHIFT_OPENED)
+    copied = _copied(handheld, 1)
+    if same:
+        _paid(handheld, 2)
+        copied.records = handheld.records[:]
+    else:
+        _paid(copied, 2)
+        _paid(handheld, 2)
+    last = len(copied.records)
+    copied.write(r.HEALTH_EVENT, health="a copy")
+    either.hello(copied)
+    either.send(copied, 1, 1)
+    assert s.REJECTED not in either.say(copied.batch(last + 1, gap=2))[1]
+    handheld.write(r.HEALTH_EVENT, health="x")
+    either.hello(handheld)
+    rejected = _show(either, handheld, 1, len(handheld.records))[s.REJECTED]
+    lost = [seq for seq, code in rejected if code == codes.GAP_CLOSED]
+    assert lost == (list(range(2, last + 1)) if same else [])
+    assert [seq for seq, _ in rejected] == list(range(2, len(handheld.records) + 1))
+    assert either.count("forks") == len(rejected)
+    assert all(_show(either, handheld, seq, seq, s.ASKED)[s.BESIDE] == 1 for seq, _ in rejected)
+    assert (codes.GAP_CLOSED in either.alarms()) == same and codes.FORK in either.alarms()
+
+
+@pytest.mark.parametrize("value", [3, -1, True, "yes", b"", None, []])
+def test_branch_is_one_of_two(centre: Centre, handheld: Handheld, value: object) -> None:
     handheld.write(r.SHIFT_OPENED)
     centre.hello(handheld)
     assert centre.refused(handheld.batch(1, branch=value)) == codes.MALFORMED

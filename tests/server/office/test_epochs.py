@@ -228,7 +228,10 @@ def test_messages_of_the_old_epoch_are_refused_once_the_new_one_has_begun(
     centre.hello(handheld)
     assert centre.refused(late) == "SRV-014"
     handheld.epoch = 1
-    assert centre.refused(handheld.hello()) == "SRV-016"
+    before = centre.alarms().count("EPOCH")
+    for _ in range(3):
+        assert centre.refused(handheld.hello()) == "SRV-016"
+    assert centre.alarms().count("EPOCH") == before + 1  # a second terminal of this name speaks like this
     handheld.epoch = 2
     centre.hello(handheld)
     assert centre.send(handheld, 4)[s.ACKED_SEQ] == 4
@@ -266,6 +269,25 @@ def test_a_restored_server_knows_its_approval_again_and_holds_what_is_lost(
     assert other.books() == {"missing:TSD-000001": 200_000, "suspense:16:1:BMP-16-01": -200_000}
     assert other.send(handheld, 4)[s.ACKED_SEQ] == 4
     assert other.books()["missing:TSD-000001"] == 200_000
+
+
+def test_a_beginning_that_another_terminal_of_the_name_has_overtaken_since_a_restore_is_an_alarm(
+    centre: Centre, handheld: Handheld, back: BackOffice
+) -> None:
+    _paid_and_lost(centre, handheld)
+    back.both()
+    told = cbor2.loads(cbor2.loads(_trouble(centre, handheld)[s.COMMANDS][0])[2])
+    other = Centre(centre.folder / "restored", handheld)
+    other.keys = other.service.keys = centre.keys
+    handheld.write(r.HEALTH_EVENT, health="a copy")
+    other.hello(handheld)
+    other.send(handheld)
+    del handheld.records[3:]
+    _begin(handheld)
+    before = other.alarms().count("EPOCH")
+    for _ in range(3):
+        assert other.refused(handheld.hello(approval=told[5])) == "SRV-045"
+    assert other.alarms().count("EPOCH") == before + 1
 
 
 def test_a_session_that_a_backup_knows_is_over_after_the_restore(centre: Centre, handheld: Handheld) -> None:

@@ -18,7 +18,8 @@ class _Server:
 
     def __init__(self, common, seq):
         self.common, self.seq, self.hash = common, seq, b"?" * 32
-        self.asked = []  # [first, last] of each batch
+        self.asked = []  # [first, last] of each batch that is shown
+        self.questions = 0
         self.beside = set()
         self.fails = 0  # in how many batches the line is cut
         self.commands = None
@@ -33,17 +34,21 @@ class _Server:
             self.fails -= 1
             raise NetworkError("cut", "NET-001")
         first = payload[m.FIRST_SEQ]
-        assert payload[m.BRANCH] is True and kind == m.TYPE_BATCH
         last = first + told.count(payload) - 1
-        self.asked.append([first, last])
         shown = set(range(max(first, self.common + 1), last + 1))
-        kept = len(shown & self.beside)
-        self.beside |= shown
-        known = max(0, min(last, self.common) - first + 1)
-        refused = [[seq, "SRV-030"] for seq in range(max(first, self.common + 1), last + 1)]
-        said = {m.ACKED_SEQ: self.seq, m.ACKED_HASH: self.hash, m.DUPLICATES: known, m.REJECTED: refused}
-        if kept:
-            said[m.BESIDE] = kept
+        said = {
+            m.ACKED_SEQ: self.seq,
+            m.ACKED_HASH: self.hash,
+            m.DUPLICATES: max(0, min(last, self.common) - first + 1),
+        }
+        if payload[m.BRANCH] == m.ASKED:
+            self.questions += 1
+            if shown & self.beside:
+                said[m.BESIDE] = len(shown & self.beside)
+        else:
+            self.asked.append([first, last])
+            self.beside |= shown
+            said[m.REJECTED] = [[seq, "SRV-030"] for seq in sorted(shown)]
         return m.TYPE_ACK, said
 
 
@@ -81,13 +86,13 @@ async def _session(t):
         testimony.STEP = step
 
 
-async def _shown(server, t, head=HEAD):
-    """Sessions until nothing new is sent."""
+async def _shown(server, t):
+    """Sessions until nothing is shown any more."""
     for _ in range(40):
-        before = len(server.asked)
+        before = len(server.asked), server.questions
         await _session(t)
-        assert len(server.asked) - before <= testimony.BATCHES
-        if server.asked[before:] == [[head, head]] and server.beside:
+        assert len(server.asked) - before[0] <= testimony.BATCHES and server.questions - before[1] <= 16
+        if len(server.asked) == before[0]:
             return
     raise AssertionError("no end")
 
@@ -109,21 +114,46 @@ async def test_a_copy_that_spoke_first_after_a_restore_hides_nothing_that_was_ac
         assert sum([last - first + 1 for first, last in server.asked]) <= HEAD - common + 30, (common, seq, acked)
 
 
-async def test_nothing_is_shown_twice_until_a_boot_and_what_is_new_is_shown():
+async def test_nothing_is_shown_twice_and_what_is_new_is_shown():
     server, t = await _opened(20, 31, 50)
     await _shown(server, t)
-    await _write(t, 3)
-    server.seq, server.asked = 40, []  # the copy goes on
-    await _session(t)
-    assert [seq for first, last in server.asked for seq in range(first, last + 1)] == list(range(HEAD, HEAD + 4))
-    server.asked = []
-    await _session(t)
-    assert server.asked == [[HEAD + 3, HEAD + 3]]
-    await _boot(t)
-    server.asked = []
-    for _ in range(20):
+    for boots in (False, True):
+        await _write(t, 3)
+        if boots:
+            await _boot(t)
+        server.seq, server.asked, server.questions, head = server.seq + 3, [], 0, t.journal.head_seq
         await _session(t)
-    assert server.asked[-1] == [HEAD + 3, HEAD + 3] and len(server.asked) > 8
+        told = [seq for first, last in server.asked for seq in range(first, last + 1)]
+        assert told[-3:] == [head - 2, head - 1, head] and len(told) <= 3 + 5 * boots
+        assert boots or server.questions == 1
+        server.asked = []
+        await _session(t)
+        assert server.asked == []
+
+
+async def test_who_boots_before_each_session_gets_there_too():
+    server, t = await _opened(0, 44, HEAD)
+    before = -1
+    while len(server.beside) > before:
+        before = len(server.beside)
+        await _boot(t)
+        await _session(t)
+    assert server.beside == set(range(1, HEAD + 1))
+
+
+async def test_where_memory_is_short_less_is_shown_at_a_time():
+    server, t = await _opened(20, 31, 50)
+    t.batch_bytes = 6144
+    post = t.network.post
+
+    async def poor(path, body, timeout_ms):
+        if len(body) > 500:
+            raise MemoryError
+        return await post(path, body, timeout_ms)
+
+    t.network.post = poor
+    await _shown(server, t)
+    assert server.beside == set(range(21, HEAD + 1))
 
 
 async def test_a_session_that_breaks_off_loses_its_place_nowhere():
@@ -147,7 +177,7 @@ async def test_a_server_that_was_restored_once_more_is_shown_all_anew():
         await _write(t, 1)
         await _session(t)
         await _session(t)
-        await _shown(server, t, HEAD + 1)
+        await _shown(server, t)
         assert server.beside == set(range(common + 1, HEAD + 2)), (common, seq)
 
 
