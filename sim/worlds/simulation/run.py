@@ -93,7 +93,9 @@ class Simulation:
             self.tell(label, line)
 
         network = {fault.at: fault for fault in faults if fault.kind in drawing.NETWORK}
-        air = Air(self.schedule, self.centre, random.Random(rng.random()), network, tell, self.oracle.fail)
+        air = Air(
+            self.schedule, self.centre, random.Random(rng.random()), network, tell, self.oracle.fail, device_name(index)
+        )
         officer = Officer(tasks, tell)
         device = Device(label, index, self.schedule, air, officer, rng, self.oracle, tell, key)
         officer.settled = lambda: self.quiet() and self._heard(device)

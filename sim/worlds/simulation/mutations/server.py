@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, bindparam, select, update
 
 from protocol import records as r
 from protocol import sync as s
 from server.acquirer import outbox, settling
 from server.ingest import batch as ingest
-from server.ingest import close, dispatch, sessions
+from server.ingest import close, dispatch, results, sessions
+from server.ingest.flush import Sheaf
 from server.ingest.lost import gaps, suspense, untaken
 from server.ingest.voiding import Voiding
 from server.ingest.work import Work
@@ -344,6 +345,23 @@ def _hello_again() -> Any:
     return mock.patch.object(sessions, "begin", lambda *_: None)
 
 
+def _result_of_anybody() -> Any:
+    """What is told of a payment may be about another terminal's."""
+    c, p = t.results.c, t.payments.c
+    same = and_(c.device == p.device, c.epoch == p.epoch, c.intent == p.intent)
+    chosen = select(t.results).join(t.payments, same).where(c.epoch == bindparam("epoch"), p.result_seq.is_(None))
+    return mock.patch.object(results, "_PENDING", chosen.order_by(c.told, c.intent).limit(results.MAX_PENDING))
+
+
+def _signature_dropped() -> Any:
+    plain = Sheaf._raw
+
+    def raw(self: Sheaf, message: Any, found: list[Any]) -> None:
+        plain(self, message, [(*row[:4], None, row[5]) for row in found])
+
+    return mock.patch.object(Sheaf, "_raw", raw)
+
+
 def _closed_unpaid_silent() -> Any:
     return mock.patch.object(gaps, "closed_unpaid", lambda *_arguments: None)
 
@@ -392,5 +410,7 @@ SERVER = (
     Mutation("new-reference", "each try towards the acquirer has its own reference", _new_reference),
     Mutation("outbox-forgets", "a request is dropped before its answer", _outbox_forgets),
     Mutation("late-approval-stands", "a host that knows nothing of a question is believed at once", _late_stands),
+    Mutation("result-of-anybody", "a terminal is told of other terminals' payments", _result_of_anybody),
+    Mutation("signature-dropped", "records are stored without their signatures", _signature_dropped),
     Mutation("sealed-kept", "sealed card data stay after their result", _sealed_kept),
 )

@@ -21,7 +21,7 @@ from server.store.engine import reading
 from sim.worlds.simulation.draws import refusals, signatures
 from sim.worlds.simulation.draws.refunds import Refunds
 from sim.worlds.simulation.factory import device_name, factory
-from sim.worlds.simulation.oracle import agreed
+from sim.worlds.simulation.oracle import agreed, asked_for
 from sim.worlds.simulation.oracle.arrivals import Arrivals
 from sim.worlds.simulation.oracle.endings import Endings
 from sim.worlds.simulation.oracle.forgotten import Forgotten
@@ -118,6 +118,8 @@ class Oracle:
             self._void_shown(device, fields)
         if wrong := signatures.problem(device, screen, fields):
             self.fail(wrong)
+        if wrong := asked_for.shown(device, screen, fields):
+            self.fail(wrong)
         if screen not in _TELLING:
             return
         journal = device.terminal.journal
@@ -206,7 +208,9 @@ class Oracle:
         with reading(self.centre.engine) as connection:
             rows = {
                 (row.device, row.seq): row
-                for row in connection.execute(text("SELECT device, seq, kind, record, rejected FROM raw"))
+                for row in connection.execute(
+                    text("SELECT device, seq, kind, hash, record, signature, rejected FROM raw")
+                )
             }
             self._posted(connection, rows)
             for device in devices:
@@ -216,6 +220,8 @@ class Oracle:
                     self._told(agreed.results(connection, device))
                     if not device.stopped:
                         self._told(agreed.sets(device, self.centre.versions))
+            self._told(asked_for.amounts(rows))
+            self._told(agreed.signatures(rows))
             self._told(agreed.closures(connection, rows))
             self._told(agreed.shifts(connection, rows, devices, self._forgotten_here_and_there))
             for sentence in self.missing.unaccounted(connection, rows, self.decided):
