@@ -39,6 +39,7 @@ class Air(Network):
         self._last = b""
         self.count = 0
         self.up = True
+        self.welcome: Callable[[], None] = lambda: None
 
     def heal(self) -> None:
         """No more faults."""
@@ -64,7 +65,9 @@ class Air(Network):
             self._later(body, value if kind == "late-duplicate" else 0)
         await Pause(self._rng.randint(*LATENCY_MS))
         reply = await self._reach(self._damage(body, kind, "request", value), timeout_ms)
-        self._welcomed += _is(reply, m.TYPE_WELCOME) and not _in_trouble(body)
+        if _is(reply, m.TYPE_WELCOME):
+            self._welcomed += not _in_trouble(body)
+            self.welcome()
         if kind == "lose-reply":
             await self._silence(timeout_ms)
         await Pause(self._rng.randint(*LATENCY_MS))

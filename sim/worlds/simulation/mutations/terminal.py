@@ -271,6 +271,10 @@ def _short_fine() -> Any:
     return mock.patch.object(Case, "__init__", init)
 
 
+def _time_unheard() -> Any:
+    return mock.patch.object(parts.VirtualClock, "set_utc", lambda *_arguments: None)
+
+
 def _login_ends_all() -> Any:
     return mock.patch.object(View, "_logged_in", lambda self: self.untold.clear())
 
@@ -304,5 +308,6 @@ TERMINAL = (
     Mutation("gap-once", "a gap record says that the centre once had all that is lost", _gap_once),
     Mutation("login-ends-all", "a log-in of before a loss was found counts as a warning of it", _login_ends_all),
     Mutation("short-fine", "a driver is asked for less than his notice says", _short_fine),
+    Mutation("time-unheard", "what the centre says of the time sets no clock", _time_unheard),
     Mutation("personal-lost", "personal data stay in the terminal", _personal_lost),
 )

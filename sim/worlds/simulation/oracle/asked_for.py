@@ -1,5 +1,4 @@
-"""What a driver is asked for: the tariff's amount for the offence, by what a person is shown and by every record of the case.
-"""
+"""What a driver is asked for: the tariff's amount for the offence, by what a person is shown and by every record of the case."""
 
 from collections.abc import Iterator
 from functools import lru_cache

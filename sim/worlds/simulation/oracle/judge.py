@@ -166,6 +166,7 @@ class Oracle:
         total = factory().look("SELECT COALESCE(SUM(amount), 0) FROM legs")
         if total:
             self.fail(f"the ledger's legs add up to {total}")
+        self.sums.dated(self.centre.utc)
         if self.centre.commits % FULL_EVERY == 0 or factory().look("SELECT 1 FROM gaps LIMIT 1"):
             self._ledger()
         if self.centre.book.doubles:
