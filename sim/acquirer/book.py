@@ -6,7 +6,7 @@ nothing, but a clearing of what was reversed since is answered 12, and so is the
 it (25): a reversal is not forgotten. (A question that was on its way to the issuer when its reversal came is answered all the same: not
 every host stops it.) Sent again as *new* it is answered 94 and counted in `doubles`, which a correct server never causes. Response
 codes (ISO 8583 field 39): 00 approved, 03 not a merchant of this terminal, 05 refused, 10 approved in part (half), 11 approved (VIP), 12 not
-possible now, or the clearing of what was authorised without the code of its approval (field 38),
+possible now, or a clearing that names neither the code of its approval (field 38) nor brings the card's own certificate,
 25 nothing known and no card data, 51 insufficient funds, 55 wrong PIN, or none where the CVM results say that one was
 entered, 63 card data do not open, or their key or their cryptogram served another payment, 82 cryptogram wrong,
 91 issuer unavailable, 94 duplicate. A card's transaction (number, sequence number with none for 0, counter 9F36, the terminal's 9F37)
@@ -250,10 +250,11 @@ class Book:
         if entry is not None and entry.authorised not in (None, *APPROVED):
             return "12"
         if entry is not None and entry.authorised in APPROVED:
-            if demand.auth_code != auth_code(demand.reference):
-                return "12"
-            entry.captured = "00"
-            return "00"
+            if demand.auth_code == auth_code(demand.reference):
+                entry.captured = "00"
+                return "00"
+            if demand.blob is None:
+                return "12"  # neither the approval nor a certificate of the card: what does it rest on?
         code = self._judge(demand, emv.TYPE_TC)
         if code in (*APPROVED, "51", "91"):
             code = "00"  # the card approved offline by the issuer's own rules: the issuer stands by it

@@ -54,6 +54,7 @@ CAUGHT_BY = {
     "back-unreversed": 241,
     "back-unjudged": 228,
     "stood-as-new": 1760,
+    "any-amount": 563,
 }
 
 BROKE = {

@@ -110,6 +110,15 @@ def test_a_card_that_approved_by_itself_is_cleared_without_a_code(book: Book, ha
     assert book.answer(replace(demand(handheld, "clear", blob=blob), auth_code="")) == "00"
 
 
+def test_a_card_that_approved_by_itself_is_cleared_though_its_issuer_came_to_the_question_late(
+    book: Book, handheld: Handheld
+) -> None:
+    assert book.answer(demand(handheld, blob=sealed(handheld))) == "00"
+    blob = sealed(handheld, TC)
+    assert book.answer(replace(demand(handheld, "clear", blob=blob), auth_code="")) == "00"
+    assert len(book.captures()) == 1
+
+
 @pytest.mark.parametrize("kind", ["authorise", "clear", "reverse"])
 @pytest.mark.parametrize(
     ("terminal", "merchant"), [("SD000001", "DZFINES00000099"), ("SD000009", "DZFINES00000016"), ("", "")]

@@ -10,7 +10,8 @@ from protocol import records as r
 from protocol import sync as s
 from protocol import tlv
 from sim.worlds.simulation import parts
-from sim.worlds.simulation.mutations.base import Mutation
+from sim.worlds.simulation.mutations.base import Mutation, both
+from terminal import risk
 from terminal import sync as terminal_sync
 from terminal.flows import ask, login, payment, release, signature
 from terminal.journal.case import Case
@@ -275,6 +276,16 @@ def _time_unheard() -> Any:
     return mock.patch.object(parts.VirtualClock, "set_utc", lambda *_arguments: None)
 
 
+def _limits_off() -> Any:
+    plain = risk.check_sale
+
+    def check_sale(journal: Journal, limits: dict, amount: int, now: int) -> None:
+        plain(journal, dict.fromkeys(limits, 1 << 40), amount, now)
+
+    unheeded = mock.patch.object(risk, "check_card", lambda *_arguments: "")
+    return both(mock.patch.object(risk, "check_sale", check_sale), unheeded)
+
+
 def _login_ends_all() -> Any:
     return mock.patch.object(View, "_logged_in", lambda self: self.untold.clear())
 
@@ -309,5 +320,6 @@ TERMINAL = (
     Mutation("login-ends-all", "a log-in of before a loss was found counts as a warning of it", _login_ends_all),
     Mutation("short-fine", "a driver is asked for less than his notice says", _short_fine),
     Mutation("time-unheard", "what the centre says of the time sets no clock", _time_unheard),
+    Mutation("limits-off", "no limit keeps a payment from being taken offline", _limits_off),
     Mutation("personal-lost", "personal data stay in the terminal", _personal_lost),
 )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Rows = dict[tuple[str, int], Any]
 _OF_MONEY = (r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.VOID)
+_TAKEN = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
 
 
 @lru_cache(maxsize=1)
@@ -48,3 +49,29 @@ def amounts(rows: Rows) -> Iterator[str]:
                 yield f"{name}: notice {seq} asks for {record[r.AMOUNT]} centimes; the tariff says {right}"
         elif asked.get(case, record[r.AMOUNT]) != record[r.AMOUNT]:
             yield f"{name}: record {seq} is of {record[r.AMOUNT]} centimes, the notice of its case of {asked[case]}"
+
+
+def passed(device: "Device", limits: dict[str, int]) -> str | None:
+    """The limit that a terminal has passed with what it took offline, approved or deferred, and was never told to have arrived, if any."""
+    taken: dict[str, int] = {"offline_total_max": 0, "offline_count_max": 0}
+    cards: dict[bytes, int] = {}
+    officers: dict[int, int] = {}
+    arrived = cbor2.loads(device.flash.files["state/acked"])[0] if "state/acked" in device.flash.files else 0
+    for record, _ in device.held(max(arrived, device.once) + 1):
+        if record[r.KIND] != r.PAYMENT_OUTCOME or record[r.OUTCOME] not in _TAKEN:
+            continue
+        if record[r.OUTCOME] == r.OUTCOME_APPROVED and record.get(r.ONLINE) == r.ONLINE_ANSWERED:
+            continue
+        amount, card, officer = record[r.AMOUNT], record.get(r.CARD_TOKEN, b"")[:8], record[r.OFFICER]
+        taken["tx_max"] = max(amount, taken.get("tx_max", 0))
+        taken["offline_total_max"] += amount
+        taken["offline_count_max"] += 1
+        officers[officer] = officers.get(officer, 0) + amount
+        if card:
+            cards[card] = cards.get(card, 0) + amount
+    taken["card_offline_max"] = max(cards.values(), default=0)
+    taken["officer_offline_max"] = max(officers.values(), default=0)
+    for name, much in sorted(taken.items()):
+        if much > limits[name]:
+            return f"{device.label} has taken {much} offline; {name} of the signed limits is {limits[name]}"
+    return None

@@ -81,6 +81,7 @@ class Oracle:
 
     centre: "Centre"
     refunds: Refunds
+    limits: dict[str, int]  # of what is taken offline
     broken: list[str] = field(default_factory=list)
     seen: dict[tuple[str, int, int], Shown] = field(default_factory=dict)
     expected_stop: set[str] = field(default_factory=set)  # labels of terminals whose flash was tampered with
@@ -136,6 +137,12 @@ class Oracle:
             self.fail(f"{device.label} shows {screen} of record {record[r.SEQ]}, which is not in its storage")
         if screen == "outcome" and (fields["outcome"], fields["amount"]) != (record[r.OUTCOME], record[r.AMOUNT]):
             self.fail(f"{device.label} shows another outcome than it stored")
+        if (
+            screen == "outcome"
+            and record[r.OUTCOME] in _TELL_MONEY
+            and (wrong := asked_for.passed(device, self.limits))
+        ):
+            self.fail(wrong)
         if device.element.counters[0] < record[r.COUNTER]:
             self.fail(f"{device.label} shows record {record[r.SEQ]} before the counter was stepped")
         if screen == "licence_hand" and fields["disposition"] == r.DISPOSITION_RETURNED and case.outcome != 1:
