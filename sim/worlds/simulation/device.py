@@ -228,7 +228,7 @@ class Device:
 
     def _welcome(self) -> None:
         """The centre has answered HELLO, and says what time it is."""
-        self._ahead = any(record[r.UTC] > self.schedule.utc for record, _ in self.records()[-1:])
+        self._ahead = any(record[r.UTC] > self.schedule.utc for record, _ in self.held(self.terminal.journal.head_seq))
 
     def _wrong_time(self) -> str | None:
         """What is wrong with the clock once a session is over in which the centre was heard, if anything. It is not put behind the last record's time

@@ -40,12 +40,11 @@ def plain(der: bytes) -> bytes:
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
-def holds(key: ec.EllipticCurvePublicKey, data: bytes, signature: bytes) -> bool:
-    """Whether r || s is this key's over `data`: it is noted, or `cryptography` says so."""
-    numbers = key.public_numbers()
-    public = b"\x04" + numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
+def holds(public: bytes, data: bytes, signature: bytes) -> bool:
+    """Whether r || s is over `data` by the key with this point: it is noted, or `cryptography` says so."""
     if (public, hashlib.sha256(data).digest(), signature) in _holds:
         return True
+    key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public)
     pair = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
     try:
         key.verify(pair, data, ec.ECDSA(hashes.SHA256()))

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import cbor2
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import serialization
 from sqlalchemy import text
 
 from protocol import records as r
@@ -46,8 +46,10 @@ def signatures(rows: Rows) -> Iterator[str]:
 
 
 @lru_cache(maxsize=1)
-def _publics() -> dict[str, ec.EllipticCurvePublicKey]:
-    return {device_name(index): key.public_key() for index, key in enumerate(factory().devices)}
+def _publics() -> dict[str, bytes]:
+    """Points of the terminals' keys, uncompressed (SEC 1, 2.3.3)."""
+    form = (serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    return {device_name(index): key.public_key().public_bytes(*form) for index, key in enumerate(factory().devices)}
 
 
 def closures(connection: Any, rows: Rows) -> Iterator[str]:
