@@ -22,7 +22,8 @@ from server.ingest.flush import Sheaf
 from server.ingest.history import History
 from server.ingest.lost import gaps, untaken
 from server.ingest.work import Work
-from server.ledger import twice
+from server.ledger import twice, unlike
+from server.ledger.unlike import Unlike
 from server.store import aside, audit, devices, failed
 from server.store import tables as t
 from server.wire.batches import Batch, Draft, Entry, Span, span
@@ -55,6 +56,7 @@ class _Intake:
     case: int = 0  # the highest case number begun
     shift: tuple[int, int] = (0, 0)  # `opened` and `closed` of the head after the new records
     paid: list[tuple[int, int]] = field(default_factory=list)  # (intent, case) of the payments posted, in order
+    unlike: list[Unlike] = field(default_factory=list)  # those not of the amount of a notice beside them
     closures: list[dict[str, Any]] = field(default_factory=list)  # of cases that were begun in earlier batches
 
     @property
@@ -226,12 +228,13 @@ def _append(connection: Connection, intakes: list[_Intake], now: int) -> None:
         message, head = intake.message, intake.head
         if intake.draft is not None:
             intake.unposted = [[seq, code] for seq, _, _, _, _, code in message.raw if code]
-            intake.paid, intake.closures = intake.draft.paid, intake.draft.closures
+            intake.paid, intake.unlike, intake.closures = intake.draft.paid, intake.draft.unlike, intake.draft.closures
             sheaf.add_draft(message, intake.draft)
         else:
             work = Work(connection, message.device, message.epoch, history, head.doubtful_seq, now)
             intake.unposted = [[entry.seq, code] for entry in intake.new if (code := work.take(entry))]
             intake.case, intake.paid, intake.closures = max(work.cases, default=0), work.paid, work.closures
+            intake.unlike = work.unlike
             sheaf.add_work(message, work)
         intake.rejected += intake.unposted
     sheaf.write(connection)
@@ -243,6 +246,7 @@ def _append(connection: Connection, intakes: list[_Intake], now: int) -> None:
             forks.joined(connection, intake.message, intake.new, now)
         _watch(connection, name, intake, now)
         twice.look(connection, name, epoch, intake.head.paid_case, intake.paid, now)
+        unlike.look(connection, name, intake.unlike, now)
         gaps.closed_unpaid(connection, name, epoch, intake.closures, now)
         aside.note(connection, name, intake.kept_only)
         for seq, code in intake.unposted:

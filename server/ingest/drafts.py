@@ -70,4 +70,4 @@ def draft(batch: Batch) -> Draft | None:
     except _NeededError:
         return None
     cases = (min(work.cases), max(work.cases)) if work.cases else None
-    return Draft(work.insert, work.closures, cases, blank.unasked, work.paid)
+    return Draft(work.insert, work.closures, cases, blank.unasked, work.paid, work.unlike)

@@ -17,6 +17,7 @@ from server.ingest.history import History
 from server.ingest.lost import gaps, suspense
 from server.ingest.voiding import Voiding
 from server.ledger import accounts, posting
+from server.ledger.unlike import Unlike
 from server.store import audit
 from server.store import tables as t
 from server.store.devices import Device
@@ -53,6 +54,7 @@ class Work:
         )  # of those: given back, since an outcome said another amount than the issuer was asked about
         self.cases: dict[int, Row] = {}  # begun by this batch
         self.paid: list[tuple[int, int]] = []  # (intent, case) of the payments that it posts, in order
+        self.unlike: list[Unlike] = []  # those of another amount than a notice of this batch, or without one in it
         self._handlers: dict[int, Handler] = {  # the kinds of `server.wire.batches.TELLING`
             r.NOTICE: self._notice,
             r.PAYMENT_INTENT: self._intent,
@@ -227,6 +229,9 @@ class Work:
         legs = accounts.outcome_legs(place, payment["outcome"], payment["amount"])
         if legs:
             self.paid.append((payment["intent"], payment["case_no"]))
+            notice = self.cases.get(payment["case_no"]) if payment["epoch"] == self.epoch else None
+            if notice is None or notice["amount"] != payment["amount"]:
+                self.unlike.append((payment["epoch"], payment["intent"], payment["case_no"], payment["amount"]))
             identity = (payment["device"], payment["epoch"], payment["intent"])
             header, lines = posting.rows(identity, t.PART_OUTCOME, legs, self.now)
             self.add("postings", header)

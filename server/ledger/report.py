@@ -28,8 +28,8 @@ PARTS = {
     t.PART_AGAIN: "again",
     t.PART_UNSEEN: "unseen",
 }
-_DECLINED, _PROVISIONAL, _HELD, _PAID = 1, 2, 3, 4  # how far one payment of a case has got
-OWED = ("unpaid", "declined")
+_DECLINED, _UNLIKE, _PROVISIONAL, _HELD, _PAID = 1, 2, 3, 4, 5  # how far one payment of a case has got
+OWED = ("unpaid", "declined", "unlike")
 LEVELS = {t.LEVEL_NOTE: "note", t.LEVEL_WARNING: "warning", t.LEVEL_ALARM: "alarm"}
 
 
@@ -183,22 +183,26 @@ def _same_case(a: Any, b: Any) -> Any:
 
 def _payments_of_each() -> Any:
     """Of each case with payments that were not given back, how far they have got: `furthest`, the highest of _DECLINED to _PAID, or 0, as of a
-    deferred one that is to be given back by a verdict about a fork.
+    deferred one that is to be given back by a verdict about a fork. One of another amount than its notice gets no farther than _UNLIKE.
     """
     p, last = t.payments.c, func.coalesce(t.results.c.outcome, t.payments.c.outcome)
-    forked = p.held == t.HELD_FORK
+    forked, deferred = p.held == t.HELD_FORK, and_(last == r.OUTCOME_PROVISIONAL, p.held != t.HELD_BACK)
     reached = case(
         (and_(forked, last.in_((r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL))), _HELD),
         (forked, 0),
+        (and_(or_(last == r.OUTCOME_APPROVED, deferred), p.amount != t.cases.c.amount), _UNLIKE),
         (last == r.OUTCOME_APPROVED, _PAID),
-        (and_(last == r.OUTCOME_PROVISIONAL, p.held != t.HELD_BACK), _PROVISIONAL),
+        (deferred, _PROVISIONAL),
         (last == r.OUTCOME_DECLINED, _DECLINED),
         else_=0,
     )
     key = (p.device, p.epoch, p.case_no)
+    joined = t.payments.join(t.cases, _same_case(t.cases, t.payments)).outerjoin(
+        t.results, _same_identity(t.payments, t.results)
+    )
     return (
         select(*key, func.max(reached).label("furthest"))
-        .select_from(t.payments.outerjoin(t.results, _same_identity(t.payments, t.results)))
+        .select_from(joined)
         .where(_given_back() == 0)
         .group_by(*key)
         .subquery()
@@ -206,12 +210,13 @@ def _payments_of_each() -> Any:
 
 
 def _state(furthest: int | None, closure: int | None) -> str:
-    """unpaid → provisional → paid | declined (domain §4: a declined case is payable again); held: what a fork holds may have paid it.
+    """unpaid → provisional → paid | declined (domain §4: a declined case is payable again); held: what a fork holds may have paid it; unlike: what
+    stands is of another amount than the notice (SRV-064), which is owed until a person has looked.
 
     An open case, and one that the driver pays later, are owed; abandoned: its officer has taken the report back, and no money for it is there or
     on its way. The payments decide first: an abandoned case that was paid all the same is paid.
     """
-    reached = {_PAID: "paid", _HELD: "held", _PROVISIONAL: "provisional"}.get(furthest or 0)
+    reached = {_PAID: "paid", _HELD: "held", _PROVISIONAL: "provisional", _UNLIKE: "unlike"}.get(furthest or 0)
     if reached:
         return reached
     if closure == r.CLOSURE_ABANDONED:

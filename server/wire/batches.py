@@ -54,6 +54,9 @@ class Draft(NamedTuple):
     cases: tuple[int, int] | None  # the lowest and the highest case number begun; none may be on record
     unasked: list[int]  # intents that must not have been put to their issuer
     paid: list[tuple[int, int]]  # (intent, case) of the payments posted, in order
+    unlike: list[
+        tuple[int, int, int, int]
+    ]  # (epoch, intent, case, amount) of those not of the amount of a notice beside them
 
 
 class Span(NamedTuple):

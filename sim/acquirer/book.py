@@ -5,7 +5,8 @@ One reference (field 37) is one payment. The same request sent again as a *repea
 nothing, but a clearing of what was reversed since is answered 12, and so is the clearing of what was reversed before anything was known of
 it (25): a reversal is not forgotten. (A question that was on its way to the issuer when its reversal came is answered all the same: not
 every host stops it.) Sent again as *new* it is answered 94 and counted in `doubles`, which a correct server never causes. Response
-codes (ISO 8583 field 39): 00 approved, 05 refused, 10 approved in part (half), 11 approved (VIP), 12 not possible now,
+codes (ISO 8583 field 39): 00 approved, 03 not a merchant of this terminal, 05 refused, 10 approved in part (half), 11 approved (VIP), 12 not
+possible now, or a clearing that names neither the code of its approval (field 38) nor brings the card's own certificate,
 25 nothing known and no card data, 51 insufficient funds, 55 wrong PIN, or none where the CVM results say that one was
 entered, 63 card data do not open, or their key or their cryptogram served another payment, 82 cryptogram wrong,
 91 issuer unavailable, 94 duplicate. A card's transaction (number, sequence number with none for 0, counter 9F36, the terminal's 9F37)
@@ -56,6 +57,9 @@ class Demand:
     blob: bytes | None
     script_results: bytes = b""
     clear: sealed.Clear = sealed.NOTHING_CLEAR  # what field 55 says of the chip data that are not in the blob
+    auth_code: str = ""  # field 38: of the approval that a clearing rests on
+    terminal: str = ""  # field 41
+    merchant: str = ""  # field 42: whom the money is paid to
 
 
 @dataclass
@@ -103,6 +107,7 @@ class Book:
 
     `profiles`: {PAN: APPROVE | INSUFFICIENT | REFUSE | UNAVAILABLE | LATE | IN_PROGRESS | MALFUNCTION | PARTIAL | LESS | VIP},
     `usual` (APPROVE) for those not named.
+    `merchants`: {terminal (field 41): merchants (field 42) that it may take money for}; None: any may, whose accounts are of no interest.
     `pins`: {PAN: digits}, what an online PIN is compared with. `scripts`: {PAN: a name of `issuer.SCRIPTS`}, sent with every answer.
     """
 
@@ -112,7 +117,10 @@ class Book:
         profiles: dict[str, str] | None = None,
         pins: dict[str, str] | None = None,
         scripts: dict[str, str] | None = None,
+        *,
+        merchants: dict[str, frozenset[str]] | None = None,
     ) -> None:
+        self._merchants = merchants
         self.pins = dict(pins or {})
         self.scripts = dict(scripts or {})
         self._keys = keys
@@ -143,6 +151,8 @@ class Book:
     def answer(self, demand: Demand, remembered: Ruling | None = None) -> str:
         """Field 39 for one request. `remembered`: how its card was ruled upon when it was heard first."""
         self.ruling, self._remembered = None, remembered
+        if self._merchants is not None and demand.merchant not in self._merchants.get(demand.terminal, ()):
+            return "03"
         entry = self.entries.get(demand.reference)
         if entry is not None:
             if entry.identity != (demand.device, demand.epoch, demand.intent) or entry.amount != demand.amount:
@@ -240,8 +250,11 @@ class Book:
         if entry is not None and entry.authorised not in (None, *APPROVED):
             return "12"
         if entry is not None and entry.authorised in APPROVED:
-            entry.captured = "00"
-            return "00"
+            if demand.auth_code == auth_code(demand.reference):
+                entry.captured = "00"
+                return "00"
+            if demand.blob is None:
+                return "12"  # neither the approval nor a certificate of the card: what does it rest on?
         code = self._judge(demand, emv.TYPE_TC)
         if code in (*APPROVED, "51", "91"):
             code = "00"  # the card approved offline by the issuer's own rules: the issuer stands by it

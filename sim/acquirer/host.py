@@ -150,4 +150,7 @@ def _demand(fields: dict[str, str]) -> Demand:
         blob,
         said.get(emv.SCRIPT_RESULTS, b""),
         tuple(said.get(tag) for tag in emv.IN_CLEAR),
+        fields.get("38", "").strip(),
+        fields.get("41", ""),
+        fields.get("42", ""),
     )

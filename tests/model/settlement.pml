@@ -13,7 +13,9 @@
  * A record is its sequence number and a tag: 1 of the first epoch, 2 of a second branch of it, 3 of the second epoch. `hist` holds the tags of
  * a chain, two bits each, so a prefix of it stands for a record's hash. A nonce is the lowest number that nobody remembers.
  *
- * Left out: a testimony's further batches and the way back to where the chains part, gaps within an epoch, a third epoch, several batches of one session in flight.
+ * Left out: a testimony's further batches and the way back to where the chains part, gaps within an epoch, a third epoch, several batches of one session in flight;
+ * that acknowledged records are deleted at the terminal in time, results and ends of voids on their way to it, receipts for sealed card data (CLEARED) and their
+ * erasure, the shift's end (CLOSE and RECON), several processes of the server.
  *
  * Variants that must fail, each with the assertion that breaks, stand in the test, as do those that show a check to be covered by another.
  */
@@ -241,7 +243,11 @@ active proctype terminal() {
        :: bound && wait == TESTIMONY && in.kind == ACK -> over()
        :: bound && ((in.kind == WELCOME && wait == HELLO) || (in.kind == ACK && wait == BATCH)) ->
           /* @ terminal/sync.py:_acknowledge */
+#ifdef NO_ACK_HASH
+          branch = in.a > top;
+#else
           branch = in.a > top || (in.a >= (epoch == 2 -> base : 0) && in.h != PREFIX(hist, in.a));
+#endif
           if
           :: branch && wait == HELLO && acked < top && in.a < top ->
              /* another chain: what we have is shown @ terminal/testimony.py:show */
@@ -330,6 +336,16 @@ inline take(n) {
   assert(!posted_twice)
 }
 
+#ifdef NO_SEEN
+#define SEEN false
+#else
+#define SEEN (in.n != s_nonce && (seen & BIT(in.n)) != 0)
+#endif
+#ifdef NO_PREV_HASH
+#define OTHER_CHAIN false
+#else
+#define OTHER_CHAIN (i == s_seq + 1 && PREFIX(s_hist, s_seq) != PREFIX(in.h, s_seq))
+#endif
 #ifdef NO_NONCE
 #define BOUND true
 #else
@@ -357,7 +373,7 @@ active proctype server() {
        fi;
        if
        :: true
-       /* dies before the commit: nothing is kept @ server/ingest/dispatch.py:handle */
+       /* dies before the commit: nothing is kept @ server/web/writer.py:_together */
        :: fresh && faults < FAULTS -> faults++; useless = 0; dead = true; excused = wait != 0
        fi;
 #ifdef ACK_BEFORE_COMMIT
@@ -370,8 +386,8 @@ active proctype server() {
        if
        :: dead
        /* a HELLO's nonce must be new, or the current one @ server/ingest/sessions.py:begin */
-       :: !dead && in.kind != BATCH && in.n != s_nonce && (seen & BIT(in.n)) != 0 -> refuse(SRV018)
-       :: !dead && in.kind != BATCH && !(in.n != s_nonce && (seen & BIT(in.n)) != 0) ->
+       :: !dead && in.kind != BATCH && SEEN -> refuse(SRV018)
+       :: !dead && in.kind != BATCH && !SEEN ->
           seen = seen | BIT(in.n);
           if
           /* what a terminal in trouble says counts for nothing; once it was told, its old session is over @ server/ingest/hello.py:_help */
@@ -439,8 +455,7 @@ active proctype server() {
           :: i <= in.b && i <= s_seq + 1 ->
              if
              /* the chain is another: kept, not posted, alarm @ server/ingest/forks.py:keep */
-             :: branch || (i <= s_seq && PREFIX(s_hist, i) != PREFIX(in.h, i)) ||
-                (i == s_seq + 1 && PREFIX(s_hist, s_seq) != PREFIX(in.h, s_seq)) ->
+             :: branch || (i <= s_seq && PREFIX(s_hist, i) != PREFIX(in.h, i)) || OTHER_CHAIN ->
 #ifndef NO_FORK
                 alarm = true;
 #endif

@@ -42,9 +42,17 @@ WIDER: tuple[tuple[Path, Bounds], ...] = (
     (ACQUIRER, ("REFUNDS=1",)),
     (ACQUIRER, ("REFUSALS=2",)),
 )
-COVERED: tuple[Bounds, ...] = (("NO_EPOCH", "NO_REPLY_EPOCH"), ("TAMPERED",))
+COVERED: tuple[Bounds, ...] = (
+    ("NO_EPOCH", "NO_REPLY_EPOCH"),
+    ("TAMPERED",),
+    ("NO_ACK_HASH",),
+    ("TAMPERED", "NO_SEEN"),
+    ("TAMPERED", "NO_PREV_HASH"),
+)
 """What is not needed where the rest is there: the epoch in a batch and in a reply, since the nonce is of one session and that of one
-epoch; the secure element's counter for that no second history is taken in unseen.
+epoch; the secure element's counter for that no second history is taken in unseen; the hash in an acknowledgement, since that counter stops a terminal
+whose storage was put back before it hears one; that a HELLO counts once, since what it undoes is said again under a new nonce; and the hash before a
+batch's first record, since an honest terminal sends none that does not go on from WELCOME's hash. Also so at the bounds of `BASE` without TAMPERED.
 """
 WRONG: tuple[tuple[Path, Bounds, str], ...] = (
     (SETTLEMENT, ("ACK_BEFORE_COMMIT",), "acknowledged_not_kept"),
@@ -52,6 +60,7 @@ WRONG: tuple[tuple[Path, Bounds, str], ...] = (
     (SETTLEMENT, ("NO_DEDUP",), "posted_twice"),
     (SETTLEMENT, ("NO_COUNTER",), "shown_lost"),
     (SETTLEMENT, ("TAMPERED", "NO_FORK"), "fork_unflagged"),
+    (SETTLEMENT, ("TAMPERED", "NO_ACK_HASH"), "acknowledged_not_kept"),
     (SETTLEMENT, ("EPOCH_2_REFUSED",), "no_progress"),
     (SETTLEMENT, ("NOTHING_TAKEN",), "no_progress"),
     (SETTLEMENT, ("NO_ACK",), "not_answered"),

@@ -10,13 +10,14 @@ from protocol import sync as m
 from protocol.errors import NetworkError
 from sim.worlds.simulation.centre import Busy, Centre, ServerDied
 from sim.worlds.simulation.draws.faults import Fault
+from sim.worlds.simulation.oracle import said
 from sim.worlds.simulation.schedule import Pause, Schedule
 
 LATENCY_MS = (40, 400)
 
 
 class Air(Network):
-    """`post` as the terminal sees it; `faults` by number of the message."""
+    """`post` as the terminal sees it; `faults` by number of the message, `name` the terminal's."""
 
     def __init__(
         self,
@@ -26,17 +27,19 @@ class Air(Network):
         faults: dict[int, Fault],
         tell: Callable[[str], None],
         broken: Callable[[str], None],
+        name: str,
     ) -> None:
         self._schedule = schedule
         self._centre = centre
         self._rng = rng
         self._faults = faults
-        self._tell, self._broken = tell, broken
+        self._tell, self._broken, self._name = tell, broken, name
         self._welcomed = 0  # sessions that this terminal has begun
         self._heard: set[bytes] = set()  # messages of it that were answered
         self._last = b""
         self.count = 0
         self.up = True
+        self.welcome: Callable[[], None] = lambda: None
 
     def heal(self) -> None:
         """No more faults."""
@@ -62,7 +65,9 @@ class Air(Network):
             self._later(body, value if kind == "late-duplicate" else 0)
         await Pause(self._rng.randint(*LATENCY_MS))
         reply = await self._reach(self._damage(body, kind, "request", value), timeout_ms)
-        self._welcomed += _is(reply, m.TYPE_WELCOME) and not _in_trouble(body)
+        if _is(reply, m.TYPE_WELCOME):
+            self._welcomed += not _in_trouble(body)
+            self.welcome()
         if kind == "lose-reply":
             await self._silence(timeout_ms)
         await Pause(self._rng.randint(*LATENCY_MS))
@@ -95,6 +100,8 @@ class Air(Network):
         try:
             reply = self._centre.handle(body)
             self._heard.add(body)
+            for sentence in said.results(self._centre, self._name, reply):
+                self._broken(sentence)
             return reply
         except ConnectionError:
             await Pause(150)

@@ -20,6 +20,7 @@ from server.store import restore
 from server.store import tables as t
 from sim.acquirer.book import APPROVE, INSUFFICIENT, Book
 from sim.acquirer.host import Host
+from sim.worlds.fleet import WILAYA
 from sim.worlds.simulation.draws.asked import IN_VAIN, SLOW
 from sim.worlds.simulation.draws.faults import (
     ACQUIRER,
@@ -33,12 +34,14 @@ from sim.worlds.simulation.draws.faults import (
 )
 from sim.worlds.simulation.draws.workers import KIND as TWO_WORKERS
 from sim.worlds.simulation.draws.workers import Line, ServerDied
-from sim.worlds.simulation.factory import POOR, factory
+from sim.worlds.simulation.factory import MOST_DEVICES, POOR, factory
 from sim.worlds.simulation.schedule import Pause, Schedule, inline
 
 WORK_MS, IDLE_MS = 10_000, 30_000
 SAID = {**WORDS, **REFUSALS}
 HOLDS_S = 120  # so long the host may hold a message, and longer than any story lets it
+MERCHANTS = {f"SD{index + 1:06d}": frozenset({f"DZFINES{WILAYA:08d}"}) for index in range(MOST_DEVICES)}
+"""What the contract with the acquirer says: under which number (field 42) each terminal (field 41) takes money."""
 LATE_S = 450  # so long a message may be on its way, and longer than any is (`faults.py`)
 _WAITING = "SELECT 1 FROM outbox WHERE state IN (0, 1) LIMIT 1"
 _DUE = "SELECT 1 FROM outbox WHERE state IN (0, 1) AND next_at <= ? LIMIT 1"
@@ -60,7 +63,7 @@ class Centre:
         self._made = factory()
         self._made.load(self._made.blank)
         self.engine = self._made.engine
-        self.book = Book(self._made.host, {self._made.pan(POOR): INSUFFICIENT}, self._made.pins)
+        self.book = Book(self._made.host, {self._made.pan(POOR): INSUFFICIENT}, self._made.pins, merchants=MERCHANTS)
         self.host = Host(self.book)
         self.versions: list[int] = []
         self._turned_down = {fault.at for fault in faults if fault.kind == REVERSAL_REFUSED}
@@ -101,6 +104,11 @@ class Centre:
         self.down_until = self._schedule.now + seconds * 1000
         self.start()
         raise ServerDied
+
+    @property
+    def utc(self) -> int:
+        """Its clock, seconds."""
+        return self._schedule.utc
 
     @property
     def up(self) -> bool:

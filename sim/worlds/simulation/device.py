@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import cbor2
 
-from drivers.contracts.small import Display, Keypad
+from drivers.contracts.small import CLOCK_SERVER, Display, Keypad
 from protocol import records as r
 from protocol.emv.contactless.ui import INSERT_CARD
 from sim.cards.base import Card
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from sim.worlds.simulation.oracle.judge import Oracle
 
 REBOOT_MS = 8000
+SESSION_S, LAG_S = 300, 2  # longer than a session takes; than a reply is on its way
+DAY_MS = 86_400_000
 BATCH_BYTES = (0x1800, 0x4000)  # as the boards of `mcu` and `linux` grant, in turn
 _FACE = Path(app.__file__).parent / "face"
 
@@ -60,6 +62,7 @@ class Device:
         self.flash = Flash(self.power, random.Random(rng.random()), made.files(index))
         self.element = Element(self.power, random.Random(rng.random()), made.devices[key], made.secrets(key))
         self.flash.replaced = self._replaced
+        air.welcome = self._welcome
         self.clock = VirtualClock(schedule, 0)
         self.crypto = remembered.Crypto()
         self._cards = {name: made.card(name, random.Random(rng.random())) for name in _names(officer)}
@@ -74,6 +77,8 @@ class Device:
         self.tears: dict[int, int] = {}
         self.payments = self._pulls = 0
         self.once = 0  # records that were acknowledged at some time, be it that a restored server has forgotten
+        self._ahead = False  # whether its last record was later than the centre's time when that was told
+        self._leapt = -DAY_MS  # when its clock was put wrong last
         self.stopped = ""  # code of the trouble after which the terminal refuses to work
         self.balanced: list[Any] = []
         self.recons: dict[int, Any] = {}  # the same by the shift's number
@@ -216,8 +221,25 @@ class Device:
         self.oracle.shown(self, screen, fields)
 
     def _note(self, event: str, fields: dict[str, Any]) -> None:
+        if event == "synced" and (wrong := self._wrong_time()):
+            self.oracle.fail(wrong)
         if event in ("error", "rejected", "synced", "shift", "gap", "epoch"):
             self.tell(event + " " + " ".join(f"{key}={value}" for key, value in fields.items() if key != "totals"))
+
+    def _welcome(self) -> None:
+        """The centre has answered HELLO, and says what time it is."""
+        self._ahead = any(record[r.UTC] > self.schedule.utc for record, _ in self.held(self.terminal.journal.head_seq))
+
+    def _wrong_time(self) -> str | None:
+        """What is wrong with the clock once a session is over in which the centre was heard, if anything. It is not put behind the last record's time
+        (RSK-006 stops sales until then), and a leap in the midst of the session is set right by the next.
+        """
+        seconds, quality = self.clock.now()
+        if self._ahead or self.schedule.now - self._leapt < SESSION_S * 1000:
+            return None
+        if abs(seconds - self.schedule.utc) <= LAG_S and quality == CLOCK_SERVER:
+            return None
+        return f"{self.label} has heard the centre, and its clock is {seconds - self.schedule.utc} s off (quality {quality})"
 
     @property
     def works(self) -> bool:
@@ -275,6 +297,7 @@ class Device:
     def _jump(self, seconds: int) -> None:
         self.tell(f"the clock jumps by {seconds} s")
         self.clock.skew += seconds
+        self._leapt = self.schedule.now
 
     def radio(self, up: bool) -> None:
         """Its network comes or goes."""

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from protocol import cbor
 from protocol.crypto.native import Bytes, NativeCrypto
@@ -37,6 +38,19 @@ def plain(der: bytes) -> bytes:
     """A DER signature of P-256 as r || s."""
     r, s = decode_dss_signature(der)
     return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def holds(public: bytes, data: bytes, signature: bytes) -> bool:
+    """Whether r || s is over `data` by the key with this point: it is noted, or `cryptography` says so."""
+    if (public, hashlib.sha256(data).digest(), signature) in _holds:
+        return True
+    key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), public)
+    pair = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+    try:
+        key.verify(pair, data, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return len(signature) == 64
 
 
 def _es256(algorithm: ec.ECDSA) -> bool:

@@ -11,13 +11,14 @@ from typing import Any
 from protocol import records as r
 from server.acquirer import outbox
 from server.store.engine import reading
+from sim.worlds.fleet import LIMITS
 from sim.worlds.simulation import centre as centres
 from sim.worlds.simulation import remembered
 from sim.worlds.simulation.air import Air
 from sim.worlds.simulation.centre import Centre
 from sim.worlds.simulation.device import Device
 from sim.worlds.simulation.draws import faults as drawing
-from sim.worlds.simulation.draws import refunds, refusals
+from sim.worlds.simulation.draws import limits, refunds, refusals
 from sim.worlds.simulation.draws.faults import Fault
 from sim.worlds.simulation.draws.plan import Plan, draw
 from sim.worlds.simulation.factory import device_name, factory
@@ -62,7 +63,7 @@ class Simulation:
         central = [fault for fault in plan.faults if fault.device < 0]
         self.centre = Centre(self.schedule, central, lambda line: self.tell("centre", line))
         centres.current(self.centre)
-        self.oracle = Oracle(self.centre, refunds.Refunds(plan.seed))
+        self.oracle = Oracle(self.centre, refunds.Refunds(plan.seed), limits.of(plan.faults))
         self.centre.after_commit = self.oracle.committed
         self.desk: refusals.Desk | None = None
         if any(
@@ -79,6 +80,10 @@ class Simulation:
         for index, tasks in enumerate(plan.tasks):
             own = [fault for fault in plan.faults if fault.device == index]
             self.devices.append(self.device(f"terminal {index + 1}", index, list(tasks), own))
+        if self.oracle.limits != LIMITS:
+            signed = factory().signed("limits", 1, self.oracle.limits)
+            for device in self.devices:
+                device.flash.files["params/limits"] = signed
         Striking(self)
 
     def tell(self, who: str, line: str) -> None:
@@ -93,7 +98,9 @@ class Simulation:
             self.tell(label, line)
 
         network = {fault.at: fault for fault in faults if fault.kind in drawing.NETWORK}
-        air = Air(self.schedule, self.centre, random.Random(rng.random()), network, tell, self.oracle.fail)
+        air = Air(
+            self.schedule, self.centre, random.Random(rng.random()), network, tell, self.oracle.fail, device_name(index)
+        )
         officer = Officer(tasks, tell)
         device = Device(label, index, self.schedule, air, officer, rng, self.oracle, tell, key)
         officer.settled = lambda: self.quiet() and self._heard(device)

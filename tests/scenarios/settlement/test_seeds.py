@@ -50,10 +50,11 @@ CAUGHT_BY = {
     "login-ends-all": 13955,
     "undo-unposted": 214,
     "overtaken-stands": 80,
-    "verdict-unsent": 1164,
+    "verdict-unsent": 1303,
     "back-unreversed": 241,
-    "back-unjudged": 228,
-    "stood-as-new": 1760,
+    "back-unjudged": 414,
+    "stood-as-new": 1903,
+    "any-amount": 563,
 }
 
 BROKE = {

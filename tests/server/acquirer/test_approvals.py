@@ -46,6 +46,14 @@ def message(request: Request, answer: str, code: str, **change: str) -> bytes:
 REQUEST = Request(("TSD-000001", 1, 7), t.STEP_AUTHORISE, False, A, 1_795_851_624, "", b"x" * 20, 16)
 
 
+@pytest.mark.parametrize("step", [t.STEP_AUTHORISE, t.STEP_CLEAR, t.STEP_REVERSE])
+def test_a_request_names_its_terminal_and_the_merchant_of_its_wilaya(step: int) -> None:
+    """Fields 41 and 42: whose account the money goes to."""
+    request = Request(("TSD-000001", 1, 7), step, False, A, 1_795_851_624, "", None, 31)
+    fields, _ = iso8583.decode(iso.encode(request, 1_795_851_624), iso.SPEC)
+    assert (fields["41"], fields["42"]) == ("SD000001", "DZFINES00000031")
+
+
 @pytest.mark.parametrize(
     ("field", "amount", "about"),
     [("000000500000", A, True), ("", None, True), ("000000100000", LESS, False), ("000000000000", 0, False)],

@@ -56,6 +56,7 @@ class Counter:
         self.host = Host(Book(held, scripts={self.pan: script}))
         self.centre.service.ask = self._ask
         self.facts: dict[str, Any] = {}
+        self.code = ""  # of the issuer's approval
         self.clearing = b""  # the last message of the outbox
 
     def _ask(self, request: iso.Request, now: int) -> iso.Answer:
@@ -90,11 +91,14 @@ class Counter:
         question = {s.NONCE: handheld.nonce, s.EPOCH: 1, s.INTENT: self.intent, s.AMOUNT: A, s.UTC: handheld.utc}
         kind, said = self.centre.say(handheld.message(s.TYPE_AUTHORISE, {**question, s.CARD_DATA: blob}))
         assert kind == s.TYPE_AUTHORISED and said[s.RESPONSE] == "00"
+        self.code = said[s.AUTH_CODE]
         return {"arc": said[s.RESPONSE], "data": said[s.ISSUER_DATA], "auth_code": said[s.AUTH_CODE]}
 
     def settle(self, outcome: int, results: bytes) -> dict[int, Any]:
         """The outcome arrives with its script results, the outbox is worked off; what the acquirer was sent, and the ACK."""
         extra: dict[str, Any] = {"script_results": results} if results else {}
+        if outcome == r.OUTCOME_APPROVED:
+            extra["auth_code"] = self.code
         online = r.ONLINE_ANSWERED if outcome == r.OUTCOME_APPROVED else r.ONLINE_DOUBTFUL
         self.handheld.write(
             r.PAYMENT_OUTCOME, intent=self.intent, outcome=outcome, amount=A, scheme="CIB TEST", last4="0017",

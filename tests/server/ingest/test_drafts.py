@@ -60,6 +60,10 @@ def patrol(handheld: Handheld, chance: random.Random) -> None:
             handheld.write(r.NOTICE, case=handheld.cases, pv="twice", offence="66/A-1", amount=5)  # a second one
         if chance.random() < 0.3:
             handheld.write(r.HEALTH_EVENT, health="battery")
+        if chance.random() < 0.2:
+            case = handheld.notice()
+            intent = handheld.write(r.PAYMENT_INTENT, case=case, amount=100)  # not what the notice asks for
+            handheld.finish(intent, chance.choice((r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)), 100)
 
 
 def content(centre: Centre) -> dict[str, list[Any]]:

@@ -3,6 +3,7 @@ twice.
 """
 
 import json
+from dataclasses import replace
 
 import cbor2
 import pytest
@@ -53,7 +54,9 @@ def demand(
     blob: bytes | None = None,
     amount: int = A,
 ) -> Demand:
-    return Demand(kind, repeat, f"REF{intent:09d}", handheld.name, 1, intent, amount, blob)
+    reference = f"REF{intent:09d}"
+    code = auth_code(reference) if kind == "clear" else ""
+    return Demand(kind, repeat, reference, handheld.name, 1, intent, amount, blob, auth_code=code)
 
 
 def sealed(handheld: Handheld, kind: int = ARQC, intent: int = 7, amount: int = A, **more: object) -> bytes:
@@ -90,6 +93,46 @@ def test_a_genuine_arqc_is_approved_and_then_captured_once(book: Book, handheld:
     (capture,) = book.captures()
     assert (capture.identity, capture.amount) == ((handheld.name, 1, 7), A)
     assert capture.auth_code == auth_code("REF000000007")
+
+
+@pytest.mark.parametrize("code", ["", "000000"])
+def test_what_was_authorised_is_cleared_with_the_code_of_its_approval(
+    book: Book, handheld: Handheld, code: str
+) -> None:
+    assert book.answer(demand(handheld, blob=sealed(handheld))) == "00"
+    assert book.answer(replace(demand(handheld, "clear"), auth_code=code)) == "12"
+    assert book.captures() == []
+    assert book.answer(demand(handheld, "clear", repeat=True)) == "00"
+
+
+def test_a_card_that_approved_by_itself_is_cleared_without_a_code(book: Book, handheld: Handheld) -> None:
+    blob = sealed(handheld, TC)
+    assert book.answer(replace(demand(handheld, "clear", blob=blob), auth_code="")) == "00"
+
+
+def test_a_card_that_approved_by_itself_is_cleared_though_its_issuer_came_to_the_question_late(
+    book: Book, handheld: Handheld
+) -> None:
+    assert book.answer(demand(handheld, blob=sealed(handheld))) == "00"
+    blob = sealed(handheld, TC)
+    assert book.answer(replace(demand(handheld, "clear", blob=blob), auth_code="")) == "00"
+    assert len(book.captures()) == 1
+
+
+@pytest.mark.parametrize("kind", ["authorise", "clear", "reverse"])
+@pytest.mark.parametrize(
+    ("terminal", "merchant"), [("SD000001", "DZFINES00000099"), ("SD000009", "DZFINES00000016"), ("", "")]
+)
+def test_money_goes_to_the_terminals_own_merchant_only(
+    handheld: Handheld, kind: str, terminal: str, merchant: str
+) -> None:
+    known = {"SD000001": frozenset({"DZFINES00000016"}), "SD000002": frozenset({"DZFINES00000099"})}
+    book = Book(KEYS, merchants=known)
+    asked = demand(handheld, kind, blob=sealed(handheld))
+    assert book.answer(replace(asked, terminal=terminal, merchant=merchant)) == "03"
+    assert book.entries == {}
+    right = replace(demand(handheld, blob=asked.blob), terminal="SD000001", merchant="DZFINES00000016")
+    assert book.answer(right) == "00"
 
 
 ONLINE_PIN = bytes.fromhex("020000")

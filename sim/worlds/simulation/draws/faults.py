@@ -42,7 +42,7 @@ RARE = ("backup-restore", "new-set", "rollback", "clone", "twin")
 class Fault:
     """One thing that goes wrong. `device` -1: at the centre. `at`: the count it is tied to; `value`: how, how long, how far.
 
-    Of WORDS and GRANTS only "host-later" is drawn, so that the seeds tell the stories they always told; with a `value` the host has not acted
+    Of WORDS and GRANTS only "host-later" is drawn here, the others in a few seeds (`grants.py`); with a `value` the host has not acted
     either, nor on a reversal, or a question while the card waits, that it refuses.
     """
 
@@ -82,6 +82,7 @@ class Fault:
             "refund": f"a payment is given back after {self.at} s",
             REVERSAL_UNSAID: f"reversal {self.at} is carried out, nobody hears of it, and {self.value} repeats are refused",
             REVERSAL_REFUSED: f"reversal {self.at} is refused when it comes for the first time, and a restore follows",
+            "tight-limits": f"tight limits (number {self.value}) of what is taken offline",
             "two-workers": f"two processes ask the acquirer in turn (pace {self.at})",
             "lost-money": f"up to {self.value} records, approved payments among them, lost after {self.at} s",
             "lost-booked": f"up to {self.value} records, approved payments among them, lost before they are sent again after {self.at} s",

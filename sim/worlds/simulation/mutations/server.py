@@ -6,13 +6,14 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, bindparam, select, update
 
 from protocol import records as r
 from protocol import sync as s
-from server.acquirer import outbox, settling
+from server.acquirer import iso, outbox, settling
 from server.ingest import batch as ingest
-from server.ingest import close, dispatch, sessions
+from server.ingest import close, dispatch, results, sessions
+from server.ingest.flush import Sheaf
 from server.ingest.lost import gaps, suspense, untaken
 from server.ingest.voiding import Voiding
 from server.ingest.work import Work
@@ -23,7 +24,7 @@ from server.sets import Shelf
 from server.store import devices, restore
 from server.store import tables as t
 from sim.worlds.simulation import centre
-from sim.worlds.simulation.mutations.base import Mutation
+from sim.worlds.simulation.mutations.base import Mutation, both
 from terminal.journal.journal import Journal
 
 
@@ -344,6 +345,51 @@ def _hello_again() -> Any:
     return mock.patch.object(sessions, "begin", lambda *_: None)
 
 
+def _result_of_anybody() -> Any:
+    """What is told of a payment may be about another terminal's."""
+    c, p = t.results.c, t.payments.c
+    same = and_(c.device == p.device, c.epoch == p.epoch, c.intent == p.intent)
+    chosen = select(t.results).join(t.payments, same).where(c.epoch == bindparam("epoch"), p.result_seq.is_(None))
+    return mock.patch.object(results, "_PENDING", chosen.order_by(c.told, c.intent).limit(results.MAX_PENDING))
+
+
+def _signature_dropped() -> Any:
+    plain = Sheaf._raw
+
+    def raw(self: Sheaf, message: Any, found: list[Any]) -> None:
+        plain(self, message, [(*row[:4], None, row[5]) for row in found])
+
+    return mock.patch.object(Sheaf, "_raw", raw)
+
+
+def _undated() -> Any:
+    plain_rows, plain_draft = posting.rows, Sheaf.add_draft
+
+    def rows(identity: Any, part: int, legs: Any, _now: int) -> Any:
+        return plain_rows(identity, part, legs, 0)
+
+    def add_draft(self: Sheaf, message: Any, draft: Any) -> None:
+        plain_draft(self, message, draft)
+        for row in self.inserts.get("postings", ()):
+            row["at"] = 0
+
+    return both(mock.patch.object(posting, "rows", rows), mock.patch.object(Sheaf, "add_draft", add_draft))
+
+
+def _asked_with(**change: Any) -> Any:
+    """The host is sent something else than the outbox says."""
+    plain = centre.encode
+
+    def encode(request: Any, now: int) -> bytes:
+        return plain(replace(request, **change), now)
+
+    return mock.patch.object(centre, "encode", encode)
+
+
+def _any_amount() -> Any:
+    return mock.patch.object(iso.Answer, "about", lambda *_arguments: True)
+
+
 def _closed_unpaid_silent() -> Any:
     return mock.patch.object(gaps, "closed_unpaid", lambda *_arguments: None)
 
@@ -392,5 +438,11 @@ SERVER = (
     Mutation("new-reference", "each try towards the acquirer has its own reference", _new_reference),
     Mutation("outbox-forgets", "a request is dropped before its answer", _outbox_forgets),
     Mutation("late-approval-stands", "a host that knows nothing of a question is believed at once", _late_stands),
+    Mutation("result-of-anybody", "a terminal is told of other terminals' payments", _result_of_anybody),
+    Mutation("signature-dropped", "records are stored without their signatures", _signature_dropped),
+    Mutation("undated", "postings bear no time", _undated),
+    Mutation("other-merchant", "requests name another merchant's account", lambda: _asked_with(wilaya=99)),
+    Mutation("code-left-out", "clearings do not name the approval they rest on", lambda: _asked_with(auth_code="")),
+    Mutation("any-amount", "an answer about another amount is believed", _any_amount),
     Mutation("sealed-kept", "sealed card data stay after their result", _sealed_kept),
 )

@@ -10,9 +10,11 @@ from protocol import records as r
 from protocol import sync as s
 from protocol import tlv
 from sim.worlds.simulation import parts
-from sim.worlds.simulation.mutations.base import Mutation
+from sim.worlds.simulation.mutations.base import Mutation, both
+from terminal import risk
 from terminal import sync as terminal_sync
 from terminal.flows import ask, login, payment, release, signature
+from terminal.journal.case import Case
 from terminal.journal.journal import Journal
 from terminal.journal.view import View
 
@@ -125,7 +127,7 @@ def _ack_not_checked() -> Any:
         except terminal_sync.ServerError:
             raise
         except Exception:  # noqa: BLE001  a broken build
-            self._journal.acknowledge(last, b"")
+            self.journal.acknowledge(last, b"")
             self._held = last
 
     return mock.patch.object(terminal_sync.Sync, "_batch", batch)
@@ -168,9 +170,9 @@ def _backup_ignored() -> Any:
     plain = terminal_sync.Sync._acknowledge
 
     def acknowledge(self: Any, message: dict) -> None:
-        if message[s.ACKED_SEQ] >= self._journal.acked_seq:
+        if message[s.ACKED_SEQ] >= self.journal.acked_seq:
             plain(self, message)
-        self._held = max(self._held, self._journal.acked_seq)
+        self._held = max(self._held, self.journal.acked_seq)
 
     return mock.patch.object(terminal_sync.Sync, "_acknowledge", acknowledge)
 
@@ -201,8 +203,8 @@ def _ack_of_another() -> Any:
 
     def acknowledge(self: Any, message: dict) -> None:
         seq = message[s.ACKED_SEQ]
-        if seq <= self._journal.head_seq:
-            self._journal.acknowledge(seq, message[s.ACKED_HASH])
+        if seq <= self.journal.head_seq:
+            self.journal.acknowledge(seq, message[s.ACKED_HASH])
             self._held = seq
 
     return mock.patch.object(terminal_sync.Sync, "_acknowledge", acknowledge)
@@ -259,6 +261,31 @@ def _gap_once() -> Any:
     return mock.patch.object(Journal, "_build", build)
 
 
+def _short_fine() -> Any:
+    """Every fine is 100 DA short, once its notice is written."""
+    plain = Case.__init__
+
+    def init(self: Case, record: dict) -> None:
+        plain(self, record)
+        self.amount -= 10_000
+
+    return mock.patch.object(Case, "__init__", init)
+
+
+def _time_unheard() -> Any:
+    return mock.patch.object(parts.VirtualClock, "set_utc", lambda *_arguments: None)
+
+
+def _limits_off() -> Any:
+    plain = risk.check_sale
+
+    def check_sale(journal: Journal, limits: dict, amount: int, now: int) -> None:
+        plain(journal, dict.fromkeys(limits, 1 << 40), amount, now)
+
+    unheeded = mock.patch.object(risk, "check_card", lambda *_arguments: "")
+    return both(mock.patch.object(risk, "check_sale", check_sale), unheeded)
+
+
 def _login_ends_all() -> Any:
     return mock.patch.object(View, "_logged_in", lambda self: self.untold.clear())
 
@@ -291,5 +318,8 @@ TERMINAL = (
     Mutation("missed-two", "a lost intent and outcome that the centre never had are told to nobody", _missed_two),
     Mutation("gap-once", "a gap record says that the centre once had all that is lost", _gap_once),
     Mutation("login-ends-all", "a log-in of before a loss was found counts as a warning of it", _login_ends_all),
+    Mutation("short-fine", "a driver is asked for less than his notice says", _short_fine),
+    Mutation("time-unheard", "what the centre says of the time sets no clock", _time_unheard),
+    Mutation("limits-off", "no limit keeps a payment from being taken offline", _limits_off),
     Mutation("personal-lost", "personal data stay in the terminal", _personal_lost),
 )

@@ -5,18 +5,22 @@ No device is excused as a whole: what one of them has lost, or what lies in a se
 
 import hashlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import cbor2
+from cryptography.hazmat.primitives import serialization
 from sqlalchemy import text
 
 from protocol import records as r
+from sim.worlds.simulation import remembered
 from sim.worlds.simulation.factory import device_name, factory
 
 if TYPE_CHECKING:
     from sim.worlds.simulation.device import Device
 
 Rows = dict[tuple[str, int], Any]
+_SIGNED = (r.PAYMENT_OUTCOME, r.VOID)  # kinds that move money
 _FINALS = "SELECT intent, outcome FROM results WHERE device = :d AND epoch = :e"
 _UNBALANCED = "SELECT device, what FROM audit WHERE code = 'RECON'"
 _HASH = "SELECT hash FROM raw WHERE device = ? AND seq = ? ORDER BY epoch DESC LIMIT 1"
@@ -25,6 +29,27 @@ _WAITS = (
     "SELECT p.device || ', payment ' || p.intent FROM payments p JOIN outbox o ON o.device = p.device AND o.epoch = p.epoch"
     " AND o.intent = p.intent WHERE p.held = 1 AND o.state = 0 AND o.step <> 3 LIMIT 1"
 )
+
+
+def signatures(rows: Rows) -> Iterator[str]:
+    """Every record that moves money is on file with its terminal's signature: ES256 over Sig_structure (RFC 9052), made and verified with another
+    library than the server's. One that was made or verified here before is not verified again (`sim.worlds.simulation.remembered`).
+    """
+    for (name, seq), row in sorted(rows.items()):
+        if row.kind not in _SIGNED or row.rejected is not None:
+            continue
+        public = _publics()[name]
+        protected = cbor2.dumps({1: -7, 3: "tsd/outcome", 4: name.encode()}, canonical=True)
+        covered = cbor2.dumps(["Signature1", protected, b"", bytes(row.record)], canonical=True)
+        if row.signature is None or not remembered.holds(public, covered, bytes(row.signature)):
+            yield f"{name}: record {seq} is on file without a signature that holds"
+
+
+@lru_cache(maxsize=1)
+def _publics() -> dict[str, bytes]:
+    """Points of the terminals' keys, uncompressed (SEC 1, 2.3.3)."""
+    form = (serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
+    return {device_name(index): key.public_key().public_bytes(*form) for index, key in enumerate(factory().devices)}
 
 
 def closures(connection: Any, rows: Rows) -> Iterator[str]:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 Life = dict[int, dict[int, Any]]  # all records that a terminal wrote, by number
 _STANDS = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
-_RETURNED = "SELECT epoch, intent FROM outbox WHERE device = :d AND step = 3 AND state <> 3 ORDER BY intent"
+_RETURNED = (  # not what was declined at last, as what the issuer approves in part or too late: that does not stand
+    "SELECT o.epoch, o.intent FROM outbox o WHERE o.device = :d AND o.step = 3 AND o.state <> 3 AND NOT EXISTS (SELECT 1 FROM results q"
+    " WHERE q.device = o.device AND q.epoch = o.epoch AND q.intent = o.intent AND q.outcome <> 1) ORDER BY o.intent"
+)
 
 
 class Forgotten:

@@ -21,7 +21,7 @@ from server.store.engine import reading
 from sim.worlds.simulation.draws import refusals, signatures
 from sim.worlds.simulation.draws.refunds import Refunds
 from sim.worlds.simulation.factory import device_name, factory
-from sim.worlds.simulation.oracle import agreed
+from sim.worlds.simulation.oracle import agreed, asked_for
 from sim.worlds.simulation.oracle.arrivals import Arrivals
 from sim.worlds.simulation.oracle.endings import Endings
 from sim.worlds.simulation.oracle.forgotten import Forgotten
@@ -81,6 +81,7 @@ class Oracle:
 
     centre: "Centre"
     refunds: Refunds
+    limits: dict[str, int]  # of what is taken offline
     broken: list[str] = field(default_factory=list)
     seen: dict[tuple[str, int, int], Shown] = field(default_factory=dict)
     expected_stop: set[str] = field(default_factory=set)  # labels of terminals whose flash was tampered with
@@ -118,6 +119,8 @@ class Oracle:
             self._void_shown(device, fields)
         if wrong := signatures.problem(device, screen, fields):
             self.fail(wrong)
+        if wrong := asked_for.shown(device, screen, fields):
+            self.fail(wrong)
         if screen not in _TELLING:
             return
         journal = device.terminal.journal
@@ -134,6 +137,12 @@ class Oracle:
             self.fail(f"{device.label} shows {screen} of record {record[r.SEQ]}, which is not in its storage")
         if screen == "outcome" and (fields["outcome"], fields["amount"]) != (record[r.OUTCOME], record[r.AMOUNT]):
             self.fail(f"{device.label} shows another outcome than it stored")
+        if (
+            screen == "outcome"
+            and record[r.OUTCOME] in _TELL_MONEY
+            and (wrong := asked_for.passed(device, self.limits))
+        ):
+            self.fail(wrong)
         if device.element.counters[0] < record[r.COUNTER]:
             self.fail(f"{device.label} shows record {record[r.SEQ]} before the counter was stepped")
         if screen == "licence_hand" and fields["disposition"] == r.DISPOSITION_RETURNED and case.outcome != 1:
@@ -164,6 +173,7 @@ class Oracle:
         total = factory().look("SELECT COALESCE(SUM(amount), 0) FROM legs")
         if total:
             self.fail(f"the ledger's legs add up to {total}")
+        self.sums.dated(self.centre.utc)
         if self.centre.commits % FULL_EVERY == 0 or factory().look("SELECT 1 FROM gaps LIMIT 1"):
             self._ledger()
         if self.centre.book.doubles:
@@ -206,7 +216,9 @@ class Oracle:
         with reading(self.centre.engine) as connection:
             rows = {
                 (row.device, row.seq): row
-                for row in connection.execute(text("SELECT device, seq, kind, record, rejected FROM raw"))
+                for row in connection.execute(
+                    text("SELECT device, seq, kind, hash, record, signature, rejected FROM raw")
+                )
             }
             self._posted(connection, rows)
             for device in devices:
@@ -216,6 +228,8 @@ class Oracle:
                     self._told(agreed.results(connection, device))
                     if not device.stopped:
                         self._told(agreed.sets(device, self.centre.versions))
+            self._told(asked_for.amounts(rows))
+            self._told(agreed.signatures(rows))
             self._told(agreed.closures(connection, rows))
             self._told(agreed.shifts(connection, rows, devices, self._forgotten_here_and_there))
             for sentence in self.missing.unaccounted(connection, rows, self.decided):

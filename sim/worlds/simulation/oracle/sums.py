@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from protocol import records as r
 from sim.acquirer.book import APPROVED
-from sim.worlds.simulation.factory import device_name
+from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.oracle import agreed
 from sim.worlds.simulation.oracle.endings import Rows
 from sim.worlds.simulation.verdicts import judged
@@ -22,6 +22,7 @@ _NOT_GIVEN_BACK = (
     " AND NOT (EXISTS (SELECT 1 FROM voids v WHERE v.device = p.device AND v.epoch = p.epoch AND v.intent = p.intent AND v.state = 2)"
     " AND EXISTS (SELECT 1 FROM verdicts w WHERE w.device = p.device AND w.epoch = p.epoch AND w.intent = p.intent AND w.state = 1))"
 )
+_DATED = "SELECT at FROM postings WHERE rowid > ? AND at NOT BETWEEN ? AND ? LIMIT 1"
 _ASKED = "SELECT amount FROM authorisations WHERE device = :d AND epoch = :e AND intent = :i"
 _TOLD = "SELECT 1 FROM audit WHERE device = :d AND code = 'GAP' AND what LIKE :w"
 
@@ -31,11 +32,24 @@ class Sums:
 
     def __init__(self, judge: "Oracle") -> None:
         self._judge = judge
+        self._dated = (0, 0, 0)  # postings looked at, when (seconds), and the restore since which
 
     def judge(self, connection: Any) -> None:
         """What the host has captured, and what its issuers have approved."""
         self._captures(connection)
         self._nothing_stands(connection)
+
+    def dated(self, now: int) -> None:
+        """After each transaction, at `now` (seconds): what it has posted bears its time; a database that was put back is not gone through again."""
+        judge = self._judge
+        last = factory().look("SELECT COALESCE(MAX(rowid), 0) FROM postings")
+        before, since, restored = self._dated
+        self._dated = (last, now, judge.centre.restored_at)
+        if restored != judge.centre.restored_at or last == before:
+            return
+        wrong = factory().look(_DATED, before, since, now)
+        if wrong is not None:
+            judge.fail(f"a posting of {since} to {now} s bears the time {wrong}")
 
     def totals(self, connection: Any, device: "Device", rows: Rows) -> None:
         """Terminal's counter, server's ledger and the host's captures: three ways to the same sum. RECON agreed."""
