@@ -140,7 +140,7 @@ def test_a_build_that_takes_the_wish_for_the_deed_is_caught() -> None:
     plain = Sync._adopt
 
     async def adopt(self: Any, welcome: dict[int, Any]) -> None:
-        case = self._journal.view.voiding
+        case = self.journal.view.voiding
         if case is not None:
             end = {
                 m.RESULT_EPOCH: 1,

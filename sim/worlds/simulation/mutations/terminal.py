@@ -120,7 +120,7 @@ def _ack_not_checked() -> Any:
     plain = terminal_sync.Sync._batch
 
     async def batch(self: Any) -> None:
-        payload, count = self._fill(self._held + 1)
+        payload, count = terminal_sync.batches.fill(self.journal, self._held + 1, self.room)
         last = payload[s.FIRST_SEQ] + count - 1
         try:
             await plain(self)

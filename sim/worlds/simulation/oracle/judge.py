@@ -371,8 +371,11 @@ class Oracle:
                 journal = getattr(device.terminal, "journal", None)
                 if journal is None or journal.counter < 0 or device.stopped:
                     return []
-                chains.append({(record[r.SEQ], data) for record, data in device.records()})
-        told = {seq for seq, _ in chains[0]} & {seq for seq, _ in chains[-1]}
-        if not any(seq in told for seq, _ in chains[0] ^ chains[-1]):
+                told = [(record[r.SEQ], data, record[r.KIND]) for record, data in device.records()]
+                if told and told[-1][2] == r.SHIFT_CLOSED:  # written when the last session was over
+                    told.pop()
+                chains.append({(seq, data) for seq, data, _ in told})
+        both = {seq for seq, _ in chains[0]} & {seq for seq, _ in chains[-1]}
+        if not any(seq in both for seq, _ in chains[0] ^ chains[-1]):
             return []
         return sorted(chains[0] ^ chains[-1])
