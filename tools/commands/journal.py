@@ -8,8 +8,8 @@ journal's power.
     tasdid journal room --flash 8192 --fines 40 --days 60        how long a flash lasts
     tasdid journal soak --transactions 1000 --jobs 2             see tools.journal.soak
 
-Exit codes: 0 it holds, 1 something does not, 2 bad input, 5 (verify) only the centre can say: records are missing of
-which the terminal says that the centre acknowledged them, or no --key says whose key it is.
+Exit codes: 0 it holds (verify without --key: together, under a key that nobody has checked), 1 something does not, 2 bad input, 5 (verify) only
+the centre can say: records are missing of which the terminal says that the centre acknowledged them.
 """
 
 import json
@@ -25,7 +25,7 @@ WORDS = {
     "unpinned": "it holds together, but WHOSE KEY IT IS NOBODY HAS CHECKED: give --key",
     "ask": "the journal does not stand alone: ASK THE CENTRE",
 }
-CODES = {"holds": HELD, "unpinned": ASK, "ask": ASK}
+CODES = {"holds": HELD, "unpinned": HELD, "ask": ASK}
 KEYS = "devices.json of the centre, its /api/receipt-keys, or receipt-keys.json of a world"
 
 app = typer.Typer(no_args_is_help=True, help="Export and verify a terminal's journal.")
@@ -132,8 +132,8 @@ def verify(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
 ) -> None:
-    """Verify an exported journal without the server. Exit codes: 0 it holds, 1 it does not, 2 no exported journal, 5 only
-    the centre can say, be it whose key it is: no --key was given.
+    """Verify an exported journal without the server. Exit codes: 0 it holds (without --key: together, whose key it is nobody has checked), 1 it does
+    not, 2 no exported journal, 5 only the centre can say.
     """
     from protocol.errors import JournalError
     from tools.journal import reading
