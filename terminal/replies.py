@@ -10,7 +10,7 @@ _NEEDED = {
 }
 _TYPES = {
     m.ACKED_SEQ: int, m.ACKED_HASH: bytes, m.SERVER_UTC: int, m.NEW_SETS: list, m.COMMANDS: list, m.RESULTS: list, m.VOIDS: list,
-    m.REJECTED: list, m.CLEARED: bytes, m.BALANCED: bool,
+    m.REJECTED: list, m.CLEARED: bytes, m.BALANCED: bool, m.DUPLICATES: int, m.BESIDE: int,
 }  # fmt: skip
 _OF_RESULT = {
     m.RESULT_EPOCH: int, m.RESULT_INTENT: int, m.RESULT_OUTCOME: int, m.RESULT_AUTH_CODE: str, m.RESULT_REASON: str, m.RESULT_REF: str,

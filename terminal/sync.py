@@ -54,8 +54,17 @@ class Sync:
         rounds = 0
         while self._held < self.journal.head_seq:
             before = self._held
-            if not await self._batch():
-                break
+            try:
+                if not await self._batch():
+                    break
+            except ServerError as error:
+                if error.detail != "SRV-019":
+                    raise
+                from terminal import testimony
+
+                # our totals do not go on from its own, and our record at its head is lost: it is another chain
+                await testimony.show(self, {m.ACKED_SEQ: self._held})
+                raise
             self.sent += max(0, self._held - before)
             await self._progress(self.sent, total)
             rounds = rounds + 1 if self._held <= before else 0

@@ -3,7 +3,7 @@ raises its alarm (design §4).
 
 Where they part is not told. What the server acknowledged last may be far behind it: it may have been restored from a backup, and a copy of this
 terminal have spoken first. So it is asked about single records, further and further back, until it has one, in its chain or beside it; all
-behind that one is shown, in order. Nothing of that need be remembered: it is asked anew in each session, first about the record that was shown last.
+behind that one is shown, in order. Nothing of that need be remembered: it is asked anew in each session.
 """
 
 from protocol import sync as m
@@ -27,15 +27,16 @@ async def show(sync, welcome: dict) -> None:  # noqa: ANN001 - terminal.sync.Syn
 
 async def _shown(sync, journal, doubtful: int) -> int:  # noqa: ANN001
     """Up to which record the server has ours."""
-    low, at = journal.first_retained - 1, journal.shown
-    if not at:  # before `doubtful` there may be a branch of ours that an earlier release has shown in part
-        at = doubtful
-        if await _has(sync, at):
-            low, at = at, journal.head_seq
-    lacks, step = 0, STEP
+    low, at, lacks, step = journal.first_retained - 1, doubtful, 0, STEP
+    if await _has(
+        sync, at
+    ):  # else the chains part before it, and what was shown last lies behind something that was not
+        low, at = at, max(at, journal.shown or journal.head_seq)
+    else:
+        lacks, at, step = at, max(low, at - step), step * 2
     while at > low and not await _has(sync, at):
         lacks, at, step = at, max(low, at - step), step * 2
-    while lacks - at > STEP:
+    while lacks - at > 1:
         middle = (at + lacks) // 2
         if await _has(sync, middle):
             at = middle
@@ -47,4 +48,4 @@ async def _shown(sync, journal, doubtful: int) -> int:  # noqa: ANN001
 async def _has(sync, seq: int) -> bool:  # noqa: ANN001
     """Whether the server has a record, or the next one that we can read, in its chain or beside it."""
     _, _, ack = await sync.tell(seq, m.ASKED, 1) if seq else (0, 0, None)
-    return ack is not None and bool(ack.get(m.DUPLICATES) or ack.get(m.BESIDE))
+    return ack is not None and ack.get(m.DUPLICATES, 0) + ack.get(m.BESIDE, 0) > 0

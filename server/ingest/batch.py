@@ -175,8 +175,8 @@ def _beside(connection: Connection, message: Batch, head: Row[Any], now: int) ->
     """
     intake = _Intake(message, head)
     known = _known_hashes(connection, message, head.seq)
-    found, late = gaps.found_again(connection, message, known), []
-    previous, parted = message.prev_hash, known.get(message.first_seq - 1, message.prev_hash) != message.prev_hash
+    found, late, previous = gaps.may_be_late(connection, message, known), [], message.prev_hash
+    parted = known.get(message.first_seq - 1, previous) != previous or bool(found) and forks.parted(connection, message)
     for entry in message.entries:
         if not parted and known.get(entry.seq) == entry.hash:
             intake.duplicates.append(entry)
@@ -188,6 +188,12 @@ def _beside(connection: Connection, message: Batch, head: Row[Any], now: int) ->
             intake.branch.append(entry)
             parted = parted or entry.seq in known or entry.seq > head.seq
         previous = entry.hash
+    if (
+        intake.new
+        and not intake.duplicates
+        and (message.cum_count, message.cum_total) != (head.cum_count, head.cum_total)
+    ):
+        raise codes.RefusedError(codes.WRONG_TOTALS, "running totals do not continue those on record")
     if message.branch == s.ASKED:
         intake.beside = sum(forks.kept(connection, message, entry) for entry in [*late, *intake.branch])
         intake.branch, intake.new = [], []

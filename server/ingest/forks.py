@@ -8,7 +8,7 @@ If it is given back, and the acquirer will not reverse it, it is held as before,
 
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
 
 from protocol import cbor
 from protocol import records as r
@@ -88,6 +88,14 @@ def joined(connection: Connection, batch: Batch, entries: list[Entry], now: int)
         connection.execute(update(t.heads).where(h.device == batch.device.device).values(forks=h.forks - len(same)))
     for seq in sorted({row.seq for row in found if bytes(row.hash) != ours[row.seq]}):
         _hold(connection, batch, seq, now)
+
+
+def parted(connection: Connection, batch: Batch) -> bool:
+    """Whether a branch is kept that leaves the chain before a batch."""
+    f, raw = t.forks.c, t.raw.c
+    mine = (f.device == batch.device.device, f.epoch == batch.epoch, f.seq < batch.first_seq)
+    same = (raw.device == f.device, raw.epoch == f.epoch, raw.seq == f.seq)
+    return connection.execute(select(f.seq).where(*mine, exists().where(*same)).limit(1)).first() is not None
 
 
 def kept(connection: Connection, batch: Batch, entry: Entry) -> bool:

@@ -72,6 +72,8 @@ def bridge(connection: Connection, message: Batch, head: Row[Any], now: int) -> 
     count, amount = message.cum_count - head.cum_count, message.cum_total - head.cum_total
     device = message.device
     if message.first_seq <= message.gap or count < 0 or amount < 0 or (count == 0) != (amount == 0):
+        what = f"the running totals behind a gap that begins with record {message.gap} do not go on from those before it: another chain?"
+        audit.alarm_once(connection, device.device, codes.FORK, what, now)
         raise codes.RefusedError(codes.WRONG_TOTALS, "running totals do not continue those on record")
     enter(
         connection, device, message.epoch, (message.gap, message.first_seq - 1), message.prev_hash, count, amount, now
@@ -185,16 +187,16 @@ def late(connection: Connection, message: Batch, known: dict[int, bytes]) -> set
     return {seq for seq in absent if any(row is not None and row.first <= seq <= row.last for row in found)}
 
 
-def found_again(connection: Connection, message: Batch, known: dict[int, bytes]) -> set[int]:
-    """Those of them that are the lost ones, since the batch has the last record of their gap too."""
+def may_be_late(connection: Connection, message: Batch, known: dict[int, bytes]) -> set[int]:
+    """Those of them that may be the lost ones: not where the batch has the last record of the gap, and it is another one."""
     absent = late(connection, message, known)
     if not absent:
         return set()
     c, hashes = t.gaps.c, {entry.seq: entry.hash for entry in message.entries}
     mine = (c.device == message.device.device, c.epoch == message.epoch)
     rows = connection.execute(select(c.first, c.last, c.hash).where(*mine, c.last.in_(absent))).all()
-    ours = [(row.first, row.last) for row in rows if bytes(row.hash) == hashes[row.last]]
-    return {seq for seq in absent if any(first <= seq <= last for first, last in ours)}
+    others = [(row.first, row.last) for row in rows if bytes(row.hash) != hashes[row.last]]
+    return {seq for seq in absent if not any(first <= seq <= last for first, last in others)}
 
 
 def ending(connection: Connection, device: str, epoch: int, seq: int) -> bytes | None:

@@ -4,10 +4,13 @@ import copy
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from protocol import records as r
 from protocol import sync as s
 from server import codes
+from server.store import tables as t
+from server.store.engine import reading
 from tests.server.acquirer.test_returned import _backup
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
@@ -138,8 +141,9 @@ def test_asking_keeps_nothing_and_says_what_is_there(either: Centre, handheld: H
 
 
 @pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize("size", [2, 3, 100])
 def test_what_lies_in_a_range_that_the_other_chain_lacks_is_the_lost_or_another_branch(
-    either: Centre, handheld: Handheld, same: bool
+    either: Centre, handheld: Handheld, same: bool, size: int
 ) -> None:
     """The copy has declared a range lost. Records of it from the common part come back; those of a branch are no lost ones, wherever they lie."""
     handheld.write(r.SHIFT_OPENED)
@@ -157,13 +161,49 @@ def test_what_lies_in_a_range_that_the_other_chain_lacks_is_the_lost_or_another_
     assert s.REJECTED not in either.say(copied.batch(last + 1, gap=2))[1]
     handheld.write(r.HEALTH_EVENT, health="x")
     either.hello(handheld)
-    rejected = _show(either, handheld, 1, len(handheld.records))[s.REJECTED]
+    rejected = []
+    for first in range(1, len(handheld.records) + 1, size):
+        rejected += _show(either, handheld, first, min(first + size - 1, len(handheld.records))).get(s.REJECTED, [])
     lost = [seq for seq, code in rejected if code == codes.GAP_CLOSED]
-    assert lost == (list(range(2, last + 1)) if same else [])
+    assert lost == (list(range(2, last + 1)) if same else []) or not same and size < last
     assert [seq for seq, _ in rejected] == list(range(2, len(handheld.records) + 1))
     assert either.count("forks") == len(rejected)
     assert all(_show(either, handheld, seq, seq, s.ASKED)[s.BESIDE] == 1 for seq, _ in rejected)
-    assert (codes.GAP_CLOSED in either.alarms()) == same and codes.FORK in either.alarms()
+    assert (codes.GAP_CLOSED in either.alarms()) == bool(lost) and codes.FORK in either.alarms()
+    assert ("they are the lost ones" in " ".join(_said(either))) == same
+
+
+def _said(centre: Centre) -> list[str]:
+    with reading(centre.engine) as connection:
+        return [row.what for row in connection.execute(select(t.audit.c.what))]
+
+
+def test_behind_a_gap_totals_that_go_back_are_an_alarm(either: Centre, handheld: Handheld) -> None:
+    handheld.write(r.SHIFT_OPENED)
+    copied = _copied(handheld, 1)
+    _paid(copied, 3)
+    _paid(handheld, 2)
+    either.hello(copied)
+    either.send(copied)
+    either.hello(handheld)
+    head = len(copied.records)
+    while len(handheld.records) < head + 3:
+        handheld.write(r.HEALTH_EVENT, health="x")
+    before = either.alarms().count(codes.FORK)
+    for _ in range(2):
+        assert either.refused(handheld.batch(head + 2, gap=head + 1)) == codes.WRONG_TOTALS
+    assert either.alarms().count(codes.FORK) == before + 1 and either.count("gaps") == 0
+
+
+def test_what_goes_on_at_once_has_to_go_on_from_the_totals_too(either: Centre, handheld: Handheld) -> None:
+    _paid(handheld, 1)
+    either.hello(handheld)
+    either.send(handheld)
+    handheld.write(r.HEALTH_EVENT, health="x")
+    last = len(handheld.records)
+    wrong = handheld.batch(last, branch=s.SHOWN, cum_count=7, cum_total=0)
+    assert either.refused(wrong) == codes.WRONG_TOTALS
+    assert _show(either, handheld, last, last)[s.NEW] == 1
 
 
 @pytest.mark.parametrize("value", [3, -1, True, "yes", b"", None, []])
