@@ -160,7 +160,7 @@ def test_base45_accepts_only_what_encodes_back(text):
         ("apdu", "command", st.tuples(*[st.integers(-1, 256)] * 4, st.binary(max_size=300), st.integers(1, 70000))),
         ("base45", "encode", st.binary(max_size=60)),
         ("base45", "decode", st.text(alphabet="0123456789ABCXYZ $%*+-./:aé", max_size=20)),
-        ("pinblock", "decode_iso2", st.binary(min_size=7, max_size=8)),
+        ("pinblock_host", "decode_iso2", st.binary(min_size=7, max_size=8)),
     ],
 )
 def test_both_runtimes_give_the_same_answers_and_errors(module, function, strategy):

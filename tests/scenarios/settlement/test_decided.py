@@ -80,7 +80,7 @@ def test_a_result_that_a_terminal_waits_for_and_is_never_told_is_noticed() -> No
 
 def test_a_deferred_payment_that_is_given_back_and_never_declined_is_noticed() -> None:
     with mutations.by_name("back-unjudged").patch():
-        broken = simulate(414).broken
+        broken = simulate(902).broken
     assert any("is deferred and was decided, and has no result" in one for one in broken), broken
 
 

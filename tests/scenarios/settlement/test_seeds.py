@@ -52,7 +52,7 @@ CAUGHT_BY = {
     "overtaken-stands": 80,
     "verdict-unsent": 1303,
     "back-unreversed": 241,
-    "back-unjudged": 414,
+    "back-unjudged": 902,
     "stood-as-new": 1903,
     "any-amount": 563,
 }

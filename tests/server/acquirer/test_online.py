@@ -61,7 +61,9 @@ def begin(handheld: Handheld) -> int:
     return handheld.write(r.PAYMENT_INTENT, case=handheld.notice(A), amount=A)
 
 
-def take(handheld: Handheld, intent: int, outcome: int, online: int = r.ONLINE_ANSWERED, amount: int = A) -> int:
+def take(
+    handheld: Handheld, intent: int, outcome: int, online: int = r.ONLINE_ANSWERED, amount: int = A, **said: object
+) -> int:
     extra = {
         "intent": intent,
         "outcome": outcome,
@@ -69,6 +71,7 @@ def take(handheld: Handheld, intent: int, outcome: int, online: int = r.ONLINE_A
         "scheme": "CIB TEST",
         "last4": "0017",
         "online": online,
+        **said,
     }
     return handheld.write(r.PAYMENT_OUTCOME, **extra)
 

@@ -46,7 +46,7 @@ def test_a_card_waits_a_payment_is_cleared_and_a_database_that_fails_says_later(
     data = handheld.seal(KEYS.bdk, intent, A, content(A, ARQC))
     kind, said = served.say(authorise(handheld, intent, card_data=data))
     assert (kind, said[s.STATE], said[s.INTENT]) == (s.TYPE_AUTHORISED, s.ASKED_ANSWERED, intent)
-    take(handheld, intent, r.OUTCOME_APPROVED)
+    take(handheld, intent, r.OUTCOME_APPROVED, auth_code=said[s.AUTH_CODE])
     kind, ack = served.say(handheld.batch(1))
     assert (kind, ack[s.NEW], ack.get(s.REJECTED)) == (s.TYPE_ACK, 3, None), said
     wait_for(host.book.captures)
