@@ -12,7 +12,7 @@ from drivers.contracts.storage import UNREADABLE
 from protocol import cbor, cose
 from protocol import records as r
 from protocol import sync as m
-from protocol.errors import CryptoError, FormatError, JournalError, ParameterError, ServerError
+from protocol.errors import CryptoError, FormatError, JournalError, NetworkError, ParameterError, ServerError
 from terminal import batches, replies, session
 
 _LEAST_ROOM = 512
@@ -269,7 +269,10 @@ class Sync:
                 elif m.GAP in payload:
                     await self._declare(payload)
                 begin = payload[m.FIRST_SEQ]
-                return begin, begin + count - 1, await self.exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
+                ack = await self.exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
+                if branch and ack.get(m.FIRST_SEQ) != begin:  # of this session, and of an earlier question
+                    raise NetworkError("the server's reply is malformed", "NET-005")
+                return begin, begin + count - 1, ack
             except MemoryError:
                 if self.room <= _LEAST_ROOM:
                     raise

@@ -350,6 +350,8 @@ def _ack(connection: Connection, intake: _Intake, now: int) -> Payload:
     }
     if intake.rejected:
         reply[s.REJECTED] = sorted(intake.rejected)
+    if message.branch:
+        reply[s.FIRST_SEQ] = message.first_seq  # a session asks about many
     if intake.beside:
         reply[s.BESIDE] = intake.beside
     if intake.wanted:

@@ -78,6 +78,8 @@ BROKE = {
     115329: "a void that was asked for is lost and asked for again: the second was told refused, the first was done",
     105137: "the same, and the end of the first was set aside",
     548: "a void that was asked for is lost after it arrived: nobody was told how it ended",
+    3844: "an answer of the session to an earlier question is taken for the answer where the chains part",
+    1819: "one of two copies loses what both had, and the other is not asked for it",
     346837: "a void is done and that it was asked for is lost: its case was open for ever, and nobody was told",
     382975: "the same, and another licence is judged",
     266895: "the end of a void is lost and its case was closed anew: it is over",

@@ -31,7 +31,7 @@ def _show(
     centre: Centre, handheld: Handheld, first: int, last: int, branch: int = s.SHOWN, **change: object
 ) -> dict[int, Any]:
     kind, ack = centre.say(handheld.batch(first, last, branch=branch, **change))
-    assert kind == s.TYPE_ACK, ack
+    assert kind == s.TYPE_ACK and ack[s.FIRST_SEQ] == first, ack
     return ack
 
 

@@ -42,6 +42,7 @@ class _Server:
             m.ACKED_HASH: self.hash,
             m.DUPLICATES: max(0, min(last, self.common) - first + 1),
         }
+        said[m.FIRST_SEQ] = first
         if payload[m.BRANCH] == m.ASKED:
             self.questions += 1
             if shown & self.beside:
@@ -157,6 +158,29 @@ async def test_totals_that_do_not_go_on_where_the_record_at_the_servers_head_is_
         error = await araises(ServerError, Sync(t, quiet).run())
         assert (error.code, error.detail) == ("SRV-071", "SRV-019")
     assert server.beside == set(range(21, HEAD + 1))
+
+
+async def test_an_answer_to_an_earlier_question_counts_for_nothing():
+    """It is of this session, signed and bound: its own number tells."""
+    server, t = await _opened(20, 31, 50)
+    said = []
+
+    def answer(kind, payload):
+        reply = server(kind, payload)
+        if kind == m.TYPE_BATCH:
+            said.append(reply)
+            if len(said) in (3, 7):
+                return said[-2]
+        return reply
+
+    t.network.answer = answer
+    for _ in range(3):
+        try:
+            await _session(t)
+        except NetworkError as error:
+            assert error.code == "NET-005"
+    await _shown(server, t)
+    assert server.beside == set(range(21, HEAD + 1)) and len(said) > 7
 
 
 async def test_where_memory_is_short_less_is_shown_at_a_time():
