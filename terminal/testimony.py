@@ -28,11 +28,9 @@ async def show(sync, welcome: dict) -> None:  # noqa: ANN001 - terminal.sync.Syn
 async def _shown(sync, journal, doubtful: int) -> int:  # noqa: ANN001
     """Up to which record the server has ours."""
     low, at, lacks, step = journal.first_retained - 1, doubtful, 0, STEP
-    if await _has(
-        sync, at
-    ):  # else the chains part before it, and what was shown last lies behind something that was not
+    if await _has(sync, at):
         low, at = at, max(at, journal.shown or journal.head_seq)
-    else:
+    else:  # the chains part before it, and what was shown last lies behind something that was not
         lacks, at, step = at, max(low, at - step), step * 2
     while at > low and not await _has(sync, at):
         lacks, at, step = at, max(low, at - step), step * 2

@@ -48,6 +48,17 @@ def _filled(blocks: int, left: int) -> Rig:
     return rig
 
 
+def _days_until_there_is_room(rig: Rig) -> int:
+    """With a boot and a session each, 15 at most."""
+    day = 0
+    while rig.journal.crowded() and day < 15:
+        day += 1
+        rig.clock.utc += DAY
+        rig.boot()
+        _session(rig)
+    return day
+
+
 @pytest.mark.parametrize("every_night", [True, False])
 def test_a_crowded_flash_gets_room_back(every_night: bool) -> None:
     rig = _filled(256, 32768)
@@ -75,12 +86,7 @@ def test_a_flash_without_room_for_one_more_segment_gives_second_copies_up_and_ge
     _session(rig)
     assert 0 < len(rig.storage.names("copies")) < kept
     assert rig.journal.record_at(rig.journal.head_seq)[0][r.HEALTH] == "room"
-    day = 0
-    while rig.journal.crowded() and day < 15:
-        day += 1
-        rig.clock.utc += DAY
-        rig.boot()
-        _session(rig)
+    day = _days_until_there_is_room(rig)
     assert 7 <= day <= 9 and rig.journal.first_retained > 1
     now(rig.journal.append(r.LOGIN, {}))
 
@@ -104,11 +110,6 @@ def test_a_boot_finds_its_way_out_of_a_flash_that_was_filled_to_the_last_block(k
     rig.boot()
     assert rig.journal.head_seq in (head, head + 1) and rig.storage.free_bytes() >= 0
     _session(rig)
-    day = 0
-    while rig.journal.crowded() and day < 15:
-        day += 1
-        rig.clock.utc += DAY
-        rig.boot()
-        _session(rig)
+    day = _days_until_there_is_room(rig)
     assert day <= 9
     now(rig.journal.append(r.LOGIN, {}))
