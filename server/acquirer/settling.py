@@ -29,9 +29,8 @@ from server.store import tables as t
 LATER = frozenset((*s.NOT_REACHED, *s.NO_WORD))  # try again: issuer or host unavailable, late, duplicate in progress
 NOT_NOW = "12"  # host: it is reversed, or was refused
 NO_RECORD = "25"  # host knows nothing of this reference, and no card data came with it
-BROKEN = frozenset(
-    {"30", "12", NO_RECORD, "63"}
-)  # format, invalid, unknown, security: no issuer has judged the payment
+BROKEN = frozenset({"03", "12", NO_RECORD, "30", "63"})
+"""Invalid merchant, invalid transaction, unknown, format, security: the host says that of the request, no issuer has judged the payment."""
 
 
 def settle(

@@ -37,7 +37,7 @@ def _listed(centre: Centre) -> list[dict]:
         return failures.listed(connection)
 
 
-@pytest.mark.parametrize("response", ["12", "30", "63"])
+@pytest.mark.parametrize("response", ["03", "12", "30", "63"])
 def test_what_is_asked_again_goes_out_as_a_repeat_and_ends_as_any_other(
     centre: Centre, handheld: Handheld, response: str
 ) -> None:
@@ -53,7 +53,7 @@ def test_what_is_asked_again_goes_out_as_a_repeat_and_ends_as_any_other(
     assert [one.step for one in centre.claim()] == [t.STEP_CLEAR]
 
 
-@pytest.mark.parametrize("response", ["12", "30", "63"])
+@pytest.mark.parametrize("response", ["03", "12", "30", "63"])
 def test_an_authorisation_given_up_is_declined_told_erased_and_reversed(
     centre: Centre, handheld: Handheld, response: str
 ) -> None:
