@@ -10,7 +10,6 @@ acquirer, `no acquirer: requests wait`, and without the pages `no console`. Exit
 """
 
 import argparse
-import ipaddress
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from protocol.errors import ConfigError, ParameterError
 from server import config
 from server.store import restore
 from server.web import app, fronts, serve, tls
+from server.web.addressed import is_loopback
 
 LOOPBACK = "127.0.0.1"
 
@@ -99,11 +99,7 @@ def _plain(host: str, console_host: str | None, certified: bool) -> tuple[str, b
             "CFG-025",
             "give --host and --console-host one address",
         )
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    return host, loopback or console_host is not None
+    return host, is_loopback(host) or console_host is not None
 
 
 if __name__ == "__main__":

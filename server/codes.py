@@ -42,6 +42,7 @@ VOID_UNEXPECTED = "SRV-037"  # void of a payment that is not approved, or was vo
 VOID_ANOTHER_CARD = "SRV-038"  # the void's card is not the payment's
 VOID_ONE_OFFICER = "SRV-039"  # a void needs the badges of two officers
 BUSY = "SRV-040"
+OTHER_SITE = "SRV-048"  # a request for the console that is addressed to another name than the loopback's
 NOT_WRITTEN = "SRV-041"  # the database refused: nothing was stored, later
 UNEXPECTED = "SRV-047"  # the server failed over a message, which is its own fault: nothing was stored, an alarm says so
 GAP_OTHERWISE = "SRV-043"  # a gap record that says something else than the records around the gap

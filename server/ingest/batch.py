@@ -36,6 +36,17 @@ _SHIFT = (r.SHIFT_OPENED, r.SHIFT_CLOSED)
 _ADVANCE = (
     update(t.heads).where(t.heads.c.device == bindparam("b_device")).values({name: bindparam(name) for name in _MOVES})
 )
+_NAMED = ("device", "epoch", "intent")
+_ASKED_AGAIN = (
+    update(t.outbox)
+    .where(
+        *(t.outbox.c[name] == bindparam("b_" + name) for name in _NAMED),
+        failed.goes_again(),
+        t.outbox.c.response == "25",
+    )
+    .values(state=t.STATE_DOUBTFUL, next_at=bindparam("b_now"))
+)
+"""Statements made once: making one costs more than running it."""
 
 
 @dataclass
@@ -317,17 +328,10 @@ def _reattach(connection: Connection, message: Batch, duplicates: list[Entry], n
     for entry in duplicates:
         if entry.sealed is None or entry.rejected is not None or entry.record[r.KIND] != r.PAYMENT_OUTCOME:
             continue
-        key = {"device": message.device.device, "epoch": message.epoch, "intent": entry.record[r.INTENT]}
-        c = t.outbox.c
-        waiting = update(t.outbox).where(
-            c.device == key["device"],
-            c.epoch == key["epoch"],
-            c.intent == key["intent"],
-            failed.goes_again(),
-            c.response == "25",
-        )
-        if connection.execute(waiting.values(state=t.STATE_DOUBTFUL, next_at=now)).rowcount:
-            connection.execute(t.sealed.insert().values(**key, blob=entry.sealed))
+        whose = (message.device.device, message.epoch, entry.record[r.INTENT])
+        bound = {"b_" + name: value for name, value in zip(_NAMED, whose, strict=True)}
+        if connection.execute(_ASKED_AGAIN, {**bound, "b_now": now}).rowcount:
+            connection.execute(t.sealed.insert(), dict(zip(_NAMED, whose, strict=True)) | {"blob": entry.sealed})
 
 
 def _ack(connection: Connection, intake: _Intake, now: int) -> Payload:

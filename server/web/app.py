@@ -23,6 +23,7 @@ from typing import Any
 from anyio import to_thread
 from sqlalchemy import Engine, select
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -40,6 +41,7 @@ from server.sets import Shelf
 from server.store import devices
 from server.store import tables as t
 from server.store.engine import open_engine, reading
+from server.web.addressed import Addressed
 from server.web.desk import Desk
 from server.web.door import Ask, Door
 from server.web.sync import Answer, Limit, Sync
@@ -137,7 +139,7 @@ def _application(sync: Sync, pages: "Pages | None", lifespan: Any) -> Applicatio
         routes += [Route("/health", _alive)]
     else:
         routes += [Route("/health", _health), Route("/api/ledger", _ledger), Route("/api/receipt-keys", _receipt_keys)]
-    app = Application(routes=routes, lifespan=lifespan)
+    app = Application(routes=routes, lifespan=lifespan, middleware=[Middleware(Addressed)])
     app.sync = sync
     app.state.pages = pages
     return app

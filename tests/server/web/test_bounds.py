@@ -18,8 +18,8 @@ from tests.server.served import wait_for, write_config
 from tests.server.web.test_door import Front, request, response
 
 Connect = Callable[[], socket.socket]
-POST = f"POST {s.PATH} HTTP/1.1\r\nHost: x\r\n".encode()
-GET = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = f"POST {s.PATH} HTTP/1.1\r\nHost: localhost\r\n".encode()
+GET = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
 
 

@@ -98,7 +98,7 @@ def front(tmp_path: Path) -> Iterator[Front]:
 
 
 def request(body: bytes = b"x", version: str = "1.1", more: str = "", path: str = s.PATH) -> bytes:
-    return f"POST {path} HTTP/{version}\r\nHost: x\r\nContent-Length: {len(body)}\r\n{more}\r\n".encode() + body
+    return f"POST {path} HTTP/{version}\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n{more}\r\n".encode() + body
 
 
 def response(stream: Any) -> tuple[int, dict[str, str], bytes]:
@@ -184,8 +184,8 @@ def test_what_the_desk_takes_long_for_is_waited_for(tmp_path: Path, path: str) -
         (request(more="Connection: close\r\n"), [200, 0]),
         (request(path="/v1%2Fsync"), [200]),
         (request(path="/v1/sink"), [404]),
-        (b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", [200]),
-        (b"GET /v1/sync HTTP/1.1\r\nHost: x\r\n\r\n", [405]),
+        (b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", [200]),
+        (b"GET /v1/sync HTTP/1.1\r\nHost: localhost\r\n\r\n", [405]),
         (b"POST /v1/sync HTTP/1.1\r\nno header\r\n\r\n", [400, 0]),
     ],
 )
