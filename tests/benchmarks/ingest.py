@@ -13,20 +13,28 @@ synchronous FULL, PostgreSQL a private cluster with its defaults (fsync on). Cli
 own and share the machine's cores; the client's CPU is told apart. Served and bare runs alternate; the ratio is the median
 of the rounds' ratios. A few terminals before each run warm the server up.
 
+`at_most` is the ratio that no server with these tables and signatures could pass on this machine, measured in the same run:
+one writer writes every row that the server wrote, in the same way (`whole_records_per_s`), or writing, signatures (one of a
+batch, one of an outcome, one made for each acknowledgement) and the client share the cores without a gap. Reading, chaining,
+drafting, HTTP and the database's own processes cost nothing there.
+
 CPU is told beside the clock, since the clock of a machine that does other work too says little: `server_cpu` is all of the
 server's processes, `writer_cpu` the one that writes, `limit_cpu` the bare writer (without PostgreSQL's own processes).
 """
 
 import argparse
 import json
+import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import delete, select
 
 from server.ledger import recompute
@@ -38,7 +46,10 @@ from tests.benchmarks import _load
 
 WARM = 900_000  # number of the first terminal that only warms the server up
 DATABASES = ("sqlite", "postgresql")
+RECORDS = 8  # of a fine (`_load.fine`)
 WRITTEN = (t.raw, t.postings, t.legs, t.outbox)
+EVERY = (*WRITTEN, t.cases, t.payments, t.sealed)
+_NUMBERED = {t.raw: ("seq", 1), t.cases: ("case_no", RECORDS)}  # the others by intent
 
 
 @contextmanager
@@ -47,21 +58,21 @@ def database(kind: str, folder: Path, name: str, cluster: Any) -> Iterator[str]:
     yield f"sqlite:///{folder / name}.db" if kind == "sqlite" else cluster.url(name)
 
 
-def rows_by_batch(url: str, size: int) -> list[list[tuple[Any, list[dict[str, Any]]]]]:
-    """What the server wrote, batch by batch of `size` records as it came, in the order of arrival: [(table, rows) …] each."""
+def rows_by_batch(url: str, size: int, written: Sequence[Any]) -> list[list[tuple[Any, list[dict[str, Any]]]]]:
+    """What the server wrote into these tables, batch by batch of `size` records as it came, in the order of arrival: [(table, rows) …] each."""
     engine = open_engine(url, migrate=False)
     batches: dict[tuple[str, int], dict[str, list[dict[str, Any]]]] = {}
     with reading(engine) as connection:
-        for table in WRITTEN:
+        for table in written:
+            column, records = _NUMBERED.get(table, ("intent", 1))
             mine = table.c.device < _device(WARM)
             for row in connection.execute(select(table).where(mine).order_by(table.c.device)):
                 found = dict(row._mapping)
-                number = found["seq" if table is t.raw else "intent"]
-                key = (found["device"], (number - 1) // size)
+                key = (found["device"], (found[column] * records - 1) // size)
                 batches.setdefault(key, {}).setdefault(table.name, []).append(found)
     engine.dispose()
     ordered = sorted(batches.items(), key=lambda item: (item[0][1], item[0][0]))
-    return [[(table, tables[table.name]) for table in WRITTEN if table.name in tables] for _, tables in ordered]
+    return [[(table, tables[table.name]) for table in written if table.name in tables] for _, tables in ordered]
 
 
 def bare(url: str, batches: list[list[tuple[Any, list[dict[str, Any]]]]], per_commit: int) -> tuple[float, float]:
@@ -76,7 +87,7 @@ def bare(url: str, batches: list[list[tuple[Any, list[dict[str, Any]]]]], per_co
     engine = open_engine(url)
     with engine.begin() as connection:  # the statements are compiled once
         store.write(connection, {name: rows[:1] for name, rows in commits[0].items()})
-        for table in reversed(WRITTEN):
+        for table in reversed(EVERY):
             connection.execute(delete(table))
     serve.settle()  # as the server's process does
     began, cpu = time.perf_counter(), time.process_time()
@@ -86,6 +97,20 @@ def bare(url: str, batches: list[list[tuple[Any, list[dict[str, Any]]]]], per_co
     seconds, used = time.perf_counter() - began, time.process_time() - cpu
     engine.dispose()
     return seconds, used
+
+
+def signatures(checked: int, made: int) -> float:
+    """Seconds of CPU to check and to make so many ES256 signatures, by what some take here."""
+    key, several = ec.generate_private_key(ec.SECP256R1()), 2000
+    algorithm, public, data = ec.ECDSA(hashes.SHA256()), key.public_key(), bytes(400)
+    one = key.sign(data, algorithm)
+    began = time.process_time()
+    for _ in range(several):
+        public.verify(one, data, algorithm)
+    middle = time.process_time()
+    for _ in range(several):
+        key.sign(data, algorithm)
+    return ((middle - began) * checked + (time.process_time() - middle) * made) / several
 
 
 def _device(number: int) -> str:
@@ -100,7 +125,8 @@ def measure(kind: str, cluster: Any, options: argparse.Namespace, board: str, ro
         handhelds, found = _load.scripts(options.terminals, options.fines, batch=size)
         warm, first = _load.scripts(8, 6, WARM, size)
         config = _load.configure(folder / "server", handhelds + warm, options.fronts)
-        records = options.terminals * options.fines * 8
+        fines = options.terminals * options.fines
+        records = fines * RECORDS
         with database(kind, folder, f"served_{board}{round_}", cluster) as url:
             with _load.server(config, url) as server:
                 _load.drive(folder, server.url, first, options.connections, 600)
@@ -114,19 +140,25 @@ def measure(kind: str, cluster: Any, options: argparse.Namespace, board: str, ro
             with reading(engine) as connection:
                 differing = recompute.differences(connection)
             engine.dispose()
-            batches = rows_by_batch(url, size)
+            batches, every = rows_by_batch(url, size, WRITTEN), rows_by_batch(url, size, EVERY)
         kept = sum(len(rows) for batch in batches for table, rows in batch if table is t.raw)
         assert (kept, differing, said["refused"]) == (records, [], 0), (kept, records, differing, said)
         commits = health["commits"] - counts["commits"]
         per_commit = max(1, round((health["operations"] - counts["operations"]) / max(1, commits)))
         with database(kind, folder, f"bare_{board}{round_}", cluster) as url:
             limit_s, limit_cpu = bare(url, batches, per_commit)
+        with database(kind, folder, f"whole_{board}{round_}", cluster) as url:
+            whole_s, whole_cpu = bare(url, every, per_commit)
+    signing = signatures(len(batches) + fines, len(batches))
+    shared = (whole_cpu + signing + said["client_cpu_s"]) / (os.cpu_count() or 1)
     return {
         "database": kind, "board": board, "records_per_batch": size, "records": records, "batches": len(batches), "batches_per_commit": per_commit,
         "records_per_s": round(records / said["seconds"]), "limit_records_per_s": round(records / limit_s),
         "ratio": round(limit_s / said["seconds"], 3), "server_cpu_us_per_record": round(1e6 * used / records, 1),
         "writer_cpu_us_per_record": round(1e6 * writing / records, 1),
         "limit_cpu_us_per_record": round(1e6 * limit_cpu / records, 1),
+        "whole_records_per_s": round(records / whole_s), "whole_cpu_us_per_record": round(1e6 * whole_cpu / records, 1),
+        "signatures_us_per_record": round(1e6 * signing / records, 1), "at_most": round(limit_s / max(whole_s, shared), 3),
         "client_cpu_us_per_record": round(1e6 * said["client_cpu_s"] / records, 1), "server_peak_mib": round(peak, 1),
         "ack_p50_ms": round(said["p50_ms"], 1), "ack_p99_ms": round(said["p99_ms"], 1), "later": said["later"],
     }  # fmt: skip
@@ -174,7 +206,8 @@ def _tell(report: dict[str, Any], as_json: bool) -> None:
         return
     print(
         f"{report['database']}, batches of {report['records_per_batch']} ({report['board']}): {report['records_per_s']} records/s"
-        f" over HTTP, limit {report['limit_records_per_s']}, ratio {report['ratio']} (median of {report['ratios']});"
+        f" over HTTP, limit {report['limit_records_per_s']}, ratio {report['ratio']} (median of {report['ratios']}),"
+        f" at most {report['at_most']} with these rows and signatures;"
         f" server {report['server_cpu_us_per_record']} µs, client {report['client_cpu_us_per_record']} µs of CPU a record;"
         f" ack p99 {report['ack_p99_ms']} ms"
     )
