@@ -57,6 +57,9 @@ UNBALANCED = "SRV-060"  # a posting whose legs do not add up to zero
 NO_SUCH_PAYMENT = "SRV-061"
 OUTCOME_LOST = "SRV-063"  # approved result of a payment whose outcome is among lost records: its money is in suspense
 PAID_TWICE = "SRV-062"  # two payments of one case stand: one of them is to be given back
+PAID_UNASKED = (
+    "SRV-065"  # a payment without a notice, though none of its terminal's records is lost: posted, since it was taken
+)
 PAID_OTHERWISE = "SRV-064"  # a payment is not of its notice's amount: posted, since it was taken, and its case does not count as paid
 
 

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import update
 
 from protocol import records as r
+from protocol import sync as s
 from server import codes
 from server.store import tables as t
 from tests.server.acquirer.test_voids import ended, void
@@ -122,3 +123,35 @@ def test_a_payment_of_an_epoch_that_is_over_is_held_against_the_notice_of_that_e
     either.send(handheld, sent + 1)
     assert codes.PAID_OTHERWISE not in either.alarms()
     assert sorted(_states(either)) == ["paid", "unpaid"]
+
+
+def test_a_payment_without_a_notice_is_posted_and_named_once(either: Centre, handheld: Handheld) -> None:
+    either.hello(handheld)
+    _pay(handheld, handheld.notice(A), A)
+    intent = _pay(handheld, 7, A)
+    either.send(handheld)
+    either.send(handheld)
+    (alarm,) = [line["what"] for line in either.ledger()["alarms"] if line["code"] == codes.PAID_UNASKED]
+    assert alarm.startswith(f"payment {intent}, {A} centimes, is of case 7")
+    assert sorted(either.ledger()["accounts"].values()) == [-2 * A, 2 * A]
+    assert _states(either) == ["paid"]
+
+
+def test_nothing_is_said_of_a_payment_whose_notice_may_be_lost(either: Centre, handheld: Handheld) -> None:
+    either.hello(handheld)
+    handheld.write(r.HEALTH_EVENT, health="battery")
+    case = handheld.notice(A)
+    _pay(handheld, case, A)
+    either.send(handheld, 1, 1)
+    kind, ack = either.say(handheld.batch(3, gap=2))
+    assert kind == s.TYPE_ACK and s.REJECTED not in ack and sorted(either.books().values()) == [-A, A]
+    assert not {codes.PAID_UNASKED, codes.PAID_OTHERWISE} & set(either.alarms())
+
+
+def test_a_notice_that_came_before_is_found(either: Centre, handheld: Handheld) -> None:
+    either.hello(handheld)
+    case = handheld.notice(A)
+    either.send(handheld)
+    _pay(handheld, case, A)
+    either.send(handheld, 2)
+    assert not {codes.PAID_UNASKED, codes.PAID_OTHERWISE} & set(either.alarms())
