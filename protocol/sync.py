@@ -97,9 +97,7 @@ CUM_COUNT = 46  # running totals before the batch's first record
 CUM_TOTAL = 47
 SHARED = 49  # {SEALED: frame, PRIVATE: frame}: what those blobs share and leave out, see protocol.wire
 GAP = 48  # uint: the records from this one to the one before FIRST_SEQ are lost for good; a gap record (kind 20) says so too
-BRANCH = (
-    50  # SHOWN or ASKED, to a server that holds another chain; GAP says nothing then, and the ACK repeats FIRST_SEQ
-)
+BRANCH = 50  # SHOWN or ASKED, to a server that holds another chain; GAP says nothing then, and the ACK repeats it, and FIRST_SEQ
 SHOWN = 1  # what the chain does not have is kept beside it
 ASKED = 2  # nothing is kept: DUPLICATES and BESIDE say whether the server has these
 

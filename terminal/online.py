@@ -1,14 +1,15 @@
 """Putting a payment to its issuer while the card waits: AUTHORISE → AUTHORISED, and what the kernel is told (domain §4).
 
-Two steps, so that "unable to go online" and "in doubt" are never mixed up. HELLO first: if that fails, nothing about the payment has left
-the terminal, and the kernel goes on as unable to go online. Only then the payment is sent: from there on no answer means doubt, and the
-kernel takes no second cryptogram; the server reverses what the issuer may have approved. A reply of another amount or payment is no answer, nor
-is a response code that leaves open what was done (`protocol.sync.NO_WORD`); "issuer inoperative" (91) is unable to go online.
+Two steps, so that "unable to go online" and "in doubt" are never mixed up. HELLO first: if that fails, or the centre holds another chain,
+nothing about the payment has left the terminal, and the kernel goes on as unable to go online. Only then the payment is sent: from there on no
+answer means doubt, and the kernel takes no second cryptogram; the server reverses what the issuer may have approved. A reply of another amount
+or payment is no answer, nor is a response code that leaves open what was done (`protocol.sync.NO_WORD`); "issuer inoperative" (91) is unable to
+go online.
 """
 
 from protocol import sync as m
 from protocol.errors import NetworkError, ServerError
-from terminal import session
+from terminal import replies, session
 
 PROBE_MS = 4000
 ANSWER_MS = 8000
@@ -38,13 +39,17 @@ async def authorise(t, intent: int, amount: int, seal) -> Asked:  # noqa: ANN001
 
 async def _authorise(t, intent: int, amount: int, seal) -> Asked:  # noqa: ANN001
     try:
-        welcome = await session.hello(t, timeout_ms=PROBE_MS)
+        welcome = replies.checked(m.TYPE_WELCOME, await session.hello(t, timeout_ms=PROBE_MS))
     except (NetworkError, ServerError) as error:
         t.note_error(error)
         if error.code == "NET-011":
             t.patience.failed(await t.ports.se.random(1), error)
         return Asked(None)
     journal = t.journal
+    seq = welcome[m.ACKED_SEQ]
+    item = journal.record_at(seq)
+    if seq > journal.head_seq or item is not None and t.ports.crypto.sha256(item[1]) != welcome[m.ACKED_HASH]:
+        return Asked(None)  # the centre has another chain: there this payment's number may be another's
     question = {
         m.NONCE: welcome[m.NONCE],
         m.EPOCH: journal.epoch,

@@ -270,7 +270,10 @@ class Sync:
                     await self._declare(payload)
                 begin = payload[m.FIRST_SEQ]
                 ack = await self.exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
-                if branch and ack.get(m.FIRST_SEQ, begin) != begin:  # of this session, and of an earlier question
+                if branch and (ack.get(m.FIRST_SEQ, begin), ack.get(m.BRANCH, branch)) != (
+                    begin,
+                    branch,
+                ):  # of an earlier question
                     raise NetworkError("the server's reply is malformed", "NET-005")
                 return begin, begin + count - 1, ack
             except MemoryError:

@@ -50,7 +50,7 @@ def begin(connection: Connection, message: Authorise, now: int) -> "Request | di
 
     RefusedError: not bound to the session, payment over, or asked with another amount or other card data before.
     """
-    sessions.bound_head(connection, message)
+    head = sessions.bound_head(connection, message)
     identity = (message.device.device, message.epoch, message.intent)
     digest = hashlib.sha256(message.card_data).digest()
     row = connection.execute(select(t.authorisations).where(where(identity))).first()
@@ -60,6 +60,13 @@ def begin(connection: Connection, message: Authorise, now: int) -> "Request | di
         return reply(message, row)
     if _outcome(connection, identity) is not None:
         raise codes.RefusedError(codes.PAYMENT_OVER, "the outcome of this payment is on record")
+    if (
+        message.intent <= head.seq
+        and connection.execute(select(t.payments.c.intent).where(outbox.where(t.payments, identity))).first() is None
+    ):
+        raise codes.RefusedError(
+            codes.PAYMENT_OVER, "the record of that number is another one"
+        )  # of a second terminal of its name
     connection.execute(
         insert(t.authorisations).values(
             device=identity[0],

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, bindparam, select, update
 from protocol import records as r
 from protocol import sync as s
 from server import codes
-from server.ingest import close, forks, results, sessions
+from server.ingest import close, forks, namesakes, results, sessions
 from server.ingest.flush import Sheaf
 from server.ingest.history import History
 from server.ingest.lost import gaps, untaken
@@ -130,7 +130,8 @@ def batches(connection: Connection, messages: list[Batch], now: int) -> list[Pay
         else:
             intake.rejected += [[e.seq, e.notice] for e in intake.duplicates + intake.new if e.notice]
         if intake.branch:
-            forks.keep(connection, intake.message, intake.branch, now)
+            fresh = [entry.record for entry in forks.keep(connection, intake.message, intake.branch, now)]
+            namesakes.beside(connection, intake.message.device.device, intake.message.epoch, fresh, now)
             intake.rejected += [[entry.seq, codes.FORK] for entry in intake.branch]
         _reattach(connection, intake.message, intake.duplicates, now)
     _append(connection, [intake for intake in intakes if intake.count], now)
@@ -261,6 +262,7 @@ def _append(connection: Connection, intakes: list[_Intake], now: int) -> None:
         intake.shift = close.follow(connection, intake.head, epoch, intake.shifts, end, now)
         if intake.head.forks:
             forks.joined(connection, intake.message, intake.new, now)
+            namesakes.joined(connection, name, epoch, [intent for intent, _ in intake.paid], now)
         _watch(connection, name, intake, now)
         twice.look(connection, name, epoch, intake.head.paid_case, intake.paid, now)
         unlike.look(connection, name, intake.unlike, now)
@@ -355,7 +357,7 @@ def _ack(connection: Connection, intake: _Intake, now: int) -> Payload:
     if intake.rejected:
         reply[s.REJECTED] = sorted(intake.rejected)
     if message.branch:
-        reply[s.FIRST_SEQ] = message.first_seq  # a session asks about many
+        reply[s.FIRST_SEQ], reply[s.BRANCH] = message.first_seq, message.branch  # a session asks about many
     if intake.beside:
         reply[s.BESIDE] = intake.beside
     if intake.wanted:

@@ -27,18 +27,19 @@ _SAME = select(_F.seq).where(*(_F[name] == bindparam(name) for name in ("device"
 """Made once: making a statement costs more than running it."""
 
 
-def keep(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> None:
+def keep(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> list[Entry]:
     """Keep the records of a second branch, hold the payments that it puts in doubt, raise the alarm once per new
-    fork.
+    fork. Those that were not there before.
     """
     name = batch.device.device
     fresh = _store(connection, batch, entries, now)
     if not fresh:
-        return
+        return []
     connection.execute(update(t.heads).where(t.heads.c.device == name).values(forks=t.heads.c.forks + len(fresh)))
     audit.alarm(connection, name, codes.FORK, f"second branch, records {fresh[0].seq} to {fresh[-1].seq}", now)
     for entry in fresh:
         _hold(connection, batch, entry.seq, now)
+    return fresh
 
 
 def keep_late(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> None:

@@ -73,8 +73,7 @@ class History:
                     continue
                 if intent not in here:
                     _note(intents, device, epoch, intent)
-                if not schema.needs_no_issuer(record):
-                    _note(asked, device, epoch, intent)
+                _note(asked, device, epoch, intent)
         self._cases = {(row.device, row.epoch, row.case_no) for row in _rows(connection, _CASES, cases)}
         self._asked = {(row.device, row.epoch, row.intent): row for row in _rows(connection, _ASKED, asked)}
         self._payments = self._load_payments(intents)

@@ -13,6 +13,7 @@ from protocol import records as r
 from protocol import sync as s
 from server import codes
 from server.acquirer import online, outbox
+from server.ingest import namesakes
 from server.ingest.history import History
 from server.ingest.lost import gaps, suspense
 from server.ingest.voiding import Voiding
@@ -47,6 +48,9 @@ class Work:
         self.changed: list[Row] = []  # payments on record that are not as they were
         self.closures: list[Row] = []  # cases on record that are over, or open again
         self._voiding = Voiding(self)
+        self._claimed: list[
+            tuple[str, int, int]
+        ] = []  # payments that another terminal of this name has put to an issuer
         self._payments: dict[int, Row] = {}  # looked at by this batch, by intent
         self._begun: set[int] = set()  # intents that came with this batch
         self._reversed: set[int] = (
@@ -97,8 +101,10 @@ class Work:
         return code
 
     def reverse(self) -> None:
-        """Once all is written: have the payments reversed whose void was asked for."""
+        """Once all is written: have the payments reversed whose void was asked for, and those held that another terminal has put to an issuer."""
         self._voiding.reverse()
+        for identity in self._claimed:
+            namesakes.hold(self.connection, identity, self.now)
 
     def _notice(self, entry: Entry) -> str | None:
         record = entry.record
@@ -154,8 +160,11 @@ class Work:
             return codes.NO_INTENT
         if payment["outcome"] is not None:
             return codes.SECOND_OUTCOME
-        asked = None if schema.needs_no_issuer(record) else self._asked(payment)
-        otherwise = asked is not None and asked.amount != record[r.AMOUNT] and record[r.OUTCOME] in _STEPS
+        asked = self._asked(payment)
+        another = namesakes.another_asked(record, asked)
+        otherwise = (
+            asked is not None and not another and asked.amount != record[r.AMOUNT] and record[r.OUTCOME] in _STEPS
+        )
         if payment["amount"] != record[r.AMOUNT] or otherwise:
             self._give_back(payment)
             return codes.AMOUNT_DIFFERS
@@ -176,7 +185,9 @@ class Work:
         )
         self._note_change(payment)
         self._post(payment)
-        self._request(payment, entry, asked)
+        self._request(payment, entry, asked, another)
+        if another:
+            self._claimed.append((payment["device"], payment["epoch"], payment["intent"]))
         return None
 
     def _lost(self, entry: Entry) -> Row | None:
@@ -237,7 +248,7 @@ class Work:
             self.add("postings", header)
             self.insert.setdefault("legs", []).extend(lines)
 
-    def _request(self, payment: Row, entry: Entry, asked: Any) -> None:
+    def _request(self, payment: Row, entry: Entry, asked: Any, another: bool) -> None:
         """What the acquirer is to be asked: clearing of what card or issuer approved, authorisation of what is
         provisional, reversal of what the issuer approved, or may have, and the terminal did not take.
         """
@@ -256,7 +267,7 @@ class Work:
         lost = entry.sealed is None and not schema.approved_online(entry.record)
         again = payment["outcome"] == r.OUTCOME_PROVISIONAL and online.sent(asked)
         known_elsewhere = lost or again or payment["intent"] <= self.doubtful_seq
-        state = t.STATE_DOUBTFUL if known_elsewhere else t.STATE_NEW
+        state = t.STATE_DOUBTFUL if known_elsewhere and not another else t.STATE_NEW
         self.add(
             "outbox",
             {

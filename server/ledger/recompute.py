@@ -19,6 +19,7 @@ from sqlalchemy import Connection, bindparam, func, select
 from protocol import cbor
 from protocol import records as r
 from server import codes
+from server.ledger.forked import Forks
 from server.store import tables as t
 from server.wire import envelope
 
@@ -34,20 +35,12 @@ _OF_ONE = _OF_ALL.where(_RAW.device == bindparam("b_device"))
 _OF_THE_UNSEEN = select(_RAW.record).where(_RAW.kind == r.AUTHORISATION_RESULT, _RAW.rejected == codes.OUTCOME_LOST)
 _PLACES = select(_PAID.device, _PAID.epoch, _PAID.intent, _PAID.wilaya, _PAID.force)
 _GAPS, _FINALS = select(t.gaps), select(t.results)
-_FORK = (t.forks.c.device, t.forks.c.epoch, t.forks.c.seq)
-_FORKED = select(*_FORK, func.count()).group_by(*_FORK)
 _DECIDED = select(t.decisions.c.approval).where(t.decisions.c.state == t.DECISION_APPROVED)
 _DECIDED_OF_GAP = _DECIDED.where(
     t.decisions.c.device == bindparam("b_device"),
     t.decisions.c.epoch == bindparam("b_epoch"),
     t.decisions.c.seq == bindparam("b_first"),
     t.decisions.c.kind == t.ITEM_GAP,
-)
-_VERDICT = t.verdicts.c
-_VERDICTS = (
-    select(_VERDICT.approval)
-    .where(_VERDICT.state == t.DECISION_APPROVED)
-    .order_by(_VERDICT.device, _VERDICT.epoch, _VERDICT.intent, _VERDICT.number)
 )
 _REVERSED = select(t.outbox).where(t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_DONE)
 _SUMS = select(_LEGS.account, func.sum(_LEGS.amount).label("sum")).group_by(_LEGS.account)
@@ -181,24 +174,6 @@ def _decided(connection: Connection, gap: Any = None) -> Iterator[_Decision]:
         yield _Decision(device, epoch, kind, seq, sign * collected, scheme, amount, sign * payments)
 
 
-class _Forks:
-    """The sequences of which there is more than one record, and what two officers have signed about those that are outcomes."""
-
-    def __init__(self, connection: Connection) -> None:
-        found = connection.execute(_FORKED)
-        self._others: dict[Identity, int] = {(row[0], row[1], row[2]): row[3] for row in found}
-        self._known: dict[Any, int] = {}
-        for approval in connection.execute(_VERDICTS).scalars() if self._others else ():
-            body = cbor.decode(envelope.parse(bytes(approval)).payload)
-            self._known[body[1], body[2], body[3], body[6]] = body[7] if body[8] else 0
-
-    def hold(self, outcome: dict[int, Any], epoch: int) -> bool:
-        """Whether an outcome, of a payment of `epoch`, is one of several records; not if it is signed that it stands, knowing of all of them."""
-        many = self._others.get((outcome[r.DEVICE], outcome[r.EPOCH], outcome[r.SEQ]))
-        signed = self._known.get((outcome[r.DEVICE], epoch, outcome[r.INTENT], outcome[r.SEQ]))
-        return many is not None and signed != many
-
-
 def _lost(connection: Connection, deferred: "_Deferred") -> Iterator[tuple[_Item, int]]:
     """(item, centimes in suspense) of each range of lost records."""
     for gap, amount in _missing(connection):
@@ -226,7 +201,7 @@ class _Deferred:
     """The deferred payments of devices that have gaps, and the results that have come of them; each device's records are read once."""
 
     def __init__(self, connection: Connection) -> None:
-        self.forks = _Forks(connection)
+        self.forks = Forks(connection)
         self._connection = connection
         self._of: dict[str, tuple[list[dict[int, Any]], dict[int, int], dict[Identity, Any]]] = {}
 

@@ -24,7 +24,7 @@ from protocol import sync as s
 from protocol.errors import ParameterError
 from server.acquirer import clearings, online, outbox, settling, voids, word
 from server.acquirer.iso import reference
-from server.ingest import forks, results
+from server.ingest import forks, namesakes, results
 from server.ingest.lost import suspense
 from server.ledger import twice
 from server.ledger.posting import Identity
@@ -56,7 +56,9 @@ def draft(connection: Connection, identity: Identity, stands: bool, reason: str,
         hint = "see: tasdid server fork list"
         raise ParameterError("no payment of this name is held for a fork", "PRM-039", hint, identity[2])
     if stands and _to_be_reversed(connection, payment):
-        why = "it is declined, and what its issuer may have approved is to be given back"
+        why = (
+            "it is declined, or was asked about for another card: what its issuer may have approved is to be given back"
+        )
         raise ParameterError(why, "PRM-039", "only: tasdid server fork propose --given-back", identity[2])
     number = connection.execute(select(func.max(t.verdicts.c.number)).where(_of(t.verdicts, identity))).scalar() or 0
     many = len(_others(connection, payment))
@@ -188,7 +190,7 @@ def is_reversed(connection: Connection, identity: Identity) -> bool:
 
 def _give_back(connection: Connection, payment: Any, now: int) -> None:
     """Keep a payment out of the books, and have it reversed, unless its issuer has refused it, or its record brings no money in and the acquirer can
-    have heard of no other one; a deferred one without a result is declined.
+    have heard of no other one; a deferred one without a result, which its terminal has not written down either, is declined.
     """
     identity = (payment.device, payment.epoch, payment.intent)
     suspense.given_back(connection, payment, now)
@@ -196,9 +198,10 @@ def _give_back(connection: Connection, payment: Any, now: int) -> None:
     taken = payment.outcome in _TAKEN or settling.may_have_left(connection, identity)
     if taken and not _refused(connection, payment) and not outbox.given_back(connection, identity):
         clearings.hold(connection, identity)
-        outbox.put_reversal(connection, identity, payment.amount, payment.utc, now)
+        outbox.put_reversal(connection, identity, namesakes.amount(connection, payment), payment.utc, now)
     waits = _of(t.outbox, identity, t.outbox.c.step == t.STEP_AUTHORISE, t.outbox.c.state != t.STATE_DOUBTFUL)
-    unjudged = payment.outcome == r.OUTCOME_PROVISIONAL and results.find(connection, identity) is None
+    told = payment.result_seq is not None  # its driver, before a restore: what the acquirer had said it has forgotten
+    unjudged = payment.outcome == r.OUTCOME_PROVISIONAL and not told and results.find(connection, identity) is None
     if unjudged and connection.execute(select(t.outbox.c.step).where(waits)).first() is not None:
         results.record(connection, payment, r.OUTCOME_DECLINED, "", "", reference(identity), now)
         connection.execute(update(t.outbox).where(waits).values(state=t.STATE_DONE))
@@ -223,10 +226,13 @@ def _is_declined(connection: Connection, payment: Any) -> bool:
 
 
 def _to_be_reversed(connection: Connection, payment: Any) -> bool:
-    """Whether a payment cannot stand: it is declined, for its driver, and what its issuer may have approved was to be reversed."""
+    """Whether a payment cannot stand: it is declined, for its driver, and what its issuer may have approved was to be reversed; or another
+    terminal has asked about another card under its name, and the acquirer's word is about that one.
+    """
     identity = (payment.device, payment.epoch, payment.intent)
     deferred = payment.outcome == r.OUTCOME_PROVISIONAL
-    return deferred and _is_declined(connection, payment) and outbox.reversal_asked(connection, identity)
+    declined = deferred and _is_declined(connection, payment) and outbox.reversal_asked(connection, identity)
+    return declined or namesakes.was_asked(connection, payment)
 
 
 def named(payload: dict[int, Any]) -> dict[str, Any]:
@@ -253,8 +259,9 @@ def _note(connection: Connection, identity: Identity, what: str, now: int) -> No
 
 def held(connection: Connection) -> list[dict[str, Any]]:
     """The payments that wait for a verdict, oldest first, for a person: whose, centimes, the outcome on file and where, what the other records
-    of that sequence say (`others`), what the acquirer knows of it, as far as the outbox tells, the final word about a deferred one (`result`), and
-    what became of a reversal (`reversal`), each None if there is none.
+    of that sequence say (`others`), what the acquirer knows of it, as far as the outbox tells, whether it was asked about another card under this
+    name (`another`: it cannot stand), the final word about a deferred one (`result`), and what became of a reversal (`reversal`), each None if
+    there is none.
     """
     p = t.payments.c
     order = (p.utc, p.device, p.epoch, p.intent)
@@ -263,7 +270,7 @@ def held(connection: Connection) -> list[dict[str, Any]]:
         {
             "device": row.device, "epoch": row.epoch, "intent": row.intent, "amount": row.amount, "outcome": row.outcome,
             "seq": row.outcome_seq, "utc": row.utc, "others": [_said(record) for record in _others(connection, row)],
-            "acquirer": _known(connection, row), **_so_far(connection, (row.device, row.epoch, row.intent)),
+            "acquirer": _known(connection, row), "another": namesakes.was_asked(connection, row), **_so_far(connection, row),
         }
         for row in found
     ]  # fmt: skip
@@ -296,10 +303,11 @@ def _known(connection: Connection, payment: Any) -> str:
     return "asked" if settling.may_have_left(connection, identity) else "nothing"
 
 
-def _so_far(connection: Connection, identity: Identity) -> dict[str, Any]:
-    """The final word on file, and a reversal: "asked", "done", "refused", "not answered" (it is no longer sent) or, by a person in the place of
-    the acquirer, "given up".
+def _so_far(connection: Connection, payment: Any) -> dict[str, Any]:
+    """The final word on file, be it the terminal's own after a restore, and a reversal: "asked", "done", "refused", "not answered" (it is no
+    longer sent) or, by a person in the place of the acquirer, "given up".
     """
+    identity = (payment.device, payment.epoch, payment.intent)
     final = results.find(connection, identity)
     chosen = select(t.outbox).where(_of(t.outbox, identity, t.outbox.c.step == t.STEP_REVERSE))
     back = connection.execute(chosen).first()
@@ -308,7 +316,20 @@ def _so_far(connection: Connection, identity: Identity) -> dict[str, Any]:
         said = {t.STATE_DONE: "done", t.STATE_FAILED: "refused"}.get(back.state, "asked")
         if said == "refused":
             said = {None: "not answered", failed.GIVEN_UP: "given up"}.get(back.response, said)
-    return {"result": None if final is None else final.outcome, "reversal": said}
+    return {"result": _told(connection, payment) if final is None else final.outcome, "reversal": said}
+
+
+def _told(connection: Connection, payment: Any) -> int | None:
+    """The final word that a payment's terminal has written down."""
+    c = t.raw.c
+    mine = (
+        c.device == payment.device,
+        c.epoch >= payment.epoch,
+        c.seq == payment.result_seq,
+        c.kind == r.AUTHORISATION_RESULT,
+    )
+    found = connection.execute(select(c.record).where(*mine).order_by(c.epoch.desc()).limit(1)).scalar()
+    return None if found is None else cbor.decode(bytes(found)).get(r.OUTCOME)
 
 
 def listed(connection: Connection) -> list[dict[str, Any]]:

@@ -252,15 +252,6 @@ def approved_online(record: dict[int, Any]) -> bool:
     return record[r.OUTCOME] == r.OUTCOME_APPROVED and record.get(r.ONLINE) == r.ONLINE_ANSWERED
 
 
-def needs_no_issuer(record: dict[int, Any]) -> bool:
-    """Whether it does not matter for a record if its payment was put to the issuer: an outcome approved by the card."""
-    return (
-        record[r.KIND] == r.PAYMENT_OUTCOME
-        and record.get(r.OUTCOME) == r.OUTCOME_APPROVED
-        and not approved_online(record)
-    )
-
-
 def restorable(wire: Any) -> bool:
     """Whether a wire map is enough of a record for `protocol.wire.restore`, which trusts the types of what it adds
     up.

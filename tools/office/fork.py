@@ -107,7 +107,7 @@ def listed(
     for row in found["held"]:
         name = f"{row['device']}/{row['epoch']}/{row['intent']}"
         others = "; ".join(_other(one) for one in row["others"])
-        what = f"record {row['seq']} says {_OUTCOMES[row['outcome']]}, another says {others}"
+        what = f"record {row['seq']} says {_OUTCOMES[row['outcome']]}" + (f", another says {others}" if others else "")
         known = "; ".join([_ACQUIRER[row["acquirer"]], *_so_far(row)])
         typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD of {centre.day(row['utc'])}: {what}; {known}")
     for row in found["verdicts"]:
@@ -116,7 +116,8 @@ def listed(
 
 def _so_far(row: dict[str, Any]) -> list[str]:
     """The final word on file about a payment that is held, and a reversal that came to nothing, or may have."""
-    said = [] if row["result"] is None else [f"the final result for its terminal is {_OUTCOMES[row['result']]}"]
+    said = ["a second terminal has put it to the issuer of another card: it cannot stand"] if row["another"] else []
+    said += [] if row["result"] is None else [f"the final result for its terminal is {_OUTCOMES[row['result']]}"]
     return said + ([f"its reversal was {row['reversal']}"] if row["reversal"] in _NOTHING else [])
 
 

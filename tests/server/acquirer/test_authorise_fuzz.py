@@ -16,8 +16,10 @@ from protocol import sync as s
 from server import codes
 from server.acquirer import iso, settling
 from server.acquirer.iso import Answer, Request
+from server.office import branches
 from server.store import devices
 from server.store import tables as t
+from server.store.engine import reading
 from server.wire import messages
 from sim.acquirer.book import Book
 from sim.acquirer.host import Host
@@ -250,9 +252,16 @@ class Story:
         self.centre.books()
 
     def _judge_deferred(self, intent: int, asked: list[Request], host: list[str], given_back: bool) -> None:
-        """A deferred payment is authorised under the reference of its question, and reversed only where the word on that is no approval."""
+        """A deferred payment is authorised under the reference of its question, and reversed only where the word on that is no approval; it is held
+        where that was about another card, and no amount given back.
+        """
         said = [answer[:2] if len(answer) <= 3 else "silent" for answer in host]
         stands = bool(asked) and host[0] not in ("05", "unsent")
+        if asked and asked[0].sealed != b"sealed" and host[0] != "unsent" and not given_back:
+            assert self._steps(intent, "00") == []
+            with reading(self.centre.engine) as connection:
+                assert (intent, True) in [(row["intent"], row["another"]) for row in branches.held(connection)]
+            return
         if given_back and stands or bool(asked) and asked[0].amount != A:
             assert self._steps(intent, "00") == ([t.STEP_REVERSE] if stands else [])
             return

@@ -264,8 +264,8 @@ def test_what_the_card_gave_when_its_issuer_was_not_reached_goes_on(
 ) -> None:
     HostSays(centre, "91")
     intent = begin(handheld)
-    ask(centre, handheld, intent)
-    handheld.finish(intent, outcome, A)
+    ask(centre, handheld, intent, card_data=b"what the card gave")
+    handheld.finish(intent, outcome, A, b"what the card gave" if outcome == r.OUTCOME_PROVISIONAL else b"a certificate")
     centre.send(handheld)
     (request,) = centre.claim()
     assert request.step == step and request.sealed is not None

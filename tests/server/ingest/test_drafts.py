@@ -127,7 +127,7 @@ def test_whole_fines_are_drafted_and_what_refers_elsewhere_is_not(centre: Centre
     assert {table: len(rows) for table, rows in whole.draft.rows.items()} == {
         "cases": 4, "payments": 4, "postings": 2, "legs": 4, "sealed": 2, "outbox": 2
     }  # fmt: skip
-    assert whole.draft.cases == (1, 4) and len(whole.draft.unasked) == 3  # the card that approved asked nobody
+    assert whole.draft.cases == (1, 4) and len(whole.draft.unasked) == 4
     assert drafted(centre, handheld.batch(3)).draft is None  # its intent is not among them
 
 

@@ -70,6 +70,9 @@ class _Terminal:
     def note_error(self, error):
         self.codes.append(error.code)
 
+    def record_at(self, seq):
+        return ({}, b"record", None) if seq == 5 else None
+
 
 WELCOME = (m.TYPE_WELCOME, {m.ACKED_SEQ: 0, m.ACKED_HASH: bytes(32), m.SERVER_UTC: 1700000100})
 
@@ -87,6 +90,32 @@ def _answered(**changes):
     for name in changes:
         said[getattr(m, name.upper())] = changes[name]
     return (m.TYPE_AUTHORISED, said)
+
+
+def _welcome(seq, digest):
+    return (m.TYPE_WELCOME, {m.ACKED_SEQ: seq, m.ACKED_HASH: digest, m.SERVER_UTC: 1700000100})
+
+
+async def test_a_centre_that_holds_another_chain_is_not_asked():
+    for seq, digest in ((5, bytes(32)), (10, bytes(32))):
+        asked, t, sealed = await _ask(_welcome(seq, digest), _answered())
+        assert not asked.sent and sealed == 0 and [kind for kind, _ in t.network.sent] == [m.TYPE_HELLO]
+
+
+async def test_a_centre_that_holds_ours_is_asked_wherever_it_stands():
+    for seq, digest in (
+        (5, PureCrypto().sha256(b"record")),
+        (7, bytes(32)),
+        (9, bytes(32)),
+        (0, bytes(32)),
+    ):  # 7: ours cannot be read
+        asked, _, _ = await _ask(_welcome(seq, digest), _answered())
+        assert asked.sent
+
+
+async def test_a_welcome_that_is_none_is_no_way_online():
+    asked, t, _ = await _ask((m.TYPE_WELCOME, {m.ACKED_SEQ: "9", m.ACKED_HASH: bytes(32)}), _answered())
+    assert not asked.sent and t.codes == ["NET-005"]
 
 
 async def _ask(*replies):

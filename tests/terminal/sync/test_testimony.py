@@ -42,7 +42,7 @@ class _Server:
             m.ACKED_HASH: self.hash,
             m.DUPLICATES: max(0, min(last, self.common) - first + 1),
         }
-        said[m.FIRST_SEQ] = first
+        said[m.FIRST_SEQ], said[m.BRANCH] = first, payload[m.BRANCH]
         if payload[m.BRANCH] == m.ASKED:
             self.questions += 1
             if shown & self.beside:
@@ -181,6 +181,27 @@ async def test_an_answer_to_an_earlier_question_counts_for_nothing():
             assert error.code == "NET-005"
     await _shown(server, t)
     assert server.beside == set(range(21, HEAD + 1)) and len(said) > 7
+
+
+async def test_an_answer_to_a_question_is_none_to_the_batch_from_there_on():
+    """The question whether the server has a record, and the batch that begins with it, have one number: what they are tells them apart."""
+    server, t = await _opened(20, 31, 50)
+    heard, lost = {}, []
+
+    def answer(kind, payload):
+        if kind == m.TYPE_BATCH and payload[m.BRANCH] == m.SHOWN and payload[m.FIRST_SEQ] in heard and not lost:
+            lost.append(payload[m.FIRST_SEQ])
+            return heard[lost[0]]  # the batch is lost, the answer to the question comes once more
+        reply = server(kind, payload)
+        if kind == m.TYPE_BATCH and payload[m.BRANCH] == m.ASKED:
+            heard[payload[m.FIRST_SEQ]] = reply
+        return reply
+
+    t.network.answer = answer
+    error = await araises(NetworkError, _session(t))
+    assert error.code == "NET-005" and lost
+    await _shown(server, t)
+    assert server.beside == set(range(21, HEAD + 1))
 
 
 async def test_where_memory_is_short_less_is_shown_at_a_time():

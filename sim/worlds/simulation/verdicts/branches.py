@@ -42,8 +42,11 @@ class Forks(Desk):
 
     @staticmethod
     def _said(row: dict[str, Any]) -> tuple[int, bool]:
-        """How many other records there are, and whether it is declined and to be reversed: nobody can have that stand."""
-        return len(row["others"]), row["result"] == r.OUTCOME_DECLINED and row["reversal"] is not None
+        """How many other records there are, and whether it is declined and to be reversed, or asked about for another card: nobody can have that
+        stand.
+        """
+        declined = row["result"] == r.OUTCOME_DECLINED and row["reversal"] is not None
+        return len(row["others"]), declined or row["another"]
 
     def _judge(self, about: Identity, row: dict[str, Any]) -> None:
         """What the host has captured mostly stands, what it refuses to capture does not; nor what they had given back, and it has reversed, before a

@@ -1,0 +1,70 @@
+"""Which payments count for nothing in the recomputed books because a terminal was copied: from the raw records, those kept beside the chain, the
+questions put to issuers, and what two officers have signed. Shares no code with what holds payments as records come.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from protocol import cbor
+from protocol import records as r
+from protocol import sync as s
+from server.store import tables as t
+from server.wire import envelope
+
+_FORK, _VERDICT, _ASKED = t.forks.c, t.verdicts.c, t.authorisations.c
+_PLACE = (_FORK.device, _FORK.epoch, _FORK.seq)
+_FORKED = select(*_PLACE, func.count()).group_by(*_PLACE)
+_BESIDE = select(_FORK.record)
+_VERDICTS = (
+    select(_VERDICT.approval)
+    .where(_VERDICT.state == t.DECISION_APPROVED)
+    .order_by(_VERDICT.device, _VERDICT.epoch, _VERDICT.intent, _VERDICT.number)
+)
+_QUESTIONS = select(_ASKED.device, _ASKED.epoch, _ASKED.intent, _ASKED.digest, _ASKED.response).where(
+    _ASKED.state != s.ASKED_NOT
+)
+"""Statements made once: making one costs more than running it."""
+
+
+class Forks:
+    """The sequences of which there is more than one record, and what two officers have signed about those that are outcomes; the questions under one
+    name by two terminals.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        found = connection.execute(_FORKED)
+        self._others: dict[Any, int] = {(row[0], row[1], row[2]): row[3] for row in found}
+        self._known: dict[Any, int] = {}
+        for approval in connection.execute(_VERDICTS).scalars() if self._others else ():
+            body = cbor.decode(envelope.parse(bytes(approval)).payload)
+            self._known[body[1], body[2], body[3], body[6]] = body[7] if body[8] else 0
+        self._questions = {(row.device, row.epoch, row.intent): row for row in connection.execute(_QUESTIONS)}
+        self._beside = set(_asked_beside(connection)) if self._others else set()
+
+    def hold(self, outcome: dict[int, Any], epoch: int) -> bool:
+        """Whether an outcome, of a payment of `epoch`, counts for nothing: it is one of several records, unless it is signed that it stands, knowing
+        of all of them; or another terminal has put a payment of its name to an issuer.
+        """
+        many = self._others.get((outcome[r.DEVICE], outcome[r.EPOCH], outcome[r.SEQ]))
+        signed = self._known.get((outcome[r.DEVICE], epoch, outcome[r.INTENT], outcome[r.SEQ]))
+        return many is not None and signed != many or self._another_asked(outcome, epoch)
+
+    def _another_asked(self, outcome: dict[int, Any], epoch: int) -> bool:
+        if r.ONLINE in outcome:
+            return False
+        name = (outcome[r.DEVICE], epoch, outcome[r.INTENT])
+        question = self._questions.get(name)
+        if name in self._beside or question is None:
+            return name in self._beside
+        if outcome[r.OUTCOME] == r.OUTCOME_PROVISIONAL:  # what was deferred is what was asked about
+            return outcome.get(r.SEALED) != bytes(question.digest)
+        return question.response != "91"
+
+
+def _asked_beside(connection: Connection) -> Any:
+    """The payments of which an outcome that is not of the chain says that an issuer was asked."""
+    for data in connection.execute(_BESIDE).scalars():
+        record = cbor.decode(bytes(data))
+        if record[r.KIND] == r.PAYMENT_OUTCOME and r.ONLINE in record:
+            yield record[r.DEVICE], record[r.EPOCH], record.get(r.INTENT)
