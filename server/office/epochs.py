@@ -6,7 +6,9 @@
 
 The new epoch begins at the last record that the server holds, and has a number that neither the server nor the terminal has had: the
 terminal says in HELLO of which it knows (`trouble`), since the database may be older than its present epoch. An approval whose chain went
-on meanwhile is withdrawn. A terminal that was told of it may have begun it by then, and shows it: what was told cannot be taken back.
+on meanwhile is withdrawn. A terminal that was told of it may have begun it by then, and shows it: what was told cannot be taken back. So a
+number that was approved once is never proposed again, withdrawn or not: it would have two beginnings, and the records after the one would be
+taken for records after the other. A number that was only proposed is free again.
 Once a terminal in trouble was told, its old session is over (`server.ingest.hello`): no straggler carries the chain on past the approval.
 After a restore of the database the terminal shows its approval: it is signed by the role key "epoch", so what was
 approved stands; records between the database's head and the approved one are lost (`server.ingest.lost.gaps`).
@@ -59,7 +61,8 @@ def draft(connection: Connection, device: str, reason: str, now: int) -> dict[in
     c = t.epochs.c
     number = connection.execute(select(func.max(c.number)).where(c.device == device)).scalar() or 0
     cases = connection.execute(select(func.max(t.cases.c.case_no)).where(t.cases.c.device == device)).scalar() or 0
-    values = (device, _next(head), head.seq, bytes(head.hash), head.cum_count, head.cum_total, cases, number + 1)
+    last = (head.seq, bytes(head.hash), head.cum_count, head.cum_total)
+    values = (device, _next(connection, head), *last, cases, number + 1)
     return dict(enumerate((*values, now + VALID_S, reason_of(reason)), 1))
 
 
@@ -116,7 +119,7 @@ def approve(connection: Connection, office: Office, approval: bytes, now: int) -
     if row is None or row.expires < now:
         raise ParameterError("no such proposal is open", "PRM-032", "propose again")
     other(officer, payload, bytes(row.proposal), row.proposed_by)
-    if not _stands(devices.head(connection, row.device), row):
+    if not _stands(connection, devices.head(connection, row.device), row):
         raise ParameterError("the chain went on since the proposal", "PRM-032", "propose again")
     values = {"approved_by": officer, "approval": approval, "approved_at": now, "state": t.EPOCH_APPROVED}
     connection.execute(update(t.epochs).where(*where).values(values))
@@ -137,14 +140,25 @@ def _withdraw(connection: Connection, device: str, why: str, now: int) -> None:
         audit.write(connection, device, t.LEVEL_WARNING, "EPOCH", "new epoch " + why, now)
 
 
-def _stands(head: Row[Any], row: Row[Any]) -> bool:
-    """Whether the chain is still where a proposal says."""
-    return (head.seq, bytes(head.hash), _next(head)) == (row.seq, bytes(row.hash), row.epoch)
+def _stands(connection: Connection, head: Row[Any], row: Row[Any]) -> bool:
+    """Whether the chain is still where a proposal says, approved or not, and its number is nobody else's."""
+    place = (head.seq, bytes(head.hash)) == (row.seq, bytes(row.hash))
+    return place and _next(connection, head, row.number) == row.epoch
 
 
-def _next(head: Row[Any]) -> int:
-    """The number of the next epoch: later than any that this database or the terminal knows of."""
-    return max(head.epoch or 1, head.told_epoch) + 1
+_TAKEN = select(func.max(t.epochs.c.epoch)).where(
+    t.epochs.c.device == bindparam("b_device"),
+    t.epochs.c.approved_at.is_not(None),
+    t.epochs.c.number != bindparam("b_number"),
+)
+
+
+def _next(connection: Connection, head: Row[Any], number: int = 0) -> int:
+    """The number of the next epoch: later than any that this database or the terminal knows of, and than any that was ever approved, since
+    its terminal may have begun it unheard. Proposal `number` itself takes none.
+    """
+    taken = connection.execute(_TAKEN, {"b_device": head.device, "b_number": number}).scalar() or 0
+    return max(head.epoch or 1, head.told_epoch, taken) + 1
 
 
 def trouble(connection: Connection, message: Hello, head: Row[Any], now: int) -> Row[Any]:
@@ -184,7 +198,7 @@ def commands(connection: Connection, device: str, head: Row[Any], now: int) -> l
     row = connection.execute(_APPROVED, {"b_device": device}).first()
     if row is None:
         return []
-    if row.expires < now or not _stands(head, row):
+    if row.expires < now or not _stands(connection, head, row):
         _withdraw(connection, device, "withdrawn: expired, or the chain went on", now)
         return []
     approved = dict(
@@ -206,7 +220,7 @@ def begin(connection: Connection, message: Hello, head: Row[Any], keys: Keys | N
     name, c = message.device.device, t.epochs.c
     where = (c.device == name, c.epoch == message.epoch, c.state == t.EPOCH_APPROVED)
     row = connection.execute(select(t.epochs).where(*where)).first()
-    if row is not None and not _stands(head, row):
+    if row is not None and not _stands(connection, head, row):
         row = None  # the chain has overtaken it; in a restored database nobody has been told yet that it is withdrawn
     approved = row if row is not None else _shown(message, keys)
     if approved is None or message.epoch <= (head.epoch or 1):

@@ -18,37 +18,10 @@ from server.office.signing import VALID_S
 from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
+from tests.server.beginnings import BackOffice, begin, told, trouble
 from tests.server.centre import Centre
 from tests.server.handheld import ES256, Handheld, dumps
-from tests.server.officers import FIRST, SECOND, Officers
-
-
-class BackOffice(Officers):
-    """Two officers who decide about epochs."""
-
-    def __init__(self, centre: Centre) -> None:
-        super().__init__(centre.folder)
-        self.centre = centre
-
-    def draft(self, device: str = "TSD-000001") -> dict[int, Any]:
-        with self.centre.engine.begin() as connection:
-            return epochs.draft(connection, device, "storage lost", self.centre.now)
-
-    def propose(self, payload: dict[int, Any], number: int = FIRST, kind: str = epochs.PROPOSAL) -> int:
-        message = self.decide(number, kind, payload)
-        with self.centre.engine.begin() as connection:
-            return epochs.propose(connection, self.office, message, self.centre.now)
-
-    def approve(self, payload: dict[int, Any], number: int = SECOND, kind: str = epochs.APPROVAL) -> None:
-        message = self.decide(number, kind, payload)
-        with self.centre.engine.begin() as connection:
-            epochs.approve(connection, self.office, message, self.centre.now)
-
-    def both(self) -> dict[int, Any]:
-        payload = self.draft()
-        self.propose(payload)
-        self.approve(payload)
-        return payload
+from tests.server.officers import FIRST, SECOND
 
 
 @pytest.fixture
@@ -74,22 +47,10 @@ def _paid_and_lost(centre: Centre, handheld: Handheld) -> None:
     del handheld.attached[s.SEALED][6]
 
 
-def _trouble(centre: Centre, handheld: Handheld) -> dict[int, Any]:
-    kind, payload = centre.say(handheld.hello(trouble="JRN-030"))
-    assert kind == s.TYPE_WELCOME
-    return payload
-
-
-def _begin(handheld: Handheld, epoch: int = 0) -> None:
-    """What `terminal.journal.epoch` does."""
-    handheld.epoch = epoch or handheld.epoch + 1
-    handheld.write(r.NEW_EPOCH)
-
-
 def test_a_terminal_in_trouble_raises_one_alarm_and_gets_nothing_unapproved(centre: Centre, handheld: Handheld) -> None:
     _paid_and_lost(centre, handheld)
     for _ in range(3):
-        assert s.COMMANDS not in _trouble(centre, handheld)
+        assert s.COMMANDS not in trouble(centre, handheld)
     assert centre.alarms() == ["EPOCH"]
     assert "JRN-030" in centre.ledger()["alarms"][0]["what"]
 
@@ -100,12 +61,12 @@ def test_approved_by_two_the_command_comes_until_the_epoch_begins_and_never_afte
     _paid_and_lost(centre, handheld)
     back.both()
     for _ in range(2):  # the first reply may be lost
-        (command,) = _trouble(centre, handheld)[s.COMMANDS]
-    told = _opened(command, centre.keys.public("cmd"), "tsd/cmd", b"cmd")
-    assert (told[1], told[2], told[4]) == ("TSD-000001", 1, "epoch") and told[3] > centre.now
-    approval = _opened(told[5], centre.keys.public("epoch"), "tsd/epoch", b"epoch")
+        (command,) = trouble(centre, handheld)[s.COMMANDS]
+    said = _opened(command, centre.keys.public("cmd"), "tsd/cmd", b"cmd")
+    assert (said[1], said[2], said[4]) == ("TSD-000001", 1, "epoch") and said[3] > centre.now
+    approval = _opened(said[5], centre.keys.public("epoch"), "tsd/epoch", b"epoch")
     assert approval == {1: "TSD-000001", 2: 2, 3: 3, 4: handheld.hash(3), 5: 1, 6: 200_000, 7: 1}
-    _begin(handheld)
+    begin(handheld)
     handheld.pay(r.OUTCOME_APPROVED, 300_000)
     welcome = centre.hello(handheld)
     assert (welcome[s.ACKED_SEQ], welcome[s.ACKED_HASH]) == (3, handheld.hash(3)) and s.COMMANDS not in welcome
@@ -124,7 +85,7 @@ def test_nobody_approves_what_he_proposed(centre: Centre, handheld: Handheld, ba
     with pytest.raises(ParameterError) as error:
         back.approve(payload, FIRST)
     assert error.value.code == "PRM-033"
-    assert s.COMMANDS not in _trouble(centre, handheld)
+    assert s.COMMANDS not in trouble(centre, handheld)
 
 
 @pytest.mark.parametrize("name", ["", "TSD-009999", "\udcff", "TSD-000001\x00"])
@@ -167,7 +128,7 @@ def test_a_proposal_is_no_approval_and_a_strangers_signature_none_at_all(
     with pytest.raises(ParameterError) as error:
         back.approve({**payload, 6: 0})
     assert error.value.code == "PRM-032"
-    assert s.COMMANDS not in _trouble(centre, handheld)
+    assert s.COMMANDS not in trouble(centre, handheld)
 
 
 def test_an_approval_whose_chain_went_on_is_withdrawn(centre: Centre, handheld: Handheld, back: BackOffice) -> None:
@@ -177,7 +138,7 @@ def test_an_approval_whose_chain_went_on_is_withdrawn(centre: Centre, handheld: 
     centre.send(handheld, 1, 2)
     back.both()
     centre.send(handheld, 3)
-    assert s.COMMANDS not in _trouble(centre, handheld)
+    assert s.COMMANDS not in trouble(centre, handheld)
     assert centre.ledger()["epochs"][0]["state"] == "withdrawn"
 
 
@@ -192,10 +153,10 @@ def test_stragglers_of_the_old_session_are_refused_once_the_command_was_told(
     late = handheld.batch(4)
     del handheld.records[3:]
     back.both()
-    assert s.COMMANDS in _trouble(centre, handheld)
+    assert s.COMMANDS in trouble(centre, handheld)
     assert centre.refused(late) == "SRV-014"
-    assert s.COMMANDS in _trouble(centre, handheld)  # the reply may have been lost: told again
-    _begin(handheld)
+    assert s.COMMANDS in trouble(centre, handheld)  # the reply may have been lost: told again
+    begin(handheld)
     assert centre.hello(handheld)[s.ACKED_SEQ] == 3
     assert centre.send(handheld, 4)[s.ACKED_SEQ] == 4
     assert centre.ledger()["epochs"][0]["state"] == "begun"
@@ -205,12 +166,12 @@ def test_an_expired_approval_is_not_delivered(centre: Centre, handheld: Handheld
     _paid_and_lost(centre, handheld)
     back.both()
     centre.now += VALID_S + 1
-    assert s.COMMANDS not in _trouble(centre, handheld)
+    assert s.COMMANDS not in trouble(centre, handheld)
 
 
 def test_an_epoch_that_nobody_approved_is_refused(centre: Centre, handheld: Handheld, back: BackOffice) -> None:
     _paid_and_lost(centre, handheld)
-    _begin(handheld)
+    begin(handheld)
     assert centre.refused(handheld.hello()) == "SRV-016"
     handheld.epoch = 1
     back.both()
@@ -224,7 +185,7 @@ def test_messages_of_the_old_epoch_are_refused_once_the_new_one_has_begun(
     _paid_and_lost(centre, handheld)
     late = handheld.batch(1)
     back.both()
-    _begin(handheld)
+    begin(handheld)
     centre.hello(handheld)
     assert centre.refused(late) == "SRV-014"
     handheld.epoch = 1
@@ -244,7 +205,7 @@ def test_results_of_the_old_epoch_are_posted_but_no_longer_handed_out(
     centre.hello(handheld)
     centre.send(handheld)
     back.both()
-    _begin(handheld)
+    begin(handheld)
     centre.hello(handheld)
     for request in centre.claim():
         centre.answer(request, "00")
@@ -258,13 +219,13 @@ def test_a_restored_server_knows_its_approval_again_and_holds_what_is_lost(
     """The backup is older than record 3 and than the approval; the terminal has lost 1 to 3."""
     _paid_and_lost(centre, handheld)
     back.both()
-    told = cbor2.loads(cbor2.loads(_trouble(centre, handheld)[s.COMMANDS][0])[2])
-    _begin(handheld)
+    approval = told(centre, handheld)
+    begin(handheld)
     other = Centre(centre.folder / "restored", handheld)
     assert other.refused(handheld.hello()) == "SRV-016"
-    assert other.refused(handheld.hello(approval=told[5])) == "SRV-016"  # another server's key
+    assert other.refused(handheld.hello(approval=approval)) == "SRV-016"  # another server's key
     other.keys = other.service.keys = centre.keys
-    kind, welcome = other.say(handheld.hello(approval=told[5]))
+    kind, welcome = other.say(handheld.hello(approval=approval))
     assert (kind, welcome[s.ACKED_SEQ]) == (s.TYPE_WELCOME, 3)
     assert other.books() == {"missing:TSD-000001": 200_000, "suspense:16:1:BMP-16-01": -200_000}
     assert other.send(handheld, 4)[s.ACKED_SEQ] == 4
@@ -276,17 +237,17 @@ def test_a_beginning_that_another_terminal_of_the_name_has_overtaken_since_a_res
 ) -> None:
     _paid_and_lost(centre, handheld)
     back.both()
-    told = cbor2.loads(cbor2.loads(_trouble(centre, handheld)[s.COMMANDS][0])[2])
+    approval = told(centre, handheld)
     other = Centre(centre.folder / "restored", handheld)
     other.keys = other.service.keys = centre.keys
     handheld.write(r.HEALTH_EVENT, health="a copy")
     other.hello(handheld)
     other.send(handheld)
     del handheld.records[3:]
-    _begin(handheld)
+    begin(handheld)
     before = other.alarms().count("EPOCH")
     for _ in range(3):
-        assert other.refused(handheld.hello(approval=told[5])) == "SRV-045"
+        assert other.refused(handheld.hello(approval=approval)) == "SRV-045"
     assert other.alarms().count("EPOCH") == before + 1
 
 
@@ -305,26 +266,26 @@ def test_a_session_that_a_backup_knows_is_over_after_the_restore(centre: Centre,
 def test_an_approval_that_the_chain_has_overtaken_gives_way_to_the_one_that_the_terminal_shows(
     centre: Centre, handheld: Handheld, back: BackOffice
 ) -> None:
-    """The backup was taken when the chain had gone on after an approval, and that was not withdrawn yet."""
+    """The backup was older than the approval, and its number was approved once more since the restore, before a copy carried the chain on."""
     handheld.pay(r.OUTCOME_APPROVED, 200_000)
     centre.hello(handheld)
     centre.send(handheld, 1, 2)
-    back.both()
+    other, twin = _backup(centre), copy.deepcopy(handheld)
+    centre.restart()
     centre.send(handheld, 3)
-    centre.engine.dispose()
-    (centre.folder / "restored").mkdir()
-    shutil.copy(centre.folder / "server.db", centre.folder / "restored")
-    assert s.COMMANDS not in _trouble(centre, handheld)
     back.both()
-    told = cbor2.loads(cbor2.loads(_trouble(centre, handheld)[s.COMMANDS][0])[2])
-    _begin(handheld)
+    approval = told(centre, handheld)
+    begin(handheld)
     centre.hello(handheld)
-    other = Centre(centre.folder / "restored")
-    other.keys = other.service.keys = centre.keys
     with other.engine.begin() as connection:
         restore.mark(connection, other.now)
+    back.centre = other
+    other.hello(twin)
+    again = back.both()
+    assert (again[2], again[3]) == (2, 2)
+    other.send(twin, 3)
     assert other.refused(handheld.hello()) == "SRV-016"
-    kind, welcome = other.say(handheld.hello(approval=told[5]))
+    kind, welcome = other.say(handheld.hello(approval=approval))
     assert (kind, welcome[s.ACKED_SEQ]) == (s.TYPE_WELCOME, 3)
     assert other.send(handheld, 4)[s.ACKED_SEQ] == 4
 
@@ -335,12 +296,12 @@ def test_a_restored_server_proposes_no_epoch_that_the_terminal_has_had(
     """The terminal is in epoch 2, of which the backup knows nothing, and cannot show it: its journal is in disorder."""
     _paid_and_lost(centre, handheld)
     handheld.epoch = 2
-    assert s.COMMANDS not in _trouble(centre, handheld)
+    assert s.COMMANDS not in trouble(centre, handheld)
     assert "epoch 2, epoch 1 is on file" in centre.ledger()["alarms"][0]["what"]
     handheld.epoch = 1  # on a fresh volume: it knows of none
-    _trouble(centre, handheld)
+    trouble(centre, handheld)
     assert back.both()[2] == 3
-    (command,) = _trouble(centre, handheld)[s.COMMANDS]
+    (command,) = trouble(centre, handheld)[s.COMMANDS]
     approval = _opened(
         _opened(command, centre.keys.public("cmd"), "tsd/cmd", b"cmd")[5],
         centre.keys.public("epoch"),
@@ -348,7 +309,7 @@ def test_a_restored_server_proposes_no_epoch_that_the_terminal_has_had(
         b"epoch",
     )
     assert (approval[2], approval[3]) == (3, 3)
-    _begin(handheld, 3)
+    begin(handheld, 3)
     assert centre.hello(handheld)[s.ACKED_SEQ] == 3
     assert centre.send(handheld, 4)[s.ACKED_SEQ] == 4
     assert back.draft()[2] == 4
@@ -360,22 +321,22 @@ def test_an_approval_gives_way_when_the_terminal_tells_of_a_later_epoch(
     _paid_and_lost(centre, handheld)
     assert back.both()[2] == 2
     handheld.epoch = 2
-    assert s.COMMANDS not in _trouble(centre, handheld)
+    assert s.COMMANDS not in trouble(centre, handheld)
     assert centre.ledger()["epochs"][0]["state"] == "withdrawn"
-    assert back.both()[2] == 3 and s.COMMANDS in _trouble(centre, handheld)
+    assert back.both()[2] == 3 and s.COMMANDS in trouble(centre, handheld)
 
 
 def test_how_far_a_terminal_may_be_ahead_is_bounded(centre: Centre, handheld: Handheld, back: BackOffice) -> None:
     _paid_and_lost(centre, handheld)
-    for told, proposed in (
+    for known, proposed in (
         (0, 2),
         (1, 2),
         (0xFFFFFFFF, 2),
         (2 + epochs.AHEAD, 2),
         (1 + epochs.AHEAD, 2 + epochs.AHEAD),
     ):
-        handheld.epoch = told
-        _trouble(centre, handheld)
+        handheld.epoch = known
+        trouble(centre, handheld)
         assert back.draft()[2] == proposed
     assert "more than 16 after epoch 1" in str(centre.ledger()["alarms"])
 
@@ -385,8 +346,8 @@ def test_a_proposal_is_over_when_the_terminal_shows_that_its_own_epoch_goes_on(
 ) -> None:
     _paid_and_lost(centre, handheld)
     back.both()
-    shown = cbor2.loads(cbor2.loads(_trouble(centre, handheld)[s.COMMANDS][0])[2])[5]
-    _begin(handheld)
+    shown = told(centre, handheld)
+    begin(handheld)
     other = Centre(centre.folder / "restored", handheld)
     other.keys = other.service.keys = centre.keys
     other_back = BackOffice(other)
@@ -427,9 +388,9 @@ def _backup(centre: Centre) -> Centre:
 
 def _approved(centre: Centre, handheld: Handheld, back: BackOffice) -> bytes:
     """The approval of a new epoch, as the terminal keeps it."""
-    _trouble(centre, handheld)
+    trouble(centre, handheld)
     back.both()
-    return cbor2.loads(cbor2.loads(_trouble(centre, handheld)[s.COMMANDS][0])[2])[5]
+    return told(centre, handheld)
 
 
 def _lost_beginning(handheld: Handheld) -> bytes:
@@ -451,7 +412,7 @@ def _restored_before_epoch_2(centre: Centre, handheld: Handheld, back: BackOffic
     centre.hello(handheld)
     centre.send(handheld, 4)
     approval = _approved(centre, handheld, back)
-    _begin(handheld)
+    begin(handheld)
     with other.engine.begin() as connection:
         restore.mark(connection, other.now)
     other.say(handheld.hello(approval=approval))
@@ -478,7 +439,7 @@ def test_two_epochs_begun_after_the_same_record_and_nothing_of_either_on_file(
     handheld.epoch = 1
     back.centre = other
     approval = _approved(other, handheld, back)
-    _begin(handheld, 3)
+    begin(handheld, 3)
     other.say(handheld.hello(approval=approval))
     assert other.books()["missing:TSD-000001"] == 300_000 and other.ledger()["gaps"]
     assert other.say(_lost_beginning(handheld))[0] == s.TYPE_ACK
@@ -499,7 +460,7 @@ def test_a_fork_of_the_epoch_before_makes_nothing_of_the_next_one_a_fork(
     centre.hello(twin)
     centre.say(twin.batch(3))
     approval = _approved(centre, handheld, back)
-    _begin(handheld)
+    begin(handheld)
     intent = handheld.pay(r.OUTCOME_PROVISIONAL, 300_000)
     centre.say(handheld.hello(approval=approval))
     centre.send(handheld, 4)
