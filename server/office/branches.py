@@ -190,7 +190,7 @@ def is_reversed(connection: Connection, identity: Identity) -> bool:
 
 def _give_back(connection: Connection, payment: Any, now: int) -> None:
     """Keep a payment out of the books, and have it reversed, unless its issuer has refused it, or its record brings no money in and the acquirer can
-    have heard of no other one; a deferred one without a result, which its terminal has not written down either, is declined.
+    have heard of no other one; a deferred one without a result is declined, or is what its terminal has written down.
     """
     identity = (payment.device, payment.epoch, payment.intent)
     suspense.given_back(connection, payment, now)
@@ -200,10 +200,11 @@ def _give_back(connection: Connection, payment: Any, now: int) -> None:
         clearings.hold(connection, identity)
         outbox.put_reversal(connection, identity, namesakes.amount(connection, payment), payment.utc, now)
     waits = _of(t.outbox, identity, t.outbox.c.step == t.STEP_AUTHORISE, t.outbox.c.state != t.STATE_DOUBTFUL)
-    told = payment.result_seq is not None  # its driver, before a restore: what the acquirer had said it has forgotten
-    unjudged = payment.outcome == r.OUTCOME_PROVISIONAL and not told and results.find(connection, identity) is None
+    unjudged = payment.outcome == r.OUTCOME_PROVISIONAL and results.find(connection, identity) is None
     if unjudged and connection.execute(select(t.outbox.c.step).where(waits)).first() is not None:
-        results.record(connection, payment, r.OUTCOME_DECLINED, "", "", reference(identity), now)
+        told = _told(connection, payment) or {}  # its driver, before a restore has forgotten what the acquirer had said
+        word = told.get(r.OUTCOME, r.OUTCOME_DECLINED), told.get(r.AUTH_CODE, ""), told.get(r.REASON, "")
+        results.record(connection, payment, *word, reference(identity), now)
         connection.execute(update(t.outbox).where(waits).values(state=t.STATE_DONE))
         connection.execute(delete(t.sealed).where(_of(t.sealed, identity)))
 
@@ -316,11 +317,14 @@ def _so_far(connection: Connection, payment: Any) -> dict[str, Any]:
         said = {t.STATE_DONE: "done", t.STATE_FAILED: "refused"}.get(back.state, "asked")
         if said == "refused":
             said = {None: "not answered", failed.GIVEN_UP: "given up"}.get(back.response, said)
-    return {"result": _told(connection, payment) if final is None else final.outcome, "reversal": said}
+    return {
+        "result": (_told(connection, payment) or {}).get(r.OUTCOME) if final is None else final.outcome,
+        "reversal": said,
+    }
 
 
-def _told(connection: Connection, payment: Any) -> int | None:
-    """The final word that a payment's terminal has written down."""
+def _told(connection: Connection, payment: Any) -> dict[int, Any] | None:
+    """The record of the final word that a payment's terminal has written down."""
     c = t.raw.c
     mine = (
         c.device == payment.device,
@@ -329,7 +333,7 @@ def _told(connection: Connection, payment: Any) -> int | None:
         c.kind == r.AUTHORISATION_RESULT,
     )
     found = connection.execute(select(c.record).where(*mine).order_by(c.epoch.desc()).limit(1)).scalar()
-    return None if found is None else cbor.decode(bytes(found)).get(r.OUTCOME)
+    return None if found is None else cbor.decode(bytes(found))
 
 
 def listed(connection: Connection) -> list[dict[str, Any]]:
