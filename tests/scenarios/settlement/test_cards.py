@@ -119,3 +119,19 @@ def test_the_answer_to_either_of_the_two_is_lost_while_its_card_waits() -> None:
     stories = [play(beside(how), hasty=True).story for how in range(1, 9)]
     lost = [line for story in stories for line in story if "the issuer's answer is lost" in line]
     assert {"twin" in line for line in lost} == {True, False}, lost
+
+
+@pytest.mark.parametrize("how", [309, 321])
+def test_no_card_pays_for_the_other_ones_deferred_payment(how: int) -> None:
+    """Its issuer approves it, the answer is lost and its driver is shown *declined*; the other terminal speaks first, and what it had deferred under
+    the same identity, with another card, goes out as a repeat.
+    """
+    outcome = play(beside(how))
+    assert outcome.broken == [], "\n".join([*outcome.story, *outcome.broken])
+
+
+@pytest.mark.parametrize("how", [2, 17])
+def test_an_approval_is_given_back_where_the_other_one_has_taken_another_amount_offline(how: int) -> None:
+    """What its issuer approved, and its terminal declined, is neither captured nor that terminal's to reverse: the other outcome is on file."""
+    outcome = play(beside(how))
+    assert outcome.broken == [], "\n".join([*outcome.story, *outcome.broken])
