@@ -16,7 +16,8 @@ server takes for "received before, ask again": this one is refused for good. 9F3
 anew count from 1 again; a real issuer refuses such a count.
 A card may also be answered 68 (late), 09 (in progress) or 96 (malfunction) at first: the issuer has approved all the
 same, and a repeat is told so. A card that is granted less may be answered 00 as well; field 4 of the answer says how
-much, and a clearing captures no more.
+much, and a clearing captures no more. Whose card an authorisation and a clearing were judged for is remembered as a digest of its number: two
+copies of a terminal may bring two cards under one reference, and what is then captured is of the card whose approval, or certificate, it rests on.
 """
 
 import hashlib
@@ -70,8 +71,10 @@ class Entry:
     amount: int
     granted: int  # how much of it the issuer approved
     authorised: str | None = None  # the issuer's response to its authorisation
+    authorised_for: str = ""  # `card_digest` of the card that it was asked about
     first_said: str = ""  # what the host said first instead
     captured: str | None = None  # response to its clearing
+    captured_for: str = ""  # `card_digest` of the card whose approval, or certificate, the clearing rests on
     reversed: bool = False
     issuer_data: bytes = b""  # for the card: 91 and, if the issuer wishes, a script
     script_results: bytes = b""  # what became of it, as a clearing or reversal told
@@ -94,6 +97,7 @@ class Capture:
     identity: tuple[str, int, int]
     amount: int
     auth_code: str
+    card: str = ""  # `card_digest` of the card that pays
 
 
 def _online_pin(tags: dict[int, bytes]) -> bool:
@@ -134,11 +138,12 @@ class Book:
         self.replays = 0
         self.ruling: Ruling | None = None  # upon the card in the demand answered last, None if none was judged
         self._remembered: Ruling | None = None
+        self._card = ""  # `card_digest` of the card whose data the demand answered last brought, "" if none opened
 
     def captures(self) -> list[Capture]:
         """The capture list: what was cleared and not reversed."""
         return [
-            Capture(reference, entry.identity, entry.granted, auth_code(reference))
+            Capture(reference, entry.identity, entry.granted, auth_code(reference), entry.captured_for)
             for reference, entry in self.entries.items()
             if entry.captured == "00" and not entry.reversed
         ]
@@ -150,7 +155,7 @@ class Book:
 
     def answer(self, demand: Demand, remembered: Ruling | None = None) -> str:
         """Field 39 for one request. `remembered`: how its card was ruled upon when it was heard first."""
-        self.ruling, self._remembered = None, remembered
+        self.ruling, self._remembered, self._card = None, remembered, ""
         if self._merchants is not None and demand.merchant not in self._merchants.get(demand.terminal, ()):
             return "03"
         entry = self.entries.get(demand.reference)
@@ -183,6 +188,7 @@ class Book:
             )
         except sealed.SealedError:
             return "63"
+        self._card = card_digest(card.pan)
         identity = (demand.device, demand.epoch, demand.intent)
         if self._serials.setdefault(card.ksn, identity) != identity:
             return "63"  # a key serves once
@@ -238,7 +244,7 @@ class Book:
         code = self._judge(demand, emv.TYPE_ARQC)
         if code not in ("25", "91"):
             known = self._enter(demand)
-            known.authorised = code
+            known.authorised, known.authorised_for = code, self._card
             return known.first_said or code
         return code
 
@@ -251,7 +257,7 @@ class Book:
             return "12"
         if entry is not None and entry.authorised in APPROVED:
             if demand.auth_code == auth_code(demand.reference):
-                entry.captured = "00"
+                entry.captured, entry.captured_for = "00", entry.authorised_for
                 return "00"
             if demand.blob is None:
                 return "12"  # neither the approval nor a certificate of the card: what does it rest on?
@@ -259,7 +265,8 @@ class Book:
         if code in (*APPROVED, "51", "91"):
             code = "00"  # the card approved offline by the issuer's own rules: the issuer stands by it
         if code != "25":
-            self._enter(demand).captured = code
+            known = self._enter(demand)
+            known.captured, known.captured_for = code, self._card
         return code
 
     def _reverse(self, demand: Demand, entry: Entry | None) -> str:
@@ -268,6 +275,11 @@ class Book:
             return "25"
         entry.reversed = True
         return "00"
+
+
+def card_digest(pan: str) -> str:
+    """What a card is told by where its number has no business: 16 hexadecimal digits that follow from the number."""
+    return hashlib.sha256(b"card" + pan.encode()).hexdigest()[:16]
 
 
 def auth_code(reference: str) -> str:

@@ -39,11 +39,17 @@ class Air(Network):
         self._last = b""
         self.count = 0
         self.up = True
+        self._unanswered = 0  # the question to an issuer, counted from now, whose answer is lost
+        self._gone: Callable[[], None] = lambda: None
         self.welcome: Callable[[], None] = lambda: None
 
     def heal(self) -> None:
         """No more faults."""
-        self._faults, self.up = {}, True
+        self._faults, self.up, self._unanswered = {}, True, 0
+
+    def lose_answer(self, number: int, then: Callable[[], None]) -> None:
+        """The answer to the n-th question to an issuer from now on is lost on its way; `then` is what becomes of the network."""
+        self._unanswered, self._gone = number, then
 
     async def post(self, path: str, body: bytes, timeout_ms: int) -> bytes:
         """One exchange. Raises NetworkError as the driver's contract says."""
@@ -68,6 +74,12 @@ class Air(Network):
         if _is(reply, m.TYPE_WELCOME):
             self._welcomed += not _in_trouble(body)
             self.welcome()
+        if _is(body, m.TYPE_AUTHORISE) and self._unanswered:
+            self._unanswered -= 1
+            if not self._unanswered:
+                self._tell(f"message {self.count}: the issuer's answer is lost")
+                self._gone()
+                await self._silence(timeout_ms)
         if kind == "lose-reply":
             await self._silence(timeout_ms)
         await Pause(self._rng.randint(*LATENCY_MS))

@@ -76,6 +76,7 @@ class Device:
         self.batch_bytes = BATCH_BYTES[index % 2]
         self.tears: dict[int, int] = {}
         self.payments = self._pulls = 0
+        self.presented = ""  # the card that a person held out last
         self.once = 0  # records that were acknowledged at some time, be it that a restored server has forgotten
         self._ahead = False  # whether its last record was later than the centre's time when that was told
         self._leapt = -DAY_MS  # when its clock was put wrong last
@@ -133,6 +134,7 @@ class Device:
         if first:
             self.payments += 1
             self.contactless_reader.tear_at = self.tears.pop(self.payments, 0)
+        self.presented = task.card
         return self._air.get(task.card)
 
     def _offer_card(self) -> Card | None:
@@ -140,6 +142,7 @@ class Device:
             return None
         self.payments += 1
         self.payment_reader.tear_at = self.tears.pop(self.payments, 0)
+        self.presented = self.officer.task.card
         return self._cards.get(self.officer.task.card)
 
     def start(self) -> None:

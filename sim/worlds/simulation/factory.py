@@ -24,6 +24,7 @@ from server import keys as server_keys
 from server.sets import Shelf, SignedSet, check, sign_set
 from server.store import devices
 from server.store.engine import open_engine
+from sim.acquirer.book import card_digest
 from sim.acquirer.keys import ISSUER_BINS, HostKeys
 from sim.cards import emv, licence
 from sim.cards.emv import contactless
@@ -187,6 +188,11 @@ class Factory:
     def pan(self, name: str) -> str:
         """A card's number, for the host's profile of it."""
         return self._cards[name].application.pan
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """A card's name in the stories, by what the host knows of its number (`card_digest`)."""
+        return {card_digest(card.application.pan): name for name, card in self._cards.items()}
 
     @cached_property
     def pins(self) -> dict[str, str]:

@@ -27,6 +27,7 @@ from sim.worlds.simulation.oracle.judge import Oracle
 from sim.worlds.simulation.schedule import Schedule
 from sim.worlds.simulation.striking import Striking
 from sim.worlds.simulation.verdicts import judged
+from sim.worlds.simulation.verdicts.copying import ONLINE
 from sim.worlds.simulation.verdicts.desks import desks
 
 CHAOS_MS = 6 * 3600 * 1000
@@ -103,13 +104,21 @@ class Simulation:
         )
         officer = Officer(tasks, tell)
         device = Device(label, index, self.schedule, air, officer, rng, self.oracle, tell, key)
-        officer.settled = lambda: self.quiet() and self._heard(device)
+        officer.settled = lambda: self.quiet() and all(map(self._heard, self._beside(device)))
         device.plan([fault for fault in faults if fault.kind not in drawing.NETWORK])
         return device
 
     def quiet(self) -> bool:
         """Whether nothing waits anywhere."""
         return self._terminals_quiet() and self._drained()
+
+    def _beside(self, device: Device) -> list[Device]:
+        """A terminal, and where one of two copies kept its network the other one: it may speak long after, and what officers decide then has a result
+        that this one is to hear before its shift ends.
+        """
+        if not any(fault.kind == ONLINE for fault in self.plan.faults):
+            return [device]
+        return [one for one in self.devices if one.index == device.index]
 
     def _heard(self, device: Device) -> bool:
         """Whether the server has what a copied terminal, or the one that it was copied from, has written since: two that speak in the same seconds

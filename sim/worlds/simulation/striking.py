@@ -11,8 +11,7 @@ from sim.worlds.simulation.draws.faults import Fault
 from sim.worlds.simulation.factory import CARDS, DRIVERS, MOST_DEVICES, device_name
 from sim.worlds.simulation.legacy import storage_of_0_1_0
 from sim.worlds.simulation.officer import Task
-from sim.worlds.simulation.verdicts.copying import Copying
-from sim.worlds.simulation.verdicts.draw import COPIED
+from sim.worlds.simulation.verdicts import copying
 
 if TYPE_CHECKING:
     from sim.worlds.simulation.run import Simulation
@@ -103,7 +102,7 @@ class Striking:
     def _twin(self, fault: Fault) -> None:
         """Storage and keys copied: both go on, the server must notice."""
         source = self._world.devices[fault.device]
-        work = next((Copying(one) for one in self._world.plan.faults if one.kind == COPIED), None)
+        work = copying.of(self._world.plan.faults)
 
         def copy_it() -> Device:
             tasks = [Task("fine", DRIVERS[0], CARDS[0]), Task("sync")] if work is None else list(work.copys)

@@ -103,6 +103,10 @@ BROKE = {
     41368: "a copy has used the key of the card data of a payment that is in one branch only",
     264889: "the same of a deferred payment that stands by a verdict",
     508175: "a void is carried out while a fork holds its payment, which then stands",
+    751: "two copies, two cards under one identity: one is charged though its driver was shown declined, for what the other had deferred",
+    34061: "the same, and it is the terminal's own driver who is charged",
+    9358: "two copies, two cards under one identity: the issuer's approval of one stands, since the other approved another amount by itself",
+    33555: "the same, and both drivers were shown approved",
     854097: "a result is lost here and with a restored database, written again, and the database restored once more",
 }
 """Seeds that once broke an invariant, and the story that is in them."""

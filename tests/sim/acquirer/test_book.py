@@ -25,6 +25,7 @@ from sim.acquirer.book import (
     Book,
     Demand,
     auth_code,
+    card_digest,
 )
 from tests.server.cards import ARQC, KEYS, MASTER, PAN, TC, content, de55, short
 from tests.server.handheld import Handheld
@@ -108,6 +109,22 @@ def test_what_was_authorised_is_cleared_with_the_code_of_its_approval(
 def test_a_card_that_approved_by_itself_is_cleared_without_a_code(book: Book, handheld: Handheld) -> None:
     blob = sealed(handheld, TC)
     assert book.answer(replace(demand(handheld, "clear", blob=blob), auth_code="")) == "00"
+
+
+OTHER_PAN = "9999990112345682"
+
+
+@pytest.mark.parametrize(("code", "pays"), [("", OTHER_PAN), (auth_code("REF000000007"), PAN)])
+def test_of_two_cards_under_one_reference_that_one_pays_whose_approval_or_certificate_is_cleared(
+    book: Book, handheld: Handheld, code: str, pays: str
+) -> None:
+    """As a terminal and its copy may bring them."""
+    assert book.answer(demand(handheld, blob=sealed(handheld))) == "00"
+    other = Handheld().seal(KEYS.bdk, 7, A, content(A, TC, OTHER_PAN))
+    assert book.answer(replace(demand(handheld, "clear", blob=other), auth_code=code)) == "00"
+    (entry,), (capture,) = book.entries.values(), book.captures()
+    assert (entry.authorised_for, capture.card) == (card_digest(PAN), card_digest(pays))
+    assert PAN not in repr(book.entries) and OTHER_PAN not in repr(book.captures())
 
 
 def test_a_card_that_approved_by_itself_is_cleared_though_its_issuer_came_to_the_question_late(

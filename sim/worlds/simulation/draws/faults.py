@@ -62,7 +62,7 @@ class Fault:
         last["lost-deferred"] = self.at + 400
         last["lost-money"], last["lost-booked"] = self.at + 460, self.at + 400
         last["decision-forgotten"] = 840  # until there is one
-        last["copy-works"] = 600  # until it is copied, both have spoken, and officers have looked
+        last["copy-works"] = last["twin-online"] = 600  # until it is copied, both have spoken, and officers have looked
         last["suspense-decided"] = last["fork-decided"] = self.at + 240  # until two officers have looked
         timed = ("refund", "pull", "clock-jump", "upgrade", "new-set", "clone", "twin", "lost-records")
         return last.get(self.kind, self.at if self.kind in timed else 0) + 60
@@ -90,6 +90,7 @@ class Fault:
             "suspense-decided": f"two officers decide about suspense from {self.at} s on (their way: {self.value})",
             "fork-decided": f"two officers decide about forks from {self.at} s on (their way: {self.value})",
             "copy-works": f"it is copied once its work is done, and it and its copy take payments without a network (their way: {self.value})",
+            "twin-online": f"one of it and its copy keeps its network meanwhile, or both do (their way: {self.value})",
             "new-set": f"a newer parameter set is published at {self.at} s",
             "rollback": f"storage of {self.at} s put back at {self.value} s",
             "lost-records": f"up to {self.value} records and their copies lost at {self.at} s",

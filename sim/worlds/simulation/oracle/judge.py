@@ -23,6 +23,7 @@ from sim.worlds.simulation.draws.refunds import Refunds
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.oracle import agreed, asked_for
 from sim.worlds.simulation.oracle.arrivals import Arrivals
+from sim.worlds.simulation.oracle.cards import Cards
 from sim.worlds.simulation.oracle.endings import Endings
 from sim.worlds.simulation.oracle.forgotten import Forgotten
 from sim.worlds.simulation.oracle.missing import Missing
@@ -97,7 +98,7 @@ class Oracle:
         self.missing = Missing(self.expected_twins)
         self.forgotten = Forgotten(self.missing, self.refunds, self.decided)
         self.truth = Truth(self.centre, self.missing)
-        self.sums, self.endings = Sums(self), Endings(self)
+        self.sums, self.endings, self.cards = Sums(self), Endings(self), Cards()
 
     def fail(self, what: str) -> None:
         """An invariant does not hold; each is told once."""
@@ -115,6 +116,7 @@ class Oracle:
         if screen == "error" and fields["code"] == "RSK-016":
             self.forgotten.warn(device_name(device.index), device.terminal.journal.head_seq)
         self.arrivals.shown(device_name(device.index), screen, fields)
+        self.cards.shown(device)
         if screen == "void_result":
             self._void_shown(device, fields)
         if wrong := signatures.problem(device, screen, fields):
@@ -152,6 +154,7 @@ class Oracle:
         self.seen[key] = Shown(
             name, device.label, record[r.SEQ], record[r.INTENT], record[r.OUTCOME], record[r.AMOUNT], data
         )
+        self.cards.told(device, record)
 
     def _void_shown(self, device: "Device", fields: dict[str, Any]) -> None:
         """What a person is told of a void is durable; *done* is only said when the host has nothing to capture any more."""
@@ -163,6 +166,7 @@ class Oracle:
         elif device.element.counters[0] < last[0][r.COUNTER]:
             self.fail(f"{device.label} shows a void before the counter was stepped")
         elif fields["state"] == r.VOID_DONE:
+            self.cards.voided(device, last[0][r.INTENT])
             identity = (device_name(device.index), last[0][r.EPOCH], last[0][r.INTENT])
             if identity[0] not in self.tampered and any(c.identity == identity for c in self.centre.book.captures()):
                 self.fail(f"{device.label} says that payment {identity[2]} is voided; the host will capture it")
@@ -239,6 +243,7 @@ class Oracle:
             self._told(self.forgotten.problems(connection, rows))
             self._told(refusals.unnamed(connection, self.centre))
             self._told(judged.problems(connection, self.decided, self.truth, devices))
+            self._told(self.cards.problems(self.centre.book))
             self.endings.judge(connection, rows)
             self.sums.judge(connection)
             self._leftovers(connection, devices)

@@ -36,6 +36,7 @@ _UNTOLD = (
     " AND v.result_seq IS NULL AND v.state <> 1 AND v.reason NOT LIKE 'SRV%'"
 )
 _GAPS_SINCE = "SELECT first, last FROM gaps WHERE device = :d AND at >= :since"
+_NAMED = "SELECT what FROM audit WHERE code IN ('GAP', :c) AND device = :d"
 _UNCOLLECTED = (
     "SELECT c.device, c.case_no FROM cases c WHERE c.closure = :c AND NOT EXISTS (SELECT 1 FROM payments p"
     " WHERE p.device = c.device AND p.epoch = c.epoch AND p.case_no = c.case_no AND p.outcome = :o) ORDER BY c.device, c.case_no"
@@ -187,7 +188,7 @@ class Missing:
                 yield f"{name}: {held} centimes in suspense, {must} are lost, or are results that came all the same: others are the acquirer's word"
         for name in sorted({gap.device for gap in gaps} - alarmed):
             yield f"{name} has lost records and nobody was told"
-        yield from self._uncollected(connection)
+        yield from self._uncollected(connection, rows)
         for name in sorted(self.devices):
             yield from self._doubled(connection, name, rows, decided)
             yield from self._silent(connection, name)
@@ -216,16 +217,24 @@ class Missing:
         ]
         return any(self.beside(item, rows) for item in mine)
 
-    @staticmethod
-    def _uncollected(connection: Any) -> Iterator[str]:
-        """A case is closed as deferred, and no payment says that anybody will be asked for the money: an alarm names the case."""
+    def _uncollected(self, connection: Any, rows: Rows) -> Iterator[str]:
+        """A case is closed as deferred, and no payment says that anybody will be asked for the money: an alarm names the case. Of a copied terminal
+        it may name the outcome instead: the other one had put another amount to an issuer under that identity, so it is kept and not posted.
+        """
         for case in connection.execute(text(_UNCOLLECTED), {"c": r.CLOSURE_PROVISIONAL, "o": r.OUTCOME_PROVISIONAL}):
-            alarms = connection.execute(
-                text("SELECT what FROM audit WHERE code = 'GAP' AND device = :d"), {"d": case.device}
-            )
-            named = re.compile(rf"case {case.case_no}\b.*not collected")
-            if not any(named.search(words) for words in alarms.scalars()):
+            alarms = connection.execute(text(_NAMED), {"c": codes.AMOUNT_DIFFERS, "d": case.device}).scalars().all()
+            aside = [f"|record {seq} is kept but not posted" for seq in self._set_aside(case, rows)]
+            named = re.compile(rf"case {case.case_no}\b.*not collected" + "".join(aside))
+            if not any(named.search(words) for words in alarms):
                 yield f"case {case.case_no} of {case.device} is closed as deferred without such a payment, and nobody was told"
+
+    def _set_aside(self, case: Any, rows: Rows) -> Iterator[int]:
+        """The deferred outcomes of a copied terminal's case whose amount is not the one that an issuer was asked for."""
+        for (name, seq), row in rows.items() if case.device in self._copied else ():
+            if name == case.device and row.rejected == codes.AMOUNT_DIFFERS:
+                record = cbor2.loads(bytes(row.record))
+                if (record[r.CASE], record.get(r.OUTCOME)) == (case.case_no, r.OUTCOME_PROVISIONAL):
+                    yield seq
 
     def _doubled(self, connection: Any, name: str, rows: Rows, decided: Notebook) -> Iterator[str]:
         """A result that a terminal wrote down twice, since it lost the first, counts twice in its totals: an alarm names the payment. Where a

@@ -6,6 +6,7 @@ seed's plan is what it always was.
     decision-forgotten   in a third of both, about: a backup of the time of a proposal is restored a while later
     lost-money           in some of the seeds that lose nothing: a terminal without a network loses approved payments (`losing.py`)
     copy-works           in most of those that copy a terminal: it and its copy take payments where neither has a network (`copying.py`)
+    twin-online          in three of ten of these: one of the two keeps its network, or both do, and cards are put to their issuers under one identity
     lost-booked          so it does of what a backup lacks, and the acquirer has captured
 
 They do as `tasdid server suspense` and `tasdid server fork` do, with the real functions. They are wrong at times, and take that back; decide about a

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 from sim.worlds.simulation.draws.faults import REFUSALS, REVERSAL_REFUSED, REVERSAL_UNSAID, Fault
 from sim.worlds.simulation.officer import Task
-from sim.worlds.simulation.verdicts.copying import Copying
+from sim.worlds.simulation.verdicts import copying
+from sim.worlds.simulation.verdicts.copying import COPIED, ONLINE
 
 MONEY, FORKS, LOST, BOOKED = "suspense-decided", "fork-decided", "lost-money", "lost-booked"
-FORGOTTEN, COPIED = "decision-forgotten", "copy-works"
+FORGOTTEN = "decision-forgotten"
 SPEAKS = 5
 SHARE, RESULTS_SHARE = (
     0.8,
@@ -24,6 +25,7 @@ LOST_SHARE, LOST_RESTORED_SHARE = (
 )  # of the seeds that lose nothing, and of those of them that restore a backup
 RESTORED = 0.35  # of the seeds that decide where a backup may be restored
 COPIED_SHARE = 0.7  # of the seeds that decide about a copied terminal
+ONLINE_SHARE = 0.3  # of the seeds in which both take payments: one of the two keeps its network, or both do
 BOTH_SHARE = 0.2  # of the seeds that decide about a copied terminal: it loses money too
 BOOKED_SHARE = 0.5  # of the seeds that would lose payments: it is of what a backup lacks
 LOSSES = ("lost-records", "lost-results", "lost-again", "lost-any", "lost-deferred")
@@ -74,7 +76,16 @@ def _copied(seed: int, faults: list[Fault]) -> list[Fault]:
     rng = random.Random(f"copied and decided {seed}")
     drawn, how = rng.random(), rng.randint(1, 1_000_000)
     twin = next((fault for fault in faults if fault.kind == "twin"), None)
-    return [Fault(COPIED, twin.device, 1, how)] if twin is not None and drawn < COPIED_SHARE else []
+    if twin is None or drawn >= COPIED_SHARE:
+        return []
+    return [Fault(COPIED, twin.device, 1, how), *_online(seed, twin.device)]
+
+
+def _online(seed: int, device: int) -> list[Fault]:
+    """Whether one of the two keeps its network meanwhile, or both; drawn apart from the rest."""
+    rng = random.Random(f"asked twice {seed}")
+    drawn, how = rng.random(), rng.randint(1, 1_000_000)
+    return [Fault(ONLINE, device, 1, how)] if drawn < ONLINE_SHARE else []
 
 
 def _both(seed: int, faults: list[Fault]) -> list[Fault]:
@@ -93,10 +104,10 @@ def speaking(seed: int, shifts: list[list[Task]], faults: list[Fault]) -> list[l
     """Where officers decide about suspense: the terminal that loses something synchronises some more, so that they hear of it while faults go on.
     Where they decide about what a copied terminal and its copy have taken, these payments come last.
     """
+    work = copying.of(faults)
     for fault in faults:
-        if fault.kind == COPIED:
-            more = Copying(fault).tasks
-            shifts = [[*shift, *more] if device == fault.device else shift for device, shift in enumerate(shifts)]
+        if fault.kind == COPIED and work is not None:
+            shifts = [[*shift, *work.tasks] if device == fault.device else shift for device, shift in enumerate(shifts)]
     if not _has(faults, MONEY):
         return shifts
     rng = random.Random(f"decided and spoken of {seed}")

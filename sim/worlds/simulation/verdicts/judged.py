@@ -48,12 +48,15 @@ def problems(connection: Any, book: Notebook, truth: Truth, devices: "list[Devic
 
 def refused(connection: Any, book: Notebook, centre: "Centre", payment: Identity, copied: bool) -> bool:
     """Whether a payment stands, by a decision or because it is in one branch only, and the host refuses to clear it, as an alarm says: the key of its
-    card data has served the copy.
+    card data has served the copy. Or, of a copied terminal, the other one had put its own card to the issuer under this reference, of another amount,
+    or it was refused, or reversed since: to the host the card that approved by itself is one with that (12).
     """
     entry = centre.book.entries.get(reference(payment))
-    if not (copied or book.verdicts().get(payment)) or entry is None or entry.captured in (None, "00"):
+    if not (copied or book.verdicts().get(payment)) or entry is None or entry.captured == "00":
         return False
-    what = f"step 2 of payment {payment[2]}: the acquirer answered {entry.captured}"
+    if entry.captured is None and not (copied and entry.authorised is not None):
+        return False
+    what = f"step 2 of payment {payment[2]}: the acquirer answered {entry.captured or '12'}"
     return connection.execute(text(_SAID), {"d": payment[0], "w": what}).first() is not None
 
 
