@@ -199,8 +199,6 @@ def _failed(connection: Connection, answer: Answer, request: Request, now: int) 
         audit.alarm(connection, answer.identity[0], "ACQUIRER", what, now)
     if answer.step == t.STEP_REVERSE and not unknown:
         stands(connection, answer.identity, codes.OTHER_AMOUNT if other else answer.response, now)
-    if answer.response == NO_RECORD:
-        connection.execute(delete(t.sealed).where(outbox.where(t.sealed, answer.identity)))
 
 
 def stands(connection: Connection, identity: Identity, reason: str, now: int) -> None:
