@@ -19,18 +19,12 @@ from protocol import records as r
 from protocol import sync as s
 from server import codes
 from server.acquirer import clearings, outbox, returned, voids, waiting
-from server.acquirer.iso import Answer, Request
+from server.acquirer.iso import BROKEN, LATER, NO_RECORD, NOT_NOW, Answer, Request
 from server.ingest import results
 from server.ledger import accounts, posting
 from server.ledger.posting import Identity
 from server.store import audit, devices, failed, restore
 from server.store import tables as t
-
-LATER = frozenset((*s.NOT_REACHED, *s.NO_WORD))  # try again: issuer or host unavailable, late, duplicate in progress
-NOT_NOW = "12"  # host: it is reversed, or was refused
-NO_RECORD = "25"  # host knows nothing of this reference, and no card data came with it
-BROKEN = frozenset({"03", "12", NO_RECORD, "30", "63"})
-"""Invalid merchant, invalid transaction, unknown, format, security: the host says that of the request, no issuer has judged the payment."""
 
 
 def settle(
