@@ -22,6 +22,9 @@ approval, 00 that grants less, any amount of another currency in field 49) is no
     0110 of a deferred payment  declined, and reversed once
     0230, 0410                  approving another amount: a person must look, the row is FAILED (a void's end: refused). It is not asked again,
                                 since a repeat is answered alike
+
+Of what field 39 says otherwise, LATER and BROKEN are no verdict of an issuer. Every other code is one: what speaks of the card or its account, what
+an issuer may well decline with (13, invalid amount), and what the standard leaves to nations and networks (76 to 89, 97 to 99, with letters).
 """
 
 import base64
@@ -46,6 +49,44 @@ CURRENCY = "012"  # DZD, ISO 4217
 OTHER_CURRENCY = (
     -1
 )  # stands for whatever amount an answer in another currency (field 49) speaks of: never the one asked
+LATER = {
+    "09": "request in progress",
+    "68": "response received too late",
+    "90": "cut-off is in process",
+    "91": "issuer or switch is inoperative",
+    "92": "financial institution or network cannot be found for routing",
+    "94": "duplicate transmission",
+    "96": "system malfunction",
+}
+"""Field 39 (ISO 8583:1987, response code) that asks for patience: the request is put again later. What an issuer that was asked has done is open."""
+NOT_NOW = "12"  # host: it is reversed, or was refused
+NO_RECORD = "25"  # host knows nothing of this reference, and perhaps no card data came with it
+BROKEN = {
+    "03": "invalid merchant",
+    "06": "error",
+    NOT_NOW: "invalid transaction",
+    "16": "approved, track 3 to be updated",  # not what was asked, and no refusal
+    "19": "re-enter transaction",
+    "20": "invalid response",
+    "21": "no action taken",
+    "22": "suspected malfunction",
+    "23": "unacceptable transaction fee",
+    "24": "file update not supported by the receiver",
+    NO_RECORD: "unable to locate the record",
+    "26": "duplicate file update record",
+    "27": "file update: error of a field",
+    "28": "file update: file locked out",
+    "29": "file update not successful",
+    "30": "format error",
+    "31": "bank not supported by the switch",
+    "32": "completed partially",  # as 16
+    "40": "requested function not supported",
+    "58": "transaction not permitted to the terminal",
+    "63": "security violation",
+    "64": "original amount incorrect",
+    "95": "reconcile error",
+}
+"""Field 39 that speaks of the message, the terminal, the merchant or the host: no issuer has judged the payment, a person must look."""
 _FIRST = {t.STEP_AUTHORISE: "0100", t.STEP_CLEAR: "0220", t.STEP_REVERSE: "0400"}
 _STEP_OF_ANSWER = {"0110": t.STEP_AUTHORISE, "0230": t.STEP_CLEAR, "0410": t.STEP_REVERSE}
 
@@ -181,6 +222,13 @@ def _printable(field: str) -> str:
     return field
 
 
+def _response(field: str) -> str:
+    """Field 39. ValueError unless it is two letters or digits."""
+    if len(field) != 2 or not (field.isascii() and field.isalnum()):
+        raise ValueError("field 39 is no response code")
+    return field
+
+
 def decode(message: bytes) -> Answer:
     """The answer in `message`. AcquirerError SRV-051 if it is none, or names no identity."""
     try:
@@ -191,7 +239,7 @@ def decode(message: bytes) -> Answer:
         issuer_data = bytes.fromhex(fields.get("55", ""))
         code, own = _printable(fields.get("38", "").strip(" \0")), fields["37"].strip()
         answer = Answer(
-            identity, step, _printable(fields["39"]), code, own, issuer_data, _amount(fields.get("4"), fields.get("49"))
+            identity, step, _response(fields["39"]), code, own, issuer_data, _amount(fields.get("4"), fields.get("49"))
         )
     except (iso8583.DecodeError, KeyError, ValueError) as error:
         raise codes.AcquirerError("the acquirer's answer cannot be read", codes.ACQUIRER_NONSENSE) from error

@@ -10,7 +10,7 @@ it moves no row. So what another process has sent, settled or reversed meanwhile
 
     NEW → DOUBTFUL → DONE      (approved, or a refusal, which is final for an authorisation)
               │  └→ FAILED     (needs a person: the alarm says why)
-              └→ DOUBTFUL      (no answer, 91, 96, 68, 94, 09: again later, as a repeat)
+              └→ DOUBTFUL      (no answer, or one of `iso.LATER`: again later, as a repeat)
 
 What an answer means is said in `server.acquirer.settling`.
 """
@@ -28,7 +28,7 @@ from server.acquirer import clearings, waiting, word
 from server.acquirer.iso import Request, in_clear
 from server.ingest import results
 from server.ledger.posting import Identity
-from server.store import audit, devices, restore
+from server.store import audit, devices, failed, restore
 from server.store import tables as t
 
 HOLDS = 3600  # seconds that the host may hold a message before it acts on it, unless the configuration says otherwise
@@ -47,14 +47,15 @@ def where(table: Any, identity: Identity, step: int | None = None) -> Any:
     return and_(*terms)
 
 
-def claim(connection: Connection, now: int, limit: int = 16) -> list[Request]:
+def claim(connection: Connection, now: int, limit: int = 16, holds: int = HOLDS) -> list[Request]:
     """Take up to `limit` rows that are due, mark them doubtful and leased. To be committed before anything is sent.
 
     Rows that another process is just changing are left to it. A reversal waits while the clearing of the same payment is in doubt, or its
-    deferred authorisation unanswered: the other way round it could be captured, or approved, afterwards. So does, after a restore, that of a void
-    until its terminal has said how the void ended (`server.acquirer.word`).
+    deferred authorisation unanswered: the other way round it could be captured, or approved, afterwards. So it does while the host may act yet on a
+    clearing that a person sends no more (`holds` seconds). So does, after a restore, that of a void until its terminal has said how the void ended
+    (`server.acquirer.word`).
     """
-    due = connection.execute(_DUE, {"b_now": now, "b_limit": limit}).all()
+    due = connection.execute(_DUE, {"b_now": now, "b_limit": limit, "b_heard": now - holds}).all()
     taken = []
     for row in due:
         identity, turn = (row.device, row.epoch, row.intent), row.tries + 1
@@ -95,10 +96,12 @@ def _in_clear(row: Any) -> bytes:
 def _in_turn() -> Any:
     first = t.outbox.alias("first").c
     o = t.outbox.c
+    silent = (first.step == t.STEP_CLEAR, first.state == t.STATE_FAILED, first.response == failed.NO_ANSWER)
+    held_yet = and_(*silent, first.answered > bindparam("b_heard"))
     same = and_(first.device == o.device, first.epoch == o.epoch, first.intent == o.intent)
     unsent = and_(first.step == t.STEP_AUTHORISE, first.state == t.STATE_NEW)
     doubt = and_(first.step != t.STEP_REVERSE, first.state == t.STATE_DOUBTFUL)
-    return or_(o.step != t.STEP_REVERSE, and_(~exists().where(same, or_(unsent, doubt)), ~word.awaited()))
+    return or_(o.step != t.STEP_REVERSE, and_(~exists().where(same, or_(unsent, doubt, held_yet)), ~word.awaited()))
 
 
 def _due() -> Any:
@@ -144,6 +147,11 @@ def reversal_asked(connection: Connection, identity: Identity) -> bool:
 def given_back(connection: Connection, identity: Identity) -> bool:
     """Whether a reversal of the payment is under way, or done: not one that has failed."""
     return _reversal(connection, identity) not in (None, t.STATE_FAILED)
+
+
+def is_reversed(connection: Connection, identity: Identity) -> bool:
+    """Whether a reversal of the payment is done."""
+    return _reversal(connection, identity) == t.STATE_DONE
 
 
 def _reversal(connection: Connection, identity: Identity) -> int | None:

@@ -6,31 +6,27 @@ taken as reversed, and named in the audit log. Only of what surely never left is
 
 A *repeated* reversal that is refused proves nothing: the host may have carried out the first, whose answer was lost. Its void stays open,
 a clearing that it holds back stays back, until a person who has asked the acquirer decides (`server.office.failures`). So does one that was
-stopped there and is refused then; if its last request is approved after all, the payment is reversed.
+stopped there and is refused then; if its last request is approved after all, the payment is reversed. A clearing that was stopped there is captured
+if its last request is approved after all; whatever else is said of it is told to the person.
 
-What approves, and what an answer of another amount means, is said in `server.acquirer.iso`.
+What approves, what is no issuer's verdict, and what an answer of another amount means, is said in `server.acquirer.iso`. Card data stay as long as
+they may serve: after such an answer, a 25 too, the request goes out with them once more when a person has it sent again.
 """
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, or_, select, update
 
 from protocol import records as r
 from protocol import sync as s
 from server import codes
 from server.acquirer import clearings, outbox, returned, voids, waiting
-from server.acquirer.iso import Answer, Request
+from server.acquirer.iso import BROKEN, LATER, NO_RECORD, NOT_NOW, Answer, Request
 from server.ingest import results
 from server.ledger import accounts, posting
 from server.ledger.posting import Identity
 from server.store import audit, devices, failed, restore
 from server.store import tables as t
-
-LATER = frozenset((*s.NOT_REACHED, *s.NO_WORD))  # try again: issuer or host unavailable, late, duplicate in progress
-NOT_NOW = "12"  # host: it is reversed, or was refused
-NO_RECORD = "25"  # host knows nothing of this reference, and no card data came with it
-BROKEN = frozenset({"03", "12", NO_RECORD, "30", "63"})
-"""Invalid merchant, invalid transaction, unknown, format, security: the host says that of the request, no issuer has judged the payment."""
 
 
 def settle(
@@ -82,25 +78,31 @@ def settle(
 
 
 def _is_stopped(connection: Connection, request: Request) -> bool:
-    """Whether the request is the last one for a reversal that a person sends no more (`server.office.failures`), and nobody has decided since."""
-    mine = outbox.where(t.outbox, request.identity, t.STEP_REVERSE)
-    last = (t.outbox.c.tries == request.turn, t.outbox.c.response.is_(None), failed.undecided())
-    chosen = select(t.outbox.c.step).where(mine, *last)
-    return request.step == t.STEP_REVERSE and connection.execute(chosen).first() is not None
+    """Whether the request is the last one for a reversal or a clearing that a person sends no more (`server.office.failures`), and nobody has
+    decided since.
+    """
+    mine = outbox.where(t.outbox, request.identity, request.step)
+    silent = or_(and_(t.outbox.c.response.is_(None), failed.undecided()), failed.stopped())
+    chosen = select(t.outbox.c.step).where(mine, t.outbox.c.tries == request.turn, silent)
+    return request.step != t.STEP_AUTHORISE and connection.execute(chosen).first() is not None
 
 
 def _after_stop(connection: Connection, request: Request, answer: Answer, now: int) -> None:
-    """`settle` for a reversal that was stopped on its way: an approval ends it as any other; anything else is told to the person who decides."""
-    mine = update(t.outbox).where(outbox.where(t.outbox, request.identity, t.STEP_REVERSE))
-    if answer.approves(request.amount):
+    """`settle` for what was stopped on its way: an approval ends it as any other, but the clearing of what is reversed by now; anything else is told
+    to the person who decides.
+    """
+    mine = update(t.outbox).where(outbox.where(t.outbox, request.identity, request.step))
+    back = request.step == t.STEP_REVERSE
+    if answer.approves(request.amount) and (back or not outbox.is_reversed(connection, request.identity)):
         connection.execute(mine.values(state=t.STATE_DONE, response=answer.response, answered=now))
-        _reversed(connection, answer, request, now)
+        (_reversed if back else _cleared)(connection, answer, request, now)
         return
-    connection.execute(mine.values(response=answer.response))
-    if answer.response in s.APPROVED:
+    if back:
+        connection.execute(mine.values(response=answer.response))
+    if answer.response in s.APPROVED and not answer.about(request.amount):
         another_amount(connection, answer, request.amount, now)
         return
-    what = f"step {t.STEP_REVERSE} of payment {request.identity[2]}, which was no longer to be sent: the acquirer has answered {answer.response}"
+    what = f"step {request.step} of payment {request.identity[2]}, which was no longer to be sent: the acquirer has answered {answer.response}"
     audit.alarm(connection, request.identity[0], "ACQUIRER", what + ": ask it, then see tasdid server failed", now)
 
 
@@ -199,8 +201,6 @@ def _failed(connection: Connection, answer: Answer, request: Request, now: int) 
         audit.alarm(connection, answer.identity[0], "ACQUIRER", what, now)
     if answer.step == t.STEP_REVERSE and not unknown:
         stands(connection, answer.identity, codes.OTHER_AMOUNT if other else answer.response, now)
-    if answer.response == NO_RECORD:
-        connection.execute(delete(t.sealed).where(outbox.where(t.sealed, answer.identity)))
 
 
 def stands(connection: Connection, identity: Identity, reason: str, now: int) -> None:
@@ -262,11 +262,15 @@ def _approved_before(connection: Connection, identity: Identity) -> bool:
 
 
 def _cleared(connection: Connection, answer: Answer, request: Request, now: int) -> None:
-    """Captured: the card data have served. What a fork has taken out of the ledger meanwhile is a person's to decide."""
-    connection.execute(delete(t.sealed).where(outbox.where(t.sealed, answer.identity)))
-    if _payment(connection, answer.identity).held:
-        what = f"payment {answer.identity[2]}, which is part of a fork, is captured: {request.amount} centimes"
-        audit.alarm(connection, answer.identity[0], "HELD", what, now)
+    is_captured(connection, answer.identity, request.amount, now)
+
+
+def is_captured(connection: Connection, identity: Identity, amount: int, now: int) -> None:
+    """The card data have served. What a fork has taken out of the ledger meanwhile is a person's to decide."""
+    connection.execute(delete(t.sealed).where(outbox.where(t.sealed, identity)))
+    if _payment(connection, identity).held:
+        what = f"payment {identity[2]}, which is part of a fork, is captured: {amount} centimes"
+        audit.alarm(connection, identity[0], "HELD", what, now)
 
 
 def _reversed(connection: Connection, answer: Answer, _request: Request, now: int) -> None:

@@ -75,7 +75,7 @@ class Worker:
         if now >= self._look_at:
             silent = word.silent(connection, now, self._waits)
             self._look_at = now + LOOKS_S
-        return outbox.claim(connection, now), silent
+        return outbox.claim(connection, now, holds=self._holds), silent
 
     async def _ask(self, request: Request) -> bool:
         """Ask about one payment; whether that settled it. Those before it may have taken long: another process may have it now."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, select, update
 
 from protocol import records as r
 from protocol import sync as s
@@ -37,12 +37,14 @@ _ADVANCE = (
     update(t.heads).where(t.heads.c.device == bindparam("b_device")).values({name: bindparam(name) for name in _MOVES})
 )
 _NAMED = ("device", "epoch", "intent")
+_THERE = exists().where(failed.same(t.sealed.c, t.outbox.c))
 _ASKED_AGAIN = (
     update(t.outbox)
     .where(
         *(t.outbox.c[name] == bindparam("b_" + name) for name in _NAMED),
         failed.goes_again(),
         t.outbox.c.response == "25",
+        ~_THERE,  # they went out with the request, and will again
     )
     .values(state=t.STATE_DOUBTFUL, next_at=bindparam("b_now"))
 )

@@ -14,7 +14,14 @@
                may not have heard of yet, since the reversal overtook it, once it can hold that no longer (`holds`)
 
 A reversal that has no final answer for `waits` seconds is sent no more by `give_up`, and has failed: it is decided as any other then, by `give_up`
-once more, or `reversed`; or by the acquirer, if it approves the last request after all (`server.acquirer.settling`).
+once more, or `reversed`; or by the acquirer, if it approves the last request after all (`server.acquirer.settling`). So is a clearing, together with
+the reversal that waits behind it, if that has waited too long as well. What the acquirer may do yet of a clearing is over after `holds`; then
+
+    reversed   the reversal is done, as above, if one was stopped too
+    give_up    of the reversal, if one was stopped too: the payment stands. Of the clearing, if no reversal is left to be decided: it is captured
+    again      the reversal goes out, or the clearing once more (that one at once, a repeat captures nothing twice)
+
+and a reversal that was not stopped, or is asked for by a void or a refund, goes out by itself (`server.acquirer.outbox.claim`).
 
 The reversal of a void that waits for its terminal after a restore (`server.acquirer.word`) goes out by `again`, and by `give_up`, once it has waited
 for `waits` seconds, its payment stands.
@@ -32,13 +39,13 @@ from protocol import records as r
 from protocol.errors import ParameterError
 from server.acquirer import clearings, outbox, settling, voids, word
 from server.acquirer.iso import reference
-from server.acquirer.waiting import WAITS, too_long
+from server.acquirer.waiting import WAITS, since, too_long
 from server.ingest import forks, results
 from server.ledger.posting import Identity
 from server.store import audit, devices, failed
 from server.store import tables as t
 
-STOPPED = "stopped"
+STOPPED, STOPPED_CLEARING = "stopped", "stopped clearing"
 STEPS = {t.STEP_AUTHORISE: "authorisation", t.STEP_CLEAR: "clearing", t.STEP_REVERSE: "reversal"}
 
 
@@ -62,7 +69,7 @@ def listed(connection: Connection) -> list[dict[str, Any]]:
     return [
         {
             "device": row.device, "epoch": row.epoch, "intent": row.intent, "step": STEPS[row.step], "amount": row.amount,
-            "response": None if row.response == failed.TOLD else row.response, "answered": row.answered, "again": bool(row.again),
+            "response": None if row.response in (failed.TOLD, failed.NO_ANSWER) else row.response, "answered": row.answered, "again": bool(row.again),
             "done": row.step == t.STEP_REVERSE and voids.is_written_done(connection, (row.device, row.epoch, row.intent)),
         }
         for row in found
@@ -70,15 +77,15 @@ def listed(connection: Connection) -> list[dict[str, Any]]:
 
 
 def waiting(connection: Connection, now: int, waits: int = WAITS) -> list[dict[str, Any]]:
-    """Deferred authorisations and reversals to which the acquirer has given no final answer for `waits` seconds, oldest first: whose, what, centimes,
-    and since when (UTC seconds).
+    """The requests to which the acquirer has given no final answer for `waits` seconds, oldest first: whose, what, centimes, and since when (UTC
+    seconds).
     """
     o = t.outbox.c
     chosen = select(t.outbox).where(too_long(now, waits)).order_by(o.created, o.device, o.epoch, o.intent, o.step)
     return [
         {
             "device": row.device, "epoch": row.epoch, "intent": row.intent, "step": STEPS[row.step], "amount": row.amount,
-            "since": row.created,
+            "since": since(connection, row.step, row.created),
         }
         for row in connection.execute(chosen)
     ]  # fmt: skip
@@ -157,8 +164,8 @@ def _not_taken(identity: Identity) -> ParameterError:
 
 def give_up(connection: Connection, identity: Identity, now: int, waits: int = WAITS, holds: int = outbox.HOLDS) -> str:
     """Declare a deferred authorisation declined that failed, or has waited for `waits` seconds; or a payment standing whose reversal failed; one of
-    a fork is held for two officers. The step that ended; STOPPED if a reversal has only waited: it has failed now. ParameterError PRM-036 if there is
-    none.
+    a fork is held for two officers; or captured, whose clearing was stopped. The step that ended; STOPPED if a reversal has only waited, and
+    STOPPED_CLEARING if a clearing alone has: it has failed now. ParameterError PRM-036 if there is none.
     """
     devices.heads(connection, [identity[0]])
     over = or_(t.outbox.c.state == t.STATE_FAILED, too_long(now, waits))
@@ -167,27 +174,57 @@ def give_up(connection: Connection, identity: Identity, now: int, waits: int = W
     if t.STEP_AUTHORISE in rows:
         _declined(connection, identity, rows[t.STEP_AUTHORISE], now)
         return STEPS[t.STEP_AUTHORISE]
-    if t.STEP_REVERSE in rows and rows[t.STEP_REVERSE].state == t.STATE_FAILED:
-        _not_reversed(connection, identity, rows[t.STEP_REVERSE], now, holds)
+    clear, back = rows.get(t.STEP_CLEAR), rows.get(t.STEP_REVERSE)
+    if clear is not None and clear.state != t.STATE_FAILED and (back is None or back.state == t.STATE_FAILED):
+        _stop(connection, identity, now, t.STEP_CLEAR)
+        return STOPPED_CLEARING
+    if clear is not None and clear.response == failed.NO_ANSWER and not _is_to_be_decided(connection, identity, back):
+        _captured(connection, identity, clear, now, holds)
+        return STEPS[t.STEP_CLEAR]
+    if back is not None and back.state == t.STATE_FAILED:
+        _not_reversed(connection, identity, back, now, holds)
         return STEPS[t.STEP_REVERSE]
-    if t.STEP_REVERSE in rows and word.is_awaited(connection, identity):
+    if back is not None and word.is_awaited(connection, identity):
         _not_voided(connection, identity)
         voids.end(connection, identity, r.VOID_REFUSED, failed.GIVEN_UP, now)
         word.refused(connection, identity, failed.GIVEN_UP, now)
         _note(connection, identity, f"not reversed without its terminal's word: {_then(connection, identity)}", now)
         return STEPS[t.STEP_REVERSE]
-    if t.STEP_REVERSE in rows:
-        _stop(connection, identity, now)
+    if back is not None:
+        _stop(connection, identity, now, t.STEP_REVERSE)
+        _stop(connection, identity, now, t.STEP_CLEAR)
         return STOPPED
     why = "only a deferred authorisation or a failed reversal can be given up"
     raise ParameterError(why, "PRM-036", "a clearing: tasdid server refund", identity[2])
 
 
-def _stop(connection: Connection, identity: Identity, now: int) -> None:
-    """Send a reversal no more: what the acquirer may do yet of the last request is over after `holds`, and it is decided as one that failed."""
-    mine = update(t.outbox).where(_row(identity), t.outbox.c.step == t.STEP_REVERSE)
-    connection.execute(mine.values(state=t.STATE_FAILED, response=None, answered=now))
-    _note(connection, identity, "reversal without a final answer: no longer sent", now)
+def _stop(connection: Connection, identity: Identity, now: int, step: int) -> None:
+    """Send a reversal or a clearing no more, if it is to be sent: what the acquirer may do yet of the last request is over after `holds`, and it is
+    decided as one that failed.
+    """
+    mine = update(t.outbox).where(_row(identity), t.outbox.c.step == step, t.outbox.c.state < t.STATE_DONE)
+    said = failed.NO_ANSWER if step == t.STEP_CLEAR else None
+    if connection.execute(mine.values(state=t.STATE_FAILED, response=said, answered=now)).rowcount:
+        _note(connection, identity, f"{STEPS[step]} without a final answer: no longer sent", now)
+
+
+def _is_to_be_decided(connection: Connection, identity: Identity, back: Any) -> bool:
+    """Whether a reversal that has failed (its row, or None) comes before its clearing: nobody has said yet what became of it."""
+    undecided = select(t.outbox.c.step).where(_row(identity), failed.undecided())
+    waits = back is not None and back.state != t.STATE_FAILED
+    return waits or connection.execute(undecided).first() is not None
+
+
+def _captured(connection: Connection, identity: Identity, row: Any, now: int, holds: int) -> None:
+    """The acquirer has captured a clearing that is sent no more: as if it had answered 00."""
+    if outbox.given_back(connection, identity):
+        why = "the payment is given back, or its reversal is to be sent"
+        raise ParameterError(why, "PRM-036", "see: tasdid server failed list", identity[2])
+    _must_be_over(row.answered, "clear", now, holds, identity)
+    mine = update(t.outbox).where(_row(identity), failed.stopped())
+    connection.execute(mine.values(state=t.STATE_DONE, response="00", answered=now))
+    settling.is_captured(connection, identity, row.amount, now)
+    _note(connection, identity, "captured, says the acquirer", now)
 
 
 def _not_reversed(connection: Connection, identity: Identity, row: Any, now: int, holds: int) -> None:
@@ -195,16 +232,21 @@ def _not_reversed(connection: Connection, identity: Identity, row: Any, now: int
     if not outbox.taken(connection, identity):
         raise _not_taken(identity)
     _not_voided(connection, identity)
-    left = (row.answered or 0) + holds - now
-    if left > 0:
-        why = f"the acquirer may act on an earlier request to reverse it for {-(-left // 60)} minutes more"
-        raise ParameterError(why, "PRM-036", "try again then, and ask the acquirer once more", identity[2])
+    _must_be_over(row.answered or 0, "reverse", now, holds, identity)
     settling.stands(connection, identity, row.response or "", now)
     mine = update(t.outbox).where(_row(identity), t.outbox.c.step == t.STEP_REVERSE)
     connection.execute(mine.values(response=failed.GIVEN_UP))
     if back:
         forks.hold_again(connection, identity, now)
     _note(connection, identity, f"not reversed, says the acquirer: {_then(connection, identity)}", now)
+
+
+def _must_be_over(answered: int, what: str, now: int, holds: int, identity: Identity) -> None:
+    """ParameterError PRM-036 until the acquirer can hold nothing any more that was sent before `answered`."""
+    left = answered + holds - now
+    if left > 0:
+        why = f"the acquirer may act on an earlier request to {what} it for {-(-left // 60)} minutes more"
+        raise ParameterError(why, "PRM-036", "try again then, and ask the acquirer once more", identity[2])
 
 
 def may_stand(connection: Connection, identity: Identity) -> bool:
@@ -242,17 +284,25 @@ def _declined(connection: Connection, identity: Identity, row: Any, now: int) ->
 
 def confirm_reversed(connection: Connection, identity: Identity, now: int, holds: int = outbox.HOLDS) -> None:
     """Take a payment for reversed whose reversal failed. ParameterError PRM-036 if there is none, or its clearing went out since, or is in doubt, or
-    the host may not have heard of the payment yet, and approve it after that (`holds`): what it says then is true no longer.
+    the host may not have heard of the payment yet, or may act yet on a clearing that was stopped, and approve or capture it after that (`holds`):
+    what it says then is true no longer.
     """
-    found = [row for row in _failed(connection, identity) if row.step == t.STEP_REVERSE]
+    rows = _failed(connection, identity)
+    found = [row for row in rows if row.step == t.STEP_REVERSE]
     if not found:
         raise ParameterError("no reversal of it has failed", "PRM-036", "see: tasdid server failed list", identity[2])
     o = t.outbox.c
-    since = and_(o.state == t.STATE_DONE, o.answered > (found[0].answered or 0))
-    cleared = select(o.state).where(_row(identity), o.step == t.STEP_CLEAR, or_(o.state == t.STATE_DOUBTFUL, since))
-    if connection.execute(cleared).first() is not None:
-        why = "its clearing has gone out since, and is accepted or not answered yet"
+    accepted = and_(o.state == t.STATE_DONE, o.answered > (found[0].answered or 0))
+    cleared = select(o.state).where(_row(identity), o.step == t.STEP_CLEAR, or_(o.state == t.STATE_DOUBTFUL, accepted))
+    state = connection.execute(cleared).scalar()
+    if state == t.STATE_DOUBTFUL:
+        hint = "once it has waited too long: tasdid server failed give-up"
+        raise ParameterError("its clearing is under way, and not answered yet", "PRM-036", hint, identity[2])
+    if state is not None:
+        why = "its clearing has gone out since, and is accepted"
         raise ParameterError(why, "PRM-036", "to give the money back: tasdid server refund", identity[2])
+    stopped = max((row.answered for row in rows if row.response == failed.NO_ANSWER), default=0)
+    _must_be_over(stopped, "clear", now, holds, identity)
     left = settling.unheard(connection, identity) + holds - now
     if left > 0:
         why = f"the acquirer may not have heard of it yet, for {-(-left // 60)} minutes more, and approve it then"

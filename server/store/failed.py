@@ -21,6 +21,7 @@ from server.store import tables as t
 
 GIVEN_UP = "--"  # in the place of the host's answer: a person has decided
 TOLD = "=="  # there: it may have gone out, but its terminal has told after a restore that its void was refused at once
+NO_ANSWER = ".."  # in the place of a clearing's: a person has it sent no more, it may be carried out, or may be yet
 AT_ONCE = (codes.VOID_UNEXPECTED, codes.VOID_ANOTHER_CARD, codes.VOID_ONE_OFFICER, codes.AMOUNT_DIFFERS)
 """Why a void that may not be ends refused at once: nobody was asked."""
 
@@ -83,6 +84,12 @@ def under_way() -> Any:
     doubted = exists().where(h.device == o.device, h.doubtful_seq >= o.intent)  # what goes out then is a repeat
     unknown = and_(undecided(), or_(o.response.is_(None), o.tries > 1, doubted))
     return and_(o.step == t.STEP_REVERSE, or_(o.state != t.STATE_FAILED, unknown))
+
+
+def stopped() -> Any:
+    """Whether a row is a clearing that a person sends no more, since the acquirer has given no final answer."""
+    o = t.outbox.c
+    return and_(o.step == t.STEP_CLEAR, o.state == t.STATE_FAILED, o.response == NO_ANSWER)
 
 
 def clearable() -> Any:

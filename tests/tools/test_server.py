@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, select, update
 
 from protocol import records as r
 from server import certificates, keys
@@ -541,6 +541,20 @@ def test_what_the_acquirer_never_answers_is_listed_and_given_up(tmp_path: Path) 
     assert f"{name} 2,500.00 DZD: authorisation without a final answer for " in listed.stdout
     assert "declined" in tasdid("server", "failed", "give-up", "--config", config, name).stdout
     assert tasdid("server", "failed", "list", "--config", config).stdout == "nothing has failed\n"
+
+
+def test_a_clearing_that_is_never_answered_is_given_up_and_then_captured(tmp_path: Path) -> None:
+    config, engine, intent = _sent(tmp_path, r.OUTCOME_APPROVED, 1_700_000_000)
+    name, of = f"TSD-000001/1/{intent}", ("--config", config)
+    assert f"{name} 2,500.00 DZD: clearing without a final" in tasdid("server", "failed", "list", *of).stdout
+    assert "its clearing is no longer sent" in tasdid("server", "failed", "give-up", *of, name).stdout
+    assert f"{name} 2,500.00 DZD: clearing without an answer" in tasdid("server", "failed", "list", *of).stdout
+    assert "to clear it for 60 minutes more" in tasdid("server", "failed", "give-up", *of, name).stderr
+    with engine.begin() as connection:
+        connection.execute(update(t.outbox).values(answered=1_700_000_000))
+    engine.dispose()
+    assert "captured, says the acquirer" in tasdid("server", "failed", "give-up", *of, name).stdout
+    assert tasdid("server", "failed", "list", *of).stdout == "nothing has failed\n"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,10 @@ Of a void that was refused the driver was told that the payment stands: its reve
 refund (`tasdid server refund`), which two officers sign. After a restore the reversal of a void waits for its terminal: `again` sends it all the
 same, `give-up` has the payment stand once it has waited for a day (`waits`).
 
+A clearing without a final answer for a day is sent no more by `give-up`. Then the acquirer says what it has: captured, `give-up` once more; not
+captured, `again`, or a refund; reversed, `reversed`, if its reversal is listed as well. A reversal that is asked for goes out once the acquirer can
+hold the clearing no longer (`holds`).
+
 tasdid server failed list --config server.toml --json
 tasdid server failed again --config server.toml TSD-000001/1/42     once more, after what was wrong has been mended
 tasdid server failed again --clear --config server.toml TSD-000001/1/42   cleared after all, though it was to be given back
@@ -11,6 +15,8 @@ tasdid server failed give-up --config server.toml TSD-000001/1/42   a deferred a
                                                                     a refused reversal: nothing is reversed, says the acquirer;
                                                                     the payment stands, or a fork's verdict is to be made anew;
                                                                     not of what is declined: it ends by 'reversed' only
+                                                                    what has no final answer: no longer sent. Once more, of a
+                                                                    clearing with no reversal to be decided: it is captured
 tasdid server failed reversed --config server.toml TSD-000001/1/42  a refused reversal: it is reversed, says the acquirer
 """
 
@@ -25,7 +31,10 @@ from tools.office.centre import Config, Database, Payment
 _GIVEN_UP = {
     "authorisation": "declined; its terminal hears of it and erases the card data",
     "reversal": "the payment stands and is cleared; if it was to be voided, its terminal hears that this is refused",
+    "clearing": "captured, says the acquirer; its card data are erased",
     "stopped": "its reversal is no longer sent, and listed as failed: ask the acquirer, then failed reversed, give-up once more, or again",
+    "stopped clearing": "its clearing is no longer sent, and listed as failed: ask the acquirer, then failed give-up once more (captured),"
+    " again (not captured), or tasdid server refund; a reversal that is asked for goes out by itself",
     "never stands": "its reversal is no longer sent, and listed as failed: ask the acquirer, then failed reversed, or again; it cannot stand",
     "held": "not reversed, and held for a fork: tasdid server fork; if it was to be voided, its terminal hears that this is refused",
 }
@@ -89,7 +98,8 @@ def again(
 def give_up(config: Config, payment: Payment, db: Database = None) -> None:
     """Declare a deferred authorisation declined, since no issuer will judge it, or none has for a day (`waits` in the configuration).
 
-    A reversal without a final answer for a day is sent no more, and decided as a refused one. Ask the acquirer.
+    A reversal or a clearing without a final answer for a day is sent no more. Ask the acquirer: the reversal is decided as a refused one, the
+    clearing is captured if it is given up once more.
 
     Or a payment standing whose reversal was refused, since the acquirer says that nothing is reversed. One that is part of a fork is decided by two
     officers (tasdid server fork), be it that they had given it back. Not what is declined, or nobody took: the acquirer has to give it back.

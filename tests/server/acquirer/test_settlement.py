@@ -212,6 +212,24 @@ def test_card_data_sent_again_heal_a_request_that_failed_for_want_of_them(centre
     assert request.sealed == b"opaque"
 
 
+@pytest.mark.parametrize("outcome", [r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL])
+def test_card_data_that_went_out_with_a_request_stay_for_the_next_one_after_a_25(
+    centre: Centre, handheld: Handheld, outcome: int
+) -> None:
+    intent = handheld.pay(outcome)
+    centre.send(handheld)
+    (request,) = centre.claim()
+    assert request.sealed == b"opaque"
+    centre.answer(request, "25")
+    centre.send(handheld)  # the same data once more: nothing new
+    assert centre.claim() == [] and centre.count("sealed") == 1
+    with centre.engine.begin() as connection:
+        failures.again(connection, (handheld.name, 1, intent), centre.now)
+    (request,) = centre.claim()
+    assert request.repeat and request.sealed == b"opaque"
+    assert centre.answer(request, "00") and centre.count("sealed") == 0
+
+
 def test_a_result_of_a_forked_payment_is_not_posted(centre: Centre, handheld: Handheld) -> None:
     kept = handheld.records[:]
     handheld.pay(r.OUTCOME_PROVISIONAL)

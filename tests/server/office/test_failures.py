@@ -8,7 +8,7 @@ from protocol import sync as s
 from protocol.errors import ParameterError
 from server import codes
 from server.acquirer import outbox, settling, waiting
-from server.acquirer.iso import Answer, Request, reference
+from server.acquirer.iso import LATER, Answer, Request, reference
 from server.office import failures
 from server.store import restore
 from server.store import tables as t
@@ -197,7 +197,7 @@ def test_after_a_restore_what_had_failed_is_asked_again_and_named(
     assert centre.books()["receivable:CIB TEST"] == A
 
 
-@pytest.mark.parametrize("response", ["91", "94", "96", "68", "09"])
+@pytest.mark.parametrize("response", sorted(LATER))
 def test_an_authorisation_that_is_never_judged_is_named_once_listed_and_may_be_given_up(
     centre: Centre, handheld: Handheld, response: str
 ) -> None:
@@ -229,10 +229,10 @@ def _waiting(centre: Centre) -> list[tuple[int, str]]:
         return [(row["intent"], row["step"]) for row in failures.waiting(connection, centre.now)]
 
 
-def test_a_reversal_that_is_never_answered_is_named_and_listed_and_a_clearing_is_not(
+def test_a_reversal_and_a_clearing_that_are_never_answered_are_named_and_listed(
     centre: Centre, handheld: Handheld
 ) -> None:
-    handheld.pay(r.OUTCOME_APPROVED, A)
+    cleared = handheld.pay(r.OUTCOME_APPROVED, A)
     intent = paid(handheld)
     void(handheld, intent)
     centre.send(handheld)
@@ -240,7 +240,8 @@ def test_a_reversal_that_is_never_answered_is_named_and_listed_and_a_clearing_is
         for request in centre.claim():
             with centre.engine.begin() as connection:
                 outbox.postpone(connection, request, centre.now)  # the host is silent
-    assert centre.alarms() == ["WAITING"] and _waiting(centre) == [(intent, "reversal")]
+    assert centre.alarms() == ["WAITING"] * 2
+    assert _waiting(centre) == [(cleared, "clearing"), (intent, "reversal")]
     with centre.engine.begin() as connection:
         assert failures.give_up(connection, (handheld.name, 1, intent), centre.now) == failures.STOPPED
-    assert _waiting(centre) == [] and [item["step"] for item in _listed(centre)] == ["reversal"]
+    assert _waiting(centre) == [(cleared, "clearing")] and [item["step"] for item in _listed(centre)] == ["reversal"]

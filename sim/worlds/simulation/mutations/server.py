@@ -179,8 +179,8 @@ def _outbox_forgets() -> Any:
     """The request is taken out of the outbox before the answer is there."""
     plain = outbox.claim
 
-    def claim(connection: Any, now: int, limit: int = 16) -> Any:
-        found = plain(connection, now, limit)
+    def claim(connection: Any, *arguments: Any, **named: Any) -> Any:
+        found = plain(connection, *arguments, **named)
         for request in found:
             where = outbox.where(t.outbox, request.identity, request.step)
             connection.execute(outbox.update(t.outbox).where(where).values(state=t.STATE_FAILED, response="30"))

@@ -1,0 +1,134 @@
+"""Field 39: what is an issuer's verdict, what asks for patience, what is left to a person, and what is no answer at all."""
+
+import iso8583
+import pytest
+
+from protocol import records as r
+from protocol import sync as s
+from protocol.errors import ParameterError
+from server import codes
+from server.acquirer import iso, outbox
+from server.office import failures
+from server.store import tables as t
+from tests.server.acquirer.test_held_back import listed, rows
+from tests.server.acquirer.test_online import A, HostSays, ask, begin, take
+from tests.server.acquirer.test_voids import paid, void
+from tests.server.centre import Centre
+from tests.server.handheld import Handheld
+
+pytestmark = pytest.mark.usefixtures("greeted")
+
+
+def test_a_code_means_one_thing_and_what_is_no_word_while_the_card_waits_is_none_later() -> None:
+    assert not set(iso.LATER) & set(iso.BROKEN) and not {*iso.LATER, *iso.BROKEN} & set(s.APPROVED)
+    assert {*s.NOT_REACHED, *s.NO_WORD} <= set(iso.LATER)
+
+
+WORDS = {
+    "later": ["09", "68", "90", "91", "92", "94", "96"],
+    "broken": ["03", "06", "12", "16", "19", "20", "21", "22", "25", "30", "31", "32", "40", "58", "63", "64", "95"],
+    "verdict": ["05", "13", "15", "51", "57", "82", "93", "N7"],
+}
+
+
+@pytest.mark.parametrize(("word", "code"), [(word, code) for word in WORDS for code in WORDS[word]])
+def test_a_deferred_payment_that_no_issuer_has_judged_stays_open(
+    centre: Centre, handheld: Handheld, word: str, code: str
+) -> None:
+    """The issuer has approved it, and the answer was lost; its repeat is answered by somebody else."""
+    handheld.pay(r.OUTCOME_PROVISIONAL)
+    centre.send(handheld)
+    centre.claim()
+    (repeat,) = centre.claim()
+    centre.answer(repeat, code, "")
+    told = [row[s.RESULT_OUTCOME] for row in centre.hello(handheld).get(s.RESULTS, [])]
+    assert told == ([r.OUTCOME_DECLINED] if word == "verdict" else []) and centre.count("sealed") == (word != "verdict")
+    assert listed(centre) == ([("authorisation", code)] if word == "broken" else [])
+    assert [one.step for one in centre.claim()] == ([t.STEP_AUTHORISE] if word == "later" else [])
+
+
+@pytest.mark.parametrize("code", WORDS["later"])
+def test_a_reversal_that_is_put_off_ends_no_void(centre: Centre, handheld: Handheld, code: str) -> None:
+    intent = paid(handheld)
+    centre.send(handheld, 1)
+    for request in centre.claim():
+        centre.answer(request, "00")
+    centre.send(handheld, void(handheld, intent))
+    (request,) = centre.claim()
+    assert not centre.answer(request, code, "") and s.VOIDS not in centre.hello(handheld)
+    (request,) = centre.claim()
+    assert request.repeat and centre.answer(request, "00") and centre.books() == {}
+
+
+@pytest.mark.parametrize("code", ["90", "92", "22", "06"])
+def test_while_the_card_waits_it_approves_nothing_and_nothing_is_reversed(
+    centre: Centre, handheld: Handheld, code: str
+) -> None:
+    host = HostSays(centre)
+    host.response = code
+    intent = begin(handheld)
+    said = ask(centre, handheld, intent)
+    assert (said[s.STATE], said[s.RESPONSE]) == (s.ASKED_ANSWERED, code)
+    take(handheld, intent, r.OUTCOME_DECLINED)
+    centre.send(handheld)
+    assert centre.claim() == [] and centre.books() == {}
+
+
+@pytest.mark.parametrize("code", ["90", "92"])
+def test_what_is_deferred_after_that_is_asked_as_a_repeat_and_counts_by_that_word(
+    centre: Centre, handheld: Handheld, code: str
+) -> None:
+    """Nothing takes the first for an approval; whatever comes under its reference is captured once."""
+    host = HostSays(centre)
+    host.response = code
+    intent = begin(handheld)
+    ask(centre, handheld, intent)
+    handheld.finish(intent, r.OUTCOME_PROVISIONAL, A)
+    centre.send(handheld)
+    (request,) = centre.claim()
+    assert (request.step, request.repeat) == (t.STEP_AUTHORISE, True) and centre.answer(request, "00")
+    (clearing,) = centre.claim()
+    assert (
+        clearing.step == t.STEP_CLEAR and centre.answer(clearing, "00") and centre.books()["receivable:CIB TEST"] == A
+    )
+    assert centre.claim() == [] and rows(centre)[t.STEP_CLEAR] == (t.STATE_DONE, "00")
+
+
+@pytest.mark.parametrize("field", ["  ", "--", "..", "0 ", "\x000", "é0"])
+def test_what_is_not_two_letters_or_digits_is_no_answer(centre: Centre, handheld: Handheld, field: str) -> None:
+    handheld.pay(r.OUTCOME_PROVISIONAL)
+    centre.send(handheld)
+    (request,) = centre.claim()
+
+    def answer(code: str) -> bytes:
+        fields, _ = iso8583.decode(iso.encode(request, centre.now), iso.SPEC)
+        kept = {name: fields[name] for name in ("11", "37", "60")}
+        raw = bytes(iso8583.encode({"t": "0110", **kept, "39": "QQ"}, iso.SPEC)[0])
+        assert raw.count(b"QQ") == 1
+        return raw.replace(b"QQ", code.encode("latin-1"))
+
+    assert iso.decode(answer("1A")).response == "1A"
+    with pytest.raises(codes.AcquirerError) as caught:
+        iso.decode(answer(field))
+    assert caught.value.code == codes.ACQUIRER_NONSENSE
+
+
+def test_a_first_question_that_was_put_off_may_be_heard_yet(centre: Centre, handheld: Handheld) -> None:
+    """Given up after a 90 while the card waited, its reversal refused: the acquirer's word counts once nothing can come."""
+    host = HostSays(centre)
+    host.response = "90"
+    intent = begin(handheld)
+    identity = (handheld.name, 1, intent)
+    asked_at = centre.now
+    ask(centre, handheld, intent)
+    with centre.engine.begin() as connection:
+        outbox.reverse(connection, identity, A, centre.now, centre.now)
+        (request,) = outbox.claim(connection, centre.now)
+    centre.answer(request, "63", "")
+    centre.now = asked_at + 60
+    with centre.engine.begin() as connection, pytest.raises(ParameterError, match="may not have heard of it yet"):
+        failures.confirm_reversed(connection, identity, centre.now)
+    centre.now += outbox.HOLDS
+    with centre.engine.begin() as connection:
+        failures.confirm_reversed(connection, identity, centre.now)
+    assert listed(centre) == []
