@@ -89,7 +89,8 @@ def finish(connection: Connection, message: Authorise, answer: Answer | None, un
     """Write the host's answer down (None: none came; `unsent`: the question never left) and give the reply's payload."""
     identity = (message.device.device, message.epoch, message.intent)
     doubtful = and_(where(identity), t.authorisations.c.state == s.ASKED_DOUBTFUL)
-    if answer is not None:
+    claimed = _claimed(connection, identity)  # then it stays in doubt whatever comes: that is why the payment is held
+    if answer is not None and not claimed:
         values: dict[str, Any] = {"response": answer.response, "answered": now}
         word = answer.response not in s.NO_WORD
         if word and not answer.about(message.amount):
@@ -98,7 +99,7 @@ def finish(connection: Connection, message: Authorise, answer: Answer | None, un
             data = answer.issuer_data or None
             values.update(state=s.ASKED_ANSWERED, auth_code=answer.auth_code, issuer_data=data)
         connection.execute(update(t.authorisations).where(doubtful).values(**values))
-    elif unsent:
+    elif unsent and not claimed:
         connection.execute(update(t.authorisations).where(doubtful).values(state=s.ASKED_NOT, answered=now))
     row = connection.execute(select(t.authorisations).where(where(identity))).one()
     outcome = _outcome(connection, identity)
@@ -108,6 +109,17 @@ def finish(connection: Connection, message: Authorise, answer: Answer | None, un
     if (over or forsaken) and stands(row):
         outbox.reverse(connection, identity, row.amount, row.utc, now)
     return reply(message, row)
+
+
+def _claimed(connection: Connection, identity: Identity) -> bool:
+    """Whether the payment is held, and brings money in: by an outcome that came while the host was thinking, so of another terminal of this name."""
+    p = t.payments.c
+    mine = (
+        outbox.where(t.payments, identity),
+        p.held != t.HELD_NOT,
+        p.outcome.in_((r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)),
+    )
+    return connection.execute(select(p.intent).where(*mine)).first() is not None
 
 
 def deferred(connection: Connection, identity: Identity) -> bool:

@@ -264,7 +264,6 @@ def _append(connection: Connection, intakes: list[_Intake], now: int) -> None:
         intake.shift = close.follow(connection, intake.head, epoch, intake.shifts, end, now)
         if intake.head.forks:
             forks.joined(connection, intake.message, intake.new, now)
-            namesakes.joined(connection, name, epoch, [intent for intent, _ in intake.paid], now)
         _watch(connection, name, intake, now)
         twice.look(connection, name, epoch, intake.head.paid_case, intake.paid, now)
         unlike.look(connection, name, intake.unlike, now)

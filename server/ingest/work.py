@@ -160,11 +160,9 @@ class Work:
             return codes.NO_INTENT
         if payment["outcome"] is not None:
             return codes.SECOND_OUTCOME
-        asked = self._asked(payment)
+        asked = namesakes.unreached(self.connection, record, self._asked(payment), self.doubtful_seq)
         another = namesakes.another_asked(record, asked)
-        otherwise = (
-            asked is not None and not another and asked.amount != record[r.AMOUNT] and record[r.OUTCOME] in _STEPS
-        )
+        otherwise = asked is not None and asked.amount != record[r.AMOUNT] and _rests_on(record, asked)
         if payment["amount"] != record[r.AMOUNT] or otherwise:
             self._give_back(payment)
             return codes.AMOUNT_DIFFERS
@@ -328,3 +326,9 @@ class Work:
         for intent in sorted(intents - known):
             self.add("erasures", self.key(intent=intent, seq=entry.seq, receipt=entry.record[r.RECEIPT]))
         return None
+
+
+def _rests_on(record: dict[int, Any], asked: Any) -> bool:
+    """Whether an outcome rests on a question to the issuer: it was approved by the answer, or what is deferred is what was asked about."""
+    deferred = record[r.OUTCOME] == r.OUTCOME_PROVISIONAL and record.get(r.SEALED) == bytes(asked.digest)
+    return deferred or schema.approved_online(record)

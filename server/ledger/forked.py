@@ -4,7 +4,7 @@ questions put to issuers, and what two officers have signed. Shares no code with
 
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from protocol import cbor
 from protocol import records as r
@@ -15,14 +15,13 @@ from server.wire import envelope
 _FORK, _VERDICT, _ASKED = t.forks.c, t.verdicts.c, t.authorisations.c
 _PLACE = (_FORK.device, _FORK.epoch, _FORK.seq)
 _FORKED = select(*_PLACE, func.count()).group_by(*_PLACE)
-_BESIDE = select(_FORK.record)
 _VERDICTS = (
     select(_VERDICT.approval)
     .where(_VERDICT.state == t.DECISION_APPROVED)
     .order_by(_VERDICT.device, _VERDICT.epoch, _VERDICT.intent, _VERDICT.number)
 )
 _QUESTIONS = select(_ASKED.device, _ASKED.epoch, _ASKED.intent, _ASKED.digest, _ASKED.response).where(
-    _ASKED.state != s.ASKED_NOT
+    or_(_ASKED.state == s.ASKED_DOUBTFUL, _ASKED.response.in_((*s.APPROVED, "91")))
 )
 """Statements made once: making one costs more than running it."""
 
@@ -40,7 +39,6 @@ class Forks:
             body = cbor.decode(envelope.parse(bytes(approval)).payload)
             self._known[body[1], body[2], body[3], body[6]] = body[7] if body[8] else 0
         self._questions = {(row.device, row.epoch, row.intent): row for row in connection.execute(_QUESTIONS)}
-        self._beside = set(_asked_beside(connection)) if self._others else set()
 
     def hold(self, outcome: dict[int, Any], epoch: int) -> bool:
         """Whether an outcome, of a payment of `epoch`, counts for nothing: it is one of several records, unless it is signed that it stands, knowing
@@ -51,20 +49,9 @@ class Forks:
         return many is not None and signed != many or self._another_asked(outcome, epoch)
 
     def _another_asked(self, outcome: dict[int, Any], epoch: int) -> bool:
-        if r.ONLINE in outcome:
+        question = self._questions.get((outcome[r.DEVICE], epoch, outcome[r.INTENT]))
+        if question is None or r.ONLINE in outcome:
             return False
-        name = (outcome[r.DEVICE], epoch, outcome[r.INTENT])
-        question = self._questions.get(name)
-        if name in self._beside or question is None:
-            return name in self._beside
         if outcome[r.OUTCOME] == r.OUTCOME_PROVISIONAL:  # what was deferred is what was asked about
             return outcome.get(r.SEALED) != bytes(question.digest)
         return question.response != "91"
-
-
-def _asked_beside(connection: Connection) -> Any:
-    """The payments of which an outcome that is not of the chain says that an issuer was asked."""
-    for data in connection.execute(_BESIDE).scalars():
-        record = cbor.decode(bytes(data))
-        if record[r.KIND] == r.PAYMENT_OUTCOME and r.ONLINE in record:
-            yield record[r.DEVICE], record[r.EPOCH], record.get(r.INTENT)

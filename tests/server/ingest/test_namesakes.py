@@ -195,22 +195,162 @@ def test_a_question_about_a_number_that_the_chain_has_passed_is_not_put(story: S
     assert story.book.entries == {}
 
 
-def test_what_one_shows_after_a_restore_holds_what_the_other_defers(story: Story) -> None:
-    """The question is forgotten; the records that say of it come before those of the other."""
-    intent, _, _ = story.ask()
-    story.end(intent, r.OUTCOME_DECLINED, reason="Z3")
-    story.other_pays(r.OUTCOME_PROVISIONAL, later=2)
-    story.other_speaks()
+def _forgotten(story: Story) -> None:
+    """A restore has forgotten the question, and that the payment is held because of it."""
     with story.centre.engine.begin() as connection:
         connection.execute(t.authorisations.delete())
-        connection.execute(t.payments.update().values(held=0))
-        connection.execute(t.outbox.update().values(state=t.STATE_NEW))
+        connection.execute(t.heads.update().values(doubtful_seq=99))
+
+
+def test_a_question_that_a_restore_has_forgotten_is_named_when_its_terminal_shows_it(story: Story) -> None:
+    intent, _, _ = story.ask()
+    story.end(intent, r.OUTCOME_DECLINED, reason="Z3")
+    _forgotten(story)
+    story.other_pays(r.OUTCOME_PROVISIONAL, later=2)
+    story.other_speaks()
     story.one_shows()
-    assert [(row["intent"], row["another"]) for row in story.held()] == [(intent, True)]
+    named = [line["what"] for line in story.centre.ledger()["alarms"] if "whose card it has" in line["what"]]
+    assert len(named) == 1 and f"payment {intent} " in named[0] and story.held() == []
+    story.centre.books()
+
+
+def test_what_a_restore_has_forgotten_and_the_chain_has_no_payment_for_is_reversed(story: Story) -> None:
+    intent, _, _ = story.ask()
+    story.end(intent, r.OUTCOME_DECLINED, reason="Z3")
+    _forgotten(story)
+    for health in ("battery", "paper", "clock"):
+        story.other.write(r.HEALTH_EVENT, health=health)
+    story.other_speaks()
+    story.one_shows()
     story.work()
-    assert story.captured() == []
-    story.given_back(intent)
     assert not story.stands_at_the_issuer()
+
+
+@pytest.mark.parametrize("outcome", [r.OUTCOME_PROVISIONAL, r.OUTCOME_APPROVED])
+def test_a_question_that_never_came_holds_nothing(story: Story, outcome: int) -> None:
+    """One's message was lost on its way, and its driver is in doubt; the other's payment is its own."""
+    intent = story.one.write(r.PAYMENT_INTENT, case=story.case, amount=A)
+    story.end(intent, r.OUTCOME_DECLINED, reason="Z3")
+    story.other_pays(outcome, later=2)
+    story.other_speaks()
+    story.work()
+    assert story.captured() == [A]
+    story.one_shows()
+    assert story.held() == [] and story.centre.books()["receivable:CIB TEST"] == A
+    assert not any("card" in line["what"] for line in story.centre.ledger()["alarms"])
+
+
+def test_no_branch_takes_out_what_was_paid_before_the_two_parted(story: Story) -> None:
+    intents = [story.one.pay(r.OUTCOME_APPROVED, A) for _ in range(3)]
+    story.centre.hello(story.one)
+    story.centre.send(story.one, 3)
+    copied = copy.copy(story.one)
+    copied.records, copied.attached = list(story.one.records), {s.SEALED: {}, s.PRIVATE: {}}
+    copied.utc += 5
+    story.one.write(r.HEALTH_EVENT, health="battery")
+    story.centre.hello(story.one)
+    story.centre.send(story.one, len(story.one.records))
+    first = len(copied.records) + 1
+    for intent in intents:
+        copied.write(
+            r.PAYMENT_OUTCOME,
+            intent=intent,
+            outcome=r.OUTCOME_DECLINED,
+            amount=A,
+            online=r.ONLINE_DOUBTFUL,
+            reason="Z3",
+        )
+    story.centre.hello(copied)
+    kind, _ = story.centre.say(copied.batch(first, branch=s.SHOWN))
+    assert kind == s.TYPE_ACK and story.held() == [] and story.centre.books()["receivable:CIB TEST"] == 3 * A
+
+
+def test_what_its_own_terminal_deferred_stays_for_officers_to_decide(story: Story) -> None:
+    """It had asked, was told that the issuer could not be reached, and deferred what it had asked about; the copy's doubt has the same number."""
+    story.centre.service.ask = lambda q, _now: Answer(
+        q.identity, q.step, "91", "", reference(q.identity), b"", q.amount
+    )
+    intent, blob, said = story.ask()
+    assert said[s.RESPONSE] == "91"
+    story.one.finish(intent, r.OUTCOME_PROVISIONAL, A, blob)
+    story.centre.hello(story.one)
+    story.centre.send(story.one, 3)
+    story.other.write(r.PAYMENT_INTENT, case=story.case, amount=A)
+    story.other.write(
+        r.PAYMENT_OUTCOME, intent=intent, outcome=r.OUTCOME_DECLINED, amount=A, online=r.ONLINE_DOUBTFUL, reason="Z3"
+    )
+    story.centre.hello(story.other)
+    story.centre.say(story.other.batch(3, branch=s.SHOWN))
+    assert [row["another"] for row in story.held()] == [False]
+
+
+def test_an_answer_that_a_restore_has_forgotten_is_its_terminals_own_word(story: Story) -> None:
+    """The backup was made while the host was thinking; it said 91 then, and the card approved."""
+    intent = story.other_pays(r.OUTCOME_APPROVED)
+    with story.centre.engine.begin() as connection:
+        row = {"device": story.one.name, "epoch": 1, "intent": intent, "amount": A, "utc": 1, "digest": bytes(32)}
+        connection.execute(t.authorisations.insert().values(**row, state=s.ASKED_DOUBTFUL, asked=1))
+        connection.execute(t.heads.update().values(doubtful_seq=99))
+    story.other_speaks()
+    story.work()
+    assert story.held() == [] and story.captured() == [A] and story.centre.books()["receivable:CIB TEST"] == A
+
+
+@pytest.mark.parametrize("said", ["unsent", "05", "91", "00"])
+@pytest.mark.parametrize("outcome", [r.OUTCOME_PROVISIONAL, r.OUTCOME_APPROVED])
+def test_the_books_agree_though_the_host_answers_after_the_other_has_spoken(
+    story: Story, outcome: int, said: str
+) -> None:
+    centre, real = story.centre, story.host
+
+    def ask(request: Request, now: int) -> Answer:
+        story.other_pays(outcome)
+        centre.hello(story.other)
+        centre.send(story.other, 3)
+        if said == "unsent":
+            error = codes.AcquirerError("no answer", codes.ACQUIRER_UNREACHABLE)
+            error.unsent = True
+            raise error
+        return (
+            real(request)
+            if said == "00"
+            else Answer(request.identity, request.step, said, "", reference(request.identity), b"", A)
+        )
+
+    centre.service.ask = ask
+    intent, _, _ = story.ask()
+    assert [row["intent"] for row in story.held()] == [intent]
+    centre.books()
+    story.given_back(intent)
+    centre.books()
+    assert not story.stands_at_the_issuer() and story.captured() == []
+
+
+def test_what_the_host_has_refused_to_be_asked_about_is_reversed_as_it_was_captured(story: Story) -> None:
+    """The other's payment was captured before a restore; the host refuses a question of another amount under its name."""
+    intent = story.other_pays(r.OUTCOME_APPROVED, B)
+    story.other_speaks()
+    story.work()
+    assert story.captured() == [B]
+    with story.centre.engine.begin() as connection:
+        for table in (t.outbox, t.payments, t.postings, t.legs):
+            connection.execute(table.delete())
+        connection.execute(t.raw.delete().where(t.raw.c.seq > 2))
+        connection.execute(
+            t.heads.update().values(seq=2, hash=story.one.hash(2), cum_count=0, cum_total=0, doubtful_seq=99)
+        )
+    asked, _, said = story.ask(A)
+    assert (asked, said[s.RESPONSE]) == (intent, "12")
+    story.end(intent, r.OUTCOME_DECLINED, online=r.ONLINE_ANSWERED, reason="12")
+    story.other_speaks()
+    story.one_shows()
+    if story.held():
+        Desk(story.centre).both(intent, stands=False)
+        story.work()
+        assert story.captured() == [] and set(story.centre.books().values()) <= {0}
+    else:
+        story.work()
+        assert story.captured() == [B] and story.centre.books()["receivable:CIB TEST"] == B
 
 
 def test_a_terminal_that_asked_goes_on_as_before(story: Story) -> None:

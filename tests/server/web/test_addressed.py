@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from server import config
+from server.web.addressed import is_loopback
 from server.web.app import build
 from server.web.serve import Serving
 from tests.server.handheld import Handheld
@@ -43,3 +44,10 @@ def test_whoever_is_at_the_machine_reads_them(url: str, page: str, host: str) ->
 def test_a_terminal_is_heard_by_whatever_name_it_calls(url: str, handheld: Handheld) -> None:
     reply = httpx.post(url + "/v1/sync", content=handheld.hello(), headers={"Host": "centre.example"}, trust_env=False)
     assert reply.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "ours"), [("::ffff:127.0.0.1", True), ("::1", True), ("::ffff:10.0.0.1", False), ("127.0.0.1x", False)]
+)
+def test_what_the_loopback_is(host: str, ours: bool) -> None:
+    assert is_loopback(host) == ours
