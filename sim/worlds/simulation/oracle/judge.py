@@ -247,6 +247,7 @@ class Oracle:
             self._told(refusals.unnamed(connection, self.centre))
             self._told(judged.problems(connection, self.decided, self.truth, devices))
             self._told(self.cards.problems(self.centre.book))
+            self._told(self.cards.mixed(self.centre.book))
             self.endings.judge(connection, rows)
             self.sums.judge(connection)
             self._leftovers(connection, devices)
