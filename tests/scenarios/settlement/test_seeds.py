@@ -55,6 +55,8 @@ CAUGHT_BY = {
     "back-unjudged": 902,
     "stood-as-new": 1903,
     "any-amount": 563,
+    "other-amount-silent": 759,
+    "giveup-no-reverse": 1235,
     "release-declined": 46,
     "void-refused-retained": 92,
 }

@@ -19,6 +19,8 @@ LATER = [Task("fine", "amina", later=True), Task("sync"), Task("close")]
 POOR = [Task("fine", "amina", "asks-poor"), Task("idle", seconds=240), Task("sync"), Task("close")]
 ASKS = [Task("fine", "amina", "asks-1"), Task("sync"), Task("close")]
 DEFERRED = [Task("fine", "amina", "asks-1"), Task("idle", seconds=240), Task("sync"), Task("close")]
+REFUNDED = [Task("fine", "amina", "approves-1"), Task("sync"), Task("idle", seconds=120), Task("sync"), Task("close")]
+DECLINED = [Task("fine", "amina", "declines"), Task("sync"), Task("close")]
 AWAY = Fault("outage", 0, 1, 150)
 
 
@@ -33,9 +35,17 @@ AWAY = Fault("outage", 0, 1, 150)
         ("unpaid-closed-paid", LATER, [], "closes a case as 1; the officer was told to do 2 with the licence"),
         ("case-offence", LATER, [], "the centre has no such case as notice"),
         ("result-code", DEFERRED, [AWAY], "is told no reason of payment"),
+        ("refund-one-officer", REFUNDED, [Fault("refund", -1, 60)], "one officer alone has had payment"),
+        ("owed-not-declined", DECLINED, [], "the report says that {'count': 0, 'amount': 0} is owed"),
+        (
+            "other-amount-silent",
+            ASKS,
+            [Fault("host-partial", -1, 1)],
+            "was granted for another amount, and nobody was told",
+        ),
     ],
 )
-def test_what_is_recorded_otherwise_than_it_was_shown_or_done_is_named(
+def test_what_is_recorded_or_kept_otherwise_than_it_was_shown_or_done_is_named(
     build: str, tasks: list[Task], faults: list[Fault], words: str
 ) -> None:
     plan = Plan(0, [tasks], faults)

@@ -475,6 +475,11 @@ SERVER = (
     Mutation("iso-processing", "requests ask for a refund instead of a purchase", _asked_for_refund),
     Mutation("case-offence", "the centre keeps cases without report number and offence", _case_offence),
     Mutation("result-code", "a terminal is told results without the issuer's response code", _result_code),
+    Mutation(
+        "other-amount-silent",
+        "an approval of another amount raises no alarm",
+        lambda: mock.patch.object(settling, "another_amount", lambda *_arguments: None),
+    ),
     Mutation("any-amount", "an answer about another amount is believed", _any_amount),
     Mutation("sealed-kept", "sealed card data stay after their result", _sealed_kept),
 )

@@ -18,7 +18,7 @@ from server import codes
 from server.ledger import recompute
 from server.store import tables as t
 from server.store.engine import reading
-from sim.worlds.simulation.draws import refusals, signatures
+from sim.worlds.simulation.draws import grants, refusals, signatures
 from sim.worlds.simulation.draws.refunds import Refunds
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.oracle import agreed, asked_for
@@ -245,6 +245,11 @@ class Oracle:
                 self.fail(sentence)
             self._told(self.forgotten.problems(connection, rows))
             self._told(refusals.unnamed(connection, self.centre))
+            self._told(grants.unnamed(connection, self.centre))
+            self._told(self.refunds.problems())
+            # what a fork holds, or what officers have decided about suspense, is captured for no case that is known
+            if not self.tampered | self.missing.devices:
+                self._told(agreed.owed(connection, {one.identity for one in self.centre.book.captures()}))
             self._told(judged.problems(connection, self.decided, self.truth, devices))
             self._told(self.cards.problems(self.centre.book))
             self._told(self.cards.mixed(self.centre.book))
