@@ -6,9 +6,9 @@ nothing, but a clearing of what was reversed since is answered 12, and so is the
 it (25): a reversal is not forgotten. (A question that was on its way to the issuer when its reversal came is answered all the same: not
 every host stops it.) Sent again as *new* it is answered 94 and counted in `doubles`, which a correct server never causes. Response
 codes (ISO 8583 field 39): 00 approved, 03 not a merchant of this terminal, 05 refused, 10 approved in part (half), 11 approved (VIP), 12 not
-possible now, or a clearing that names neither the code of its approval (field 38) nor brings the card's own certificate,
-25 nothing known and no card data, 51 insufficient funds, 55 wrong PIN, or none where the CVM results say that one was
-entered, 63 card data do not open, or their key or their cryptogram served another payment, 82 cryptogram wrong,
+possible now, no purchase (field 3 begins with other digits than 00), or a clearing that names neither the code of its approval (field 38) nor
+brings the card's own certificate, 25 nothing known and no card data, 51 insufficient funds, 55 wrong PIN, or none where the CVM results
+say that one was entered, 63 card data do not open, or their key or their cryptogram served another payment, 82 cryptogram wrong,
 91 issuer unavailable, 94 duplicate. A card's transaction (number, sequence number with none for 0, counter 9F36, the terminal's 9F37)
 belongs to the reference that brought a genuine cryptogram of it first, whatever became of that: an ARQC and the TC after it serve
 one payment. Under another reference any cryptogram of it, of whatever kind, is counted in `replays`. It is 63 and not 94, which a
@@ -31,6 +31,8 @@ APPROVE, INSUFFICIENT, REFUSE, UNAVAILABLE = "approve", "insufficient", "refuse"
 LATE, IN_PROGRESS, MALFUNCTION = "late", "in-progress", "malfunction"
 PARTIAL, LESS, VIP = "partial", "less", "vip"
 APPROVED = frozenset({"00", "10", "11"})
+PURCHASE = "00"
+"""The first two digits of field 3, the transaction type, for goods and services; a reversal repeats those of what it takes back."""
 _GRANT_HALF = (PARTIAL, LESS)
 _PROFILE_CODE = {
     APPROVE: "00",
@@ -61,6 +63,7 @@ class Demand:
     auth_code: str = ""  # field 38: of the approval that a clearing rests on
     terminal: str = ""  # field 41
     merchant: str = ""  # field 42: whom the money is paid to
+    processing: str = PURCHASE + "0000"  # field 3: what is asked for, and of which accounts
 
 
 @dataclass
@@ -158,6 +161,8 @@ class Book:
         self.ruling, self._remembered, self._card = None, remembered, ""
         if self._merchants is not None and demand.merchant not in self._merchants.get(demand.terminal, ()):
             return "03"
+        if demand.processing[:2] != PURCHASE:
+            return "12"  # a refund (20) or whatever else: nothing of the kind is agreed upon
         entry = self.entries.get(demand.reference)
         if entry is not None:
             if entry.identity != (demand.device, demand.epoch, demand.intent) or entry.amount != demand.amount:

@@ -153,4 +153,5 @@ def _demand(fields: dict[str, str]) -> Demand:
         fields.get("38", "").strip(),
         fields.get("41", ""),
         fields.get("42", ""),
+        fields.get("3", ""),
     )

@@ -18,7 +18,7 @@ from server.ingest.dispatch import Service
 from server.ledger.posting import Identity
 from server.store import restore
 from server.store import tables as t
-from sim.acquirer.book import APPROVE, INSUFFICIENT, Book
+from sim.acquirer.book import APPROVE, APPROVED, INSUFFICIENT, Book
 from sim.acquirer.host import Host
 from sim.worlds.fleet import WILAYA
 from sim.worlds.simulation.draws.asked import IN_VAIN, SLOW
@@ -69,6 +69,7 @@ class Centre:
         self._turned_down = {fault.at for fault in faults if fault.kind == REVERSAL_REFUSED}
         self._unsaid = {fault.at: int(fault.value) for fault in faults if fault.kind == REVERSAL_UNSAID}
         self._reversals: dict[Identity, int] = {}  # payments whose reversal was asked for; how many repeats are refused
+        self.granted: list[tuple[Identity, int]] = []  # (payment, step) of what it approved, of another amount
         self.refused: list[
             tuple[Identity, int, str]
         ] = []  # (payment, step, response) of what the host refused to judge
@@ -102,6 +103,7 @@ class Centre:
         """The process ends, and comes back later."""
         self._tell(f"the server dies ({why}), back in {seconds} s")
         self.down_until = self._schedule.now + seconds * 1000
+        self.granted.clear()  # what it was told may have gone with it
         self.start()
         raise ServerDied
 
@@ -159,6 +161,7 @@ class Centre:
         with self.engine.begin() as connection:
             restore.mark(connection, self._schedule.utc, LATE_S)
         self.restored_at = self._schedule.now
+        self.granted.clear()
         self.refused.clear()  # the alarms are forgotten with what they named
         self.start()
         self._tell("the database is restored from a backup")
@@ -221,7 +224,10 @@ class Centre:
         if answer is None:
             self._tell(f"the acquirer does not answer ({kind})")
             raise codes.AcquirerError("the acquirer does not answer", codes.ACQUIRER_UNREACHABLE)
-        return decode(answer)
+        said = decode(answer)
+        if said.response in APPROVED and said.amount != request.amount and not self._paces:
+            self.granted.append((request.identity, request.step))
+        return said
 
     def _repeated(self, request: Request, now: int) -> Answer | None:
         """What is said to a reversal that was carried out unheard: nothing the first time, then that it is refused; to one that is turned down: that,

@@ -189,6 +189,11 @@ class Factory:
         """A card's number, for the host's profile of it."""
         return self._cards[name].application.pan
 
+    def face(self, name: str) -> tuple[str, str]:
+        """What stands on a card: its scheme's label, and the last four digits of its number."""
+        application = self._cards[name].application
+        return application.label, application.pan[-4:]
+
     @property
     def labels(self) -> dict[str, str]:
         """A card's name in the stories, by what the host knows of its number (`card_digest`)."""

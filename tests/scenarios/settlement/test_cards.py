@@ -8,7 +8,7 @@ from unittest import mock
 import pytest
 
 from protocol import records as r
-from sim.acquirer.book import Book, Capture, card_digest
+from sim.acquirer.book import Book, Capture, Entry, card_digest
 from sim.worlds.simulation.draws.faults import Fault
 from sim.worlds.simulation.draws.plan import Plan, draw
 from sim.worlds.simulation.factory import factory
@@ -99,6 +99,36 @@ def test_a_simulation_ends_with_that_look_at_the_hosts_book() -> None:
     with mock.patch.object(Book, "captures", another):
         (said,) = play(plan).broken
     assert "card asks-2 is charged" in said
+
+
+@pytest.mark.parametrize(
+    ("authorised", "captured", "back", "wrong"),
+    [("00", "00", False, True), ("00", "00", True, False), ("05", "00", False, False), ("00", "63", False, False)],
+)
+def test_a_card_that_is_captured_by_the_approval_of_another_one_is_named(
+    authorised: str, captured: str, back: bool, wrong: bool
+) -> None:
+    """Both drivers may have been shown *approved*, and one of the two would not have to pay."""
+    asked, pays = (card_digest(factory().pan(name)) for name in ("asks-1", "approves-1"))
+    entry = Entry(PAYMENT, AMOUNT, AMOUNT, authorised, asked, captured=captured, captured_for=pays, reversed=back)
+    said = list(Cards.mixed(cast("Book", SimpleNamespace(entries={"REF": entry}))))
+    assert [("asks-1" in one, "approves-1" in one) for one in said] == [(True, True)] * wrong
+    same = replace(entry, captured_for=asked)
+    assert list(Cards.mixed(cast("Book", SimpleNamespace(entries={"REF": same})))) == []
+
+
+def test_a_simulation_ends_with_a_look_at_whose_approval_each_capture_rests_on() -> None:
+    real = Book._clear
+
+    def clear(book: Book, demand: Any, entry: Any) -> str:
+        code = real(book, demand, entry)
+        if entry is not None and entry.captured == "00":
+            entry.captured_for = card_digest(factory().pan("asks-2"))
+        return code
+
+    plan = Plan(0, [[Task("fine", "amina", "asks-1"), Task("sync"), Task("close")]], [])
+    with mock.patch.object(Book, "_clear", clear):
+        assert any("approved it, and card asks-2 is captured for it" in said for said in play(plan).broken)
 
 
 def test_three_of_ten_seeds_with_copies_that_work_have_one_of_them_ask_online() -> None:

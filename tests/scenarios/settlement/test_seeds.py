@@ -55,8 +55,13 @@ CAUGHT_BY = {
     "back-unjudged": 902,
     "stood-as-new": 1903,
     "any-amount": 563,
+    "other-amount-silent": 759,
+    "giveup-no-reverse": 1235,
+    "release-declined": 46,
+    "void-refused-retained": 92,
 }
 
+MIXED = (2726, 5520, 10557, 10943, 15212, 15838, 27867, 29740, 31237, 31297, 33000, 37913, 38857, 38912)
 BROKE = {
     1791: "a HELLO that comes late replaces the nonce before the last batch of a shift",
     4118: "the same before the last batch of another",
@@ -107,6 +112,9 @@ BROKE = {
     34061: "the same, and it is the terminal's own driver who is charged",
     9358: "two copies, two cards under one identity: the issuer's approval of one stands, since the other approved another amount by itself",
     33555: "the same, and both drivers were shown approved",
+    **dict.fromkeys(
+        MIXED, "two copies, two cards under one identity: one was captured by the approval that the other one was given"
+    ),
     854097: "a result is lost here and with a restored database, written again, and the database restored once more",
 }
 """Seeds that once broke an invariant, and the story that is in them."""

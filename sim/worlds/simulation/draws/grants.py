@@ -5,11 +5,28 @@ host-late, host-busy, host-broken   68, 09 or 96 instead of an answer; the host 
 """
 
 import random
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import text
+
+from server import codes
 from sim.worlds.simulation.draws.faults import GRANTS, WORDS, Fault
 
+if TYPE_CHECKING:
+    from sim.worlds.simulation.centre import Centre
+
+_SAID = "SELECT 1 FROM audit WHERE device = :d AND code = :c AND what LIKE :w"
 SHARE = 0.04  # of the seeds
 _WORDS = tuple(kind for kind in WORDS if kind != "host-later")  # that one is drawn with the others
+
+
+def unnamed(connection: Any, centre: "Centre") -> Iterator[str]:
+    """Sentences about approvals of another amount that no alarm names."""
+    for (name, _, intent), step in centre.granted:
+        what = f"step {step} of payment {intent}: asked about %, the acquirer answered %"
+        if connection.execute(text(_SAID), {"d": name, "c": codes.OTHER_AMOUNT, "w": what}).first() is None:
+            yield f"step {step} of payment {intent} of {name} was granted for another amount, and nobody was told"
 
 
 def draw(seed: int, faults: list[Fault]) -> list[Fault]:

@@ -1,19 +1,22 @@
 """Payments that the centre gives back, drawn apart so that the rest of a seed's plan is what it always was; in half of the seeds that restore a
 backup, and in some others.
 
-Two officers' signatures are tested elsewhere: here the reversal is asked for as their approval does it. What a restored backup has forgotten of
-it before it left is forgotten for good; what the host was told must be found again.
+One officer proposes, tries to approve alone, which must be refused, and another one approves. What a restored backup has forgotten of it before it
+left is forgotten for good; what the host was told must be found again.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy import text
 
+from protocol.errors import ParameterError
 from server.acquirer import outbox
+from server.office import refunds as office_refunds
 from sim.worlds.simulation.centre import Centre
 from sim.worlds.simulation.draws.faults import Fault
+from sim.worlds.simulation.four_eyes import FIRST, SECOND, Officers
 
 SHARE, RESTORED_SHARE = 0.1, 0.5
 TRIES, AGAIN_MS = 20, 20_000
@@ -44,7 +47,9 @@ class Refunds:
 
     def __init__(self, seed: int) -> None:
         self._rng = random.Random(f"refunded {seed}")
+        self._officers = Officers()
         self.asked: set[Identity] = set()
+        self.alone: set[Identity] = set()  # by one officer, who proposed and approved
 
     def ask(self, centre: Centre, tell: Callable[[str], None], now: int, left_alone: set[str]) -> bool:
         """Ask for one; whether there was a payment to be given back."""
@@ -56,10 +61,26 @@ class Refunds:
             if not open_:
                 return False
             identity = self._rng.choice(open_)
-            outbox.request_reversal(connection, identity, "officers 2001 and 2002", now)
+            self._sign(connection, identity, now)
         self.asked.add(identity)
         tell(f"payment {identity[2]} of {identity[0]} is to be given back")
         return True
+
+    def _sign(self, connection: Any, identity: Identity, now: int) -> None:
+        payload, office = office_refunds.draft(connection, identity, "paid twice", now), self._officers.office
+        office_refunds.propose(connection, office, self._officers.sign(FIRST, office_refunds.PROPOSAL, payload), now)
+        try:
+            own = self._officers.sign(FIRST, office_refunds.APPROVAL, payload)
+            office_refunds.approve(connection, office, own, now)
+            self.alone.add(identity)
+        except ParameterError:
+            approval = self._officers.sign(SECOND, office_refunds.APPROVAL, payload)
+            office_refunds.approve(connection, office, approval, now)
+
+    def problems(self) -> Iterator[str]:
+        """What one officer alone was allowed to give back."""
+        for name, _, intent in sorted(self.alone):
+            yield f"one officer alone has had payment {intent} of {name} given back"
 
     def returned(self, connection: Any, name: str, voided: set[int]) -> int:
         """Centimes that the books have given back to holders of a device's payments in this way: not what was `voided`, be it that a restore forgot

@@ -7,10 +7,11 @@ from unittest import mock
 from sqlalchemy import update
 
 from protocol import records as r
-from server.acquirer import clearings
+from server.acquirer import clearings, outbox
 from server.ingest import results
 from server.ingest.lost import suspense
-from server.office import branches, decisions
+from server.ledger import report
+from server.office import branches, decisions, failures, refunds
 from server.store import restore
 from server.store import tables as t
 from sim.worlds.simulation.mutations.base import Mutation, both
@@ -80,7 +81,28 @@ def _stood_as_new() -> Any:
     return mock.patch.object(branches, "_go_on", go_on)
 
 
+def _refund_one_officer() -> Any:
+    return mock.patch.object(refunds, "other", lambda *_arguments: None)
+
+
+def _owed_not_declined() -> Any:
+    return mock.patch.object(report, "OWED", ("unpaid",))
+
+
+def _giveup_no_reverse() -> Any:
+    plain = failures.give_up
+
+    def give_up(*arguments: Any, **named: Any) -> Any:
+        with mock.patch.object(outbox, "reverse", lambda *_arguments: None):
+            return plain(*arguments, **named)
+
+    return mock.patch.object(failures, "give_up", give_up)
+
+
 OFFICE = (
+    Mutation("giveup-no-reverse", "a question that a person gives up is not reversed", _giveup_no_reverse),
+    Mutation("refund-one-officer", "one officer alone gives a payment back", _refund_one_officer),
+    Mutation("owed-not-declined", "of a declined case the report says that nothing is owed", _owed_not_declined),
     Mutation("decision-unposted", "what two officers approve about suspense is not posted", _decision_unposted),
     Mutation("own-approval", "whoever proposed a decision approves it", _own_approval),
     Mutation("undo-unposted", "a decision that is undone stays posted", _undo_unposted),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
+import iso8583
 from sqlalchemy import and_, bindparam, select, update
 
 from protocol import records as r
@@ -386,6 +387,34 @@ def _asked_with(**change: Any) -> Any:
     return mock.patch.object(centre, "encode", encode)
 
 
+def _asked_for_refund() -> Any:
+    """Every request wants the money to go to the card's holder (processing code 20)."""
+    plain = centre.encode
+
+    def encode(request: Any, now: int) -> bytes:
+        fields, _ = iso8583.decode(plain(request, now), iso.SPEC)
+        return bytes(iso8583.encode({**fields, "3": "200000"}, iso.SPEC)[0])
+
+    return mock.patch.object(centre, "encode", encode)
+
+
+def _case_offence() -> Any:
+    plain = Work._notice
+
+    def notice(self: Work, entry: Any) -> str | None:
+        said = plain(self, entry)
+        if said is None:
+            self.cases[entry.record[r.CASE]].update({"pv": "", "offence": ""})
+        return said
+
+    return mock.patch.object(Work, "_notice", notice)
+
+
+def _result_code() -> Any:
+    plain = results._result
+    return mock.patch.object(results, "_result", lambda *arguments: {**plain(*arguments), s.RESULT_REASON: ""})
+
+
 def _any_amount() -> Any:
     return mock.patch.object(iso.Answer, "about", lambda *_arguments: True)
 
@@ -443,6 +472,14 @@ SERVER = (
     Mutation("undated", "postings bear no time", _undated),
     Mutation("other-merchant", "requests name another merchant's account", lambda: _asked_with(wilaya=99)),
     Mutation("code-left-out", "clearings do not name the approval they rest on", lambda: _asked_with(auth_code="")),
+    Mutation("iso-processing", "requests ask for a refund instead of a purchase", _asked_for_refund),
+    Mutation("case-offence", "the centre keeps cases without report number and offence", _case_offence),
+    Mutation("result-code", "a terminal is told results without the issuer's response code", _result_code),
+    Mutation(
+        "other-amount-silent",
+        "an approval of another amount raises no alarm",
+        lambda: mock.patch.object(settling, "another_amount", lambda *_arguments: None),
+    ),
     Mutation("any-amount", "an answer about another amount is believed", _any_amount),
     Mutation("sealed-kept", "sealed card data stay after their result", _sealed_kept),
 )

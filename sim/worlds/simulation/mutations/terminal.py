@@ -1,7 +1,7 @@
 """Broken builds of the terminal."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 from weakref import WeakKeyDictionary
@@ -286,6 +286,44 @@ def _limits_off() -> Any:
     return both(mock.patch.object(risk, "check_sale", check_sale), unheeded)
 
 
+def _release_declined() -> Any:
+    """The issuer's word on a deferred payment releases the licence, whatever it is."""
+    plain = View._apply_result
+
+    def apply_result(self: View, record: dict) -> None:
+        case, amount, pv = self.provisional.get(record[r.INTENT], (record[r.CASE], record[r.AMOUNT], ""))
+        plain(self, record)
+        self.releases[record[r.INTENT]] = (case, amount, record.get(r.PV, pv), r.AUTHORISATION_RESULT)
+
+    return mock.patch.object(View, "_apply_result", apply_result)
+
+
+def _recorded(kind: int, change: dict[int, Any], only: Callable[[dict], bool] = lambda _record: True) -> Any:
+    """Records of a kind (0: of any) say something else in some of their keys."""
+    plain = Journal._build
+
+    def build(self: Journal, what: int, body: dict) -> dict:
+        record = plain(self, what, body)
+        if what == kind or not kind:
+            record.update({key: value for key, value in change.items() if key in record and only(record)})
+        return record
+
+    return mock.patch.object(Journal, "_build", build)
+
+
+def _first_digits() -> Any:
+    plain = payment._Session._record
+
+    async def record(self: Any, body: dict, result: Any, *more: Any) -> Any:
+        pan = bytes(result.pan).decode()
+        written, sealed = await plain(self, body, result, *more)
+        if r.LAST4 in written:
+            written[r.LAST4] = pan[:4]
+        return written, sealed
+
+    return mock.patch.object(payment._Session, "_record", record)
+
+
 def _login_ends_all() -> Any:
     return mock.patch.object(View, "_logged_in", lambda self: self.untold.clear())
 
@@ -321,5 +359,24 @@ TERMINAL = (
     Mutation("short-fine", "a driver is asked for less than his notice says", _short_fine),
     Mutation("time-unheard", "what the centre says of the time sets no clock", _time_unheard),
     Mutation("limits-off", "no limit keeps a payment from being taken offline", _limits_off),
+    Mutation("release-declined", "a declined payment releases the licence too", _release_declined),
+    Mutation(
+        "scheme-const",
+        "every payment is booked under one scheme",
+        lambda: _recorded(r.PAYMENT_OUTCOME, {r.SCHEME: "CIB TEST"}),
+    ),
+    Mutation("last4-first4", "the card's first digits are recorded as its last", _first_digits),
+    Mutation("points-zero", "a notice records no points", lambda: _recorded(r.NOTICE, {r.POINTS: 0})),
+    Mutation("officer-lost", "every record is of officer 1", lambda: _recorded(0, {r.OFFICER: 1})),
+    Mutation(
+        "void-refused-retained",
+        "a refused void is recorded as if the licence were kept",
+        lambda: _recorded(r.VOID, {r.DISPOSITION: r.DISPOSITION_RETAINED}),
+    ),
+    Mutation(
+        "unpaid-closed-paid",
+        "a case that is not paid is closed as paid",
+        lambda: _recorded(r.CASE_CLOSED, {r.CLOSURE: r.CLOSURE_PAID}, lambda one: one[r.CLOSURE] == r.CLOSURE_UNPAID),
+    ),
     Mutation("personal-lost", "personal data stay in the terminal", _personal_lost),
 )

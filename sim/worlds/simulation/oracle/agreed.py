@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from sqlalchemy import text
 
 from protocol import records as r
+from server.ledger import report
 from sim.worlds.simulation import remembered
 from sim.worlds.simulation.factory import device_name, factory
 
@@ -23,12 +24,32 @@ Rows = dict[tuple[str, int], Any]
 _SIGNED = (r.PAYMENT_OUTCOME, r.VOID)  # kinds that move money
 _FINALS = "SELECT intent, outcome FROM results WHERE device = :d AND epoch = :e"
 _UNBALANCED = "SELECT device, what FROM audit WHERE code = 'RECON'"
+_CASE_OF = "SELECT device, epoch, intent, case_no FROM payments"
+_CASES = "SELECT device, epoch, case_no, amount, closure FROM cases"
 _HASH = "SELECT hash FROM raw WHERE device = ? AND seq = ? ORDER BY epoch DESC LIMIT 1"
 _PAYMENT = "SELECT held, outcome FROM payments WHERE device = :d AND (epoch = :e OR :e IS NULL) AND intent = :i"
 _WAITS = (
     "SELECT p.device || ', payment ' || p.intent FROM payments p JOIN outbox o ON o.device = p.device AND o.epoch = p.epoch"
     " AND o.intent = p.intent WHERE p.held = 1 AND o.state = 0 AND o.step <> 3 LIMIT 1"
 )
+
+
+def owed(connection: Any, captured: set[tuple[str, int, int]]) -> Iterator[str]:
+    """The centre's report says that every case is owed of which the host has captured no payment, and that was not given up; by number and amount."""
+    paid = {
+        (row.device, row.epoch, row.case_no)
+        for row in connection.execute(text(_CASE_OF))
+        if (row.device, row.epoch, row.intent) in captured
+    }
+    cases = connection.execute(text(_CASES)).all()
+    open_ = [
+        one.amount
+        for one in cases
+        if (one.device, one.epoch, one.case_no) not in paid and one.closure != r.CLOSURE_ABANDONED
+    ]
+    said, right = report._all_cases(connection)["owed"], {"count": len(open_), "amount": sum(open_)}
+    if said != right:
+        yield f"the report says that {said} is owed; {right} is"
 
 
 def signatures(rows: Rows) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from protocol import records as r
-from sim.acquirer.book import Book
+from sim.acquirer.book import APPROVED, Book
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.verdicts.notebook import Identity
 
@@ -83,6 +83,18 @@ class Cards:
             mine = [one for one in self._told.values() if (one.payment, one.card) == (payment, card)]
             if amount > sum(one.amount for one in mine if one.outcome in _PAYS):
                 yield f"payment {payment}: card {card} is charged {amount} centimes, and its driver was shown {self._words(mine)}"
+
+    @staticmethod
+    def mixed(book: Book) -> Iterator[str]:
+        """What an issuer has approved and the host has cleared is of one card: nobody pays by the approval that another card was given. Where the
+        money is given back, both cards are free.
+        """
+        labels = factory().labels
+        for entry in book.entries.values():
+            approved = entry.authorised in APPROVED and entry.captured == "00" and not entry.reversed
+            if approved and entry.captured_for != entry.authorised_for:
+                asked, pays = (labels.get(card, "unknown") for card in (entry.authorised_for, entry.captured_for))
+                yield f"payment {entry.identity}: the issuer of card {asked} approved it, and card {pays} is captured for it"
 
     @staticmethod
     def _words(mine: list[Told]) -> str:

@@ -18,7 +18,7 @@ from server import codes
 from server.ledger import recompute
 from server.store import tables as t
 from server.store.engine import reading
-from sim.worlds.simulation.draws import refusals, signatures
+from sim.worlds.simulation.draws import grants, refusals, signatures
 from sim.worlds.simulation.draws.refunds import Refunds
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.oracle import agreed, asked_for
@@ -28,6 +28,7 @@ from sim.worlds.simulation.oracle.endings import Endings
 from sim.worlds.simulation.oracle.forgotten import Forgotten
 from sim.worlds.simulation.oracle.missing import Missing
 from sim.worlds.simulation.oracle.sums import Sums
+from sim.worlds.simulation.oracle.written import Written
 from sim.worlds.simulation.verdicts import judged
 from sim.worlds.simulation.verdicts.notebook import Notebook
 from sim.worlds.simulation.verdicts.truth import Truth
@@ -98,7 +99,7 @@ class Oracle:
         self.missing = Missing(self.expected_twins)
         self.forgotten = Forgotten(self.missing, self.refunds, self.decided)
         self.truth = Truth(self.centre, self.missing)
-        self.sums, self.endings, self.cards = Sums(self), Endings(self), Cards()
+        self.sums, self.endings, self.cards, self.written = Sums(self), Endings(self), Cards(), Written(self)
 
     def fail(self, what: str) -> None:
         """An invariant does not hold; each is told once."""
@@ -117,6 +118,7 @@ class Oracle:
             self.forgotten.warn(device_name(device.index), device.terminal.journal.head_seq)
         self.arrivals.shown(device_name(device.index), screen, fields)
         self.cards.shown(device)
+        self.written.shown(device, screen, fields)
         if screen == "void_result":
             self._void_shown(device, fields)
         if wrong := signatures.problem(device, screen, fields):
@@ -235,6 +237,7 @@ class Oracle:
             self._told(asked_for.amounts(rows))
             self._told(agreed.signatures(rows))
             self._told(agreed.closures(connection, rows))
+            self._told(self.written.cases(connection, rows))
             self._told(agreed.shifts(connection, rows, devices, self._forgotten_here_and_there))
             for sentence in self.missing.unaccounted(connection, rows, self.decided):
                 self.fail(sentence)
@@ -242,8 +245,14 @@ class Oracle:
                 self.fail(sentence)
             self._told(self.forgotten.problems(connection, rows))
             self._told(refusals.unnamed(connection, self.centre))
+            self._told(grants.unnamed(connection, self.centre))
+            self._told(self.refunds.problems())
+            # what a fork holds, or what officers have decided about suspense, is captured for no case that is known
+            if not self.tampered | self.missing.devices:
+                self._told(agreed.owed(connection, {one.identity for one in self.centre.book.captures()}))
             self._told(judged.problems(connection, self.decided, self.truth, devices))
             self._told(self.cards.problems(self.centre.book))
+            self._told(self.cards.mixed(self.centre.book))
             self.endings.judge(connection, rows)
             self.sums.judge(connection)
             self._leftovers(connection, devices)

@@ -271,14 +271,24 @@ class Missing:
                 yield f"{name} has forgotten the void of payment {intent}, and nobody was told"
 
     def _gap(self, gap: Any, rows: Rows) -> Iterator[str]:
-        """A gap holds what was destroyed and nothing else; its count and money are those of the lost records."""
+        """A gap holds what was destroyed and nothing else; its count and money are those of the lost records, or, where a copied terminal goes on
+        behind the other one's branch, what their counters say: nobody else can know what lay between.
+        """
         inside = {item.seq: item for item in self.lost.values() if item.device == gap.device}
         span = range(gap.first, gap.last + 1)
         if any(seq not in inside or (gap.device, seq) in rows for seq in span):
             yield f"{gap.device}: records {gap.first} to {gap.last} count as lost, but were not all destroyed"
             return
         steps = [r.approved_step(inside[seq].record) for seq in span]
-        if (sum(step[0] for step in steps), sum(step[1] for step in steps)) != (gap.count, gap.amount):
+        right = (sum(step[0] for step in steps), sum(step[1] for step in steps))
+        if any(self.beside(inside[seq], rows) for seq in span):
+            before, after = (cbor2.loads(bytes(rows[gap.device, seq].record)) for seq in (gap.first - 1, gap.last + 1))
+            own = r.approved_step(after)
+            right = (
+                after[r.CUM_COUNT] - own[0] - before[r.CUM_COUNT],
+                after[r.CUM_TOTAL] - own[1] - before[r.CUM_TOTAL],
+            )
+        if right != (gap.count, gap.amount):
             yield f"{gap.device}: the gap from {gap.first} to {gap.last} holds {gap.amount} centimes in suspense"
         if gap.declared_seq is None:
             yield f"{gap.device}: no gap record says that {gap.first} to {gap.last} are lost"

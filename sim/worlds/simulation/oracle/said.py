@@ -19,6 +19,8 @@ _TELLING = (s.TYPE_WELCOME, s.TYPE_ACK)
 _DEFERRED = "SELECT amount FROM payments WHERE device = ? AND epoch = ? AND intent = ? AND outcome = 2"
 _GIVEN_BACK = "SELECT 1 FROM outbox WHERE device = ? AND epoch = ? AND intent = ? AND step = 3"
 
+_OFFICERS_WORD = "SELECT 1 FROM verdicts WHERE device = ? AND epoch = ? AND intent = ? AND state = 1 AND stands = 0"  # no host's code is in it
+
 
 def results(centre: "Centre", name: str, reply: bytes) -> Iterator[str]:
     """What is wrong with the results in a reply that goes to the terminal `name`."""
@@ -33,6 +35,10 @@ def results(centre: "Centre", name: str, reply: bytes) -> Iterator[str]:
             yield f"{name} is told a result of payment {identity[2]}, which is no deferred payment of its own"
             continue
         known = next((entry for entry in centre.book.entries.values() if entry.identity == identity), None)
+        judged = None if known is None else known.authorised
+        if judged is not None and (judged in APPROVED) == (result[s.RESULT_OUTCOME] == r.OUTCOME_APPROVED):
+            if result[s.RESULT_REASON] != judged and factory().look(_OFFICERS_WORD, *identity) is None:
+                yield f"{name} is told {result[s.RESULT_REASON] or 'no reason'} of payment {identity[2]}; the host said {judged}"
         stands = known is not None and known.authorised in APPROVED and known.granted == amount
         if result[s.RESULT_OUTCOME] == r.OUTCOME_APPROVED:
             if not stands or result.get(s.RESULT_AUTH_CODE) != auth_code(_reference(identity)):

@@ -9,7 +9,6 @@ from sim.acquirer.book import APPROVED
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.oracle import agreed
 from sim.worlds.simulation.oracle.endings import Rows
-from sim.worlds.simulation.verdicts import judged
 
 if TYPE_CHECKING:
     from sim.worlds.simulation.device import Device
@@ -123,9 +122,6 @@ class Sums:
             if identity[0] in self._judge.tampered and agreed.in_doubt(connection, identity):
                 continue
             if identity not in approved and self._in_no_book(identity):
-                continue
-            copied = identity[0] in self._judge.expected_twins
-            if judged.refused(connection, self._judge.decided, self._judge.centre, identity, copied):
                 continue
             if approved.get(identity) != captured.get(identity):
                 self._judge.fail(

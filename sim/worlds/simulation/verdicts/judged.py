@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from protocol import records as r
-from server.acquirer.iso import reference
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.verdicts.notebook import Identity, Notebook
 from sim.worlds.simulation.verdicts.truth import Truth
 
 if TYPE_CHECKING:
-    from sim.worlds.simulation.centre import Centre
     from sim.worlds.simulation.device import Device
 
 _APPROVED = "SELECT device, epoch, kind, seq, number, collected, untaken, undoes, proposed_by, approved_by FROM decisions WHERE state = 1"
@@ -26,7 +24,6 @@ _HELD = (
 )
 _ASKED = "SELECT device, what FROM audit WHERE what LIKE '%have that decision undone%'"
 _GAP = re.compile(r"gap from (\d+)\b")
-_SAID = "SELECT 1 FROM audit WHERE device = :d AND code = 'ACQUIRER' AND what = :w"
 _ON_FILE = "SELECT record FROM raw WHERE device = :d AND seq = :s"
 _FILED = "SELECT record FROM raw WHERE device = ? AND seq = ?"
 _HEAD = "SELECT COALESCE(MAX(seq), 0) FROM raw WHERE device = ?"
@@ -44,20 +41,6 @@ def problems(connection: Any, book: Notebook, truth: Truth, devices: "list[Devic
     if book.decides_forks:
         yield from _forks(connection, book)
         yield from _told(connection, book, devices)
-
-
-def refused(connection: Any, book: Notebook, centre: "Centre", payment: Identity, copied: bool) -> bool:
-    """Whether a payment stands, by a decision or because it is in one branch only, and the host refuses to clear it, as an alarm says: the key of its
-    card data has served the copy. Or, of a copied terminal, the other one had put its own card to the issuer under this reference, of another amount,
-    or it was refused, or reversed since: to the host the card that approved by itself is one with that (12).
-    """
-    entry = centre.book.entries.get(reference(payment))
-    if not (copied or book.verdicts().get(payment)) or entry is None or entry.captured == "00":
-        return False
-    if entry.captured is None and not (copied and entry.authorised is not None):
-        return False
-    what = f"step 2 of payment {payment[2]}: the acquirer answered {entry.captured or '12'}"
-    return connection.execute(text(_SAID), {"d": payment[0], "w": what}).first() is not None
 
 
 def _registered(connection: Any, book: Notebook) -> Iterator[str]:
