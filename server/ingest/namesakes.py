@@ -47,6 +47,8 @@ def unreached(connection: Connection, record: dict[int, Any], asked: Any, doubtf
         return asked
     if record[r.OUTCOME] != r.OUTCOME_APPROVED or not another_asked(record, asked):
         return asked
+    if asked.asked >= restore.restored(connection):
+        return asked
     mine = online.where((asked.device, asked.epoch, asked.intent))
     said = {"state": s.ASKED_ANSWERED, "response": s.NOT_REACHED[0]}
     connection.execute(update(t.authorisations).where(mine).values(said))
@@ -76,7 +78,8 @@ def beside(connection: Connection, device: str, epoch: int, records: Iterable[di
         identity = (device, epoch, intent)
         payment = connection.execute(select(t.payments).where(outbox.where(t.payments, identity))).first()
         asked = connection.execute(select(t.authorisations).where(online.where(identity))).first()
-        forgotten = asked is None and restore.doubtful(connection, device, intent)
+        unsaid = asked is not None and asked.response in s.NOT_REACHED and asked.answered is None  # by `unreached`
+        forgotten = unsaid or asked is None and restore.doubtful(connection, device, intent)
         if payment is not None and payment.outcome in _TAKEN:
             if r.ONLINE in (_outcome(connection, identity, payment) or {}):
                 continue  # the issuer approved it for this very record

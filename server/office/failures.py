@@ -33,9 +33,10 @@ Synchronous functions on a connection.
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, case, delete, func, or_, select, update
 
 from protocol import records as r
+from protocol import sync as s
 from protocol.errors import ParameterError
 from server.acquirer import clearings, outbox, settling, voids, word
 from server.acquirer.iso import reference
@@ -123,8 +124,8 @@ def again(connection: Connection, identity: Identity, now: int, clear: bool = Fa
             raise ParameterError(
                 why, "PRM-036", "ask the acquirer, then failed give-up or failed reversed", identity[2]
             )
-        why = "the payment is reversed, or a verdict about a fork has it given back"
-        raise ParameterError(why, "PRM-036", "see: tasdid server fork list", identity[2])
+        why = "the payment is reversed or given back, or its reversal is about to be sent"
+        raise ParameterError(why, "PRM-036", "nothing is to be done but to wait for the acquirer's answer", identity[2])
     if t.STEP_REVERSE in steps:
         clearings.hold(connection, identity)
     for step in steps:
@@ -134,6 +135,7 @@ def again(connection: Connection, identity: Identity, now: int, clear: bool = Fa
             "created": now,
             "tries": t.outbox.c.tries + 1,
             "response": None,
+            "answered": case((failed.stopped(), None), else_=t.outbox.c.answered),  # a person's word is no answer
         }
         connection.execute(update(t.outbox).where(_row(identity), t.outbox.c.step == step).values(**values))
     names = [STEPS[step] for step in steps]
@@ -175,9 +177,10 @@ def give_up(connection: Connection, identity: Identity, now: int, waits: int = W
         _declined(connection, identity, rows[t.STEP_AUTHORISE], now)
         return STEPS[t.STEP_AUTHORISE]
     clear, back = rows.get(t.STEP_CLEAR), rows.get(t.STEP_REVERSE)
-    if clear is not None and clear.state != t.STATE_FAILED and (back is None or back.state == t.STATE_FAILED):
-        _stop(connection, identity, now, t.STEP_CLEAR)
-        return STOPPED_CLEARING
+    inquiry = clear is not None and clear.state != t.STATE_FAILED and clear.response in s.APPROVED
+    silent = clear is not None and clear.state != t.STATE_FAILED and not inquiry
+    if silent and (back is None or back.state == t.STATE_FAILED):
+        return _stop(connection, identity, now, t.STEP_CLEAR)
     if clear is not None and clear.response == failed.NO_ANSWER and not _is_to_be_decided(connection, identity, back):
         _captured(connection, identity, clear, now, holds)
         return STEPS[t.STEP_CLEAR]
@@ -191,21 +194,34 @@ def give_up(connection: Connection, identity: Identity, now: int, waits: int = W
         _note(connection, identity, f"not reversed without its terminal's word: {_then(connection, identity)}", now)
         return STEPS[t.STEP_REVERSE]
     if back is not None:
-        _stop(connection, identity, now, t.STEP_REVERSE)
-        _stop(connection, identity, now, t.STEP_CLEAR)
-        return STOPPED
+        if inquiry:
+            _as_before(connection, identity, now)
+        else:
+            _stop(connection, identity, now, t.STEP_CLEAR)
+        return _stop(connection, identity, now, t.STEP_REVERSE)
+    if inquiry:
+        why = "it was captured before the backup that was restored, and the acquirer is asked about it until it answers"
+        raise ParameterError(why, "PRM-036", "if the acquirer has reversed it: tasdid server refund", identity[2])
     why = "only a deferred authorisation or a failed reversal can be given up"
     raise ParameterError(why, "PRM-036", "a clearing: tasdid server refund", identity[2])
 
 
-def _stop(connection: Connection, identity: Identity, now: int, step: int) -> None:
+def _as_before(connection: Connection, identity: Identity, now: int) -> None:
+    """Ask no more about what was captured before a backup (`server.store.restore`): what becomes of its reversal is decided."""
+    mine = (_row(identity), t.outbox.c.step == t.STEP_CLEAR, t.outbox.c.state == t.STATE_DOUBTFUL)
+    connection.execute(update(t.outbox).where(*mine).values(state=t.STATE_DONE))
+    _note(connection, identity, "the inquiry about it is given up: its reversal decides", now)
+
+
+def _stop(connection: Connection, identity: Identity, now: int, step: int) -> str:
     """Send a reversal or a clearing no more, if it is to be sent: what the acquirer may do yet of the last request is over after `holds`, and it is
-    decided as one that failed.
+    decided as one that failed. The name of what was done.
     """
     mine = update(t.outbox).where(_row(identity), t.outbox.c.step == step, t.outbox.c.state < t.STATE_DONE)
     said = failed.NO_ANSWER if step == t.STEP_CLEAR else None
     if connection.execute(mine.values(state=t.STATE_FAILED, response=said, answered=now)).rowcount:
         _note(connection, identity, f"{STEPS[step]} without a final answer: no longer sent", now)
+    return STOPPED_CLEARING if step == t.STEP_CLEAR else STOPPED
 
 
 def _is_to_be_decided(connection: Connection, identity: Identity, back: Any) -> bool:
@@ -218,8 +234,8 @@ def _is_to_be_decided(connection: Connection, identity: Identity, back: Any) -> 
 def _captured(connection: Connection, identity: Identity, row: Any, now: int, holds: int) -> None:
     """The acquirer has captured a clearing that is sent no more: as if it had answered 00."""
     if outbox.given_back(connection, identity):
-        why = "the payment is given back, or its reversal is to be sent"
-        raise ParameterError(why, "PRM-036", "see: tasdid server failed list", identity[2])
+        why = "the payment is given back, or its reversal is about to be sent"
+        raise ParameterError(why, "PRM-036", "nothing is to be done but to wait for the acquirer's answer", identity[2])
     _must_be_over(row.answered, "clear", now, holds, identity)
     mine = update(t.outbox).where(_row(identity), failed.stopped())
     connection.execute(mine.values(state=t.STATE_DONE, response="00", answered=now))

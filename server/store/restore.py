@@ -97,7 +97,14 @@ def _ask_failed(connection: Connection, now: int) -> None:
         what += " it is asked again" if row.again else " it is left so"
         audit.alarm(connection, row.device, "RESTORED", what + ": ask the acquirer what became of it", now)
         if row.again:
-            again = {"state": t.STATE_DOUBTFUL, "response": None, "next_at": now, "tries": row.tries + 1}
+            answered = None if row.response == failed.NO_ANSWER else row.answered  # a person's word is no answer
+            again = {
+                "state": t.STATE_DOUBTFUL,
+                "response": None,
+                "answered": answered,
+                "next_at": now,
+                "tries": row.tries + 1,
+            }
             connection.execute(update(t.outbox).where(failed.same(o, row), o.step == row.step).values(**again))
 
 

@@ -133,7 +133,7 @@ def test_a_reversal_goes_out_once_the_host_can_hold_the_clearing_no_longer(
         give_back()
     met.now = stopped + outbox.HOLDS - 1
     assert _due(met) == []
-    assert _refused(met, failures.give_up, handheld, intent, "reversal is to be sent")
+    assert _refused(met, failures.give_up, handheld, intent, "reversal is about to be sent")
     met.now = stopped + outbox.HOLDS
     (request,) = _due(met)
     assert (request.step, request.repeat) == (t.STEP_REVERSE, False) and met.answer(request, "00")
@@ -377,3 +377,53 @@ def test_books_outbox_and_host_agree_whatever_comes_first(tmp_path: Path, seed: 
         by_telephone()
     assert host.late == [] and listed(centre) == [] and _waiting(centre) == [] and centre.claim() == []
     assert centre.books() == (PAID if host.money() else {})
+
+
+def _restored(centre: Centre, handheld: Handheld) -> None:
+    with centre.engine.begin() as connection:
+        restore.mark(connection, centre.now)
+    centre.hello(handheld)
+
+
+@pytest.mark.parametrize("afterwards", [True, False])
+def test_what_was_reversed_since_the_backup_is_found_though_its_clearing_was_stopped_in_it(
+    met: Centre, handheld: Handheld, afterwards: bool
+) -> None:
+    """The backup has a clearing that a person has stopped; since then it was captured, and given back."""
+    intent = _stopped(met, handheld)
+    if afterwards:
+        assert _decide(met, failures.again, handheld, intent) == ["clearing"]
+    _restored(met, handheld)
+    requests = met.claim()
+    assert [(request.step, request.repeat) for request in requests] == [(t.STEP_CLEAR, True)]
+    assert met.answer(requests[0], "12", "")
+    assert met.books() == {} and listed(met) == [] and "RESTORED" in met.alarms()
+
+
+def test_an_inquiry_is_not_given_up_alone(met: Centre, handheld: Handheld) -> None:
+    """What it would tell, that the payment is reversed, nobody else tells."""
+    intent = paid(handheld)
+    met.send(handheld)
+    assert asked(met, "00") == [t.STEP_CLEAR]
+    met.now += 86400
+    _restored(met, handheld)
+    _days(met, 2, "96")
+    assert _waiting(met) == ["clearing"]
+    assert _refused(met, failures.give_up, handheld, intent, "captured before the backup")
+    assert met.books() == PAID
+    assert asked(met, "12") == [t.STEP_CLEAR] and met.books() == {} and _waiting(met) == []
+
+
+def test_a_reversal_behind_an_inquiry_is_decided_without_its_answer(met: Centre, handheld: Handheld) -> None:
+    intent = paid(handheld)
+    met.send(handheld)
+    assert asked(met, "00") == [t.STEP_CLEAR]
+    met.now += 86400
+    _restored(met, handheld)
+    refund(met, handheld, intent)
+    _days(met, 2, "96")
+    assert _waiting(met) == ["clearing", "reversal"]
+    assert _decide(met, failures.give_up, handheld, intent) == failures.STOPPED
+    met.now += outbox.HOLDS
+    _decide(met, failures.confirm_reversed, handheld, intent)
+    assert met.books() == {} and met.claim() == [] and _waiting(met) == [] and listed(met) == []

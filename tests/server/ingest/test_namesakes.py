@@ -13,6 +13,7 @@ from server import codes
 from server.acquirer import settling
 from server.acquirer.iso import Answer, Request, reference
 from server.office import branches
+from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
 from sim.acquirer.book import Book, Demand, auth_code
@@ -289,11 +290,45 @@ def test_an_answer_that_a_restore_has_forgotten_is_its_terminals_own_word(story:
     intent = story.other_pays(r.OUTCOME_APPROVED)
     with story.centre.engine.begin() as connection:
         row = {"device": story.one.name, "epoch": 1, "intent": intent, "amount": A, "utc": 1, "digest": bytes(32)}
-        connection.execute(t.authorisations.insert().values(**row, state=s.ASKED_DOUBTFUL, asked=1))
-        connection.execute(t.heads.update().values(doubtful_seq=99))
+        connection.execute(t.authorisations.insert().values(**row, state=s.ASKED_DOUBTFUL, asked=story.centre.now - 1))
+        restore.mark(connection, story.centre.now)
     story.other_speaks()
     story.work()
     assert story.held() == [] and story.captured() == [A] and story.centre.books()["receivable:CIB TEST"] == A
+
+
+def test_a_question_of_after_the_restore_holds_the_other_ones_payment(story: Story) -> None:
+    """The first question after a restore: the terminal's own word about what was forgotten says nothing of it."""
+    with story.centre.engine.begin() as connection:
+        restore.mark(connection, story.centre.now)
+    story.centre.now += 1
+    intent, _, said = story.ask()
+    assert said[s.RESPONSE] == "00"
+    story.end(intent, r.OUTCOME_DECLINED, reason="Z3")
+    with story.centre.engine.begin() as connection:  # the answer was lost with its process
+        connection.execute(t.authorisations.update().values(state=s.ASKED_DOUBTFUL, response=None, answered=None))
+    story.other_pays(r.OUTCOME_APPROVED, later=2)
+    story.other_speaks()
+    story.one_shows()
+    assert story.captured() == []
+    story.given_back(intent)
+    assert not story.stands_at_the_issuer()
+
+
+def test_a_question_of_before_the_backup_is_named_when_its_terminal_shows_it(story: Story) -> None:
+    """Its answer is forgotten, and the other's card approved by itself: whether it is the same terminal shows only later."""
+    intent, _, _ = story.ask()
+    story.end(intent, r.OUTCOME_DECLINED, reason="Z3")
+    with story.centre.engine.begin() as connection:
+        connection.execute(t.authorisations.update().values(state=s.ASKED_DOUBTFUL, response=None, answered=None))
+        restore.mark(connection, story.centre.now + 1)
+    story.centre.now += 2
+    story.other_pays(r.OUTCOME_APPROVED, later=2)
+    story.other_speaks()
+    story.one_shows()
+    named = [line["what"] for line in story.centre.ledger()["alarms"] if "whose card it has" in line["what"]]
+    assert len(named) == 1 and f"payment {intent} " in named[0]
+    story.centre.books()
 
 
 @pytest.mark.parametrize("said", ["unsent", "05", "91", "00"])
