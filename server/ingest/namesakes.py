@@ -16,7 +16,7 @@ from protocol import cbor
 from protocol import records as r
 from protocol import sync as s
 from server import codes
-from server.acquirer import online, outbox
+from server.acquirer import iso, online, outbox
 from server.ingest import forks
 from server.ledger.posting import Identity
 from server.store import audit, restore
@@ -26,17 +26,22 @@ _TAKEN = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
 
 
 def another_asked(record: dict[int, Any], asked: Any) -> bool:
-    """Whether the question on file (`asked`, a row of `authorisations`), which its issuer may have approved, was put by another terminal than the one
+    """Whether the question on file (`asked`, a row of `authorisations`), which its issuer may have judged, was put by another terminal than the one
     that wrote `record`, an outcome that brings money in.
 
     A terminal that asked, and was answered, says so. One whose issuer could not be reached, or that was refused an answer, goes on alone; what it
     defers then is what it had asked about, byte for byte.
     """
-    if asked is None or not online.stands(asked) or record[r.OUTCOME] not in _TAKEN or r.ONLINE in record:
+    if not _is_known(asked) or record[r.OUTCOME] not in _TAKEN or r.ONLINE in record:
         return False
     if record[r.OUTCOME] == r.OUTCOME_PROVISIONAL:
         return record.get(r.SEALED) != bytes(asked.digest)
     return asked.response not in s.NOT_REACHED
+
+
+def _is_known(asked: Any) -> bool:
+    """Whether the host may know a payment by this question: it was put, and the host has not refused to have it judged."""
+    return asked is not None and online.sent(asked) and asked.response not in iso.BROKEN
 
 
 def unreached(connection: Connection, record: dict[int, Any], asked: Any, doubtful_seq: int) -> Any:
@@ -112,10 +117,10 @@ def _reverse(connection: Connection, identity: Identity, about: Any, now: int) -
 
 
 def amount(connection: Connection, payment: Any) -> int:
-    """Centimes that the acquirer may know a payment by: those of a question under its name that it did not refuse, else the payment's own."""
+    """Centimes that the acquirer may know a payment by: those of a question under its name that it took, else the payment's own."""
     identity = (payment.device, payment.epoch, payment.intent)
     asked = connection.execute(select(t.authorisations).where(online.where(identity))).first()
-    return asked.amount if asked is not None and online.stands(asked) else payment.amount
+    return asked.amount if asked is not None and _is_known(asked) else payment.amount
 
 
 def _outcome(connection: Connection, identity: Identity, payment: Any) -> dict[int, Any] | None:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, or_, select
 from protocol import cbor
 from protocol import records as r
 from protocol import sync as s
+from server.acquirer import iso
 from server.store import tables as t
 from server.wire import envelope
 
@@ -21,7 +22,7 @@ _VERDICTS = (
     .order_by(_VERDICT.device, _VERDICT.epoch, _VERDICT.intent, _VERDICT.number)
 )
 _QUESTIONS = select(_ASKED.device, _ASKED.epoch, _ASKED.intent, _ASKED.digest, _ASKED.response).where(
-    or_(_ASKED.state == s.ASKED_DOUBTFUL, _ASKED.response.in_((*s.APPROVED, "91")))
+    _ASKED.state != s.ASKED_NOT, or_(_ASKED.response.is_(None), _ASKED.response.not_in(iso.BROKEN))
 )
 """Statements made once: making one costs more than running it."""
 

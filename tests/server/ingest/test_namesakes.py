@@ -16,7 +16,7 @@ from server.office import branches
 from server.store import restore
 from server.store import tables as t
 from server.store.engine import reading
-from sim.acquirer.book import Book, Demand, auth_code
+from sim.acquirer.book import INSUFFICIENT, Book, Demand, auth_code
 from tests.server import cards
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
@@ -295,6 +295,19 @@ def test_an_answer_that_a_restore_has_forgotten_is_its_terminals_own_word(story:
     story.other_speaks()
     story.work()
     assert story.held() == [] and story.captured() == [A] and story.centre.books()["receivable:CIB TEST"] == A
+
+
+def test_what_an_issuer_refused_for_one_card_is_not_collected_from_the_other(story: Story) -> None:
+    """The host clears nothing under that reference any more: the payment is held, and its driver's report is owed again once it is given back."""
+    story.book = Book(cards.KEYS, profiles={cards.PAN: INSUFFICIENT})
+    intent, _, said = story.ask()
+    story.end(intent, r.OUTCOME_DECLINED, online=r.ONLINE_ANSWERED, reason="51")
+    assert said[s.RESPONSE] == "51"
+    story.other_pays(r.OUTCOME_APPROVED, later=2)
+    story.other_speaks()
+    story.one_shows()
+    story.given_back(intent)
+    assert story.captured() == [] and set(story.centre.books().values()) <= {0}
 
 
 def test_a_question_of_after_the_restore_holds_the_other_ones_payment(story: Story) -> None:

@@ -10,6 +10,7 @@ import cbor2
 from protocol import records as r
 from protocol import sync as s
 from sim.acquirer.book import APPROVED, auth_code
+from sim.worlds.simulation.draws.faults import REFUSALS
 from sim.worlds.simulation.factory import factory
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ _DEFERRED = "SELECT amount FROM payments WHERE device = ? AND epoch = ? AND inte
 _GIVEN_BACK = "SELECT 1 FROM outbox WHERE device = ? AND epoch = ? AND intent = ? AND step = 3"
 
 _OFFICERS_WORD = "SELECT 1 FROM verdicts WHERE device = ? AND epoch = ? AND intent = ? AND state = 1 AND stands = 0"  # no host's code is in it
+_GIVEN_UP = "SELECT 1 FROM outbox WHERE device = ? AND epoch = ? AND intent = ? AND step = 1 AND response = ?"  # what was refused to be judged
 
 
 def results(centre: "Centre", name: str, reply: bytes) -> Iterator[str]:
@@ -37,7 +39,9 @@ def results(centre: "Centre", name: str, reply: bytes) -> Iterator[str]:
         known = next((entry for entry in centre.book.entries.values() if entry.identity == identity), None)
         judged = None if known is None else known.authorised
         if judged is not None and (judged in APPROVED) == (result[s.RESULT_OUTCOME] == r.OUTCOME_APPROVED):
-            if result[s.RESULT_REASON] != judged and factory().look(_OFFICERS_WORD, *identity) is None:
+            reason = result[s.RESULT_REASON]
+            given_up = reason in REFUSALS.values() and factory().look(_GIVEN_UP, *identity, reason) is not None
+            if reason != judged and not given_up and factory().look(_OFFICERS_WORD, *identity) is None:
                 yield f"{name} is told {result[s.RESULT_REASON] or 'no reason'} of payment {identity[2]}; the host said {judged}"
         stands = known is not None and known.authorised in APPROVED and known.granted == amount
         if result[s.RESULT_OUTCOME] == r.OUTCOME_APPROVED:
