@@ -82,8 +82,8 @@ def test_what_is_deferred_after_that_is_asked_as_a_repeat_and_counts_by_that_wor
     host = HostSays(centre)
     host.response = code
     intent = begin(handheld)
-    ask(centre, handheld, intent)
-    handheld.finish(intent, r.OUTCOME_PROVISIONAL, A)
+    ask(centre, handheld, intent, card_data=b"what the card gave")
+    handheld.finish(intent, r.OUTCOME_PROVISIONAL, A, b"what the card gave")
     centre.send(handheld)
     (request,) = centre.claim()
     assert (request.step, request.repeat) == (t.STEP_AUTHORISE, True) and centre.answer(request, "00")
