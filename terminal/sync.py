@@ -270,10 +270,8 @@ class Sync:
                     await self._declare(payload)
                 begin = payload[m.FIRST_SEQ]
                 ack = await self.exchange(m.TYPE_BATCH, payload, m.TYPE_ACK)
-                if branch and (ack.get(m.FIRST_SEQ, begin), ack.get(m.BRANCH, branch)) != (
-                    begin,
-                    branch,
-                ):  # of an earlier question
+                said = (ack.get(m.FIRST_SEQ, begin), ack.get(m.BRANCH, branch))
+                if branch and said != (begin, branch):  # of an earlier question
                     raise NetworkError("the server's reply is malformed", "NET-005")
                 return begin, begin + count - 1, ack
             except MemoryError:

@@ -38,11 +38,6 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.fixture
-def handheld() -> Handheld:
-    return Handheld()
-
-
-@pytest.fixture
 def book() -> Book:
     return Book(KEYS)
 

@@ -19,11 +19,6 @@ pytestmark = pytest.mark.filterwarnings(
 )  # EMV is triple DES
 
 
-@pytest.fixture
-def handheld() -> Handheld:
-    return Handheld()
-
-
 def message(handheld: Handheld, mti: str, processing: str, blob: bytes | None = None, **more: str) -> bytes:
     fields = {
         "t": mti, "3": processing, "4": f"{A:012d}", "7": "1130063324", "11": "000007", "12": "063300", "13": "1130", "22": "051",
