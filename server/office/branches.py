@@ -294,9 +294,10 @@ def _known(connection: Connection, payment: Any) -> str:
     back, clear = rows.get(t.STEP_REVERSE), rows.get(t.STEP_CLEAR)
     if back is not None and back.state != t.STATE_FAILED:
         return "reversed" if back.state == t.STATE_DONE else "reversal asked"
-    unknown = _of(t.outbox, identity, failed.under_way())  # it has failed, and may have been carried out
-    if back is not None and connection.execute(select(t.outbox.c.step).where(unknown)).first() is not None:
-        return "asked"
+    if back is not None:
+        unknown = _of(t.outbox, identity, failed.under_way())  # it has failed, and may have been carried out
+        if connection.execute(select(t.outbox.c.step).where(unknown)).first() is not None:
+            return "asked"
     if clear is not None and clear.state == t.STATE_DONE and clear.response in s.APPROVED:
         return "captured"
     if _refused(connection, payment):

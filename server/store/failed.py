@@ -8,9 +8,10 @@ for sealed data that come again, and after a restore (`server.store.restore`).
                     To give it back all the same is a refund, or a verdict about a fork, which two officers sign; from then on its reversal
                     goes out again
 
-Conditions in SQL on a row of `outbox`.
+Conditions in SQL on a row of `outbox`, each made once: making one costs more than asking it.
 """
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import and_, exists, or_
@@ -41,12 +42,14 @@ def refunded(row: Any) -> Any:
     return or_(refund, exists().where(same(p, row), p.held == t.HELD_BACK))
 
 
+@cache
 def forked() -> Any:
     """Whether the payment is part of a fork."""
     c = t.payments.c
     return exists().where(same(c, t.outbox.c), c.held != 0)
 
 
+@cache
 def stands() -> Any:
     """Whether the payment was to be voided, the void has ended refused, and nobody has decided otherwise since."""
     c, back = t.voids.c, t.outbox.alias("told").c
@@ -56,6 +59,7 @@ def stands() -> Any:
     return and_(or_(refused, told), ~refunded(t.outbox.c))
 
 
+@cache
 def to_be_reversed(failed: bool = True) -> Any:
     """Whether a reversal of the payment was asked for; not one that `failed`, if False."""
     back = t.outbox.alias("back").c
@@ -63,6 +67,7 @@ def to_be_reversed(failed: bool = True) -> Any:
     return exists().where(asked if failed else and_(asked, back.state != t.STATE_FAILED))
 
 
+@cache
 def goes_again() -> Any:
     """Whether a row has failed, and goes out again when it is asked to."""
     authorisation = and_(t.outbox.c.step == t.STEP_AUTHORISE, ~forked(), ~to_be_reversed())
@@ -70,12 +75,14 @@ def goes_again() -> Any:
     return and_(t.outbox.c.state == t.STATE_FAILED, or_(authorisation, clearing, undecided()))
 
 
+@cache
 def undecided() -> Any:
     """Whether a row is a reversal that has failed, and of which nobody has said yet that the payment stands."""
     mine, given_up = and_(t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_FAILED), t.outbox.c.response
     return and_(mine, ~stands(), or_(given_up.is_(None), given_up != GIVEN_UP))
 
 
+@cache
 def under_way() -> Any:
     """Whether a row is a reversal that is asked for, or done, or may be: it has failed, the acquirer's refusal of a repeat, or its silence, proves
     nothing, and nobody has said that the payment stands.
@@ -86,12 +93,14 @@ def under_way() -> Any:
     return and_(o.step == t.STEP_REVERSE, or_(o.state != t.STATE_FAILED, unknown))
 
 
+@cache
 def stopped() -> Any:
     """Whether a row is a clearing that a person sends no more, since the acquirer has given no final answer."""
     o = t.outbox.c
     return and_(o.step == t.STEP_CLEAR, o.state == t.STATE_FAILED, o.response == NO_ANSWER)
 
 
+@cache
 def clearable() -> Any:
     """Whether a row is a clearing that has failed, and may be sent once more if a person decides so: no reversal is under way, or done."""
     mine = and_(t.outbox.c.step == t.STEP_CLEAR, t.outbox.c.state == t.STATE_FAILED)
