@@ -22,6 +22,7 @@ from sim.worlds.simulation.draws import grants, refusals, signatures
 from sim.worlds.simulation.draws.refunds import Refunds
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.oracle import agreed, asked_for
+from sim.worlds.simulation.oracle.accounted import Accounting
 from sim.worlds.simulation.oracle.arrivals import Arrivals
 from sim.worlds.simulation.oracle.cards import Cards
 from sim.worlds.simulation.oracle.endings import Endings
@@ -239,8 +240,7 @@ class Oracle:
             self._told(agreed.closures(connection, rows))
             self._told(self.written.cases(connection, rows))
             self._told(agreed.shifts(connection, rows, devices, self._forgotten_here_and_there))
-            for sentence in self.missing.unaccounted(connection, rows, self.decided):
-                self.fail(sentence)
+            self._told(Accounting(self.missing, connection, rows, self.decided).problems())
             for sentence in self.arrivals.missing(connection, rows, self.tampered, self.missing.forgotten(rows)):
                 self.fail(sentence)
             self._told(self.forgotten.problems(connection, rows))

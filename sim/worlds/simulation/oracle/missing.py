@@ -1,12 +1,10 @@
-"""Records that were destroyed in a terminal's storage: what of them has arrived, and whether the centre accounts for the rest.
+"""Records that were destroyed in a terminal's storage: what of them has arrived, and what follows from it for payments, results and voids.
 
-A lost record that has not arrived must lie in a gap whose money is in suspense, to the centime; after the loss of a whole storage
-there must be one new epoch, proposed and approved by two officers. Only what was destroyed is excused by it: everything else is
-judged as ever (`sim.worlds.simulation.oracle.judge`).
+Only what was destroyed is excused by it: everything else is judged as ever (`sim.worlds.simulation.oracle.judge`). Whether the centre accounts for
+what has not arrived is judged in `sim.worlds.simulation.oracle.accounted`.
 """
 
 import hashlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,28 +16,21 @@ from protocol import records as r
 from server import codes
 from sim.worlds.simulation.draws.losses import Lost
 from sim.worlds.simulation.factory import factory
-from sim.worlds.simulation.schedule import START_UTC
 from sim.worlds.simulation.verdicts.notebook import Notebook
 
 Rows = dict[tuple[str, int], Any]
 _SUSPENSE = "SELECT COALESCE(SUM(amount), 0) FROM legs WHERE device = :d AND account = :a"
-_FINALS = (
+FINALS = (
     "SELECT p.intent, p.amount FROM payments p JOIN results q ON p.device = q.device AND p.epoch = q.epoch"
     " AND p.intent = q.intent WHERE p.device = :d AND q.outcome = 1 AND p.held = 0"
 )
-_UNEXPLAINED = _FINALS + " AND q.gap IS NULL"
+_UNEXPLAINED = FINALS + " AND q.gap IS NULL"
 _VOIDED = "SELECT v.amount FROM voids v WHERE v.device = :d AND v.epoch < :e AND v.state = 2"
 _ARRIVED = "SELECT COUNT(*) FROM raw WHERE device = ? AND seq = ?"
 _FORGOTTEN = "SELECT intent, state FROM voids WHERE device = :d AND seq = :s AND result_seq IS NULL AND state <> 1 AND reason NOT LIKE 'SRV%'"
 _UNTOLD = (
     "SELECT v.intent, v.state FROM voids v JOIN heads h ON h.device = v.device WHERE v.device = :d AND v.epoch < h.epoch"
     " AND v.result_seq IS NULL AND v.state <> 1 AND v.reason NOT LIKE 'SRV%'"
-)
-_GAPS_SINCE = "SELECT first, last FROM gaps WHERE device = :d AND at >= :since"
-_NAMED = "SELECT what FROM audit WHERE code IN ('GAP', :c) AND device = :d"
-_UNCOLLECTED = (
-    "SELECT c.device, c.case_no FROM cases c WHERE c.closure = :c AND NOT EXISTS (SELECT 1 FROM payments p"
-    " WHERE p.device = c.device AND p.epoch = c.epoch AND p.case_no = c.case_no AND p.outcome = :o) ORDER BY c.device, c.case_no"
 )
 
 
@@ -60,7 +51,7 @@ class Missing:
     """What was destroyed, by device and bytes, and when."""
 
     def __init__(self, copied: set[str]) -> None:
-        self._copied = copied  # devices of which there is a second one
+        self.copied = copied  # devices of which there is a second one
         self.lost: dict[tuple[str, bytes], Lost] = {}
         self.spells: list[Spell] = []
         self.erased: set[str] = set()  # devices whose storage was lost as a whole
@@ -102,7 +93,7 @@ class Missing:
             return row.seq <= self._last_of_the_old(name, rows)
         if outcomes == 0 and self._must_end(name, intent):
             return False
-        for item in self._of(name, r.PAYMENT_OUTCOME):
+        for item in self.of(name, r.PAYMENT_OUTCOME):
             if item.record[r.INTENT] == intent and outcomes == 0:
                 return self.gone(name, item.data, rows.get((name, item.seq)))
             if item.record[r.INTENT] == intent:
@@ -113,7 +104,7 @@ class Missing:
         """Whether a terminal must say of a payment that it was interrupted: the outcome, deferred, is lost before the terminal knew that it had
         arrived, the intent is not, and less was approved among what is lost than the payment's amount.
         """
-        for item in self._of(name, r.PAYMENT_OUTCOME) if self.spell(name, intent) is None else ():
+        for item in self.of(name, r.PAYMENT_OUTCOME) if self.spell(name, intent) is None else ():
             if item.record[r.INTENT] == intent and self._unheard(item):
                 return self._approved_beside(item) < item.record[r.AMOUNT]
         return False
@@ -133,11 +124,11 @@ class Missing:
 
     def said_again(self, name: str) -> bool:
         """Whether a terminal may say of a payment that the centre has that it was interrupted."""
-        return any(self._unheard(item) for item in self._of(name, r.PAYMENT_OUTCOME))
+        return any(self._unheard(item) for item in self.of(name, r.PAYMENT_OUTCOME))
 
     def in_a_gap(self, name: str, _epoch: int, intent: int) -> bool:
         """Whether the outcome of a payment was destroyed before it arrived, in a terminal that goes on in its epoch."""
-        outcomes = [item.seq for item in self._of(name, r.PAYMENT_OUTCOME) if item.record[r.INTENT] == intent]
+        outcomes = [item.seq for item in self.of(name, r.PAYMENT_OUTCOME) if item.record[r.INTENT] == intent]
         return name not in self.erased and any(self.never_came(name, seq) for seq in outcomes)
 
     def set_aside(self, name: str, rows: Rows, code: str = codes.RESULT_UNEXPECTED) -> int:
@@ -150,7 +141,7 @@ class Missing:
         mine = [record for record in aside if self.in_a_gap(name, record[r.EPOCH], record[r.INTENT])]
         return sum(r.approved_step(record)[1] for record in mine)
 
-    def _of(self, name: str, kind: int) -> list[Lost]:
+    def of(self, name: str, kind: int) -> list[Lost]:
         return [item for item in self.lost.values() if item.device == name and item.record[r.KIND] == kind]
 
     def forgotten(self, rows: Rows) -> dict[str, int]:
@@ -163,43 +154,11 @@ class Missing:
         begun = [seq for (owner, seq), row in rows.items() if owner == name and row.kind == r.NEW_EPOCH]
         return min(begun) - 1 if begun else 0
 
-    def unaccounted(self, connection: Any, rows: Rows, decided: Notebook) -> Iterator[str]:
-        """Sentences about destroyed records, or money of theirs, that nobody is told of; what is `decided` is in suspense no longer. Of a terminal
-        that was copied only what is missing from the branch that is on file: the other one's word is not taken any more.
-        """
-        gaps = list(connection.execute(text("SELECT device, first, last, count, amount, declared_seq FROM gaps")))
-        for gap in gaps:
-            yield from self._gap(gap, rows)
-        for item in self.lost.values():
-            if item.device in self.erased or not self.gone(item.device, item.data, rows.get((item.device, item.seq))):
-                continue
-            if self.beside(item, rows):
-                continue
-            if not any(gap.device == item.device and gap.first <= item.seq <= gap.last for gap in gaps):
-                yield f"record {item.seq} of {item.device} is lost, and no gap says so"
-        alarmed = {row.device for row in connection.execute(text("SELECT device FROM audit WHERE code = 'GAP'"))}
-        for name in sorted({gap.device for gap in gaps} - self.erased):
-            lost = [item for item in self._of(name, r.PAYMENT_OUTCOME) if not self.beside(item, rows)]
-            outcomes = [item for item in lost if self.never_came(name, item.seq)]
-            held, must = self.in_suspense(connection, name), sum(r.approved_step(item.record)[1] for item in outcomes)
-            must += self._written_again(name, rows) + self.set_aside(name, rows, codes.OUTCOME_LOST)
-            held += sum(decided.decided(name)) - self.decided_by_word(connection, name, rows, decided)
-            if held != must:
-                yield f"{name}: {held} centimes in suspense, {must} are lost, or are results that came all the same: others are the acquirer's word"
-        for name in sorted({gap.device for gap in gaps} - alarmed):
-            yield f"{name} has lost records and nobody was told"
-        yield from self._uncollected(connection, rows)
-        for name in sorted(self.devices):
-            yield from self._doubled(connection, name, rows, decided)
-            yield from self._silent(connection, name)
-        for name in sorted(self.erased):
-            yield from self._epoch(connection, name, rows)
-
     def beside(self, item: Lost, rows: Rows) -> bool:
         """Whether a lost record of a terminal that was copied is of another branch than the one on file: there another one has its place, or the
         place of one before it that was lost too, or precedes these.
         """
-        if item.device not in self._copied:
+        if item.device not in self.copied:
             return False
         lost = {hashlib.sha256(one.data).digest(): one for one in self.lost.values() if one.device == item.device}
         first = item
@@ -217,94 +176,6 @@ class Missing:
         ]
         return any(self.beside(item, rows) for item in mine)
 
-    def _uncollected(self, connection: Any, rows: Rows) -> Iterator[str]:
-        """A case is closed as deferred, and no payment says that anybody will be asked for the money: an alarm names the case. Of a copied terminal
-        it may name the outcome instead: the other one had put another amount to an issuer under that identity, so it is kept and not posted.
-        """
-        for case in connection.execute(text(_UNCOLLECTED), {"c": r.CLOSURE_PROVISIONAL, "o": r.OUTCOME_PROVISIONAL}):
-            alarms = connection.execute(text(_NAMED), {"c": codes.AMOUNT_DIFFERS, "d": case.device}).scalars().all()
-            aside = [f"|record {seq} is kept but not posted" for seq in self._set_aside(case, rows)]
-            named = re.compile(rf"case {case.case_no}\b.*not collected" + "".join(aside))
-            if not any(named.search(words) for words in alarms):
-                yield f"case {case.case_no} of {case.device} is closed as deferred without such a payment, and nobody was told"
-
-    def _set_aside(self, case: Any, rows: Rows) -> Iterator[int]:
-        """The deferred outcomes of a copied terminal's case whose amount is not the one that an issuer was asked for."""
-        for (name, seq), row in rows.items() if case.device in self._copied else ():
-            if name == case.device and row.rejected == codes.AMOUNT_DIFFERS:
-                record = cbor2.loads(bytes(row.record))
-                if (record[r.CASE], record.get(r.OUTCOME)) == (case.case_no, r.OUTCOME_PROVISIONAL):
-                    yield seq
-
-    def _doubled(self, connection: Any, name: str, rows: Rows, decided: Notebook) -> Iterator[str]:
-        """A result that a terminal wrote down twice, since it lost the first, counts twice in its totals: an alarm names the payment. Where a
-        restored database learns of the loss when it has forgotten the result, the alarm about the gap names the amount.
-        """
-        alarms = connection.execute(text("SELECT what FROM audit WHERE code = 'GAP' AND device = :d"), {"d": name})
-        said, written = list(alarms.scalars()), self._written(name, rows)
-        approved = [row.intent for row in connection.execute(text(_FINALS), {"d": name})]
-        for intent in sorted(approved):
-            named = re.compile(rf"the result of payment {intent} ha(s come|d arrived)")
-            if len(written.get(intent, ())) > 1 and not any(named.search(words) for words in said):
-                if self._lost_before(connection, name, intent, decided):
-                    continue
-                yield f"{name} wrote the result of payment {intent} down twice and nobody was told"
-
-    def _lost_before(self, connection: Any, name: str, intent: int, decided: Notebook) -> bool:
-        """Whether the loss of a payment's result became known to a database that was restored, be it that it was restored once more since."""
-        since = min((START_UTC + restore // 1000 for _, restore in decided.restores), default=None)
-        spans = connection.execute(text(_GAPS_SINCE), {"d": name, "since": since}).all()
-        lost = [item.seq for item in self._of(name, r.AUTHORISATION_RESULT) if item.record[r.INTENT] == intent]
-        return any(span.first <= seq <= span.last for span in spans for seq in lost)
-
-    def _silent(self, connection: Any, name: str) -> Iterator[str]:
-        """A void that its terminal has forgotten and tells nobody the end of: an alarm names the payment."""
-        said = list(
-            connection.execute(text("SELECT what FROM audit WHERE code = 'GAP' AND device = :d"), {"d": name}).scalars()
-        )
-        for (owner, intent), _ in self.untold(connection):
-            if (
-                owner == name
-                and name not in self.erased
-                and not any(f"the void of payment {intent} had" in words for words in said)
-            ):
-                yield f"{name} has forgotten the void of payment {intent}, and nobody was told"
-
-    def _gap(self, gap: Any, rows: Rows) -> Iterator[str]:
-        """A gap holds what was destroyed and nothing else; its count and money are those of the lost records, or, where a copied terminal goes on
-        behind the other one's branch, what their counters say: nobody else can know what lay between.
-        """
-        inside = {item.seq: item for item in self.lost.values() if item.device == gap.device}
-        span = range(gap.first, gap.last + 1)
-        if any(seq not in inside or (gap.device, seq) in rows for seq in span):
-            yield f"{gap.device}: records {gap.first} to {gap.last} count as lost, but were not all destroyed"
-            return
-        steps = [r.approved_step(inside[seq].record) for seq in span]
-        right = (sum(step[0] for step in steps), sum(step[1] for step in steps))
-        if any(self.beside(inside[seq], rows) for seq in span):
-            before, after = (cbor2.loads(bytes(rows[gap.device, seq].record)) for seq in (gap.first - 1, gap.last + 1))
-            own = r.approved_step(after)
-            right = (
-                after[r.CUM_COUNT] - own[0] - before[r.CUM_COUNT],
-                after[r.CUM_TOTAL] - own[1] - before[r.CUM_TOTAL],
-            )
-        if right != (gap.count, gap.amount):
-            yield f"{gap.device}: the gap from {gap.first} to {gap.last} holds {gap.amount} centimes in suspense"
-        if gap.declared_seq is None:
-            yield f"{gap.device}: no gap record says that {gap.first} to {gap.last} are lost"
-
-    def _epoch(self, connection: Any, name: str, rows: Rows) -> Iterator[str]:
-        """A new epoch, once, by two officers, and the terminal works on in it."""
-        begun = connection.execute(
-            text("SELECT proposed_by, approved_by FROM epochs WHERE device = :d AND state = 2"), {"d": name}
-        ).all()
-        if len(begun) != 1:
-            yield f"{name} lost its storage and has begun {len(begun)} new epochs"
-        elif begun[0].proposed_by == begun[0].approved_by:
-            yield f"one officer alone gave {name} a new epoch"
-        elif not any(owner == name and row.kind == r.NEW_EPOCH for (owner, _), row in rows.items()):
-            yield f"{name} has a new epoch and has sent nothing of it"
-
     def in_suspense(self, connection: Any, name: str) -> int:
         """Centimes that wait in suspense for a device's lost records."""
         return connection.execute(text(_SUSPENSE), {"d": name, "a": f"missing:{name}"}).scalar_one()
@@ -315,19 +186,19 @@ class Missing:
         """
         if name not in self.devices:
             return 0
-        written = self._written(name, rows)
-        finals = connection.execute(text(_FINALS), {"d": name})
+        written = self.written(name, rows)
+        finals = connection.execute(text(FINALS), {"d": name})
         more_or_less = sum(row.amount * (1 - len(written.get(row.intent, ()))) for row in finals)
-        return more_or_less + self._written_again(name, rows)
+        return more_or_less + self.written_again(name, rows)
 
-    def _written_again(self, name: str, rows: Rows) -> int:
+    def written_again(self, name: str, rows: Rows) -> int:
         """Centimes of approved results that lie in a gap and that the terminal, told again, has written down once more: nobody at the centre
         can know that it is not another payment.
         """
         if name in self.erased:
             return 0
         came = self._came(name, rows)
-        lost = [item for item in self._of(name, r.AUTHORISATION_RESULT) if self.never_came(name, item.seq)]
+        lost = [item for item in self.of(name, r.AUTHORISATION_RESULT) if self.never_came(name, item.seq)]
         return sum(r.approved_step(item.record)[1] for item in lost if item.record[r.INTENT] in came)
 
     @staticmethod
@@ -342,7 +213,7 @@ class Missing:
         """
         if not sum(decided.decided(name)):
             return 0
-        lost = [item for item in self._of(name, r.AUTHORISATION_RESULT) if self.never_came(name, item.seq)]
+        lost = [item for item in self.of(name, r.AUTHORISATION_RESULT) if self.never_came(name, item.seq)]
         intents = {item.record[r.INTENT] for item in lost}
         alone = connection.execute(text(_UNEXPLAINED), {"d": name})
         return sum(row.amount for row in alone if row.intent in intents - self._came(name, rows))
@@ -351,20 +222,20 @@ class Missing:
         """Centimes that a terminal counts and that two officers have decided are nothing; not those that are booked by the acquirer's word."""
         return decided.decided(name)[1] - self.decided_by_word(connection, name, rows, decided)
 
-    def _written(self, name: str, rows: Rows) -> dict[int, set[bytes]]:
+    def written(self, name: str, rows: Rows) -> dict[int, set[bytes]]:
         """The results of each payment that a device has written down, those that it has lost since included."""
         written: dict[int, set[bytes]] = {}
         for (owner, _), row in rows.items():
             if owner == name and row.kind == r.AUTHORISATION_RESULT:
                 written.setdefault(cbor2.loads(bytes(row.record))[r.INTENT], set()).add(bytes(row.record))
-        for item in self._of(name, r.AUTHORISATION_RESULT) if name not in self.erased else ():
+        for item in self.of(name, r.AUTHORISATION_RESULT) if name not in self.erased else ():
             if not self.beside(item, rows):
                 written.setdefault(item.record[r.INTENT], set()).add(item.data)
         return written
 
     def results(self, name: str, intent: int) -> list[int]:
         """What the destroyed results of a payment said."""
-        lost = [item.record for item in self._of(name, r.AUTHORISATION_RESULT)]
+        lost = [item.record for item in self.of(name, r.AUTHORISATION_RESULT)]
         return [record[r.OUTCOME] for record in lost if record[r.INTENT] == intent]
 
     def voided(self, connection: Any, name: str, told: dict[int, int]) -> int:
@@ -373,7 +244,7 @@ class Missing:
         """
         if name not in self.erased:
             ends = {i: state for (device, i), state in self.untold(connection) if device == name}
-            lost = [item.record for item in self._of(name, r.VOID)]
+            lost = [item.record for item in self.of(name, r.VOID)]
             ends.update({one[r.INTENT]: one[r.VOID_STATE] for one in lost if one[r.VOID_STATE] != r.VOID_ASKED})
             amounts = {one[r.INTENT]: one[r.AMOUNT] for one in lost}
             return sum(amounts[i] for i, state in ends.items() if state == r.VOID_DONE and i not in told)
