@@ -18,7 +18,7 @@ What an answer means rests on fields 39 and 4 together. Approving are 00, 08, 10
 amount that the host speaks of; left out, it is the amount asked. A fine is paid whole or not at all, so an answer of another amount (a partial
 approval, 00 that grants less, any amount of another currency in field 49) is no answer to what was asked, and an alarm (SRV-052):
 
-    0110 while the card waits   in doubt, as if none had come: declined, and reversed once
+    0110 while the card waits   in doubt, as if none had come: declined, and reversed once. So is one of OTHERWISE, without the alarm
     0110 of a deferred payment  declined, and reversed once
     0230, 0410                  approving another amount: a person must look, the row is FAILED (a void's end: refused). It is not asked again,
                                 since a repeat is answered alike
@@ -65,7 +65,7 @@ BROKEN = {
     "03": "invalid merchant",
     "06": "error",
     NOT_NOW: "invalid transaction",
-    "16": "approved, track 3 to be updated",  # not what was asked, and no refusal
+    "16": "approved, track 3 to be updated",
     "19": "re-enter transaction",
     "20": "invalid response",
     "21": "no action taken",
@@ -79,14 +79,18 @@ BROKEN = {
     "29": "file update not successful",
     "30": "format error",
     "31": "bank not supported by the switch",
-    "32": "completed partially",  # as 16
+    "32": "completed partially",
     "40": "requested function not supported",
     "58": "transaction not permitted to the terminal",
     "63": "security violation",
     "64": "original amount incorrect",
     "95": "reconcile error",
 }
-"""Field 39 that speaks of the message, the terminal, the merchant or the host: no issuer has judged the payment, a person must look."""
+"""Field 39 that speaks of the message, the terminal, the merchant or the host: what became of the payment a person must find out."""
+OTHERWISE = ("16", "32")
+"""Those of BROKEN that an issuer says who has done something, and not what was asked."""
+UNJUDGED = frozenset(BROKEN).difference(OTHERWISE)
+"""The others: no issuer has judged the payment."""
 _FIRST = {t.STEP_AUTHORISE: "0100", t.STEP_CLEAR: "0220", t.STEP_REVERSE: "0400"}
 _STEP_OF_ANSWER = {"0110": t.STEP_AUTHORISE, "0230": t.STEP_CLEAR, "0410": t.STEP_REVERSE}
 

@@ -8,12 +8,12 @@ Three steps, so that no transaction is open while the acquirer's host thinks:
 
 What is left without an outcome, by a gap or an epoch that is over, is `server.ingest.lost.untaken`'s.
 
-A crash in between leaves the row doubtful, and so does an answer that leaves open what was done: in progress (09), late (68), received
-before (94), malfunction (96), or one of another amount than was asked, which is an alarm too (`server.acquirer.iso`). What is doubtful or
-approved and does not end as an approved outcome is reversed (0400, through the outbox) as soon as the outcome is known, or when a late
-answer arrives after it. A deferred payment (provisional) is not: its authorisation goes out under the same reference, as a repeat, and the
-host's word on that one counts for both (`deferred`). So a payment is captured only if its outcome record, or that word, says so, and a second
-AUTHORISE about the same payment is answered from the row. Stores no card data.
+A crash in between leaves the row doubtful, and so does an answer that leaves open what was done: in progress (09), late (68), received before (94),
+malfunction (96), one that approves otherwise than was asked (16, 32), or another amount, which is an alarm too (`server.acquirer.iso`). What is
+doubtful or approved and does not end as an approved outcome is reversed (0400, through the outbox) as soon as the outcome is known, or when a late
+answer arrives after it. A deferred payment (provisional) is not: its authorisation goes out under the same reference, as a repeat, and the host's
+word on that one counts for both (`deferred`). So a payment is captured only if its outcome record, or that word, says so, and a second AUTHORISE
+about the same payment is answered from the row. Stores no card data.
 
 "Issuer or switch inoperative" (91) is told to the terminal as it came: unable to go online. What the card then approves is cleared, what is
 deferred is asked again as a repeat. Ends it otherwise, it is reversed like a doubt, since some switches say 91 after a time-out of their own;
@@ -30,7 +30,7 @@ from protocol import records as r
 from protocol import sync as s
 from server import codes
 from server.acquirer import outbox, settling
-from server.acquirer.iso import Answer, Request, reference
+from server.acquirer.iso import OTHERWISE, Answer, Request, reference
 from server.ingest import results, sessions
 from server.ledger.posting import Identity
 from server.store import restore
@@ -92,7 +92,7 @@ def finish(connection: Connection, message: Authorise, answer: Answer | None, un
     claimed = _claimed(connection, identity)  # then it stays in doubt whatever comes: that is why the payment is held
     if answer is not None and not claimed:
         values: dict[str, Any] = {"response": answer.response, "answered": now}
-        word = answer.response not in s.NO_WORD
+        word = answer.response not in (*s.NO_WORD, *OTHERWISE)
         if word and not answer.about(message.amount):
             settling.another_amount(connection, answer, message.amount, now)
         elif word:

@@ -41,7 +41,7 @@ def another_asked(record: dict[int, Any], asked: Any) -> bool:
 
 def _is_known(asked: Any) -> bool:
     """Whether the host may know a payment by this question: it was put, and the host has not refused to have it judged."""
-    return asked is not None and online.sent(asked) and asked.response not in iso.BROKEN
+    return asked is not None and online.sent(asked) and asked.response not in iso.UNJUDGED
 
 
 def unreached(connection: Connection, record: dict[int, Any], asked: Any, doubtful_seq: int) -> Any:

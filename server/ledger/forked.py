@@ -22,7 +22,7 @@ _VERDICTS = (
     .order_by(_VERDICT.device, _VERDICT.epoch, _VERDICT.intent, _VERDICT.number)
 )
 _QUESTIONS = select(_ASKED.device, _ASKED.epoch, _ASKED.intent, _ASKED.digest, _ASKED.response).where(
-    _ASKED.state != s.ASKED_NOT, or_(_ASKED.response.is_(None), _ASKED.response.not_in(iso.BROKEN))
+    _ASKED.state != s.ASKED_NOT, or_(_ASKED.response.is_(None), _ASKED.response.not_in(iso.UNJUDGED))
 )
 """Statements made once: making one costs more than running it."""
 

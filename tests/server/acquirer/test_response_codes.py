@@ -74,6 +74,24 @@ def test_while_the_card_waits_it_approves_nothing_and_nothing_is_reversed(
     assert centre.claim() == [] and centre.books() == {}
 
 
+@pytest.mark.parametrize("code", iso.OTHERWISE)
+def test_what_an_issuer_approves_otherwise_while_the_card_waits_is_doubt_and_is_reversed(
+    centre: Centre, handheld: Handheld, code: str
+) -> None:
+    host = HostSays(centre, code)
+    intent = begin(handheld)
+    for _ in range(2):
+        said = ask(centre, handheld, intent)
+        assert said[s.STATE] == s.ASKED_DOUBTFUL and s.RESPONSE not in said
+        centre.hello(handheld)
+    assert len(host.asked) == 1
+    take(handheld, intent, r.OUTCOME_DECLINED, r.ONLINE_DOUBTFUL)
+    centre.send(handheld)
+    (request,) = centre.claim()
+    assert (request.step, request.amount) == (t.STEP_REVERSE, A)
+    assert centre.answer(request, "00") and centre.claim() == [] and centre.books() == {}
+
+
 @pytest.mark.parametrize("code", ["90", "92"])
 def test_what_is_deferred_after_that_is_asked_as_a_repeat_and_counts_by_that_word(
     centre: Centre, handheld: Handheld, code: str
