@@ -8,7 +8,7 @@ answer would be taken for the next one.
 
 import asyncio
 
-from drivers.contracts.card_reader import CardReader, most_answer
+from drivers.contracts.card_reader import PolledReader, most_answer
 from protocol.errors import CardError, CardRemovedError, CardSilentError, NoCardError
 from protocol.pack import rd16, u16be
 
@@ -18,11 +18,10 @@ _ATR = b"\x04"
 _IPPROTO_TCP = 6
 _TCP_NODELAY = 1
 _TCP_QUICKACK = 12
-_POLL_MS = 25
 _CONTROL_TIMEOUT_MS = 2000
 
 
-class LinkReader(CardReader):
+class LinkReader(PolledReader):
     """The slot at `host:port`. `timeout_ms` is how long a card may think about one APDU."""
 
     def __init__(self, host: str, port: int, name: str = "link", timeout_ms: int = 5000) -> None:
@@ -40,15 +39,6 @@ class LinkReader(CardReader):
     async def card_present(self) -> bool:
         """Whether the slot gives an ATR. Raises CardError CRD-010 if the slot cannot be reached."""
         return len(await self._control(_ATR, True)) > 0
-
-    async def wait_for_card(self, timeout_ms: int) -> None:
-        """Poll until a card is there. Raises NoCardError."""
-        if not await self._poll(True, timeout_ms):
-            raise NoCardError("no card was presented in time")
-
-    async def wait_for_removal(self, timeout_ms: int) -> bool:
-        """Poll until no card is there; False after `timeout_ms`."""
-        return await self._poll(False, timeout_ms)
 
     async def connect(self) -> bytes:
         """Cold reset; returns the ATR. Raises NoCardError, CardError CRD-010."""
@@ -95,16 +85,6 @@ class LinkReader(CardReader):
         """Give the connection up; the next use connects again."""
         self._session = False
         self._drop()
-
-    async def _poll(self, wanted: bool, timeout_ms: int) -> bool:
-        waited = 0
-        while True:
-            if await self.card_present() == wanted:
-                return True
-            if waited >= timeout_ms:
-                return False
-            await asyncio.sleep(_POLL_MS / 1000)
-            waited += _POLL_MS
 
     async def _control(self, payload: bytes, answered: bool) -> bytes:
         return await self._exchange(payload, answered, _CONTROL_TIMEOUT_MS)

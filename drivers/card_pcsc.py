@@ -13,10 +13,9 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from drivers.contracts.card_reader import CardReader
+from drivers.contracts.card_reader import PolledReader
 from protocol.errors import CardError, CardRemovedError, CardSilentError, NoCardError
 
-_POLL_S = 0.05
 _CALL_TIMEOUT_S = 5.0
 
 # Result codes of winscard (unsigned 32 bits), by what they mean here
@@ -95,8 +94,10 @@ def reader_names() -> list[str]:
         api.release()
 
 
-class PcscReader(CardReader):
+class PcscReader(PolledReader):
     """One PC/SC reader, by its name (or the beginning of it) or its index. `timeout_ms` bounds one APDU."""
+
+    poll_ms = 50
 
     def __init__(self, name_or_index: "str | int" = 0, timeout_ms: int = 10000) -> None:
         self.name = "pcsc:" + str(name_or_index)
@@ -111,15 +112,6 @@ class PcscReader(CardReader):
     async def card_present(self) -> bool:
         """Whether a card is in the reader. Raises CardError CRD-011 (no such reader), CRD-012 (no PC/SC service)."""
         return await self._call(self._get().present)
-
-    async def wait_for_card(self, timeout_ms: int) -> None:
-        """Poll until a card is there. Raises NoCardError."""
-        if not await self._poll(True, timeout_ms):
-            raise NoCardError("no card was presented in time")
-
-    async def wait_for_removal(self, timeout_ms: int) -> bool:
-        """Poll until no card is there; False after `timeout_ms`."""
-        return await self._poll(False, timeout_ms)
 
     async def connect(self) -> bytes:
         """Exclusive session with a cold reset; returns the ATR. Raises NoCardError, CardSilentError, CardError CRD-011..013."""
@@ -174,20 +166,12 @@ class PcscReader(CardReader):
         usual time.
         """
         ending, self._ending = self._ending, None
-        for _ in range(int(_CALL_TIMEOUT_S / _POLL_S)):
+        for _ in range(int(1000 * _CALL_TIMEOUT_S / self.poll_ms)):
             if ending is None or ending.is_set():
                 return
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(self.poll_ms / 1000)
         self._ending = ending
         raise CardSilentError("the card still does not answer")
-
-    async def _poll(self, wanted: bool, timeout_ms: int) -> bool:
-        end = asyncio.get_running_loop().time() + timeout_ms / 1000
-        while await self.card_present() != wanted:
-            if asyncio.get_running_loop().time() >= end:
-                return False
-            await asyncio.sleep(_POLL_S)
-        return True
 
     async def _call(self, function: Callable[..., Any], *args: Any, timeout_s: float = _CALL_TIMEOUT_S) -> Any:
         assert self._worker is not None

@@ -4,6 +4,10 @@ A reader owns one session at a time. Status bytes are *not* interpreted here: 61
 A session is bound to a card by cryptography, never by this handle: a card swapped quickly may keep the handle working.
 """
 
+import asyncio
+
+from protocol.errors import NoCardError
+
 _SHORT = 1024
 
 
@@ -60,3 +64,27 @@ class CardReader:
     async def disconnect(self) -> None:
         """Power off. Never raises."""
         raise NotImplementedError
+
+
+class PolledReader(CardReader):
+    """A reader that waits by asking `card_present` every `poll_ms`, as all of ours do."""
+
+    poll_ms = 25
+
+    async def wait_for_card(self, timeout_ms: int) -> None:
+        """Poll until a card is there. Raises NoCardError."""
+        if not await self._poll(True, timeout_ms):
+            raise NoCardError("no card was presented in time")
+
+    async def wait_for_removal(self, timeout_ms: int) -> bool:
+        """Poll until no card is there; False after `timeout_ms`."""
+        return await self._poll(False, timeout_ms)
+
+    async def _poll(self, wanted: bool, timeout_ms: int) -> bool:
+        waited = 0
+        while await self.card_present() != wanted:
+            if waited >= timeout_ms:
+                return False
+            await asyncio.sleep(self.poll_ms / 1000)
+            waited += self.poll_ms
+        return True

@@ -7,7 +7,7 @@ of them is talked to.
 
 import asyncio
 
-from drivers.contracts.card_reader import CardReader, most_answer
+from drivers.contracts.card_reader import PolledReader, most_answer
 from drivers.pn532 import cards
 from drivers.pn532.link import UNREACHABLE, Link
 from protocol.errors import CardCollisionError, CardError, CardRemovedError, CardSilentError, NoCardError
@@ -23,15 +23,16 @@ _PRESENT = b"\x00\x06"  # Diagnose: does the card of the session still answer
 _EXCHANGE = 0x40
 _SELECT_RATE = 0x4E
 _RESET_S = 0.010  # EMV Contactless Book D, 3.2.6: tRESET 5.1..10 ms without a field
-_POLL_MS = 40
 
 _TIMEOUT = 0x01
 _RADIO = (0x02, 0x03, 0x04, 0x05, 0x06, 0x09, 0x0A, 0x0B, 0x13, 0x23, 0x2A, 0x2B)  # UM0701-02, 7.1
 _NO_TARGET = (0x25, 0x27, 0x29)  # the chip knows no such card (any more)
 
 
-class Pn532Reader(CardReader):
+class Pn532Reader(PolledReader):
     """A reader on the antenna of `link`. `rate`: the fastest bit rate in kbit/s that a session may use; `timeout_ms` bounds one exchange."""
+
+    poll_ms = 40
 
     def __init__(self, link: Link, rate: int = 106, name: str = "pn532", timeout_ms: int = 5000) -> None:
         self.name = name
@@ -60,15 +61,6 @@ class Pn532Reader(CardReader):
                 return await self._find() > 0
             finally:
                 await link.command(_FIELD_OFF)
-
-    async def wait_for_card(self, timeout_ms: int) -> None:
-        """Poll until a card is there. Raises NoCardError."""
-        if not await self._poll(True, timeout_ms):
-            raise NoCardError("no card was presented in time")
-
-    async def wait_for_removal(self, timeout_ms: int) -> bool:
-        """Poll until no card is there; False after `timeout_ms`."""
-        return await self._poll(False, timeout_ms)
 
     async def connect(self) -> bytes:
         """Field off and on, activate the one card; returns the ATR made from its ATS (type B: from its ATQB).
@@ -139,16 +131,6 @@ class Pn532Reader(CardReader):
     def close(self) -> None:
         """Give the line back."""
         self._link.close()
-
-    async def _poll(self, wanted: bool, timeout_ms: int) -> bool:
-        waited = 0
-        while True:
-            if await self.card_present() == wanted:
-                return True
-            if waited >= timeout_ms:
-                return False
-            await asyncio.sleep(_POLL_MS / 1000)
-            waited += _POLL_MS
 
     async def _reset_field(self) -> None:
         await self._link.command(_FIELD_OFF)
