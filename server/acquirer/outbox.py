@@ -13,12 +13,14 @@ it moves no row. So what another process has sent, settled or reversed meanwhile
               └→ DOUBTFUL      (no answer, or one of `iso.LATER`: again later, as a repeat)
 
 What an answer means is said in `server.acquirer.settling`.
+
+Times are the server's clock's. What was put in, or off, while that was ahead waits no longer than any other once it is right (`bring_near`).
 """
 
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, exists, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, case, exists, func, insert, literal, or_, select, update
 
 from protocol import cbor
 from protocol import records as r
@@ -34,6 +36,7 @@ from server.store import tables as t
 HOLDS = 3600  # seconds that the host may hold a message before it acts on it, unless the configuration says otherwise
 LEASE = 60  # seconds that a claimed row belongs to the process that claimed it
 MAX_WAIT = 3600
+SPREAD = 30 * 86400  # seconds over which inquiries after a restore may be spread (`server.store.restore`)
 _WAITING = t.outbox.c.state < literal(t.STATE_DONE, literal_execute=True)  # written out: else no partial index is taken
 _UNSETTLED = select(func.count()).select_from(t.outbox).where(_WAITING)
 
@@ -137,6 +140,25 @@ def postpone(
     waiting.tell(connection, request, now, waits)
     wait = min(most, MAX_WAIT, 1 << min(max(request.turn - 1, 0), 12))
     connection.execute(update(t.outbox).where(held(request)).values(next_at=now + wait))
+
+
+def bring_near(connection: Connection, now: int) -> None:
+    """Have what would wait longer than any request may asked at once: the server's clock was ahead when it was put in, or off. Since when it waits
+    nobody knows then; it counts from now.
+    """
+    connection.execute(_NEAR, {"b_now": now, "b_far": now + MAX_WAIT, "b_spread": now + SPREAD})
+
+
+def _near() -> Any:
+    o, now = t.outbox.c, bindparam("b_now")
+    inquiry = o.response.is_not(None)
+    far = (o.next_at > bindparam("b_far"), or_(~inquiry, o.next_at > bindparam("b_spread")))
+    created = case((o.created > now, now), else_=o.created)
+    return update(t.outbox).where(_WAITING, *far).values(next_at=now, created=created)
+
+
+_NEAR = _near()
+"""Made once, as `_DUE`."""
 
 
 def reversal_asked(connection: Connection, identity: Identity) -> bool:

@@ -27,6 +27,7 @@ class Write(Protocol):
 
 _log = logging.getLogger("tasdid.acquirer")
 LOOKS_S = 3600  # how often is looked for what nobody is asked about, and waits too long
+NEAR_S = 60  # how often for what waits since the clock was ahead
 
 
 class Worker:
@@ -47,7 +48,7 @@ class Worker:
         self._idle_s = idle_s
         self._holds = holds
         self._waits = waits
-        self._look_at = 0
+        self._looked = self._neared = 0
         self._nudged = asyncio.Event()
 
     def nudge(self) -> None:
@@ -72,9 +73,12 @@ class Worker:
 
     def _take(self, connection: Connection) -> tuple[list[Request], Sequence[Any]]:
         now, silent = self._clock(), ()
-        if now >= self._look_at:
+        if not self._neared <= now < self._neared + NEAR_S:  # be it that the clock went back
+            outbox.bring_near(connection, now)
+            self._neared = now
+        if not self._looked <= now < self._looked + LOOKS_S:
             silent = word.silent(connection, now, self._waits)
-            self._look_at = now + LOOKS_S
+            self._looked = now
         return outbox.claim(connection, now, holds=self._holds), silent
 
     async def _ask(self, request: Request) -> bool:

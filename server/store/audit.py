@@ -7,8 +7,15 @@ from sqlalchemy import Connection, bindparam, func, insert, select
 
 from server.store import tables as t
 
+AGAIN_S = 3600
 _LAST = select(func.max(t.audit.c.number)).where(t.audit.c.device == bindparam("b_device"))
 _LINE = insert(t.audit)
+_SAME = (
+    select(t.audit.c.what, t.audit.c.at)
+    .where(t.audit.c.device == bindparam("b_device"), t.audit.c.code == bindparam("b_code"))
+    .order_by(t.audit.c.number.desc())
+    .limit(1)
+)
 """Statements made once: making one costs more than running it."""
 
 
@@ -17,6 +24,13 @@ def write(connection: Connection, device: str, level: int, code: str, what: str,
     last = connection.execute(_LAST, {"b_device": device}).scalar()
     line = {"device": device, "number": (last or 0) + 1, "at": now, "level": level, "code": code, "what": what[:200]}
     connection.execute(_LINE, line)
+
+
+def seldom(connection: Connection, device: str, level: int, code: str, what: str, now: int) -> None:
+    """As `write`, unless the last line of this code about the device says the same and is not AGAIN_S old: what a terminal repeats fills no log."""
+    last = connection.execute(_SAME, {"b_device": device, "b_code": code}).first()
+    if last is None or last.what != what[:200] or not 0 <= now - last.at < AGAIN_S:
+        write(connection, device, level, code, what, now)
 
 
 def alarm(connection: Connection, device: str, code: str, what: str, now: int) -> None:

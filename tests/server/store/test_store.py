@@ -315,3 +315,22 @@ def test_a_result_is_handed_out_after_the_commit_only(writer: Writer) -> None:
     assert done.wait(20)
     writer.stop()
     assert seen == [1]
+
+
+def test_what_a_terminal_repeats_is_noted_once_an_hour(centre: Centre, handheld: Handheld) -> None:
+    handheld.pay(r.OUTCOME_APPROVED)
+    centre.hello(handheld)
+    old = handheld.batch(1)
+    centre.hello(handheld)
+
+    def noted() -> int:
+        kind, payload = centre.say(old)
+        assert (kind, payload[s.CODE]) == (s.TYPE_REFUSED, codes.WRONG_NONCE)
+        with reading(centre.engine) as connection:
+            return len(connection.execute(select(t.audit).where(t.audit.c.code == codes.WRONG_NONCE)).all())
+
+    assert [noted() for _ in range(3)] == [1, 1, 1]
+    centre.now += audit.AGAIN_S
+    assert [noted() for _ in range(2)] == [2, 2]
+    centre.now -= 2 * audit.AGAIN_S  # a clock that went back
+    assert noted() == 3
