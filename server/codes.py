@@ -61,13 +61,15 @@ PAID_UNASKED = (
     "SRV-065"  # a payment without a notice, though none of its terminal's records is lost: posted, since it was taken
 )
 PAID_OTHERWISE = "SRV-064"  # a payment is not of its notice's amount: posted, since it was taken, and its case does not count as paid
+OPEN_QUESTIONS = "SRV-066"  # too many questions to issuers whose outcomes are not on record: no more are put, the terminal goes on offline
 
 
 class RefusedError(ServerError):
-    """The message is answered with REFUSED; nothing of it was stored."""
+    """The message is answered with REFUSED; nothing of it was stored. `noted`: whoever raises it has told the audit log, or has before."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, noted: bool = False) -> None:
         super().__init__(message, code)
+        self.noted = noted
 
 
 class AcquirerError(ServerError):
