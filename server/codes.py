@@ -48,6 +48,7 @@ UNEXPECTED = "SRV-047"  # the server failed over a message, which is its own fau
 GAP_OTHERWISE = "SRV-043"  # a gap record that says something else than the records around the gap
 GAP_CLOSED = "SRV-044"  # a record of a range that was declared lost
 EPOCH_STALE = "SRV-045"  # the chain went on after the new epoch was approved, or the approval is no longer valid
+BESIDE_FULL = "SRV-049"  # too many records lie beside the chain of a device: no more are kept
 ACQUIRER_UNREACHABLE = "SRV-050"
 ACQUIRER_NONSENSE = "SRV-051"
 UNSENDABLE = "SRV-053"  # a request that ISO 8583 cannot express: a person must look
