@@ -48,6 +48,7 @@ UNEXPECTED = "SRV-047"  # the server failed over a message, which is its own fau
 GAP_OTHERWISE = "SRV-043"  # a gap record that says something else than the records around the gap
 GAP_CLOSED = "SRV-044"  # a record of a range that was declared lost
 EPOCH_STALE = "SRV-045"  # the chain went on after the new epoch was approved, or the approval is no longer valid
+BESIDE_FULL = "SRV-049"  # too many records lie beside the chain of a device: no more are kept
 ACQUIRER_UNREACHABLE = "SRV-050"
 ACQUIRER_NONSENSE = "SRV-051"
 UNSENDABLE = "SRV-053"  # a request that ISO 8583 cannot express: a person must look
@@ -61,13 +62,15 @@ PAID_UNASKED = (
     "SRV-065"  # a payment without a notice, though none of its terminal's records is lost: posted, since it was taken
 )
 PAID_OTHERWISE = "SRV-064"  # a payment is not of its notice's amount: posted, since it was taken, and its case does not count as paid
+OPEN_QUESTIONS = "SRV-066"  # too many questions to issuers whose outcomes are not on record: no more are put, the terminal goes on offline
 
 
 class RefusedError(ServerError):
-    """The message is answered with REFUSED; nothing of it was stored."""
+    """The message is answered with REFUSED; nothing of it was stored. `noted`: whoever raises it has told the audit log, or has before."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, noted: bool = False) -> None:
         super().__init__(message, code)
+        self.noted = noted
 
 
 class AcquirerError(ServerError):

@@ -24,7 +24,7 @@ a host that never had it answers 25, which is as good as reversed once it can ho
 import hashlib
 from typing import Any
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
 from protocol import records as r
 from protocol import sync as s
@@ -33,11 +33,34 @@ from server.acquirer import outbox, settling
 from server.acquirer.iso import OTHERWISE, Answer, Request, reference
 from server.ingest import results, sessions
 from server.ledger.posting import Identity
-from server.store import restore
+from server.store import audit, restore
 from server.store import tables as t
 from server.wire.messages import Authorise
 
 WAITING = 200  # cards that may wait for the host at once, by default
+
+MOST_OPEN = 4096
+"""Questions of a device whose outcomes are not on record. A terminal whose batches do not get through may ask about every payment that its journal
+has room for: 8 MiB take some 2,700 fines (docs/journal.md)."""
+_A, _P = t.authorisations.c, t.payments.c
+_LATEST = (
+    select(_P.outcome)
+    .select_from(
+        t.authorisations.outerjoin(t.payments, and_(*(_A[name] == _P[name] for name in ("device", "epoch", "intent"))))
+    )
+    .where(_A.device == bindparam("b_device"), _A.epoch == bindparam("b_epoch"), _A.intent > bindparam("b_seq"))
+    .order_by(_A.intent.desc())
+    .limit(2 * MOST_OPEN)
+    .subquery()
+)
+_OPEN = select(func.count()).select_from(_LATEST).where(_LATEST.c.outcome.is_(None))
+_GAP = (
+    select(t.gaps.c.first)
+    .where(t.gaps.c.device == bindparam("b_device"), t.gaps.c.epoch == bindparam("b_epoch"))
+    .order_by(t.gaps.c.first)
+    .limit(1)
+)
+"""Statements made once: making one costs more than running it."""
 
 
 def where(identity: Identity) -> Any:
@@ -48,7 +71,7 @@ def where(identity: Identity) -> Any:
 def begin(connection: Connection, message: Authorise, now: int) -> "Request | dict[int, Any]":
     """Take note of the question. A Request is to be sent after the commit; a payload is the answer to one asked before.
 
-    RefusedError: not bound to the session, payment over, or asked with another amount or other card data before.
+    RefusedError: not bound to the session, payment over, asked with another amount or other card data before, or too many questions are open.
     """
     head = sessions.bound_head(connection, message)
     identity = (message.device.device, message.epoch, message.intent)
@@ -67,6 +90,7 @@ def begin(connection: Connection, message: Authorise, now: int) -> "Request | di
         raise codes.RefusedError(
             codes.PAYMENT_OVER, "the record of that number is another one"
         )  # of a second terminal of its name
+    _bound(connection, head, now)
     connection.execute(
         insert(t.authorisations).values(
             device=identity[0],
@@ -83,6 +107,25 @@ def begin(connection: Connection, message: Authorise, now: int) -> "Request | di
     return Request(
         identity, t.STEP_AUTHORISE, repeat, message.amount, message.utc, "", message.card_data, message.device.wilaya
     )
+
+
+def _bound(connection: Connection, head: Any, now: int) -> None:
+    """RefusedError OPEN_QUESTIONS, and an alarm once, if as many questions are open as any terminal may have; the terminal takes it as unable to go
+    online.
+
+    A question is put before its payment's records come. So those behind the chain's head are open; one before it has a record on file that was
+    taken in, unless a gap has leapt over it: then the latest ones since the first gap are looked through, of which half may be open.
+    """
+    mine = {"b_device": head.device, "b_epoch": head.epoch}
+    gap = connection.execute(_GAP, mine).scalar()
+    seq = head.seq if gap is None else gap - 1
+    if (connection.execute(_OPEN, {**mine, "b_seq": seq}).scalar() or 0) < MOST_OPEN:
+        return
+    what = (
+        f"{MOST_OPEN} questions to issuers have no outcome on record, the chain's head is {head.seq}: no more are put"
+    )
+    audit.alarm_once(connection, head.device, codes.OPEN_QUESTIONS, what, now)
+    raise codes.RefusedError(codes.OPEN_QUESTIONS, "too many questions without an outcome: synchronise", noted=True)
 
 
 def finish(connection: Connection, message: Authorise, answer: Answer | None, unsent: bool, now: int) -> dict[int, Any]:

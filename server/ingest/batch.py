@@ -132,9 +132,10 @@ def batches(connection: Connection, messages: list[Batch], now: int) -> list[Pay
         else:
             intake.rejected += [[e.seq, e.notice] for e in intake.duplicates + intake.new if e.notice]
         if intake.branch:
-            fresh = [entry.record for entry in forks.keep(connection, intake.message, intake.branch, now)]
-            namesakes.beside(connection, intake.message.device.device, intake.message.epoch, fresh, now)
-            intake.rejected += [[entry.seq, codes.FORK] for entry in intake.branch]
+            fresh, over = forks.keep(connection, intake.message, intake.branch, now)
+            records = [entry.record for entry in fresh]
+            namesakes.beside(connection, intake.message.device.device, intake.message.epoch, records, now)
+            intake.rejected += [[e.seq, codes.BESIDE_FULL if e.seq in over else codes.FORK] for e in intake.branch]
         _reattach(connection, intake.message, intake.duplicates, now)
     _append(connection, [intake for intake in intakes if intake.count], now)
     return [item if isinstance(item, codes.RefusedError) else _ack(connection, item, now) for item in found]
@@ -163,9 +164,8 @@ def _sort(connection: Connection, message: Batch, head: Row[Any], now: int) -> _
         return intake
     known = _known_hashes(connection, message, head.seq)
     late = gaps.late(connection, message, known) if message.first_seq <= head.seq else set()
-    intake.rejected = [[seq, codes.GAP_CLOSED] for seq in sorted(late)]
     if late:
-        forks.keep_late(connection, message, [entry for entry in message.entries if entry.seq in late], now)
+        intake.rejected = _late(connection, message, [entry for entry in message.entries if entry.seq in late], now)
     previous = message.prev_hash
     for entry in message.entries:
         if entry.seq in late and not intake.branch:
@@ -209,12 +209,17 @@ def _beside(connection: Connection, message: Batch, head: Row[Any], now: int) ->
     ):
         raise codes.RefusedError(codes.WRONG_TOTALS, "running totals do not continue those on record")
     if message.branch == s.ASKED:
-        intake.beside = sum(forks.kept(connection, message, entry) for entry in [*late, *intake.branch])
+        intake.beside = forks.beside(connection, message, [*late, *intake.branch])
         intake.branch, intake.new = [], []
     elif late:
-        intake.rejected = [[entry.seq, codes.GAP_CLOSED] for entry in late]
-        forks.keep_late(connection, message, late, now)
+        intake.rejected = _late(connection, message, late, now)
     return intake
+
+
+def _late(connection: Connection, message: Batch, late: list[Entry], now: int) -> list[list[Any]]:
+    """Have records of a range that was declared lost kept: what is said of them."""
+    over = forks.keep_late(connection, message, late, now)
+    return [[entry.seq, codes.BESIDE_FULL if entry.seq in over else codes.GAP_CLOSED] for entry in late]
 
 
 def _known_hashes(connection: Connection, message: Batch, acked: int) -> dict[int, bytes]:

@@ -155,9 +155,10 @@ class Service:
 
 
 def _refuse(connection: Connection, message: Message, error: codes.RefusedError, now: int) -> Reply:
-    """Note a refusal in the audit log, the same one once an hour; its reply."""
+    """Note a refusal in the audit log, the same one once an hour, unless it is there; its reply."""
     name = message.device.device
-    audit.seldom(connection, name, t.LEVEL_WARNING, error.code, error.message, now)
+    if not error.noted:
+        audit.seldom(connection, name, t.LEVEL_WARNING, error.code, error.message, now)
     return _refused(Refusal(error.code, error.message, message.nonce, name))
 
 

@@ -4,6 +4,10 @@ The branch that came first stays the chain; the other lies in `forks`. What had 
 is undone by opposite entries, and an authorisation or clearing that had not yet been sent to the acquirer is held. Two officers decide about such
 a payment (`server.office.branches`). If it stands, it is posted again; a record of one more branch, which they did not know, holds it once more.
 If it is given back, and the acquirer will not reverse it, it is held as before, unless it is declined.
+
+How many records lie beside the chain of a device has a bound (`MOST`). What is over it is not kept and holds nothing; an alarm says so once, and the
+terminal is told that it was set aside as all else of a branch. When it asks, it hears that the record is here: it would show it again in every
+session otherwise, and what it shows it keeps all the same.
 """
 
 from typing import Any
@@ -22,43 +26,56 @@ from server.store import aside, audit
 from server.store import tables as t
 from server.wire.batches import Batch, Entry
 
+MOST = 131072
+"""Records beside the chain of a device: five times what the largest journal holds (8 MiB, some 2,700 fines of 9 records: docs/journal.md), and more
+than would fit it if they were all of the shortest kind."""
 _F = t.forks.c
 _SAME = select(_F.seq).where(*(_F[name] == bindparam(name) for name in ("device", "epoch", "seq", "hash")))
+_COUNT = select(t.heads.c.forks).where(t.heads.c.device == bindparam("device"))
 """Made once: making a statement costs more than running it."""
 
 
-def keep(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> list[Entry]:
+def keep(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> tuple[list[Entry], set[int]]:
     """Keep the records of a second branch, hold the payments that it puts in doubt, raise the alarm once per new
-    fork. Those that were not there before.
+    fork. Those that were not there before, and the sequences of those that are over the bound.
     """
     name = batch.device.device
-    fresh = _store(connection, batch, entries, now)
-    if not fresh:
-        return []
-    connection.execute(update(t.heads).where(t.heads.c.device == name).values(forks=t.heads.c.forks + len(fresh)))
-    audit.alarm(connection, name, codes.FORK, f"second branch, records {fresh[0].seq} to {fresh[-1].seq}", now)
+    fresh, over = _store(connection, batch, entries, now)
+    if fresh:
+        audit.alarm(connection, name, codes.FORK, f"second branch, records {fresh[0].seq} to {fresh[-1].seq}", now)
     for entry in fresh:
         _hold(connection, batch, entry.seq, now)
-    return fresh
+    return fresh, over
 
 
-def keep_late(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> None:
-    """Keep records of a range that was declared lost and that come all the same: a person who decides about its money has to know. One alarm."""
-    fresh = _store(connection, batch, entries, now)
+def keep_late(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> set[int]:
+    """Keep records of a range that was declared lost and that come all the same: a person who decides about its money has to know. One alarm. The
+    sequences of those that are over the bound.
+    """
+    fresh, over = _store(connection, batch, entries, now)
     if not fresh:
-        return
+        return over
     end = gaps.ending(connection, batch.device.device, batch.epoch, fresh[-1].seq)
     what = f"records {fresh[0].seq} to {fresh[-1].seq} were declared lost and have come: kept, not posted"
     if end is not None:
         what += "; they are the lost ones" if end == fresh[-1].hash else "; they are not those that were lost"
     audit.alarm(connection, batch.device.device, codes.GAP_CLOSED, what, now)
+    return over
 
 
-def _store(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> list[Entry]:
-    """Keep records beside the chain; those that were not there before."""
+def _store(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> tuple[list[Entry], set[int]]:
+    """Keep records beside the chain: those that were not there before, and the sequences of those that are over the bound."""
+    name = batch.device.device
     fresh = [entry for entry in entries if not kept(connection, batch, entry)]
+    room = _room(connection, name) if fresh else 0
+    fresh, over = fresh[:room], {entry.seq for entry in fresh[room:]}
+    if over:
+        audit.alarm_once(
+            connection, name, codes.BESIDE_FULL, f"{MOST} records lie beside the chain: no more are kept", now
+        )
     if fresh:
-        row = {"device": batch.device.device, "epoch": batch.epoch, "received": now}
+        connection.execute(update(t.heads).where(t.heads.c.device == name).values(forks=t.heads.c.forks + len(fresh)))
+        row = {"device": name, "epoch": batch.epoch, "received": now}
         connection.execute(
             insert(t.forks),
             [
@@ -67,9 +84,14 @@ def _store(connection: Connection, batch: Batch, entries: list[Entry], now: int)
             ],
         )
         records = [entry.record for entry in fresh]
-        aside.note(connection, batch.device.device, records)
-        word.beside(connection, batch.device.device, batch.epoch, records, now)
-    return fresh
+        aside.note(connection, name, records)
+        word.beside(connection, name, batch.epoch, records, now)
+    return fresh, over
+
+
+def _room(connection: Connection, device: str) -> int:
+    """How many more records may lie beside the chain."""
+    return max(0, MOST - connection.execute(_COUNT, {"device": device}).scalar_one())
 
 
 def joined(connection: Connection, batch: Batch, entries: list[Entry], now: int) -> None:
@@ -103,6 +125,13 @@ def kept(connection: Connection, batch: Batch, entry: Entry) -> bool:
     """Whether a record lies beside the chain."""
     key = {"device": batch.device.device, "epoch": batch.epoch, "seq": entry.seq, "hash": entry.hash}
     return connection.execute(_SAME, key).first() is not None
+
+
+def beside(connection: Connection, batch: Batch, entries: list[Entry]) -> int:
+    """How many of the records that a terminal asks about need not be shown: they lie beside the chain, or none is kept any more."""
+    if entries and not _room(connection, batch.device.device):
+        return len(entries)
+    return sum(kept(connection, batch, entry) for entry in entries)
 
 
 def _hold(connection: Connection, batch: Batch, seq: int, now: int) -> None:

@@ -155,7 +155,8 @@ async def test_silence_after_the_payment_left_is_doubt():
 
 async def test_a_refusal_or_an_unreached_issuer_is_unable_to_go_online():
     refused = (m.TYPE_REFUSED, {m.CODE: "SRV-035", m.MESSAGE: ""})
-    for said in (refused, _answered(state=m.ASKED_NOT), _answered(response="91")):
+    full = (m.TYPE_REFUSED, {m.CODE: "SRV-066", m.MESSAGE: ""})
+    for said in (refused, full, _answered(state=m.ASKED_NOT), _answered(response="91")):
         asked, _, _ = await _ask(WELCOME, said)
         assert asked.reply is None
 

@@ -22,6 +22,7 @@ class _Server:
         self.asked = []  # [first, last] of each batch that is shown
         self.questions = 0
         self.beside = set()
+        self.most = 10**6  # beside; of what is over it the server says the same as of what it has
         self.fails = 0  # in how many batches the line is cut
         self.commands = None
 
@@ -45,12 +46,14 @@ class _Server:
         said[m.FIRST_SEQ], said[m.BRANCH] = first, payload[m.BRANCH]
         if payload[m.BRANCH] == m.ASKED:
             self.questions += 1
-            if shown & self.beside:
-                said[m.BESIDE] = len(shown & self.beside)
+            had = shown if len(self.beside) >= self.most else shown & self.beside
+            if had:
+                said[m.BESIDE] = len(had)
         else:
             self.asked.append([first, last])
-            self.beside |= shown
-            said[m.REJECTED] = [[seq, "SRV-030"] for seq in sorted(shown)]
+            fresh = sorted(shown - self.beside)[: self.most - len(self.beside)]
+            self.beside |= set(fresh)
+            said[m.REJECTED] = [[seq, "SRV-030" if seq in self.beside else "SRV-049"] for seq in sorted(shown)]
         return m.TYPE_ACK, said
 
 
@@ -131,6 +134,25 @@ async def test_nothing_is_shown_twice_and_what_is_new_is_shown():
         server.asked = []
         await _session(t)
         assert server.asked == []
+
+
+async def test_a_server_that_keeps_no_more_is_shown_nothing_twice_and_nothing_is_lost():
+    for most in (0, 1, 17):
+        for boots in (False, True):
+            server, t = await _opened(20, 31, 50)
+            server.most = most
+            if boots:
+                await _session(t)
+                await _boot(t)
+            await _shown(server, t)
+            told = [seq for first, last in server.asked for seq in range(first, last + 1)]
+            assert len(told) == len(set(told)) and set(told) <= set(range(21, HEAD + 1))
+            assert len(server.beside) == most
+            assert t.journal.first_retained == 1 and t.journal.acked_seq == 50
+            await _write(t, 1)
+            server.asked = []
+            await _session(t)
+            assert server.asked == [[HEAD + 1, HEAD + 1]], "what is new is told once"
 
 
 async def test_who_boots_before_each_session_gets_there_too():
