@@ -1,8 +1,9 @@
-"""uvicorn's HTTP with an end to what it takes: httptools keeps whatever a client sends as head or trailers, and uvicorn every request that
-it sends before the reply. What is over these bounds ends the connection, with 431 where no answer is due; the body has a bound of its own
-(`server.web.sync`).
+"""uvicorn's HTTP with an end to what it takes: it keeps any number of connections, each with a request in the making and every one sent
+before the reply; httptools keeps whatever a client sends as head or trailers. What is over these bounds ends the connection, with 431
+where no answer is due; the body has a bound of its own (`server.web.sync`).
 """
 
+import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -12,6 +13,8 @@ from server import codes
 HEAD = 8192
 """Bytes of a request line and its headers, of trailers, and of what is neither read nor done with so far; a terminal's take some 200."""
 LINES = 64  # headers or trailers
+CONNECTIONS = 4096
+"""Of a process at once; one more is closed, and a terminal takes that for no network. Each may hold a body (`server.wire.envelope.MAX_BODY`)."""
 AHEAD = 1  # requests of a connection that wait for the reply to another
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-type: text/plain; charset=utf-8\r\n"
@@ -26,6 +29,13 @@ class BoundedProtocol(HttpToolsProtocol):
     _idle = 0  # bytes that came since anything could be made of some
     _spent = False  # it is over a bound
     _first: Any = None  # the request that others wait behind
+    most = CONNECTIONS
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Of asyncio."""
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Of asyncio."""

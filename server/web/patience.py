@@ -47,6 +47,14 @@ class PatientProtocol(BoundedProtocol):
         self._hang_up()
         self._take_time()
 
+    def shutdown(self) -> None:
+        """Of uvicorn, which ends: nobody waits for the rest of a request."""
+        if self._limit is None:
+            super().shutdown()
+        else:
+            self._hang_up()
+            self.transport.abort()
+
     def on_response_complete(self) -> None:
         """Of uvicorn; the door's too."""
         self._written()

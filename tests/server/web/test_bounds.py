@@ -166,3 +166,33 @@ def test_who_reads_no_answer_gets_no_more(tmp_path: Path, monkeypatch: pytest.Mo
                         sent += sock.send(request() * 1000)
     finally:
         front.stop()
+
+
+def test_one_connection_too_many_is_closed_and_the_others_are_served(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds.BoundedProtocol, "most", 3)
+    with contextlib.ExitStack() as held:
+        socks = [held.enter_context(connect()) for _ in range(3)]
+        with contextlib.suppress(ConnectionError, ssl.SSLError), connect() as more:
+            more.sendall(GET)
+            assert rest(more) == b""
+        for sock in socks:
+            sock.sendall(GET.replace(b"Host", b"Connection: close\r\nHost"))
+            assert rest(sock).startswith(b"HTTP/1.1 200")
+    with connect() as sock:
+        sock.sendall(GET.replace(b"Host", b"Connection: close\r\nHost"))
+        assert rest(sock).startswith(b"HTTP/1.1 200")
+
+
+def test_a_server_that_ends_waits_for_no_rest_of_a_request(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with contextlib.ExitStack() as held:
+        with _threads(tmp_path) as connect:
+            socks = [held.enter_context(connect()) for _ in range(3)]
+            for sock in socks:
+                sock.sendall(POST + b"Content-Length: 100\r\n\r\nhalf")
+            with connect() as sock:  # so that these have been heard
+                sock.sendall(GET.replace(b"Host", b"Connection: close\r\nHost"))
+                assert rest(sock).startswith(b"HTTP/1.1 200")
+        assert [rest(sock) for sock in socks] == [b"", b"", b""]
+    assert [record.message for record in caplog.records if record.name.startswith("uvicorn")] == []
