@@ -99,3 +99,26 @@ async def test_what_the_centre_has_acknowledged_is_not_declared_again():
         head = journal.head_seq
         journal = await _boot(storage, element)
         assert journal.head_seq == head
+
+
+async def test_a_payment_that_the_first_one_has_ended_is_not_ended_again():
+    storage, element = MemoryStorage(), CountingElement()
+    journal = await _boot(storage, element)
+    intent = (await journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: 500}))[r.SEQ]
+    deferred = {r.CASE: 1, r.INTENT: intent, r.AMOUNT: 500, r.OUTCOME: r.OUTCOME_PROVISIONAL}
+    outcome = (await journal.append(r.PAYMENT_OUTCOME, deferred, sealed=b"card"))[r.SEQ]
+    await journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_PROVISIONAL})
+    journal._shelf.fresh = True  # the next head remembers the payment
+    await _fines(journal, 1)
+    journal = await _after(storage, element, journal, (outcome,))
+    await journal.end_what_was_cut()
+    ended = journal.head_seq
+    assert journal.record_at(ended)[0][r.OUTCOME] == r.OUTCOME_INTERRUPTED
+    await _fines(journal, 10)
+    journal = await _after(storage, element, journal, (ended - 1,))
+    head = journal.head_seq
+    await journal.end_what_was_cut()
+    assert journal.head_seq == head and [item[1:3] for item in _declared(journal)] == [
+        (outcome, outcome),
+        (ended - 1, ended - 1),
+    ]
