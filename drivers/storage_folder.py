@@ -14,11 +14,12 @@ class FolderStorage(Storage):
 
     def __init__(self, root: str) -> None:
         self._root = root
+        self._made: "set[str]" = set()  # folders whose entry in the one above this process has synced
 
     def mount(self) -> None:
         """Make the root folder."""
         try:
-            _make_folder(self._root)
+            self._make(self._root)
         except OSError as error:
             raise unmounted(error.errno) from None
 
@@ -120,10 +121,26 @@ class FolderStorage(Storage):
         path = self._path(name)
         folder = os.path.dirname(path)
         try:
-            _make_folder(folder)
+            self._make(folder)
         except OSError as error:
             raise refused(error.errno) from None
         return path
+
+    def _make(self, folder: str) -> None:
+        """Make a folder and those above it, each synced into the one above; so is, once, one that was there at the start: the process that
+        made it may have ended before it did that.
+        """
+        above, there = os.path.dirname(folder), os.path.isdir(folder)
+        if there and folder not in self._made:
+            try:
+                _sync_folder(above)
+            except PermissionError:  # who may not read it has made nothing in it that counts
+                pass
+        elif folder and not there:
+            self._make(above)
+            os.mkdir(folder)
+            _sync_folder(above)
+        self._made.add(folder)
 
     def _write(self, path: str, data: bytes, flag: int) -> None:
         try:
@@ -145,15 +162,6 @@ class FolderStorage(Storage):
                 _sync_folder(path)
         except OSError as error:
             raise refused(error.errno) from None
-
-
-def _make_folder(path: str) -> None:
-    """Make a folder and those above it, each synced into the one above."""
-    if path and not os.path.isdir(path):
-        above = os.path.dirname(path)
-        _make_folder(above)
-        os.mkdir(path)
-        _sync_folder(above)
 
 
 def _sync_folder(path: str) -> None:

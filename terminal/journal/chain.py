@@ -33,7 +33,8 @@ class Losses:
 
     def __init__(self) -> None:
         self.gaps: "list[dict]" = []  # bodies of gap records …
-        self.met = 0  # … the last so many of which the present state misses: what was written down there of the centre's words, it waits for
+        self.due: "list[dict]" = []  # … those that a boot is to declare: the centre never had them all, or the present state misses them
+        self.named: "list[tuple[int, int]]" = []  # (first, last) of the gap records that were read
         self.recovered: "list[int]" = []  # sequence numbers read from their second copy
         self.damaged: "list[int]" = []  # segments with bytes that are no frame before whole frames
         self.torn = False  # of the last segment
@@ -135,7 +136,10 @@ class Chain:
         return record, entry[0], entry[1]
 
     def _advance(self, item: tuple) -> None:
-        self.stand.advance(item[0], self._crypto.sha256(item[1]))
+        record = item[0]
+        if record[r.KIND] == r.GAP:
+            self.losses.named.append((record[r.FIRST], record[r.GAP_LAST]))
+        self.stand.advance(record, self._crypto.sha256(item[1]))
 
     def _bridge(self, parts, low: int, at: int, last: int):  # noqa: ANN001, ANN202 - generator of items
         """What is missing up to `last`, out of the second copies of the parts `low` to `at`; and, where the bounds of
@@ -192,13 +196,19 @@ class Chain:
         if stand.cum_count >= 0:
             gap[r.GAP_COUNT], gap[r.GAP_TOTAL] = count - stand.cum_count, total - stand.cum_total
         if len(gaps) >= MOST_GAPS:
-            before = gaps.pop()
-            gap[r.FIRST] = before[r.FIRST]
-            for key in (r.GAP_COUNT, r.GAP_TOTAL):
-                if key in before and key in gap:
-                    gap[key] += before[key]
+            join(gaps.pop(), gap)
         gaps.append(gap)
         stand.seq, stand.hash, stand.counter, stand.cum_count, stand.cum_total = last, last_hash, counter, count, total
+
+
+def join(before: dict, gap: dict) -> None:
+    """Make of a gap one that begins where the one before it does; how much money it holds is known where both say so."""
+    gap[r.FIRST] = before[r.FIRST]
+    for key in (r.GAP_COUNT, r.GAP_TOTAL):
+        if key in before and key in gap:
+            gap[key] += before[key]
+        else:
+            gap.pop(key, None)
 
 
 def broken(seq: object) -> JournalError:

@@ -149,14 +149,11 @@ class Journal:
             while await self.latest_epoch() < genesis.epoch:
                 await self._se.increment(COUNTER_EPOCH)
             await self.append(r.NEW_EPOCH, {})
-        gaps = self.losses.gaps
-        for at in range(len(gaps)):
-            due = gaps[at][r.GAP_LAST] > self._stand.once or at >= len(gaps) - self.losses.met
-            if due and not self.view.declared(gaps[at][r.FIRST], gaps[at][r.GAP_LAST]):
-                if self.room.uncounted():  # only the batch behind it says so, and the centre closes over it
-                    self.view.missed(gaps[at])
-                else:
-                    await self.append(r.GAP, gaps[at])
+        for gap in self.losses.due:
+            if self.room.uncounted():  # only the batch behind it says so, and the centre closes over it
+                self.view.missed(gap)
+            else:
+                await self.append(r.GAP, gap)
         self.view.once = self._stand.once
         self.make_room()
 

@@ -13,7 +13,7 @@ greatest counts. What was never acknowledged and is not to be read is lost, be i
 from protocol import cbor
 from protocol import records as r
 from protocol.errors import FormatError, JournalError
-from terminal.journal.chain import Chain, Losses, copy_name, main_name
+from terminal.journal.chain import Chain, Losses, copy_name, join, main_name
 from terminal.journal.frames import SegmentReader
 from terminal.journal.head import Stand
 from terminal.journal.shelf import Shelf
@@ -76,20 +76,20 @@ def recover(
     shelf.begin_dates(acknowledged[4])
     stand.acked, stand.acked_utc = max(acknowledged[0], genesis.seq), acknowledged[2]
     stand.once = max(acknowledged[5], once)
-    losses = _earlier(shelf, Chain(reader, crypto, device, genesis.copy()), heads, base, stand.once)
-    chain.losses.met = len(chain.losses.gaps)
-    chain.losses.gaps = _joined(losses.gaps, chain.losses.gaps)
-    chain.losses.recovered = losses.recovered + chain.losses.recovered
-    chain.losses.damaged = losses.damaged + chain.losses.damaged
+    losses = chain.losses
+    before = _earlier(shelf, Chain(reader, crypto, device, genesis.copy()), heads, base, stand.once)
+    _due(before, losses, stand.once)
+    losses.recovered = before.recovered + losses.recovered
+    losses.damaged = before.damaged + losses.damaged
     shelf.fresh = (
         not numbers
-        or chain.losses.torn
-        or numbers[-1] in chain.losses.damaged
+        or losses.torn
+        or numbers[-1] in losses.damaged
         or heads[-1] is None
         or heads[-1][1] is None
         or not _whole(reader, copy_name(numbers[-1]))
     )
-    return Recovered(stand, view, chain.losses, last, acknowledged)
+    return Recovered(stand, view, losses, last, acknowledged)
 
 
 def _survey(shelf: Shelf, numbers: "list[int]", genesis: Stand) -> list:
@@ -158,22 +158,24 @@ def _earlier(shelf: Shelf, chain: Chain, heads: list, base: int, acked: int) -> 
         chain.stand.seq, chain.stand.hash, chain.stand.cum_count = acked, None, -1  # type: ignore[assignment]
     for _ in chain.walk(shelf.parts(0)[max(begin, 0) : base], target):
         pass
-    chain.losses.torn = False
     return chain.losses
 
 
-def _joined(before: "list[dict]", after: "list[dict]") -> "list[dict]":
-    """Gaps of which the last one before and the first one after are one, if they adjoin: the centre knows it as one."""
-    if before and after and before[-1][r.GAP_LAST] + 1 == after[0][r.FIRST]:
-        one = dict(after[0])
-        one[r.FIRST] = before[-1][r.FIRST]
-        for key in (r.GAP_COUNT, r.GAP_TOTAL):
-            if key in before[-1] and key in one:
-                one[key] += before[-1][key]
+def _due(before: Losses, losses: Losses, once: int) -> None:
+    """Take in the gaps of `before`, and find what is to be declared: what the centre never had or the present state misses, unless a gap record
+    that can be read says so. A segment's head may remember one that is lost itself. Two gaps that adjoin are one: the centre knows them as one.
+    """
+    gaps, behind, named = before.gaps, losses.gaps, before.named + losses.named
+    if gaps and behind and gaps[-1][r.GAP_LAST] + 1 == behind[0][r.FIRST]:
+        join(gaps.pop(), behind[0])
+    losses.gaps = gaps + behind
+    for gap in losses.gaps:
+        if gap[r.GAP_LAST] > once or gap in behind:
+            for first, last in named:
+                if first <= gap[r.FIRST] and gap[r.GAP_LAST] <= last:
+                    break
             else:
-                one.pop(key, None)
-        return before[:-1] + [one] + after[1:]
-    return before + after
+                losses.due.append(gap)
 
 
 def _frames_hold(shelf: Shelf, begin: int, base: int, seq: int, last: int) -> bool:

@@ -28,10 +28,39 @@ def _watch(monkeypatch):
 
 def test_a_new_file_is_synced_and_then_its_folder(tmp_path, monkeypatch):
     storage = FolderStorage(str(tmp_path))
-    (tmp_path / "journal").mkdir()
-    calls = _watch(monkeypatch)
     storage.append("journal/000001.seg", b"one")
-    assert calls == [("fsync", "000001.seg"), ("fsync", "journal")]
+    calls = _watch(monkeypatch)
+    storage.append("journal/000002.seg", b"one")
+    assert calls == [("fsync", "000002.seg"), ("fsync", "journal")]
+
+
+def test_a_folder_that_is_there_at_a_start_is_synced_once_into_the_one_above_it(tmp_path, monkeypatch):
+    for folder in ("journal", "state"):
+        (tmp_path / folder).mkdir()
+    calls = _watch(monkeypatch)
+    storage = FolderStorage(str(tmp_path))
+    storage.mount()
+    assert calls == [("fsync", tmp_path.parent.name)]
+    storage.append("journal/000001.seg", b"one")
+    assert calls[1:] == [("fsync", tmp_path.name), ("fsync", "000001.seg"), ("fsync", "journal")]
+    storage.append("journal/000002.seg", b"one")
+    storage.replace("state/acked", b"one")
+    assert calls[6:] == [("fsync", tmp_path.name), ("fsync", "new.tmp"), ("rename", "acked"), ("fsync", "state")]
+
+
+def test_a_folder_whose_place_may_not_be_read_is_used_as_it_is(tmp_path, monkeypatch):
+    real = os.open
+
+    def refused(path, *words):
+        if path == str(tmp_path.parent):
+            raise PermissionError(13, "EACCES")
+        return real(path, *words)
+
+    monkeypatch.setattr(os, "open", refused)
+    storage = FolderStorage(str(tmp_path))
+    storage.mount()
+    storage.append("journal/000001.seg", b"one")
+    assert storage.read("journal/000001.seg") == b"one"
 
 
 def test_a_later_append_syncs_the_file_before_it_returns(tmp_path, monkeypatch):
@@ -65,6 +94,7 @@ def test_a_new_folder_is_synced_into_the_one_above_it(tmp_path, monkeypatch):
     root = tmp_path / "store"
     root.mkdir()
     storage = FolderStorage(str(root))
+    storage.mount()
     for write in (storage.append, storage.replace):
         calls = _watch(monkeypatch)
         write(f"{write.__name__}/1", b"x")
@@ -76,9 +106,10 @@ def test_every_new_folder_down_to_the_root_is_synced_into_the_one_above_it(tmp_p
     calls = _watch(monkeypatch)
     storage = FolderStorage(str(tmp_path / "var" / "terminal" / "store"))
     storage.mount()
-    assert calls == [("fsync", tmp_path.name), ("fsync", "var"), ("fsync", "terminal")]
+    above = [("fsync", path.name) for path in (tmp_path.parent, tmp_path)]
+    assert calls == [*above, ("fsync", "var"), ("fsync", "terminal")]
     storage.append("journal/000001.seg", b"x")
-    assert calls[3:] == [("fsync", "store"), ("fsync", "000001.seg"), ("fsync", "journal")]
+    assert calls[4:] == [("fsync", "store"), ("fsync", "000001.seg"), ("fsync", "journal")]
 
 
 def test_what_a_cut_replace_leaves_is_overwritten_by_the_next(tmp_path, monkeypatch):

@@ -120,3 +120,38 @@ def test_what_a_boot_finds_is_durable_before_the_counter_vouches_for_it(ends, be
             break
         at += 1
     assert at >= 6  # blob, record and copy, each with its folder
+
+
+async def _first_day(root, element, disk):
+    journal = await _open(root, element)
+    disk.after = disk.at
+    try:
+        await journal.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})
+    except (Killed, JournalError):
+        pass
+    else:
+        return False
+    disk.after = -1
+    again = await _open(root, element)
+    for _ in range(5):
+        await again.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})  # it has no second copy, whose folder would be new
+    disk.cut()
+    last = await _open(root, element)
+    assert (last.head_seq, last.head_hash) == (again.head_seq, again.head_hash)
+    return True
+
+
+@pytest.mark.parametrize("ends", [Killed(), OSError(5, "EIO")], ids=["killed", "EIO"])
+def test_what_is_shown_after_the_next_start_lies_in_folders_that_stay(ends, tmp_path, monkeypatch):
+    """The process that makes a folder ends before the folder above it is synced."""
+    at = 0
+    while True:
+        root = tmp_path / str(at)
+        disk = Disk(root, monkeypatch)
+        disk.ends, disk.at = ends, at
+        hit = asyncio.run(_first_day(root, CountingElement(), disk))
+        monkeypatch.undo()
+        if not hit:
+            break
+        at += 1
+    assert at >= 3  # the folder above, record and folder

@@ -1,7 +1,8 @@
 """What is lost between a payment and the centre's words: nobody pays again for what the centre has, no void is forgotten or had twice."""
 
 from protocol import records as r
-from terminal.journal.recovery import _joined
+from terminal.journal.chain import Losses
+from terminal.journal.recovery import _due
 from terminal.journal.view import View
 from tests.support.parts import CountingElement, MemoryStorage
 from tests.terminal.journal.test_lost_outcome import A, _ended, _fine, _opened, _spoil
@@ -114,6 +115,14 @@ async def test_a_loss_over_the_beginning_of_the_newest_segment_is_one_gap():
     assert journal.view.gaps == {middle - 2: middle + 1}
     head = journal.head_seq
     assert (await _opened(storage, element)).head_seq == head
+
+
+def _joined(before, after):
+    first, losses = Losses(), Losses()
+    first.gaps, losses.gaps = [dict(gap) for gap in before], [dict(gap) for gap in after]
+    _due(first, losses, 0)
+    assert losses.due == losses.gaps
+    return losses.gaps
 
 
 def test_two_gaps_that_adjoin_are_one_with_the_sums_of_both():

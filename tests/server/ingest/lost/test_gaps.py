@@ -73,6 +73,33 @@ def test_a_gap_record_across_the_edge_of_the_gap_on_file_says_something_else(
     assert centre.send(handheld, seq).get(s.REJECTED) == expected
 
 
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_loss_that_is_declared_again_since_its_gap_record_is_lost_too_is_one_gap_here(
+    centre: Centre, handheld: Handheld, arrived: bool
+) -> None:
+    """The first gap record, 10, had arrived and its ACK had not, or it never did: then it is a gap of its own."""
+    counted = {"first": 4, "gap_last": 6, "gap_count": 1, "gap_total": 300_000}
+    if arrived:
+        _lose(centre, handheld)
+    else:
+        handheld.pay(r.OUTCOME_APPROVED, 200_000)
+        centre.hello(handheld)
+        centre.send(handheld, 1)
+        handheld.pay(r.OUTCOME_APPROVED, 300_000)
+        handheld.pay(r.OUTCOME_APPROVED, 250_000)
+        handheld.write(r.GAP, gap_hash=handheld.hash(6), **counted)
+        centre.hello(handheld)
+        assert centre.say(handheld.batch(7, 9, gap=4))[0] == s.TYPE_ACK
+    handheld.write(r.GAP, gap_hash=handheld.hash(6), **counted)
+    handheld.write(r.GAP, first=10, gap_last=10, gap_hash=handheld.hash(10), gap_count=0, gap_total=0)
+    centre.hello(handheld)
+    kind, ack = centre.say(handheld.batch(11) if arrived else handheld.batch(11, gap=10))
+    assert kind == s.TYPE_ACK and s.REJECTED not in ack and ack[s.ACKED_SEQ] == 12, ack
+    gaps = sorted((gap["first"], gap["last"], gap["amount"], gap["declared_seq"]) for gap in centre.ledger()["gaps"])
+    assert gaps == ([(4, 6, 300_000, 10)] if arrived else [(4, 6, 300_000, 11), (10, 10, 0, 12)])
+    assert centre.books()["suspense:16:1:BMP-16-01"] == -300_000
+
+
 def test_one_that_says_hello_again_and_again_behind_a_lost_beginning_is_one_alarm(
     centre: Centre, handheld: Handheld
 ) -> None:
