@@ -172,6 +172,7 @@ class Terminal:
 
     async def _home(self) -> None:
         await self._look_at_room()
+        await self.parameters.settle(self.journal, self.now(), False)
         if self.journal.view.releases:
             await self._guard(self._release)
         self._keep_language()
