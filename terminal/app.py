@@ -229,7 +229,7 @@ class Terminal:
     async def _fine(self, resume: bool) -> None:
         """One fine, or the open case after a reboot."""
         if not resume:  # before anything is asked of the driver
-            self.journal.room.require()
+            self.journal.require()
         phases.enter(phases.FINE)
         from terminal.flows.fine import Fine
 

@@ -110,8 +110,7 @@ class Sync:
         """Server's time, acknowledged head, parameter sets, authorisation results."""
         t = self._t
         server_utc = welcome[m.SERVER_UTC]
-        if server_utc >= self.journal.last_utc:
-            t.ports.clock.set_utc(server_utc, CLOCK_SERVER)
+        t.ports.clock.set_utc(server_utc, CLOCK_SERVER)
         self.journal.hear(server_utc)
         self._acknowledge(welcome)
         await t.parameters.settle(self.journal, server_utc, True)
