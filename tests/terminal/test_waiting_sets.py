@@ -7,6 +7,7 @@ from terminal.parameters import Parameters
 from terminal.sync import Sync
 from tests.support.centre import Handheld, quiet, signed
 from tests.support.dual import raises
+from tests.support.menu import Menu
 
 DAY = 86400
 NOW = 1_790_000_000
@@ -108,6 +109,21 @@ async def test_the_day_of_a_set_that_waited_leaves_one_record():
         assert centre.applied() == [2] and _versions(kept, 31) == [2]
     await centre.sync(NOW + 32 * DAY)
     assert centre.applied() == [2] and kept.versions() == {"limits": 2}
+
+
+async def test_the_main_menu_writes_down_that_the_day_has_come():
+    centre = await _centre()
+    kept = await centre.sync(NOW, _set(2, 30))
+    for day, applied in ((29, []), (31, [2]), (32, [2])):
+        centre.t.clock.utc = NOW + day * DAY
+        menu = Menu(centre.t, ["lang"])
+        menu.parameters = kept
+        await menu._home()
+        assert centre.applied() == applied
+    centre.t.storage.free_bytes = lambda: 0
+    kept.offer(_set(3, 40), NOW)
+    await kept.settle(centre.t.journal, NOW + 41 * DAY, True)  # where it is crowded later
+    assert centre.applied() == [2] and _versions(kept, 41) == [3]
 
 
 async def test_the_servers_time_brings_a_set_into_force_with_its_record():

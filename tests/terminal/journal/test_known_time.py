@@ -7,6 +7,7 @@ from terminal.journal.journal import Journal
 from terminal.sync import Sync
 from tests.support import told
 from tests.support.centre import Handheld, quiet
+from tests.support.menu import Menu
 
 DAY = 86400
 NOW = 1_790_000_000
@@ -74,6 +75,17 @@ async def test_records_that_a_clock_dates_back_do_not_take_the_latest_time_along
         assert server.refused() == "RSK-006"
     server.t.clock.utc = NOW
     assert server.refused() == ""
+
+
+async def test_by_a_clock_that_is_behind_the_menu_begins_no_fine():
+    server = await _server()
+    server.t.clock.utc = NOW - 1
+    menu = Menu(server.t, ["1", "ok"])
+    await menu._home()
+    assert [(screen, fields.get("code")) for screen, fields in menu.face.shown] == [
+        ("home", None),
+        ("error", "RSK-006"),
+    ]
 
 
 async def test_neither_a_boot_nor_new_segments_let_a_clock_sell_that_is_behind():
