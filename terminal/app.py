@@ -172,6 +172,7 @@ class Terminal:
 
     async def _home(self) -> None:
         await self._look_at_room()
+        await self.parameters.settle(self.journal, self.now(), False)
         if self.journal.view.releases:
             await self._guard(self._release)
         self._keep_language()
@@ -228,7 +229,7 @@ class Terminal:
     async def _fine(self, resume: bool) -> None:
         """One fine, or the open case after a reboot."""
         if not resume:  # before anything is asked of the driver
-            self.journal.room.require()
+            self.journal.require()
         phases.enter(phases.FINE)
         from terminal.flows.fine import Fine
 

@@ -7,6 +7,7 @@ command is signed by the role key "cmd", bound to this device and expires; what 
 yet, JRN-035 the command is not acceptable.
 """
 
+from drivers.contracts.small import CLOCK_SERVER
 from protocol import cbor, cose
 from protocol import sync as m
 from protocol.errors import CryptoError, FormatError, JournalError
@@ -28,6 +29,7 @@ async def accept(t, welcome: dict) -> bool:  # noqa: ANN001
     for blob in welcome.get(m.COMMANDS, ()):
         approval = _approval(t, blob, welcome[m.SERVER_UTC])
         if approval is not None:
+            t.ports.clock.set_utc(welcome[m.SERVER_UTC], CLOCK_SERVER)  # the new epoch knows of no earlier time
             t.officer = None  # there is no shift any more: who goes on logs in, and begins one
             await t.journal.begin_epoch(approval, t.identity.key("epoch"))
             t.note("epoch", number=t.journal.epoch)

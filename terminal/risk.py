@@ -1,10 +1,10 @@
 """Whether a sale may start, and whether this card may go on: cumulative offline limits from the signed set "limits" (domain §4).
 
 All amounts in centimes. RSK-001 amount of one payment, RSK-002 stored offline total, RSK-003 stored offline count, RSK-004 age of the oldest
-unsynchronised payment, RSK-005 and RSK-015 room (`terminal.journal.room`), RSK-006 clock older than the last record, RSK-007 the case is already
-paid or provisional, RSK-008 one card's offline total, RSK-009 one officer's; RSK-010 to 013 are
-`terminal.flows.void`'s. The limits are names of the signed set: tx_max, offline_total_max,
-offline_count_max, offline_age_max (seconds), card_offline_max and, where the set has it, officer_offline_max.
+unsynchronised payment, RSK-005 and RSK-015 room, RSK-006 a clock that is behind (`Journal.require`), RSK-007 the case is already paid or
+provisional, RSK-008 one card's offline total, RSK-009 one officer's; RSK-010 to 013 are `terminal.flows.void`'s. The limits are names of the
+signed set: tx_max, offline_total_max, offline_count_max, offline_age_max (seconds), card_offline_max and, where the set has it,
+officer_offline_max.
 """
 
 from protocol import records as r
@@ -50,6 +50,4 @@ def check_sale(journal, limits: dict, amount: int, now: int) -> None:  # noqa: A
             mine += item[1]
     if mine + amount > limits.get("officer_offline_max", limits["offline_total_max"]):
         raise RiskError("this officer has stored too much offline", "RSK-009", _SYNC, "officer_offline_max")
-    journal.room.require()
-    if now < journal.last_utc:
-        raise RiskError("the clock is older than the last record", "RSK-006", "synchronise to set the clock", "clock")
+    journal.require()

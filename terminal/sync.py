@@ -110,15 +110,15 @@ class Sync:
         """Server's time, acknowledged head, parameter sets, authorisation results."""
         t = self._t
         server_utc = welcome[m.SERVER_UTC]
-        if server_utc >= self.journal.last_utc:
-            t.ports.clock.set_utc(server_utc, CLOCK_SERVER)
+        t.ports.clock.set_utc(server_utc, CLOCK_SERVER)
         self.journal.hear(server_utc)
         self._acknowledge(welcome)
+        await t.parameters.settle(self.journal, server_utc, True)
         if not self._heeds(welcome):
             return
         for blob in welcome.get(m.NEW_SETS, ()):
             try:
-                applied = t.parameters.offer(blob, t.now())
+                applied = t.parameters.offer(blob, server_utc)
             except ParameterError as error:
                 t.note_error(error)
                 continue

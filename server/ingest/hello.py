@@ -77,7 +77,7 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf, keys: 
     told = epochs.commands(connection, name, head, now)
     if told:
         reply[s.COMMANDS] = told
-    new_sets = shelf.newer(message.sets, SETS_ROOM)
+    new_sets = shelf.newer(message.sets, SETS_ROOM, now)
     if new_sets:
         reply[s.NEW_SETS] = new_sets
     ended = voids.pending(connection, name, message.epoch, now)

@@ -2,10 +2,10 @@
 
 With it the newest segments alone give the whole present state: recovery does not grow with the number of records kept,
 and old segments may be deleted. A head that is damaged costs time only: recovery starts from an earlier one. Body:
-CBOR array [version 2, seq, hash, counter, count, total, UTC, epoch, view (`View.snapshot`), segment's number, acknowledged
-seq, the time of `Journal.hear` then]; version 1 (until 0.2) ends with the view. The number tells a head that was
-copied from another segment; the acknowledgement says since when the server has had what it names (`Shelf.retire`), and should
-`state/acked` be lost, what once was acknowledged.
+CBOR array [version 2, seq, hash, counter, count, total, the latest time (`Journal.last_utc`), epoch, view
+(`View.snapshot`), segment's number, acknowledged seq, the time of `Journal.hear` then]; version 1 (until 0.2) ends with
+the view. The number tells a head that was copied from another segment; the acknowledgement says since when the server has
+had what it names (`Shelf.retire`), and should `state/acked` be lost, what once was acknowledged.
 """
 
 from protocol import cbor
@@ -25,7 +25,7 @@ class Stand:
         self.counter = 0
         self.cum_count = 0
         self.cum_total = 0
-        self.utc = 0
+        self.utc = 0  # the latest time that is known: `Journal.last_utc`
         self.epoch = 1
         self.cases = 0  # last case number before an epoch's beginning; known there only …
         self.former: dict = {}  # … and of each former epoch the last record that the server has
@@ -40,7 +40,7 @@ class Stand:
         self.counter = record[r.COUNTER]
         self.cum_count = record[r.CUM_COUNT]
         self.cum_total = record[r.CUM_TOTAL]
-        self.utc = record[r.UTC]
+        self.utc = max(self.utc, record[r.UTC])
         self.epoch = record[r.EPOCH]
 
     def copy(self) -> "Stand":

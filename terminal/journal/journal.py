@@ -15,7 +15,7 @@ import asyncio
 from drivers.contracts.secure_element import COUNTER_EPOCH, COUNTER_JOURNAL, SLOT_DEVICE_KEY
 from protocol import cbor, cose
 from protocol import records as r
-from protocol.errors import JournalError
+from protocol.errors import JournalError, RiskError
 from protocol.sync import TYPE_OUTCOME
 from terminal.journal import epoch as epochs
 from terminal.journal import recovery
@@ -104,8 +104,16 @@ class Journal:
 
     @property
     def last_utc(self) -> int:
-        """Time of the last record."""
+        """The latest time that is known: of the records since the server's time was heard, or that. A boot takes it from the newest
+        segment's head and the records behind it, those that the server has aside: what it said when it acknowledged them counts.
+        """
         return self._stand.utc
+
+    def require(self) -> None:
+        """RiskError where nothing new begins: RSK-005 or RSK-015 for want of room, RSK-006 by a clock that is behind `last_utc`."""
+        self.room.require()
+        if self._clock.now()[0] < self.last_utc:
+            raise RiskError("the clock is behind the latest record", "RSK-006", "synchronise to set the clock", "clock")
 
     @property
     def first_retained(self) -> int:
@@ -290,9 +298,10 @@ class Journal:
         return self.room.crowded(self.acked_seq < self.head_seq)
 
     def hear(self, utc: int) -> None:
-        """Take the server's time. Records grow old by what lies between two hearings, a day at most, and by nothing else: a clock
-        that leaps ahead, the server's or the terminal's, makes nothing old, and one that went back stops it for a day at most.
-        Where clocks that differ by less than a day take turns, what one is ahead the other takes back.
+        """Take the server's time: it is `last_utc` from now on, whatever the terminal's clock has dated records before. Records grow old by
+        what lies between two hearings, a day at most, and by nothing else: a clock that leaps ahead, the server's or the terminal's, makes nothing
+        old, and one that went back stops it for a day at most. Where clocks that differ by less than a day take turns, what one is ahead the
+        other takes back.
         """
         if not self._age:
             self._age = utc
@@ -300,7 +309,7 @@ class Journal:
             self._back -= max(-self.leap, min(utc - self.server_utc, self.leap))
             if self._back < 0:
                 self._age, self._back = self._age - self._back, 0
-        self.server_utc = utc
+        self.server_utc = self._stand.utc = utc
 
     def _acknowledgement(self, seq: int, record_hash: bytes, since: int, once: int, once_hash: bytes) -> bytes:
         """Of the file `state/acked`."""

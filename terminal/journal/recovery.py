@@ -71,6 +71,8 @@ def recover(
             ahead, view.bounds = True, chain.bounds(parts)
         view.apply(item[0])
         last = item
+        if item[0][r.SEQ] <= acknowledged[0] and acknowledged[3]:
+            stand.utc = acknowledged[3]
     if acknowledged[5] > stand.seq:  # beyond the end: whatever it is, it is none
         acknowledged = LOST
     shelf.begin_dates(acknowledged[4])

@@ -72,6 +72,9 @@ class Handheld:
     def versions(self):
         return {}
 
+    async def settle(self, journal, now, heard):
+        pass
+
     def now(self):
         return self.clock.utc
 

@@ -7,10 +7,11 @@ from protocol.pack import u32be
 from terminal import risk
 from terminal.flows import login
 from terminal.journal.case import Case
+from terminal.journal.journal import Journal
 from terminal.journal.room import Room
 from terminal.journal.view import View
 from tests.support.dual import raises
-from tests.support.parts import CountingElement
+from tests.support.parts import CountingElement, HandClock
 
 LIMITS = {
     "tx_max": 500000,
@@ -80,6 +81,7 @@ class _Journal:
     def __init__(self):
         self.view = View()
         self.last_utc = 1000
+        self._clock = HandClock()
         self.free = 1 << 20
         self.officer = 0
         self.room = Room(self)
@@ -87,9 +89,11 @@ class _Journal:
     def free_bytes(self):
         return self.free
 
+    require = Journal.require
+
 
 def _sale(journal, amount=200000, now=2000, free=1 << 20):
-    journal.free = free
+    journal.free, journal._clock.utc = free, now
     risk.check_sale(journal, LIMITS, amount, now)
 
 
@@ -105,7 +109,6 @@ def test_each_limit_stops_a_sale_with_its_code():
     journal.view.exposure = [(1, 1, 1990, b""), (2, 1, 1990, b""), (3, 1, 1990, b"")]
     assert raises(RiskError, _sale, journal, 1).code == "RSK-003"
     journal.view.exposure = [(1, 1, 1000, b"")]
-    journal.last_utc = 90000
     assert raises(RiskError, _sale, journal, 1, 87401).code == "RSK-004"
 
 
@@ -126,6 +129,7 @@ def test_one_officer_and_one_card_have_limits_of_their_own():
     journal.view.exposure = [(1, 300000, 1990, b"a", 1007), (2, 200000, 1990, b"b", 2001)]
     limits = {"officer_offline_max": 400000, "card_offline_max": 350000}
     limits.update(LIMITS)
+    journal._clock.utc = 2000
     risk.check_sale(journal, limits, 100000, 2000)
     assert raises(RiskError, risk.check_sale, journal, limits, 100001, 2000).code == "RSK-009"
     journal.officer = 2001

@@ -41,7 +41,6 @@ class Air(Network):
         self.up = True
         self._unanswered = 0  # the question to an issuer, counted from now, whose answer is lost
         self._gone: Callable[[], None] = lambda: None
-        self.welcome: Callable[[], None] = lambda: None
 
     def heal(self) -> None:
         """No more faults."""
@@ -73,7 +72,6 @@ class Air(Network):
         reply = await self._reach(self._damage(body, kind, "request", value), timeout_ms)
         if _is(reply, m.TYPE_WELCOME):
             self._welcomed += not _in_trouble(body)
-            self.welcome()
         if _is(body, m.TYPE_AUTHORISE) and self._unanswered:
             self._unanswered -= 1
             if not self._unanswered:

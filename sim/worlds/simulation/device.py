@@ -62,7 +62,6 @@ class Device:
         self.flash = Flash(self.power, random.Random(rng.random()), made.files(index))
         self.element = Element(self.power, random.Random(rng.random()), made.devices[key], made.secrets(key))
         self.flash.replaced = self._replaced
-        air.welcome = self._welcome
         self.clock = VirtualClock(schedule, 0)
         self.crypto = remembered.Crypto()
         self._cards = {name: made.card(name, random.Random(rng.random())) for name in _names(officer)}
@@ -78,7 +77,6 @@ class Device:
         self.payments = self._pulls = 0
         self.presented = ""  # the card that a person held out last
         self.once = 0  # records that were acknowledged at some time, be it that a restored server has forgotten
-        self._ahead = False  # whether its last record was later than the centre's time when that was told
         self._leapt = -DAY_MS  # when its clock was put wrong last
         self.stopped = ""  # code of the trouble after which the terminal refuses to work
         self.balanced: list[Any] = []
@@ -229,16 +227,12 @@ class Device:
         if event in ("error", "rejected", "synced", "shift", "gap", "epoch"):
             self.tell(event + " " + " ".join(f"{key}={value}" for key, value in fields.items() if key != "totals"))
 
-    def _welcome(self) -> None:
-        """The centre has answered HELLO, and says what time it is."""
-        self._ahead = any(record[r.UTC] > self.schedule.utc for record, _ in self.held(self.terminal.journal.head_seq))
-
     def _wrong_time(self) -> str | None:
-        """What is wrong with the clock once a session is over in which the centre was heard, if anything. It is not put behind the last record's time
-        (RSK-006 stops sales until then), and a leap in the midst of the session is set right by the next.
+        """What is wrong with the clock once a session is over in which the centre was heard, if anything. A leap in the midst of the session is set
+        right by the next.
         """
         seconds, quality = self.clock.now()
-        if self._ahead or self.schedule.now - self._leapt < SESSION_S * 1000:
+        if self.schedule.now - self._leapt < SESSION_S * 1000:
             return None
         if abs(seconds - self.schedule.utc) <= LAG_S and quality == CLOCK_SERVER:
             return None

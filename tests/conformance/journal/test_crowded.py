@@ -7,6 +7,7 @@ import pytest
 from protocol import records as r
 from protocol import sync as m
 from protocol.errors import JournalError, RiskError
+from terminal.parameters import Parameters
 from terminal.sync import Sync
 from tools.journal.soak.rig import CRYPTO, Rig, now
 
@@ -30,7 +31,9 @@ def _session(rig: Rig) -> None:
 
     clock = SimpleNamespace(set_utc=lambda *_: None)
     ports = SimpleNamespace(clock=clock, batch_bytes=4096, crypto=CRYPTO)
-    sync = Sync(SimpleNamespace(journal=journal, ports=ports, note=lambda *_a, **_k: None), progress)
+    parameters = Parameters(rig.storage, CRYPTO, None)
+    t = SimpleNamespace(journal=journal, ports=ports, parameters=parameters, note=lambda *_a, **_k: None)
+    sync = Sync(t, progress)
     sync._hello = lambda: hello(None)  # type: ignore[method-assign]
     sync.exchange = exchange  # type: ignore[method-assign]
     now(sync.run())

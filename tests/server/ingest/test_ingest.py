@@ -457,6 +457,21 @@ def test_newer_parameter_sets_come_with_welcome(centre: Centre, handheld: Handhe
     assert kind == s.TYPE_WELCOME and s.NEW_SETS not in welcome
 
 
+def test_what_is_in_force_and_what_comes_next_come_with_welcome_until_hello_names_them(
+    centre: Centre, handheld: Handheld
+) -> None:
+    two = sets.sign_set(centre.keys, "tariff", 2, 0, 2**32 - 1, 5, {"lines": []})
+    three = sets.sign_set(centre.keys, "tariff", 3, centre.now + 90 * 86400, 2**32 - 1, 6, {"lines": []})
+    centre.service.shelf = sets.Shelf([sets.check(centre.keys, item) for item in (two, three)])
+    for said, wanted in (
+        ({"tariff": 1}, [two, three]), ({"tariff": 1, "tariff.next": 3}, [two]), ({"tariff": 2}, [three]), ({"tariff": 2, "tariff.next": 3}, None),
+    ):  # fmt: skip
+        assert centre.say(handheld.hello(sets=said))[1].get(s.NEW_SETS) == wanted
+    centre.now += 91 * 86400
+    assert centre.say(handheld.hello(sets={"tariff": 2}))[1][s.NEW_SETS] == [three]
+    assert s.NEW_SETS not in centre.say(handheld.hello(sets={"tariff": 2, "tariff.next": 3}))[1]
+
+
 def test_a_set_signed_by_the_key_of_another_kind_is_not_taken(centre: Centre) -> None:
     good = sets.sign_set(centre.keys, "limits", 1, 0, 9, 6, {"tx_max": 5})
     with pytest.raises(sets.ParameterError, match="PRM-011"):

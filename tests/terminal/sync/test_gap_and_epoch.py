@@ -193,8 +193,10 @@ async def test_the_approved_epoch_is_begun_and_the_next_session_sends_its_record
     server = _Server()
     t = await _rolled_back(server)
     server.commands = [_command(digest=server.hash)]
+    t.clock.utc -= 20 * 86400
     await renewal.ask(t, "JRN-030")
     assert (t.journal.epoch, t.journal.head_seq, t.journal.view.cases) == (2, 4, 9)
+    assert t.journal.last_utc == t.clock.utc == t.journal.record_at(4)[0][r.UTC] == WELCOME[m.SERVER_UTC]
     await Sync(t, quiet).run()
     assert server.batches == [(None, 4, 1)]
     assert t.network.sent[-1][1][m.EPOCH] == 2

@@ -87,3 +87,17 @@ async def test_other_outcomes_are_awaited_beside_it():
     body = {r.CASE: 2, r.INTENT: 5, r.AMOUNT: 200000, r.OUTCOME: r.OUTCOME_PROVISIONAL}
     await t.journal.append(r.PAYMENT_OUTCOME, body, sealed=b"sealed")
     assert t.journal.view.due() == (True, True)
+
+
+async def test_a_clock_that_the_centre_sets_back_does_not_stop_the_questions_about_receipts():
+    server = _Server()
+    t = await _patrol(server, r.OUTCOME_APPROVED)
+    await Sync(t, quiet).run()
+    t.quiet_after, t.clock.utc = 0, 1_800_000_000  # years ahead
+    asked = []
+    for waited in (0, 0, 599, 1):
+        t.clock.utc += waited
+        count = len(t.network.sent)
+        await shift.quiet_sync(t)
+        asked.append(len(t.network.sent) > count)
+    assert asked == [True, True, False, True] and t.clock.utc == 1700000100

@@ -239,7 +239,7 @@ async def test_the_menu_tells_what_is_due_before_anything_else():
         0,
         True,
     )
-    app.identity, app.patience = t, t.patience
+    app.identity, app.parameters, app.patience = t, t, t.patience
     t.diagnostic = None
     t.face.status = lambda **fields: None
     t.face.lang = app.kept = "fr"
