@@ -34,7 +34,7 @@ class Verifier:
     def __init__(self, export: Export, key: bytes | None) -> None:
         self.export = export
         self.pinned = key is not None
-        self.point = key or export.key
+        self.point = export.key if key is None else key
         self.findings: list[dict[str, Any]] = []
         self.kinds: set[str] = set()
         self.signatures = 0
