@@ -185,6 +185,47 @@ def test_the_oracle_of_a_faulty_flash_notices_a_beginning_lost_in_silence(monkey
     assert tally.words["NOT HELD"] == 1
 
 
+def _without(whole, *numbers):
+    """The files of an image, all frames of these records zeroed."""
+    files = dict(whole.files)
+    for seq in numbers:
+        for name, frame in whole.frames[seq]:
+            files[name] = files[name].replace(frame, bytes(len(frame)))
+    return files
+
+
+def test_the_oracle_for_damage_tells_what_is_named_from_what_was_acknowledged():
+    """Of two records that are lost the one that nothing names decides."""
+    whole = damage.Intact(campaigns.unacknowledged(30))
+    assert 3 <= whole.acked < 100
+    for lost, word in (((100,), "named gap"), ((3,), "acknowledged"), ((3, 100), "acknowledged")):
+        assert whole._judge(damage.Files(_without(whole, *lost))) == word
+
+
+def test_the_oracle_for_damage_takes_nothing_for_acknowledged_that_either_side_does_not_know_of():
+    whole = damage.Intact(campaigns.unacknowledged(30))
+    journal, _ = checks.open_journal(damage.Files(_without(whole, 3)), whole.counter, whole.utc)
+    assert damage.unnamed([3], set(), journal, whole.acked) == [3]
+    assert damage.unnamed([3], {3}, journal, 0) == []
+    with pytest.raises(checks.NotHeld, match="no gap names it"):
+        damage.unnamed([3], set(), journal, 2)
+    journal.view.once = 2
+    with pytest.raises(checks.NotHeld, match="does not know"):
+        damage.unnamed([3], set(), journal, whole.acked)
+
+
+def test_the_oracle_of_a_faulty_flash_tells_what_was_acknowledged_apart():
+    made = rig.Rig(settles=2, segment_bytes=2048)
+    for _ in range(4):
+        made.transaction()
+    content = made.storage.files["journal/000001.seg"]
+    (_, frame) = damage.frames(made.storage.files)[3][0]
+    made.storage.inner.replace("journal/000001.seg", content.replace(frame, bytes(len(frame))))
+    tally = campaigns.Tally()
+    campaigns._run_on(tally, made, 0, "acknowledged record lost")
+    assert tally.words == {"acknowledged": 1}
+
+
 def _told(report):
     return {key: report[key] for key in ("operations", "images", "distinct", "outcomes", "failures")}
 
@@ -301,10 +342,8 @@ def test_the_oracle_for_damage_notices_a_case_that_takes_anothers_payment(monkey
     rig_ = rig.Rig(settles=0)
     for _ in range(2):
         rig_.transaction()
-    intact, files = damage.Intact(rig_), dict(rig_.storage.files)
-    for seq in (8, 9, 10):  # the first one's closing, the second one's notice, and what lies between
-        for name, frame in intact.frames[seq]:
-            files[name] = files[name].replace(frame, bytes(len(frame)))
+    intact = damage.Intact(rig_)
+    files = _without(intact, 8, 9, 10)  # the first one's closing, the second one's notice, and what lies between
     assert intact._judge(damage.Files(dict(files))) == "named gap"
     monkeypatch.setattr(view, "_OF_CASE", ())
     with pytest.raises(checks.NotHeld, match="takes the payment of case 2"):

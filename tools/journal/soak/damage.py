@@ -1,4 +1,5 @@
-"""The oracle for damage: every record and blob is what it was, or a gap record of the chain or a code names it.
+"""The oracle for damage: every record and blob is what it was, or a gap record of the chain or a code names it, or the terminal itself knows
+that the server has had it. Where that is all there is for one of the lost records, the image counts apart ("acknowledged"): nothing names it.
 
 A code that stops the terminal is counted apart ("stopped CODE"), and holds only where there is nothing to go on from (`why_stopped`).
 Also the way of judging every bit flip of an image in bearable time (`judge_flip`).
@@ -160,6 +161,21 @@ def told(journal: Journal) -> tuple[dict[int, bytes], set[int]]:
     return kept, declared
 
 
+def unnamed(lost: "Iterable[int]", declared: set[int], journal: Journal, acked: int) -> list[int]:
+    """The lost records that nothing names but what the terminal keeps of the server's acknowledgement, which the server (`acked`) has given.
+    Raises NotHeld for one that is neither: it is lost in silence.
+    """
+    found = [seq for seq in lost if seq not in declared]
+    for seq in found:
+        if seq > acked:
+            raise NotHeld(f"record {seq} is missing and no gap names it")
+        if seq > journal.view.once:
+            raise NotHeld(
+                f"record {seq} is missing, no gap names it and the terminal does not know that it was acknowledged"
+            )
+    return found
+
+
 class Intact:
     """What must be read from an undamaged image: records, blobs, view; and the pages that reading touches."""
 
@@ -228,7 +244,7 @@ class Intact:
         return self._judge(Files({**self.files, name: content}))
 
     def judge(self, flash: Traced, whole: bool = False) -> str:
-        """One of "intact", "recovered", "named gap", "named blob", "stopped CODE"; raises NotHeld if something is silently different,
+        """One of "intact", "recovered", "named gap", "named blob", "acknowledged", "stopped CODE"; raises NotHeld if something is silently different,
         or if the terminal stops although it could go on. "stopped in circles": littlefs itself never comes to an end.
 
         Files that are all as they were need no opening (see `after_cut`), unless `whole` asks for it.
@@ -265,15 +281,17 @@ class Intact:
             why_stopped(error.code, storage, self.frames.get(len(self.shown), ()))
             return f"stopped {error.code}"
         try:
-            lost = self._records(journal, storage)
-            named = self._blobs(journal) or bool(lost)
+            lost, silent = self._records(journal, storage)
+            blobs = self._blobs(journal)
         except JournalError as error:
             raise NotHeld(f"the journal opens, and {error.code} when it is read") from error
         self._meaning(journal)
         if journal.acked_seq > self.acked:
             raise NotHeld("more is acknowledged than the server acknowledged")
-        if named:
-            return "named gap" if lost else "named blob"
+        if lost:
+            return "acknowledged" if silent else "named gap"
+        if blobs:
+            return "named blob"
         losses = journal.losses
         if losses.recovered or losses.damaged or losses.torn or journal.acked_seq != self.acked:
             return "recovered"
@@ -299,10 +317,8 @@ class Intact:
             if (record.get(r.CASE), record.get(r.AMOUNT)) != (number, amount):
                 raise NotHeld(f"{what} {number} takes the payment of case {record.get(r.CASE)} for its own")
 
-    def _records(self, journal: Journal, storage: Storage) -> list[int]:
-        """Sequence numbers that are not to be read; each must be named by a gap record of the chain, and must not lie whole in
-        its own segment.
-        """
+    def _records(self, journal: Journal, storage: Storage) -> tuple[list[int], list[int]]:
+        """(sequence numbers that are not to be read, those of them that nothing names); none may lie whole in its own segment."""
         kept, declared = told(journal)
         for seq, data in kept.items():
             if seq <= len(self.shown):
@@ -313,14 +329,12 @@ class Intact:
         lost = [seq for seq in range(self.first, len(self.shown) + 1) if seq not in kept]
         contents: dict[str, bytes] = {}
         for seq in lost:
-            if seq > self.acked and seq not in declared:
-                raise NotHeld(f"record {seq} is missing and no gap names it")
             for name, frame in self.frames[seq]:
                 if name not in contents:
                     contents[name] = readable(storage, name)
                 if frame in contents[name]:
                     raise NotHeld(f"record {seq} counts as lost and lies whole in {name}")
-        return lost
+        return lost, unnamed(lost, declared, journal, self.acked)
 
     def _money(self, seq: int, gap: dict) -> None:
         """What the boot has written is a gap record, and says of the approved money among the lost records what was there, or nothing."""
