@@ -112,8 +112,24 @@ def test_small_segments_notice_what_is_replaced_in_two_steps(monkeypatch):
     assert CAMPAIGNS["turns"](6, 0, 1, lambda done: None)["outcomes"]["NOT HELD"] > 0
 
 
-def test_the_workload_notices_what_goes_before_its_time(monkeypatch):
-    monkeypatch.setattr(Shelf, "_had_since", lambda *_: 1)
+def _had_for_ever(patch):
+    patch.setattr(Shelf, "_had_since", lambda *_: 1)
+
+
+def _any_leap_of_the_clock_counts(patch):
+    whole = Journal.hear
+
+    def hear(self, utc):
+        kept, self.leap = self.leap, 1 << 40
+        whole(self, utc)
+        self.leap = kept
+
+    patch.setattr(Journal, "hear", hear)
+
+
+@pytest.mark.parametrize("broken", [_had_for_ever, _any_leap_of_the_clock_counts])
+def test_the_workload_notices_what_goes_before_its_time(broken, monkeypatch):
+    broken(monkeypatch)
     with pytest.raises(AssertionError, match="before their time"):
         CAMPAIGNS["turns"](24, 0, 9999, lambda done: None)
 
