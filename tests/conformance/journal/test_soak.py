@@ -19,7 +19,7 @@ from terminal.journal.shelf import Shelf
 from tests.support import device
 from tools.journal.soak import campaigns, checks, damage, remembered, rig, volume
 from tools.journal.soak.campaigns import CAMPAIGNS
-from tools.journal.soak.run import FULL, run
+from tools.journal.soak.run import FULL, _sum, run
 
 SMALL = {
     "cuts": (8, 5),
@@ -242,6 +242,30 @@ def test_the_oracle_of_a_faulty_flash_tells_what_was_acknowledged_apart():
     assert tally.words == {"acknowledged": 1}
 
 
+def test_an_image_that_takes_many_reads_is_judged_like_any_and_one_that_never_ends_is_counted_apart(monkeypatch):
+    """And no soak holds that has one."""
+    whole = damage.Intact(campaigns.unacknowledged(30))
+    assert damage.MORE_READS > 10_000_000  # four million are the most that an image was seen to take
+
+    def judged():
+        flash = volume.Traced(whole.blocks)
+        flash.flip(2, 0, 0)
+        return whole.judge(flash, True)
+
+    word = judged()
+    monkeypatch.setattr(damage, "READS", 10)
+    assert judged() == word != damage.ENDLESS
+    monkeypatch.setattr(damage, "MORE_READS", 10)
+    assert judged() == damage.ENDLESS
+    monkeypatch.setattr(campaigns, "MORE_READS", 10)
+    tally = campaigns.Tally()
+    campaigns._run_on(tally, rig.Rig(), 1, "never ends")
+    assert tally.words == {damage.ENDLESS: 1}
+    part = {**tally.report(), "images": 1, "distinct": 1}
+    assert not _sum("faults", 1, 1, [part])["ok"]
+    assert _sum("faults", 1, 1, [{**part, "outcomes": {"intact": 1}}])["ok"]
+
+
 def _told(report):
     return {key: report[key] for key in ("operations", "images", "distinct", "outcomes", "failures")}
 
@@ -311,7 +335,7 @@ def test_damage_is_met_or_named_on_the_littlefs_of_micropython():
     printed = _device("3m", "device_damage.py", "15", "0", step)
     print(printed)
     words = json.loads(printed.splitlines()[-1])
-    assert "NOT HELD" not in words, printed
+    assert "NOT HELD" not in words and damage.ENDLESS not in words, printed
     assert words["intact"] > 10 and words["named gap"] > 0 and words["stopped JRN-013"] > 0
 
 

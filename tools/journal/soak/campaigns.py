@@ -25,7 +25,7 @@ from protocol.errors import JournalError
 from sim.parts.nor import tails
 from sim.parts.nor.flash import BLOCK, ERASE, PAGE, PAGES, NorFlash
 from tools.journal.soak.checks import FAILURES, Expected, Eyes, NotHeld, after_cut, describe, open_journal
-from tools.journal.soak.damage import MORE_READS, Intact, frames, told, unnamed, why_stopped
+from tools.journal.soak.damage import ENDLESS, MORE_READS, Intact, frames, told, unnamed, why_stopped
 from tools.journal.soak.rig import BLOCKS, CRYPTO, STEP, Rig
 from tools.journal.soak.seconds import Second, Seconds
 from tools.journal.soak.volume import Traced
@@ -283,41 +283,46 @@ def _run_on(tally: Tally, rig: Rig, transactions: int, where: str) -> None:
     tally.made += 1
     tally.images += 1
     stopped = ""
+    rig.flash.reads_left = MORE_READS
     try:
         for _ in range(transactions):
             rig.transaction()
     except JournalError as error:
         stopped = error.code
-    shown = dict(rig.shown)
-    counter = rig.element.value
+    flash = Traced(rig.flash.blocks)
+    flash.reads_left = MORE_READS
+    try:
+        word = _left(rig, flash)
+    except FAILURES as error:
+        if flash.reads_left:
+            tally.failed(where, error)
+            return
+        word = ENDLESS
+    if not (flash.reads_left and rig.flash.reads_left):
+        word = ENDLESS
+    tally.words[f"{word}, stopped by {stopped}" if stopped and word != ENDLESS else word] += 1
+
+
+def _left(rig: Rig, flash: Traced) -> str:
+    """What a boot finds of the records that a rig has shown, as `Intact.judge` says it. Raises NotHeld."""
     storage = None
     try:
-        flash = Traced(rig.flash.blocks)
-        flash.reads_left = MORE_READS
         storage = LittlefsStorage(flash)
-        journal, _ = open_journal(storage, counter, rig.clock.utc)
+        journal, _ = open_journal(storage, rig.element.value, rig.clock.utc)
         if journal.acked_seq > rig.acked:
             raise NotHeld("more is acknowledged than the server acknowledged")
         kept, declared = told(journal)
-        lost = {seq for seq in shown if seq >= rig.keeps()} - kept.keys()
-        for seq in kept.keys() & shown.keys():
-            if kept[seq] != shown[seq]:
+        for seq in kept.keys() & rig.shown.keys():
+            if kept[seq] != rig.shown[seq]:
                 raise NotHeld(f"record {seq} differs")
-        word = "acknowledged" if unnamed(sorted(lost), declared, journal, rig.acked) else "named gap"
-        if not lost:
-            word = "recovered" if journal.losses.recovered or journal.losses.damaged else "intact"
+        lost = sorted({seq for seq in rig.shown if seq >= rig.keeps()} - kept.keys())
+        if lost:
+            return "acknowledged" if unnamed(lost, declared, journal, rig.acked) else "named gap"
+        return "recovered" if journal.losses.recovered or journal.losses.damaged else "intact"
     except JournalError as error:
-        word = f"stopped {error.code}"
-        try:
-            if storage is not None:
-                why_stopped(error.code, storage, frames(rig.storage.files).get(len(shown), ()))
-        except FAILURES as doubt:
-            tally.failed(where, doubt)
-            return
-    except FAILURES as error:
-        tally.failed(where, error)
-        return
-    tally.words[f"{word}, stopped by {stopped}" if stopped else word] += 1
+        if storage is not None:
+            why_stopped(error.code, storage, frames(rig.storage.files).get(len(rig.shown), ()))
+        return f"stopped {error.code}"
 
 
 def unacknowledged(transactions: int) -> Rig:

@@ -20,7 +20,10 @@ from tools.journal.soak.rig import CRYPTO, DEVICE, Element, HandClock, Rig, now
 from tools.journal.soak.volume import Traced, Volume
 
 READS = 200_000
-MORE_READS = 10 * READS  # who needs these too goes in circles
+MORE_READS = (
+    100 * READS
+)  # a few seconds; damaged pointers make littlefs read in long rings, none of those that were met takes a fifth of it
+ENDLESS = "does not end"  # who needs these too; nothing is judged then, and no soak holds that has one
 SMALLEST = 4
 FREE = 900_000  # numbers of segments that there are not
 FILLING = 8
@@ -245,7 +248,7 @@ class Intact:
 
     def judge(self, flash: Traced, whole: bool = False) -> str:
         """One of "intact", "recovered", "named gap", "named blob", "acknowledged", "stopped CODE"; raises NotHeld if something is silently different,
-        or if the terminal stops although it could go on. "stopped in circles": littlefs itself never comes to an end.
+        or if the terminal stops although it could go on. ENDLESS: littlefs does not come to an end within `MORE_READS`.
 
         Files that are all as they were need no opening (see `after_cut`), unless `whole` asks for it.
         """
@@ -260,7 +263,7 @@ class Intact:
             else:
                 if tried.reads_left:
                     return word
-        return "stopped in circles"
+        return ENDLESS
 
     def _judge_volume(self, flash: Traced, whole: bool) -> str:
         try:
