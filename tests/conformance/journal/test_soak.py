@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from drivers.storage_littlefs import LittlefsStorage
+from protocol import cbor
 from protocol import records as r
 from sim.parts.nor.flash import PAGE, PAGES, NorFlash
 from terminal.journal import recovery, view
-from terminal.journal.chain import END
+from terminal.journal.chain import END, Chain
 from terminal.journal.frames import SegmentReader
 from terminal.journal.journal import Journal
 from terminal.journal.shelf import Shelf
 from tests.support import device
-from tools.journal.soak import campaigns, checks, damage, remembered, rig, volume
+from tools.journal.soak import campaigns, checks, damage, remembered, rig, spoiling, volume
 from tools.journal.soak.campaigns import CAMPAIGNS
 from tools.journal.soak.run import FULL, _sum, run
 
@@ -174,10 +175,53 @@ def test_the_oracle_for_damage_notices_a_gap_that_hides_its_money():
     journal, _ = checks.open_journal(damage.Files(gone), whole.counter, whole.utc)
     (gap,) = (record for record, _, _ in journal.entries(len(whole.shown) + 1) if record[r.KIND] == r.GAP)
     assert gap[r.GAP_COUNT] > 0
-    whole._money(0, gap)
+    damage.money(whole.shown, 0, gap, journal)
     for told in ({r.GAP_COUNT: 0, r.GAP_TOTAL: 0}, {r.GAP_TOTAL: gap[r.GAP_TOTAL] + 1}):
-        with pytest.raises(checks.NotHeld):
-            whole._money(0, {**gap, **told})
+        with pytest.raises(checks.NotHeld, match="payments are lost"):
+            damage.money(whole.shown, 0, {**gap, **told}, journal)
+    del gap[r.GAP_COUNT], gap[r.GAP_TOTAL]
+    with pytest.raises(checks.NotHeld, match="does not say"):
+        damage.money(whole.shown, 0, gap, journal)
+    journal._shelf.lowest, journal._shelf.head = 0, lambda number: None
+    damage.money(whole.shown, 0, gap, journal)  # no head tells how much there was before
+
+
+def _gaps_say_nothing_was_approved(gap):
+    gap[r.GAP_COUNT] = gap[r.GAP_TOTAL] = 0
+
+
+def _gaps_do_not_say(gap):
+    gap.pop(r.GAP_COUNT, None)
+    gap.pop(r.GAP_TOTAL, None)
+
+
+@pytest.mark.parametrize(("broken", "among"), [(_gaps_say_nothing_was_approved, 97), (_gaps_do_not_say, 997)])
+def test_damage_to_payments_shows_what_gaps_do_not_tell(broken, among, monkeypatch):
+    """One in a hundred images has approved money among what is lost."""
+    whole = Chain._gap
+
+    def gap(self, *words):
+        whole(self, *words)
+        broken(self.losses.gaps[-1])
+
+    monkeypatch.setattr(Chain, "_gap", gap)
+    report = CAMPAIGNS["pending"](30, 0, among, lambda done: None)
+    assert report["outcomes"].get("NOT HELD", 0) * 100 > report["images"], report
+
+
+def test_every_approved_outcome_that_is_pending_loses_both_copies():
+    whole = damage.Intact(campaigns.unacknowledged(30))
+    payments, found = set(), set()
+    for seq in range(whole.acked + 1, len(whole.shown) + 1):
+        if r.approved_step(cbor.decode(whole.shown[seq]))[0]:
+            payments.add(seq)
+    for where, spoil in spoiling.on_payments(whole):
+        if "byte 0 " in where:
+            flash = volume.Traced(whole.blocks)
+            spoil(flash)
+            assert whole.judge(flash) == "named gap", where
+            found.add(int(where.split()[1].strip(",")))
+    assert found == payments and len(payments) == 14
 
 
 def test_the_oracle_of_a_faulty_flash_notices_a_beginning_lost_in_silence(monkeypatch):

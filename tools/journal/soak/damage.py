@@ -179,6 +179,26 @@ def unnamed(lost: "Iterable[int]", declared: set[int], journal: Journal, acked: 
     return found
 
 
+def money(shown: dict[int, bytes], seq: int, gap: dict[int, Any], journal: Journal) -> None:
+    """Raises NotHeld if record `seq`, which the boot has written, is no gap record, or does not say what approved money is among the lost records. It
+    may say nothing only where it cannot know: no head is whole that tells how much there was before them.
+    """
+    if gap[r.KIND] != r.GAP:
+        raise NotHeld(f"record {seq} was never written")
+    lost = [cbor.decode(shown[at]) for at in range(gap[r.FIRST], gap[r.GAP_LAST] + 1) if at in shown]
+    steps = [r.approved_step(record) for record in lost]
+    told = (gap.get(r.GAP_COUNT), gap.get(r.GAP_TOTAL))
+    if told == (None, None):
+        shelf = journal._shelf
+        heads = [shelf.head(number) for number, _ in shelf.segments]
+        if shelf.segments[0][0] == shelf.lowest or any(head and head[0].seq < gap[r.FIRST] for head in heads):
+            raise NotHeld(f"gap record {seq} does not say what money is lost")
+    elif told != (sum(count for count, _ in steps), sum(total for _, total in steps)):
+        raise NotHeld(
+            f"gap record {seq} says {told[0]} payments are lost, and it is {sum(count for count, _ in steps)}"
+        )
+
+
 class Intact:
     """What must be read from an undamaged image: records, blobs, view; and the pages that reading touches."""
 
@@ -198,7 +218,7 @@ class Intact:
         if word != "intact":
             raise NotHeld(f"the undamaged image is {word}")
         self.pages = sorted(flash.needs | self._read_plainly())
-        self._parts = self._trace()
+        self.parts = self._trace()  # the pages that mounting and each file depend on
 
     def _read_plainly(self) -> set[int]:
         """The pages that the journal reads which remembers nothing: it asks for other pieces of a file."""
@@ -233,7 +253,7 @@ class Intact:
         """
         flash = Traced(self.blocks)
         flash.flip(page // PAGES, page % PAGES * PAGE + byte, bit)
-        names = [name for name, needs in self._parts.items() if page in needs]
+        names = [name for name, needs in self.parts.items() if page in needs]
         if len(names) != 1 or not names[0]:
             return self.judge(flash)
         name = names[0]
@@ -328,7 +348,7 @@ class Intact:
                 if data != self.shown[seq]:
                     raise NotHeld(f"record {seq} differs")
             else:
-                self._money(seq, cbor.decode(data))
+                money(self.shown, seq, cbor.decode(data), journal)
         lost = [seq for seq in range(self.first, len(self.shown) + 1) if seq not in kept]
         contents: dict[str, bytes] = {}
         for seq in lost:
@@ -338,15 +358,6 @@ class Intact:
                 if frame in contents[name]:
                     raise NotHeld(f"record {seq} counts as lost and lies whole in {name}")
         return lost, unnamed(lost, declared, journal, self.acked)
-
-    def _money(self, seq: int, gap: dict) -> None:
-        """What the boot has written is a gap record, and says of the approved money among the lost records what was there, or nothing."""
-        if gap[r.KIND] != r.GAP:
-            raise NotHeld(f"record {seq} was never written")
-        lost = [cbor.decode(self.shown[at]) for at in range(gap[r.FIRST], gap[r.GAP_LAST] + 1)]
-        amounts = [record[r.AMOUNT] for record in lost if record.get(r.OUTCOME) == r.OUTCOME_APPROVED]
-        if r.GAP_COUNT in gap and (gap[r.GAP_COUNT], gap[r.GAP_TOTAL]) != (len(amounts), sum(amounts)):
-            raise NotHeld(f"gap record {seq} says {gap[r.GAP_COUNT]} payments are lost, and it is {len(amounts)}")
 
     def _blobs(self, journal: Journal) -> bool:
         """Whether a blob is not to be read; it must be named."""
