@@ -88,10 +88,14 @@ def test_what_an_export_lacks_and_a_folder_that_is_none_have_codes_that_say_noth
 
 
 def test_a_pinned_key_that_is_none_is_to_be_checked(tmp_path: Path) -> None:
+    """An empty one is none either: the file's own key must not pass for pinned. One of too many digits is no file's name."""
     (tmp_path / "export").write_bytes(exports.make(tmp_path)[0])
-    done = tasdid("journal", "verify", tmp_path / "export", "--key", "00")
+    (tmp_path / "devices.json").write_text(json.dumps({exports.DEVICE: {"public_key": ""}}))
+    (tmp_path / "receipt-keys.json").write_text(json.dumps({exports.DEVICE: ""}))
+    for key in ("nonsense", "00", "", " ", "ab" * 200, tmp_path / "devices.json", tmp_path / "receipt-keys.json"):
+        assert refused("journal", "verify", tmp_path / "export", "--key", key) == "CFG-103", key
+    done = tasdid("journal", "verify", tmp_path / "export", "--key", "04" + "ab" * 64)
     assert done.returncode == cli.BAD_INPUT and "JRN-060" in done.stderr and "check --key" in done.stderr
-    assert refused("journal", "verify", tmp_path / "export", "--key", "nonsense") == "CFG-103"
 
 
 def test_more_seeds_than_are_ever_played_are_bad_usage() -> None:

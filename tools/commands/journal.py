@@ -20,6 +20,7 @@ from typing import Annotated
 import typer
 
 HELD, DID_NOT_HOLD, ASK = 0, 1, 5
+POINT = 65  # bytes of a public key, an uncompressed point of P-256
 WORDS = {
     "holds": "the journal holds",
     "unpinned": "it holds together, but WHOSE KEY IT IS NOBODY HAS CHECKED: give --key",
@@ -128,8 +129,9 @@ def export(
 def verify(
     file: Annotated[Path, typer.Argument(help="an exported journal")],
     key: Annotated[
-        str, typer.Option(help=f"the device's pinned public key: 130 hex digits, or a list of keys: {KEYS}")
-    ] = "",
+        str | None,
+        typer.Option(help=f"the device's pinned public key: {2 * POINT} hex digits, or a list of keys: {KEYS}"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document on standard output")] = False,
 ) -> None:
     """Verify an exported journal without the server. Exit codes: 0 it holds (without --key: together, whose key it is nobody has checked), 1 it does
@@ -141,12 +143,13 @@ def verify(
 
     try:
         data = file.read_bytes()
+    except OSError as error:
+        raise JournalError("the file cannot be read", "JRN-050", str(error.strerror)) from None
+    try:
         report = check(data, _pinned(key, data))
     except reading.Unreadable as error:
         hint = "check --key" if key and error.code == "JRN-060" else "export it again"
         raise JournalError(str(error), error.code, hint) from None
-    except OSError as error:
-        raise JournalError("the file cannot be read", "JRN-050", str(error.strerror)) from None
     if as_json:
         typer.echo(json.dumps(report, indent=1))
     else:
@@ -160,19 +163,23 @@ def verify(
     raise typer.Exit(CODES.get(report["verdict"], DID_NOT_HOLD))
 
 
-def _pinned(key: str, data: bytes) -> bytes | None:
-    """The pinned key of --key; None if none is given."""
+def _pinned(key: str | None, data: bytes) -> bytes | None:
+    """The pinned key of --key; None if the option is not given. ConfigError CFG-103: it is no key, an empty one neither, nor a list with one."""
     from protocol.errors import ConfigError
     from tools.journal import reading
 
-    if not key:
+    if key is None:
         return None
+    said: str = key
     try:
         if Path(key).is_file():
             entry = json.loads(Path(key).read_text("utf-8"))[reading.read(data).device]
-            key = entry["public_key"] if isinstance(entry, dict) else entry  # a provisioning list says more
-        return bytes.fromhex(key)
-    except (ValueError, KeyError, TypeError):
+            said = entry["public_key"] if isinstance(entry, dict) else entry  # a provisioning list says more
+        point = bytes.fromhex(said)
+    except (OSError, ValueError, KeyError, TypeError):  # OSError: longer than a file's name may be
+        point = b""
+    if len(point) != POINT:
         raise ConfigError(
-            "the pinned key is malformed or absent from the list", "CFG-103", f"give 130 hex digits or {KEYS}"
-        ) from None
+            "the pinned key is malformed or absent from the list", "CFG-103", f"give {2 * POINT} hex digits or {KEYS}"
+        )
+    return point

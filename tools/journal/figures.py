@@ -50,11 +50,16 @@ def _step(before: dict[int, Any], record: dict[int, Any]) -> Iterator[Finding]:
         yield "counter", seq, "the epoch changes within one journal"
     if record[j.KIND] == j.NEW_EPOCH:
         yield "inserted", seq, "a new epoch begins in the middle of one"
-    approved = record[j.KIND] in (j.PAYMENT_OUTCOME, j.AUTHORISATION_RESULT) and record.get(j.OUTCOME) == j.APPROVED
-    count = record[j.CUM_COUNT] - before[j.CUM_COUNT] - approved
-    total = record[j.CUM_TOTAL] - before[j.CUM_TOTAL] - (record[j.AMOUNT] if approved else 0)
+    count, total = standing_before(record)
+    count, total = count - before[j.CUM_COUNT], total - before[j.CUM_TOTAL]
     if min(count, total) < 0 or (seq == before[j.SEQ] + 1 and (count, total) != (0, 0)):
         yield "totals", seq, "the running totals do not add up"
+
+
+def standing_before(record: dict[int, Any]) -> tuple[int, int]:
+    """The running totals (payments, centimes) before a record."""
+    approved = record[j.KIND] in (j.PAYMENT_OUTCOME, j.AUTHORISATION_RESULT) and record.get(j.OUTCOME) == j.APPROVED
+    return record[j.CUM_COUNT] - approved, record[j.CUM_TOTAL] - (record[j.AMOUNT] if approved else 0)
 
 
 def totals(chain: list[Entry]) -> dict[str, Any]:

@@ -3,8 +3,9 @@
     JRN-051 unreadable    an item or stored bytes are no record   JRN-056 truncated   beginning or end is missing
     JRN-052 edited        content is not what was chained         JRN-057 counter     the secure element's counter does not
     JRN-053 deleted       a record is missing, nobody declared it             step by one, or the epoch changes
-    JRN-054 inserted      a record has no place                   JRN-058 totals      running or shift totals do not add up
-    JRN-055 reordered     records are not in their order          JRN-059 signature   an outcome's or the closing signature
+    JRN-054 inserted      a record has no place                   JRN-058 totals      running or shift totals do not add up,
+    JRN-055 reordered     records are not in their order                      or a gap record's money is not theirs
+                                                                  JRN-059 signature   an outcome's or the closing signature
     JRN-060 foreign       a record or key of another device                   does not hold
     JRN-063 unopened      the journal did not open, or the epoch is over: nothing vouches for its end
 

@@ -1,5 +1,5 @@
 """Verifies an exported journal without the server and without the terminal's code: chain, signatures, completeness; counters and totals are
-`tools.journal.figures`'. `tools.journal.findings` lists what it may find and what that proves.
+`tools.journal.figures`', what gap records say of a loss `tools.journal.gaps`'. `tools.journal.findings` lists what it may find and what that proves.
 
 A record is edited when its successor (for the last one and those before holes, the signed closing item) names another hash than it has. The
 closing item is signed by the device's secure element and carries its counter: so nobody else can shorten a journal and
@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from tools.journal import figures, holes
+from tools.journal import figures, gaps, holes
 from tools.journal import findings as f
 from tools.journal import reading as j
 from tools.journal.findings import Span
@@ -34,7 +34,7 @@ class Verifier:
     def __init__(self, export: Export, key: bytes | None) -> None:
         self.export = export
         self.pinned = key is not None
-        self.point = key or export.key
+        self.point = export.key if key is None else key
         self.findings: list[dict[str, Any]] = []
         self.kinds: set[str] = set()
         self.signatures = 0
@@ -68,6 +68,8 @@ class Verifier:
         self._links(chain)
         self._completeness(chain)
         for finding in figures.judge(chain, export.statement, self.closing):
+            self.find(*finding)
+        for finding in gaps.judge(chain, {each["seq"] for each in self.findings if each["kind"] == "edited"}):
             self.find(*finding)
         self._outcomes(chain)
         self._counted(chain)

@@ -132,6 +132,12 @@ def test_another_key_in_the_file_does_not_pass_for_the_pinned_one(made, tmp_path
     assert "foreign" in {kind for kind, _ in _kinds(verify(other, key))}
 
 
+def test_an_empty_key_is_not_the_files_own(made):
+    items, _ = made
+    with pytest.raises(reading.Unreadable, match="no point"):
+        verify(b"".join(items), b"")
+
+
 @pytest.mark.parametrize("further", [0, 1, 2])
 def test_a_record_put_behind_the_last_one_is_inserted_whatever_number_it_has(made, further):
     """Its previous hash is right: but the file was closed before it, so that there is no record whose number it could have lost."""

@@ -10,24 +10,26 @@ ones once.
 - flips: every bit of every page that reading back touches, after N transactions (a page that is never read cannot change what is read).
 - faults: stuck, misdirected and doubled pages, pages copied over others, at sampled places.
 - pending: the same damage where most can be lost: N transactions in small segments, only the first of them acknowledged; every sector erased,
-  zeroed and exchanged with every other, sampled pages copied over others, every seventh bit.
+  zeroed and exchanged with every other, sampled pages copied over others, both copies of each approved outcome, every seventh bit.
 """
 
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 from drivers.storage_littlefs import LittlefsStorage
+from protocol import cbor
+from protocol import records as r
 from protocol.errors import JournalError
 from sim.parts.nor import tails
-from sim.parts.nor.flash import BLOCK, ERASE, PAGE, PAGES, NorFlash
+from sim.parts.nor.flash import BLOCK, ERASE, PAGE, NorFlash
 from tools.journal.soak.checks import FAILURES, Expected, Eyes, NotHeld, after_cut, describe, open_journal
-from tools.journal.soak.damage import MORE_READS, Intact, frames, told, why_stopped
+from tools.journal.soak.damage import ENDLESS, MORE_READS, Intact, frames, money, told, unnamed, why_stopped
 from tools.journal.soak.rig import BLOCKS, CRYPTO, STEP, Rig
 from tools.journal.soak.seconds import Second, Seconds
+from tools.journal.soak.spoiling import copies, on_payments, on_sectors
 from tools.journal.soak.volume import Traced
 
 TAILS = (tails.SHORT, tails.BLANK, tails.GARBAGE, tails.DONE)
@@ -283,41 +285,51 @@ def _run_on(tally: Tally, rig: Rig, transactions: int, where: str) -> None:
     tally.made += 1
     tally.images += 1
     stopped = ""
+    rig.flash.reads_left = MORE_READS
     try:
         for _ in range(transactions):
             rig.transaction()
     except JournalError as error:
         stopped = error.code
-    shown = dict(rig.shown)
-    counter = rig.element.value
+    flash = Traced(rig.flash.blocks)
+    flash.reads_left = MORE_READS
+    try:
+        word = _left(rig, flash)
+    except FAILURES as error:
+        if flash.reads_left:
+            tally.failed(where, error)
+            return
+        word = ENDLESS
+    if not (flash.reads_left and rig.flash.reads_left):
+        word = ENDLESS
+    tally.words[f"{word}, stopped by {stopped}" if stopped and word != ENDLESS else word] += 1
+
+
+def _left(rig: Rig, flash: Traced) -> str:
+    """What a boot finds of the records that a rig has shown, as `Intact.judge` says it. Raises NotHeld."""
     storage = None
     try:
-        flash = Traced(rig.flash.blocks)
-        flash.reads_left = MORE_READS
         storage = LittlefsStorage(flash)
-        journal, _ = open_journal(storage, counter, rig.clock.utc)
+        journal, _ = open_journal(storage, rig.element.value, rig.clock.utc)
         if journal.acked_seq > rig.acked:
             raise NotHeld("more is acknowledged than the server acknowledged")
         kept, declared = told(journal)
-        lost = {seq for seq in shown if seq > rig.acked} - kept.keys()
-        for seq in kept.keys() & shown.keys():
-            if kept[seq] != shown[seq]:
-                raise NotHeld(f"record {seq} differs")
-        if lost - declared:
-            raise NotHeld("records are missing and no gap names them")
-        word = "named gap" if lost else "recovered" if journal.losses.recovered or journal.losses.damaged else "intact"
+        for seq, data in kept.items():
+            if seq in rig.shown:
+                if data != rig.shown[seq]:
+                    raise NotHeld(f"record {seq} differs")
+                continue
+            record = cbor.decode(data)
+            if seq > len(rig.shown) + 1 or record[r.KIND] == r.GAP:  # the next one may be the record under way
+                money(rig.shown, seq, record, journal)
+        lost = sorted({seq for seq in rig.shown if seq >= rig.keeps()} - kept.keys())
+        if lost:
+            return "acknowledged" if unnamed(lost, declared, journal, rig.acked) else "named gap"
+        return "recovered" if journal.losses.recovered or journal.losses.damaged else "intact"
     except JournalError as error:
-        word = f"stopped {error.code}"
-        try:
-            if storage is not None:
-                why_stopped(error.code, storage, frames(rig.storage.files).get(len(shown), ()))
-        except FAILURES as doubt:
-            tally.failed(where, doubt)
-            return
-    except FAILURES as error:
-        tally.failed(where, error)
-        return
-    tally.words[f"{word}, stopped by {stopped}" if stopped else word] += 1
+        if storage is not None:
+            why_stopped(error.code, storage, frames(rig.storage.files).get(len(rig.shown), ()))
+        return f"stopped {error.code}"
 
 
 def unacknowledged(transactions: int) -> Rig:
@@ -336,7 +348,7 @@ def pending(
     """Damage to several segments that nobody has acknowledged."""
     whole = Intact(unacknowledged(transactions))
     tally = Tally()
-    damages = [*_on_sectors(whole), *_copies(whole, samples)]
+    damages = [*on_sectors(whole), *copies(whole, samples), *on_payments(whole)]
     bits = range(0, len(whole.pages) * PAGE * 8, EVERY_BIT)
     for number in range(share, len(damages) + len(bits), shares):
         tally.made += 1
@@ -354,38 +366,6 @@ def pending(
     report = tally.report()
     report["pages"], report["bits"], report["on_files"] = len(whole.pages), len(bits), whole.on_files
     return report
-
-
-Damage = tuple[str, Callable[[NorFlash], None]]
-
-
-def _on_sectors(whole: Intact) -> Iterator[Damage]:
-    """Each sector that reading touches erased, zeroed, exchanged with each other."""
-    sectors = sorted({page // PAGES for page in whole.pages})
-
-    def put(flash: NorFlash, sector: int, value: int) -> None:
-        flash.blocks[sector] = bytes((value,)) * BLOCK
-
-    def exchange(flash: NorFlash, a: int, b: int) -> None:
-        flash.blocks[a], flash.blocks[b] = flash.blocks[b], flash.blocks[a]
-
-    for at, sector in enumerate(sectors):
-        yield f"sector {sector} erased", partial(put, sector=sector, value=0xFF)
-        yield f"sector {sector} zeroed", partial(put, sector=sector, value=0)
-        for other in sectors[at + 1 :]:
-            yield f"sectors {sector} and {other} exchanged", partial(exchange, a=sector, b=other)
-
-
-def _copies(whole: Intact, samples: int) -> Iterator[Damage]:
-    """Pages copied over others."""
-    chance = random.Random(7)
-
-    def copy(flash: NorFlash, source: int, target: int) -> None:
-        flash.copy_page(source, target)
-
-    for _ in range(samples):
-        source, target = chance.choice(whole.pages), chance.choice(whole.pages)
-        yield f"page {source} over {target}", partial(copy, source=source, target=target)
 
 
 CAMPAIGNS: dict[str, Callable[..., dict[str, Any]]] = {

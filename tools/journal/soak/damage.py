@@ -1,4 +1,5 @@
-"""The oracle for damage: every record and blob is what it was, or a gap record of the chain or a code names it.
+"""The oracle for damage: every record and blob is what it was, or a gap record of the chain or a code names it, or the terminal itself knows
+that the server has had it. Where that is all there is for one of the lost records, the image counts apart ("acknowledged"): nothing names it.
 
 A code that stops the terminal is counted apart ("stopped CODE"), and holds only where there is nothing to go on from (`why_stopped`).
 Also the way of judging every bit flip of an image in bearable time (`judge_flip`).
@@ -19,7 +20,10 @@ from tools.journal.soak.rig import CRYPTO, DEVICE, Element, HandClock, Rig, now
 from tools.journal.soak.volume import Traced, Volume
 
 READS = 200_000
-MORE_READS = 10 * READS  # who needs these too goes in circles
+MORE_READS = (
+    100 * READS
+)  # a few seconds; damaged pointers make littlefs read in long rings, none of those that were met takes a fifth of it
+ENDLESS = "does not end"  # who needs these too; nothing is judged then, and no soak holds that has one
 SMALLEST = 4
 FREE = 900_000  # numbers of segments that there are not
 FILLING = 8
@@ -160,6 +164,41 @@ def told(journal: Journal) -> tuple[dict[int, bytes], set[int]]:
     return kept, declared
 
 
+def unnamed(lost: "Iterable[int]", declared: set[int], journal: Journal, acked: int) -> list[int]:
+    """The lost records that nothing names but what the terminal keeps of the server's acknowledgement, which the server (`acked`) has given.
+    Raises NotHeld for one that is neither: it is lost in silence.
+    """
+    found = [seq for seq in lost if seq not in declared]
+    for seq in found:
+        if seq > acked:
+            raise NotHeld(f"record {seq} is missing and no gap names it")
+        if seq > journal.view.once:
+            raise NotHeld(
+                f"record {seq} is missing, no gap names it and the terminal does not know that it was acknowledged"
+            )
+    return found
+
+
+def money(shown: dict[int, bytes], seq: int, gap: dict[int, Any], journal: Journal) -> None:
+    """Raises NotHeld if record `seq`, which the boot has written, is no gap record, or does not say what approved money is among the lost records. It
+    may say nothing only where it cannot know: no head is whole that tells how much there was before them.
+    """
+    if gap[r.KIND] != r.GAP:
+        raise NotHeld(f"record {seq} was never written")
+    lost = [cbor.decode(shown[at]) for at in range(gap[r.FIRST], gap[r.GAP_LAST] + 1) if at in shown]
+    steps = [r.approved_step(record) for record in lost]
+    told = (gap.get(r.GAP_COUNT), gap.get(r.GAP_TOTAL))
+    if told == (None, None):
+        shelf = journal._shelf
+        heads = [shelf.head(number) for number, _ in shelf.segments]
+        if shelf.segments[0][0] == shelf.lowest or any(head and head[0].seq < gap[r.FIRST] for head in heads):
+            raise NotHeld(f"gap record {seq} does not say what money is lost")
+    elif told != (sum(count for count, _ in steps), sum(total for _, total in steps)):
+        raise NotHeld(
+            f"gap record {seq} says {told[0]} payments are lost, and it is {sum(count for count, _ in steps)}"
+        )
+
+
 class Intact:
     """What must be read from an undamaged image: records, blobs, view; and the pages that reading touches."""
 
@@ -179,7 +218,7 @@ class Intact:
         if word != "intact":
             raise NotHeld(f"the undamaged image is {word}")
         self.pages = sorted(flash.needs | self._read_plainly())
-        self._parts = self._trace()
+        self.parts = self._trace()  # the pages that mounting and each file depend on
 
     def _read_plainly(self) -> set[int]:
         """The pages that the journal reads which remembers nothing: it asks for other pieces of a file."""
@@ -214,7 +253,7 @@ class Intact:
         """
         flash = Traced(self.blocks)
         flash.flip(page // PAGES, page % PAGES * PAGE + byte, bit)
-        names = [name for name, needs in self._parts.items() if page in needs]
+        names = [name for name, needs in self.parts.items() if page in needs]
         if len(names) != 1 or not names[0]:
             return self.judge(flash)
         name = names[0]
@@ -228,8 +267,8 @@ class Intact:
         return self._judge(Files({**self.files, name: content}))
 
     def judge(self, flash: Traced, whole: bool = False) -> str:
-        """One of "intact", "recovered", "named gap", "named blob", "stopped CODE"; raises NotHeld if something is silently different,
-        or if the terminal stops although it could go on. "stopped in circles": littlefs itself never comes to an end.
+        """One of "intact", "recovered", "named gap", "named blob", "acknowledged", "stopped CODE"; raises NotHeld if something is silently different,
+        or if the terminal stops although it could go on. ENDLESS: littlefs does not come to an end within `MORE_READS`.
 
         Files that are all as they were need no opening (see `after_cut`), unless `whole` asks for it.
         """
@@ -244,7 +283,7 @@ class Intact:
             else:
                 if tried.reads_left:
                     return word
-        return "stopped in circles"
+        return ENDLESS
 
     def _judge_volume(self, flash: Traced, whole: bool) -> str:
         try:
@@ -265,15 +304,17 @@ class Intact:
             why_stopped(error.code, storage, self.frames.get(len(self.shown), ()))
             return f"stopped {error.code}"
         try:
-            lost = self._records(journal, storage)
-            named = self._blobs(journal) or bool(lost)
+            lost, silent = self._records(journal, storage)
+            blobs = self._blobs(journal)
         except JournalError as error:
             raise NotHeld(f"the journal opens, and {error.code} when it is read") from error
         self._meaning(journal)
         if journal.acked_seq > self.acked:
             raise NotHeld("more is acknowledged than the server acknowledged")
-        if named:
-            return "named gap" if lost else "named blob"
+        if lost:
+            return "acknowledged" if silent else "named gap"
+        if blobs:
+            return "named blob"
         losses = journal.losses
         if losses.recovered or losses.damaged or losses.torn or journal.acked_seq != self.acked:
             return "recovered"
@@ -299,37 +340,24 @@ class Intact:
             if (record.get(r.CASE), record.get(r.AMOUNT)) != (number, amount):
                 raise NotHeld(f"{what} {number} takes the payment of case {record.get(r.CASE)} for its own")
 
-    def _records(self, journal: Journal, storage: Storage) -> list[int]:
-        """Sequence numbers that are not to be read; each must be named by a gap record of the chain, and must not lie whole in
-        its own segment.
-        """
+    def _records(self, journal: Journal, storage: Storage) -> tuple[list[int], list[int]]:
+        """(sequence numbers that are not to be read, those of them that nothing names); none may lie whole in its own segment."""
         kept, declared = told(journal)
         for seq, data in kept.items():
             if seq <= len(self.shown):
                 if data != self.shown[seq]:
                     raise NotHeld(f"record {seq} differs")
             else:
-                self._money(seq, cbor.decode(data))
+                money(self.shown, seq, cbor.decode(data), journal)
         lost = [seq for seq in range(self.first, len(self.shown) + 1) if seq not in kept]
         contents: dict[str, bytes] = {}
         for seq in lost:
-            if seq > self.acked and seq not in declared:
-                raise NotHeld(f"record {seq} is missing and no gap names it")
             for name, frame in self.frames[seq]:
                 if name not in contents:
                     contents[name] = readable(storage, name)
                 if frame in contents[name]:
                     raise NotHeld(f"record {seq} counts as lost and lies whole in {name}")
-        return lost
-
-    def _money(self, seq: int, gap: dict) -> None:
-        """What the boot has written is a gap record, and says of the approved money among the lost records what was there, or nothing."""
-        if gap[r.KIND] != r.GAP:
-            raise NotHeld(f"record {seq} was never written")
-        lost = [cbor.decode(self.shown[at]) for at in range(gap[r.FIRST], gap[r.GAP_LAST] + 1)]
-        amounts = [record[r.AMOUNT] for record in lost if record.get(r.OUTCOME) == r.OUTCOME_APPROVED]
-        if r.GAP_COUNT in gap and (gap[r.GAP_COUNT], gap[r.GAP_TOTAL]) != (len(amounts), sum(amounts)):
-            raise NotHeld(f"gap record {seq} says {gap[r.GAP_COUNT]} payments are lost, and it is {len(amounts)}")
+        return lost, unnamed(lost, declared, journal, self.acked)
 
     def _blobs(self, journal: Journal) -> bool:
         """Whether a blob is not to be read; it must be named."""

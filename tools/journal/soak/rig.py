@@ -36,7 +36,7 @@ CRYPTO = Digests()
 BLOCKS = 128  # the reserve (`terminal.journal.journal.RESERVE`) and 96 sectors to work in
 RETENTION = 6 * 3600
 STEP = 1200  # seconds between transactions
-WRONG = 100 * 86400  # so far ahead the server's clock is in one session of seven
+WRONG = 5 * 86400  # by so much more each time the server's clock is wrong, in three sessions of fourteen
 LACKS = 12  # in the second of so many settlements the server was restored from a backup
 
 
@@ -214,9 +214,7 @@ class Rig:
         """
         number = self.transactions = self.transactions + 1
         self.clock.utc += self._step
-        self.journal.hear(
-            self.clock.utc + (WRONG if number % 7 == 3 and not self._sound else 0)
-        )  # what is old enough may go
+        self.journal.hear(self.clock.utc + self._wrong())  # what is old enough may go
         outcome = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL, r.OUTCOME_APPROVED, r.OUTCOME_DECLINED)[number % 4]
         noise = hashlib.sha512(str(number).encode()).digest()
         self.append(r.LICENCE_READ, {r.VERDICT: 2, r.LICENCE_TOKEN: noise[:8], r.FINDINGS: []})
@@ -249,6 +247,15 @@ class Rig:
         if self._settles and number % self._settles == 0:
             self.settle()
         assert self.journal.first_retained <= self.keeps(), "records went before their time"
+
+    def _wrong(self) -> int:
+        """By how many seconds the server's clock is ahead now, or behind. Each time further than ever before: who counted its leaps whole
+        would count the first one only, of those that are all as long, and there is nothing yet then that could go.
+        """
+        number = self.transactions
+        if self._sound or number % 7 != 3 and number % 14 != 4:
+            return 0
+        return (WRONG if number % 7 == 3 else -WRONG) * (1 + number // 7)
 
     def acknowledge(self, seq: int) -> None:
         """The server says that it has everything up to `seq`, and no more. What it no longer has must be kept from when the terminal has that

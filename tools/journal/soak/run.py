@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from tools.journal.soak.campaigns import CAMPAIGNS
+from tools.journal.soak.damage import ENDLESS
 from tools.journal.soak.remembered import remembering
 
 FULL = {"cuts": 1000, "turns": 60, "bytes": 20, "doubles": 20, "twice": 22, "flips": 20, "faults": 20, "pending": 30}
@@ -55,7 +56,7 @@ def _sum(name: str, transactions: int, every: int, parts: list[dict[str, Any]]) 
         "campaign": name, "transactions": transactions, "coverage": f"1 of {every}",
         "operations": parts[0]["operations"], "images": sum(part["images"] for part in parts),
         "distinct": sum(part["distinct"] for part in parts), "run": sum(part["run"] for part in parts),
-        "outcomes": dict(sorted(outcomes.items())), "failures": failures, "ok": not failures and not outcomes["NOT HELD"],
+        "outcomes": dict(sorted(outcomes.items())), "failures": failures, "ok": not failures and not outcomes["NOT HELD"] + outcomes[ENDLESS],
         "cpu_seconds": round(sum(part["cpu_seconds"] for part in parts), 1),
     }  # fmt: skip
     return total | {
