@@ -2,12 +2,29 @@
 
 import re
 
-from tools.house.error_table import TARGET, gather, table
+from tools.house.error_table import PACKAGES, TARGET, gather, table
 from tools.house.paths import ROOT
 
 
 def test_the_page_of_errors_is_current():
     assert TARGET.read_text() == table(), "run: python -m tools.house.error_table"
+
+
+QUOTED = re.compile(r"""["'](?!AES|SHA)([A-Z]{3}-\d{3}|H(?:-[A-Z]+){2})["' ]""")
+
+
+def test_every_code_that_is_written_anywhere_has_a_row_with_words():
+    """By its quotation marks alone: whatever the page's maker makes of it."""
+    rows = dict(re.findall(r"^\| ([A-Z0-9-]+) \| (.*) \| [^|]* \|$", TARGET.read_text(), re.MULTILINE))
+    written = {
+        code
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        for code in QUOTED.findall(path.read_text())
+    }
+    assert len(written) > 350 and written <= rows.keys(), sorted(written - rows.keys())
+    wordless = [code for code, text in rows.items() if not re.search(r"[a-z]{2}", text) or "(see the module)" in text]
+    assert wordless == [], wordless
 
 
 def test_what_the_pages_calls_refuse_is_listed():

@@ -13,12 +13,14 @@ from tools.house.paths import ROOT
 
 PACKAGES = ("protocol", "drivers", "terminal", "server", "sim", "tools")
 TARGET = ROOT / "docs" / "errors.md"
-CODE = re.compile(r"(?!AES)[A-Z]{3}-\d{3}")
+CODE = re.compile(r"(?!AES|SHA)[A-Z]{3}-\d{3}|H(-[A-Z]+){2}")
 LISTED = re.compile(r"\s+([A-Z]{3}-\d{3})\s{2,}(\S.*)")
+SAID = re.compile(r"([A-Z]{3}-\d{3})(?:: | \(?)([a-z][^,;.)]*)")
 _INTRO = """# Error codes
 
-Every error has a code that an officer can read out on the phone. Codes are never reused. Made by `python -m tools.house.error_table`; a test keeps
-it current. What the screen says, in three languages, is in `terminal/face/errors.yaml`.
+Every error has a code that an officer can read out on the phone; those that begin with H are of the set-up of a developer's machine. Codes are
+never reused. Made by `python -m tools.house.error_table`; a test keeps it current and whole. What the screen says, in three languages, is in
+`terminal/face/errors.yaml`.
 
 | code | what happened | raised in |
 |---|---|---|
@@ -40,34 +42,63 @@ def gather(root: Path = ROOT) -> dict[str, dict[str, set[str]]]:
     """code → {"texts": messages, "modules": where}."""
     found: dict[str, dict[str, set[str]]] = defaultdict(lambda: {"texts": set(), "modules": set()})
     notes: dict[str, str] = {}  # for those that are raised without words of their own
+    said: dict[str, str] = {}  # for those that have no note either
+    spelt: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
             source = path.read_text()
             tree = ast.parse(source)
-            constants = {
-                target.id: node.value.value
-                for node in tree.body
-                if isinstance(node, ast.Assign)
-                and isinstance(node.value, ast.Constant)
-                and isinstance(node.value.value, str)
-                for target in node.targets
-                if isinstance(target, ast.Name)
-            }
             module = path.relative_to(root).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
             for code, text in [*_named(tree, source.splitlines()), *_listed(tree)]:
                 if not CODE.search(text):
                     notes.setdefault(code, text)
-            for code, text in _codes(tree, constants):
+            for code, text in _said(tree):
+                said.setdefault(code, text)
+            for code, text in _codes(tree):
                 found[code]["modules"].add(module)
                 if text:
                     found[code]["texts"].add(text)
+            for code, text in _spelt(tree):
+                spelt[code].append((module, text))
+    for code in spelt.keys() - found.keys():  # it is no argument of a call: returned, or a row of a table
+        for module, text in spelt[code]:
+            found[code]["modules"].add(module)
+            found[code]["texts"].add(text)
     for code, entry in found.items():
-        if not entry["texts"] and code in notes:
-            entry["texts"].add(notes[code])
+        words = {text for text in entry["texts"] if " " in text.strip()}
+        entry["texts"] = words or {*filter(None, [notes.get(code) or said.get(code)])} or entry["texts"]
     return found
 
 
-def _codes(tree: ast.Module, constants: dict[str, str]):
+def literals(tree: ast.Module) -> list[str]:
+    """The string constants of a module but its docstrings; of f-strings the whole, fields left out."""
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    every = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Constant, ast.JoinedStr)) and id(node) not in docs | parts
+    ]
+    return [text_of(node) for node in every]
+
+
+def _spelt(tree: ast.Module):
+    """(code, what follows) of each text that is a code or begins with one."""
+    for text in literals(tree):
+        begun = CODE.match(text)
+        if begun and text[begun.end() : begun.end() + 1] in ("", " "):
+            yield begun[0], text[begun.end() + 1 :]
+
+
+def _codes(tree: ast.Module):
+    """(code, what is said of it there, or nothing) of every mention."""
+    constants = {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             for item in node.body:
@@ -76,20 +107,30 @@ def _codes(tree: ast.Module, constants: dict[str, str]):
                     and isinstance(item.value, ast.Constant)
                     and CODE.fullmatch(str(item.value.value))
                 ):
-                    yield str(item.value.value), (ast.get_docstring(node) or "").split("\n")[0].split(";")[0]
+                    code, doc = str(item.value.value), (ast.get_docstring(node) or "").split("\n")[0].split(";")[0]
+                    yield code, doc.removeprefix(code + " ")
         elif isinstance(node, ast.Call):
-            values = [*node.args, *(keyword.value for keyword in node.keywords)]
-            names = [constants.get(v.id, "") if isinstance(v, ast.Name) else text_of(v) for v in values]
-            codes = [name for name in names if CODE.fullmatch(name)]
-            texts = [name for name in names if name and not CODE.fullmatch(name)]
-            for code in codes:
-                yield code, texts[0] if texts else ""
+            yield from _raised(node, constants)
         elif (
             isinstance(node, ast.Assign)
             and isinstance(node.value, ast.Constant)
             and CODE.fullmatch(str(node.value.value))
         ):
             yield str(node.value.value), ""
+
+
+def _raised(node: ast.Call, constants: dict[str, str]):
+    """The codes of a call, with the words before them; where none are, and it is no error that is made (its hint follows), those behind."""
+    values = [*node.args, *(keyword.value for keyword in node.keywords)]
+    names = [constants.get(v.id, "") if isinstance(v, ast.Name) else text_of(v) for v in values]
+    of = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    for at, code in enumerate(names):
+        if CODE.fullmatch(code):
+            before, behind = (
+                [name for name in part if name and not CODE.fullmatch(name)] for part in (names[:at], names[at:])
+            )
+            texts = before or (behind if at == 0 or not of.endswith("Error") else [])
+            yield code, texts[0] if texts else ""
 
 
 def _named(tree: ast.Module, lines: list[str]):
@@ -110,6 +151,14 @@ def _listed(tree: ast.Module):
         found = LISTED.fullmatch(line)
         if found:
             yield found[1], found[2]
+
+
+def _said(tree: ast.Module):
+    """What docstrings say of a code in passing: "RSK-008 one card's offline total"."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            for code, text in SAID.findall(" ".join((ast.get_docstring(node) or "").split())):
+                yield code, text.strip()
 
 
 def table(root: Path = ROOT) -> str:

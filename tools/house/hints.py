@@ -1,5 +1,5 @@
 """Hints stay on the host: what to do about an error is said on the device by its catalogue (`terminal/face/errors.yaml`), by the error's code
-and in the officer's language. The English hint in `SomeError("what happened", "ABC-123", "what to do")` is for who reads a program's output.
+and in the officer's language. The English hint in `SomeError("what happened", CODE, "what to do")` is for who reads a program's output.
 
 Edits are made in place, so that lines keep their numbers.
 """

@@ -1,16 +1,20 @@
 """What a verification may find, and what each finding proves.
 
-    JRN-051 unreadable    an item or stored bytes are no record   JRN-056 truncated   beginning or end is missing
-    JRN-052 edited        content is not what was chained         JRN-057 counter     the secure element's counter does not
-    JRN-053 deleted       a record is missing, nobody declared it             step by one, or the epoch changes
-    JRN-054 inserted      a record has no place                   JRN-058 totals      running or shift totals do not add up,
-    JRN-055 reordered     records are not in their order                      or a gap record's money is not theirs
-                                                                  JRN-059 signature   an outcome's or the closing signature
-    JRN-060 foreign       a record or key of another device                   does not hold
-    JRN-063 unopened      the journal did not open, or the epoch is over: nothing vouches for its end
+    JRN-051  unreadable: an item or stored bytes are no record
+    JRN-052  edited: content is not what was chained
+    JRN-053  deleted: a record is missing, nobody declared it
+    JRN-054  inserted: a record has no place
+    JRN-055  reordered: records are not in their order
+    JRN-056  truncated: beginning or end is missing
+    JRN-057  counter: the secure element's counter does not step by one, or the epoch changes
+    JRN-058  totals: running or shift totals do not add up, or a gap record's money is not theirs
+    JRN-059  signature: an outcome's or the closing signature does not hold
+    JRN-060  foreign: a record or key of another device
+    JRN-063  unopened: the journal did not open, or the epoch is over, so nothing vouches for its end
 
-    JRN-062 acknowledged  a record is missing of which the terminal says that the centre has it: ask the centre
-    JRN-061 declared      a gap record declares a loss (told)     JRN-064 epochs      older epochs lie beside it (told)
+    JRN-062  acknowledged: a record is missing of which the terminal says that the centre has it (ask the centre)
+    JRN-061  declared: a gap record declares a loss (told)
+    JRN-064  epochs: older epochs lie beside it (told)
 
 Any of the first group makes the verdict "fails"; else a JRN-062 makes it "ask"; else it is "holds", or "unpinned" where the device's key is nobody's
 word but the file's: then all of it may be of another hand. That a record was
