@@ -90,8 +90,8 @@ class Desk:
             self.worker.nudge()
 
     async def counts(self) -> dict[str, int]:
-        """What the writer has done so far."""
-        return {"commits": self.writer.commits, "operations": self.writer.operations}
+        """Whether the writer reaches the database ("ok"), and what it has done so far."""
+        return {"ok": self.writer.is_well(), "commits": self.writer.commits, "operations": self.writer.operations}
 
     async def ask(self, asked: Asked) -> Reply:
         """Put a payment to its issuer while the card waits, between two transactions.
