@@ -165,11 +165,17 @@ def _open_sqlite(parsed: URL, new: bool) -> Engine:
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection for reading only; what it sees does not change until it is given back."""
+def reading(engine: Engine, whole: bool = False) -> Iterator[Connection]:
+    """A connection for reading only; what it sees does not change until it is given back. `whole`: it reads through the whole database, which
+    takes as long as it takes.
+    """
     with engine.connect() as connection:
-        bound = connection.execution_options(reading=True)
+        snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        options = snapshot if connection.dialect.name == "postgresql" else {"reading": True}
+        bound = connection.execution_options(**options)
         with bound.begin() as transaction:
+            if whole:
+                unhurried(bound)
             yield bound
             transaction.rollback()
 

@@ -215,7 +215,7 @@ async def _ledger(request: Request) -> Response:
     pages: Pages = request.app.state.pages
 
     def look() -> dict[str, Any]:
-        with reading(pages.engine) as connection:
+        with reading(pages.engine, whole=True) as connection:
             return report.ledger(connection)
 
     return JSONResponse(await to_thread.run_sync(look))

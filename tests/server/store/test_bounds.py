@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, insert, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from server.store import engine as engine_module
 from server.store import postgres
-from server.store.engine import is_lost, is_trouble, open_engine, unhurried, upgrade
+from server.store import tables as t
+from server.store.engine import is_lost, is_trouble, open_engine, reading, unhurried, upgrade
 from tests.server.postgres import Cluster
 from tests.server.way import Way
 
@@ -117,3 +118,21 @@ def test_what_a_url_says_wins(url: str) -> None:
         assert connection.execute(text("SHOW lock_timeout")).scalar() == "7s"
         assert connection.execute(text("SHOW statement_timeout")).scalar() == f"{postgres.STATEMENT_S:.0f}s"
     engine.dispose()
+
+
+def test_what_is_read_does_not_change_meanwhile_and_nothing_is_written_through_it(plain: Engine) -> None:
+    count, line = (
+        select(func.count()).select_from(t.audit),
+        {"device": "", "at": 0, "level": 1, "code": "A", "what": ""},
+    )
+    with reading(plain) as connection:
+        before = connection.execute(count).scalar()
+        with plain.begin() as other:
+            other.execute(insert(t.audit).values(number=1, **line))
+        assert connection.execute(count).scalar() == before
+    with reading(plain) as connection:
+        assert connection.execute(count).scalar() == 1
+        with pytest.raises(DBAPIError, match="read-only"):
+            connection.execute(insert(t.audit).values(number=2, **line))
+    with plain.begin() as connection:  # of the same pool
+        connection.execute(insert(t.audit).values(number=2, **line))
