@@ -20,7 +20,7 @@ from server.store.engine import open_engine
 from server.web import front as front_module
 from server.web import sync
 from server.web import writer as writer_module
-from server.web.app import build, for_terminals
+from server.web.app import Application, build, build_front, for_terminals
 from server.web.front import Remote
 from server.web.serve import Serving
 from server.web.writer import Writer
@@ -35,7 +35,7 @@ SHORT = 0.2  # seconds
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is waited for longer than a test likes to wait."""
-    for module, name in ((postgres, "LOCK_S"), (writer_module, "LOOK_S")):
+    for module, name in ((postgres, "LOCK_S"), (writer_module, "LOOK_S"), (devices, "AGAIN_S")):
         monkeypatch.setattr(module, name, SHORT)
     monkeypatch.setattr(postgres, "SILENCE_S", 2.0)  # longer than a lock is waited for
     monkeypatch.setattr(postgres, "CONNECT_S", 2)  # the shortest there is
@@ -162,6 +162,36 @@ def test_a_database_that_is_gone_is_told_to_terminals_once_to_the_log_and_to_a_b
     wait_for(lambda: served.client.get("/health").is_success)  # though no terminal says anything
     assert get(for_terminals(served.app), "/health") == (200, {"ok": True})
     wait_for(served.is_heard)
+
+
+def test_a_terminal_that_cannot_be_looked_up_is_told_later(served: Served, caplog: pytest.LogCaptureFixture) -> None:
+    served.way.close()
+    assert is_later(served.say(0)) and is_later(served.say(1))
+    assert len([line for line in said(caplog) if "looked up" in line]) == 1
+    served.way.open()
+    wait_for(lambda: served.is_heard(0) and served.is_heard(1))
+
+
+def test_a_front_that_cannot_look_a_terminal_up_says_later(served: Served) -> None:
+    async def counts() -> dict[str, int]:
+        return {"ok": False}
+
+    async def nobody(_checked: Any) -> Any:
+        raise AssertionError("the desk is asked")
+
+    front: Application = build_front(served.config, nobody, nobody, counts)
+    told: list[tuple[int, str]] = []
+
+    class Exchange:
+        body = served.handhelds[0].hello()
+
+        def say(self, status: int, code: str) -> None:
+            told.append((status, code))
+
+    served.way.close()
+    front.door.enter(Exchange())  # type: ignore[arg-type]
+    assert told == [(503, codes.NOT_WRITTEN)]
+    assert get(front, "/health")[0] == 503
 
 
 def test_a_writer_whose_turn_does_not_end_is_not_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
