@@ -9,7 +9,7 @@ What is wrong with a database is a ConfigError, which never tells the URL's pass
 the database cannot be used, CFG-029 it is no centre's, or of a newer release.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -33,7 +33,8 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 BUSY_MS = 10_000
 _UPGRADING = int.from_bytes(b"tasdid")  # the lock's name among PostgreSQL's, which are numbers: of a database
 _CHECK = "check --db or 'db' of the configuration"
-BOUNDS = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+WAITING = ("lock_timeout", "statement_timeout")
+BOUNDS = (*WAITING, "idle_in_transaction_session_timeout")
 """What PostgreSQL calls the bounds of `server.store.postgres`."""
 _URLS = "as sqlite:////var/lib/tasdid/server.db or postgresql://user@host/name"
 
@@ -180,11 +181,13 @@ def reading(engine: Engine, whole: bool = False) -> Iterator[Connection]:
             transaction.rollback()
 
 
-def unhurried(connection: Connection) -> None:
-    """Until its transaction ends a connection may take as long as it takes: for what goes through a whole database. On SQLite it may anyway."""
+def unhurried(connection: Connection, bounds: Sequence[str] = BOUNDS) -> None:
+    """Until its transaction ends a connection may take as long as it takes: for what goes through a whole database. On SQLite it may anyway.
+    `bounds`: those of BOUNDS that do not hold.
+    """
     if connection.dialect.name != "postgresql":
         return
-    connection.execute(select(*(func.set_config(name, "0", True) for name in BOUNDS)))
+    connection.execute(select(*(func.set_config(name, "0", True) for name in bounds)))
     raw: Any = connection.connection.dbapi_connection
     raw.silence_s = None
 

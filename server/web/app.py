@@ -42,7 +42,7 @@ from server.ledger import report
 from server.sets import Shelf
 from server.store import devices
 from server.store import tables as t
-from server.store.engine import is_trouble, open_engine, reading
+from server.store.engine import WAITING, is_trouble, open_engine, reading, unhurried
 from server.web.addressed import Addressed
 from server.web.desk import Desk
 from server.web.door import Ask, Door
@@ -67,6 +67,9 @@ def build(config: Config, clock: Callable[[], int] = utc_now, new: bool = True) 
     own = keys.load(config.keys)
     engine = open_engine(config.db, new=new)
     with engine.begin() as connection:
+        unhurried(
+            connection, WAITING
+        )  # another server may be entering the same ones; one that stands still over it keeps nobody
         for device in config.devices:
             devices.register(connection, device, clock())
     service = Service(engine, own, Shelf.load(own, config.sets))

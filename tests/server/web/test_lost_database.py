@@ -6,16 +6,19 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import func, select, text, update
 from starlette.applications import Starlette
 
 from protocol import sync as s
 from server import codes, config, keys
 from server.store import devices, postgres
+from server.store import tables as t
 from server.store.engine import open_engine
 from server.web import front as front_module
 from server.web import sync
@@ -105,6 +108,20 @@ def test_a_terminal_that_another_server_keeps_locked_is_told_later_and_others_ar
         assert [line for line in said(caplog) if "lock timeout" in line] == said(caplog)[:1]
         assert served.is_heard(1)
     assert served.is_heard(0)
+    other.dispose()
+
+
+def test_a_server_that_starts_waits_for_one_that_enters_the_same_terminals(served: Served) -> None:
+    other = open_engine(served.url, migrate=False)
+    with ThreadPoolExecutor() as pool:
+        with other.begin() as entering:
+            entering.execute(update(t.devices).values(unit="another"))
+            started = pool.submit(build, served.config)
+            waiting = text("SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            with other.connect().execution_options(isolation_level="AUTOCOMMIT") as looking:
+                wait_for(lambda: looking.execute(waiting).scalar())
+            entering.execute(select(func.pg_sleep(3 * SHORT)))
+        started.result(20).state.running.engine.dispose()
     other.dispose()
 
 
