@@ -67,9 +67,8 @@ def build(config: Config, clock: Callable[[], int] = utc_now, new: bool = True) 
     own = keys.load(config.keys)
     engine = open_engine(config.db, new=new)
     with engine.begin() as connection:
-        unhurried(
-            connection, WAITING
-        )  # another server may be entering the same ones; one that stands still over it keeps nobody
+        # another server may be entering the same ones; one that stands still over it keeps nobody
+        unhurried(connection, WAITING)
         for device in config.devices:
             devices.register(connection, device, clock())
     service = Service(engine, own, Shelf.load(own, config.sets))
