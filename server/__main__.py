@@ -17,6 +17,7 @@ from pathlib import Path
 from protocol.errors import ConfigError, ParameterError
 from server import config
 from server.store import restore
+from server.store.engine import unhurried
 from server.web import app, fronts, serve, tls
 from server.web.addressed import is_loopback
 
@@ -69,6 +70,7 @@ def run(arguments: list[str]) -> None:
         secured = serve.listen(options.host, options.tls_port)
     if options.restored:  # not before the ports are ours: who holds them may be serving this very database
         with application.state.running.engine.begin() as connection:
+            unhurried(connection)
             restore.mark(connection, app.utc_now())
     serve.settle()
     host, port = sock.getsockname()[:2]

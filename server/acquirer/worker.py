@@ -114,14 +114,18 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        told = ""  # what the log says of the database until it is back
         try:
             while True:
                 self._nudged.clear()
                 try:
-                    if await self.step():
+                    settled, told = await self.step(), ""
+                    if settled:
                         continue
                 except (SQLAlchemyError, codes.RefusedError) as error:
-                    _log.error("the outbox cannot be worked on now: %s", type(error).__name__)
+                    if told != type(error).__name__:
+                        told = type(error).__name__
+                        _log.error("the outbox cannot be worked on now: %s", told)
                 try:
                     async with asyncio.timeout(self._idle_s):
                         await self._nudged.wait()

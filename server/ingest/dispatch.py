@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from protocol import sync as s
 from server import codes
@@ -30,6 +31,7 @@ from server.office import epochs
 from server.sets import Shelf
 from server.store import audit, devices
 from server.store import tables as t
+from server.store.engine import is_trouble
 from server.wire import envelope
 from server.wire.batches import Batch
 from server.wire.messages import Authorise, Hello, Message, Refusal, check
@@ -60,8 +62,16 @@ class Service:
         self._register = devices.Register(self.engine)
 
     def check(self, body: bytes) -> Message | Refusal:
-        """Parse and verify a message, and draft what a batch writes; never raises for anything that a device or a stranger may send."""
-        checked = check(body, self._register.find)
+        """Parse and verify a message, and draft what a batch writes; never raises for anything that a device or a stranger may send.
+
+        RefusedError NOT_WRITTEN: it cannot be checked now, since the database is locked or lost. To be told later.
+        """
+        try:
+            checked = check(body, self._register.find)
+        except SQLAlchemyError as error:
+            if not is_trouble(error):
+                raise
+            raise codes.RefusedError(codes.NOT_WRITTEN, "the device cannot be looked up now") from error
         if isinstance(checked, Batch):
             checked.draft = drafts.draft(checked)
         return checked

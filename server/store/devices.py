@@ -5,17 +5,20 @@ Devices come from the provisioning file, a JSON or TOML map {device id: {"public
 different key for a known device is refused.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, bindparam, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from protocol.errors import ConfigError
 from protocol.records import ZERO_HASH
+from server import codes
 from server.store import tables as t
-from server.store.engine import reading
+from server.store.engine import is_trouble, reading, trouble
 
 _DEVICE = select(t.devices).where(t.devices.c.device == bindparam("device"))
 _HEAD = select(t.heads).where(t.heads.c.device == bindparam("device")).with_for_update()
@@ -28,6 +31,9 @@ _HEADS = (
 
 FRESH_S = 60
 """Seconds after which a running server knows that a device has got another unit."""
+AGAIN_S = 3
+"""Seconds after which a database that could not be read is asked again."""
+_log = logging.getLogger("tasdid.server")
 
 
 @dataclass(frozen=True)
@@ -103,15 +109,36 @@ class Register:
         self._engine = engine
         self._clock = clock
         self._known: dict[str, tuple[Device, float]] = {}
+        self._trouble: tuple[SQLAlchemyError, float] | None = None  # why none can be looked up, and until when none is
 
     def find(self, name: str) -> Device | None:
-        """The registered device, or None."""
+        """The registered device, or None. SQLAlchemyError: the database is locked or lost; then it is not tried again for `AGAIN_S` seconds, since
+        a front looks up one after the other.
+        """
         device, until = self._known.get(name, (None, 0.0))
         if device is None or self._clock() >= until:
-            with reading(self._engine) as connection:
-                device = find(connection, name)
+            if self._trouble is not None and self._clock() < self._trouble[1]:
+                raise self._trouble[0].with_traceback(None)
+            device = self._look_up(name)
             if device is not None:
                 self._known[name] = device, self._clock() + FRESH_S
+        return device
+
+    def _look_up(self, name: str) -> Device | None:
+        try:
+            with reading(self._engine) as connection:
+                device = find(connection, name)
+        except SQLAlchemyError as error:
+            if is_trouble(error):
+                if self._trouble is None:  # the log says so once
+                    _log.error(
+                        "%s devices cannot be looked up now: %s", codes.NOT_WRITTEN, trouble(self._engine, error)
+                    )
+                self._trouble = error, self._clock() + AGAIN_S
+            raise
+        if self._trouble is not None:
+            _log.warning("devices can be looked up again")
+            self._trouble = None
         return device
 
 

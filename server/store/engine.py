@@ -3,16 +3,17 @@ Alembic.
 
 `open_engine` gives one engine for writing and reading. On SQLite a transaction begins IMMEDIATE (two writers wait for
 each other instead of failing half-way); connections taken with `reading(engine)` begin plainly and see a snapshot while
-the writer goes on.
+the writer goes on. On PostgreSQL nothing is waited for without an end (`server.store.postgres`).
 
 What is wrong with a database is a ConfigError, which never tells the URL's password: CFG-027 the URL is none that is served, CFG-028
 the database cannot be used, CFG-029 it is no centre's, or of a newer release.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, TypeGuard
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
@@ -21,7 +22,8 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from protocol.errors import ConfigError
@@ -31,6 +33,9 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 BUSY_MS = 10_000
 _UPGRADING = int.from_bytes(b"tasdid")  # the lock's name among PostgreSQL's, which are numbers: of a database
 _CHECK = "check --db or 'db' of the configuration"
+WAITING = ("lock_timeout", "statement_timeout")
+BOUNDS = (*WAITING, "idle_in_transaction_session_timeout")
+"""What PostgreSQL calls the bounds of `server.store.postgres`."""
 _URLS = "as sqlite:////var/lib/tasdid/server.db or postgresql://user@host/name"
 
 
@@ -44,7 +49,9 @@ def open_engine(url: str, migrate: bool = True, new: bool = True) -> Engine:
         if sqlite:
             engine = _open_sqlite(parsed, new)
         else:
-            engine = create_engine(parsed, pool_size=4, max_overflow=4, pool_pre_ping=True)
+            from server.store.postgres import open_postgres  # its driver is loaded where it is used
+
+            engine = open_postgres(parsed)
     except (ArgumentError, ImportError, OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         raise ConfigError(f"database {_shown(parsed)} cannot be used: {why}", "CFG-028", _CHECK) from error
@@ -106,7 +113,23 @@ def _bring_up(engine: Engine, new: bool) -> None:
 
 def unusable(engine: Engine, error: SQLAlchemyError, hint: str = _CHECK) -> ConfigError:
     """What to tell of a database that is locked, lost or damaged: CFG-028."""
-    return ConfigError(f"database {_shown(engine.url)} cannot be used: {_reason(error, engine.url)}", "CFG-028", hint)
+    return ConfigError(trouble(engine, error), "CFG-028", hint)
+
+
+def trouble(engine: Engine, error: SQLAlchemyError) -> str:
+    """What is wrong with a database, in one line for a log."""
+    return f"database {_shown(engine.url)} cannot be used: {_reason(error, engine.url)}"
+
+
+def is_trouble(error: Exception) -> TypeGuard[SQLAlchemyError]:
+    """Whether an error is the database's own, locked or lost, and not one of what it was asked: the same may well be done later."""
+    return isinstance(error, (OperationalError, InterfaceError, PoolTimeout)) or is_lost(error)
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether the way to the database is lost, or could not be had: then nothing else can be done either."""
+    unasked = isinstance(error, (OperationalError, InterfaceError)) and error.statement is None
+    return unasked or isinstance(error, PoolTimeout) or getattr(error, "connection_invalidated", False)
 
 
 def _reason(error: SQLAlchemyError, url: URL) -> str:
@@ -143,13 +166,30 @@ def _open_sqlite(parsed: URL, new: bool) -> Engine:
 
 
 @contextmanager
-def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection for reading only; what it sees does not change until it is given back."""
+def reading(engine: Engine, whole: bool = False) -> Iterator[Connection]:
+    """A connection for reading only; what it sees does not change until it is given back. `whole`: it reads through the whole database, which
+    takes as long as it takes.
+    """
     with engine.connect() as connection:
-        bound = connection.execution_options(reading=True)
+        snapshot: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        options = snapshot if connection.dialect.name == "postgresql" else {"reading": True}
+        bound = connection.execution_options(**options)
         with bound.begin() as transaction:
+            if whole:
+                unhurried(bound)
             yield bound
             transaction.rollback()
+
+
+def unhurried(connection: Connection, bounds: Sequence[str] = BOUNDS) -> None:
+    """Until its transaction ends a connection may take as long as it takes: for what goes through a whole database. On SQLite it may anyway.
+    `bounds`: those of BOUNDS that do not hold.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    connection.execute(select(*(func.set_config(name, "0", True) for name in bounds)))
+    raw: Any = connection.connection.dbapi_connection
+    raw.silence_s = None
 
 
 def upgrade(engine: Engine) -> None:
@@ -158,6 +198,7 @@ def upgrade(engine: Engine) -> None:
     """
     config = _alembic()
     with engine.begin() as connection:
+        unhurried(connection)
         if connection.dialect.name == "postgresql":  # SQLite's transaction is alone from its beginning
             connection.execute(select(func.pg_advisory_xact_lock(_UPGRADING)))
         config.attributes["connection"] = connection

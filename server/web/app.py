@@ -1,12 +1,13 @@
 """The HTTP face of the server (Starlette): the sync endpoint, the ledger as JSON, health, receipt keys.
 
     POST /v1/sync          protocol.sync; 200 with a signed reply, 413 too large, 503 "later" with Retry-After
-    GET  /health           {"ok": true}, and for the console what waits and was written
+    GET  /health           {"ok": true}, and for the console what waits and was written; 503 and {"ok": false} while the writer is stuck
+                           or the database away
     GET  /api/ledger       server.ledger.report
     GET  /api/receipt-keys {device: public key, hex}
 
-The last two, and what /health says beside "ok", are the console's: whoever reaches the door reads them, so that a door for terminals alone does
-without (`console` of the configuration, `for_terminals`).
+All say 503 while the database is locked or lost. The last two, and what /health says beside "ok", are the console's: whoever reaches the door
+reads them, so that a door for terminals alone does without (`console` of the configuration, `for_terminals`).
 
 Database writes run on the one writer thread; a reply leaves after its commit. Either this process speaks HTTP itself (`build`) and
 checks in threads, or fronts do (`build_front`, `fronts` of the configuration), see `server.web.fronts`.
@@ -22,15 +23,16 @@ from typing import Any
 
 from anyio import to_thread
 from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from protocol import sync as s
-from server import keys
+from server import codes, keys
 from server.acquirer import outbox
 from server.acquirer.link import AcquirerLink
 from server.acquirer.worker import Worker
@@ -40,11 +42,11 @@ from server.ledger import report
 from server.sets import Shelf
 from server.store import devices
 from server.store import tables as t
-from server.store.engine import open_engine, reading
+from server.store.engine import WAITING, is_trouble, open_engine, reading, unhurried
 from server.web.addressed import Addressed
 from server.web.desk import Desk
 from server.web.door import Ask, Door
-from server.web.sync import Answer, Limit, Sync
+from server.web.sync import RETRY_S, Answer, Limit, Sync
 from server.web.writer import Writer
 from server.wire.messages import Message, Refusal
 
@@ -65,6 +67,8 @@ def build(config: Config, clock: Callable[[], int] = utc_now, new: bool = True) 
     own = keys.load(config.keys)
     engine = open_engine(config.db, new=new)
     with engine.begin() as connection:
+        # another server may be entering the same ones; one that stands still over it keeps nobody
+        unhurried(connection, WAITING)
         for device in config.devices:
             devices.register(connection, device, clock())
     service = Service(engine, own, Shelf.load(own, config.sets))
@@ -87,7 +91,8 @@ def build(config: Config, clock: Callable[[], int] = utc_now, new: bool = True) 
         return await to_thread.run_sync(service.check, body)
 
     sync = Sync(check, desk.answer, service.seal, Limit(config.online_waiting))
-    app = _application(sync, Pages(engine, clock, desk.counts) if config.console else None, _lifespan)
+    pages = Pages(engine, clock, desk.counts)
+    app = _application(sync, pages, config.console, _lifespan)
     app.state.running = desk
     return app
 
@@ -108,8 +113,8 @@ def build_front(
         engine.dispose()
 
     limit = Limit(config.online_waiting)
-    pages = Pages(engine, clock, counts) if config.console else None
-    app = _application(Sync(check, answer, service.seal, limit), pages, lifespan)
+    pages = Pages(engine, clock, counts)
+    app = _application(Sync(check, answer, service.seal, limit), pages, config.console, lifespan)
     app.door = Door(limit, service.check, ask, service.seal)
     return app
 
@@ -130,16 +135,17 @@ class Application(Starlette):
 
 def for_terminals(app: Application) -> Application:
     """The same endpoint without the console's pages; beginning and end are those of `app`."""
-    return _application(app.sync, None, None)
+    return _application(app.sync, app.state.pages, False, None)
 
 
-def _application(sync: Sync, pages: "Pages | None", lifespan: Any) -> Application:
+def _application(sync: Sync, pages: "Pages", console: bool, lifespan: Any) -> Application:
     routes = [Route(s.PATH, sync, methods=["POST"])]
-    if pages is None:
-        routes += [Route("/health", _alive)]
-    else:
+    if console:
         routes += [Route("/health", _health), Route("/api/ledger", _ledger), Route("/api/receipt-keys", _receipt_keys)]
-    app = Application(routes=routes, lifespan=lifespan, middleware=[Middleware(Addressed)])
+    else:
+        routes += [Route("/health", _alive)]
+    away = {SQLAlchemyError: _away}
+    app = Application(routes=routes, lifespan=lifespan, middleware=[Middleware(Addressed)], exception_handlers=away)
     app.sync = sync
     app.state.pages = pages
     return app
@@ -171,31 +177,47 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
         running.engine.dispose()
 
 
-async def _alive(_request: Request) -> Response:
-    return JSONResponse({"ok": True})
+async def _alive(request: Request) -> Response:
+    pages: Pages = request.app.state.pages
+    return _said({"ok": bool((await pages.counts())["ok"])})
 
 
 async def _health(request: Request) -> Response:
     pages: Pages = request.app.state.pages
+    counts = await pages.counts()
+    said = {"utc": pages.clock(), "database": pages.engine.dialect.name, **counts}
 
     def look() -> dict[str, Any]:
         with reading(pages.engine) as connection:
-            waiting = outbox.unsettled(connection)
-        return {
-            "ok": True,
-            "utc": pages.clock(),
-            "database": pages.engine.dialect.name,
-            "acquirer_waiting": waiting,
-        }
+            return {"acquirer_waiting": outbox.unsettled(connection)}
 
-    return JSONResponse({**await to_thread.run_sync(look), **await pages.counts()})
+    if not counts["ok"]:  # then nobody else waits for the database
+        return _said(said)
+    try:
+        return _said({**said, **await to_thread.run_sync(look)})
+    except SQLAlchemyError as error:
+        if not is_trouble(error):
+            raise
+        return _said({**said, "ok": False})
+
+
+def _said(health: dict[str, Any]) -> Response:
+    """A balancer goes by the status."""
+    return JSONResponse(health) if health["ok"] else JSONResponse(health, 503, {"retry-after": RETRY_S})
+
+
+async def _away(_request: Request, error: Exception) -> Response:
+    """For a page that could not be read since the database is locked or lost."""
+    if not is_trouble(error):
+        raise error
+    return PlainTextResponse(codes.NOT_WRITTEN, 503, {"retry-after": RETRY_S})
 
 
 async def _ledger(request: Request) -> Response:
     pages: Pages = request.app.state.pages
 
     def look() -> dict[str, Any]:
-        with reading(pages.engine) as connection:
+        with reading(pages.engine, whole=True) as connection:
             return report.ledger(connection)
 
     return JSONResponse(await to_thread.run_sync(look))

@@ -20,6 +20,7 @@ from server.acquirer.online import WAITING
 from server.acquirer.worker import Worker
 from server.ingest.dispatch import Asked, Reply, Service
 from server.store import audit
+from server.store.engine import is_trouble
 from server.web.writer import Writer
 from server.wire.batches import Batch
 from server.wire.messages import Refusal
@@ -62,10 +63,13 @@ class Desk:
     def not_written(self, error: Exception, device: str) -> str:
         """Log why a message of `device` was not written; the code that is told instead of an answer. In any thread.
 
-        What is no fault of the database is one of this program: the audit log has it too, once until something else went wrong.
+        What is no fault of the database is one of this program: the audit log has it too, once until something else went wrong. A database that
+        is locked or lost is the writer's to tell, once for all messages.
         """
         if isinstance(error, codes.RefusedError):
             return error.code
+        if is_trouble(error):
+            return codes.NOT_WRITTEN
         if isinstance(error, SQLAlchemyError):
             _log.error("%s a message was not written: %s", codes.NOT_WRITTEN, type(error).__name__)
             return codes.NOT_WRITTEN
@@ -86,8 +90,8 @@ class Desk:
             self.worker.nudge()
 
     async def counts(self) -> dict[str, int]:
-        """What the writer has done so far."""
-        return {"commits": self.writer.commits, "operations": self.writer.operations}
+        """Whether the writer reaches the database ("ok"), and what it has done so far."""
+        return {"ok": self.writer.is_well(), "commits": self.writer.commits, "operations": self.writer.operations}
 
     async def ask(self, asked: Asked) -> Reply:
         """Put a payment to its issuer while the card waits, between two transactions.

@@ -5,6 +5,10 @@ functions `(connection) -> result`, commits, and only then hands out the results
 is rolled back and each is done again in a transaction of its own, so that a failure hurts nobody else. Whatever runs here must
 therefore be free of effects outside the database. Bounded: refuses when full.
 
+Nothing waits for a database that is locked or lost (`server.store.postgres` bounds each statement): as soon as it cannot be reached, or a turn has
+spent TURN_S on it, whatever waits is told that error, which its terminal hears as "later". The log says once what is wrong, and once that it
+is over; meanwhile the thread looks every LOOK_S whether it is, and `is_well` says that it is not, nor if one turn takes longer than STUCK_S.
+
 An operation about one device says so: `apply_all` is told of these devices before any operation runs, and locks them together with those of
 its messages, in one order. Else two processes that share a database could wait for each other.
 
@@ -18,18 +22,23 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from server import codes
+from server.store.engine import is_lost, is_trouble, trouble
 
 GROUP = 64
 WAITING = 512
+TURN_S = 5.0  # seconds after which a turn that the database keeps waiting tries nothing more; a terminal waits 8 for its answer
+STUCK_S = 5.0  # seconds after which a turn that is not over yet is none of a writer that does well
+LOOK_S = 1.0  # seconds between two looks whether a lost database is back
 Operation = Callable[[Connection], Any]
 ApplyAll = Callable[[Connection, list[Any], set[str]], list[Any]]
 Told = tuple[Any, Any, Exception | None]
@@ -81,6 +90,9 @@ class Writer:
         self._queue: queue.SimpleQueue[_Item | _Letter | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="tasdid-writer", daemon=True)
         self._connection: Connection | None = None  # kept from commit to commit, since taking one costs statements
+        self._began: float | None = None  # when the turn did that is not over yet
+        self._away = False
+        self._told: set[str] = set()  # what the log says of the database since the last group that it took
         self.commits = 0
         self.operations = 0
 
@@ -92,6 +104,11 @@ class Writer:
         """Finish what was submitted, then end the thread."""
         self._queue.put(None)
         self._thread.join()
+
+    def is_well(self) -> bool:
+        """Whether what is written reaches the database, as far as is known. In any thread."""
+        began = self._began
+        return not self._away and (began is None or time.monotonic() - began < STUCK_S)
 
     def _put(self, item: _Item) -> None:
         if self._queue.qsize() >= WAITING:
@@ -123,21 +140,31 @@ class Writer:
         return await waiter
 
     def _take(self) -> tuple[list[_Item], bool]:
-        """What waits, and whether to go on afterwards."""
+        """What waits, and whether to go on afterwards; nothing if the database is away and there is nothing for LOOK_S."""
         group: list[_Item] = []
-        found = self._queue.get()
-        while found is not None:
-            if isinstance(found, _Letter):
-                group += _items(found)
-            elif found.asker is not _FUTURES or found.token.set_running_or_notify_cancel():
-                group.append(found)
-            if len(group) >= GROUP:
-                return group, True
-            try:
+        try:
+            found = self._queue.get(timeout=LOOK_S if self._away else None)
+            while found is not None:
+                group += _opened(found)
+                if len(group) >= GROUP:
+                    return group, True
                 found = self._queue.get_nowait()
-            except queue.Empty:
-                return group, True
+        except queue.Empty:
+            return group, True
         return group, False
+
+    def _empty(self) -> tuple[list[_Item], bool]:
+        """All that waits, and whether to go on afterwards."""
+        items: list[_Item] = []
+        go_on = True
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found = self._queue.get_nowait()
+                if found is None:
+                    go_on = False
+                else:
+                    items += _opened(found)
+        return items, go_on
 
     def _run(self) -> None:
         go_on = True
@@ -158,25 +185,90 @@ class Writer:
         """Do what waits; whether to go on."""
         group, go_on = self._take()
         if not group:
+            if self._away and go_on:
+                self._look()
             return go_on
+        self._began = time.monotonic()
+        try:
+            return self._do(group) and go_on
+        finally:
+            self._began = None
+
+    def _do(self, group: list[_Item]) -> bool:
+        """Do a group, together or each by itself; whether to go on."""
+        unreached = self._connect()
+        if unreached is not None:
+            return self._give_up(group, unreached)
         results = self._together(group)
         if results is None:
-            for item in group:
-                _tell([(item, *self._alone(item))])
-        else:
-            _tell([(item, result, None) for item, result in zip(group, results, strict=True)])
+            return self._apart(group)
+        _tell([(item, result, None) for item, result in zip(group, results, strict=True)])
+        self._away = False
+        if self._told:
+            _log.warning("the database takes what is written again")
+            self._told.clear()
+        return True
+
+    def _connect(self) -> Exception | None:
+        """Take a connection unless there is one; why there is none."""
+        try:
+            self._connection = self._connection or self._engine.connect()
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+            return error
+        return None
+
+    def _look(self) -> None:
+        """Whether the database is back."""
+        if self._connect() is None and self._connection is not None:
+            try:
+                with self._connection.begin():
+                    self._connection.execute(select(literal(1)))
+                self._away = False
+            except SQLAlchemyError:
+                self._drop()
+
+    def _note(self, error: Exception) -> None:
+        """Let the log say what is wrong with the database, unless it does so already."""
+        what = trouble(self._engine, error) if isinstance(error, SQLAlchemyError) else type(error).__name__
+        if what not in self._told:
+            self._told.add(what)
+            _log.error("%s nothing is written now: %s", codes.NOT_WRITTEN, what)
+
+    def _give_up(self, items: list[_Item], error: Exception) -> bool:
+        """Tell these, and whoever else waits, that nothing is done now; whether to go on."""
+        self._note(error)
+        self._away = True
+        self._drop()
+        behind, go_on = self._empty()
+        _tell([(item, None, error) for item in items + behind])
         return go_on
+
+    def _apart(self, group: list[_Item]) -> bool:
+        """Do each thing of a group by itself, as long as the database does its part; whether to go on."""
+        for at, item in enumerate(group, 1):
+            result, error = self._alone(item)
+            _tell([(item, result, error)])
+            if error is None or not is_trouble(error):
+                continue
+            self._note(error)
+            spent = time.monotonic() - (self._began or 0.0)
+            if is_lost(error) or spent >= TURN_S:
+                return self._give_up(group[at:], error)
+        return True
 
     def _together(self, group: list[_Item]) -> list[Any] | None:
         """Do a group in one transaction: the results. None, with nothing done, if anything in it failed."""
+        connection = self._connection
+        assert connection is not None
         try:
-            connection = self._connection = self._connection or self._engine.connect()
             with connection.begin():
                 messages = [item.message for item in group if item.operation is None]
                 devices = {item.device for item in group if item.device}
                 replies = iter(self._apply_all(connection, messages, devices) if messages or devices else ())
                 results = [next(replies) if item.operation is None else item.operation(connection) for item in group]
-        except Exception:  # noqa: BLE001 - whatever it was, it comes up again, alone, in `_alone`
+        except Exception as error:  # noqa: BLE001 - whatever it was, it comes up again, alone, in `_alone`
+            if is_trouble(error):  # which may well be over by then
+                self._note(error)
             self._drop()
             return None
         self.commits += 1
@@ -196,6 +288,13 @@ class Writer:
         self.commits += 1
         self.operations += 1
         return result, None
+
+
+def _opened(found: _Item | _Letter) -> list[_Item]:
+    """What is to be done of something that waited; nothing if nobody waits for it any more."""
+    if isinstance(found, _Letter):
+        return _items(found)
+    return [found] if found.asker is not _FUTURES or found.token.set_running_or_notify_cancel() else []
 
 
 def _items(letter: _Letter) -> list[_Item]:

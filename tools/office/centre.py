@@ -96,7 +96,7 @@ def reading(path: Path, db: str | None) -> Iterator[Any]:
     """A connection of a configuration that reads only: a list keeps nobody from writing. ConfigError as `transaction`."""
     from server.store import engine as store
 
-    with _engine(path, db) as (engine, _), store.reading(engine) as connection:
+    with _engine(path, db) as (engine, _), store.reading(engine, whole=True) as connection:
         yield connection
 
 
