@@ -271,6 +271,15 @@ async def test_another_language_is_told_as_the_screen_was():
     assert port.events == [("screen", told), ("screen", dict(told, lang="fr"))]
 
 
+def test_the_shift_s_summary_offers_the_way_out_and_none_back():
+    for lang in ("ar", "fr", "en"):
+        face = make(lang)
+        red, yellow, green = face.lay_out("shift_summary", {"balanced": True}).panels[-3:]
+        assert red.items == yellow.items == [] and red.paper == yellow.paper == sheets.LIGHT
+        said = face.engine.line("✓ " + face.t("key.out"), sheets.SMALL, lang == "ar")
+        assert list(green.items[0][3].entries) == list(said.entries)
+
+
 async def test_unknown_screens_are_refused():
     face = make("fr")
     assert (await dual.araises(ConfigError, face.show("nonsense"))).code == "CFG-054"
