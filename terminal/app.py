@@ -5,15 +5,7 @@ cannot be trusted stops the terminal: it says so and sells nothing (design §3).
 """
 
 from protocol import records as r
-from protocol.errors import (
-    JournalError,
-    NetworkError,
-    OfficerError,
-    RiskError,
-    SecureElementError,
-    ServerError,
-    TasdidError,
-)
+from protocol.errors import JournalError, OfficerError, RiskError, SecureElementError, TasdidError
 from terminal import identity, localtime, parameters, phases
 from terminal.face.face import Face
 from terminal.flows import ask, login
@@ -136,7 +128,6 @@ class Terminal:
         if not self.journal.crowded():
             await self.journal.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})
         await self.journal.end_what_was_cut()
-        self._update_status()
 
     async def _self_test(self) -> None:
         """Randomness must come from the part and differ (rule 8)."""
@@ -176,7 +167,6 @@ class Terminal:
         if self.journal.view.releases:
             await self._guard(self._release)
         self._keep_language()
-        self._update_status()
         officer = self.officer or {"number": 0, "unit": ""}
         await self.face.show("home", officer=officer["number"], unit=officer["unit"], room=self.room)
         key = await self.face.key(_IDLE_MS)
@@ -285,19 +275,16 @@ class Terminal:
 
     async def _report(self, error: TasdidError) -> None:
         self.note_error(error)
-        if isinstance(error, (NetworkError, ServerError)):
-            self._update_status()
         await ask.show_error(self, error)
 
     def _look(self) -> int:
-        """The time and the network on the status bar, as they are now; how many ms the minute lasts."""
+        """The status bar, as things are now; how many ms the minute lasts."""
         utc = self.now()
-        self.face.status(clock=localtime.hhmm(utc), network=self.reached)
-        return (60 - utc % 60) * 1000
-
-    def _update_status(self) -> None:
-        journal = self.journal
-        self.face.status(
-            pending=journal.head_seq - journal.acked_seq,
-            officer=self.officer["number"] if self.officer else 0,
+        journal = self.journal if self.askable else None
+        self.face.status = (
+            localtime.hhmm(utc),
+            self.reached,
+            journal.head_seq - journal.acked_seq if journal else 0,
+            self.officer["number"] if self.officer else 0,
         )
+        return (60 - utc % 60) * 1000

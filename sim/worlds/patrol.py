@@ -292,6 +292,7 @@ class Patrol:
 
     async def _close(self) -> None:
         await self.actor.press("home", "3")
+        await self.actor.press("confirm_close", "ok")
         event = await self.actor.press("shift_summary", "ok")
         ledger = await self.world.http_json("/api/ledger")
         shift = [e for e in self.world.diagnostic.events if e["event"] == "shift"][-1]

@@ -29,22 +29,15 @@ PUBLIC = (
 )  # fmt: skip
 
 
-class Status:
-    """What the status bar shows; None leaves a thing out."""
-
-    def __init__(self) -> None:
-        self.clock = ""
-        self.network = False
-        self.pending = 0
-        self.officer: "int | None" = None
-
-
 class Face:
     """Display, keypad and scanner together.
 
     `atlas` is the glyph atlas (bytes-like), `lang` "ar", "fr" or "en"; `strings` the catalogue's bytes (read from beside this
     module if None); scanner and diagnostic may be None where there is none. `look`, if there is one, is called before each drawing and
-    while a key is waited for: it brings the status up to date and returns after how many ms its clock changes.
+    while a key is waited for: it brings `status` up to date and returns after how many ms its clock changes.
+
+    `status` is what the status bar says: (local time "hh:mm", whether the server is within reach, records to send, the officer's number), 0 and
+    "" for none.
     """
 
     def __init__(
@@ -69,38 +62,17 @@ class Face:
 
             strings = strings_blob()
         self.catalogue = Catalogue(strings)
-        self.state = Status()
+        self.status: "tuple[str, bool, int, int]" = ("", False, 0, 0)
         self.look = look
         self._canvas = Canvas(0, 0, bytearray(BAND_BYTES))
         self._screen = "boot"
         self._fields = {}
         self._shown = []
-        self._clock = ""  # as it is drawn
+        self._bar = self.status  # as it is drawn
 
     def t(self, key: str, **fields: object) -> str:
         """Text of the catalogue in the current language."""
         return self.catalogue.text(key, self.lang, **fields)
-
-    def status(
-        self,
-        network: "bool | None" = None,
-        pending: "int | None" = None,
-        officer: "int | None" = None,
-        clock: "str | None" = None,
-    ) -> None:
-        """Set what the status bar says from the next drawing on; None leaves a thing as it is.
-
-        `network`: True when the server is within reach; `pending`: records to send; `officer`: number, 0 for nobody;
-        `clock`: local time, "hh:mm".
-        """
-        if network is not None:
-            self.state.network = network
-        if pending is not None:
-            self.state.pending = pending
-        if officer is not None:
-            self.state.officer = officer or None
-        if clock is not None:
-            self.state.clock = clock
 
     async def show(self, screen: str, **fields: object) -> None:
         """Draw a screen and report it. Raises ConfigError CFG-054 for an unknown one."""
@@ -134,7 +106,7 @@ class Face:
     async def _draw(self, bar: bool = False) -> None:
         if self.look is not None:
             self.look()
-        self._clock = self.state.clock
+        self._bar = self.status
         if bar:
             sheet = sheets.Sheet(self.engine, self.catalogue, self.lang)
             self._status_bar(sheet)
@@ -159,12 +131,11 @@ class Face:
 
     def _status_bar(self, sheet: "Sheet") -> None:
         """Clock and officer where reading begins, network at the other end, records to send between them."""
-        state = self.state
-        left = state.clock
-        if state.officer:
-            left += ("  " if left else "") + "\u2066#" + str(state.officer) + "\u2069"
-        waiting = sheet.t("status.pending", n=state.pending) if state.pending else ""
-        if state.network:
+        left, online, pending, officer = self.status
+        if officer:
+            left += ("  " if left else "") + "\u2066#" + str(officer) + "\u2069"
+        waiting = sheet.t("status.pending", n=pending) if pending else ""
+        if online:
             network, colour = "● " + sheet.t("status.online"), sheets.LEAF
         else:
             network, colour = "○ " + sheet.t("status.offline"), sheets.AMBER
@@ -197,13 +168,13 @@ class Face:
         await self.show(self._screen, **self._fields)
 
     async def key(self, timeout_ms: "int | None" = None) -> "str | None":
-        """The next key, None after `timeout_ms` (None waits for ever). The language key is dealt with here and not returned; the clock goes on."""
+        """The next key, None after `timeout_ms` (None waits for ever). The language key is dealt with here, not returned; the status bar goes on."""
         left = timeout_ms
         while True:
             wait = 60000 if left is None else left
             if self.look is not None:
                 wait = min(wait, self.look())
-                if self.state.clock != self._clock:
+                if self.status != self._bar:
                     await self._tick()
             key = await self.keypad.read_key(wait)
             if key == "lang":

@@ -36,14 +36,10 @@ async def synchronise(t) -> None:  # noqa: ANN001
     """By the officer's wish: show what was sent and what came back. Raises NetworkError, ServerError."""
     await t.face.show("syncing", done=0, total=t.journal.head_seq - t.journal.acked_seq)
     held = await session(t)
-    await ask.acknowledge(
-        t, "sync_done", sent=held.sent, pending=t.journal.head_seq - t.journal.acked_seq, results=_results(held)
-    )
+    results = [(result[r.PV], result[r.OUTCOME]) for result in held.results]
+    pending = t.journal.head_seq - t.journal.acked_seq
+    await ask.acknowledge(t, "sync_done", sent=held.sent, pending=pending, results=results)
     await _show_results(t, held)
-
-
-def _results(held: Sync) -> list:
-    return [(result[r.PV], result[r.OUTCOME]) for result in held.results]
 
 
 async def _show_results(t, held: Sync) -> None:  # noqa: ANN001
@@ -83,8 +79,13 @@ async def quiet_sync(t) -> None:  # noqa: ANN001
 
 
 async def close(t) -> None:  # noqa: ANN001
-    """Close the shift: its totals become a record; with a network the server compares them with its own. Raises RiskError RSK-015."""
+    """Close the shift, if the officer says so: its totals become a record; with a network the server compares them with its own. Raises RiskError
+    RSK-015.
+    """
     t.journal.room.require(0)
+    t.face.forget()  # a key pressed before is no answer
+    if not await ask.acknowledge(t, "confirm_close"):
+        return
     view = t.journal.view
     totals = {key: list(view.totals[key]) for key in view.totals}  # as they are now: results may arrive while closing
     await t.journal.append(r.SHIFT_CLOSED, {r.SHIFT: view.shift, r.FIRST: view.shift_first, r.TOTALS: totals})

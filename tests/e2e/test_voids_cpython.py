@@ -83,6 +83,7 @@ class Shift(Patrol):
         await self.actor.press("home", "2")
         await self.actor.press("sync_done", "ok", pending=0)
         await self.actor.press("home", "3")
+        await self.actor.press("confirm_close", "ok")
         event = await self.actor.press("shift_summary", "ok")
         assert (event["count"], event["total"], event["voided_count"], event["balanced"]) == (1, AMOUNT, 1, True)
         return await self.world.http_json("/api/ledger")

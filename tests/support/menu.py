@@ -22,9 +22,6 @@ class Face:
     def forget(self):
         pass
 
-    def status(self, **fields):
-        pass
-
 
 class Menu(Terminal):
     """`parts`: a `tests.support.centre.Handheld` with an open journal."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 OFFICER = (
     "boot", "login_number", "login_pin", "locked", "home", "syncing", "sync_done", "shift_summary", "error", "message",
-    "confirm_abandon", "unprinted", "reprint",
+    "confirm_abandon", "confirm_close", "unprinted", "reprint",
 )  # fmt: skip
 CASE = (
     "mrz_entry", "licence_present", "licence_progress", "licence_verdict", "plate_entry", "offence_list", "acknowledge",

@@ -130,15 +130,14 @@ def shift_summary(sheet: "Sheet", fields: dict) -> None:
     sheet.y = sheet.panel_.y + sheet.panel_.height
     sheet.panel_.height -= 40
     if balanced is None:
-        sheet.panel(40, WHITE, GREY)
-        sheet.middle(sheet.t("shift.unknown"), NORMAL, 40)
+        ink, colour, text = WHITE, GREY, sheet.t("shift.unknown")
     elif balanced:
-        sheet.panel(40, WHITE, GREEN)
-        sheet.middle("✓ " + sheet.t("shift.balanced"), NORMAL, 40)
+        ink, colour, text = WHITE, GREEN, "✓ " + sheet.t("shift.balanced")
     else:
-        sheet.panel(40, BLACK, AMBER)
-        sheet.middle("⚠ " + sheet.t("shift.unbalanced"), NORMAL, 40)
-    sheet.footer("✗ " + sheet.t("key.back"), "", "✓ " + sheet.t("key.ok"))
+        ink, colour, text = BLACK, AMBER, "⚠ " + sheet.t("shift.unbalanced")
+    sheet.panel(40, ink, colour)
+    sheet.middle(text, NORMAL, 40)
+    sheet.footer("", "", "✓ " + sheet.t("key.out"))
 
 
 def error(sheet: "Sheet", fields: dict) -> None:
@@ -190,6 +189,11 @@ def confirm_abandon(sheet: "Sheet", fields: dict) -> None:
     _confirm(sheet, "abandon")
 
 
+def confirm_close(sheet: "Sheet", fields: dict) -> None:
+    """Yes or no."""
+    _confirm(sheet, "close")
+
+
 def unprinted(sheet: "Sheet", fields: dict) -> None:
     """Yes or no: whether to go on without the paper."""
     _confirm(sheet, "unprinted")
@@ -197,11 +201,11 @@ def unprinted(sheet: "Sheet", fields: dict) -> None:
 
 def reprint(sheet: "Sheet", fields: dict) -> None:
     """pv: whose papers; yes or no."""
-    _confirm(sheet, "reprint", pv=ltr(fields["pv"]))
+    _confirm(sheet, "reprint", fields["pv"])
 
 
-def _confirm(sheet: "Sheet", name: str, **fields) -> None:  # noqa: ANN003
+def _confirm(sheet: "Sheet", name: str, pv: str = "") -> None:
     sheet.title("⚠ " + sheet.t(name + ".title"), AMBER, BLACK)
     sheet.space(14)
-    sheet.para(sheet.t(name + ".text", **fields), LARGE)
+    sheet.para(sheet.t(name + ".text", pv=ltr(pv)), LARGE)
     sheet.footer("✗ " + sheet.t("key.no"), "", "✓ " + sheet.t("key.yes"))

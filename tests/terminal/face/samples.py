@@ -113,6 +113,7 @@ def SAMPLES(lang):  # noqa: N802 - a table that depends on the language
         ("message_paper", "message", {"key": "msg.no_paper"}),
         ("message_court", "message", {"key": "msg.court"}),
         ("confirm_abandon", "confirm_abandon", {}),
+        ("confirm_close", "confirm_close", {}),
         ("abandon_reason", "abandon_reason", {}),
         ("login_second", "login_number", {"entry": "1012", "second": True}),
         ("login_pin_second", "login_pin", {"stars": 2, "attempts_left": 3, "second": True}),

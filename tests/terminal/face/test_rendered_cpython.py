@@ -63,7 +63,7 @@ def test_the_viewer_sees_what_was_laid_out(lang):
     folder = os.environ.get("TASDID_SCREENS")
     seen = set()
     for name, screen, fields in SAMPLES(lang):
-        face.status(network=len(name) % 2 == 0, pending=len(name), officer=4217, clock="14:05")
+        face.status = ("14:05", len(name) % 2 == 0, len(name), 4217)
         asyncio.run(face.show(screen, **fields))
         picture = panel.image()
         assert picture.tobytes() == painted(face, screen, fields).tobytes(), name

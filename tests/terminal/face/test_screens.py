@@ -59,7 +59,7 @@ class Port:
 
 def make(lang, display=None, keys=(), port=None):
     face = Face(display or Paper(), Keys(list(keys)), None, port, atlas_blob(), lang)
-    face.status(network=True, pending=3, officer=4217, clock="14:05")
+    face.status = ("14:05", True, 3, 4217)
     return face
 
 
@@ -216,7 +216,7 @@ async def test_only_what_changed_is_drawn_again():
     await face.show("plate_entry", entry="00123")
     assert display.area == 320 * (sheets.FOOTER_TOP - sheets.STATUS_HEIGHT - sheets.TITLE_HEIGHT)
     display.area = 0
-    face.status(network=False)
+    face.status = ("14:05", False, 3, 4217)
     await face.refresh()
     assert display.area == 96 * sheets.STATUS_HEIGHT
 
@@ -271,6 +271,15 @@ async def test_another_language_is_told_as_the_screen_was():
     assert port.events == [("screen", told), ("screen", dict(told, lang="fr"))]
 
 
+def test_the_shift_s_summary_offers_the_way_out_and_none_back():
+    for lang in ("ar", "fr", "en"):
+        face = make(lang)
+        red, yellow, green = face.lay_out("shift_summary", {"balanced": True}).panels[-3:]
+        assert red.items == yellow.items == [] and red.paper == yellow.paper == sheets.LIGHT
+        said = face.engine.line("✓ " + face.t("key.out"), sheets.SMALL, lang == "ar")
+        assert list(green.items[0][3].entries) == list(said.entries)
+
+
 async def test_unknown_screens_are_refused():
     face = make("fr")
     assert (await dual.araises(ConfigError, face.show("nonsense"))).code == "CFG-054"
@@ -296,7 +305,7 @@ def test_hard_values_fit_too():
         ("offence_list", {"lines": [], "index": -1, "page": 1, "pages": 1}),
         ("login_pin", {"stars": 12, "attempts_left": 3}),
     ):
-        face.status(pending=123456, officer=99999999)
+        face.status = ("14:05", True, 123456, 99999999)
         page = face.lay_out(screen, fields)
         check_panels(screen, page)
         check_items(screen, face.engine, page)

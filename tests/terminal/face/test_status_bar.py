@@ -1,11 +1,15 @@
-"""The status bar says what is so now: the time, also while a key is waited for, and the network as the last exchange with the server was."""
+"""The status bar says what is so now: the time, also while a key is waited for, the network as the last exchange with the server was, the records
+that the server does not have yet, and who is logged in.
+"""
 
-from drivers.contracts.small import Display
+from drivers.contracts.small import Diagnostic, Display
+from protocol import records as r
 from protocol import sync as m
 from protocol.errors import NetworkError, ServerError
 from terminal import app, session
 from terminal.face import sheet as sheets
 from terminal.face.resources import atlas_blob
+from terminal.flows import shift
 from tests.support import dual
 from tests.support.centre import Handheld
 from tests.support.parts import HandClock
@@ -44,6 +48,9 @@ class Keys:
         self.clock.utc = MORNING + self.ms // 1000
         return None
 
+    def forget(self):
+        pass
+
 
 class Parts:
     """The ports that the face needs."""
@@ -52,6 +59,50 @@ class Parts:
         self.clock = HandClock(MORNING)
         self.display, self.keypad, self.scanner, self.diagnostic = Paper(), Keys(self.clock), None, None
         self.atlas, self.strings = atlas_blob(), None
+
+
+class Centre:
+    """Has every record at the first batch, and agrees with every shift."""
+
+    def __init__(self):
+        self.seq, self.hash, self.t = 0, bytes(32), None
+
+    def __call__(self, kind, payload):
+        if kind == m.TYPE_BATCH:
+            self.seq, self.hash = self.t.journal.head_seq, self.t.journal.head_hash
+        has = {m.ACKED_SEQ: self.seq, m.ACKED_HASH: self.hash}
+        if kind == m.TYPE_HELLO:
+            has[m.SERVER_UTC], has[m.RETRY_AFTER] = MORNING, 0
+            return m.TYPE_WELCOME, has
+        return (m.TYPE_ACK, has) if kind == m.TYPE_BATCH else (m.TYPE_RECON, {m.BALANCED: True})
+
+
+class Port(Diagnostic):
+    """Keeps what the status bar said on each screen: (screen, records to send, officer)."""
+
+    def __init__(self):
+        self.bars, self.face = [], None
+
+    def emit(self, event, fields):
+        if event == "screen":
+            self.bars.append((fields["screen"], self.face.status[2], self.face.status[3]))
+
+
+async def _on_duty(*keys):
+    """An officer is logged in, and no record is sent yet."""
+    parts = Handheld(Centre())
+    parts.network.answer.t, parts.clock.utc = parts, MORNING
+    parts.display, parts.keypad, parts.scanner, parts.diagnostic = Paper(), Keys(parts.clock), None, Port()
+    parts.keypad.names = list(keys)
+    parts.atlas, parts.strings = atlas_blob(), None
+    t = app.build(parts, "fr")
+    parts.diagnostic.face = t.face
+    t.identity, t.parameters, t.journal, t.askable = parts, parts, parts.journal, True
+    await t.journal.open()
+    for kind, body in ((r.SHIFT_OPENED, {r.SHIFT: 1}), (r.LOGIN, {})):
+        await t.journal.append(kind, body)
+    t.officer = {"number": 1007, "unit": "BSR-16"}
+    return t, parts
 
 
 async def _terminal():
@@ -64,9 +115,9 @@ async def _terminal():
 
 async def test_the_clock_goes_on_while_a_key_is_waited_for_and_nothing_else_is_drawn():
     t, parts = await _terminal()
-    assert t.face.state.clock == "14:05"
+    assert t.face.status[0] == "14:05"
     assert await t.face.key(80000) is None
-    assert parts.keypad.waits == [30000, 50000] and t.face.state.clock == "14:06"
+    assert parts.keypad.waits == [30000, 50000] and t.face.status[0] == "14:06"
     assert sum([area[2] * area[3] for area in parts.display.areas]) == 112 * sheets.STATUS_HEIGHT
     parts.display.areas = []
     await t.face.refresh()
@@ -77,7 +128,7 @@ async def test_it_goes_on_where_keypad_and_scanner_are_looked_at_in_turn():
     t, parts = await _terminal()
     for _ in range(310):
         assert await t.face.key(100) is None
-    assert t.face.state.clock == "14:06" and set(parts.keypad.waits) == {100}
+    assert t.face.status[0] == "14:06" and set(parts.keypad.waits) == {100}
     assert sum([area[2] * area[3] for area in parts.display.areas]) == 112 * sheets.STATUS_HEIGHT
 
 
@@ -86,7 +137,7 @@ async def test_another_language_is_drawn_with_the_time_now():
     parts.clock.utc += 3600
     parts.keypad.names = ["lang", "1"]
     assert await t.face.key(1000) == "1"
-    assert t.face.state.clock == "15:05" and t.face.lang == "en"
+    assert t.face.status[0] == "15:05" and t.face.lang == "en"
 
 
 async def test_the_network_is_on_the_bar_of_the_next_screen():
@@ -95,7 +146,7 @@ async def test_the_network_is_on_the_bar_of_the_next_screen():
         t.reached = reached
         parts.display.areas = []
         await t.face.show("locked")
-        assert t.face.state.network == reached
+        assert t.face.status[1] == reached
         assert sum([area[2] * area[3] for area in parts.display.areas]) == 96 * sheets.STATUS_HEIGHT
 
 
@@ -123,3 +174,53 @@ async def test_each_exchange_says_whether_the_server_is_reached():
     changed[m.NONCE] = b"another"
     await dual.araises(ServerError, session.hello(t))
     assert not t.reached
+
+
+async def test_before_the_journal_is_known_nothing_waits_and_nobody_is_in():
+    t, _ = await _terminal()
+    assert t.face.status[2:] == (0, 0)
+
+
+async def test_what_was_sent_waits_no_more_on_the_screen_that_says_so_and_behind_it():
+    t, parts = await _on_duty("ok", "4")
+    await t.face.show("home")
+    await shift.synchronise(t)
+    await t._home()
+    bars = parts.diagnostic.bars
+    assert bars[:2] == [("home", 2, 1007), ("syncing", 2, 1007)]
+    assert bars[-2:] == [("sync_done", 0, 1007), ("home", 0, 1007)]
+
+
+async def test_a_record_waits_from_the_screen_behind_it_on():
+    t, parts = await _on_duty()
+    await shift.session(t)
+    await t.face.show("plate_entry")
+    await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
+    await t.face.show("printing")
+    assert parts.diagnostic.bars[-2:] == [("plate_entry", 0, 1007), ("printing", 1, 1007)]
+
+
+async def test_what_changes_while_a_screen_stays_is_drawn_while_a_key_is_waited_for():
+    t, parts = await _on_duty()
+    await t.face.show("card_busy")
+    for _ in range(2):
+        parts.display.areas = []
+        await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
+        assert await t.face.key(1) is None
+        assert sum([area[2] * area[3] for area in parts.display.areas]) == 112 * sheets.STATUS_HEIGHT
+    parts.display.areas = []
+    assert await t.face.key(1) is None and parts.display.areas == []
+
+
+async def test_a_log_out_takes_the_officer_off_the_bar():
+    t, parts = await _on_duty("cancel")
+    await t._home()
+    await t.face.show("login_number")
+    assert parts.diagnostic.bars == [("home", 2, 1007), ("login_number", 2, 0)]
+
+
+async def test_after_a_closed_shift_nothing_waits_and_nobody_is_in():
+    t, parts = await _on_duty("ok", "ok")
+    await shift.close(t)
+    await t.face.show("login_number")
+    assert parts.diagnostic.bars[-2:] == [("shift_summary", 0, 1007), ("login_number", 0, 0)]
