@@ -161,8 +161,8 @@ def decide(
         by, same = office.verify(second, RULING)
         other(by, same, signed, officer)
     elif needs_second(connection, payload):
-        why = "two officers have decided otherwise: another officer must sign as well"
-        raise ParameterError(why, "PRM-033", "add --second NUMBER --second-key KEY", identity[2])
+        hint = "two have decided otherwise: add --second NUMBER --second-key KEY"
+        raise ParameterError("another officer must sign as well", "PRM-033", hint, identity[2])
     step = _carry_out(connection, identity, said["ruling"], now, limits)
     row = {**{name: said[name] for name in _KEPT}, "at": now, "ruled_by": officer, "signature": signed}
     connection.execute(insert(t.rulings).values(**row, second_by=by, second_signature=second))
