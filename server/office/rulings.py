@@ -9,7 +9,8 @@ carried out, or anything has changed, or an hour has passed, it is about nothing
 Two officers' word that a payment is given back is a refund or a verdict about a fork; that it stands, such a verdict; either, a ruling that two have
 signed. Against the former go `again --clear`, `give-up` of the reversal, be it only that it is sent no more, and of a clearing (it is captured);
 against the latter `reversed`, and `again` of the reversal. What carries their word out needs one: the refund's reversal is sent again, or done. The
-end of a void that two officers have asked for at the roadside is the acquirer's answer, and one officer passes that on.
+end of a void that two officers have asked for at the roadside is the acquirer's answer, and one officer passes that on; to clear a payment after all
+while its void is open takes two.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, func, insert, select
 
 from protocol.errors import ParameterError
-from server.acquirer import outbox
+from server.acquirer import outbox, voids
 from server.acquirer.waiting import WAITS
 from server.ledger.posting import Identity
 from server.office import failures
@@ -104,8 +105,9 @@ def _carry_out(connection: Connection, identity: Identity, ruling: str, now: int
 def needs_second(connection: Connection, payload: dict[int, Any]) -> bool:
     """Whether a ruling goes against the last word of two officers, so that a second officer has to sign it."""
     said = named(payload)
-    keeps = _keeps(said["ruling"], said["step"])
-    return keeps is not None and (not keeps) in _last_words(connection, _identity(said))
+    identity, keeps = _identity(said), _keeps(said["ruling"], said["step"])
+    against_void = said["ruling"] == CLEAR and voids.of(connection, identity) is not None
+    return against_void or keeps is not None and (not keeps) in _last_words(connection, identity)
 
 
 def _keeps(ruling: str, step: str) -> bool | None:

@@ -301,6 +301,19 @@ def test_the_end_of_a_void_is_passed_on_by_one(either: Centre, handheld: Handhel
     assert desk.alone(intent, GIVE_UP) == "reversal" and either.books() == PAID
 
 
+def test_what_is_to_be_voided_is_cleared_after_all_by_two(either: Centre, handheld: Handheld, desk: Rulings) -> None:
+    intent = paid(handheld)
+    either.hello(handheld)
+    either.send(handheld)
+    assert asked(either, "63") == [t.STEP_CLEAR]
+    either.send(handheld, void(handheld, intent))
+    assert len(either.claim()) == 1
+    assert asked(either, "30") == [t.STEP_REVERSE]
+    either.now += outbox.HOLDS
+    assert desk.needs_two(intent, CLEAR) and not desk.needs_two(intent, GIVE_UP)
+    assert desk.two(intent, CLEAR) == "clearing"
+
+
 def test_a_signature_of_before_a_restore_is_about_nothing(either: Centre, handheld: Handheld, desk: Rulings) -> None:
     intent = _refunded(either, handheld, desk)
     payload = desk.draw(intent, CLEAR)
