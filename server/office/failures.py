@@ -26,8 +26,8 @@ and a reversal that was not stopped, or is asked for by a void or a refund, goes
 The reversal of a void that waits for its terminal after a restore (`server.acquirer.word`) goes out by `again`, and by `give_up`, once it has waited
 for `waits` seconds, its payment stands.
 
-A clearing that stays refused is given up by a refund (`server.office.refunds`): its money was promised to the Treasury, so two officers sign.
-Synchronous functions on a connection.
+A clearing that stays refused is given up by a refund (`server.office.refunds`): its money was promised to the Treasury, so two officers sign. Who may
+decide what is described here, and by how many signatures, is said in `server.office.rulings`. Synchronous functions on a connection.
 """
 
 from collections.abc import Sequence

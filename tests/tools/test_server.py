@@ -463,6 +463,62 @@ def _sent(folder: Path, outcome: int, now: int) -> tuple[Path, Engine, int]:
     return config, engine, intent
 
 
+def _decides(folder: Path, config: Path, what: str, *words: object) -> "subprocess.CompletedProcess[str]":
+    """An officer's decision about what failed."""
+    return tasdid(
+        "server", "failed", what, *_signed(folder, config, 2001), "--reason", "the acquirer was asked", *words
+    )
+
+
+@pytest.mark.parametrize("words", [("again",), ("again", "--clear"), ("give-up",), ("reversed",)])
+def test_nobody_decides_about_what_failed_without_a_number_a_key_and_a_reason(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    config, engine, intent = _sent(tmp_path, r.OUTCOME_PROVISIONAL, 1_700_000_000)
+    _office(tmp_path, config)
+    signed = (*_signed(tmp_path, config, 2001), "--reason", "r", f"TSD-000001/1/{intent}")
+    for missing in ("--officer", "--key", "--reason"):
+        at = signed.index(missing)
+        said = tasdid("server", "failed", *words, *signed[:at], *signed[at + 2 :])
+        assert said.returncode == cli.BAD_INPUT and missing in said.stderr
+    half = tasdid("server", "failed", *words, *signed, "--second", 2002)
+    assert half.returncode == cli.BAD_INPUT and "go together" in half.stderr
+    with engine.begin() as connection:
+        assert connection.execute(select(t.outbox.c.state)).scalars().all() == [t.STATE_NEW]
+    engine.dispose()
+
+
+def test_what_two_officers_have_given_back_is_cleared_after_all_by_two(tmp_path: Path) -> None:
+    config, engine, intent = _sent(tmp_path, r.OUTCOME_APPROVED, 1_700_000_000)
+    _office(tmp_path, config)
+    name = f"TSD-000001/1/{intent}"
+
+    def fail(now: int) -> None:
+        with engine.begin() as connection:
+            [request] = outbox.claim(connection, now)
+            answer = iso.Answer(request.identity, request.step, "30", "", iso.reference(request.identity))
+            settling.settle(connection, request, answer, now)
+
+    fail(1_700_000_001)
+    for number, what in ((2001, ("propose", "--reason", "paid twice")), (2002, ("approve", "--proposal", 1))):
+        assert tasdid("server", "refund", *what, *_signed(tmp_path, config, number), name).returncode == cli.OK
+    fail(4_000_000_000)
+    alone = _decides(tmp_path, config, "again", "--clear", name)
+    assert alone.returncode == cli.BAD_INPUT and "PRM-033" in alone.stderr and "--second" in alone.stderr
+    for second, code in ((2001, "PRM-033"), (2002, "")):
+        both = ("--clear", name, "--second", second, "--second-key", tmp_path / f"{second}.pem")
+        said = _decides(tmp_path, config, "again", *both)
+        assert said.returncode == (cli.BAD_INPUT if code else cli.OK) and code in said.stderr, said.stderr
+    assert said.stdout == f"{name}: clearing goes to the acquirer again\n"
+    with engine.begin() as connection:
+        (what,) = connection.execute(select(t.audit.c.what).where(t.audit.c.code == "FAILED")).scalars()
+    engine.dispose()
+    assert (
+        what
+        == f"payment {intent} of epoch 1: again --clear (clearing) by officers 2001 and 2002: the acquirer was asked"
+    )
+
+
 def test_what_the_acquirer_did_not_judge_is_listed_asked_again_and_given_up(tmp_path: Path) -> None:
     config, engine, intent = _sent(tmp_path, r.OUTCOME_PROVISIONAL, 1_900_000_000)
     with engine.begin() as connection:
@@ -473,17 +529,21 @@ def test_what_the_acquirer_did_not_judge_is_listed_asked_again_and_given_up(tmp_
     engine.dispose()
 
     def decide(what: str, *words: object) -> "subprocess.CompletedProcess[str]":
-        return tasdid("server", "failed", what, "--config", config, *words)
+        return _decides(tmp_path, config, what, *words)
+
+    def listed(*words: object) -> str:
+        return tasdid("server", "failed", "list", "--config", config, *words).stdout
 
     name = f"TSD-000001/1/{intent}"
-    assert f"{name} 2,500.00 DZD: authorisation answered 30" in decide("list").stdout
-    assert [row["intent"] for row in json.loads(decide("list", "--json").stdout)] == [intent]
+    assert f"{name} 2,500.00 DZD: authorisation answered 30" in listed()
+    assert [row["intent"] for row in json.loads(listed("--json"))] == [intent]
+    _office(tmp_path, config)
     wrong = decide("again", "TSD-000001")
     assert wrong.returncode == cli.BAD_INPUT and "PRM-035" in wrong.stderr
     nothing = decide("again", "TSD-000001/1/999")
     assert nothing.returncode == cli.BAD_INPUT and "PRM-036" in nothing.stderr
     assert "declined" in decide("give-up", name).stdout
-    assert decide("list").stdout == "nothing has failed\n" and json.loads(decide("list", "--json").stdout) == []
+    assert listed() == "nothing has failed\n" and json.loads(listed("--json")) == []
     assert decide("give-up", name).returncode == cli.BAD_INPUT
 
 
@@ -501,10 +561,11 @@ def test_a_repeated_reversal_that_is_refused_ends_as_the_acquirer_says_on_the_te
     with engine.begin() as connection:
         answer = iso.Answer(request.identity, request.step, "30", "", iso.reference(request.identity))
         settling.settle(connection, request, answer, now)
+    _office(tmp_path, config)
     name = f"TSD-000001/1/{intent}"
     listed = tasdid("server", "failed", "list", "--config", config)
     assert f"{name} 2,500.00 DZD: reversal answered 30" in listed.stdout
-    said = tasdid("server", "failed", decision, "--config", config, name)
+    said = _decides(tmp_path, config, decision, name)
     assert {"reversed": "opposite entries", "give-up": "stands and is cleared"}[decision] in said.stdout, said.stderr
     with engine.begin() as connection:
         found = {step: state for step, state in connection.execute(select(t.outbox.c.step, t.outbox.c.state))}
@@ -515,7 +576,7 @@ def test_a_repeated_reversal_that_is_refused_ends_as_the_acquirer_says_on_the_te
         t.STEP_REVERSE: t.STATE_DONE if done else t.STATE_FAILED,
     }
     if done:
-        nothing = tasdid("server", "failed", "reversed", "--config", config, name)
+        nothing = _decides(tmp_path, config, "reversed", name)
         assert nothing.returncode == cli.BAD_INPUT and "PRM-036" in nothing.stderr
 
 
@@ -529,31 +590,34 @@ def test_a_reversal_that_is_given_up_while_a_fork_holds_its_payment_is_no_word_t
         answer = iso.Answer(request.identity, request.step, "30", "", iso.reference(request.identity))
         settling.settle(connection, request, answer, 1_700_000_002)
     engine.dispose()
-    said = tasdid("server", "failed", "give-up", "--config", config, f"TSD-000001/1/{intent}").stdout
+    _office(tmp_path, config)
+    said = _decides(tmp_path, config, "give-up", f"TSD-000001/1/{intent}").stdout
     assert "held for a fork" in said and "stands" not in said
 
 
 def test_what_the_acquirer_never_answers_is_listed_and_given_up(tmp_path: Path) -> None:
     config, engine, intent = _sent(tmp_path, r.OUTCOME_PROVISIONAL, 1_700_000_000)  # long ago
     engine.dispose()
+    _office(tmp_path, config)
     name = f"TSD-000001/1/{intent}"
     listed = tasdid("server", "failed", "list", "--config", config)
     assert f"{name} 2,500.00 DZD: authorisation without a final answer for " in listed.stdout
-    assert "declined" in tasdid("server", "failed", "give-up", "--config", config, name).stdout
+    assert "declined" in _decides(tmp_path, config, "give-up", name).stdout
     assert tasdid("server", "failed", "list", "--config", config).stdout == "nothing has failed\n"
 
 
 def test_a_clearing_that_is_never_answered_is_given_up_and_then_captured(tmp_path: Path) -> None:
     config, engine, intent = _sent(tmp_path, r.OUTCOME_APPROVED, 1_700_000_000)
+    _office(tmp_path, config)
     name, of = f"TSD-000001/1/{intent}", ("--config", config)
     assert f"{name} 2,500.00 DZD: clearing without a final" in tasdid("server", "failed", "list", *of).stdout
-    assert "its clearing is no longer sent" in tasdid("server", "failed", "give-up", *of, name).stdout
+    assert "its clearing is no longer sent" in _decides(tmp_path, config, "give-up", name).stdout
     assert f"{name} 2,500.00 DZD: clearing without an answer" in tasdid("server", "failed", "list", *of).stdout
-    assert "to clear it for 60 minutes more" in tasdid("server", "failed", "give-up", *of, name).stderr
+    assert "to clear it for 60 minutes more" in _decides(tmp_path, config, "give-up", name).stderr
     with engine.begin() as connection:
         connection.execute(update(t.outbox).values(answered=1_700_000_000))
     engine.dispose()
-    assert "captured, says the acquirer" in tasdid("server", "failed", "give-up", *of, name).stdout
+    assert "captured, says the acquirer" in _decides(tmp_path, config, "give-up", name).stdout
     assert tasdid("server", "failed", "list", *of).stdout == "nothing has failed\n"
 
 
@@ -561,9 +625,9 @@ def test_a_clearing_that_is_never_answered_is_given_up_and_then_captured(tmp_pat
     "words",
     [
         ("failed", "list"),
-        ("failed", "again", "TSD-000001/1/2"),
-        ("failed", "give-up", "TSD-000001/1/2"),
-        ("failed", "reversed", "TSD-000001/1/2"),
+        ("failed", "again", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
+        ("failed", "give-up", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
+        ("failed", "reversed", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
         ("refund", "list"),
         ("refund", "propose", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
         ("refund", "approve", "TSD-000001/1/2", "--proposal", "1", "--officer", "1", "--key", "k.pem"),

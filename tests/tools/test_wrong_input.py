@@ -162,7 +162,8 @@ def test_a_database_that_is_lost_in_the_middle_of_a_decision_is_told_by_code_and
         connection.exec_driver_sql("SELECT * FROM nowhere")
 
     monkeypatch.setattr(failures, "again", lose)
-    assert refused("server", "failed", "again", "TSD-000001/1/1", "--config", path) == "CFG-028"
+    signed = ("--officer", "1", "--key", "k.pem", "--reason", "r")
+    assert refused("server", "failed", "again", "TSD-000001/1/1", "--config", path, *signed) == "CFG-028"
     with engine.begin() as connection:
         assert connection.execute(select(t.audit)).all() == []
     engine.dispose()

@@ -8,25 +8,38 @@ A clearing without a final answer for a day is sent no more by `give-up`. Then t
 captured, `again`, or a refund; reversed, `reversed`, if its reversal is listed as well. A reversal that is asked for goes out once the acquirer can
 hold the clearing no longer (`holds`).
 
+Each of these decisions is signed by an officer, who gives a reason (`server.office.rulings`). One that goes against what two officers have decided
+last, a refund or a verdict about a fork, is signed by another one as well (`--second`, `--second-key`), or refused (PRM-033).
+
 tasdid server failed list --config server.toml --json
-tasdid server failed again --config server.toml TSD-000001/1/42     once more, after what was wrong has been mended
-tasdid server failed again --clear --config server.toml TSD-000001/1/42   cleared after all, though it was to be given back
-tasdid server failed give-up --config server.toml TSD-000001/1/42   a deferred authorisation: declined, told to the terminal
-                                                                    a refused reversal: nothing is reversed, says the acquirer;
-                                                                    the payment stands, or a fork's verdict is to be made anew;
-                                                                    not of what is declined: it ends by 'reversed' only
-                                                                    what has no final answer: no longer sent. Once more, of a
-                                                                    clearing with no reversal to be decided: it is captured
-tasdid server failed reversed --config server.toml TSD-000001/1/42  a refused reversal: it is reversed, says the acquirer
+tasdid server failed again TSD-000001/1/42 --reason "the merchant's number is entered" --config server.toml --officer 2001 --key 2001.pem
+                                                once more, after what was wrong has been mended
+tasdid server failed again --clear TSD-000001/1/42 --reason "the acquirer will not give it back" \
+    --config server.toml --officer 2001 --key 2001.pem --second 2002 --second-key 2002.pem
+                                                cleared after all, though it was to be given back
+tasdid server failed give-up TSD-000001/1/42 …  a deferred authorisation: declined, told to the terminal
+                                                a refused reversal: nothing is reversed, says the acquirer; the payment stands, or a
+                                                fork's verdict is to be made anew; not of what is declined: it ends by 'reversed' only
+                                                what has no final answer: no longer sent. Once more, of a clearing with no reversal to
+                                                be decided: it is captured
+tasdid server failed reversed TSD-000001/1/42 … a refused reversal: it is reversed, says the acquirer
 """
 
 import json
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from tools.office import centre
-from tools.office.centre import Config, Database, Payment
+from tools.office.centre import MOST, Config, Database, Key, Number, Payment
+
+Reason = Annotated[str, typer.Option(help="how the officer knows")]
+Second = Annotated[
+    int | None,
+    typer.Option("--second", help="number of another officer, against what two have decided", min=1, max=MOST),
+]
+SecondKey = Annotated[Path | None, typer.Option("--second-key", help="that officer's private key")]
 
 _GIVEN_UP = {
     "authorisation": "declined; its terminal hears of it and erases the card data",
@@ -74,28 +87,70 @@ def listed(
         typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD: {row['step']} {said}")
 
 
+def _signed(
+    connection: Any,
+    office: Any,
+    identity: tuple[str, int, int],
+    ruling: str,
+    reason: str,
+    officers: list[tuple[int, Path]],
+    config: Path,
+) -> str:
+    """Have one or two officers sign a ruling, and carry it out; what was done."""
+    from server.office import rulings, signing
+
+    limits = rulings.Limits(centre.waits(config), centre.holds(config))
+    payload = rulings.draft(connection, identity, ruling, reason, centre.now(), limits)
+    made = [signing.decide(signing.private_key(key), number, rulings.RULING, payload) for number, key in officers]
+    return rulings.decide(connection, office, made[0], centre.now(), made[1] if made[1:] else None, limits)
+
+
+def _officers(number: int, key: Path, second: int | None, second_key: Path | None) -> list[tuple[int, Path]]:
+    """Those who sign. BadParameter if of the second one only the number or only the key is named."""
+    if second is None and second_key is None:
+        return [(number, key)]
+    if second is None or second_key is None:
+        raise typer.BadParameter("--second and --second-key go together")
+    return [(number, key), (second, second_key)]
+
+
 @app.command("again")
 def again(
     config: Config,
+    number: Number,
+    key: Key,
     payment: Payment,
+    reason: Reason,
+    second: Second = None,
+    second_key: SecondKey = None,
     db: Database = None,
     clear: Annotated[bool, typer.Option("--clear", help="clear it after all, though it was to be given back")] = False,
 ) -> None:
     """Send a payment's failed requests once more, as repeats.
 
     Of a clearing and a reversal the one that was decided last: the reversal of a refund, the clearing if the driver was told that his void
-    is refused. What he was told so of is given back by a refund only: tasdid server refund.
+    is refused. What he was told so of is given back by a refund only: tasdid server refund. To clear what two officers have given back takes two.
     """
-    from server.office import failures
+    from server.office import rulings
 
-    identity = centre.identity(payment)
-    with centre.transaction(config, db) as (connection, _):
-        names = failures.again(connection, identity, centre.now(), clear)
-    typer.echo(f"{payment}: {', '.join(names)} goes to the acquirer again")
+    officers, identity = _officers(number, key, second, second_key), centre.identity(payment)
+    ruling = rulings.CLEAR if clear else rulings.AGAIN
+    with centre.transaction(config, db) as (connection, office):
+        names = _signed(connection, office, identity, ruling, reason, officers, config)
+    typer.echo(f"{payment}: {names} goes to the acquirer again")
 
 
 @app.command("give-up")
-def give_up(config: Config, payment: Payment, db: Database = None) -> None:
+def give_up(
+    config: Config,
+    number: Number,
+    key: Key,
+    payment: Payment,
+    reason: Reason,
+    second: Second = None,
+    second_key: SecondKey = None,
+    db: Database = None,
+) -> None:
     """Declare a deferred authorisation declined, since no issuer will judge it, or none has for a day (`waits` in the configuration).
 
     A reversal or a clearing without a final answer for a day is sent no more. Ask the acquirer: the reversal is decided as a refused one, the
@@ -103,12 +158,13 @@ def give_up(config: Config, payment: Payment, db: Database = None) -> None:
 
     Or a payment standing whose reversal was refused, since the acquirer says that nothing is reversed. One that is part of a fork is decided by two
     officers (tasdid server fork), be it that they had given it back. Not what is declined, or nobody took: the acquirer has to give it back.
+    The reversal of what two officers have given back is given up by two.
     """
-    from server.office import failures
+    from server.office import failures, rulings
 
-    identity = centre.identity(payment)
-    with centre.transaction(config, db) as (connection, _):
-        step = failures.give_up(connection, identity, centre.now(), centre.waits(config), centre.holds(config))
+    officers, identity = _officers(number, key, second, second_key), centre.identity(payment)
+    with centre.transaction(config, db) as (connection, office):
+        step = _signed(connection, office, identity, rulings.GIVE_UP, reason, officers, config)
         if step == failures.STOPPED and not failures.may_stand(connection, identity):
             step = "never stands"
         step = "held" if step == "reversal" and failures.held(connection, identity) else step
@@ -116,13 +172,22 @@ def give_up(config: Config, payment: Payment, db: Database = None) -> None:
 
 
 @app.command("reversed")
-def confirm_reversed(config: Config, payment: Payment, db: Database = None) -> None:
+def confirm_reversed(
+    config: Config,
+    number: Number,
+    key: Key,
+    payment: Payment,
+    reason: Reason,
+    second: Second = None,
+    second_key: SecondKey = None,
+    db: Database = None,
+) -> None:
     """Take a payment for reversed whose reversal was refused, since the acquirer says that it is: a repeat that is refused may follow upon one that
-    was carried out. Ask the acquirer first.
+    was carried out. Ask the acquirer first. One of which two officers have said that it stands takes two.
     """
-    from server.office import failures
+    from server.office import rulings
 
-    identity = centre.identity(payment)
-    with centre.transaction(config, db) as (connection, _):
-        failures.confirm_reversed(connection, identity, centre.now(), centre.holds(config))
+    officers, identity = _officers(number, key, second, second_key), centre.identity(payment)
+    with centre.transaction(config, db) as (connection, office):
+        _signed(connection, office, identity, rulings.REVERSED, reason, officers, config)
     typer.echo(f"{payment}: reversed; the books have the opposite entries, its terminal hears of a void's end")

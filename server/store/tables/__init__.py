@@ -31,5 +31,6 @@ from server.store.tables.office import decisions as decisions
 from server.store.tables.office import epochs as epochs
 from server.store.tables.office import meta as meta
 from server.store.tables.office import refunds as refunds
+from server.store.tables.office import rulings as rulings
 from server.store.tables.office import verdicts as verdicts
 from server.store.tables.states import *  # noqa: F403 - numbers only, all of them public

@@ -82,6 +82,24 @@ verdicts = Table(  # what two officers of the back office have decided about pay
     PrimaryKeyConstraint("device", "epoch", "intent", "number"),
 )
 
+rulings = Table(  # what officers of the back office have ruled on requests that failed (`server.office.rulings`)
+    "rulings",
+    metadata,
+    words("device", 32),
+    integer("epoch"),
+    integer("intent"),
+    integer("number"),  # 1, 2, 3 … for each payment
+    words("ruling", 16),
+    words("step", 32),  # what became of which request
+    words("reason", 64),
+    integer("at"),  # when it was carried out
+    integer("ruled_by"),
+    octets("signature"),  # COSE_Sign1 of the whole statement, with the state it was made on
+    integer("second_by", nullable=True),
+    octets("second_signature", nullable=True),  # COSE_Sign1 of the same statement by a second officer
+    PrimaryKeyConstraint("device", "epoch", "intent", "number"),
+)
+
 meta = Table(  # facts about this database itself
     "meta",
     metadata,

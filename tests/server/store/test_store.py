@@ -70,7 +70,7 @@ def test_a_database_of_before_learns_which_case_was_paid_last(tmp_path: Path) ->
     with centre.engine.begin() as connection:
         for column in ("paid_case", "behind"):
             connection.execute(text(f"ALTER TABLE heads DROP COLUMN {column}"))
-        for table in ("decisions", "verdicts"):
+        for table in ("decisions", "verdicts", "rulings"):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0013'"))
     upgrade(centre.engine)
@@ -86,7 +86,7 @@ def without_bounds(connection: Connection) -> None:
     for statement in (
         "DROP TABLE tallies", "DROP TABLE aside", "ALTER TABLE heads DROP COLUMN opened", "ALTER TABLE heads DROP COLUMN closed",
         "ALTER TABLE heads DROP COLUMN told_epoch", "ALTER TABLE heads DROP COLUMN paid_case",
-        "ALTER TABLE heads DROP COLUMN behind", "DROP TABLE decisions", "DROP TABLE verdicts",
+        "ALTER TABLE heads DROP COLUMN behind", "DROP TABLE decisions", "DROP TABLE verdicts", "DROP TABLE rulings",
     ):  # fmt: skip
         connection.execute(text(statement))
 

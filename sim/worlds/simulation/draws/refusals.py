@@ -3,9 +3,10 @@ plan is what it always was; nothing is restored, copied, lost or refunded in the
 before a restore, which may have forgotten that its void ended so.
 
 What is refused fails: an alarm names it, it is listed, and goes out again only when a person says so (`server.office.failures`). Here an officer
-of the back office looks at the list every now and then, has each item asked again, as a repeat, and gives some authorisations up. The host has heard
-one in three of these requests all the same, save reversals and what a card waits for: what is refused there is told to the driver. In some seeds
-it has carried a reversal out, its answer is lost, and it refuses the repeats, once, twice or for ever: what is true it says on the telephone only.
+of the back office looks at the list every now and then, has each item asked again, as a repeat, and gives some authorisations up, all of which is
+signed (`server.office.rulings`). The host has heard one in three of these requests all the same, save reversals and what a card waits for: what is
+refused there is told to the driver. In some seeds it has carried a reversal out, its answer is lost, and it refuses the repeats, once, twice or for
+ever: what is true it says on the telephone only.
 """
 
 import random
@@ -18,12 +19,13 @@ from protocol.errors import ParameterError
 from server.acquirer import outbox
 from server.acquirer.iso import reference
 from server.ledger.posting import Identity
-from server.office import failures
+from server.office import failures, rulings
 from server.store import tables as t
 from server.store.engine import reading
 from sim.worlds.simulation.centre import HOLDS_S, Centre
 from sim.worlds.simulation.draws.faults import RARE, REFUSALS, REVERSAL_REFUSED, REVERSAL_UNSAID, Fault
 from sim.worlds.simulation.factory import factory
+from sim.worlds.simulation.four_eyes import FIRST, SECOND, Officers
 from sim.worlds.simulation.schedule import Pause
 
 SHARE = 0.12  # of the seeds in which it may happen
@@ -33,6 +35,7 @@ RESTORED = 0.25  # of the seeds with a restore and none of the other rare faults
 FOR_EVER = 99
 ASKED_FIRST = 0.5  # of the reversals: the acquirer is asked on the telephone, and the request not sent again
 LOOK_MS = (20_000, 60_000, 200_000)
+_LIMITS = rulings.Limits(holds=HOLDS_S)
 _ANY_FAILED = "SELECT 1 FROM outbox WHERE state = 3 LIMIT 1"
 _SAID = "SELECT what FROM audit WHERE code = 'ACQUIRER' AND device = :d"
 _GIVEN_BACK = "SELECT 1 FROM outbox WHERE device = :d AND epoch = :e AND intent = :i AND step = 3"
@@ -68,6 +71,7 @@ class Desk:
     def __init__(self, seed: int, centre: Centre, tell: Callable[[str], None]) -> None:
         self._rng = random.Random(f"refused {seed}")
         self._centre, self._tell = centre, tell
+        self._officers = Officers()
 
     def idle(self) -> bool:
         """Whether nothing is left that can be asked again."""
@@ -95,13 +99,21 @@ class Desk:
                 done.add(identity)
                 what = "given up"
                 if item["step"] == failures.STEPS[t.STEP_AUTHORISE] and self._rng.random() < GIVEN_UP:
-                    failures.give_up(connection, identity, now)
+                    self._rule(connection, identity, rulings.GIVE_UP, now)
                 elif item["step"] == failures.STEPS[t.STEP_REVERSE] and self._rng.random() < ASKED_FIRST:
                     what = self._by_telephone(connection, identity, now)
                 else:
-                    what = ", ".join(failures.again(connection, identity, now)) + " asked again"
+                    what = self._rule(connection, identity, rulings.AGAIN, now) + " asked again"
                 self._tell(f"payment {identity[2]} of {identity[0]}, answered {item['response']}: {what}")
         self._centre.after_commit()
+
+    def _rule(self, connection: Connection, identity: Identity, ruling: str, now: int) -> str:
+        """An officer signs, and another one too where one alone may not; what was done."""
+        payload = rulings.draft(connection, identity, ruling, "the acquirer was asked", now, _LIMITS)
+        first = self._officers.sign(FIRST, rulings.RULING, payload)
+        both = rulings.needs_second(connection, payload)
+        second = self._officers.sign(SECOND, rulings.RULING, payload) if both else None
+        return rulings.decide(connection, self._officers.office, first, now, second, _LIMITS)
 
     def _by_telephone(self, connection: Connection, identity: Identity, now: int) -> str:
         """A reversal that failed ends as the acquirer says it has; what nobody took the acquirer reverses by hand."""
@@ -110,7 +122,7 @@ class Desk:
             entry = self._centre.book.entries.get(reference(identity))
             if outbox.reversible(connection, identity):
                 try:
-                    failures.give_up(connection, identity, now, holds=HOLDS_S)
+                    self._rule(connection, identity, rulings.GIVE_UP, now)
                 except ParameterError:
                     return "left for later: the acquirer may act on an earlier request"
                 return "it is not reversed, says the acquirer"
@@ -119,7 +131,7 @@ class Desk:
             entry.reversed = True
             said = "the acquirer reverses it by hand"
         try:
-            failures.confirm_reversed(connection, identity, now, holds=HOLDS_S)
+            self._rule(connection, identity, rulings.REVERSED, now)
         except ParameterError:
             return "left for later: the acquirer may not have heard of it yet"
         return said
