@@ -42,7 +42,9 @@ def soak(
     transactions: Annotated[
         int, typer.Option(help="transactions of the cut campaign; the others take a fiftieth", min=1)
     ] = 1000,
-    only: Annotated[str, typer.Option(help="one campaign: cuts, turns, bytes, doubles, twice, flips, faults or pending")] = "",
+    only: Annotated[
+        str, typer.Option(help="one campaign: cuts, turns, bytes, doubles, twice, flips, faults or pending")
+    ] = "",
     every: Annotated[
         int, typer.Option(help="look at every n-th operation or bit only; 1 is the whole proof", min=1)
     ] = 1,
