@@ -157,7 +157,8 @@ def test_a_page_loaded_in_a_window_of_this_size_shows_all_of_it_and_the_receipt(
         fresh.open()
         page.locator("#ledger .postings").first.wait_for(timeout=10000)
         picture = page.locator(".piece img").first
-        picture.scroll_into_view_if_needed(timeout=10000)  # fails for what is never to be seen
+        picture.wait_for(timeout=10000)  # it has a size
+        picture.scroll_into_view_if_needed()
         picture.evaluate("image => image.decode()")
         drawn = picture.bounding_box()
         assert drawn is not None and drawn["width"] > 240 and drawn["height"] > 2 * drawn["width"], drawn
