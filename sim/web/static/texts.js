@@ -10,7 +10,7 @@ const TEXTS = {
     licence_title: "Permis de conduire", sample: "SPÉCIMEN",
     bay_licence: "Lecteur de permis (sans contact)", bay_payment: "Fente de la carte bancaire", bay_tap: "Lecteur sans contact",
     risk_approve: "Accepte hors ligne : payée, permis rendu", risk_online: "Interroge sa banque : acceptée en ligne, provisoire sans réseau",
-    risk_decline: "Refuse : rien n’est pris", tries: "{n} essais restants", blocked: "Code bloqué", unblock: "Débloquer à la banque",
+    risk_decline: "Refuse : rien n’est pris", tries: "essais restants : {n}", blocked: "Code bloqué", unblock: "Débloquer à la banque",
     odd_expired: "Expiré", odd_altered: "Données modifiées après signature", "odd_unknown-issuer": "Signé par un inconnu",
     "odd_wrong-mrz": "Puce d’un autre permis",
     paper_out: "Plus de papier", cover: "Capot ouvert", silent: "Muette", tear: "Déchirer", no_paper: "Rien n’est encore imprimé.",
@@ -113,7 +113,7 @@ const TEXTS = {
     licence_title: "Driving licence", sample: "SPECIMEN",
     bay_licence: "Licence reader (contactless)", bay_payment: "Bank card slot", bay_tap: "Contactless reader",
     risk_approve: "Approves offline: paid, licence returned", risk_online: "Asks its bank: approved online, provisional without a network",
-    risk_decline: "Declines: nothing is taken", tries: "{n} tries left", blocked: "PIN blocked", unblock: "Unblock at the bank",
+    risk_decline: "Declines: nothing is taken", tries: "tries left: {n}", blocked: "PIN blocked", unblock: "Unblock at the bank",
     odd_expired: "Expired", odd_altered: "Data changed after signing", "odd_unknown-issuer": "Signed by a stranger", "odd_wrong-mrz": "Another licence’s chip",
     paper_out: "Paper out", cover: "Cover open", silent: "Silent", tear: "Tear off", no_paper: "Nothing printed yet.",
     paper_n: "Receipt no. {n}, {time}", enlarge: "enlarge", close: "Close",
@@ -186,8 +186,9 @@ export function setLanguage(chosen) {
   for (const element of document.querySelectorAll("[data-lang]")) element.setAttribute("aria-pressed", String(element.dataset.lang === language));
 }
 
+// An amount as the terminal's screen and the paper write it, in every language: 5 000,00 DA.
 export function money(centimes) {
-  const digits = (centimes / 100).toLocaleString(language === "en" ? "en-GB" : "fr-FR", { minimumFractionDigits: 2 });
+  const digits = (centimes / 100).toLocaleString("fr-FR", { minimumFractionDigits: 2 });
   return `\u2068\u2066${digits.replace(/\u202f/g, "\u00a0")}\u2069\u00a0${t("currency")}\u2069`;
 }
 
