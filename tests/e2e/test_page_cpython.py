@@ -129,6 +129,7 @@ def test_the_ledger_names_accounts_in_the_page_s_language_and_as_the_books_do(
     told = hands.page.locator("#ledger .postings").text_content() or ""
     hands.page.click('[data-lang="fr"]')
     assert words in told and "treasury:16:1:" in told
+    assert "5\u00a0000,00" in told, "an amount is written as on the terminal's screen and on the paper"
 
 
 def test_an_alarm_is_its_code_a_word_and_the_server_s_own_sentence(hands: browser.Hands):
