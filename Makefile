@@ -40,8 +40,8 @@ bench: setup ## measure and print the figures of docs/
 pictures: setup ## take the pictures of README and docs anew
 	@$(TASDID) pictures $(ARGS)
 
-reset: ## delete var/ (the state of simulator and server)
-	@rm -rf var && echo "var/ is gone; the next 'make run' starts afresh"
+reset: ## delete var/ (the state of simulator and server), unless it is in use
+	@$(PYTHON) -m tools.house.reset
 
 doctor: ## what is here, what is missing, what that skips
 	@if [ -x $(TASDID) ]; then $(TASDID) doctor $(ARGS) || true; else $(PYTHON) -m tools.house.doctor || true; fi

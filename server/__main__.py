@@ -52,6 +52,7 @@ def run(arguments: list[str]) -> None:
     parser.add_argument("--restored", action="store_true", help="the database was restored from a backup; say it once")
     options = parser.parse_args(arguments)
     loaded = config.load(options.config, options.db)
+    config.must_be_there(options.config, loaded)
     if options.fronts is not None:
         if options.fronts < 0:
             raise ConfigError("fronts is negative", "CFG-020", "0: the process that writes speaks HTTP too")

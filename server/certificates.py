@@ -10,6 +10,7 @@ less than a third of its time left is made anew; the CA never is. Keys are made 
 import argparse
 import datetime
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from protocol.errors import ConfigError
 
 NAME = "centre.tasdid"
 CA_DAYS, SERVER_DAYS = 7300, 397
+NAME_MOST = 64  # RFC 5280, upper bound of a common name
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)  # RFC 1123 section 2.1
 _DAY = datetime.timedelta(days=1)
 Pair = tuple[ec.EllipticCurvePrivateKey, x509.Certificate]
 
@@ -31,12 +34,11 @@ def make(folder: Path | str, name: str = NAME, days: int = SERVER_DAYS) -> Path:
 
     ConfigError CFG-013 if the folder cannot be written, CFG-014 for a name or a number of days that no certificate takes.
     """
-    if not (name.isascii() and 0 < len(name) <= 64 and 0 < days <= CA_DAYS):
-        raise ConfigError(
-            "no certificate takes this name or these days",
-            "CFG-014",
-            f"a DNS name up to 64 letters, 1 to {CA_DAYS} days",
-        )
+    if len(name) > NAME_MOST or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+        hint = f"a host's name: letters, digits, hyphens and dots, {NAME_MOST} at most, as in {NAME}"
+        raise ConfigError("no certificate takes this name", "CFG-014", hint)
+    if not 0 < days <= CA_DAYS:
+        raise ConfigError("no certificate takes these days", "CFG-014", f"1 to {CA_DAYS} days")
     folder = Path(folder)
     ca_file, server_file = folder / "ca.pem", folder / "server.pem"
     try:

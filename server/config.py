@@ -3,9 +3,9 @@
     db = "sqlite:////var/server.db"  SQLAlchemy URL; absent: server.db beside this file
     keys = "keys"                    folder of the server's own keys (python -m server.keys DIR)
     devices = "devices.json"         provisioning file (server.store.devices), read at every start
-    sets = "sets"                    folder of signed parameter sets, may be absent
+    sets = "sets"                    folder of signed parameter sets; without it none are handed out
     fronts = 1                       processes that speak HTTP and check messages; 0 or absent: the one that writes does
-    office = "office.json"           back-office officers (server.office.signing), may be absent
+    office = "office.json"           back-office officers (server.office.signing); without it nobody
     tls = "tls/server.pem"           key and certificate for terminals (server.certificates); absent: plain HTTP only
     [acquirer]
     host = "127.0.0.1"
@@ -38,6 +38,7 @@ from server.store import devices
 _TEXTS = ("keys", "devices", "sets", "office", "tls", "db")
 _NAMES = (*_TEXTS, "fronts", "acquirer")
 _ACQUIRER = ("host", "port", "timeout", "holds", "waits", "online_timeout", "online_waiting")
+_PORTS = 65535
 
 
 @dataclass(frozen=True)
@@ -66,43 +67,63 @@ def load(path: Path | str, db: str | None = None) -> Config:
     base, data = path.resolve().parent, _read(path)
     acquirer = _checked(path, data)
     provisioning = _read(base / data["devices"]) if "devices" in data else {}
-    try:
-        address = (str(acquirer["host"]), int(acquirer["port"])) if acquirer.get("port") else None
-        fronts = int(data.get("fronts", 0))
-        timeout = float(acquirer.get("timeout", 10.0))
-        holds = int(acquirer.get("holds", HOLDS))
-        waits = int(acquirer.get("waits", WAITS))
-        online_timeout = float(acquirer.get("online_timeout", 5.0))
-        online_waiting = int(acquirer.get("online_waiting", WAITING))
-    except (KeyError, ValueError, TypeError, OverflowError) as error:
-        raise ConfigError(
-            f"{path.name}: fronts, host, port or a time is absent or no number", "CFG-020", "see server/config.py"
-        ) from error
-    if not 0 < timeout < LEASE or min(holds, waits, online_waiting) < 0:
-        raise ConfigError(
-            f"{path.name}: timeout of the acquirer is not between 0 and {LEASE} s, or holds, waits or online_waiting is negative",
-            "CFG-020",
-        )
-    if not 0 < online_timeout < LEASE or fronts < 0 or (address and not 0 < address[1] < 1 << 16):
-        raise ConfigError(
-            f"{path.name}: online_timeout is not between 0 and {LEASE} s, fronts is negative, or port is over 65535",
-            "CFG-020",
-        )
+    address = None
+    if acquirer.get("port"):
+        if "host" not in acquirer:
+            raise ConfigError(f"{path.name}: no 'acquirer.host' for the port", "CFG-020", 'host = "127.0.0.1"', "host")
+        address = (str(acquirer["host"]), _whole(path, acquirer, "acquirer.port", 0, _PORTS))
     return Config(
         db=db or data.get("db") or f"sqlite:///{base / 'server.db'}",
         keys=base / data["keys"],
         devices=tuple(devices.parse(name, entry) for name, entry in provisioning.items()),
         sets=base / data["sets"] if "sets" in data else None,
         acquirer=address,
-        acquirer_timeout=timeout,
-        online_timeout=online_timeout,
-        online_waiting=online_waiting,
-        acquirer_holds=holds,
-        acquirer_waits=waits,
-        fronts=fronts,
+        acquirer_timeout=_seconds(path, acquirer, "acquirer.timeout", 10.0),
+        online_timeout=_seconds(path, acquirer, "acquirer.online_timeout", 5.0),
+        online_waiting=_whole(path, acquirer, "acquirer.online_waiting", WAITING),
+        acquirer_holds=_whole(path, acquirer, "acquirer.holds", HOLDS),
+        acquirer_waits=_whole(path, acquirer, "acquirer.waits", WAITS),
+        fronts=_whole(path, data, "fronts", 0),
         office=base / data["office"] if "office" in data else None,
         certificate=base / data["tls"] if "tls" in data else None,
     )
+
+
+def must_be_there(path: Path | str, loaded: Config) -> None:
+    """ConfigError CFG-020 if the folder of sets or the list of officers that the file names is not there: a server that serves is to have both."""
+    name = Path(path).name
+    if loaded.sets is not None and not loaded.sets.is_dir():
+        hint = "make it, put the signed sets (*.cose) into it, or leave 'sets' out"
+        raise ConfigError(f"{name}: 'sets' names {loaded.sets}, which is no folder", "CFG-020", hint, "sets")
+    if loaded.office is not None and not loaded.office.is_file():
+        hint = f"`tasdid server officer {loaded.office} NUMBER KEY` makes it; or leave 'office' out"
+        raise ConfigError(f"{name}: 'office' names {loaded.office}, which is no file", "CFG-020", hint, "office")
+
+
+def _whole(path: Path, table: dict[str, Any], name: str, default: int, most: int | None = None) -> int:
+    """A whole number from 0 to `most`; `name` as the file has it. ConfigError CFG-020."""
+    try:
+        value = int(table.get(name.rpartition(".")[2], default))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ConfigError(
+            f"{path.name}: {name!r} is no number", "CFG-020", "a whole number, no quotes", name
+        ) from error
+    if value < 0:
+        raise ConfigError(f"{path.name}: {name!r} is negative", "CFG-020", "0 or more", name)
+    if most is not None and value > most:
+        raise ConfigError(f"{path.name}: {name!r} is over {most}", "CFG-020", f"0 to {most}", name)
+    return value
+
+
+def _seconds(path: Path, table: dict[str, Any], name: str, default: float) -> float:
+    """Seconds of waiting, more than none and less than the outbox's lease. ConfigError CFG-020."""
+    try:
+        value = float(table.get(name.rpartition(".")[2], default))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ConfigError(f"{path.name}: {name!r} is no number", "CFG-020", "seconds, no quotes", name) from error
+    if not 0 < value < LEASE:  # no number at all, NaN, is refused too
+        raise ConfigError(f"{path.name}: {name!r} is not between 0 and {LEASE} s", "CFG-020", detail=name)
+    return value
 
 
 def _checked(path: Path, data: dict[str, Any]) -> dict[str, Any]:

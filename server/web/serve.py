@@ -5,6 +5,7 @@ with Serving(build(config)) as server:
 """
 
 import contextlib
+import errno
 import gc
 import signal
 import socket
@@ -26,7 +27,7 @@ interpreter's 700 the collector takes a quarter of the writer's time."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. ConfigError CFG-030 if the address cannot be had."""
+    """A listening socket; port 0 takes a free one. ConfigError CFG-030 if the address cannot be had; it says what to choose instead."""
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -34,9 +35,23 @@ def listen(host: str, port: int) -> socket.socket:
         sock.listen(1024)
     except (OSError, OverflowError, ValueError) as error:  # taken, no such port, no such name
         sock.close()
-        errno = error.errno if isinstance(error, OSError) else None
-        raise ConfigError(f"cannot listen on {host}:{port}", "CFG-030", "choose another --port", errno) from error
+        number = error.errno if isinstance(error, OSError) else None
+        where = f"{host}:{port}" if port else host
+        raise ConfigError(f"cannot listen on {where}", "CFG-030", _instead(error), number) from error
     return sock
+
+
+def _instead(error: Exception) -> str:
+    """What to choose where one could not listen, by what the system says."""
+    if isinstance(error, OverflowError):
+        return "a port is a number from 0 to 65535"
+    if isinstance(error, socket.gaierror | ValueError) or not isinstance(error, OSError):
+        return "no machine has this name: choose another --host"
+    if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+        return "this machine has no such address: choose another --host"
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "the system does not let you have this port: choose another --port, 1024 or more"
+    return "another program has it: choose another --port"
 
 
 class EndingServer(uvicorn.Server):

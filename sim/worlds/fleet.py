@@ -72,11 +72,14 @@ class Fleet:
         path = self.folder / "server.json"
         certificates.make(self.tls)
         server_keys.make(self.server_keys)  # roles that a world of an earlier release lacks
+        office = self.folder / "office.json"
+        if not office.exists():
+            _write_private(office, "{}")
         config = {
             "keys": self.server_keys.name,
             "sets": self.sets.name,
             "devices": "devices.json",
-            "office": "office.json",  # nobody, until `tasdid server officer` enters somebody
+            "office": office.name,  # nobody, until `tasdid server officer` enters somebody
             "tls": f"{self.tls.name}/server.pem",
             "acquirer": {"host": "127.0.0.1", "port": acquirer_port},
         }

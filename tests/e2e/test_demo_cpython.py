@@ -1,12 +1,14 @@
 """`tasdid demo` as a new user runs it: every check holds, on both runtimes, and wrong options are told."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sim.worlds.papers import qr_text
 from tests.support import needs
@@ -41,6 +43,14 @@ def test_the_patrol_holds_on_micropython_in_arabic(tmp_path: Path):
     report = _held(_tasdid("demo", "--json", "--runtime", "micropython", "--lang", "ar", "--out", str(tmp_path)))
     assert report["runtime"] == "micropython" and 0 < report["heap"]["live"] < 224 * 1024
     assert any("أسجل الدخول" in step["text"] for step in report["steps"])
+
+
+def test_an_arabic_count_stands_behind_what_is_counted_since_the_noun_would_change_with_it():
+    words = yaml.safe_load((ROOT / "sim/worlds/data/patrol.yaml").read_text(encoding="utf-8"))
+    said = "\n".join(each["ar"] for each in words.values())
+    for name in ("left", "points", "sent", "count"):
+        assert re.findall(rf": \{{{name}\}}(.)", said), name
+        assert all(behind in ".،؛" for behind in re.findall(rf"\{{{name}\}}(.)", said)), name
 
 
 @pytest.mark.parametrize("option", [("--lang", "de"), ("--runtime", "jython"), ("--link", "usb")])

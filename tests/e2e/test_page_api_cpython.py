@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from tests.support import needs
+from tests.tools.test_server import refused
 from tools import browser
+from tools.house import held
 from tools.house.paths import ROOT
 
 pytestmark = pytest.mark.timeout(240)
@@ -290,6 +292,29 @@ def test_what_stands_in_the_way_is_said_with_a_code(what: Callable[[Path], list[
 def test_a_second_simulator_on_the_same_data_is_refused(running: browser.Up):
     done = up_fails("--data", str(Path(running.about["data"]).parent), "--port", "0")
     assert done.returncode == 2 and "CFG-071" in done.stderr
+
+
+def test_a_reset_of_a_running_world_is_refused_and_deletes_nothing(running: browser.Up):
+    folder = Path(running.about["data"])
+    before = (folder / "up.lock").stat().st_ino, sorted(path.name for path in folder.iterdir())
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.house.reset", str(folder.parent)],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2 and "CFG-071" in done.stderr and "Ctrl-C" in done.stderr and not done.stdout
+    assert ((folder / "up.lock").stat().st_ino, sorted(path.name for path in folder.iterdir())) == before
+
+
+def test_the_journal_of_a_running_terminal_is_not_exported(
+    running: browser.Up, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    folder, out = Path(running.about["data"]), tmp_path / "journal"
+    state = (folder / "secure-element.json").read_bytes()
+    words = ("journal", "export", out, "--store", folder / "store", "--element", folder / "secure-element.json")
+    assert refused(*words) == "CFG-071"
+    monkeypatch.setattr(held, "LOCK", "another")  # a terminal in no world: its process tells
+    assert refused(*words) == "CFG-108"
+    assert not out.exists() and (folder / "secure-element.json").read_bytes() == state
 
 
 @pytest.mark.parametrize("option", ["--lang=xx", "--runtime=java", "--link=usb", "--port=70000"])

@@ -18,6 +18,12 @@ from tools import browser
 
 pytestmark = pytest.mark.timeout(240)
 PLATE = "0012311916"
+UNSEEN = """[...document.querySelectorAll('button, canvas, img, table, .tile, .bay, .note, .licence, .bank')].filter(e => {
+  const box = e.getBoundingClientRect();
+  return !e.closest('dialog') && box.width && (box.left < 0 || box.right > document.documentElement.clientWidth);
+}).map(e => e.outerHTML.slice(0, 80))"""  # what lies beyond the window's edges, whichever way the page is read
+BROKEN = """[...document.querySelectorAll('#ledger .code, td bdi')].filter(e => new Set([...e.getClientRects()].map(box => box.top)).size > 1)
+  .map(e => e.textContent)"""
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +129,7 @@ def test_the_ledger_names_accounts_in_the_page_s_language_and_as_the_books_do(
     told = hands.page.locator("#ledger .postings").text_content() or ""
     hands.page.click('[data-lang="fr"]')
     assert words in told and "treasury:16:1:" in told
+    assert "5\u00a0000,00" in told, "an amount is written as on the terminal's screen and on the paper"
 
 
 def test_an_alarm_is_its_code_a_word_and_the_server_s_own_sentence(hands: browser.Hands):
@@ -137,7 +144,32 @@ def test_an_alarm_is_its_code_a_word_and_the_server_s_own_sentence(hands: browse
     hands.page.locator("#ledger .alarm").first.wait_for(state="detached")
 
 
-@pytest.mark.parametrize("width", [1410, 1390, 1060, 1024, 790])
+@pytest.mark.parametrize("language", ["fr", "ar"])
+@pytest.mark.parametrize(
+    "size", [(1500, 1000), (1366, 768), (1280, 720), (1024, 768), (790, 600), (400, 800), (360, 640)]
+)
+def test_a_page_loaded_in_a_window_of_this_size_shows_all_of_it_and_the_receipt(
+    chromium: Any, hands: browser.Hands, size: tuple[int, int], language: str
+):
+    page = chromium.new_page(viewport={"width": size[0], "height": size[1]})
+    page.add_init_script(f"localStorage.setItem('language', '{language}')")
+    try:
+        fresh = browser.Hands(page, hands.about)
+        fresh.open()
+        page.locator("#ledger .postings").first.wait_for(timeout=10000)
+        picture = page.locator(".piece img").first
+        picture.wait_for(timeout=10000)  # it has a size
+        picture.scroll_into_view_if_needed()
+        picture.evaluate("image => image.decode()")
+        drawn = picture.bounding_box()
+        assert drawn is not None and drawn["width"] > 240 and drawn["height"] > 2 * drawn["width"], drawn
+        assert page.evaluate(UNSEEN) == []
+        assert page.locator("#ledger .code").count() and page.evaluate(BROKEN) == [], "a code is on one line"
+    finally:
+        page.close()
+
+
+@pytest.mark.parametrize("width", [1410, 1390, 1060, 1024, 790, 400, 360])
 def test_no_page_scrolls_sideways(hands: browser.Hands, width: int):
     hands.page.set_viewport_size({"width": width, "height": 900})
     room = hands.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")

@@ -40,6 +40,7 @@ class HostThread:
 def write_config(folder: Path, handhelds: list[Handheld], port: int = 0) -> Path:
     """A configuration on disk, with keys made."""
     keys.make(folder / "keys")
+    (folder / "sets").mkdir(exist_ok=True)
     (folder / "devices.json").write_text(json.dumps({device.name: device.entry() for device in handhelds}))
     text = 'keys = "keys"\ndevices = "devices.json"\nsets = "sets"\n'
     (folder / "server.toml").write_text(text + f'[acquirer]\nhost = "127.0.0.1"\nport = {port}\ntimeout = 2\n')

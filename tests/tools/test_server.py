@@ -184,7 +184,8 @@ def test_two_officers_give_a_terminal_a_new_epoch_and_one_alone_does_not(tmp_pat
     assert decide("propose", 2001, "--reason", "storage lost").returncode == cli.OK
     alone = decide("approve", 2001, "--proposal", "1")
     assert alone.returncode == cli.BAD_INPUT and "PRM-033" in alone.stderr
-    assert "proposal 2: epoch 2" in decide("propose", 2001, "--reason", "it burned").stdout
+    again = decide("propose", 2001, "--reason", "it burned").stdout
+    assert "proposal 2: epoch 2" in again and again.endswith("; proposal 1 of officer 2001 is withdrawn by it\n")
     overtaken = decide("approve", 2002, "--proposal", "1")
     assert overtaken.returncode == cli.BAD_INPUT and "PRM-032" in overtaken.stderr
     assert "proposal 2: epoch 2 of TSD-000001 after record 0 is approved (it burned)" in (
@@ -330,7 +331,11 @@ def test_two_officers_decide_about_money_in_suspense(tmp_path: Path) -> None:
     said = decide("propose", 2001, *first, *why)
     assert said.returncode == cli.OK and f"gap {name}, 2,000.00 DZD collected (CIB TEST), 1 payment;" in said.stdout
     wrong("PRM-033", "approve", 2001, "--proposal", 1)
-    assert decide("propose", 2001, "--nothing", "2000.00", *why).returncode == cli.OK
+    assert "withdrawn" not in said.stdout
+    assert (
+        "; proposal 1 of officer 2001 is withdrawn by it"
+        in decide("propose", 2001, "--nothing", "2000.00", *why).stdout
+    )
     wrong("PRM-032", "approve", 2002, "--proposal", 1)  # it is overtaken by what the second officer has not read
     assert decide("propose", 2001, *first, *why).returncode == cli.OK
     done = decide("approve", 2002, "--proposal", 3)
@@ -398,7 +403,8 @@ def test_two_officers_decide_about_a_payment_that_a_fork_holds(tmp_path: Path) -
         assert f"payment {name} of 2,000.00 DZD {told}, against 1 other record;" in said.stdout, said.stderr
         alone = decide("approve", 2001, name, "--proposal", 1)
         assert alone.returncode == cli.BAD_INPUT and "PRM-033" in alone.stderr
-        assert decide("propose", 2001, name, word, "--reason", "and again").returncode == cli.OK
+        again = decide("propose", 2001, name, word, "--reason", "and again").stdout
+        assert again.count("withdrawn") == 1 and "; proposal 1 of officer 2001 is withdrawn by it" in again
         overtaken = decide("approve", 2002, name, "--proposal", 1)
         assert overtaken.returncode == cli.BAD_INPUT and "PRM-032" in overtaken.stderr
         approved = decide("approve", 2002, name, "--proposal", 2).stdout

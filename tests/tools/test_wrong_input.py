@@ -37,7 +37,7 @@ def test_certificates_that_cannot_be_written_are_told_by_code(file: Path) -> Non
         assert refused("server", "certificates", folder) == "CFG-013"
 
 
-@pytest.mark.parametrize("name", ["\u00fc", "a" * 65])
+@pytest.mark.parametrize("name", ["\u00fc", "a" * 65, "a b/..", "a..b", "-a.tasdid", "centre.tasdid\n", "*"])
 def test_a_name_that_no_certificate_takes_makes_none(tmp_path: Path, name: str) -> None:
     assert refused("server", "certificates", tmp_path / "tls", "--name", name) == "CFG-014"
     assert not (tmp_path / "tls").exists()
@@ -117,11 +117,42 @@ def test_a_port_or_a_number_of_fronts_that_there_is_not_is_bad_usage(
 
 
 @pytest.mark.parametrize(
-    ("host", "port"), [("127.0.0.1", 99999), ("no.such.host.invalid", 0), ("a" * 70, 0), ("..", 0)]
+    ("host", "port", "todo"),
+    [
+        ("127.0.0.1", 99999, "a port is"),
+        ("no.such.host.invalid", 0, "choose another --host"),
+        ("a" * 70, 0, "choose another --host"),
+        ("..", 0, "choose another --host"),
+        ("192.0.2.1", 0, "this machine has no such address: choose another --host"),
+        ("2001:db8::1", 8080, "choose another --host"),
+    ],
 )
-def test_an_address_that_there_is_not_is_told_by_code(host: str, port: int) -> None:
-    with pytest.raises(ConfigError, match="CFG-030"):
+def test_an_address_that_there_is_not_is_told_by_code_and_what_to_choose(host: str, port: int, todo: str) -> None:
+    with pytest.raises(ConfigError, match="CFG-030") as refusal:
         listen(host, port)
+    assert todo in (refusal.value.hint or "") and "--port" not in (refusal.value.hint or "")
+    assert ":0" not in refusal.value.message
+
+
+def test_a_port_that_another_has_is_told_as_that() -> None:
+    with listen("127.0.0.1", 0) as taken, pytest.raises(ConfigError, match=r"CFG-030.*choose another --port"):
+        listen("127.0.0.1", taken.getsockname()[1])
+
+
+def test_a_server_does_not_start_without_the_sets_and_the_officers_that_it_is_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_config(tmp_path, [Handheld()])
+    whole = path.read_text()
+    for changed, name in (
+        (whole.replace('sets = "sets"', 'sets = "nosets"'), "nosets"),
+        (f'office = "no.json"\n{whole}', "no.json"),
+    ):
+        path.write_text(changed)
+        assert main(["--config", str(path), "--port", "0"]) == 3
+        told = capsys.readouterr().err
+        assert "CFG-020" in told and name in told, told
+        assert not (tmp_path / "server.db").exists()
 
 
 def test_a_server_whose_configuration_is_not_there_is_told_as_by_every_other_command(tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ def export(
     """
     from protocol.errors import ConfigError
     from terminal.journal.export import ENDED
+    from tools.journal import live
     from tools.journal.exporting import NO_IDENTITY, export_store
 
     if (store is None) == (flash is None):
@@ -112,7 +113,9 @@ def export(
         raise ConfigError(
             "give --element: only the secure element can close an export", "CFG-102", "tcp:host:port or its state file"
         )
-    done = export_store(out, store, flash, element, epoch)
+    paths = [path for path in (store, flash, None if element.startswith("tcp:") else Path(element)) if path is not None]
+    with live.off(*paths):
+        done = export_store(out, store, flash, element, epoch)
     typer.echo(
         f"{done.count} records of epoch {done.epoch} exported to {out}; check them with: tasdid journal verify {out} --key KEYS"
     )

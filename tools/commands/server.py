@@ -107,9 +107,11 @@ def propose(
     with centre.transaction(config, db) as (connection, office):
         payload = epochs.draft(connection, device, reason, centre.now())
         signed = signing.decide(signing.private_key(key), number, epochs.PROPOSAL, payload)
+        before = epochs.listed(connection)
         found = epochs.propose(connection, office, signed, centre.now())
+        overtaken = centre.withdrawn(before, epochs.listed(connection))
     typer.echo(
-        f"proposal {found}: epoch {payload[2]} of {device} after record {payload[3]}; another officer approves it: --proposal {found}"
+        f"proposal {found}: epoch {payload[2]} of {device} after record {payload[3]}; another officer approves it: --proposal {found}{overtaken}"
     )
 
 

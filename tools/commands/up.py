@@ -7,7 +7,6 @@ CFG-071 another `tasdid up` uses it, CFG-072 its data cannot be read, CFG-073 a 
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import signal
 import socket
@@ -20,6 +19,7 @@ import typer
 import uvicorn
 
 from protocol.errors import ConfigError
+from tools.house import held
 from tools.house.toolchain import APPLICATION_HEAP, application_heap
 
 LANGUAGES = ("ar", "fr", "en")
@@ -116,20 +116,15 @@ def _listening(port: int | None) -> Iterator[socket.socket]:
 @contextlib.contextmanager
 def _own_folder(folder: Path) -> Iterator[Path]:
     """The folder, made if need be, held for this process alone. ConfigError CFG-070, CFG-071."""
+    kept = contextlib.ExitStack()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (folder / "up.lock").open("a+")
+        kept.enter_context(held.alone(folder, "stop it, or choose another --data"))
     except OSError as error:
         raise ConfigError(
             f"the folder {folder} cannot be used ({error.strerror})", "CFG-070", "choose another --data", error.errno
         ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigError(
-                f"another `tasdid up` uses {folder}", "CFG-071", "stop it, or choose another --data"
-            ) from error
+    with kept:
         yield folder
 
 

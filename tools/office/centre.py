@@ -77,6 +77,17 @@ def standing(rows: list[dict[str, Any]], waiting: Sequence[str] = ("proposed",))
     return [{**row, "state": "expired"} if row["state"] in waiting and row["expires"] < utc else row for row in rows]
 
 
+def withdrawn(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> str:
+    """What a new proposal has withdrawn, by the lists of proposals before and after it: the end of what its officer is told."""
+
+    def named(row: dict[str, Any]) -> tuple[str, ...]:
+        return tuple(str(value) for name, value in row.items() if name not in ("state", "approved_by"))
+
+    gone = {named(row) for row in after if row["state"] == "withdrawn"}
+    ended = [row for row in before if row["state"] != "withdrawn" and named(row) in gone]
+    return "".join(f"; proposal {row['number']} of officer {row['proposed_by']} is withdrawn by it" for row in ended)
+
+
 @contextmanager
 def transaction(path: Path, db: str | None) -> Iterator[tuple[Any, Any]]:
     """(connection, office) of a configuration, whose database is there; what is done with them is committed at the end, or not at all.

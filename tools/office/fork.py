@@ -67,10 +67,12 @@ def propose(
     with centre.transaction(config, db) as (connection, office):
         payload = branches.draft(connection, identity, stands, reason, centre.now())
         signed = signing.decide(signing.private_key(key), number, branches.PROPOSAL, payload)
+        before = branches.listed(connection)
         found = branches.propose(connection, office, signed, centre.now())
+        overtaken = centre.withdrawn(before, branches.listed(connection))
         gone = _gone(stands and branches.is_reversed(connection, identity))
     typer.echo(
-        f"proposal {found}: {_told(branches.named(payload))}{gone}; another officer approves it: --proposal {found}"
+        f"proposal {found}: {_told(branches.named(payload))}{gone}; another officer approves it: --proposal {found}{overtaken}"
     )
 
 

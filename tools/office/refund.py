@@ -39,8 +39,10 @@ def propose(
     with centre.transaction(config, db) as (connection, office):
         payload = refunds.draft(connection, identity, reason, centre.now())
         signed = signing.decide(signing.private_key(key), number, refunds.PROPOSAL, payload)
+        before = refunds.listed(connection)
         found = refunds.propose(connection, office, signed, centre.now())
-    typer.echo(f"proposal {found}: {_told(payload)}; another officer approves it: --proposal {found}")
+        overtaken = centre.withdrawn(before, refunds.listed(connection))
+    typer.echo(f"proposal {found}: {_told(payload)}; another officer approves it: --proposal {found}{overtaken}")
 
 
 @app.command("approve")

@@ -105,8 +105,10 @@ def propose(
             if scheme and not new_scheme:
                 decisions.must_know(connection, scheme)
         signed = signing.decide(signing.private_key(key), number, decisions.PROPOSAL, payload)
+        before = decisions.listed(connection)
         entered = decisions.propose(connection, office, signed, centre.now())
-    typer.echo(f"proposal {entered}: {_named(payload)}; another officer approves it: --proposal {entered}")
+        overtaken = centre.withdrawn(before, decisions.listed(connection))
+    typer.echo(f"proposal {entered}: {_named(payload)}; another officer approves it: --proposal {entered}{overtaken}")
 
 
 @app.command("approve")

@@ -52,7 +52,7 @@ export function renderLedger() {
 function cases() {
   const shown = report.cases.slice(0, 8);
   return el("table", {}, el("caption", {}, t("cases"), " ", el("small", {}, t("cases_shown", { shown: shown.length, all: report.case_count }))),
-    el("thead", {}, el("tr", {}, ...["pv", "offence", "amount", "state"].map((name) => el("th", { scope: "col" }, t(name))))),
+    el("thead", {}, el("tr", {}, ...["pv", "offence", "amount", "state"].map((name) => el("th", { scope: "col", class: name === "amount" ? "sum" : "" }, t(name))))),
     el("tbody", {}, ...shown.map((one) => el("tr", {},
       el("td", {}, el("bdi", { dir: "ltr" }, one.pv)), el("td", {}, el("bdi", { dir: "ltr" }, one.offence)), el("td", { class: "sum" }, money(one.amount)),
       el("td", {}, el("span", { class: `state ${one.state}` }, t(`state_${one.state}`)))))));
@@ -72,8 +72,17 @@ function named(account) {
   const apart = (text) => `\u2068${text}\u2069`;  // whichever way it is written
   const place = { wilaya, force: has(`force_${force}`) ? t(`force_${force}`) : apart(force), unit: apart(unit.join(":")) };
   const whole = apart(parts.join(":"));
-  const words = has(`account_${kind}`) ? [t(`account_${kind}`, { ...place, scheme: whole, device: whole })] : [];
-  return [...words, el("small", { dir: "ltr" }, account)];
+  const words = has(`account_${kind}`) ? unbroken(t(`account_${kind}`, { ...place, scheme: whole, device: whole })) : [];
+  return [...words, el("small", { class: coded(account), dir: "ltr" }, account)];
+}
+
+// A sentence whose isolated parts stay on one line if they are codes: "BSR-16" is not to end a line after its hyphen.
+function unbroken(sentence) {
+  return sentence.split(/(\u2068[^\u2069]*\u2069)/).map((part) => part.startsWith("\u2068") ? el("span", { class: coded(part) }, part) : part);
+}
+
+function coded(text) {
+  return /\s/.test(text) ? "" : "code";
 }
 
 // Code, a short word in the page's language, and the server's own sentence, which is English.
@@ -84,7 +93,7 @@ function alarmed(alarm) {
 }
 
 export function clearTrace() {
-  document.getElementById("trace").replaceChildren(el("p", { class: "empty", data: { t: "no_trace" } }, t("no_trace")));
+  document.getElementById("trace").replaceChildren(el("p", { class: "empty", dir: "auto", data: { t: "no_trace" } }, t("no_trace")));
 }
 
 function apdu(line) {

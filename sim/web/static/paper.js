@@ -38,7 +38,7 @@ export function updatePaper(state, anew = false) {
     const words = t("paper_n", { n: piece.number, time: clock(piece.utc) });
     const fresh = before && !before.has(String(piece.number)) ? "piece fresh" : "piece";
     return el("button", { type: "button", class: fresh, title: t("enlarge"), onclick: () => enlarge(piece), data: { number: piece.number } },
-      el("img", { src: `/api/paper/${piece.number}.png`, alt: words, loading: "lazy", width: 464 }));
+      el("img", { src: `/api/paper/${piece.number}.png`, alt: words, width: 464 }));
   });
   document.getElementById("papers").replaceChildren(...(pieces.length ? pieces : [el("p", { class: "empty" }, t("no_paper"))]));
 }

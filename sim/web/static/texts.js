@@ -10,7 +10,7 @@ const TEXTS = {
     licence_title: "Permis de conduire", sample: "SPÉCIMEN",
     bay_licence: "Lecteur de permis (sans contact)", bay_payment: "Fente de la carte bancaire", bay_tap: "Lecteur sans contact",
     risk_approve: "Accepte hors ligne : payée, permis rendu", risk_online: "Interroge sa banque : acceptée en ligne, provisoire sans réseau",
-    risk_decline: "Refuse : rien n’est pris", tries: "{n} essais restants", blocked: "Code bloqué", unblock: "Débloquer à la banque",
+    risk_decline: "Refuse : rien n’est pris", tries: "essais restants : {n}", blocked: "Code bloqué", unblock: "Débloquer à la banque",
     odd_expired: "Expiré", odd_altered: "Données modifiées après signature", "odd_unknown-issuer": "Signé par un inconnu",
     "odd_wrong-mrz": "Puce d’un autre permis",
     paper_out: "Plus de papier", cover: "Capot ouvert", silent: "Muette", tear: "Déchirer", no_paper: "Rien n’est encore imprimé.",
@@ -29,7 +29,7 @@ const TEXTS = {
     alarm_RECON: "bilan de service", alarm_REFUND: "remboursement", alarm_RESTORED: "base restaurée", alarm_REVERSAL: "annulation", alarm_SUSPENSE: "argent en suspens",
     alarm_VOID: "annulation par l’agent", alarm_WAITING: "attente trop longue", "alarm_SRV-028": "autre résultat", "alarm_SRV-030": "bifurcation", "alarm_SRV-031": "journal revenu en arrière",
     "alarm_SRV-032": "horloge reculée", "alarm_SRV-033": "compteur arrêté", "alarm_SRV-044": "enregistrement déclaré perdu", "alarm_SRV-047": "erreur du serveur",
-    "alarm_SRV-052": "autre montant", "alarm_SRV-053": "demande impossible à envoyer", "alarm_SRV-054": "acceptation tardive, annulée", "alarm_SRV-062": "payé deux fois", "alarm_SRV-064": "pas le montant du PV", "alarm_SRV-065": "paiement sans PV",
+    "alarm_SRV-049": "trop d’enregistrements à côté", "alarm_SRV-066": "trop de demandes sans suite", "alarm_SRV-052": "autre montant", "alarm_SRV-053": "demande impossible à envoyer", "alarm_SRV-054": "acceptation tardive, annulée", "alarm_SRV-062": "payé deux fois", "alarm_SRV-064": "pas le montant du PV", "alarm_SRV-065": "paiement sans PV",
     alarm_other: "à examiner",
     no_trace: "Posez une carte : chaque échange paraît ici.", no_ledger: "Le serveur ne répond pas.", unlinked: "La page a perdu le simulateur ; elle réessaie.",
     shortcuts: "Clavier : 0–9, Entrée = valider, Échap = annuler, Retour arrière = effacer, ↑ ↓, L langue · A B C D choisir un conducteur, M scanner, I poser ou reprendre le permis · X Y Z cartes bancaires · N réseau, P alimentation. Chaque action est aussi un appel REST : docs/page.md.",
@@ -80,7 +80,7 @@ const TEXTS = {
     alarm_RECON: "حصيلة المناوبة", alarm_REFUND: "استرداد", alarm_RESTORED: "قاعدة بيانات مستعادة", alarm_REVERSAL: "إلغاء", alarm_SUSPENSE: "أموال معلقة",
     alarm_VOID: "إلغاء من العون", alarm_WAITING: "انتظار طويل", "alarm_SRV-028": "نتيجة مختلفة", "alarm_SRV-030": "تفرع", "alarm_SRV-031": "سجل عاد إلى الوراء",
     "alarm_SRV-032": "ساعة عادت إلى الوراء", "alarm_SRV-033": "عداد متوقف", "alarm_SRV-044": "قيد معلن ضياعه", "alarm_SRV-047": "خطأ في الخادم",
-    "alarm_SRV-052": "مبلغ مختلف", "alarm_SRV-053": "طلب يتعذر إرساله", "alarm_SRV-054": "قبول متأخر ألغي", "alarm_SRV-062": "دفع مرتين", "alarm_SRV-064": "ليس مبلغ المحضر", "alarm_SRV-065": "دفع بلا محضر",
+    "alarm_SRV-049": "قيود جانبية أكثر مما يحفظ", "alarm_SRV-066": "طلبات كثيرة بلا نتيجة", "alarm_SRV-052": "مبلغ مختلف", "alarm_SRV-053": "طلب يتعذر إرساله", "alarm_SRV-054": "قبول متأخر ألغي", "alarm_SRV-062": "دفع مرتين", "alarm_SRV-064": "ليس مبلغ المحضر", "alarm_SRV-065": "دفع بلا محضر",
     alarm_other: "للفحص",
     no_trace: "ضع بطاقة: يظهر كل تبادل هنا.", no_ledger: "الخادم لا يجيب.", unlinked: "فقدت الصفحة المحاكي وتعيد المحاولة.",
     shortcuts: "لوحة المفاتيح: 0–9، Enter تأكيد، Esc إلغاء، Backspace مسح، ↑ ↓، L اللغة · A B C D اختيار سائق، M مسح، I وضع الرخصة أو استرجاعها · X Y Z البطاقات البنكية · N الشبكة، P التغذية. كل فعل هو أيضا نداء REST: docs/page.md.",
@@ -113,7 +113,7 @@ const TEXTS = {
     licence_title: "Driving licence", sample: "SPECIMEN",
     bay_licence: "Licence reader (contactless)", bay_payment: "Bank card slot", bay_tap: "Contactless reader",
     risk_approve: "Approves offline: paid, licence returned", risk_online: "Asks its bank: approved online, provisional without a network",
-    risk_decline: "Declines: nothing is taken", tries: "{n} tries left", blocked: "PIN blocked", unblock: "Unblock at the bank",
+    risk_decline: "Declines: nothing is taken", tries: "tries left: {n}", blocked: "PIN blocked", unblock: "Unblock at the bank",
     odd_expired: "Expired", odd_altered: "Data changed after signing", "odd_unknown-issuer": "Signed by a stranger", "odd_wrong-mrz": "Another licence’s chip",
     paper_out: "Paper out", cover: "Cover open", silent: "Silent", tear: "Tear off", no_paper: "Nothing printed yet.",
     paper_n: "Receipt no. {n}, {time}", enlarge: "enlarge", close: "Close",
@@ -131,7 +131,7 @@ const TEXTS = {
     alarm_RECON: "shift’s totals", alarm_REFUND: "refund", alarm_RESTORED: "database restored", alarm_REVERSAL: "reversal", alarm_SUSPENSE: "money in suspense",
     alarm_VOID: "void by the officer", alarm_WAITING: "waits too long", "alarm_SRV-028": "another result", "alarm_SRV-030": "fork", "alarm_SRV-031": "journal went back",
     "alarm_SRV-032": "clock went back", "alarm_SRV-033": "counter stands still", "alarm_SRV-044": "record that was declared lost", "alarm_SRV-047": "the server’s fault",
-    "alarm_SRV-052": "another amount", "alarm_SRV-053": "cannot be sent", "alarm_SRV-054": "late approval, reversed", "alarm_SRV-062": "paid twice", "alarm_SRV-064": "not the notice’s amount", "alarm_SRV-065": "payment without a notice",
+    "alarm_SRV-049": "too many records beside the chain", "alarm_SRV-066": "too many questions without an outcome", "alarm_SRV-052": "another amount", "alarm_SRV-053": "cannot be sent", "alarm_SRV-054": "late approval, reversed", "alarm_SRV-062": "paid twice", "alarm_SRV-064": "not the notice’s amount", "alarm_SRV-065": "payment without a notice",
     alarm_other: "to be looked at",
     no_trace: "Present a card: every exchange shows here.", no_ledger: "The server does not answer.", unlinked: "The page lost the simulator; it tries again.",
     shortcuts: "Keyboard: 0–9, Enter = OK, Esc = cancel, Backspace = clear, ↑ ↓, L language · A B C D choose a driver, M scan, I lay on or take back the licence · X Y Z bank cards · N network, P power. Every action is a REST call too: docs/page.md.",
@@ -186,8 +186,9 @@ export function setLanguage(chosen) {
   for (const element of document.querySelectorAll("[data-lang]")) element.setAttribute("aria-pressed", String(element.dataset.lang === language));
 }
 
+// An amount as the terminal's screen and the paper write it, in every language: 5 000,00 DA.
 export function money(centimes) {
-  const digits = (centimes / 100).toLocaleString(language === "en" ? "en-GB" : "fr-FR", { minimumFractionDigits: 2 });
+  const digits = (centimes / 100).toLocaleString("fr-FR", { minimumFractionDigits: 2 });
   return `\u2068\u2066${digits.replace(/\u202f/g, "\u00a0")}\u2069\u00a0${t("currency")}\u2069`;
 }
 
