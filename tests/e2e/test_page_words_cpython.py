@@ -39,7 +39,7 @@ def _alarms() -> Iterator[str]:
                 continue
             if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "audit"):
                 continue
-            code = node.args[3 if node.func.attr == "write" else 2]
+            code = node.args[3 if node.func.attr in ("write", "seldom") else 2]
             for one in (code.body, code.orelse) if isinstance(code, ast.IfExp) else (code,):
                 if isinstance(one, ast.Constant):
                     yield str(one.value)
