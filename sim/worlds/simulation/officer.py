@@ -61,6 +61,7 @@ class Officer(Scanner):
         self.troubles = 0
         self.paid = 0
         self.busy = False
+        self.unconfirmed = False  # he wants to close the shift, and has not been asked whether he is sure
         self.asks = self.waited = False  # he asks the centre again and again when the terminal has stopped
         self.wait_after = 0  # ms he leaves the terminal alone after asking it to synchronise
         self.asked = 0  # so often he has, until nothing waits
@@ -109,9 +110,15 @@ class Officer(Scanner):
     def _on_login_number(self) -> str | int:
         if self.fields.get("second"):
             return self._type(str(SECOND), len(self.fields["entry"]))
+        if self.unconfirmed:  # the terminal was started anew before it asked: nothing is closed
+            self.closed = self.unconfirmed = False
         if self.closed or (not self.tasks and not self.settling):
             return 120_000
         return self._type(str(OFFICER), len(self.fields["entry"]))
+
+    def _on_confirm_close(self) -> str:
+        self.unconfirmed = False
+        return "ok"
 
     def _on_abandon_reason(self) -> str:
         return str(self.task.abandon or 1)
@@ -143,7 +150,7 @@ class Officer(Scanner):
             return 30_000
         self.busy = True
         if self.settled():
-            self.closed = True
+            self.closed = self.unconfirmed = True
             return "3"
         self.asked += 1
         self.wait_after = 20_000 if self.asked <= OFTEN else 60_000

@@ -113,6 +113,7 @@ BROKE = {
     9358: "two copies, two cards under one identity: the issuer's approval of one stands, since the other approved another amount by itself",
     33555: "the same, and both drivers were shown approved",
     5792: "the same, and the issuer of one card has refused it: nothing is cleared under that name any more",
+    9284: "records are lost in the exchange that tells the centre of a closed shift",
     5919: "what was given up after a 30 had been judged at its first try, of which nobody had heard",
     **dict.fromkeys(
         MIXED, "two copies, two cards under one identity: one was captured by the approval that the other one was given"
