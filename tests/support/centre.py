@@ -90,3 +90,19 @@ class Handheld:
 
 async def quiet(done, total):
     """Progress that nobody looks at."""
+
+
+class Willing:
+    """The centre's side of `Handheld`: has every record of `t` at the first batch, agrees with every shift, and says that it is `utc`."""
+
+    def __init__(self, utc=1700000100):
+        self.seq, self.hash, self.t, self.utc = 0, bytes(32), None, utc
+
+    def __call__(self, kind, payload):
+        if kind == m.TYPE_BATCH:
+            self.seq, self.hash = self.t.journal.head_seq, self.t.journal.head_hash
+        has = {m.ACKED_SEQ: self.seq, m.ACKED_HASH: self.hash}
+        if kind == m.TYPE_HELLO:
+            has[m.SERVER_UTC], has[m.RETRY_AFTER] = self.utc, 0
+            return m.TYPE_WELCOME, has
+        return (m.TYPE_ACK, has) if kind == m.TYPE_BATCH else (m.TYPE_RECON, {m.BALANCED: True})

@@ -1,31 +1,14 @@
 """Key 3 of the menu asks before it closes the shift: next to it is the key that synchronises, and nothing takes a closing back."""
 
 from protocol import records as r
-from protocol import sync as m
-from tests.support.centre import Handheld
+from tests.support.centre import Handheld, Willing
 from tests.support.menu import Menu
 
 DEVICE_HEAP = "256k"
 
 
-class _Centre:
-    """Has every record at the first batch, and agrees with every shift."""
-
-    def __init__(self):
-        self.seq, self.hash, self.t = 0, bytes(32), None
-
-    def __call__(self, kind, payload):
-        if kind == m.TYPE_BATCH:
-            self.seq, self.hash = self.t.journal.head_seq, self.t.journal.head_hash
-        has = {m.ACKED_SEQ: self.seq, m.ACKED_HASH: self.hash}
-        if kind == m.TYPE_HELLO:
-            has[m.SERVER_UTC], has[m.RETRY_AFTER] = 1700000100, 0
-            return m.TYPE_WELCOME, has
-        return (m.TYPE_ACK, has) if kind == m.TYPE_BATCH else (m.TYPE_RECON, {m.BALANCED: True})
-
-
 async def _menu(*keys):
-    parts = Handheld(_Centre())
+    parts = Handheld(Willing())
     parts.network.answer.t = parts
     await parts.journal.open()
     for kind, body in ((r.SHIFT_OPENED, {r.SHIFT: 1}), (r.LOGIN, {})):

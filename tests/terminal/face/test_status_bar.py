@@ -11,7 +11,7 @@ from terminal.face import sheet as sheets
 from terminal.face.resources import atlas_blob
 from terminal.flows import shift
 from tests.support import dual
-from tests.support.centre import Handheld
+from tests.support.centre import Handheld, Willing
 from tests.support.parts import HandClock
 
 DEVICE_HEAP = "288k"
@@ -61,22 +61,6 @@ class Parts:
         self.atlas, self.strings = atlas_blob(), None
 
 
-class Centre:
-    """Has every record at the first batch, and agrees with every shift."""
-
-    def __init__(self):
-        self.seq, self.hash, self.t = 0, bytes(32), None
-
-    def __call__(self, kind, payload):
-        if kind == m.TYPE_BATCH:
-            self.seq, self.hash = self.t.journal.head_seq, self.t.journal.head_hash
-        has = {m.ACKED_SEQ: self.seq, m.ACKED_HASH: self.hash}
-        if kind == m.TYPE_HELLO:
-            has[m.SERVER_UTC], has[m.RETRY_AFTER] = MORNING, 0
-            return m.TYPE_WELCOME, has
-        return (m.TYPE_ACK, has) if kind == m.TYPE_BATCH else (m.TYPE_RECON, {m.BALANCED: True})
-
-
 class Port(Diagnostic):
     """Keeps what the status bar said on each screen: (screen, records to send, officer)."""
 
@@ -90,7 +74,7 @@ class Port(Diagnostic):
 
 async def _on_duty(*keys):
     """An officer is logged in, and no record is sent yet."""
-    parts = Handheld(Centre())
+    parts = Handheld(Willing(MORNING))
     parts.network.answer.t, parts.clock.utc = parts, MORNING
     parts.display, parts.keypad, parts.scanner, parts.diagnostic = Paper(), Keys(parts.clock), None, Port()
     parts.keypad.names = list(keys)
