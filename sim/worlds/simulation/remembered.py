@@ -1,8 +1,8 @@
-"""What a process that plays a seed need not work out twice: whether a signature holds, and what bytes decode to.
+"""What a process that plays a seed need not work out twice: whether a signature holds, what bytes decode to, and where the frames of a segment lie.
 
-Both are functions of their bytes alone, and only good results are remembered: that a signature holds, by public key, digest and signature, once it
-was made here with that key or verified; and what bytes mean that the real decoder has decoded, given out as a new object each time. Any other
-signature, and whatever does not decode, goes to the real code every time.
+All are functions of their bytes alone: that a signature holds, by public key, digest and signature, once it was made here with that key or verified;
+what bytes mean that the real decoder has decoded, given out as a new object each time; where the real reader has found whole entries in a segment of
+these very bytes, and what it said of their end. Any other signature, and whatever does not decode, goes to the real code every time.
 """
 
 import hashlib
@@ -19,12 +19,16 @@ from protocol import cbor
 from protocol.crypto.native import Bytes, NativeCrypto
 from server.keys import point
 from server.wire import envelope
+from terminal.journal.frames import SegmentReader
 
 _USUAL = (cbor.MAX_DEPTH, False, cbor.MAX_SIZE)
 _MOST = 8192  # of a kind, then it begins anew
 
 _holds: set[tuple[bytes, bytes, bytes]] = set()  # point of a P-256 key, SHA-256 digest, r || s
 _decoded: dict[bytes, tuple[Any, int]] = {}
+_indexed: dict[
+    bytes, tuple[list[tuple[int, int, int]], bool, bool, bool]
+] = {}  # a segment's content → its index, `torn`, `damaged`, `old`
 
 
 def note(public: bytes, digest: bytes, signature: bytes) -> None:
@@ -119,6 +123,7 @@ def recall() -> Iterator[None]:
     """While a seed is played, the server's keys and the decoder remember; nothing of the one before, which may have been a broken build's."""
     _holds.clear()
     _decoded.clear()
+    _indexed.clear()
     load: Callable[[bytes], Any] = envelope.load_point
     decode_prefix = cbor.decode_prefix
     verifiers: dict[bytes, Verifier] = {}
@@ -142,8 +147,26 @@ def recall() -> Iterator[None]:
             _decoded[key] = found
         return _fresh(found[0]), found[1] + offset
 
-    envelope.load_point, cbor.decode_prefix = load_point, decoded  # type: ignore[assignment]
+    index = SegmentReader.index
+
+    def indexed(self: SegmentReader, name: str) -> list[tuple[int, int, int]]:
+        flash: Any = getattr(self._storage, "_storage", self._storage)  # below the vault, which seals no segment
+        content = None if flash.power.dead else flash.files.get(name)
+        if content is None:
+            return index(self, name)
+        found = _indexed.get(content)
+        if found is None:
+            found = (index(self, name), self.torn, self.damaged, self.old)
+            if len(_indexed) >= _MOST:
+                _indexed.clear()
+            _indexed[content] = found
+        else:
+            self._held = None  # the window holds what was read before
+            _, self.torn, self.damaged, self.old = found
+        return found[0]
+
+    envelope.load_point, cbor.decode_prefix, SegmentReader.index = load_point, decoded, indexed  # type: ignore[assignment]
     try:
         yield
     finally:
-        envelope.load_point, cbor.decode_prefix = load, decode_prefix  # type: ignore[assignment]
+        envelope.load_point, cbor.decode_prefix, SegmentReader.index = load, decode_prefix, index  # type: ignore[assignment]
