@@ -31,7 +31,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tools.office import centre
+from tools.office import amounts, centre
 from tools.office.centre import MOST, Config, Database, Key, Number, Payment
 
 Reason = Annotated[str, typer.Option(help="how the officer knows")]
@@ -74,7 +74,9 @@ def listed(
         name = f"{row['device']}/{row['epoch']}/{row['intent']}"
         if "since" in row:
             hours = (centre.now() - row["since"]) // 3600
-            typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD: {row['step']} without a final answer for {hours} hours")
+            typer.echo(
+                f"{name} {amounts.written(row['amount'])}: {row['step']} without a final answer for {hours} hours"
+            )
             continue
         said = (
             f"answered {row['response']}"
@@ -84,7 +86,7 @@ def listed(
         said += " about another amount" if row["response"] in APPROVED else ""
         said += ", its terminal has written that its void is done" if row["done"] else ""
         said += "" if row["again"] else ", not to be sent again"
-        typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD: {row['step']} {said}")
+        typer.echo(f"{name} {amounts.written(row['amount'])}: {row['step']} {said}")
 
 
 def _signed(
