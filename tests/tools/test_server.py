@@ -525,6 +525,12 @@ def test_what_two_officers_have_given_back_is_cleared_after_all_by_two(tmp_path:
         said = _decides(tmp_path, config, "again", *both)
         assert said.returncode == (cli.BAD_INPUT if code else cli.OK) and code in said.stderr, said.stderr
     assert said.stdout == f"{name}: clearing goes to the acquirer again\n"
+    told = says("server", "failed", "rulings", "--config", config)
+    assert told.startswith(f"{name} 2\u00a0500,00\u00a0DA on 20") and told.endswith(
+        ": again --clear (clearing) by officers 2001 and 2002: the acquirer was asked\n"
+    )
+    (row,) = json.loads(says("server", "failed", "rulings", "--config", config, "--json"))
+    assert (row["amount"], row["ruled_by"], row["second_by"], row["ruling"]) == (250_000, 2001, 2002, "again --clear")
     with engine.begin() as connection:
         (what,) = connection.execute(select(t.audit.c.what).where(t.audit.c.code == "FAILED")).scalars()
     engine.dispose()
@@ -640,6 +646,7 @@ def test_a_clearing_that_is_never_answered_is_given_up_and_then_captured(tmp_pat
     "words",
     [
         ("failed", "list"),
+        ("failed", "rulings"),
         ("failed", "again", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
         ("failed", "give-up", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
         ("failed", "reversed", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
