@@ -14,10 +14,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from protocol.errors import ConfigError, ParameterError
 from server import config
 from server.store import restore
-from server.store.engine import unhurried
+from server.store.engine import unhurried, unusable
 from server.web import app, fronts, serve, tls
 from server.web.addressed import is_loopback
 
@@ -70,9 +72,13 @@ def run(arguments: list[str]) -> None:
         door = tls.secure(application, loaded.certificate)
         secured = serve.listen(options.host, options.tls_port)
     if options.restored:  # not before the ports are ours: who holds them may be serving this very database
-        with application.state.running.engine.begin() as connection:
-            unhurried(connection)
-            restore.mark(connection, app.utc_now())
+        engine = application.state.running.engine
+        try:
+            with engine.begin() as connection:
+                unhurried(connection)
+                restore.mark(connection, app.utc_now())
+        except SQLAlchemyError as error:
+            raise unusable(engine, error) from error
     serve.settle()
     host, port = sock.getsockname()[:2]
     print(f"server listening on http://{host}:{port}", flush=True)

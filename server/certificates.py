@@ -20,8 +20,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from protocol.errors import ConfigError
+from server.keys import UNREADABLE
 
 NAME = "centre.tasdid"
+CA_FILE = "ca.pem"
 CA_DAYS, SERVER_DAYS = 7300, 397
 NAME_MOST = 64  # RFC 5280, upper bound of a common name
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)  # RFC 1123 section 2.1
@@ -40,7 +42,7 @@ def make(folder: Path | str, name: str = NAME, days: int = SERVER_DAYS) -> Path:
     if not 0 < days <= CA_DAYS:
         raise ConfigError("no certificate takes these days", "CFG-014", f"1 to {CA_DAYS} days")
     folder = Path(folder)
-    ca_file, server_file = folder / "ca.pem", folder / "server.pem"
+    ca_file, server_file = folder / CA_FILE, folder / "server.pem"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not ca_file.exists():
@@ -119,16 +121,22 @@ def _write(path: Path, pair: Pair) -> None:
         file.write(pem)
 
 
+def unreadable(path: Path, error: Exception) -> ConfigError:
+    """CFG-012, and what to do about a key and certificate that cannot be had: `make` makes only what is not there, and terminals pin the CA."""
+    hint = "run: tasdid server certificates DIR"
+    if not isinstance(error, FileNotFoundError):
+        hint = "put its backup back" if path.name == CA_FILE else f"delete it, then {hint}"
+    return ConfigError(f"{path.name} missing or unreadable", "CFG-012", hint, path.name)
+
+
 def _read(path: Path) -> Pair:
     """ConfigError CFG-012 if the file is unreadable."""
     try:
         data = path.read_bytes()
         key = serialization.load_pem_private_key(data, None)
         certificate = x509.load_pem_x509_certificate(data)
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{path.name} missing or unreadable", "CFG-012", "run: tasdid server certificates DIR"
-        ) from error
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ConfigError(f"{path.name} is no P-256 key", "CFG-012", detail=path.name)
     return key, certificate

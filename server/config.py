@@ -162,7 +162,10 @@ def _read(path: Path) -> dict[str, Any]:
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
         raise ConfigError(f"{path.name} cannot be read", "CFG-020", "check --config", str(error.errno)) from error
-    except ValueError as error:  # JSONDecodeError and TOMLDecodeError both are
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # JSONDecodeError and TOMLDecodeError are the former; brackets in brackets the latter
         raise ConfigError(f"{path.name} is malformed", "CFG-020", str(error)) from error
     if not isinstance(data, dict):
         raise ConfigError(f"{path.name} is not a table of names", "CFG-020")

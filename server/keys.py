@@ -10,12 +10,17 @@ import os
 import sys
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from protocol.errors import ConfigError
 
 ROLES = ("ack", "cmd", "epoch", "set-tariff", "set-emv", "set-trust", "set-officers", "set-limits")
+
+BACKUP = "put its backup back; it must bear no password"
+UNREADABLE = (OSError, ValueError, TypeError, UnsupportedAlgorithm)
+"""What is wrong with a key's file: it is not there, torn, under a password, of a kind that is not known."""
 
 
 class Keys:
@@ -69,6 +74,11 @@ def write_new(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
         file.write(pem)
 
 
+def _instead(error: Exception, make: str) -> str:
+    """What to do about a key that cannot be had: a file that is there is never made anew."""
+    return make if isinstance(error, FileNotFoundError) else BACKUP
+
+
 def load(folder: Path | str) -> Keys:
     """Load the keys of `folder`; ConfigError CFG-010 if one is missing or unreadable."""
     private = {}
@@ -76,12 +86,15 @@ def load(folder: Path | str) -> Keys:
         path = Path(folder) / f"{role}.pem"
         try:
             key = serialization.load_pem_private_key(path.read_bytes(), None)
-        except (OSError, ValueError) as error:
+        except UNREADABLE as error:
             raise ConfigError(
-                f"key {role}.pem missing or unreadable", "CFG-010", "run: python -m server.keys DIR", role
+                f"key {role}.pem missing or unreadable",
+                "CFG-010",
+                _instead(error, "run: python -m server.keys DIR"),
+                role,
             ) from error
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-            raise ConfigError(f"key {role}.pem is not a P-256 key", "CFG-010", detail=role)
+            raise ConfigError(f"key {role}.pem is not a P-256 key", "CFG-010", BACKUP, role)
         private[role] = key
     return Keys(private)
 

@@ -54,7 +54,7 @@ def check(keys: Keys, message: bytes) -> SignedSet:
         opened = envelope.parse(message)
         payload = cbor.decode(opened.payload)
         kind, version, start, end = payload[1], payload[2], payload[3], payload[4]
-    except (FormatError, envelope.codes.RefusedError, KeyError, TypeError) as error:
+    except (FormatError, envelope.codes.RefusedError, LookupError, TypeError) as error:
         raise ParameterError("not a signed parameter set", "PRM-011") from error
     role = f"set-{kind}"
     right_header = opened.content_type == f"{TYPE_SET}/{kind}" and opened.key_id == role.encode()

@@ -23,8 +23,9 @@ approval, 00 that grants less, any amount of another currency in field 49) is no
     0230, 0410                  approving another amount: a person must look, the row is FAILED (a void's end: refused). It is not asked again,
                                 since a repeat is answered alike
 
-Of what field 39 says otherwise, LATER and BROKEN are no verdict of an issuer. Every other code is one: what speaks of the card or its account, what
-an issuer may well decline with (13, invalid amount), and what the standard leaves to nations and networks (76 to 89, 97 to 99, with letters).
+Of what field 39 says otherwise, LATER and BROKEN are no verdict of an issuer; nor does UNSURE decide anything about a reversal. Every other code
+is one: what speaks of the card or its account, what an issuer may well decline with (13, invalid amount), and what the standard leaves to nations
+and networks (76 to 89, 97 to 99, with letters).
 """
 
 import base64
@@ -89,6 +90,9 @@ BROKEN = {
 """Field 39 that speaks of the message, the terminal, the merchant or the host: what became of the payment a person must find out."""
 OTHERWISE = ("16", "32")
 """Those of BROKEN that an issuer says who has done something, and not what was asked."""
+UNSURE = ("06", "20", "22")
+"""Those of BROKEN by which a host says that it does not know itself what has become of a request, or of the other host's answer to it. To a reversal
+they are no decision: it is put again, as after LATER."""
 UNJUDGED = frozenset(BROKEN).difference(OTHERWISE)
 """The others: no issuer has judged the payment."""
 _FIRST = {t.STEP_AUTHORISE: "0100", t.STEP_CLEAR: "0220", t.STEP_REVERSE: "0400"}
@@ -129,6 +133,11 @@ class Answer:
     reference: str  # field 37
     issuer_data: bytes = b""  # field 55: BER-TLV
     amount: int | None = None  # field 4, centimes; None: left out, so it is the amount asked
+
+    @property
+    def is_later(self) -> bool:
+        """Whether it decides nothing, so that the request is put again."""
+        return self.response in LATER or self.step == t.STEP_REVERSE and self.response in UNSURE
 
     def about(self, amount: int) -> bool:
         """Whether it answers a question about this amount."""

@@ -4,6 +4,9 @@ A reversal may overtake what it reverses: a host that knows nothing (25) of a re
 reversal is repeated until the host can hold the request no longer (`holds` seconds of the configuration); what it says after that is
 taken as reversed, and named in the audit log. Only of what surely never left is it believed at once.
 
+A reversal that is answered by an error or a malfunction (`iso.UNSURE`) may have been carried out, or not: it is repeated, as after `iso.LATER`, and
+its void waits.
+
 A *repeated* reversal that is refused proves nothing: the host may have carried out the first, whose answer was lost. Its void stays open,
 a clearing that it holds back stays back, until a person who has asked the acquirer decides (`server.office.failures`). So does one that was
 stopped there and is refused then; if its last request is approved after all, the payment is reversed. A clearing that was stopped there is captured
@@ -44,7 +47,7 @@ def settle(
     The device's head is locked first, as where batches are taken in: one that makes the payment part of a fork comes before or after.
     """
     devices.head(connection, request.identity[0])
-    if answer.response in LATER:
+    if answer.is_later:
         outbox.postpone(connection, request, now, waits=waits)
         return False
     if _is_stopped(connection, request):

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, and_, case, exists, func, or_, select
 from protocol import records as r
 from server.ingest.lost import suspense
 from server.ledger import recompute
-from server.office import branches, decisions, epochs, refunds
+from server.office import branches, decisions, epochs, refunds, rulings
 from server.store import tables as t
 
 LAST = 50
@@ -54,6 +54,7 @@ def ledger(connection: Connection) -> dict[str, Any]:
         "paid_twice": refunds.paid_twice(connection),
         "decisions": decisions.listed(connection),
         "verdicts": branches.listed(connection),
+        "rulings": rulings.listed(connection),
         "alarms": _alarms(connection),
     }
 

@@ -23,6 +23,7 @@ from server.acquirer import outbox, voids
 from server.acquirer.waiting import WAITS
 from server.ledger.posting import Identity
 from server.office import failures
+from server.office.proposals import LISTED
 from server.office.signing import Office, other, reason_of
 from server.store import audit, devices
 from server.store import tables as t
@@ -183,6 +184,16 @@ def named(payload: dict[int, Any]) -> dict[str, Any]:
     if not right or len(payload) != len(_NAMES) or said["ruling"] not in (AGAIN, CLEAR, GIVE_UP, REVERSED):
         raise ParameterError("not an officer's decision", "PRM-030")
     return said
+
+
+def listed(connection: Connection) -> list[dict[str, Any]]:
+    """What was ruled, newest first, for a person: the last `LISTED`. `amount` (centimes) is the payment's, `second_by` the other officer or None."""
+    c, o = t.rulings.c, t.outbox.c
+    same = and_(o.device == c.device, o.epoch == c.epoch, o.intent == c.intent)
+    amount = select(func.max(o.amount)).where(same).scalar_subquery().label("amount")  # the same of every step
+    shown = select(*(c[name] for name in (*_KEPT, "at", "ruled_by", "second_by")), amount)
+    newest = (c.at.desc(), c.device, c.epoch.desc(), c.intent.desc(), c.number.desc())
+    return [dict(row) for row in connection.execute(shown.order_by(*newest).limit(LISTED)).mappings()]
 
 
 def _identity(said: dict[str, Any]) -> Identity:

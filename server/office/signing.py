@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from protocol import cbor
 from protocol.errors import ConfigError, FormatError, ParameterError
 from server import codes
-from server.keys import point, write_new
+from server.keys import UNREADABLE, point, write_new
 from server.wire import envelope
 
 REASON_MOST = 64
@@ -132,7 +132,7 @@ def private_key(path: Path) -> ec.EllipticCurvePrivateKey:
     """An officer's key. ConfigError CFG-010 if it is missing or unreadable."""
     try:
         key = serialization.load_pem_private_key(path.read_bytes(), None)
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise ConfigError(f"key {path.name} missing or unreadable", "CFG-010", "tasdid server officer") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ConfigError(f"key {path.name} is not a P-256 key", "CFG-010", detail=path.name)

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, bindparam, insert, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from protocol.errors import ConfigError
 from protocol.records import ZERO_HASH
 from server import codes
 from server.store import tables as t
-from server.store.engine import is_trouble, reading, trouble
+from server.store.engine import WAITING, is_trouble, reading, trouble, unhurried, unusable
 
 _DEVICE = select(t.devices).where(t.devices.c.device == bindparam("device"))
 _HEAD = select(t.heads).where(t.heads.c.device == bindparam("device")).with_for_update()
@@ -29,6 +29,8 @@ _HEADS = (
     .with_for_update()
 )
 
+UNIT_MOST, KEY_ID_MOST = 32, 16
+"""Characters that the tables hold."""
 FRESH_S = 60
 """Seconds after which a running server knows that a device has got another unit."""
 AGAIN_S = 3
@@ -60,7 +62,7 @@ def parse(name: str, entry: dict[str, Any]) -> Device:
             int(entry["force"]),
             int(entry["wilaya"]),
         )
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, OverflowError) as error:
         raise ConfigError(f"device {name}: field missing or malformed", "CFG-021", detail=str(error)) from error
     if len(public_key) != 65 or public_key[0] != 4:
         raise ConfigError(
@@ -70,7 +72,38 @@ def parse(name: str, entry: dict[str, Any]) -> Device:
         raise ConfigError(f"device {name}: wilaya, force or id out of range", "CFG-021", detail="range")
     if "/" in name or not (name.isascii() and name.isprintable()):  # the acquirer is told device/epoch/intent, in ASCII
         raise ConfigError(f"device {name!a}: id has a character that no reference may have", "CFG-021", detail="id")
+    if len(device.unit) > UNIT_MOST or not device.unit.isprintable() or len(device.dukpt_key_id) > KEY_ID_MOST:
+        hint = f"a unit is a line of at most {UNIT_MOST} characters, a key id {KEY_ID_MOST} hexadecimal digits"
+        raise ConfigError(
+            f"device {name}: unit or dukpt_key_id is too long, or no line of text", "CFG-021", hint, "text"
+        )
     return device
+
+
+def enter(engine: Engine, devices: Iterable[Device], now: int) -> None:
+    """`register` all of them, or none. ConfigError CFG-022, and CFG-028 if the database cannot be written.
+
+    Another server may be entering the same ones: one that stands still over it keeps nobody, and what it has entered first is found, once more.
+    """
+    wanted = list(devices)
+    try:
+        try:
+            _enter(engine, wanted, now)
+        except IntegrityError:
+            _enter(engine, wanted, now)
+    except SQLAlchemyError as error:
+        engine.dispose()
+        raise unusable(engine, error) from error
+    except ConfigError:
+        engine.dispose()
+        raise
+
+
+def _enter(engine: Engine, devices: list[Device], now: int) -> None:
+    with engine.begin() as connection:
+        unhurried(connection, WAITING)
+        for device in devices:
+            register(connection, device, now)
 
 
 def register(connection: Connection, device: Device, now: int) -> None:

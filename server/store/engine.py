@@ -33,6 +33,23 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 BUSY_MS = 10_000
 _UPGRADING = int.from_bytes(b"tasdid")  # the lock's name among PostgreSQL's, which are numbers: of a database
 _CHECK = "check --db or 'db' of the configuration"
+_WRITABLE = "the server's user must be able to write the database's file and its folder"
+_DAMAGED = "name another one, or put a backup back (docs/restore.md)"
+_BUSY = "another program writes there: end it, or try again"
+_SQLITE = {
+    "READONLY": _WRITABLE, "CANTOPEN": _WRITABLE, "PERM": _WRITABLE, "NOTADB": _DAMAGED, "CORRUPT": _DAMAGED, "ERROR": _DAMAGED,
+    "BUSY": _BUSY, "LOCKED": _BUSY, "FULL": "make room on its disk",
+}  # fmt: skip
+_AWAY = "start PostgreSQL there, or check host and port in --db or 'db' of the configuration"
+_LOGIN = "check user, password and the database's name in --db or 'db' of the configuration"
+_STATES = {
+    "42501": "the server's role must own the database's schema and tables, or be granted all on them",
+    "25006": "this one can only be read, as a standby: name the one that is written",
+    "42P01": _DAMAGED,
+    "42703": _DAMAGED,
+    "55P03": _BUSY,
+}
+"""What to do about what SQLite (the first word of its result code) and PostgreSQL (SQLSTATE) say."""
 WAITING = ("lock_timeout", "statement_timeout")
 BOUNDS = (*WAITING, "idle_in_transaction_session_timeout")
 """What PostgreSQL calls the bounds of `server.store.postgres`."""
@@ -54,7 +71,8 @@ def open_engine(url: str, migrate: bool = True, new: bool = True) -> Engine:
             engine = open_postgres(parsed)
     except (ArgumentError, ImportError, OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
-        raise ConfigError(f"database {_shown(parsed)} cannot be used: {why}", "CFG-028", _CHECK) from error
+        hint = _WRITABLE if isinstance(error, OSError) else _CHECK
+        raise ConfigError(f"database {_shown(parsed)} cannot be used: {why}", "CFG-028", hint) from error
     if migrate:
         try:
             _bring_up(engine, new)
@@ -111,9 +129,24 @@ def _bring_up(engine: Engine, new: bool) -> None:
         ) from error
 
 
-def unusable(engine: Engine, error: SQLAlchemyError, hint: str = _CHECK) -> ConfigError:
-    """What to tell of a database that is locked, lost or damaged: CFG-028."""
-    return ConfigError(trouble(engine, error), "CFG-028", hint)
+def unusable(engine: Engine, error: SQLAlchemyError, hint: str | None = None) -> ConfigError:
+    """What to tell of a database that is locked, lost, damaged, or not to be written by the server: CFG-028. `hint`: what to do, if not what
+    its error says.
+    """
+    return ConfigError(trouble(engine, error), "CFG-028", hint or _instead(error))
+
+
+def _instead(error: SQLAlchemyError) -> str:
+    """What to do about an error, by what the database says."""
+    orig = getattr(error, "orig", None)
+    name = (
+        getattr(orig, "sqlite_errorname", "").removeprefix("SQLITE_").partition("_")[0]
+    )  # of READONLY_DIRECTORY the first word
+    state = getattr(orig, "sqlstate", None) or ""
+    if not (name or state) and is_lost(error) and type(orig).__module__.startswith("psycopg"):
+        told = str(orig)  # libpq gives no state of what befell it before it was let in
+        return _LOGIN if "FATAL:" in told or "password" in told else _AWAY
+    return _SQLITE.get(name) or _STATES.get(state) or _CHECK
 
 
 def trouble(engine: Engine, error: SQLAlchemyError) -> str:

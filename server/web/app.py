@@ -42,7 +42,7 @@ from server.ledger import report
 from server.sets import Shelf
 from server.store import devices
 from server.store import tables as t
-from server.store.engine import WAITING, is_trouble, open_engine, reading, unhurried
+from server.store.engine import is_trouble, open_engine, reading
 from server.web.addressed import Addressed
 from server.web.desk import Desk
 from server.web.door import Ask, Door
@@ -66,11 +66,7 @@ def build(config: Config, clock: Callable[[], int] = utc_now, new: bool = True) 
     """
     own = keys.load(config.keys)
     engine = open_engine(config.db, new=new)
-    with engine.begin() as connection:
-        # another server may be entering the same ones; one that stands still over it keeps nobody
-        unhurried(connection, WAITING)
-        for device in config.devices:
-            devices.register(connection, device, clock())
+    devices.enter(engine, config.devices, clock())
     service = Service(engine, own, Shelf.load(own, config.sets))
     writer = Writer(engine, lambda connection, group, also: service.apply_all(connection, group, clock(), also))
     worker = None

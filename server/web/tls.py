@@ -11,9 +11,11 @@ import ssl
 from pathlib import Path
 
 import uvicorn
+from cryptography.hazmat.primitives import serialization
 from starlette.applications import Starlette
 
-from protocol.errors import ConfigError
+from server.certificates import unreadable
+from server.keys import UNREADABLE
 from server.web import serve
 from server.web.app import Application, for_terminals
 from server.web.patience import PatientProtocol
@@ -26,11 +28,12 @@ def secure(app: Application, certificate: Path) -> uvicorn.Server:
         timeout_graceful_shutdown=5, lifespan="off", ssl_certfile=str(certificate),
     )  # fmt: skip
     try:
+        serialization.load_pem_private_key(
+            certificate.read_bytes(), None
+        )  # under a password OpenSSL would ask for it, and wait
         configured.load()
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"{certificate.name} missing or unreadable", "CFG-012", "run: tasdid server certificates DIR"
-        ) from error
+    except UNREADABLE as error:
+        raise unreadable(certificate, error) from error
     assert configured.ssl is not None
     configured.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
     return serve.EndingServer(configured)

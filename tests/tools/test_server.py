@@ -273,12 +273,12 @@ def test_two_officers_give_a_payment_back_and_one_alone_does_not(tmp_path: Path)
     nothing = decide("propose", 2001, "TSD-000001/1/999", "--reason", "paid twice")
     assert nothing.returncode == cli.BAD_INPUT and "PRM-034" in nothing.stderr
     told = decide("propose", 2001, name, "--reason", "paid twice")
-    assert told.returncode == cli.OK and "proposal 1: refund of 2,500.00 DZD" in told.stdout
+    assert told.returncode == cli.OK and "proposal 1: refund of 2\u00a0500,00\u00a0DA" in told.stdout
     alone = decide("approve", 2001, name, "--proposal", "1")
     assert alone.returncode == cli.BAD_INPUT and "PRM-033" in alone.stderr
     assert decide("propose", 2001, name, "--reason", "not his report").returncode == cli.OK
     assert refused("server", "refund", "approve", *_signed(tmp_path, config, 2002), name, "--proposal", 1) == "PRM-032"
-    assert "proposal 2: refund of 2,500.00 DZD" in decide("approve", 2002, name, "--proposal", "2").stdout
+    assert "proposal 2: refund of 2\u00a0500,00\u00a0DA" in decide("approve", 2002, name, "--proposal", "2").stdout
     assert decide("approve", 2002, name, "--proposal", "2").returncode == cli.BAD_INPUT
     lines = tasdid("server", "refund", "list", "--config", config).stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == ["proposal 2", "proposal 1"]
@@ -318,7 +318,7 @@ def test_two_officers_decide_about_money_in_suspense(tmp_path: Path) -> None:
         done = decide(*words, kind=kind)
         assert done.returncode == cli.BAD_INPUT and code in done.stderr
 
-    told = f"gap {name} 5,000.00 DZD of 5,000.00 DZD: records 2 to 7 are lost, 2 payments left, since 2030-03-17"
+    told = f"gap {name} 5\u00a0000,00\u00a0DA of 5\u00a0000,00\u00a0DA: records 2 to 7 are lost, 2 payments left, since 2030-03-17"
     assert listed() == told + "\n"
     why = ("--reason", "the file of 17 March")
     wrong("PRM-038", "propose", 2001, "--nothing", "200000", *why)
@@ -329,19 +329,24 @@ def test_two_officers_decide_about_money_in_suspense(tmp_path: Path) -> None:
     wrong("PRM-041", "propose", 2001, "--collected", "2,000.00", "--scheme", "CIB TEST", *why)
     first = ("--collected", "2,000.00", "--scheme", "CIB TEST", "--new-scheme")
     said = decide("propose", 2001, *first, *why)
-    assert said.returncode == cli.OK and f"gap {name}, 2,000.00 DZD collected (CIB TEST), 1 payment;" in said.stdout
+    assert (
+        said.returncode == cli.OK
+        and f"gap {name}, 2\u00a0000,00\u00a0DA collected (CIB TEST), 1 payment;" in said.stdout
+    )
     wrong("PRM-033", "approve", 2001, "--proposal", 1)
     assert "withdrawn" not in said.stdout
     assert (
         "; proposal 1 of officer 2001 is withdrawn by it"
-        in decide("propose", 2001, "--nothing", "2000.00", *why).stdout
+        in decide("propose", 2001, "--nothing", "2\u00a0000,00\u00a0DA", *why).stdout
     )
     wrong("PRM-032", "approve", 2002, "--proposal", 1)  # it is overtaken by what the second officer has not read
     assert decide("propose", 2001, *first, *why).returncode == cli.OK
     done = decide("approve", 2002, "--proposal", 3)
-    assert done.stdout.startswith(f"proposal 3: gap {name}, 2,000.00 DZD collected (CIB TEST), 1 payment: approved")
+    assert done.stdout.startswith(
+        f"proposal 3: gap {name}, 2\u00a0000,00\u00a0DA collected (CIB TEST), 1 payment: approved"
+    )
     wrong("PRM-032", "approve", 2002, "--proposal", 3)
-    assert f"gap {name} 3,000.00 DZD of 5,000.00 DZD" in listed()
+    assert f"gap {name} 3\u00a0000,00\u00a0DA of 5\u00a0000,00\u00a0DA" in listed()
     found = json.loads(listed("--json"))
     assert [(item["kind"], item["seq"], item["left"]) for item in found["items"]] == [("gap", 2, 300_000)]
     assert [(row["state"], row["proposed_by"], row["approved_by"]) for row in found["decisions"]] == [
@@ -351,11 +356,14 @@ def test_two_officers_decide_about_money_in_suspense(tmp_path: Path) -> None:
     ]
     wrong("PRM-041", "propose", 2001, "--collected", "3,000.00", "--scheme", "CIB TSET", *why)
     assert decide("propose", 2001, "--collected", "3,000.00", "--scheme", "CIB TEST", *why).returncode == cli.OK
-    assert decide("propose", 2002, "--nothing", "3000.00", *why).returncode == cli.OK
+    assert decide("propose", 2002, "--nothing", "3 000,00", *why).returncode == cli.OK
     assert decide("approve", 2001, "--proposal", 5).returncode == cli.OK
     assert listed().startswith("nothing is in suspense\nproposal 5: gap")
-    assert "decision 5 undone: 3,000.00 DZD nothing" in decide("propose", 2001, "--undo", 5, *why).stdout
-    assert decide("approve", 2002, "--proposal", 6).returncode == cli.OK and f"gap {name} 3,000.00 DZD of" in listed()
+    assert "decision 5 undone: 3\u00a0000,00\u00a0DA nothing" in decide("propose", 2001, "--undo", 5, *why).stdout
+    assert (
+        decide("approve", 2002, "--proposal", 6).returncode == cli.OK
+        and f"gap {name} 3\u00a0000,00\u00a0DA of" in listed()
+    )
 
 
 def test_two_officers_decide_about_a_payment_that_a_fork_holds(tmp_path: Path) -> None:
@@ -389,18 +397,19 @@ def test_two_officers_decide_about_a_payment_that_a_fork_holds(tmp_path: Path) -
 
     lines = listed().splitlines()
     assert (
-        lines[0].startswith(f"{first} 2,000.00 DZD of ")
+        lines[0].startswith(f"{first} 2\u00a0000,00\u00a0DA of ")
         and "record 3 says approved, another says something else" in lines[0]
     )
     assert (
-        "says deferred, another says payment 5 of 2,000.00 DZD interrupted; the acquirer was asked nothing" in lines[1]
+        "says deferred, another says payment 5 of 2\u00a0000,00\u00a0DA interrupted; the acquirer was asked nothing"
+        in lines[1]
     )
     assert decide("propose", 2001, first, "--reason", "r").returncode == cli.BAD_INPUT  # neither one nor the other
     nothing = decide("propose", 2001, "TSD-000001/1/99", "--stands", "--reason", "r")
     assert nothing.returncode == cli.BAD_INPUT and "PRM-039" in nothing.stderr
     for name, word, told in ((first, "--stands", "stands"), (second, "--given-back", "is given back")):
         said = decide("propose", 2001, name, word, "--reason", "they have looked")
-        assert f"payment {name} of 2,000.00 DZD {told}, against 1 other record;" in said.stdout, said.stderr
+        assert f"payment {name} of 2\u00a0000,00\u00a0DA {told}, against 1 other record;" in said.stdout, said.stderr
         alone = decide("approve", 2001, name, "--proposal", 1)
         assert alone.returncode == cli.BAD_INPUT and "PRM-033" in alone.stderr
         again = decide("propose", 2001, name, word, "--reason", "and again").stdout
@@ -516,6 +525,12 @@ def test_what_two_officers_have_given_back_is_cleared_after_all_by_two(tmp_path:
         said = _decides(tmp_path, config, "again", *both)
         assert said.returncode == (cli.BAD_INPUT if code else cli.OK) and code in said.stderr, said.stderr
     assert said.stdout == f"{name}: clearing goes to the acquirer again\n"
+    told = says("server", "failed", "rulings", "--config", config)
+    assert told.startswith(f"{name} 2\u00a0500,00\u00a0DA on 20") and told.endswith(
+        ": again --clear (clearing) by officers 2001 and 2002: the acquirer was asked\n"
+    )
+    (row,) = json.loads(says("server", "failed", "rulings", "--config", config, "--json"))
+    assert (row["amount"], row["ruled_by"], row["second_by"], row["ruling"]) == (250_000, 2001, 2002, "again --clear")
     with engine.begin() as connection:
         (what,) = connection.execute(select(t.audit.c.what).where(t.audit.c.code == "FAILED")).scalars()
     engine.dispose()
@@ -541,7 +556,7 @@ def test_what_the_acquirer_did_not_judge_is_listed_asked_again_and_given_up(tmp_
         return tasdid("server", "failed", "list", "--config", config, *words).stdout
 
     name = f"TSD-000001/1/{intent}"
-    assert f"{name} 2,500.00 DZD: authorisation answered 30" in listed()
+    assert f"{name} 2\u00a0500,00\u00a0DA: authorisation answered 30" in listed()
     assert [row["intent"] for row in json.loads(listed("--json"))] == [intent]
     _office(tmp_path, config)
     wrong = decide("again", "TSD-000001")
@@ -570,7 +585,7 @@ def test_a_repeated_reversal_that_is_refused_ends_as_the_acquirer_says_on_the_te
     _office(tmp_path, config)
     name = f"TSD-000001/1/{intent}"
     listed = tasdid("server", "failed", "list", "--config", config)
-    assert f"{name} 2,500.00 DZD: reversal answered 30" in listed.stdout
+    assert f"{name} 2\u00a0500,00\u00a0DA: reversal answered 30" in listed.stdout
     said = _decides(tmp_path, config, decision, name)
     assert {"reversed": "opposite entries", "give-up": "stands and is cleared"}[decision] in said.stdout, said.stderr
     with engine.begin() as connection:
@@ -607,7 +622,7 @@ def test_what_the_acquirer_never_answers_is_listed_and_given_up(tmp_path: Path) 
     _office(tmp_path, config)
     name = f"TSD-000001/1/{intent}"
     listed = tasdid("server", "failed", "list", "--config", config)
-    assert f"{name} 2,500.00 DZD: authorisation without a final answer for " in listed.stdout
+    assert f"{name} 2\u00a0500,00\u00a0DA: authorisation without a final answer for " in listed.stdout
     assert "declined" in _decides(tmp_path, config, "give-up", name).stdout
     assert tasdid("server", "failed", "list", "--config", config).stdout == "nothing has failed\n"
 
@@ -616,9 +631,9 @@ def test_a_clearing_that_is_never_answered_is_given_up_and_then_captured(tmp_pat
     config, engine, intent = _sent(tmp_path, r.OUTCOME_APPROVED, 1_700_000_000)
     _office(tmp_path, config)
     name, of = f"TSD-000001/1/{intent}", ("--config", config)
-    assert f"{name} 2,500.00 DZD: clearing without a final" in tasdid("server", "failed", "list", *of).stdout
+    assert f"{name} 2\u00a0500,00\u00a0DA: clearing without a final" in tasdid("server", "failed", "list", *of).stdout
     assert "its clearing is no longer sent" in _decides(tmp_path, config, "give-up", name).stdout
-    assert f"{name} 2,500.00 DZD: clearing without an answer" in tasdid("server", "failed", "list", *of).stdout
+    assert f"{name} 2\u00a0500,00\u00a0DA: clearing without an answer" in tasdid("server", "failed", "list", *of).stdout
     assert "to clear it for 60 minutes more" in _decides(tmp_path, config, "give-up", name).stderr
     with engine.begin() as connection:
         connection.execute(update(t.outbox).values(answered=1_700_000_000))
@@ -631,6 +646,7 @@ def test_a_clearing_that_is_never_answered_is_given_up_and_then_captured(tmp_pat
     "words",
     [
         ("failed", "list"),
+        ("failed", "rulings"),
         ("failed", "again", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
         ("failed", "give-up", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),
         ("failed", "reversed", "TSD-000001/1/2", "--officer", "1", "--key", "k.pem", "--reason", "r"),

@@ -9,7 +9,7 @@
     tasdid server refund propose|approve|list                an approved payment is given back (`tools.office.refund`)
     tasdid server suspense propose|approve|list              what became of money in suspense (`tools.office.suspense`)
     tasdid server fork propose|approve|list                  a payment that a fork holds stands, or is given back (`tools.office.fork`)
-    tasdid server failed list|again|give-up|reversed         what the acquirer did not judge (`tools.office.failed`)
+    tasdid server failed list|again|give-up|reversed|rulings what the acquirer did not judge, and who decided (`tools.office.failed`)
 
 Exit codes: 0 it worked, or the server was stopped; 2 bad input, a configuration that does not serve, or a decision that may not be.
 """

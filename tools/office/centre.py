@@ -1,6 +1,5 @@
 """What the commands of the back office share: options, and the centre's database with its officers."""
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -53,17 +52,6 @@ def identity(text: str) -> tuple[str, int, int]:
     ):
         raise ParameterError(f"{text!r} names no payment", "PRM-035", "write terminal/epoch/sequence: TSD-000001/1/42")
     return parts[0], int(parts[1]), int(parts[2])
-
-
-def centimes(text: str | None) -> int:
-    """Centimes of an amount in DZD with both decimals, as lists show it ("2,000.00"); None is 0. ParameterError PRM-038 if it is none."""
-    from protocol.errors import ParameterError
-
-    if text is None:
-        return 0
-    if not re.fullmatch(r"([0-9]{1,12}|[0-9]{1,3}(,[0-9]{3}){1,3})\.[0-9]{2}", text):
-        raise ParameterError(f"{text!r} is no amount", "PRM-038", "write dinars with both decimals: 2000.00")
-    return int(text.replace(",", "").replace(".", ""))
 
 
 def day(utc: int) -> str:

@@ -12,6 +12,8 @@ Each of these decisions is signed by an officer, who gives a reason (`server.off
 last, a refund or a verdict about a fork, is signed by another one as well (`--second`, `--second-key`), or refused (PRM-033).
 
 tasdid server failed list --config server.toml --json
+tasdid server failed rulings --config server.toml --json
+                                                what officers have decided about what had failed, and why
 tasdid server failed again TSD-000001/1/42 --reason "the merchant's number is entered" --config server.toml --officer 2001 --key 2001.pem
                                                 once more, after what was wrong has been mended
 tasdid server failed again --clear TSD-000001/1/42 --reason "the acquirer will not give it back" \
@@ -31,7 +33,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tools.office import centre
+from tools.office import amounts, centre
 from tools.office.centre import MOST, Config, Database, Key, Number, Payment
 
 Reason = Annotated[str, typer.Option(help="how the officer knows")]
@@ -74,7 +76,9 @@ def listed(
         name = f"{row['device']}/{row['epoch']}/{row['intent']}"
         if "since" in row:
             hours = (centre.now() - row["since"]) // 3600
-            typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD: {row['step']} without a final answer for {hours} hours")
+            typer.echo(
+                f"{name} {amounts.written(row['amount'])}: {row['step']} without a final answer for {hours} hours"
+            )
             continue
         said = (
             f"answered {row['response']}"
@@ -84,7 +88,32 @@ def listed(
         said += " about another amount" if row["response"] in APPROVED else ""
         said += ", its terminal has written that its void is done" if row["done"] else ""
         said += "" if row["again"] else ", not to be sent again"
-        typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD: {row['step']} {said}")
+        typer.echo(f"{name} {amounts.written(row['amount'])}: {row['step']} {said}")
+
+
+@app.command("rulings")
+def ruled(
+    config: Config, db: Database = None, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False
+) -> None:
+    """List what officers have decided about requests that failed, newest first. In JSON amounts are centimes."""
+    from server.office import rulings
+
+    with centre.reading(config, db) as connection:
+        found = rulings.listed(connection)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    if not found:
+        typer.echo("no officer has decided about what failed")
+    for row in found:
+        name = f"{row['device']}/{row['epoch']}/{row['intent']}"
+        of = "" if row["amount"] is None else f" {amounts.written(row['amount'])}"
+        who = (
+            f"officer {row['ruled_by']}"
+            if row["second_by"] is None
+            else f"officers {row['ruled_by']} and {row['second_by']}"
+        )
+        typer.echo(f"{name}{of} on {centre.day(row['at'])}: {row['ruling']} ({row['step']}) by {who}: {row['reason']}")
 
 
 def _signed(

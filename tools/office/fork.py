@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tools.office import centre
+from tools.office import amounts, centre
 from tools.office.centre import Config, Database, Key, Number, Payment, Proposal
 
 app = typer.Typer(
@@ -41,7 +41,7 @@ def _told(said: dict[str, Any]) -> str:
     name = f"{said['device']}/{said['epoch']}/{said['intent']}"
     others = "1 other record" if said["branches"] == 1 else f"{said['branches']} other records"
     word = "stands" if said["stands"] else "is given back"
-    return f"payment {name} of {said['amount'] / 100:,.2f} DZD {word}, against {others}"
+    return f"payment {name} of {amounts.written(said['amount'])} {word}, against {others}"
 
 
 def _gone(stands_reversed: bool) -> str:
@@ -111,7 +111,7 @@ def listed(
         others = "; ".join(_other(one) for one in row["others"])
         what = f"record {row['seq']} says {_OUTCOMES[row['outcome']]}" + (f", another says {others}" if others else "")
         known = "; ".join([_ACQUIRER[row["acquirer"]], *_so_far(row)])
-        typer.echo(f"{name} {row['amount'] / 100:,.2f} DZD of {centre.day(row['utc'])}: {what}; {known}")
+        typer.echo(f"{name} {amounts.written(row['amount'])} of {centre.day(row['utc'])}: {what}; {known}")
     for row in found["verdicts"]:
         typer.echo(f"proposal {row['number']}: {_told(row)}: {centre.decided(row)}")
 
@@ -127,5 +127,5 @@ def _other(said: dict[str, Any]) -> str:
     """A record of another branch in words."""
     if "outcome" not in said:
         return f"something else (a record of kind {said['kind']})"
-    amount = f"{said['amount'] / 100:,.2f} DZD"
+    amount = amounts.written(said["amount"])
     return f"payment {said['intent']} of {amount} {_OUTCOMES.get(said['outcome'], 'otherwise')}"

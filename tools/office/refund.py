@@ -13,14 +13,16 @@ from typing import Annotated
 
 import typer
 
-from tools.office import centre
+from tools.office import amounts, centre
 from tools.office.centre import Config, Database, Key, Number, Payment, Proposal
 
 app = typer.Typer(no_args_is_help=True, help="Give payments back, under four eyes.")
 
 
 def _told(payload: dict) -> str:
-    return f"refund of {payload[4] / 100:,.2f} DZD, payment {payload[1]}/{payload[2]}/{payload[3]}, report {payload[5]}"
+    return (
+        f"refund of {amounts.written(payload[4])}, payment {payload[1]}/{payload[2]}/{payload[3]}, report {payload[5]}"
+    )
 
 
 @app.command("propose")
@@ -76,7 +78,7 @@ def listed(
         typer.echo("no refund has been proposed, no report was paid twice")
     for row in found["refunds"]:
         name = f"{row['device']}/{row['epoch']}/{row['intent']}"
-        typer.echo(f"proposal {row['number']}: {name} {row['amount'] / 100:,.2f} DZD: {centre.decided(row)}")
+        typer.echo(f"proposal {row['number']}: {name} {amounts.written(row['amount'])}: {centre.decided(row)}")
     for row in found["paid_twice"]:
         names = ", ".join("/".join(map(str, payment)) for payment in row["payments"])
         typer.echo(f"report {row['pv']} was paid more than once: {names}")

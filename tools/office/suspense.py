@@ -1,16 +1,15 @@
 """`tasdid server suspense`: what has become of money in suspense is decided by the centre, under four eyes.
 
     tasdid server suspense list --config server.toml --json
-    tasdid server suspense propose gap TSD-000001/1/42 --collected 2000.00 --scheme CIB --nothing 500.00 --reason "acquirer's file of 3 May" \
+    tasdid server suspense propose gap TSD-000001/1/42 --collected 2000,00 --scheme CIB --nothing 500,00 --reason "acquirer's file of 3 May" \
         --config server.toml --officer 2001 --key 2001.pem
     tasdid server suspense approve gap TSD-000001/1/42 --proposal 1 --config server.toml --officer 2002 --key 2002.pem
     tasdid server suspense propose gap TSD-000001/1/42 --undo 1 --reason "counted twice" …
 
 An item is named as its alarm names it: `gap` with terminal/epoch/sequence of its first lost record, `result` with those of the payment's intent. The
-two may have one number, so the word is always said. Amounts are DZD, written with both decimals as the list shows them: a figure in centimes, as
-alarms say it, is refused. `--collected` is what the acquirer has captured: it becomes income of the device's place. Its scheme
-is one that the ledger has already, or is said with `--new-scheme`. `--nothing` is what nobody paid,
-or what was counted twice: its entries are undone.
+two may have one number, so the word is always said. Amounts are dinars, with both decimals as the list shows them (`tools.office.amounts`): a figure
+in centimes, as alarms say it, is refused. `--collected` is what the acquirer has captured: it becomes income of the device's place. Its scheme is one
+that the ledger has already, or is said with `--new-scheme`. `--nothing` is what nobody paid, or what was counted twice: its entries are undone.
 """
 
 import json
@@ -19,7 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tools.office import centre
+from tools.office import amounts, centre
 from tools.office.centre import Config, Database, Key, Number, Proposal
 
 app = typer.Typer(no_args_is_help=True, help="Money in suspense: what became of it, under four eyes.")
@@ -43,17 +42,13 @@ def _item(kind: Kind, name: str) -> Any:
     return decisions.Item(numbers[kind.value], *centre.identity(name))
 
 
-def _dzd(amount: int) -> str:
-    return f"{amount / 100:,.2f} DZD"
-
-
 def _told(said: dict[str, Any]) -> str:
     """A decision in words, by the names of its table."""
     parts = []
     if said["collected"]:
-        parts.append(f"{_dzd(said['collected'])} collected ({said['scheme']})")
+        parts.append(f"{amounts.written(said['collected'])} collected ({said['scheme']})")
     if said["untaken"]:
-        parts.append(f"{_dzd(said['untaken'])} nothing")
+        parts.append(f"{amounts.written(said['untaken'])} nothing")
     many = "1 payment" if said["payments"] == 1 else f"{said['payments']} payments"
     undone = f"decision {said['undoes']} undone: " if said["undoes"] else ""
     name = f"{said['kind']} {said['device']}/{said['epoch']}/{said['seq']}"
@@ -75,12 +70,12 @@ def propose(
     kind: What,
     name: Name,
     reason: Annotated[str, typer.Option(help="how the officers know")],
-    collected: Annotated[str | None, typer.Option(help="captured by the acquirer, DZD: 2000.00")] = None,
+    collected: Annotated[str | None, typer.Option(help="captured by the acquirer, dinars: 2000,00")] = None,
     scheme: Annotated[str, typer.Option(help="the card scheme of what was collected, as the ledger names it")] = "",
     new_scheme: Annotated[
         bool, typer.Option("--new-scheme", help="the ledger has nothing of this scheme yet, and it is right")
     ] = False,
-    nothing: Annotated[str | None, typer.Option(help="not paid, or counted twice, DZD: 2000.00")] = None,
+    nothing: Annotated[str | None, typer.Option(help="not paid, or counted twice, dinars: 2000,00")] = None,
     payments: Annotated[
         int, typer.Option(help="how many payments it is; else one of each, or all that is left", min=0)
     ] = 0,
@@ -94,7 +89,7 @@ def propose(
     from server.office import decisions, signing
 
     item = _item(kind, name)
-    found = decisions.Finding(centre.centimes(collected), scheme, centre.centimes(nothing), payments)
+    found = decisions.Finding(amounts.read(collected), scheme, amounts.read(nothing), payments)
     if undo and any(found):
         raise ParameterError("what is undone is not said anew", "PRM-037", "give --undo alone", undo)
     with centre.transaction(config, db) as (connection, office):
@@ -145,6 +140,8 @@ def listed(
         if row["kind"] == "gap":
             what = f"records {row['first']} to {row['last']} are lost, {row['payments']} payments left"
         name = f"{row['kind']} {row['device']}/{row['epoch']}/{row['seq']}"
-        typer.echo(f"{name} {_dzd(row['left'])} of {_dzd(row['amount'])}: {what}, since {centre.day(row['at'])}")
+        typer.echo(
+            f"{name} {amounts.written(row['left'])} of {amounts.written(row['amount'])}: {what}, since {centre.day(row['at'])}"
+        )
     for row in found["decisions"]:
         typer.echo(f"proposal {row['number']}: {_told(row)}: {centre.decided(row)}")

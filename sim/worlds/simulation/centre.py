@@ -12,7 +12,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, event
 
 from server import codes
-from server.acquirer.iso import Answer, Request, decode, encode, reference
+from server.acquirer.iso import UNSURE, Answer, Request, decode, encode, reference
 from server.acquirer.worker import Worker
 from server.ingest.dispatch import Service
 from server.ledger.posting import Identity
@@ -217,10 +217,13 @@ class Centre:
         if kind == "die-after-answer":
             self.die(10, "with the acquirer's answer in hand")
         if kind in SAID:
-            self._tell(f"the acquirer says {SAID[kind]} to step {request.step}")
+            word = SAID[kind]
+            if kind in WORDS and request.step == t.STEP_REVERSE and self.asked % 2:
+                word = UNSURE[self.asked // 2 % len(UNSURE)]  # an error of its own, which it says as well
+            self._tell(f"the acquirer says {word} to step {request.step}")
             if kind in REFUSALS and not waits:
-                self._note_refusal(request, SAID[kind])
-            return Answer(request.identity, request.step, SAID[kind], "", reference(request.identity))
+                self._note_refusal(request, word)
+            return Answer(request.identity, request.step, word, "", reference(request.identity))
         if answer is None:
             self._tell(f"the acquirer does not answer ({kind})")
             raise codes.AcquirerError("the acquirer does not answer", codes.ACQUIRER_UNREACHABLE)

@@ -7,12 +7,12 @@ from protocol import records as r
 from protocol import sync as s
 from protocol.errors import ParameterError
 from server import codes
-from server.acquirer import iso, outbox
+from server.acquirer import iso, outbox, waiting
 from server.office import failures
 from server.store import tables as t
-from tests.server.acquirer.test_held_back import listed, rows
+from tests.server.acquirer.test_held_back import asked, listed, refund, rows
 from tests.server.acquirer.test_online import A, HostSays, ask, begin, take
-from tests.server.acquirer.test_voids import paid, void
+from tests.server.acquirer.test_voids import PAID, paid, void
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 
@@ -58,6 +58,91 @@ def test_a_reversal_that_is_put_off_ends_no_void(centre: Centre, handheld: Handh
     assert not centre.answer(request, code, "") and s.VOIDS not in centre.hello(handheld)
     (request,) = centre.claim()
     assert request.repeat and centre.answer(request, "00") and centre.books() == {}
+
+
+def test_an_error_of_the_hosts_own_is_no_decision_about_a_reversal_and_one_about_everything_else_for_a_person() -> None:
+    assert set(iso.UNSURE) < set(iso.UNJUDGED)
+    for code in {*iso.LATER, *iso.BROKEN, *s.APPROVED, "05"}:
+        steps = [step for step in (t.STEP_AUTHORISE, t.STEP_CLEAR, t.STEP_REVERSE) if _said(step, code).is_later]
+        assert len(steps) == (3 if code in iso.LATER else 0) or code in iso.UNSURE and steps == [t.STEP_REVERSE], code
+
+
+def _put_off(centre: Centre, code: str) -> list[int]:
+    """The steps that go to the acquirer now; the answer ends none of them."""
+    requests = centre.claim()
+    assert not any(centre.answer(request, code, "") for request in requests)
+    return [request.step for request in requests]
+
+
+def _said(step: int, code: str) -> iso.Answer:
+    return iso.Answer(("TSD-000001", 1, 2), step, code, "", "")
+
+
+@pytest.mark.parametrize("captured", [False, True])
+@pytest.mark.parametrize("code", iso.UNSURE)
+def test_a_void_waits_while_the_host_answers_its_reversal_by_an_error(
+    either: Centre, handheld: Handheld, code: str, captured: bool
+) -> None:
+    """The host may have carried it out, or not; it is asked again, as a repeat, and nobody is told anything until then."""
+    either.hello(handheld)
+    intent = paid(handheld)
+    either.send(handheld)
+    if captured:
+        assert asked(either, "00") == [t.STEP_CLEAR]
+    either.send(handheld, void(handheld, intent))
+    for repeat in (False, True, True):
+        (request,) = either.claim()
+        assert (request.step, request.repeat) == (t.STEP_REVERSE, repeat) and not either.answer(request, code, "")
+        assert s.VOIDS not in either.hello(handheld) and listed(either) == [] and either.alarms() == []
+        assert either.books() == PAID and rows(either).get(t.STEP_CLEAR, (t.STATE_HELD,))[0] != t.STATE_NEW
+    (request,) = either.claim()
+    assert request.repeat and either.answer(request, "00") and either.books() == {}
+    assert [end[s.RESULT_OUTCOME] for end in either.hello(handheld)[s.VOIDS]] == [r.VOID_DONE]
+    assert either.claim() == [] and either.alarms() == []
+
+
+@pytest.mark.parametrize("code", iso.UNSURE)
+def test_what_is_refused_after_such_an_error_is_a_persons_to_find_out(
+    centre: Centre, handheld: Handheld, code: str
+) -> None:
+    """12 to the repeat may well be since the first was carried out: its void is not refused by it."""
+    intent = paid(handheld)
+    centre.send(handheld)
+    centre.send(handheld, void(handheld, intent))
+    assert _put_off(centre, code) == [t.STEP_REVERSE] and asked(centre, "12") == [t.STEP_REVERSE]
+    assert s.VOIDS not in centre.hello(handheld) and listed(centre) == [("reversal", "12")] and centre.claim() == []
+
+
+@pytest.mark.parametrize("code", iso.UNSURE)
+def test_an_error_that_goes_on_for_a_day_is_an_alarm_and_the_reversal_may_be_given_up(
+    centre: Centre, handheld: Handheld, code: str
+) -> None:
+    intent = paid(handheld)
+    centre.send(handheld)
+    centre.send(handheld, void(handheld, intent))
+    begun = centre.now
+    while centre.now < begun + waiting.WAITS:
+        assert centre.alarms() == [] and _put_off(centre, code) == [t.STEP_REVERSE]
+    assert _put_off(centre, code) == [t.STEP_REVERSE] and centre.alarms() == ["WAITING"]
+    with centre.engine.begin() as connection:
+        failures.give_up(connection, (handheld.name, 1, intent), centre.now)
+    assert s.VOIDS not in centre.hello(handheld) and listed(centre) == [("reversal", None)] and centre.claim() == []
+
+
+@pytest.mark.parametrize("code", iso.UNSURE)
+def test_a_refund_and_what_nobody_took_wait_likewise(centre: Centre, handheld: Handheld, code: str) -> None:
+    HostSays(centre)
+    untaken = begin(handheld)
+    ask(centre, handheld, untaken)
+    take(handheld, untaken, r.OUTCOME_DECLINED)
+    centre.send(handheld)
+    assert _put_off(centre, code) == [t.STEP_REVERSE] and asked(centre, "00") == [t.STEP_REVERSE]
+    given = paid(handheld)
+    centre.send(handheld, given - 1)
+    assert asked(centre, "00") == [t.STEP_CLEAR]
+    refund(centre, handheld, given)
+    assert _put_off(centre, code) == [t.STEP_REVERSE] and centre.books() == PAID and listed(centre) == []
+    assert asked(centre, "00") == [t.STEP_REVERSE] and centre.books() == {} and centre.alarms() == []
 
 
 @pytest.mark.parametrize("code", ["90", "92", "22", "06"])

@@ -15,7 +15,7 @@ from tests.server.handheld import Handheld
 from tests.server.officers import FIRST, Officers
 
 NAME = "TSD-000001"
-FORGED = "the file\nproposal 2: gap TSD-000001/1/9, 9.00 DZD nothing: approved"
+FORGED = "the file\nproposal 2: gap TSD-000001/1/9, 9,00 DA nothing: approved"
 WRONG = ["", " ", FORGED, "a\tb", "\x1b[2K", "two\u202eeno", "\udcff", "\x00", "é" * 65]
 
 

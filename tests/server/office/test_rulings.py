@@ -10,6 +10,7 @@ from protocol import records as r
 from protocol.errors import ConfigError
 from server.acquirer import outbox, waiting
 from server.office import branches, failures, refunds, rulings, signing
+from server.office.proposals import LISTED
 from server.office.rulings import AGAIN, CLEAR, GIVE_UP, REVERSED
 from server.store import restore
 from server.store import tables as t
@@ -96,6 +97,37 @@ def _refunded(centre: Centre, handheld: Handheld, desk: Desk, clearing: str = "6
     assert asked(centre, "30") == [t.STEP_REVERSE]
     centre.now += outbox.HOLDS
     return intent
+
+
+def test_what_was_ruled_is_listed_newest_first_with_who_and_why(
+    either: Centre, handheld: Handheld, desk: Rulings
+) -> None:
+    with reading(either.engine) as connection:
+        assert rulings.listed(connection) == []
+    first, second = (_refused(either, handheld), _refunded(either, handheld, desk))
+    desk.carry(desk.sign(desk.draw(first, GIVE_UP, "no issuer has heard of it")))
+    begun, either.now = either.now, either.now + 10
+    desk.two(second, CLEAR)
+    with reading(either.engine) as connection:
+        found = rulings.listed(connection)
+    whose = {"device": NAME, "epoch": 1, "number": 1, "amount": A}
+    assert found == [
+        {**whose, "intent": second, "ruling": CLEAR, "step": "clearing", "reason": "the acquirer was asked", "at": either.now,
+         "ruled_by": FIRST, "second_by": SECOND},
+        {**whose, "intent": first, "ruling": GIVE_UP, "step": "authorisation", "reason": "no issuer has heard of it", "at": begun,
+         "ruled_by": FIRST, "second_by": None},
+    ]  # fmt: skip
+    assert either.ledger()["rulings"] == found
+
+
+def test_of_many_rulings_the_last_are_listed(either: Centre, handheld: Handheld, desk: Rulings) -> None:
+    intent = _refused(either, handheld)
+    desk.alone(intent, AGAIN)
+    with either.engine.begin() as connection:
+        (row,) = connection.execute(select(t.rulings)).mappings()
+        more = [{**row, "number": number, "at": row["at"] + number} for number in range(2, LISTED + 2)]
+        connection.execute(t.rulings.insert(), more)
+        assert [one["number"] for one in rulings.listed(connection)] == list(range(LISTED + 1, 1, -1))
 
 
 def test_an_officer_has_it_asked_again_and_the_log_and_the_signature_say_who_and_why(

@@ -266,6 +266,10 @@ def _refusal_is_verdict() -> Any:
     return mock.patch.object(settling, "BROKEN", frozenset())
 
 
+def _error_ends_void() -> Any:
+    return mock.patch.object(iso, "UNSURE", ())
+
+
 def _untaken_stands() -> Any:
     return mock.patch.object(untaken, "look", lambda *_arguments: None)
 
@@ -439,6 +443,11 @@ SERVER = (
         _recalled_never,
     ),
     Mutation("refusal-is-verdict", "what the host refuses to judge counts as declined", _refusal_is_verdict),
+    Mutation(
+        "error-ends-void",
+        "a reversal that the host answers by an error of its own has come to nothing",
+        _error_ends_void,
+    ),
     Mutation(
         "word-unheard", "after a restore a terminal's word that a void was refused counts for nothing", _word_unheard
     ),
