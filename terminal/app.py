@@ -137,8 +137,11 @@ class Terminal:
 
     async def _session(self) -> None:
         """One officer, from log-in to log-out."""
+        key = await self._waiting("login_number", entry="")
+        if key is None:
+            return
         try:
-            if not await login.log_in(self):
+            if not await login.log_in(self, key):
                 return
         except OfficerError as error:
             self.note_error(error)
@@ -165,15 +168,11 @@ class Terminal:
         await self._look_at_room()
         await self.parameters.settle(self.journal, self.now(), False)
         if self.journal.view.releases:
-            await self._guard(self._release)
+            await self._guard(self._network, "tell")
         self._keep_language()
-        officer = self.officer or {"number": 0, "unit": ""}
-        await self.face.show("home", officer=officer["number"], unit=officer["unit"], room=self.room)
-        key = await self.face.key(_IDLE_MS)
-        if key is None:
-            if self.patience.idle():
-                await self._network("quiet_sync")
-        elif key == "1":
+        assert self.officer is not None
+        key = await self._waiting("home", unit=self.officer["unit"], room=self.room)
+        if key == "1":
             await self._guard(self._fine, False)
         elif key == "2":
             await self._guard(self._network, "synchronise")
@@ -186,9 +185,21 @@ class Terminal:
         elif key in ("4", "lang"):
             self.face.lang = _LANGUAGES[(_LANGUAGES.index(self.face.lang) + 1) % 3]
         elif key == "cancel":
-            self.officer = None
+            self.face.forget()  # a key pressed before is no answer
+            if await ask.acknowledge(self, "confirm_out"):
+                self.officer = None
         if self.officer is not None and self.journal.view.case is not None:  # a void has opened it again
             await self._guard(self._fine, True)
+
+    async def _waiting(self, screen: str, **fields) -> "str | None":  # noqa: ANN003
+        """A screen between two works, and the next key; None after a round in which none was pressed: then what is owed is sent, if it is time to.
+        Nobody need be logged in for that: the device's key signs.
+        """
+        await self.face.show(screen, **fields)
+        key = await self.face.key(_IDLE_MS)
+        if key is None and self.patience.idle():
+            await self._network("quiet_sync")
+        return key
 
     def _recall_language(self) -> None:
         """The language that an officer chose before the power went."""
@@ -241,17 +252,6 @@ class Terminal:
         finally:
             flow = None
             phases.leave(phases.FINE)
-
-    async def _release(self) -> None:
-        """Licences that go back: told until somebody answers."""
-        phases.enter(phases.NETWORK)
-        from terminal.flows import release
-
-        try:
-            await release.tell(self)
-        finally:
-            release = None
-            phases.leave(phases.NETWORK)
 
     async def _network(self, name: str) -> None:
         """A flow of `terminal.flows.shift` by name."""

@@ -137,10 +137,12 @@ class Sync:
 
     async def _take_results(self, message: dict) -> None:
         """Authorisation results become records, each once; with an approval a release is due (`terminal.flows.release`). Where it is crowded they
-        wait, and come again: they are as many as were deferred, and what remains of the room is for what cannot wait.
+        wait, and come again: they are as many as were deferred, and what remains of the room is for what cannot wait. So they do while nobody is
+        in who goes on with an open case: its papers say what was so when they were due.
         """
         journal = self.journal
-        if message.get(m.RESULTS) and journal.room.crowded(False):
+        left = self._t.officer is None and journal.view.case is not None
+        if message.get(m.RESULTS) and (left or journal.room.crowded(False)):
             return
         for result in message.get(m.RESULTS, ()):
             intent = result[m.RESULT_INTENT]
@@ -160,11 +162,11 @@ class Sync:
             self.results.append(body)
 
     async def _take_voids(self, message: dict) -> None:
-        """The end of the void that was asked for becomes a record, once; refused, the licence goes back."""
+        """The end of the void that was asked for becomes a record, once, when somebody is in who is told; refused, the licence goes back."""
         journal = self.journal
         for end in message.get(m.VOIDS, ()):
             case, state = journal.view.voiding, end[m.RESULT_OUTCOME]
-            if case is None or journal.view.case is not None or not journal.view.shift_open:
+            if case is None or journal.view.case is not None or self._t.officer is None or not journal.view.shift_open:
                 return  # it comes again
             if end[m.RESULT_EPOCH] != journal.epoch or end[m.RESULT_INTENT] != case.intent:
                 continue

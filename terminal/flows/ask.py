@@ -8,41 +8,32 @@ _CARD_SLICE_MS = 300  # how long the card is waited for before the keypad is loo
 _SLICE_MS = 100  # how often keypad and scanner are looked at in turn
 
 
-async def digits(t, screen: str, least: int, most: int, **fields) -> "str | None":  # noqa: ANN001, ANN003 - Terminal
-    """Digits typed on `screen` (`entry` follows the keys; `missing`: how many are, when OK came too early). None when cancelled or left alone."""
-    text = ""
-    missing = 0
-    while True:
-        await t.face.show(screen, entry=text, missing=missing, **fields)
-        key = await t.face.key(IDLE_MS)
-        if key is None or key == "cancel":
-            return None
-        missing = max(0, least - len(text)) if key == "ok" else 0
-        if key == "ok" and not missing:
-            return text
-        if key == "clear":
-            text = text[:-1]
-        elif len(key) == 1 and len(text) < most:
-            text += key
+async def digits(
+    t, screen: str, least: int, most: int, key: "str | None" = None, scan: bool = False, **fields
+) -> "str | None":  # noqa: ANN001, ANN003 - Terminal
+    """Digits typed on `screen` (`entry` follows the keys; `missing`: how many are, when OK came too early). None when cancelled or left alone.
 
-
-async def digits_or_scan(t, screen: str, least: int, most: int, **fields) -> "str | None":  # noqa: ANN001, ANN003
-    """As `digits`, but a text from the scanner ends the dialogue too and is returned as it came; so does ▲ or the menu key ("menu")."""
+    `key`: the first one, where it has been pressed already. `scan`: a text from the scanner ends the dialogue too and is returned as it came; so does
+    ▲ or the menu key ("menu").
+    """
     text = ""
-    waited = 0
-    await t.face.show(screen, entry=text, missing=0, **fields)
+    missing = waited = 0
+    slice_ms = _SLICE_MS if scan else IDLE_MS
     while waited < IDLE_MS:
-        scan = await t.ports.scanner.read_scan(1) if t.ports.scanner is not None else None
-        if scan:
-            return scan
-        key = await t.face.key(_SLICE_MS)
+        if not (key or waited):
+            await t.face.show(screen, entry=text, missing=missing, **fields)
+        if scan and t.ports.scanner is not None:
+            scanned = await t.ports.scanner.read_scan(1)
+            if scanned:
+                return scanned
+        key = key or await t.face.key(slice_ms)
         if key is None:
-            waited += _SLICE_MS
+            waited += slice_ms
             continue
         waited = 0
         if key == "cancel":
             return None
-        if key in ("menu", "up"):  # not every keypad has a menu key
+        if scan and key in ("menu", "up"):  # not every keypad has a menu key
             return "menu"
         missing = max(0, least - len(text)) if key == "ok" else 0
         if key == "ok" and not missing:
@@ -51,7 +42,7 @@ async def digits_or_scan(t, screen: str, least: int, most: int, **fields) -> "st
             text = text[:-1]
         elif len(key) == 1 and len(text) < most:
             text += key
-        await t.face.show(screen, entry=text, missing=missing, **fields)
+        key = None
     return None
 
 

@@ -113,7 +113,7 @@ class Fine:
         while True:
             for field, length in _FIELDS:
                 if field not in typed:
-                    text = await ask.digits_or_scan(self.t, "mrz_entry", length, length, field=field)
+                    text = await ask.digits(self.t, "mrz_entry", length, length, scan=True, field=field)
                     if text is None:
                         return "end"
                     if text == "menu":

@@ -57,9 +57,9 @@ def _find(body: dict, number: int) -> "dict | None":
     return None
 
 
-async def _credentials(t, second: bool) -> "dict | None":  # noqa: ANN001 - Terminal
-    """Number and PIN of an officer, checked; None when cancelled. `second`: it must be another one than who is logged in."""
-    typed = await ask.digits(t, "login_number", 1, 8, second=second)
+async def _credentials(t, second: bool, key: "str | None" = None) -> "dict | None":  # noqa: ANN001 - Terminal
+    """Number and PIN of an officer, checked; None when cancelled. `second`: it must be another one than who is logged in. `key`: see `ask.digits`."""
+    typed = await ask.digits(t, "login_number", 1, 8, key, second=second)
     if typed is None:
         return None
     if second and int(typed) == t.officer["number"]:
@@ -85,9 +85,11 @@ async def second_badge(t) -> int:  # noqa: ANN001
     return officer["number"] if officer is not None else 0
 
 
-async def log_in(t) -> bool:  # noqa: ANN001 - Terminal
-    """One try at logging in. True when an officer is in; the shift is opened with the first log-in. Raises OfficerError, RiskError."""
-    officer = await _credentials(t, False)
+async def log_in(t, key: str) -> bool:  # noqa: ANN001 - Terminal
+    """One try at logging in, begun with `key`. True when an officer is in; the shift is opened with the first log-in. Raises OfficerError,
+    RiskError.
+    """
+    officer = await _credentials(t, False, key)
     if officer is None:
         return False
     if t.journal.view.lost and not await told(t):

@@ -102,7 +102,7 @@ async def _qr(t, case, outcome: int, utc: int) -> str:  # noqa: ANN001
 
 async def _print(t, kind: str, facts: dict, copy: int, case) -> bool:  # noqa: ANN001
     """Print until it is confirmed, or the officer goes on without it, asked twice. A second try is marked as duplicate, because the first may be half
-    out; only a key starts one. Where nobody is there the case goes on: an open one cannot be synchronised, and the menu has its paper.
+    out; only a key starts one. Where nobody is there the case goes on: while it is open nothing is sent, and the menu has its paper.
     """
     told = ""
     while True:

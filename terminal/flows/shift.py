@@ -3,7 +3,8 @@
 from protocol import records as r
 from protocol import sync as m
 from protocol.errors import JournalError, NetworkError, SecureElementError, ServerError, TasdidError
-from terminal.flows import ask, release
+from terminal.flows import ask
+from terminal.flows.release import tell
 from terminal.sync import Sync
 
 _RECEIPTS_S = 600  # how often a terminal with nothing to send asks whether its sealed card data may go
@@ -56,15 +57,17 @@ async def _show_results(t, held: Sync) -> None:  # noqa: ANN001
             await login.told(t)
         else:
             await ask.acknowledge(t, "void_result", state=end[r.VOID_STATE], amount=end[r.AMOUNT], pv=end[r.PV])
-    await release.tell(t)
+    await tell(t)
 
 
 async def quiet_sync(t) -> None:  # noqa: ANN001
-    """While nobody touches the keys: try, and say nothing if it does not work."""
+    """While nobody touches the keys: try, and say nothing if it does not work. Where nobody is in there is nobody to tell what came back, and it is
+    asked for as seldom as receipts.
+    """
     result, receipt = t.journal.view.due()
-    waits = result or (
-        receipt and not 0 < t.quiet_after - t.now() <= _RECEIPTS_S
-    )  # a clock that was ahead may have been set right
+    waits = t.officer is not None and result
+    if not 0 < t.quiet_after - t.now() <= _RECEIPTS_S:  # a clock that was ahead may have been set right
+        waits = result or receipt
     if t.journal.head_seq == t.journal.acked_seq and not waits:
         return
     t.quiet_after = t.now() + _RECEIPTS_S
@@ -75,7 +78,8 @@ async def quiet_sync(t) -> None:  # noqa: ANN001
     except TasdidError as error:
         t.note_error(error)
         return
-    await _show_results(t, held)
+    if t.officer is not None:
+        await _show_results(t, held)
 
 
 async def close(t) -> None:  # noqa: ANN001
@@ -105,7 +109,7 @@ async def close(t) -> None:  # noqa: ANN001
         totals=[[key, value[0], value[1]] for key, value in totals.items()],
     )
     await ask.acknowledge(t, "shift_summary", balanced=balanced, **_summary(totals))
-    await release.tell(t)
+    await tell(t)
     t.officer = None
 
 

@@ -12,6 +12,7 @@ from server import codes
 from server.ledger import accounts, report
 from server.store import tables as t
 from terminal.face import screens
+from terminal.face.screens import officer
 
 ROOT = Path(__file__).parents[2]
 TEXTS = (ROOT / "sim/web/static/texts.js").read_text(encoding="utf-8")
@@ -48,7 +49,10 @@ def _alarms() -> Iterator[str]:
 
 
 ALARMS = {code for code in _alarms() if code != "other"} | {"other"}
-SCREENS = {*screens.OFFICER, *screens.CASE, *screens.DOCUMENT, *screens.PAYMENT, *screens.VOID}
+OFFICER = {
+    name for name, one in vars(officer).items() if getattr(one, "__module__", "") == officer.__name__ and name[0] != "_"
+}
+SCREENS = {*OFFICER, *screens.CASE, *screens.DOCUMENT, *screens.PAYMENT, *screens.VOID}
 WORDS = [
     *(f"screen_{name}" for name in SCREENS),
     *(f"part_{name}" for name in PARTS),

@@ -64,6 +64,7 @@ class Handheld:
         self.parameters = self
         self.notes = []
         self.patience = Patience()
+        self.officer: "dict | None" = {"number": 1007, "unit": "BSR-16", "force": 1}
         self.journal = Journal(self.storage, self.se, self.clock, self.crypto, DEVICE)
 
     def key(self, role):

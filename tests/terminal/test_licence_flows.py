@@ -85,23 +85,23 @@ def dg1(*categories):
     return {"number": "A87654321", "categories": rows}
 
 
-async def _asked(dialogue, *keys):
-    """What a dialogue gives after these keys, and how many digits it said were missing, drawing by drawing."""
+async def _asked(scan, *keys):
+    """What is typed by these keys, and how many digits were said to be missing, drawing by drawing."""
     terminal = Terminal(*keys)
-    text = await dialogue(terminal, "mrz_entry", 9, 9, field="number")
+    text = await ask.digits(terminal, "mrz_entry", 9, 9, scan=scan, field="number")
     return text, [fields["missing"] for _, fields in terminal.face.shown]
 
 
 async def test_ok_on_an_incomplete_entry_says_how_many_digits_are_missing():
-    for dialogue in (ask.digits, ask.digits_or_scan):
+    for scan in (False, True):
         keys = list("12345678") + ["ok", "9", "ok"]
-        assert await _asked(dialogue, *keys) == ("123456789", [0] * 9 + [1, 0])
-        assert await _asked(dialogue, "ok", "1", "cancel") == (None, [0, 9, 0])
+        assert await _asked(scan, *keys) == ("123456789", [0] * 9 + [1, 0])
+        assert await _asked(scan, "ok", "1", "cancel") == (None, [0, 9, 0])
 
 
 async def test_where_there_is_no_menu_key_the_upper_arrow_opens_the_other_documents():
     for key in ("menu", "up"):
-        assert await _asked(ask.digits_or_scan, "1", key) == ("menu", [0, 0])
+        assert await _asked(True, "1", key) == ("menu", [0, 0])
 
 
 async def test_the_menu_leads_to_paper_foreign_can_and_back():

@@ -43,7 +43,7 @@ async def test_the_officer_is_told_once_and_the_menu_goes_on_saying_it():
 
 
 async def test_when_it_is_full_no_fine_begins_and_the_menu_still_works():
-    t = await _terminal(RESERVE - 1, ["1", "ok", "cancel"])
+    t = await _terminal(RESERVE - 1, ["1", "ok", "cancel", "ok"])
     await t._home()
     assert _codes(t) == ["RSK-005"] and _homes(t) == [2]
     assert [screen for screen, _ in t.face.shown] == ["home", "error"]
@@ -86,14 +86,14 @@ async def test_before_a_session_has_no_room_nobody_logs_in_and_what_was_begun_ca
 
 
 async def test_who_cannot_log_in_for_want_of_room_synchronises():
-    t = await _terminal(LAST // 2 - 1, ["ok"])
+    t = await _terminal(LAST // 2 - 1, ["1", "ok"])
     t.officer = None
     tried = []
 
     async def network(name):
         tried.append(name)
 
-    async def log_in(terminal):
+    async def log_in(terminal, key):
         await terminal.journal.append(r.LOGIN, {})
 
     from terminal.flows import login

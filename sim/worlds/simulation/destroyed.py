@@ -26,13 +26,8 @@ class Destroyed:
         }  # fmt: skip
 
     def _lose(self, device: Device, lost: list[losses.Lost], what: str = "") -> None:
-        """These records and their second copies cannot be read any more; the terminal boots again. If its shift has just been closed and not all of
-        it has been acknowledged, whoever takes it next logs in, and sends the rest.
-        """
-        journal = device.terminal.journal
-        if journal.acked_seq != journal.head_seq:
-            device.officer.closed = False
-        self._world.oracle.missing.lose(lost, journal.head_seq, device.once)
+        """These records and their second copies cannot be read any more; the terminal boots again."""
+        self._world.oracle.missing.lose(lost, device.terminal.journal.head_seq, device.once)
         why = f"records {lost[0].seq} to {lost[-1].seq}{what} are lost"
         device.pull(lambda: losses.spoil(device.flash.files, lost), why)
 

@@ -12,10 +12,6 @@ if TYPE_CHECKING:
 
     from terminal.face.sheet import Sheet
 
-OFFICER = (
-    "boot", "login_number", "login_pin", "locked", "home", "syncing", "sync_done", "shift_summary", "error", "message",
-    "confirm_abandon", "confirm_close", "unprinted", "reprint",
-)  # fmt: skip
 CASE = (
     "mrz_entry", "licence_present", "licence_progress", "licence_verdict", "plate_entry", "offence_list", "acknowledge",
     "licence_hand",
@@ -32,9 +28,7 @@ VOID = ("void_confirm", "void_result", "abandon_reason")
 
 def drawer(screen: str) -> "Callable[[Sheet, dict], None]":
     """The function `(sheet, fields)` that lays out a screen. Raises ConfigError CFG-054 for an unknown one."""
-    if screen in OFFICER:
-        from terminal.face.screens import officer as module
-    elif screen in CASE:
+    if screen in CASE:
         from terminal.face.screens import case as module
     elif screen in DOCUMENT:
         from terminal.face.screens import document as module
@@ -43,5 +37,8 @@ def drawer(screen: str) -> "Callable[[Sheet, dict], None]":
     elif screen in VOID:
         from terminal.face.screens import void as module
     else:
+        from terminal.face.screens import officer as module
+    found = getattr(module, screen, None)
+    if found is None:
         raise ConfigError("no such screen: " + screen, "CFG-054", "report it", screen)
-    return getattr(module, screen)
+    return found

@@ -23,6 +23,8 @@ from terminal.face.sheet import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from terminal.face.sheet import Sheet
 
 
@@ -70,7 +72,8 @@ def locked(sheet: "Sheet", fields: dict) -> None:
 
 
 def home(sheet: "Sheet", fields: dict) -> None:
-    """officer, unit; choices 1 to 6; room: 1 the storage is filling up, 2 full, 3 damaged (`terminal.journal.room.ROOM_*`)."""
+    """unit (the bar has the officer); choices 1 to 6, and the red key's; room: 1 the storage is filling up, 2 full, 3 damaged
+    (`terminal.journal.room.ROOM_*`)."""
     room = fields.get("room", 0)
     sheet.title(sheet.t("home.title"), (NAVY, AMBER, RED, RED)[room], BLACK if room == 1 else WHITE)
     sheet.y -= 6
@@ -78,7 +81,7 @@ def home(sheet: "Sheet", fields: dict) -> None:
         why = sheet.t(("home.low", "home.none", "err.RSK-015")[room - 1])
         sheet.line("⚠ " + why + (" (RSK-015)" if room == 3 else ""), SMALL)
     else:
-        sheet.line(sheet.t("home.officer", officer=fields.get("officer", ""), unit=fields.get("unit", "")), SMALL)
+        sheet.pair(ltr(fields["unit"]), "✗ " + sheet.t("key.out"), SMALL)
     names = ("fine", "sync", "close", "language", "void", "again")
     sheet.panel_.height += FOOTER_HEIGHT  # no key of the footer does anything here
     sheet.menu([sheet.t("home." + name) for name in names], 25, NORMAL)
@@ -93,7 +96,7 @@ def syncing(sheet: "Sheet", fields: dict) -> None:
     sheet.space(10)
     sheet.progress(done, total)
     sheet.line(ltr(str(done) + " / " + str(total)), NORMAL, "center")
-    sheet.footer("✗ " + sheet.t("key.cancel"), "", "")
+    sheet.footer("", "", "")
 
 
 def sync_done(sheet: "Sheet", fields: dict) -> None:
@@ -184,28 +187,20 @@ def message(sheet: "Sheet", fields: dict) -> None:
     sheet.footer("", "", "✓ " + sheet.t("key.next"))
 
 
-def confirm_abandon(sheet: "Sheet", fields: dict) -> None:
-    """Yes or no."""
-    _confirm(sheet, "abandon")
+def _question(name: str) -> "Callable[[Sheet, dict], None]":
+    """A screen with `name`'s words that asks yes or no. pv: whose report it is about."""
+
+    def question(sheet: "Sheet", fields: dict) -> None:
+        sheet.title("⚠ " + sheet.t(name + ".title"), AMBER, BLACK)
+        sheet.space(14)
+        sheet.para(sheet.t(name + ".text", pv=ltr(fields.get("pv", ""))), LARGE)
+        sheet.footer("✗ " + sheet.t("key.no"), "", "✓ " + sheet.t("key.yes"))
+
+    return question
 
 
-def confirm_close(sheet: "Sheet", fields: dict) -> None:
-    """Yes or no."""
-    _confirm(sheet, "close")
-
-
-def unprinted(sheet: "Sheet", fields: dict) -> None:
-    """Yes or no: whether to go on without the paper."""
-    _confirm(sheet, "unprinted")
-
-
-def reprint(sheet: "Sheet", fields: dict) -> None:
-    """pv: whose papers; yes or no."""
-    _confirm(sheet, "reprint", fields["pv"])
-
-
-def _confirm(sheet: "Sheet", name: str, pv: str = "") -> None:
-    sheet.title("⚠ " + sheet.t(name + ".title"), AMBER, BLACK)
-    sheet.space(14)
-    sheet.para(sheet.t(name + ".text", pv=ltr(pv)), LARGE)
-    sheet.footer("✗ " + sheet.t("key.no"), "", "✓ " + sheet.t("key.yes"))
+confirm_abandon = _question("abandon")
+confirm_close = _question("close")
+confirm_out = _question("out")  # whether the officer logs out and leaves the shift open
+unprinted = _question("unprinted")  # whether to go on without the paper
+reprint = _question("reprint")

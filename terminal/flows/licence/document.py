@@ -35,7 +35,7 @@ async def _can(t, fine) -> bool:  # noqa: ANN001
     from protocol.licence import mrz
 
     while True:
-        text = await ask.digits_or_scan(t, "can_entry", *CAN_LENGTHS)
+        text = await ask.digits(t, "can_entry", *CAN_LENGTHS, scan=True)
         if text is None or text == "menu":
             return False
         try:

@@ -300,7 +300,7 @@ def test_hard_values_fit_too():
         ("outcome", dict(card, outcome=3, amount=9999999999)),
         ("licence_verdict", dict(licence, verdict=2)),
         ("acknowledge", {"code": "66/D-24", "text": "كلمة طويلة " * 30, "amount": 500000, "points": 6}),
-        ("home", {"officer": 123456, "unit": "Brigade de la sécurité routière de Tamanrasset centre"}),
+        ("home", {"unit": "Brigade de la sécurité routière de Tamanrasset centre"}),
         ("error", {"code": "GEN-000"}),
         ("offence_list", {"lines": [], "index": -1, "page": 1, "pages": 1}),
         ("login_pin", {"stars": 12, "attempts_left": 3}),

@@ -167,7 +167,7 @@ async def test_before_the_journal_is_known_nothing_waits_and_nobody_is_in():
 
 async def test_what_was_sent_waits_no_more_on_the_screen_that_says_so_and_behind_it():
     t, parts = await _on_duty("ok", "4")
-    await t.face.show("home")
+    await t.face.show("home", unit="BSR-16")
     await shift.synchronise(t)
     await t._home()
     bars = parts.diagnostic.bars
@@ -197,10 +197,10 @@ async def test_what_changes_while_a_screen_stays_is_drawn_while_a_key_is_waited_
 
 
 async def test_a_log_out_takes_the_officer_off_the_bar():
-    t, parts = await _on_duty("cancel")
+    t, parts = await _on_duty("cancel", "ok")
     await t._home()
     await t.face.show("login_number")
-    assert parts.diagnostic.bars == [("home", 2, 1007), ("login_number", 2, 0)]
+    assert parts.diagnostic.bars == [("home", 2, 1007), ("confirm_out", 2, 1007), ("login_number", 2, 0)]
 
 
 async def test_after_a_closed_shift_nothing_waits_and_nobody_is_in():

@@ -243,7 +243,7 @@ async def test_the_menu_tells_what_is_due_before_anything_else():
     t.diagnostic = None
     t.face.status = lambda **fields: None
     t.face.lang = app.kept = "fr"
-    t.face.keys = ["ok", "cancel"]
+    t.face.keys = ["ok", "cancel", "ok"]
     t.face.shown.clear()
     leave = phases.leave
     phases.leave = lambda phase: None  # what this file holds of those modules stays usable on a device
@@ -251,7 +251,7 @@ async def test_the_menu_tells_what_is_due_before_anything_else():
         await app._home()
     finally:
         phases.leave = leave
-    assert [screen for screen, _, _ in t.face.shown] == ["licence_hand", "home"] and _released(t) == [1]
+    assert [screen for screen, _, _ in t.face.shown] == ["licence_hand", "home", "confirm_out"] and _released(t) == [1]
     assert app.officer is None
 
 
