@@ -170,8 +170,8 @@ class Terminal:
         if self.journal.view.releases:
             await self._guard(self._network, "tell")
         self._keep_language()
-        assert self.officer is not None
-        key = await self._waiting("home", unit=self.officer["unit"], room=self.room)
+        officer = self.officer or {"unit": ""}
+        key = await self._waiting("home", unit=officer["unit"], room=self.room)
         if key == "1":
             await self._guard(self._fine, False)
         elif key == "2":
