@@ -5,7 +5,7 @@ cannot be trusted stops the terminal: it says so and sells nothing (design §3).
 """
 
 from protocol import records as r
-from protocol.errors import JournalError, OfficerError, RiskError, SecureElementError, TasdidError
+from protocol.errors import JournalError, OfficerError, ParameterError, RiskError, SecureElementError, TasdidError
 from terminal import identity, localtime, parameters, phases
 from terminal.face.face import Face
 from terminal.flows import ask, login
@@ -150,7 +150,7 @@ class Terminal:
             else:
                 await ask.show_error(self, error)
             return
-        except RiskError as error:  # no room to log in: what helps needs nobody to be in
+        except (RiskError, ParameterError) as error:  # no room to log in, or no list of officers by this clock: what helps needs nobody to be in
             await self._report(error)
             await self._guard(self._network, "synchronise")
             return

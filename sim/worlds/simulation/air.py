@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import cbor2
 
@@ -41,6 +42,12 @@ class Air(Network):
         self.up = True
         self._unanswered = 0  # the question to an issuer, counted from now, whose answer is lost
         self._gone: Callable[[], None] = lambda: None
+        self.hellos: Callable[[dict[int, Any]], None] = lambda _payload: None  # told of each HELLO, by its payload
+        self.welcomes: Callable[[dict[int, Any], bool], None] = lambda _payload, _first: None
+        """Told of each WELCOME that reaches the terminal whole: its payload, and whether it may begin a session. One that is asked for after a batch
+        or the closing was refused does not, nor one in trouble.
+        """
+        self._refused = False  # whether that was so with the message before
 
     def heal(self) -> None:
         """No more faults."""
@@ -53,6 +60,9 @@ class Air(Network):
     async def post(self, path: str, body: bytes, timeout_ms: int) -> bytes:
         """One exchange. Raises NetworkError as the driver's contract says."""
         self.count += 1
+        again, self._refused = self._refused, False
+        if _is(body, m.TYPE_HELLO):
+            self.hellos(cbor2.loads(cbor2.loads(body)[2]))
         fault = self._faults.pop(self.count, None)
         kind = fault.kind if fault else ""
         value = fault.value if fault and isinstance(fault.value, int) else 0
@@ -81,8 +91,12 @@ class Air(Network):
         if kind == "lose-reply":
             await self._silence(timeout_ms)
         await Pause(self._rng.randint(*LATENCY_MS))
+        whole = reply
         reply = self._last if kind == "stale-reply" and self._last else self._damage(reply, kind, "reply", value)
         self._last = reply
+        if reply == whole and _is(reply, m.TYPE_WELCOME):
+            self.welcomes(cbor2.loads(cbor2.loads(reply)[2]), not again and not _in_trouble(body))
+        self._refused = _is(reply, m.TYPE_REFUSED) and (_is(body, m.TYPE_BATCH) or _is(body, m.TYPE_CLOSE))
         return reply
 
     async def _silence(self, timeout_ms: int) -> None:

@@ -16,6 +16,7 @@ from server.acquirer.iso import UNSURE, Answer, Request, decode, encode, referen
 from server.acquirer.worker import Worker
 from server.ingest.dispatch import Service
 from server.ledger.posting import Identity
+from server.sets import SignedSet
 from server.store import restore
 from server.store import tables as t
 from sim.acquirer.book import APPROVE, APPROVED, INSUFFICIENT, Book
@@ -66,6 +67,8 @@ class Centre:
         self.book = Book(self._made.host, {self._made.pan(POOR): INSUFFICIENT}, self._made.pins, merchants=MERCHANTS)
         self.host = Host(self.book)
         self.versions: list[int] = []
+        self.dated: list[SignedSet] = []  # sets that have days of their own, in the order of their publication
+        self.dated_at: list[int] = []  # when they were published, seconds UTC
         self._turned_down = {fault.at for fault in faults if fault.kind == REVERSAL_REFUSED}
         self._unsaid = {fault.at: int(fault.value) for fault in faults if fault.kind == REVERSAL_UNSAID}
         self._reversals: dict[Identity, int] = {}  # payments whose reversal was asked for; how many repeats are refused
@@ -86,7 +89,9 @@ class Centre:
 
     def start(self) -> None:
         """The server's process begins: it knows only what the database holds."""
-        self.service = Service(self.engine, self._made.server, self._made.shelf(*self.versions), self.ask_waiting)
+        self.service = Service(
+            self.engine, self._made.server, self._made.shelf(self.versions, self.dated), self.ask_waiting
+        )
         self.life += 1
         self._workers = [self._worker(None)] if not self._paces else [self._worker(self._paces[0]) for _ in range(2)]
 
@@ -127,6 +132,14 @@ class Centre:
     def publish(self, version: int) -> None:
         """A newer parameter set."""
         self.versions.append(version)
+        self.start()
+
+    def publish_dated(self, kind: str, start: int) -> None:
+        """The next version of a kind, in force from `start` (seconds UTC) on."""
+        version = 2 + sum(one.kind == kind for one in self.dated)
+        self.dated.append(self._made.dated(kind, version, start))
+        self.dated_at.append(self.utc)
+        self._tell(f"{kind} {version} is published, in force in {start - self.utc} s")
         self.start()
 
     def handle(self, body: bytes) -> bytes:

@@ -62,6 +62,7 @@ class Device:
         self.flash = Flash(self.power, random.Random(rng.random()), made.files(index))
         self.element = Element(self.power, random.Random(rng.random()), made.devices[key], made.secrets(key))
         self.flash.replaced = self._replaced
+        air.hellos, air.welcomes = self._asks, self._welcomed
         self.clock = VirtualClock(schedule, 0)
         self.crypto = remembered.Crypto()
         self._cards = {name: made.card(name, random.Random(rng.random())) for name in _names(officer)}
@@ -77,7 +78,7 @@ class Device:
         self.payments = self._pulls = 0
         self.presented = ""  # the card that a person held out last
         self.once = 0  # records that were acknowledged at some time, be it that a restored server has forgotten
-        self._leapt = -DAY_MS  # when its clock was put wrong last
+        self.leapt = -DAY_MS  # when its clock was put wrong last
         self.stopped = ""  # code of the trouble after which the terminal refuses to work
         self.balanced: list[Any] = []
         self.recons: dict[int, Any] = {}  # the same by the shift's number
@@ -93,6 +94,15 @@ class Device:
         if name == "state/acked":
             self.once = max(self.once, cbor2.loads(data)[0])
             self.oracle.acknowledged(self, cbor2.loads(data)[0])
+
+    def _asks(self, hello: dict[int, Any]) -> None:
+        """It says HELLO."""
+        self.oracle.in_force.begins(self, hello)
+
+    def _welcomed(self, welcome: dict[int, Any], first: bool) -> None:
+        """WELCOME reaches it, the first of a session or another one."""
+        self.oracle.in_force.welcomed(self, welcome, first=first)
+        self.oracle.clocks.welcomed(self, welcome, first=first)
 
     def records(self) -> list[tuple[dict[int, Any], bytes]]:
         """(record, its bytes) of all that its journal gives out; read once for each state of it."""
@@ -222,8 +232,11 @@ class Device:
         self.oracle.shown(self, screen, fields)
 
     def _note(self, event: str, fields: dict[str, Any]) -> None:
-        if event == "synced" and (wrong := self._wrong_time()):
-            self.oracle.fail(wrong)
+        if event == "synced":
+            if wrong := self._wrong_time():
+                self.oracle.fail(wrong)
+            self.oracle.in_force.synced(self)
+            self.oracle.clocks.synced(self)
         if event in ("error", "rejected", "synced", "shift", "gap", "epoch"):
             self.tell(event + " " + " ".join(f"{key}={value}" for key, value in fields.items() if key != "totals"))
 
@@ -232,7 +245,7 @@ class Device:
         right by the next.
         """
         seconds, quality = self.clock.now()
-        if self.schedule.now - self._leapt < SESSION_S * 1000:
+        if self.schedule.now - self.leapt < SESSION_S * 1000:
             return None
         if abs(seconds - self.schedule.utc) <= LAG_S and quality == CLOCK_SERVER:
             return None
@@ -294,7 +307,7 @@ class Device:
     def _jump(self, seconds: int) -> None:
         self.tell(f"the clock jumps by {seconds} s")
         self.clock.skew += seconds
-        self._leapt = self.schedule.now
+        self.leapt = self.schedule.now
 
     def radio(self, up: bool) -> None:
         """Its network comes or goes."""

@@ -33,6 +33,7 @@ from sim.cards.licence.people import PEOPLE
 from sim.pki import Pki, make_pki
 from sim.worlds.fleet import AUTHORITY, FORCE, LIMITS, OFFICER, SECOND, WILAYA, emv_body, tariff_body
 from sim.worlds.simulation import remembered
+from sim.worlds.simulation.draws import ahead
 from sim.worlds.simulation.schedule import START_UTC
 
 MOST_DEVICES = 6
@@ -114,10 +115,11 @@ class Factory:
             "limits": LIMITS,
         }
 
-    def _officer(self, number: int) -> dict[str, Any]:
+    def _officer(self, number: int, version: int = 1) -> dict[str, Any]:
         key = self._secret[slots.SLOT_PIN_HMAC]
         verifier = hmac.digest(key, number.to_bytes(4, "big") + PIN.encode(), hashlib.sha256)
-        return {"number": number, "role": "officer", "unit": UNIT, "force": FORCE, "verifier": verifier}
+        unit = ahead.unit(version, UNIT)
+        return {"number": number, "role": "officer", "unit": unit, "force": FORCE, "verifier": verifier}
 
     def signed(self, kind: str, version: int, body: dict[str, Any]) -> bytes:
         """A signed set, valid for years around the simulation's time."""
@@ -128,9 +130,25 @@ class Factory:
         """A later version of the set "limits"."""
         return check(self.server, self.signed("limits", version, dict(LIMITS)))
 
-    def shelf(self, *versions: int) -> Shelf:
+    @lru_cache(maxsize=32)  # noqa: B019
+    def dated(self, kind: str, version: int, start: int) -> SignedSet:
+        """A later version of the tariff, or of the list of officers, in force from `start` (seconds UTC) on."""
+        if kind == "tariff":
+            dearer = ahead.STEP * (version - 1)
+            body: dict[str, Any] = {
+                "lines": [{**one, "amount": one["amount"] + dearer} if one["payable"] else one for one in self._lines]
+            }
+        else:
+            body = {"officers": [self._officer(number, version) for number in (OFFICER, SECOND)]}
+        return check(self.server, sign_set(self.server, kind, version, start, START_UTC + 60 * YEAR, START_UTC, body))
+
+    @cached_property
+    def _lines(self) -> list[dict[str, Any]]:
+        return tariff_body()["lines"]
+
+    def shelf(self, versions: list[int], dated: list[SignedSet]) -> Shelf:
         """What the server hands out."""
-        return Shelf([self.newer(version) for version in versions])
+        return Shelf([*(self.newer(version) for version in versions), *dated])
 
     def secrets(self, index: int) -> dict[int, bytes]:
         """What is in a device's secure element beside its private key."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from sim.worlds.simulation.destroyed import Destroyed
 from sim.worlds.simulation.device import Device
 from sim.worlds.simulation.draws import refunds
-from sim.worlds.simulation.draws.faults import Fault
+from sim.worlds.simulation.draws.faults import AHEAD, Fault
 from sim.worlds.simulation.factory import CARDS, DRIVERS, MOST_DEVICES, device_name
 from sim.worlds.simulation.legacy import storage_of_0_1_0
 from sim.worlds.simulation.officer import Task
+from sim.worlds.simulation.schedule import START_UTC
 from sim.worlds.simulation.verdicts import copying
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Striking:
         self._world = world
         arranged: dict[str, Callable[[Fault], None]] = {
             "backup-restore": self._backup, "new-set": self._new_set, "rollback": self._rollback, "clone": self._clone,
-            "twin": self._twin, "upgrade": self._upgrade, "refund": self._refund, **Destroyed(world).kinds,
+            "twin": self._twin, "upgrade": self._upgrade, "refund": self._refund, **dict.fromkeys(AHEAD, self._ahead), **Destroyed(world).kinds,
         }  # fmt: skip
         for fault in world.plan.faults:
             if fault.kind in arranged:
@@ -52,6 +53,10 @@ class Striking:
 
     def _new_set(self, fault: Fault) -> None:
         self._world.schedule.call(fault.at * 1000, lambda: self._world.centre.publish(2))
+
+    def _ahead(self, fault: Fault) -> None:
+        start = START_UTC + int(fault.value)
+        self._world.schedule.call(fault.at * 1000, lambda: self._world.centre.publish_dated(AHEAD[fault.kind], start))
 
     def _upgrade(self, fault: Fault) -> None:
         """Until now the terminal ran release 0.1.0: its storage has that release's form, and the present code takes over."""

@@ -59,6 +59,9 @@ CAUGHT_BY = {
     "giveup-no-reverse": 1235,
     "release-declined": 46,
     "void-refused-retained": 92,
+    "clock-behind": 44,
+    "clock-for-ever": 279,
+    "next-stays": 532,
 }
 
 MIXED = (2726, 5520, 10557, 10943, 15212, 15838, 27867, 29740, 31237, 31297, 33000, 37913, 38857, 38912)

@@ -2,7 +2,8 @@
 
 After a cut: every file is as before the storage operation under way or as after it (a new one may be there and empty);
 the journal opens; its head is the last record that was shown or, byte for byte, the one being written, with its blobs and
-its second copy beside it; what it declares erased is; nothing went before its time; and the next append works. After damage: every record and blob is
+its second copy beside it; what it declares erased is; nothing went before its time; what counts as acknowledged is what the server said last; and the
+next append works, and is no damage to the boot behind it. After damage: every record and blob is
 what it was, or a code or a gap names it.
 """
 
@@ -40,6 +41,7 @@ class Expected:
         self.utc = rig.clock.utc
         self.shown = len(rig.shown)
         self.keeps = rig.keeps()
+        self.acked = (rig.acked_before if self.name == "state/acked" else rig.acked, rig.acked)
         self.last = rig.shown.get(self.shown, b"")
         self.pending = rig.journal.pending
 
@@ -63,7 +65,7 @@ class Head:
 
     def __init__(self, journal: Journal, element: Element) -> None:
         self.head, self.hash = journal.head_seq, journal.head_hash
-        self.first = journal.first_retained
+        self.first, self.acked = journal.first_retained, journal.acked_seq
         self.named = bool(journal.losses.gaps or journal.losses.damaged)
         self.counter = element.value
         self.appended = self.hash
@@ -136,6 +138,8 @@ def after_cut(blocks: list[bytes], expected: Expected, again: bool, eyes: Eyes) 
     _head(found, expected)
     if found.later is None or found.later.head != found.head + 1 or found.later.hash != found.appended:
         raise NotHeld("what was appended after the recovery is not there at the next boot")
+    if found.later.named:
+        raise NotHeld("what was appended after the recovery from an honest cut is taken for damage at the next boot")
 
 
 def _head(found: Head, expected: Expected) -> None:
@@ -143,6 +147,8 @@ def _head(found: Head, expected: Expected) -> None:
         raise NotHeld("an honest cut is taken for damage")
     if found.first > expected.keeps:
         raise NotHeld(f"kept from record {found.first} on, and not from {expected.keeps}")
+    if found.acked not in expected.acked:
+        raise NotHeld(f"{found.acked} records count as acknowledged, and the server has said {expected.acked[1]}")
     if found.beside:
         raise NotHeld(found.beside)
     if found.head == expected.shown:

@@ -185,7 +185,7 @@ class Rig:
         self.clock = HandClock()
         self._retention, self._segment_bytes = retention or RETENTION, segment_bytes
         self._settles, self._step = settles, step
-        self.acked = self._settled = 0
+        self.acked = self.acked_before = self._settled = 0
         self._sound = sound
         self._had: list[tuple[int, int]] = []  # up to where the server has had everything, since when in truth
         self.shown: dict[int, bytes] = {}
@@ -262,7 +262,7 @@ class Rig:
         on storage: who is cut off before hears it again, with the time by which anything may go, before anything goes.
         """
         since = [utc for last, utc in self._had if last >= seq] or [self.clock.utc]
-        self.acked = seq
+        self.acked_before, self.acked = self.acked, seq
         self.journal.acknowledge(seq, CRYPTO.sha256(self.shown[seq]))
         self._had = [(last, utc) for last, utc in self._had if last < seq] + [(seq, since[0])]
 

@@ -35,6 +35,10 @@ GRANTS = {
     "host-vip": VIP,
 }  # how the issuer judges that one request, if it is an authorisation
 DEVICE = ("cut", "pull", "tear", "clock-jump", "outage", "upgrade")
+AHEAD = {
+    "tariff-ahead": "tariff",
+    "officers-ahead": "officers",
+}  # kinds of parameter sets that are published before their day (`ahead.py`)
 RARE = ("backup-restore", "new-set", "rollback", "clone", "twin")
 
 
@@ -60,6 +64,7 @@ class Fault:
         last["lost-again"] = self.at + 900  # until the terminal hears of the restore
         last["lost-any"] = self.at + 400  # until there is what is to be lost
         last["lost-deferred"] = self.at + 400
+        last["tariff-ahead"] = last["officers-ahead"] = max(self.at, value)
         last["lost-money"], last["lost-booked"] = self.at + 460, self.at + 400
         last["decision-forgotten"] = 840  # until there is one
         last["copy-works"] = last["twin-online"] = 600  # until it is copied, both have spoken, and officers have looked
@@ -92,6 +97,8 @@ class Fault:
             "copy-works": f"it is copied once its work is done, and it and its copy take payments without a network (their way: {self.value})",
             "twin-online": f"one of it and its copy keeps its network meanwhile, or both do (their way: {self.value})",
             "new-set": f"a newer parameter set is published at {self.at} s",
+            "tariff-ahead": f"the next tariff is published at {self.at} s, in force from {self.value} s on",
+            "officers-ahead": f"the next list of officers is published at {self.at} s, in force from {self.value} s on",
             "rollback": f"storage of {self.at} s put back at {self.value} s",
             "lost-records": f"up to {self.value} records and their copies lost at {self.at} s",
             "lost-results": f"up to {self.value} records, results among them, and their copies lost after {self.at} s",

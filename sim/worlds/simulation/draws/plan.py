@@ -5,7 +5,7 @@ import random
 from dataclasses import dataclass
 
 from sim.worlds.simulation import verdicts
-from sim.worlds.simulation.draws import asked, grants, limits, losses, refunds, refusals, signatures, workers
+from sim.worlds.simulation.draws import ahead, asked, grants, limits, losses, refunds, refusals, signatures, workers
 from sim.worlds.simulation.draws import faults as drawing
 from sim.worlds.simulation.draws.faults import Fault
 from sim.worlds.simulation.factory import CARDS, DRIVERS
@@ -38,7 +38,7 @@ def draw(seed: int) -> Plan:
     faults += troubles + refunds.draw(seed, faults, WORK_S)
     faults += refusals.draw(seed, faults) + workers.draw(seed)
     faults += verdicts.draw(seed, tasks, faults)
-    faults += grants.draw(seed, faults) + limits.draw(seed, faults)
+    faults += grants.draw(seed, faults) + limits.draw(seed, faults) + ahead.draw(seed, faults)
     return Plan(seed, verdicts.speaking(seed, tasks, faults), faults)
 
 

@@ -6,11 +6,12 @@ reachable in a real build.
 """
 
 from sim.worlds.simulation.mutations.base import Mutation
+from sim.worlds.simulation.mutations.knowing import KNOWING
 from sim.worlds.simulation.mutations.office import OFFICE
 from sim.worlds.simulation.mutations.server import SERVER
 from sim.worlds.simulation.mutations.terminal import TERMINAL
 
-MUTATIONS = (*TERMINAL, *SERVER, *OFFICE)
+MUTATIONS = (*TERMINAL, *SERVER, *OFFICE, *KNOWING)
 
 
 def by_name(name: str) -> Mutation:

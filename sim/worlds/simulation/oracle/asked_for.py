@@ -8,6 +8,7 @@ import cbor2
 
 from protocol import records as r
 from sim.worlds.fleet import tariff_body
+from sim.worlds.simulation.draws import ahead
 
 if TYPE_CHECKING:
     from sim.worlds.simulation.device import Device
@@ -17,20 +18,25 @@ _OF_MONEY = (r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.VOID
 _TAKEN = (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL)
 
 
-@lru_cache(maxsize=1)
-def tariff() -> dict[str, int]:
-    """Centimes by offence: one tariff is in force all the time."""
+@lru_cache(maxsize=8)
+def tariff(version: int = 1) -> dict[str, int]:
+    """Centimes by offence, in a version of the tariff; which one is in force, `in_force.py` knows."""
+    if version > 1:
+        lines = ((line["code"], line["amount"], line["payable"]) for line in tariff_body()["lines"])
+        return {code: amount + ahead.STEP * (version - 1) * payable for code, amount, payable in lines}
     return {line["code"]: line["amount"] for line in tariff_body()["lines"]}
 
 
-def shown(device: "Device", screen: str, fields: dict[str, Any]) -> str | None:
-    """What is wrong with the amount that a person is shown, if anything: of the offence that he is told, or of the case that is open."""
+def shown(device: "Device", screen: str, fields: dict[str, Any], versions: int) -> str | None:
+    """What is wrong with the amount that a person is shown, if anything: of the offence that he is told, or of the case that is open. `versions`: how
+    many of the tariff there may be.
+    """
     if "amount" not in fields:
         return None
     case = device.terminal.journal.view.case
-    offence = fields.get("code") if screen == "acknowledge" else case and case.offence
-    right = tariff().get(offence or "")
-    if right is None or right == fields["amount"]:
+    offence = (fields.get("code") if screen == "acknowledge" else case and case.offence) or ""
+    right = tariff().get(offence)
+    if right is None or any(tariff(version)[offence] == fields["amount"] for version in range(1, versions + 1)):
         return None
     return f"{device.label} shows {screen} with {fields['amount']} centimes; the tariff says {right} for {offence}"
 
@@ -44,7 +50,7 @@ def amounts(rows: Rows) -> Iterator[str]:
         record = cbor2.loads(bytes(row.record))
         case = (name, record[r.EPOCH], record.get(r.CASE, 0))
         if row.kind == r.NOTICE:
-            asked[case] = right = tariff()[record[r.OFFENCE]]
+            asked[case] = right = tariff(record[r.TARIFF])[record[r.OFFENCE]]
             if record[r.AMOUNT] != right:
                 yield f"{name}: notice {seq} asks for {record[r.AMOUNT]} centimes; the tariff says {right}"
         elif asked.get(case, record[r.AMOUNT]) != record[r.AMOUNT]:

@@ -25,8 +25,10 @@ from sim.worlds.simulation.oracle import agreed, asked_for
 from sim.worlds.simulation.oracle.accounted import Accounting
 from sim.worlds.simulation.oracle.arrivals import Arrivals
 from sim.worlds.simulation.oracle.cards import Cards
+from sim.worlds.simulation.oracle.clocks import Clocks
 from sim.worlds.simulation.oracle.endings import Endings
 from sim.worlds.simulation.oracle.forgotten import Forgotten
+from sim.worlds.simulation.oracle.in_force import InForce
 from sim.worlds.simulation.oracle.missing import Missing
 from sim.worlds.simulation.oracle.sums import Sums
 from sim.worlds.simulation.oracle.written import Written
@@ -101,6 +103,7 @@ class Oracle:
         self.forgotten = Forgotten(self.missing, self.refunds, self.decided)
         self.truth = Truth(self.centre, self.missing)
         self.sums, self.endings, self.cards, self.written = Sums(self), Endings(self), Cards(), Written(self)
+        self.in_force, self.clocks = InForce(self), Clocks(self)
 
     def fail(self, what: str) -> None:
         """An invariant does not hold; each is told once."""
@@ -119,12 +122,17 @@ class Oracle:
             self.forgotten.warn(device_name(device.index), device.terminal.journal.head_seq)
         self.arrivals.shown(device_name(device.index), screen, fields)
         self.cards.shown(device)
+        if screen == "boot":
+            self.in_force.booted(device)
+            self.clocks.booted(device)
         self.written.shown(device, screen, fields)
+        self.in_force.shown(device, screen, fields)
+        self.clocks.shown(device, screen, fields)
         if screen == "void_result":
             self._void_shown(device, fields)
         if wrong := signatures.problem(device, screen, fields):
             self.fail(wrong)
-        if wrong := asked_for.shown(device, screen, fields):
+        if wrong := asked_for.shown(device, screen, fields, 1 + len(self.centre.dated)):
             self.fail(wrong)
         if screen not in _TELLING:
             return
@@ -203,6 +211,7 @@ class Oracle:
     def acknowledged(self, device: "Device", seq: int) -> None:
         """A terminal takes an acknowledgement: the server must hold that record, committed."""
         self.checks += 1
+        self.clocks.acknowledged(device)
         name = device_name(device.index)
         found = factory().look("SELECT COUNT(*) FROM raw WHERE device = ? AND seq <= ?", name, seq)
         found += factory().look(
@@ -235,6 +244,7 @@ class Oracle:
                     self._told(agreed.results(connection, device))
                     if not device.stopped:
                         self._told(agreed.sets(device, self.centre.versions))
+                        self.in_force.ended(device)
             self._told(asked_for.amounts(rows))
             self._told(agreed.signatures(rows))
             self._told(agreed.closures(connection, rows))

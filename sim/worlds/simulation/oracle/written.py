@@ -73,6 +73,9 @@ class Written:
         if head > seen.last:
             for record, _ in device.held(max(seen.last, 0) + 1):
                 self._wrote(device, seen, record, judged=not first)
+                if not first:
+                    self._judge.in_force.wrote(device, record)
+                    self._judge.clocks.wrote(device, record)
         seen.last = head
         self._typed(seen, screen, fields)
         for wrong in self._wrong(device, seen, screen, fields):
