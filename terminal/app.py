@@ -150,7 +150,10 @@ class Terminal:
             else:
                 await ask.show_error(self, error)
             return
-        except (RiskError, ParameterError) as error:  # no room to log in, or no list of officers by this clock: what helps needs nobody to be in
+        except (
+            RiskError,
+            ParameterError,
+        ) as error:  # no room to log in, or no list of officers by this clock: what helps needs nobody to be in
             await self._report(error)
             await self._guard(self._network, "synchronise")
             return

@@ -4,7 +4,7 @@ there.
 
 from protocol import records as r
 from protocol import sync as m
-from protocol.errors import JournalError, NetworkError, SecureElementError
+from protocol.errors import JournalError, NetworkError, ParameterError, SecureElementError
 from terminal.flows import ask, login
 from terminal.journal.room import LAST
 from tests.support.centre import DEVICE, Handheld, Willing, signed
@@ -268,6 +268,21 @@ async def test_it_sets_a_clock_that_is_behind():
     await t._session()
     assert t.now() == 1700000100 >= t.journal.last_utc
     t.journal.require()  # no RSK-006
+
+
+async def test_where_no_list_of_officers_is_valid_by_its_clock_it_asks_the_centre_whose_word_sets_the_clock():
+    t, network = await _left()
+    await _rounds(t, 1)  # all is sent
+    t.ports.clock.utc = 1600000000
+
+    def load(kind, now):
+        raise ParameterError("a parameter set is not valid yet", "PRM-007", "synchronise", kind)
+
+    t.ports.load = load
+    t.face.keys, sent = ["1", "0", "0", "7", "ok", "ok"], len(network.sent)
+    await _rounds(t, 1)
+    assert ("error", "PRM-007") in [(screen, fields.get("code")) for screen, fields in t.face.shown]
+    assert len(network.sent) > sent and t.now() == 1700000100 and t.officer is None
 
 
 async def test_a_full_storage_takes_one_word_of_an_outage_and_a_damaged_one_none():

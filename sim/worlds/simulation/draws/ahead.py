@@ -5,8 +5,7 @@ the seeds only, so that the stories of all others are what they always were.
     two            a third one follows it, on a later day; which of them is known when they come is as the network is
     withdrawn      a third one takes the second one's place, on its day or before, or at once
 
-Not drawn where a terminal is copied or put back, of which nothing is judged; nor officers where a clock leaps back: by a list that is of a later day
-nobody can log in any more. Each version of the tariff asks for 200 DA more than the one before; each list of officers has them in another unit, so
+Not drawn where a terminal is copied or put back, of which nothing is judged. Each version of the tariff asks for 200 DA more than the one before; each list of officers has them in another unit, so
 that what they write tells which one let them in.
 """
 
@@ -27,8 +26,7 @@ def draw(seed: int, faults: list[Fault]) -> list[Fault]:
         return []
     rng = random.Random(f"sets ahead {seed}")
     found = _row(rng, "tariff-ahead")
-    back = any(fault.kind == "clock-jump" and int(fault.value) < 0 for fault in faults)
-    if rng.random() < 0.5 and not back:
+    if rng.random() < 0.5:
         found += _row(rng, "officers-ahead")
     return found
 
