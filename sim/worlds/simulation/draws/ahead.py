@@ -5,8 +5,8 @@ the seeds only, so that the stories of all others are what they always were.
     two            a third one follows it, on a later day; which of them is known when they come is as the network is
     withdrawn      a third one takes the second one's place, on its day or before, or at once
 
-Not drawn where a terminal is copied or put back, of which nothing is judged. Each version of the tariff asks for 200 DA more than the one before; each list of officers has them in another unit, so
-that what they write tells which one let them in.
+Not drawn where a terminal is copied or put back, of which nothing is judged. Each version of the tariff asks for 200 DA more than the one before;
+each list of officers has them in another unit, so that what they write tells which one let them in.
 """
 
 import random
