@@ -146,7 +146,8 @@ class Terminal:
         except OfficerError as error:
             self.note_error(error)
             if error.code == "OFC-003":
-                await ask.acknowledge(self, "locked")
+                if await ask.acknowledge(self, "locked"):  # new credentials come with a session
+                    await self._guard(self._network, "session")
             else:
                 await ask.show_error(self, error)
             return
