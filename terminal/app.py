@@ -168,7 +168,7 @@ class Terminal:
     async def _home(self) -> None:
         await self._look_at_room()
         await self.parameters.settle(self.journal, self.now(), False)
-        if self.journal.view.releases:
+        if self.journal.view.releases or self.journal.hand:
             await self._guard(self._network, "tell")
         self._keep_language()
         assert self.officer is not None

@@ -5,7 +5,8 @@ number, attempts, the first bytes of his verifier, the version of the set that t
 at 0; a set of before put back gives nothing back. OFC-002 wrong number or PIN (`detail` = attempts left), OFC-003 locked, OFC-004 as many others as
 there are blocks have typed a wrong PIN, OFC-005 the second badge is the first officer's.
 
-RSK-016 is told before: nobody is in who has not answered it, and the record of the log-in says so (`View.lost`).
+RSK-016, and what became of a licence before the power went (`release.hand`), is told before: nobody is in who has not answered it, and the record of
+the log-in says so (`View.lost`, `View.hand`).
 """
 
 from drivers.contracts.secure_element import SLOT_ATTEMPTS, SLOT_PIN_HMAC
@@ -121,6 +122,11 @@ async def log_in(t, key: str) -> bool:  # noqa: ANN001 - Terminal
         return False
     if t.journal.view.lost and not await told(t):
         return False
+    if t.journal.hand:
+        from terminal.flows import release
+
+        if not await release.hand(t):
+            return False
     t.journal.officer = officer["number"]
     t.journal.unit = officer["unit"]
     if not t.journal.view.shift_open:
