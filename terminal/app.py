@@ -146,7 +146,8 @@ class Terminal:
         except OfficerError as error:
             self.note_error(error)
             if error.code == "OFC-003":
-                await ask.acknowledge(self, "locked")
+                if await ask.acknowledge(self, "locked"):  # new credentials come with a session
+                    await self._guard(self._network, "session")
             else:
                 await ask.show_error(self, error)
             return
@@ -170,7 +171,7 @@ class Terminal:
     async def _home(self) -> None:
         await self._look_at_room()
         await self.parameters.settle(self.journal, self.now(), False)
-        if self.journal.view.releases:
+        if self.journal.view.releases or self.journal.hand:
             await self._guard(self._network, "tell")
         self._keep_language()
         officer = self.officer or {"unit": ""}

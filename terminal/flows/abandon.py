@@ -18,11 +18,10 @@ async def reason(t) -> "str | None":  # noqa: ANN001 - Terminal
                 return r.ABANDON_REASONS[int(key) - 1]
 
 
-async def record(t, case, why: str) -> int:  # noqa: ANN001 - Terminal, Case or None
-    """Close it as abandoned; returns where the licence is. A driver who has left gets it back another day, any other at once."""
+async def record(t, case, why: str) -> None:  # noqa: ANN001 - Terminal, Case or None
+    """Close it as abandoned, where the licence is included. A driver who has left gets it back another day, any other at once."""
     disposition = r.DISPOSITION_RETAINED if why == "left" else r.DISPOSITION_RETURNED
     body = {r.CLOSURE: r.CLOSURE_ABANDONED, r.REASON: why, r.DISPOSITION: disposition}
     if case is not None:
         body[r.CASE] = case.number
     await t.journal.append(r.CASE_CLOSED, body)
-    return disposition

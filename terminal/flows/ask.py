@@ -1,5 +1,6 @@
 """Small dialogues: a number typed on the keypad (or scanned), an acknowledgement, a coded error shown until it is read."""
 
+from protocol import records as r
 from protocol.errors import NoCardError, OfficerError, TasdidError
 
 IDLE_MS = 120000  # an unattended dialogue gives up after this
@@ -98,6 +99,20 @@ async def answer(t, screen: str, **fields) -> "str | None":  # noqa: ANN001, ANN
         key = await t.face.key(IDLE_MS)
         if key in ("ok", "cancel", None):
             return key
+
+
+async def outcome(t, record: dict, why: str = "") -> None:  # noqa: ANN001
+    """Say what a payment's outcome record says. `why`: what decided, as far as it is known."""
+    await acknowledge(
+        t,
+        "outcome",
+        outcome=record[r.OUTCOME],
+        amount=record[r.AMOUNT],
+        scheme=record.get(r.SCHEME, ""),
+        last4=record.get(r.LAST4, ""),
+        reason=record.get(r.REASON, ""),
+        why=why,
+    )
 
 
 async def choose(t, labels: list) -> "int | None":  # noqa: ANN001

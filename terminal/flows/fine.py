@@ -81,7 +81,10 @@ class Fine:
     async def resume(self) -> None:
         """Go on with the journal's open case after a reboot: say what happened, then continue where the records stand."""
         case = self.t.journal.view.case
+        from terminal.flows import release
+
         await self.recall(case)
+        declined = case.outcome == r.OUTCOME_DECLINED and release.note(self.t.journal, case.outcome_record[r.SEQ])
         self.duplicate = case.void is None  # else it is its void that has opened it, and nothing of what follows is out
         if case.void is not None:
             await self.print_void(case, True)
@@ -89,8 +92,14 @@ class Fine:
             await ask.acknowledge(self.t, "interrupted", amount=case.amount)
             self.state = "choose"
         elif case.disposition:
-            self.state = "close"
+            self.state = "hand"
+            if case.disposition == r.DISPOSITION_RETAINED:
+                self.note = release.note(self.t.journal, case.seq)
         elif case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
+            self.state = "receipt"
+        elif declined:  # nobody may have read it
+            await ask.outcome(self.t, case.outcome_record)
+            self.duplicate = True
             self.state = "receipt"
         else:
             self.state = "choose"
@@ -237,9 +246,10 @@ class Fine:
             why = r.ABANDON_IDLE
         if not why:
             return self.back
-        disposition = await abandon.record(self.t, case, why)
-        if why != r.ABANDON_IDLE:
-            await ask.acknowledge(self.t, "licence_hand", disposition=disposition, days=0, note="hand.abandon.note")
+        await abandon.record(self.t, case, why)
+        from terminal.flows import release
+
+        await release.hand(self.t)
         return "end"
 
     async def _acknowledge(self) -> str:
@@ -359,8 +369,10 @@ class Fine:
     async def _hand(self) -> str:
         """The licence goes back only on *approved* (domain §4)."""
         case = self.t.journal.view.case
-        disposition = r.DISPOSITION_RETURNED if case.outcome == r.OUTCOME_APPROVED else r.DISPOSITION_RETAINED
-        await self.t.journal.append(r.LICENCE_DISPOSITION, {r.CASE: case.number, r.DISPOSITION: disposition})
+        disposition = case.disposition  # on record already when the power went
+        if not disposition:
+            disposition = r.DISPOSITION_RETURNED if case.outcome == r.OUTCOME_APPROVED else r.DISPOSITION_RETAINED
+            await self.t.journal.append(r.LICENCE_DISPOSITION, {r.CASE: case.number, r.DISPOSITION: disposition})
         await ask.acknowledge(self.t, "licence_hand", disposition=disposition, days=10, note=self.note)
         return "close"
 

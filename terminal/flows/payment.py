@@ -90,16 +90,7 @@ async def _show(t, record: dict, why: str) -> None:  # noqa: ANN001
     if outcome == r.OUTCOME_INTERRUPTED:
         await ask.acknowledge(t, "interrupted", amount=record[r.AMOUNT])
         return
-    await ask.acknowledge(
-        t,
-        "outcome",
-        outcome=outcome,
-        amount=record[r.AMOUNT],
-        scheme=record.get(r.SCHEME, ""),
-        last4=record.get(r.LAST4, ""),
-        reason=record.get(r.REASON, ""),
-        why=why,
-    )
+    await ask.outcome(t, record, why)
     if record.get(r.INTERFACE) == r.INTERFACE_CONTACTLESS:
         return
     try:

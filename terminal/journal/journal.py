@@ -63,6 +63,7 @@ class Journal:
         self.recovered_torn_tail = False
         self.losses = Losses()
         self.view = View()
+        self.told = 0  # the record of `hand` that an officer has read since the boot
         self.shown = (
             0  # up to where a server of another chain was shown all, by the last session (`terminal.testimony`)
         )
@@ -91,6 +92,14 @@ class Journal:
     def cum_total(self) -> int:
         """Approved centimes so far."""
         return self._stand.cum_total
+
+    @property
+    def hand(self) -> "tuple | None":
+        """What nobody may have read of a licence (`View.hand`), None if there is nothing of it."""
+        hand, void = self.view.hand, self.view.voiding
+        if hand is None or hand[2] == self.told or hand[3] == r.VOID and (void is None or void.number != hand[0]):
+            return None
+        return hand
 
     @property
     def acked_seq(self) -> int:
@@ -496,5 +505,5 @@ class Journal:
         self._storage.remove("state/acked")  # first: it says nothing of the new epoch, the old one asks for it again
         self._storage.replace(epochs.APPROVAL, approval)
         epochs.store(self._storage, stand, numbers[-1] + 1 if numbers else 1)
-        self.view, self.shown = View(), 0
+        self.view, self.shown, self.told = View(), 0, 0
         await self.open()

@@ -21,12 +21,20 @@ _PAIR = (int, int)
 _PROVISIONAL = (int, int, str)
 _CUT = (int, int, int)
 _RELEASE = (int, int, str, int)
+_HAND = (int, int, int, int)
 _EXPOSURE = (int, int, int, bytes, int)
 
 _OF_CASE = (r.ACKNOWLEDGED, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.CASE_CLOSED)  # what follows on a case's notice
 _IN_SHIFT = (
     r.LOGIN, r.NOTICE, r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.RECEIPT_PRINTED, r.LICENCE_DISPOSITION, r.CASE_CLOSED, r.VOID,
 )  # fmt: skip
+_OF_HAND = (
+    r.LOGIN,
+    r.LICENCE_READ,
+    r.NOTICE,
+    r.CASE_CLOSED,
+    r.VOID,
+)  # each ends what is to be told of a licence, or begins it
 _OF_PAYMENT = (r.PAYMENT_INTENT, r.PAYMENT_OUTCOME, r.AUTHORISATION_RESULT, r.CASE_CLOSED)
 
 
@@ -80,6 +88,9 @@ class View:
         self.cut: dict = {}  # the same of those whose case is over, by intent (0: its intent is lost too): nobody has their outcomes
         self.ended: dict = {}  # payments that a boot's word has ended -> (seq of that, case number, centimes): if it is lost it is said again
         self.verdict = False  # a licence was judged, and there is neither a notice nor a closing yet
+        self.hand: "tuple | None" = (
+            None  # (case number or 0, disposition, seq, kind) given up, or a void that waits; no log-in since
+        )
         self.untold: dict = {}  # first lost seq -> last lost seq: payments are among these, or may be, and nobody who was told has logged in
         self.seq = 0  # of the last record that was taken into account; set before those of a segment are, and so is …
         self.total = 0  # … the running total of approved centimes after it
@@ -104,6 +115,7 @@ class View:
             12: [[first, self.untold[first]] for first in sorted(self.untold)],
             13: [list(self.cut[intent]) for intent in sorted(self.cut)],
             15: [[intent, list(self.ended[intent])] for intent in sorted(self.ended)],
+            17: list(self.hand) if self.hand else None,
         }
 
     def restore(self, kept: dict) -> None:
@@ -125,6 +137,7 @@ class View:
         self.last, self.voiding = _found(paid), _found(voiding)
         self.releases = _pairs(kept.get(10, ()), _RELEASE)
         self.orphan = tuple(check(kept[11], _CUT)) if kept.get(11) else None
+        self.hand = tuple(check(kept[17], _HAND)) if kept.get(17) else None
         self.cut = {item[0]: tuple(check(item, _CUT)) for item in kept.get(13, ())}
         self.ended = _pairs(kept.get(15, ()), _CUT)
 
@@ -147,6 +160,10 @@ class View:
             return
         if kind in _OF_CASE or kind == r.NOTICE:
             self._without_outcome(kind, record)
+        if kind in _OF_HAND:
+            asked = record.get(r.VOID_STATE) == r.VOID_ASKED
+            due = r.DISPOSITION in record and (asked or record.get(r.CLOSURE) == r.CLOSURE_ABANDONED)
+            self.hand = (record.get(r.CASE, 0), record[r.DISPOSITION], self.seq, kind) if due else None
         if kind == r.SHIFT_CLOSED:
             self.shift_open = False
             self.shift = max(self.shift, record.get(r.SHIFT, 0))

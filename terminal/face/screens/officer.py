@@ -68,7 +68,7 @@ def locked(sheet: "Sheet", fields: dict) -> None:
     sheet.title("⚠ " + sheet.t("locked.title"), RED)
     sheet.space(10)
     sheet.para(sheet.t("locked.text"), LARGE)
-    sheet.footer("", "", "✓ " + sheet.t("key.ok"))
+    sheet.footer("✗ " + sheet.t("key.back"), "", "✓ " + sheet.t("key.ok"))
 
 
 def home(sheet: "Sheet", fields: dict) -> None:

@@ -58,6 +58,8 @@ CAUGHT_BY = {
     "other-amount-silent": 759,
     "giveup-no-reverse": 1235,
     "release-declined": 46,
+    "hand-untold": 41,
+    "declined-untold": 47,
     "void-refused-retained": 92,
     "clock-behind": 44,
     "clock-for-ever": 279,

@@ -21,6 +21,8 @@ ASKS = [Task("fine", "amina", "asks-1"), Task("sync"), Task("close")]
 DEFERRED = [Task("fine", "amina", "asks-1"), Task("idle", seconds=240), Task("sync"), Task("close")]
 REFUNDED = [Task("fine", "amina", "approves-1"), Task("sync"), Task("idle", seconds=120), Task("sync"), Task("close")]
 DECLINED = [Task("fine", "amina", "declines"), Task("sync"), Task("close")]
+NEXT = [Task("fine", "karim", "approves-1"), Task("sync"), Task("close")]
+GIVEN_UP = Task("fine", "amina", "approves-1", abandon=1)
 AWAY = Fault("outage", 0, 1, 150)
 
 
@@ -34,6 +36,20 @@ AWAY = Fault("outage", 0, 1, 150)
         ("officer-lost", LATER, [], "is of officer 1; officer 1007 is logged in"),
         ("unpaid-closed-paid", LATER, [], "closes a case as 1; the officer was told to do 2 with the licence"),
         ("case-offence", LATER, [], "the centre has no such case as notice"),
+        ("hand-untold", [LATER[0], *NEXT], [Fault("cut", 0, 21, "after")], "begins a case; no officer was told of 2"),
+        (
+            "given-up-untold",
+            [GIVEN_UP, *NEXT],
+            [Fault("cut", 0, 13, "after")],
+            "begins a case; no officer was told of 1",
+        ),
+        (
+            "given-up-untold",
+            [GIVEN_UP, *NEXT],
+            [Fault("cut", 0, 20, "after")],
+            "begins a case; no officer was told of 1",
+        ),
+        ("declined-untold", [DECLINED[0], *NEXT], [Fault("cut", 0, 22, "after")], "told that the payment was declined"),
         ("result-code", DEFERRED, [AWAY], "is told no reason of payment"),
         ("refund-one-officer", REFUNDED, [Fault("refund", -1, 60)], "one officer alone has had payment"),
         ("owed-not-declined", DECLINED, [], "the report says that {'count': 0, 'amount': 0} is owed"),

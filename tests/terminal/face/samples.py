@@ -123,6 +123,16 @@ def SAMPLES(lang):  # noqa: N802 - a table that depends on the language
         ("void_done", "void_result", {"state": 2, "amount": 500000, "pv": "000001-00012"}),
         ("void_refused", "void_result", {"state": 3, "amount": 500000, "pv": "000001-00012"}),
         ("hand_abandon", "licence_hand", {"disposition": 1, "days": 0, "note": "hand.abandon.note"}),
+        (
+            "hand_given_up",
+            "licence_hand",
+            {"disposition": 2, "days": 0, "pv": "000001-00012", "note": "hand.abandon.note"},
+        ),
+        (
+            "hand_waits",
+            "licence_hand",
+            {"disposition": 2, "days": 10, "pv": "000001-00012", "note": "hand.unprinted.note"},
+        ),
         ("hand_unprinted", "licence_hand", {"disposition": 2, "days": 10, "note": "hand.unprinted.note"}),
         ("hand_void", "licence_hand", {"disposition": 3, "days": 0, "pv": "000001-00012", "note": "hand.void.note"}),
         ("shift_voided", "shift_summary", dict(some, count=13, total=4750000, voided_count=1, voided_total=500000, balanced=True)),

@@ -13,7 +13,7 @@ from sim.worlds.simulation import parts
 from sim.worlds.simulation.mutations.base import Mutation, both
 from terminal import risk
 from terminal import sync as terminal_sync
-from terminal.flows import ask, login, payment, release, signature
+from terminal.flows import ask, fine, login, payment, release, signature
 from terminal.journal.case import Case
 from terminal.journal.journal import Journal
 from terminal.journal.view import View
@@ -99,6 +99,37 @@ def _release_untold() -> Any:
         t.journal.view.releases.clear()
 
     return mock.patch.object(release, "tell", tell)
+
+
+def _hand_untold() -> Any:
+    """After a power cut a case whose disposition is on record is closed without a word."""
+    plain = fine.Fine._hand
+
+    async def hand(self: Any) -> str:
+        return "close" if self.t.journal.view.case.disposition else await plain(self)
+
+    return mock.patch.object(fine.Fine, "_hand", hand)
+
+
+def _given_up_untold() -> Any:
+    """What a boot closes, or what was given up before the power went, is told to nobody."""
+    plain = Journal.open
+
+    async def open_(self: Journal) -> None:
+        await plain(self)
+        self.view.hand = None
+
+    async def end(self: Journal) -> None:
+        await ends(self)
+        self.view.hand = None
+
+    ends = Journal.end_what_was_cut
+    return both(mock.patch.object(Journal, "open", open_), mock.patch.object(Journal, "end_what_was_cut", end))
+
+
+def _declined_untold() -> Any:
+    """After a power cut nobody is told that the first card was declined."""
+    return mock.patch.object(release, "note", lambda *_arguments: "")
 
 
 def _personal_lost() -> Any:
@@ -345,6 +376,11 @@ TERMINAL = (
     Mutation("result-twice", "a result becomes a record each time it is heard", _result_twice),
     Mutation("result-not-taken", "results never become records", _result_not_taken),
     Mutation("release-untold", "no officer is told that a licence goes back", _release_untold),
+    Mutation(
+        "hand-untold", "a case goes on after a power cut as if its officer knew where the licence is", _hand_untold
+    ),
+    Mutation("given-up-untold", "what was given up before the power went is told to nobody", _given_up_untold),
+    Mutation("declined-untold", "a declined payment is not told after a power cut", _declined_untold),
     Mutation("loss-unseen", "a boot that finds records lost takes no payment to be among them", _loss_unseen),
     Mutation("loss-untold", "nobody is warned that payments are lost", _loss_untold),
     Mutation("void-again", "a payment is offered for voiding though its void may be lost", _void_again),

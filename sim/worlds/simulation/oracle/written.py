@@ -47,10 +47,13 @@ class _Seen:
     disposition: int = 0  # of the open case, as recorded
     hand: int = 0  # … and as a person was told
     word: int = 0  # the outcome that a person was shown of it
+    declined: bool = False  # by its last record; a tapped card that is to be inserted is told otherwise
+    owed: tuple[int, int] = (0, 0)  # (record, disposition) that a record has and no screen has said yet
 
     def anew(self) -> None:
         """Nothing was said yet of what follows."""
         self.disposition = self.hand = self.word = 0
+        self.declined = False
 
 
 class Written:
@@ -94,6 +97,8 @@ class Written:
     def _wrote(self, device: "Device", seen: _Seen, record: dict[int, Any], *, judged: bool) -> None:
         """A record that is new in a terminal's storage."""
         kind = record[r.KIND]
+        if judged:
+            self._tell_in_time(device, seen, record)
         for wrong in self._wrong_record(device, seen, record) if judged else ():
             self._judge.fail(f"{device.label}: record {record[r.SEQ]} {wrong}")
         report = _report(device, record.get(r.CASE, 0))
@@ -109,6 +114,33 @@ class Written:
         elif kind in (r.NOTICE, r.PAYMENT_INTENT, r.CASE_CLOSED):
             seen.notice = record if kind == r.NOTICE else seen.notice
             seen.anew()
+
+    def _tell_in_time(self, device: "Device", seen: _Seen, record: dict[int, Any]) -> None:
+        """What a record says of a licence is on the screen before the next case begins, whatever the power does between; that a payment was declined,
+        before there is another, or a word on the licence. Where records were destroyed or a copy is in play, the terminal may not have them any more.
+        """
+        kind, disposition = record[r.KIND], record.get(r.DISPOSITION, 0)
+        excused = device_name(device.index) in self._judge.tampered | self._judge.missing.devices
+        if kind in (r.LICENCE_READ, r.NOTICE, r.NEW_EPOCH):
+            if seen.owed[0] and kind != r.NEW_EPOCH and not excused:
+                self._judge.fail(
+                    f"{device.label}: record {record[r.SEQ]} begins a case; no officer was told of {seen.owed[1]} in record {seen.owed[0]}"
+                )
+            seen.owed = (0, 0)
+        if kind in (r.PAYMENT_INTENT, r.LICENCE_DISPOSITION, r.CASE_CLOSED) and seen.declined:
+            if seen.word != r.OUTCOME_DECLINED and not excused:
+                self._judge.fail(
+                    f"{device.label}: before record {record[r.SEQ]} no officer was told that the payment was declined"
+                )
+            seen.declined = False
+        if kind == r.PAYMENT_OUTCOME:
+            tapped = record.get(r.INTERFACE) == r.INTERFACE_CONTACTLESS
+            seen.declined = record[r.OUTCOME] == r.OUTCOME_DECLINED and not tapped
+        ends = kind in (r.LICENCE_DISPOSITION, r.CASE_CLOSED) or record.get(r.VOID_STATE) == r.VOID_ASKED
+        if kind == r.VOID:
+            seen.owed = (0, 0)  # what became of one is told as a release or with the open case
+        if ends and disposition and seen.before != "licence_hand":  # else it is the word that he has read it
+            seen.owed = (record[r.SEQ], disposition)
 
     def _wrong_record(self, device: "Device", seen: _Seen, record: dict[int, Any]) -> Iterator[str]:
         """What a record says otherwise than the person at the terminal has seen or done."""
@@ -164,6 +196,8 @@ class Written:
     def _handed(self, device: "Device", seen: _Seen, fields: dict[str, Any]) -> Iterator[str]:
         """The officer is told what to do with a licence."""
         shown = fields["disposition"]
+        if shown == seen.owed[1]:
+            seen.owed = (0, 0)
         if shown == r.DISPOSITION_RELEASE_GRANTED and not self._is_due(device, fields["pv"]):
             yield f"releases the licence of report {fields['pv']}, of which it has no approval and no refused void"
         if seen.before == "void_result":
