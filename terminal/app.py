@@ -151,11 +151,8 @@ class Terminal:
             else:
                 await ask.show_error(self, error)
             return
-        except (
-            RiskError,
-            ParameterError,
-        ) as error:  # no room to log in, or no list of officers by this clock: what helps needs nobody to be in
-            await self._report(error)
+        except (RiskError, ParameterError) as error:
+            await self._report(error)  # no room, or no list of officers by this clock: what helps needs nobody to be in
             await self._guard(self._network, "synchronise")
             return
         except JournalError:  # after a failed append only a boot knows what is there
