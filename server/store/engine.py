@@ -97,9 +97,11 @@ def served_url(url: str) -> URL:
 
 
 def plain_file(parsed: URL) -> str | None:
-    """The file of an SQLite database; None if it is in memory, or named by a URI of SQLite's own."""
+    """The file of an SQLite database; None if it is in memory, or named by a URI of SQLite's own, and for PostgreSQL."""
     database = parsed.database
-    return None if database in (None, "", ":memory:") or "uri" in parsed.query else database
+    if parsed.get_backend_name() != "sqlite" or database in (None, "", ":memory:") or "uri" in parsed.query:
+        return None
+    return database
 
 
 def _shown(parsed: URL) -> str:
