@@ -4,7 +4,10 @@
 
 makes what is missing in DIR: `ca.pem` (key and certificate, mode 600: to be kept off the server), `ca.der` (the certificate,
 for provisioning terminals) and `server.pem` (key and certificate of the server, mode 600). A server certificate that has
-less than a third of its time left is made anew; the CA never is. Keys are made here and never leave the folder.
+less than a third of its time left is made anew, for the names that it has; so is one that lacks NAME. Keys are made here and never leave the folder.
+
+The CA is made once, in a folder that has nothing yet: terminals pin it. Where `ca.der` or `server.pem` lies without the `ca.pem` that it
+comes from, nothing is made: `ca.pem` is to be fetched from where it is kept, for as long as the renewal takes.
 """
 
 import argparse
@@ -28,34 +31,76 @@ CA_DAYS, SERVER_DAYS = 7300, 397
 NAME_MOST = 64  # RFC 5280, upper bound of a common name
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", re.ASCII)  # RFC 1123 section 2.1
 _DAY = datetime.timedelta(days=1)
+SOON = 30 * _DAY
+ENDING = "TLS"
+"""The code of the alarm that a certificate ends."""
 Pair = tuple[ec.EllipticCurvePrivateKey, x509.Certificate]
 
 
-def make(folder: Path | str, name: str = NAME, days: int = SERVER_DAYS) -> Path:
-    """Make what is missing or nearly expired; the path of `server.pem`.
+def make(folder: Path | str, name: str | None = None, days: int = SERVER_DAYS) -> Path:
+    """Make what is missing or nearly expired; the path of `server.pem`. `name`: the server's, if not the one that it has, or NAME.
 
-    ConfigError CFG-013 if the folder cannot be written, CFG-014 for a name or a number of days that no certificate takes.
+    ConfigError CFG-013 if the folder cannot be written, CFG-014 for a name or a number of days that no certificate takes, CFG-015 if the CA
+    is not there, or another one than terminals pin.
     """
-    if len(name) > NAME_MOST or not all(_LABEL.fullmatch(label) for label in name.split(".")):
+    if name is not None and (len(name) > NAME_MOST or not all(_LABEL.fullmatch(label) for label in name.split("."))):
         hint = f"a host's name: letters, digits, hyphens and dots, {NAME_MOST} at most, as in {NAME}"
         raise ConfigError("no certificate takes this name", "CFG-014", hint)
     if not 0 < days <= CA_DAYS:
         raise ConfigError("no certificate takes these days", "CFG-014", f"1 to {CA_DAYS} days")
     folder = Path(folder)
-    ca_file, server_file = folder / CA_FILE, folder / "server.pem"
+    server_file = folder / "server.pem"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not ca_file.exists():
-            _write(ca_file, authority())
-        ca = _read(ca_file)
-        (folder / "ca.der").write_bytes(ca[1].public_bytes(serialization.Encoding.DER))
-        if not server_file.exists() or _stale(_read(server_file)[1]):
+        ca = _authority_of(folder)
+        former = _read(server_file)[1] if server_file.exists() else None
+        if former is None:
+            _write(server_file, issue(ca, name or NAME, -1, days))
+        elif name is not None and name not in _names(former):
             _write(server_file, issue(ca, name, -1, days))
+        elif _stale(former):
+            common = former.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+            _write(server_file, issue(ca, str(common[0].value) if common else NAME, -1, days, _alternatives(former)))
     except OSError as error:
         raise ConfigError(
             f"the folder {folder} cannot be written: {error.strerror}", "CFG-013", "name a folder that can be"
         ) from error
     return server_file
+
+
+def _authority_of(folder: Path) -> Pair:
+    """The CA of a folder, made if there is nothing in it that is another's. OSError, ConfigError CFG-012, CFG-015."""
+    ca_file, pinned = folder / CA_FILE, folder / "ca.der"
+    left = [path.name for path in (pinned, folder / "server.pem") if path.exists()]
+    if not ca_file.exists():
+        if left:
+            hint = (
+                f"put {CA_FILE} back from where it is kept, and run this again: terminals pin it, one made anew would lock all of them out; "
+                "where no terminal was provisioned yet, delete " + " and ".join(left)
+            )
+            raise ConfigError(f"{CA_FILE} is not there, but {' and '.join(left)}", "CFG-015", hint, CA_FILE)
+        _write(ca_file, authority())
+    ca = _read(ca_file)
+    data = ca[1].public_bytes(serialization.Encoding.DER)
+    if not pinned.exists():
+        pinned.write_bytes(data)
+    elif pinned.read_bytes() != data:
+        hint = f"put the {CA_FILE} back that belongs to it: terminals pin that one"
+        raise ConfigError(f"{CA_FILE} is another CA's than ca.der", "CFG-015", hint, CA_FILE)
+    return ca
+
+
+def ending(path: Path, now: datetime.datetime | None = None) -> str | None:
+    """What to say of a server's certificate that has ended or ends within SOON, None of another. ConfigError CFG-012."""
+    now = now or datetime.datetime.now(datetime.UTC)
+    try:
+        last = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc  # of a chain the first
+    except UNREADABLE as error:
+        raise unreadable(path, error) from error
+    if last - now >= SOON:
+        return None
+    what = "ends" if last > now else "has ended: no terminal speaks to this server since"
+    return f"the certificate {path.name} for terminals {what} {last:%Y-%m-%d}; renew it: `tasdid server certificates`, with {CA_FILE}"
 
 
 def authority(label: str = "Tasdid CA") -> Pair:
@@ -72,14 +117,14 @@ def authority(label: str = "Tasdid CA") -> Pair:
     return key, certificate
 
 
-def issue(ca: Pair, name: str, first_day: int, last_day: int) -> Pair:
-    """A server's certificate for the DNS name `name`, valid from and to so many days from now."""
+def issue(ca: Pair, name: str, first_day: int, last_day: int, names: x509.SubjectAlternativeName | None = None) -> Pair:
+    """A server's certificate for the DNS name `name`, or for `names`, valid from and to so many days from now."""
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = ca[1].subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
     certificate = (
         _builder(name, str(issuer), key.public_key(), first_day, last_day)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(names or x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca[0].public_key()), critical=False)
         .sign(ca[0], hashes.SHA256())
@@ -109,6 +154,19 @@ def _builder(
 def _stale(certificate: x509.Certificate) -> bool:
     last, first = certificate.not_valid_after_utc, certificate.not_valid_before_utc
     return last - datetime.datetime.now(datetime.UTC) < (last - first) / 3
+
+
+def _alternatives(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    """The hosts' names that a certificate is for."""
+    found = _alternatives(certificate)
+    return [] if found is None else found.get_values_for_type(x509.DNSName)
 
 
 def _write(path: Path, pair: Pair) -> None:
@@ -146,7 +204,7 @@ def main(arguments: list[str]) -> int:
     """Command line; see the module's docstring."""
     parser = argparse.ArgumentParser(prog="python -m server.certificates")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--name", default=NAME, help="the DNS name that terminals expect")
+    parser.add_argument("--name", help=f"the DNS name that terminals expect; as before, at first {NAME}")
     parser.add_argument("--days", type=int, default=SERVER_DAYS)
     options = parser.parse_args(arguments)
     try:

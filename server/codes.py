@@ -44,6 +44,7 @@ VOID_ONE_OFFICER = "SRV-039"  # a void needs the badges of two officers
 BUSY = "SRV-040"
 OTHER_SITE = "SRV-048"  # a request for the console that is addressed to another name than the loopback's
 NOT_WRITTEN = "SRV-041"  # the database refused: nothing was stored, later
+DAMAGED = "SRV-042"  # the database says that it is damaged: nothing is taken or acknowledged any more until a backup is put back
 UNEXPECTED = "SRV-047"  # the server failed over a message, which is its own fault: nothing was stored, an alarm says so
 GAP_OTHERWISE = "SRV-043"  # a gap record that says something else than the records around the gap
 GAP_CLOSED = "SRV-044"  # a record of a range that was declared lost

@@ -89,6 +89,13 @@ def load(path: Path | str, db: str | None = None) -> Config:
     )
 
 
+def devices_file(path: Path | str) -> Path | None:
+    """The provisioning file that a configuration names. ConfigError CFG-020."""
+    path = Path(path)
+    named = _read(path).get("devices")
+    return path.resolve().parent / named if isinstance(named, str) else None
+
+
 def must_be_there(path: Path | str, loaded: Config) -> None:
     """ConfigError CFG-020 if the folder of sets or the list of officers that the file names is not there: a server that serves is to have both."""
     name = Path(path).name

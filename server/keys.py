@@ -1,10 +1,14 @@
 """The server's signing keys: one per role, so that a signature made for one purpose never serves another (design §4).
 
-`python -m server.keys DIR` makes what is missing and prints the public keys; a key that exists is never replaced. Files
+`python -m server.keys DIR [--new-keys] [--db URL]` makes what is missing and prints the public keys; a key that exists is never replaced. Files
 are PKCS#8 PEM, mode 600, named after the role: `ack.pem` (acknowledgements, refusals), `cmd.pem` (commands),
 `epoch.pem` (approvals of new epochs), `set-tariff.pem` … (parameter sets).
+
+Terminals pin the public keys, so that one which is lost belongs back from the backup. None is made in its place where a database says that it has
+been in use: --db, or that of a configuration beside DIR that names it. With --new-keys it is (docs/restore.md, "A key that is lost").
 """
 
+import argparse
 import json
 import os
 import sys
@@ -18,6 +22,7 @@ from protocol.errors import ConfigError
 
 ROLES = ("ack", "cmd", "epoch", "set-tariff", "set-emv", "set-trust", "set-officers", "set-limits")
 
+MAKE = "run: python -m server.keys DIR"
 BACKUP = "put its backup back; it must bear no password"
 UNREADABLE = (OSError, ValueError, TypeError, UnsupportedAlgorithm)
 """What is wrong with a key's file: it is not there, torn, under a password, of a kind that is not known."""
@@ -33,7 +38,7 @@ class Keys:
         """The key of `role`; ConfigError CFG-011 if there is none."""
         key = self._private.get(role)
         if key is None:
-            raise ConfigError(f"no key for the role {role}", "CFG-011", "run: python -m server.keys DIR", role)
+            raise ConfigError(f"no key for the role {role}", "CFG-011", MAKE, role)
         return key
 
     def public(self, role: str) -> bytes:
@@ -74,25 +79,23 @@ def write_new(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
         file.write(pem)
 
 
-def _instead(error: Exception, make: str) -> str:
-    """What to do about a key that cannot be had: a file that is there is never made anew."""
-    return make if isinstance(error, FileNotFoundError) else BACKUP
+def missing(folder: Path | str) -> list[str]:
+    """The roles whose keys are not in `folder`."""
+    return [role for role in ROLES if not (Path(folder) / f"{role}.pem").exists()]
 
 
-def load(folder: Path | str) -> Keys:
-    """Load the keys of `folder`; ConfigError CFG-010 if one is missing or unreadable."""
+def load(folder: Path | str, make: str = MAKE) -> Keys:
+    """Load the keys of `folder`; ConfigError CFG-010 if one is missing or unreadable. `make`: what to do about one that is not there; one that is
+    there is never made anew.
+    """
     private = {}
     for role in ROLES:
         path = Path(folder) / f"{role}.pem"
         try:
             key = serialization.load_pem_private_key(path.read_bytes(), None)
         except UNREADABLE as error:
-            raise ConfigError(
-                f"key {role}.pem missing or unreadable",
-                "CFG-010",
-                _instead(error, "run: python -m server.keys DIR"),
-                role,
-            ) from error
+            hint = make if isinstance(error, FileNotFoundError) else BACKUP
+            raise ConfigError(f"key {role}.pem missing or unreadable", "CFG-010", hint, role) from error
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
             raise ConfigError(f"key {role}.pem is not a P-256 key", "CFG-010", BACKUP, role)
         private[role] = key
@@ -100,12 +103,20 @@ def load(folder: Path | str) -> Keys:
 
 
 def main(arguments: list[str]) -> int:
-    """Command line: DIR. Prints {role: public key, hex} as JSON."""
-    if len(arguments) != 1:
-        print("usage: python -m server.keys DIR", file=sys.stderr)
-        return 2
+    """Command line; see the module's docstring. Prints {role: public key, hex} as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m server.keys", description="The server's signing keys.")
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument(
+        "--new-keys", action="store_true", help="also in place of keys that terminals pin, and are lost"
+    )
+    parser.add_argument("--db", help="SQLAlchemy URL of the centre's database, if no configuration beside DIR names it")
+    options = parser.parse_args(arguments)
     try:
-        made = make(arguments[0])
+        if not options.new_keys:
+            from server.store import signers  # which needs this module
+
+            signers.must_be_new(options.folder, options.db)
+        made = make(options.folder)
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 3

@@ -48,6 +48,8 @@ _STATES = {
     "42P01": _DAMAGED,
     "42703": _DAMAGED,
     "55P03": _BUSY,
+    "XX001": _DAMAGED,
+    "XX002": _DAMAGED,
 }
 """What to do about what SQLite (the first word of its result code) and PostgreSQL (SQLSTATE) say."""
 WAITING = ("lock_timeout", "statement_timeout")
@@ -60,7 +62,7 @@ def open_engine(url: str, migrate: bool = True, new: bool = True) -> Engine:
     """Connect to `url` ("sqlite:///var/server.db", "sqlite://", "postgresql+psycopg://…") and bring the schema up
     to date. `new`: a database that is not there, or is empty, becomes a centre's; otherwise it is refused. ConfigError.
     """
-    parsed = _parsed(url)
+    parsed = served_url(url)
     sqlite = parsed.get_backend_name() == "sqlite"
     try:
         if sqlite:
@@ -82,22 +84,24 @@ def open_engine(url: str, migrate: bool = True, new: bool = True) -> Engine:
     return engine
 
 
-def _parsed(url: str) -> URL:
-    """What is not understood is not told: it may hold a password."""
+def served_url(url: str) -> URL:
+    """The URL of a database that is served; ConfigError CFG-027. What is not understood is not told: it may hold a password."""
     try:
-        parsed = make_url(url)
-        backend = parsed.get_backend_name()
+        address = make_url(url)
+        backend = address.get_backend_name()
     except (ArgumentError, ValueError) as error:
         raise ConfigError("the database's URL is malformed", "CFG-027", _URLS) from error
     if backend not in ("sqlite", "postgresql"):
         raise ConfigError(f"no database of the kind {backend!r} is served", "CFG-027", _URLS)
-    return parsed.set(drivername="postgresql+psycopg") if parsed.drivername == "postgresql" else parsed
+    return address.set(drivername="postgresql+psycopg") if address.drivername == "postgresql" else address
 
 
-def _file(parsed: URL) -> str | None:
-    """The file of an SQLite database; None if it is in memory, or named by a URI of SQLite's own."""
+def plain_file(parsed: URL) -> str | None:
+    """The file of an SQLite database; None if it is in memory, or named by a URI of SQLite's own, and for PostgreSQL."""
     database = parsed.database
-    return None if database in (None, "", ":memory:") or "uri" in parsed.query else database
+    if parsed.get_backend_name() != "sqlite" or database in (None, "", ":memory:") or "uri" in parsed.query:
+        return None
+    return database
 
 
 def _shown(parsed: URL) -> str:
@@ -107,7 +111,8 @@ def _shown(parsed: URL) -> str:
     return f"{parsed.host or 'localhost'}:{parsed.port or 5432}/{parsed.database or ''}"
 
 
-def _nothing(parsed: URL) -> ConfigError:
+def nothing_there(parsed: URL) -> ConfigError:
+    """CFG-029: there is no centre's database."""
     hint = f"{_CHECK}; 'server run' without --restored makes a new one"
     return ConfigError(f"{_shown(parsed)} is no centre's database", "CFG-029", hint)
 
@@ -118,7 +123,7 @@ def _bring_up(engine: Engine, new: bool) -> None:
         with reading(engine) as connection:
             revision = MigrationContext.configure(connection).get_current_revision()
             if not new and (revision is None or not inspect(connection).has_table(tables.heads.name)):
-                raise _nothing(engine.url)
+                raise nothing_there(engine.url)
         if revision != _newest():
             upgrade(engine)
     except SQLAlchemyError as error:
@@ -139,9 +144,7 @@ def unusable(engine: Engine, error: SQLAlchemyError, hint: str | None = None) ->
 def _instead(error: SQLAlchemyError) -> str:
     """What to do about an error, by what the database says."""
     orig = getattr(error, "orig", None)
-    name = (
-        getattr(orig, "sqlite_errorname", "").removeprefix("SQLITE_").partition("_")[0]
-    )  # of READONLY_DIRECTORY the first word
+    name = _named(orig)
     state = getattr(orig, "sqlstate", None) or ""
     if not (name or state) and is_lost(error) and type(orig).__module__.startswith("psycopg"):
         told = str(orig)  # libpq gives no state of what befell it before it was let in
@@ -156,7 +159,22 @@ def trouble(engine: Engine, error: SQLAlchemyError) -> str:
 
 def is_trouble(error: Exception) -> TypeGuard[SQLAlchemyError]:
     """Whether an error is the database's own, locked or lost, and not one of what it was asked: the same may well be done later."""
-    return isinstance(error, (OperationalError, InterfaceError, PoolTimeout)) or is_lost(error)
+    return isinstance(error, (OperationalError, InterfaceError, PoolTimeout)) or is_lost(error) or is_damage(error)
+
+
+def is_damage(error: Exception) -> TypeGuard[SQLAlchemyError]:
+    """Whether the database says that it is damaged: then nothing that it holds, or takes, is to be relied on."""
+    return isinstance(error, SQLAlchemyError) and is_broken(getattr(error, "orig", None))
+
+
+def is_broken(error: BaseException | None) -> bool:
+    """The same for what its driver raised: SQLite's SQLITE_CORRUPT and SQLITE_NOTADB, PostgreSQL's data_corrupted and index_corrupted."""
+    return _named(error) in ("CORRUPT", "NOTADB") or getattr(error, "sqlstate", None) in ("XX001", "XX002")
+
+
+def _named(error: object) -> str:
+    """The first word of SQLite's result code: of READONLY_DIRECTORY the first."""
+    return getattr(error, "sqlite_errorname", "").removeprefix("SQLITE_").partition("_")[0]
 
 
 def is_lost(error: Exception) -> bool:
@@ -173,9 +191,9 @@ def _reason(error: SQLAlchemyError, url: URL) -> str:
 
 
 def _open_sqlite(parsed: URL, new: bool) -> Engine:
-    file = _file(parsed)
+    file = plain_file(parsed)
     if file is not None and not new and not Path(file).is_file():
-        raise _nothing(parsed)  # before anything is made
+        raise nothing_there(parsed)  # before anything is made
     if file is not None:
         Path(file).parent.mkdir(parents=True, exist_ok=True)
     pool = StaticPool if parsed.database in (None, "", ":memory:") else QueuePool

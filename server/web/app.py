@@ -2,12 +2,12 @@
 
     POST /v1/sync          protocol.sync; 200 with a signed reply, 413 too large, 503 "later" with Retry-After
     GET  /health           {"ok": true}, and for the console what waits and was written; 503 and {"ok": false} while the writer is stuck
-                           or the database away
+                           or the database away or damaged
     GET  /api/ledger       server.ledger.report
     GET  /api/receipt-keys {device: public key, hex}
 
-All say 503 while the database is locked or lost. The last two, and what /health says beside "ok", are the console's: whoever reaches the door
-reads them, so that a door for terminals alone does without (`console` of the configuration, `for_terminals`).
+All say 503 while the database is locked, lost or damaged. The last two, and what /health says beside "ok", are the console's: whoever reaches
+the door reads them, so that a door for terminals alone does without (`console` of the configuration, `for_terminals`).
 
 Database writes run on the one writer thread; a reply leaves after its commit. Either this process speaks HTTP itself (`build`) and
 checks in threads, or fronts do (`build_front`, `fronts` of the configuration), see `server.web.fronts`.
@@ -16,6 +16,7 @@ Does no TLS and no log-in: the console's pages are for the same machine until th
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from protocol import sync as s
+from protocol.errors import ConfigError, ParameterError
 from server import codes, keys
 from server.acquirer import outbox
 from server.acquirer.link import AcquirerLink
@@ -40,9 +42,9 @@ from server.config import Config
 from server.ingest.dispatch import Service
 from server.ledger import report
 from server.sets import Shelf
-from server.store import devices
+from server.store import devices, signers, whole
 from server.store import tables as t
-from server.store.engine import is_trouble, open_engine, reading
+from server.store.engine import is_damage, is_trouble, open_engine, reading
 from server.web.addressed import Addressed
 from server.web.desk import Desk
 from server.web.door import Ask, Door
@@ -50,6 +52,7 @@ from server.web.sync import RETRY_S, Answer, Limit, Sync
 from server.web.writer import Writer
 from server.wire.messages import Message, Refusal
 
+_log = logging.getLogger("tasdid.server")
 Counts = Callable[[], Awaitable[dict[str, int]]]
 
 
@@ -58,16 +61,24 @@ def utc_now() -> int:
     return int(time.time())
 
 
-def build(config: Config, clock: Callable[[], int] = utc_now, new: bool = True) -> "Application":
-    """The application of a configuration: opens the database, enters the devices, loads keys and sets. `new`: an empty
-    database becomes a centre's.
+def build(
+    config: Config, clock: Callable[[], int] = utc_now, new: bool = True, other_keys: bool = False
+) -> "Application":
+    """The application of a configuration: opens the database, enters the devices, loads keys and sets. `new`: an empty database becomes a
+    centre's; without it what is opened was restored. `other_keys`: those of the configuration may be others than it has signed with so far.
 
     Errors: ConfigError, ParameterError.
     """
-    own = keys.load(config.keys)
+    whole.must_be_whole(config.db, restored=not new)
+    own = signers.load(config)
     engine = open_engine(config.db, new=new)
-    devices.enter(engine, config.devices, clock())
-    service = Service(engine, own, Shelf.load(own, config.sets))
+    try:
+        signers.enter(engine, own.publics(), clock(), other_keys)
+        devices.enter(engine, config.devices, clock())
+        service = Service(engine, own, Shelf.load(own, config.sets))
+    except (ConfigError, ParameterError):
+        engine.dispose()  # or SQLite leaves a file beside the database
+        raise
     writer = Writer(engine, lambda connection, group, also: service.apply_all(connection, group, clock(), also))
     worker = None
     if config.acquirer is not None:
@@ -203,9 +214,11 @@ def _said(health: dict[str, Any]) -> Response:
 
 
 async def _away(_request: Request, error: Exception) -> Response:
-    """For a page that could not be read since the database is locked or lost."""
+    """For a page that could not be read since the database is locked, lost or damaged."""
     if not is_trouble(error):
         raise error
+    if is_damage(error):  # the writer's process has said so if it was asked there; a front's has nobody else to say it
+        _log.error("%s a page could not be read: the database is damaged", codes.DAMAGED)
     return PlainTextResponse(codes.NOT_WRITTEN, 503, {"retry-after": RETRY_S})
 
 

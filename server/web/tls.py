@@ -47,8 +47,9 @@ def run(app: Starlette, plain: socket.socket, door: uvicorn.Server, secured: soc
         first = asyncio.create_task(console.serve(sockets=[plain]))
         while not console.started and not first.done():
             await asyncio.sleep(0.01)
-        await door.serve(sockets=[secured])  # a signal ends this one first
-        console.should_exit = True
-        await first
+        second = asyncio.create_task(door.serve(sockets=[secured]))  # a signal ends this one first
+        await asyncio.wait((first, second), return_when=asyncio.FIRST_COMPLETED)
+        console.should_exit = door.should_exit = True  # be it that the signal came before this door listened for one
+        await asyncio.gather(first, second)
 
     asyncio.run(both())

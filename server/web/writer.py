@@ -9,6 +9,9 @@ Nothing waits for a database that is locked or lost (`server.store.postgres` bou
 spent TURN_S on it, whatever waits is told that error, which its terminal hears as "later". The log says once what is wrong, and once that it
 is over; meanwhile the thread looks every LOOK_S whether it is, and `is_well` says that it is not, nor if one turn takes longer than STUCK_S.
 
+A database that says that it is damaged, to whoever has asked it through this engine, is written no more: whatever comes is told so, which its
+terminal hears as "later", until a server is started on one that is whole.
+
 An operation about one device says so: `apply_all` is told of these devices before any operation runs, and locks them together with those of
 its messages, in one order. Else two processes that share a database could wait for each other.
 
@@ -28,11 +31,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, literal, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Engine, event, literal, select
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from server import codes
-from server.store.engine import is_lost, is_trouble, trouble
+from server.store.engine import is_damage, is_lost, is_trouble, trouble
 
 GROUP = 64
 WAITING = 512
@@ -92,9 +96,11 @@ class Writer:
         self._connection: Connection | None = None  # kept from commit to commit, since taking one costs statements
         self._began: float | None = None  # when the turn did that is not over yet
         self._away = False
+        self._damage: DatabaseError | None = None  # what the database said when it was found to be damaged
         self._told: set[str] = set()  # what the log says of the database since the last group that it took
         self.commits = 0
         self.operations = 0
+        event.listen(engine, "handle_error", self._failed)
 
     def start(self) -> None:
         """Start the thread."""
@@ -108,7 +114,15 @@ class Writer:
     def is_well(self) -> bool:
         """Whether what is written reaches the database, as far as is known. In any thread."""
         began = self._began
-        return not self._away and (began is None or time.monotonic() - began < STUCK_S)
+        return self._damage is None and not self._away and (began is None or time.monotonic() - began < STUCK_S)
+
+    def _failed(self, context: ExceptionContext) -> None:
+        """Something that was asked of the database has failed. In any thread."""
+        error = context.sqlalchemy_exception
+        if self._damage is None and error is not None and is_damage(error):
+            self._damage = DatabaseError(None, None, context.original_exception)  # without what was asked
+            what = f"{trouble(self._engine, error)}; nothing is acknowledged any more"
+            _log.critical("%s ALARM: %s: end the server, put a backup back (docs/restore.md)", codes.DAMAGED, what)
 
     def _put(self, item: _Item) -> None:
         if self._queue.qsize() >= WAITING:
@@ -196,12 +210,12 @@ class Writer:
 
     def _do(self, group: list[_Item]) -> bool:
         """Do a group, together or each by itself; whether to go on."""
-        unreached = self._connect()
+        unreached = self._damage or self._connect()
         if unreached is not None:
             return self._give_up(group, unreached)
         results = self._together(group)
         if results is None:
-            return self._apart(group)
+            return self._apart(group) if self._damage is None else self._give_up(group, self._damage)
         _tell([(item, result, None) for item, result in zip(group, results, strict=True)])
         self._away = False
         if self._told:
@@ -218,8 +232,8 @@ class Writer:
         return None
 
     def _look(self) -> None:
-        """Whether the database is back."""
-        if self._connect() is None and self._connection is not None:
+        """Whether the database is back; one that was damaged is not."""
+        if self._damage is None and self._connect() is None and self._connection is not None:
             try:
                 with self._connection.begin():
                     self._connection.execute(select(literal(1)))
@@ -252,7 +266,7 @@ class Writer:
                 continue
             self._note(error)
             spent = time.monotonic() - (self._began or 0.0)
-            if is_lost(error) or spent >= TURN_S:
+            if is_lost(error) or spent >= TURN_S or self._damage is not None:
                 return self._give_up(group[at:], error)
         return True
 

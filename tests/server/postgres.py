@@ -77,3 +77,16 @@ class Cluster:
         name = name or f"t{next(self._numbers)}"
         self._run(str(self._bin / "createdb"), "-h", "127.0.0.1", "-p", str(self.port), "-U", "tasdid", name)
         return f"postgresql://tasdid@127.0.0.1:{self.port}/{name}"
+
+    def dump(self, url: str) -> Path:
+        """A backup of a database, made by PostgreSQL's own program."""
+        target = self._folder / "backup.dump"
+        self._run(str(self._bin / "pg_dump"), "--format=custom", f"--file={target}", f"--dbname={url}")
+        return target
+
+    def restore(self, dumped: Path) -> str:
+        """The URL of a new database that is made of a backup."""
+        url = self.url()
+        words = ("--no-owner", "--single-transaction", "--exit-on-error")
+        self._run(str(self._bin / "pg_restore"), *words, f"--dbname={url}", str(dumped))
+        return url

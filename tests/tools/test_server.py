@@ -73,6 +73,15 @@ def serving(config: Path, *options: object, doors: int = 1) -> Iterator[list[str
         process.stdout.close()
 
 
+def test_a_backup_is_made_and_says_what_else_belongs_to_one(tmp_path: Path) -> None:
+    path = write_config(tmp_path, [Handheld()])
+    open_engine(load(path).db).dispose()
+    said = says("server", "backup", "--config", path, tmp_path / "backup.db")
+    assert all(name in said for name in ("backup.db", "server.toml", "keys", "devices.json", "sets", "ca.pem"))
+    assert (tmp_path / "backup.db").stat().st_size
+    assert refused("server", "backup", "--config", path, tmp_path / "backup.db") == "CFG-036"
+
+
 def asked(address: str, path: str, context: ssl.SSLContext | None = None) -> object:
     """What a page says; the status if it is not 200. A front may still start."""
     for _ in range(200):

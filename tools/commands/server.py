@@ -2,6 +2,7 @@
 
     tasdid server certificates var/tls                       the CA that terminals pin, and the server's certificate
     tasdid server run --config server.toml --tls var/tls/server.pem --port 8080 --tls-port 8443
+    tasdid server backup --config server.toml FILE           the database as it is now (SQLite); see docs/restore.md
     tasdid server officer office.json 2001 2001.pem          a back-office officer's key; the file named `office` in the configuration
     tasdid server propose --config server.toml --officer 2001 --key 2001.pem TSD-000001 --reason "storage lost"
     tasdid server approve --config server.toml --officer 2002 --key 2002.pem TSD-000001 --proposal 1
@@ -54,6 +55,9 @@ def run(
         int | None, typer.Option(help="processes that speak HTTP before the one that writes", min=0)
     ] = None,
     restored: Annotated[bool, typer.Option("--restored", help="the database was restored from a backup; once")] = False,
+    new_keys: Annotated[
+        bool, typer.Option("--new-keys", help="the keys were replaced: terminals must be provisioned anew; once")
+    ] = False,
 ) -> None:
     """Serve in the foreground until Ctrl-C or SIGTERM."""
     from server.__main__ import run as serve
@@ -61,19 +65,39 @@ def run(
     words = ["--config", str(config), "--host", host, "--port", str(port), "--tls-port", str(tls_port)]
     for option, value in (("--db", db), ("--console-host", console_host), ("--tls", tls), ("--fronts", fronts)):
         words += [option, str(value)] if value is not None else []
-    serve([*words, *(["--restored"] if restored else [])])
+    words += [word for word, said in (("--restored", restored), ("--new-keys", new_keys)) if said]
+    serve(words)
+
+
+@app.command("backup")
+def backup(
+    config: Config,
+    target: Annotated[Path, typer.Argument(metavar="FILE", help="the backup, a file that is not there yet")],
+    db: Database = None,
+) -> None:
+    """Copy the database (SQLite) as it is now, while the server goes on; the copy is checked."""
+    from server import config as configuration
+    from server.store import whole
+
+    loaded = configuration.load(config, db)
+    whole.back_up(loaded.db, target)
+    also = [loaded.keys, configuration.devices_file(config), loaded.sets, loaded.office, loaded.certificate]
+    named = ", ".join(str(path) for path in (config, *also) if path is not None)
+    typer.echo(
+        f"{target}: the database as it is now, checked. To a backup belong too: {named}, and ca.pem (docs/restore.md)"
+    )
 
 
 @app.command("certificates")
 def make_certificates(
     folder: Annotated[Path, typer.Argument(help="where they are kept")],
-    name: Annotated[str, typer.Option(help="the server's name, as terminals check it")] = "",
+    name: Annotated[str, typer.Option(help="the server's name, as terminals check it; as before")] = "",
     days: Annotated[int, typer.Option(help="how long the server's certificate is valid", min=1, max=3650)] = 397,
 ) -> None:
     """Make the terminals' CA and the server's certificate, as far as they are missing or nearly expired."""
     from server import certificates
 
-    made = certificates.make(folder, name or certificates.NAME, days)
+    made = certificates.make(folder, name or None, days)
     typer.echo(
         f"{made}: the server's; {made.parent / 'ca.der'}: for terminals; keep {made.parent / 'ca.pem'} off the server"
     )

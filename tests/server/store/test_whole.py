@@ -1,0 +1,217 @@
+"""A database that is not whole is not served, and a backup is whole, of one moment, and never beside what belongs to another database."""
+
+import shutil
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from protocol import records as r
+from protocol.errors import ConfigError
+from server import config
+from server.__main__ import main
+from server.store import restore, whole
+from server.store import tables as t
+from server.store.engine import open_engine, reading
+from tests.server.centre import Centre
+from tests.server.handheld import Handheld
+from tests.server.postgres import Cluster
+from tests.server.served import write_config
+
+
+def used(centre: Centre, handheld: Handheld, payments: int = 3) -> None:
+    """The centre has taken some payments of the terminal."""
+    first = len(handheld.records) + 1
+    for _ in range(payments):
+        handheld.pay(r.OUTCOME_APPROVED)
+    centre.hello(handheld)
+    centre.send(handheld, first)
+
+
+def rows(url: str) -> int:
+    """How many records a database has."""
+    engine = open_engine(url, new=False)
+    with reading(engine) as connection:
+        found = connection.execute(select(func.count()).select_from(t.raw)).scalar() or 0
+    engine.dispose()
+    return found
+
+
+def spoil(file: Path, table: str) -> None:
+    """Write nonsense over the first page of a table, as a disk does."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode=DELETE")
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with file.open("r+b") as opened:
+        opened.seek((page - 1) * size)
+        opened.write(b"\x55" * size)
+
+
+def forget_in_index(file: Path) -> None:
+    """A row that an index knows nothing of: structure and pages are as they should be."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE other (a)")
+        connection.execute("CREATE INDEX other_a ON other (a)")
+        connection.execute("PRAGMA writable_schema=ON")
+        entry = connection.execute("SELECT * FROM sqlite_master WHERE name = 'other_a'").fetchone()
+        connection.execute("DELETE FROM sqlite_master WHERE name = 'other_a'")
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("INSERT INTO other VALUES (1)")
+        connection.execute("PRAGMA writable_schema=ON")
+        connection.execute("INSERT INTO sqlite_master VALUES (?, ?, ?, ?, ?)", entry)
+
+
+@pytest.fixture
+def put_back(tmp_path: Path, centre: Centre, handheld: Handheld) -> Path:
+    """A configuration whose database is a backup that was copied into the place of a later one, beside what SQLite had not brought over there."""
+    used(centre, handheld)
+    backup, folder = tmp_path / "backup.db", tmp_path / "again"
+    whole.back_up(centre.url, backup)
+    for _ in range(8):
+        used(centre, handheld, 6)
+    with closing(sqlite3.connect(tmp_path / "server.db")) as connection:  # what was written until here is brought over
+        assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() == (0, 0, 0)
+    for _ in range(4):
+        used(centre, handheld, 6)
+    folder.mkdir()
+    path = write_config(folder, [handheld])
+    shutil.copy(tmp_path / "server.db-wal", folder / "server.db-wal")
+    shutil.copy(backup, folder / "server.db")
+    centre.engine.dispose()
+    return path
+
+
+def refused(capsys: pytest.CaptureFixture[str], path: Path, *words: str) -> str:
+    """What a server says that does not start, and has left the files as they were."""
+    files = [path.parent / "server.db", path.parent / "server.db-wal"]
+    before = [file.read_bytes() for file in files if file.exists()]
+    assert main(["--config", str(path), "--port", "0", *words]) == 3
+    assert [file.read_bytes() for file in files if file.exists()][: len(before)] == before
+    return capsys.readouterr().err
+
+
+def test_a_backup_that_is_put_back_beside_what_another_database_has_left_is_not_marked_as_restored(
+    capsys: pytest.CaptureFixture[str], put_back: Path
+) -> None:
+    line = refused(capsys, put_back, "--restored")
+    assert line.startswith("CFG-034") and "server.db-wal" in line and "put the backup back once more" in line
+    (put_back.parent / "server.db-wal").unlink()
+    whole.must_be_whole(config.load(put_back).db, restored=True)
+
+
+def test_nor_is_it_served_without_a_word(put_back: Path) -> None:
+    left = put_back.parent / "server.db-wal"
+    before = left.read_bytes()
+    with pytest.raises(ConfigError, match=r"CFG-035 .* - put a backup back \(docs/restore\.md\)"):
+        whole.must_be_whole(config.load(put_back).db)
+    assert left.read_bytes() == before
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_damaged_database_is_not_served(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, handheld: Handheld, restored: bool
+) -> None:
+    path = write_config(tmp_path, [handheld])
+    open_engine(config.load(path).db).dispose()
+    spoil(tmp_path / "server.db", "raw")
+    assert refused(capsys, path, *(["--restored"] if restored else [])).startswith("CFG-035")
+
+
+def test_indexes_are_looked_at_where_there_is_reason_to(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    open_engine(url).dispose()
+    forget_in_index(tmp_path / "a.db")
+    whole.must_be_whole(url)
+    with pytest.raises(ConfigError, match="CFG-035"):
+        whole.must_be_whole(url, restored=True)
+    (tmp_path / "a.db-wal").write_bytes(b"its server was not ended")
+    with pytest.raises(ConfigError, match="CFG-035"):
+        whole.must_be_whole(url)
+
+
+def test_a_server_that_was_not_ended_starts_with_what_it_had_written(
+    tmp_path: Path, centre: Centre, handheld: Handheld
+) -> None:
+    used(centre, handheld)
+    for end in ("", "-wal"):
+        shutil.copy(f"{tmp_path / 'server.db'}{end}", f"{tmp_path / 'left.db'}{end}")
+    assert (tmp_path / "left.db-wal").stat().st_size
+    whole.must_be_whole(url := f"sqlite:///{tmp_path / 'left.db'}")
+    assert rows(url) == rows(centre.url) > 0
+
+
+def test_a_backup_is_one_file_of_one_moment_that_only_its_owner_reads(
+    tmp_path: Path, centre: Centre, handheld: Handheld
+) -> None:
+    used(centre, handheld)
+    backup = tmp_path / "backup.db"
+    with centre.engine.begin() as writing:  # as a server does meanwhile
+        writing.execute(t.raw.delete())
+        whole.back_up(centre.url, backup)
+        writing.rollback()
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.glob("backup*")] == ["backup.db"]
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    backup.rename(elsewhere / "server.db")
+    whole.must_be_whole(url := f"sqlite:///{elsewhere / 'server.db'}", restored=True)
+    assert rows(url) == rows(centre.url) > 0
+
+
+def test_no_backup_is_written_over_and_none_is_left_unfinished(
+    tmp_path: Path, centre: Centre, handheld: Handheld
+) -> None:
+    used(centre, handheld)
+    backup = tmp_path / "backup.db"
+    backup.write_text("of yesterday")
+    with pytest.raises(ConfigError, match="CFG-036 .* is there already"):
+        whole.back_up(centre.url, backup)
+    assert backup.read_text() == "of yesterday"
+    with pytest.raises(ConfigError, match="CFG-036 .*No such file"):
+        whole.back_up(centre.url, tmp_path / "nowhere" / "backup.db")
+    centre.engine.dispose()
+    spoil(tmp_path / "server.db", "raw")
+    (tmp_path / "other.db.part").write_text("begun, and then the power failed")
+    with pytest.raises(ConfigError, match="CFG-03[56]"):
+        whole.back_up(centre.url, tmp_path / "other.db")
+    assert not list(tmp_path.glob("other*"))
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("sqlite://", "CFG-036 .* name one by its path"),
+        ("postgresql://me:secret@host/x", "CFG-036 .* pg_dump"),
+        ("sqlite:///{}/no.db", "CFG-029"),
+        ("sqlite:///{}/other.db", "CFG-029"),
+    ],
+)
+def test_what_is_no_centres_file_has_no_backup(tmp_path: Path, url: str, told: str) -> None:
+    with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
+        connection.execute("CREATE TABLE other (a)")
+    with pytest.raises(ConfigError, match=told):
+        whole.back_up(url.format(tmp_path), tmp_path / "backup.db")
+    assert not list(tmp_path.glob("backup*"))
+
+
+def test_postgresqls_own_backup_comes_back_whole(tmp_path: Path, cluster: Cluster, handheld: Handheld) -> None:
+    """As docs/restore.md has it."""
+    centre = Centre(tmp_path, handheld, url=cluster.url())
+    used(centre, handheld)
+    dumped = cluster.dump(centre.url)
+    used(centre, handheld)
+    centre.engine.dispose()
+    centre.url = cluster.restore(dumped)
+    centre.restart()
+    with centre.engine.begin() as connection:
+        restore.mark(connection, centre.now)
+    head = len(handheld.records)
+    assert 0 < rows(centre.url) < head
+    centre.hello(handheld)
+    centre.send(handheld, rows(centre.url) + 1)
+    assert rows(centre.url) == head
+    centre.books()
+    centre.engine.dispose()
