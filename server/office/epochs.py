@@ -56,7 +56,7 @@ def draft(connection: Connection, device: str, reason: str, now: int) -> dict[in
     """What an officer signs to propose a new epoch for `device`, and another to approve it: keys 1… in the order of
     `_NAMES`. ParameterError PRM-031 for an unknown device, PRM-040 for such a reason.
     """
-    _must_be_one(connection, device)
+    must_be_known(connection, device)
     head = devices.head(connection, device)
     c = t.epochs.c
     number = connection.execute(select(func.max(c.number)).where(c.device == device)).scalar() or 0
@@ -84,7 +84,7 @@ def propose(connection: Connection, office: Office, proposal: bytes, now: int) -
     return row["number"]
 
 
-def _must_be_one(connection: Connection, device: str) -> None:
+def must_be_known(connection: Connection, device: str) -> None:
     """PRM-031 unless it is a registered device; what is no text at all is in no database."""
     if not device.isprintable() or devices.find(connection, device) is None:
         hint = "the ledger page has their names: TSD-000001"
@@ -95,7 +95,7 @@ def proposed(connection: Connection, device: str, number: int) -> dict[int, Any]
     """What proposal `number` for a device says: what another officer signs to approve it. ParameterError PRM-031 for an unknown device, PRM-032 if
     it is not open.
     """
-    _must_be_one(connection, device)
+    must_be_known(connection, device)
     c = t.epochs.c
     where = (c.device == device, c.number == number, c.state == t.EPOCH_PROPOSED)
     found = connection.execute(select(c.proposal).where(*where)).scalar()

@@ -6,6 +6,7 @@
     tasdid server propose --config server.toml --officer 2001 --key 2001.pem TSD-000001 --reason "storage lost"
     tasdid server approve --config server.toml --officer 2002 --key 2002.pem TSD-000001 --proposal 1
     tasdid server epochs --config server.toml --json
+    tasdid server device block|unblock|approve|list          a terminal that was stolen is refused (`tools.office.device`)
     tasdid server refund propose|approve|list                an approved payment is given back (`tools.office.refund`)
     tasdid server suspense propose|approve|list              what became of money in suspense (`tools.office.suspense`)
     tasdid server fork propose|approve|list                  a payment that a fork holds stands, or is given back (`tools.office.fork`)
@@ -20,13 +21,14 @@ from typing import Annotated
 
 import typer
 
-from tools.office import centre, failed, fork, refund, suspense
+from tools.office import centre, device, failed, fork, refund, suspense
 from tools.office.centre import Config, Database, Key, Number, Proposal
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Run the central server; decide new epochs, refunds, forks and money in suspense under four eyes.",
+    help="Run the central server; decide blocked terminals, new epochs, refunds, forks and money in suspense under four eyes.",
 )
+app.add_typer(device.app, name="device")
 app.add_typer(refund.app, name="refund")
 app.add_typer(suspense.app, name="suspense")
 app.add_typer(fork.app, name="fork")
