@@ -1,6 +1,7 @@
 """One signed exchange with the server: sign, send, verify the reply's signature, role, nonce, device and epoch (`protocol.sync`).
 
-SRV-070 reply not bound to this session, SRV-071 refused by the server, SRV-067 since this terminal is blocked, NET-005 reply malformed, NET-006 not signed by the server.
+SRV-070 reply not bound to this session, SRV-071 refused by the server, SRV-067 since this terminal is blocked, NET-005 reply malformed, NET-006
+not signed by the server.
 """
 
 from drivers.contracts.secure_element import SLOT_DEVICE_KEY

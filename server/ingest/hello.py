@@ -37,6 +37,7 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf, keys: 
     name = message.device.device
     head = devices.head(connection, name)
     sessions.must_be_heard(head)
+    epochs.must_be_signed(connection, message, head)
     current = None if head.nonce is None else bytes(head.nonce)
     sessions.begin(connection, name, message.nonce, current, now)
     if message.trouble:

@@ -4,9 +4,9 @@
     blocked       every message is answered by a refusal (SRV-067): no card is put to its issuer, no command, result or set goes there
     unblocked     proposed and approved likewise; the terminal's next HELLO is heard, and its records come as ever
 
-What a blocked terminal has on record at the centre goes on: what was paid before is authorised, cleared and settled, once. What it still has itself
-it keeps, since nothing of it is acknowledged: backlog of honest days is not told from what a thief may write, and no card is charged for either without
-a person. A question that was put to an issuer before the block is answered. What the terminal does offline no server can forbid.
+What a blocked terminal has on record at the centre goes on: what was paid before is authorised, cleared and settled, once. What it still has
+itself it keeps, since nothing of it is acknowledged: backlog of honest days is not told from what a thief may write, and no card is charged for
+either without a person. A question that was put to an issuer before the block is answered. What the terminal does offline no server can forbid.
 """
 
 from typing import Any

@@ -5,8 +5,8 @@
     tasdid server device unblock TSD-000001 --reason "found, looked at" --config server.toml --officer 2001 --key 2001.pem
     tasdid server device approve TSD-000001 --proposal 1 --config server.toml --officer 2002 --key 2002.pem
 
-A server that runs refuses a blocked terminal from the approval on (SRV-067), without a start: it takes nothing from it, asks no issuer for it, tells it
-nothing. What is on file goes on; what the terminal has not sent it keeps until it is unblocked (`server.office.blocks`).
+A server that runs refuses a blocked terminal from the approval on (SRV-067), without a start: it takes nothing from it, asks no issuer for it,
+tells it nothing. What is on file goes on; what the terminal has not sent it keeps until it is unblocked (`server.office.blocks`).
 """
 
 import json
@@ -18,7 +18,9 @@ import typer
 from tools.office import centre
 from tools.office.centre import Config, Database, Key, Number, Proposal
 
-app = typer.Typer(no_args_is_help=True, help="Block terminals that were stolen or lost, and unblock them, under four eyes.")
+app = typer.Typer(
+    no_args_is_help=True, help="Block terminals that were stolen or lost, and unblock them, under four eyes."
+)
 
 Device = Annotated[str, typer.Argument(help="the terminal's id")]
 

@@ -56,7 +56,9 @@ heads = Table(  # where a device's chain stands, and what it last said about its
         "told_epoch", BigInteger, nullable=False, server_default="0"
     ),  # the latest it knew of when it was in trouble
     Column("blocked", BigInteger, nullable=False, server_default="0"),  # since when by two officers' word, 0: it is not
-    Column("key_epoch", BigInteger, nullable=False, server_default="0"),  # the epoch that brought the key in force, or 0
+    Column(
+        "key_epoch", BigInteger, nullable=False, server_default="0"
+    ),  # the epoch that brought the key in force, or 0
     PrimaryKeyConstraint("device"),
 )
 
