@@ -249,8 +249,8 @@ def seal(keys: Keys, command: dict[int, Any]) -> bytes:
 
 
 def must_be_signed(connection: Connection, message: Hello, head: Row[Any]) -> None:
-    """RefusedError BAD_SIGNATURE unless a HELLO was signed by the key in force; one in trouble may be by that of an approved epoch. Of one that begins
-    an epoch `begin` says.
+    """RefusedError BAD_SIGNATURE unless a HELLO was signed by the key in force; one in trouble may be by that of an approved epoch. Of one that
+    begins an epoch `begin` says.
     """
     if message.trouble and message.device.key_epoch != head.key_epoch:
         row = connection.execute(_APPROVED, {"b_device": head.device}).first()

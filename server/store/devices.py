@@ -47,6 +47,8 @@ _HEADS = (
 
 POINT = 65
 """Bytes of a public key."""
+_NO_POINT = "its public_key in the list of devices is no point of P-256"
+_OTHER_KEY = "it is listed with another key than the one in force, which stays: a new key takes a new epoch, tasdid server propose --new-key"
 UNIT_MOST, KEY_ID_MOST = 32, 16
 """Characters that the tables hold."""
 FRESH_S = 60
@@ -140,11 +142,10 @@ def register(connection: Connection, device: Device, now: int) -> list[str]:
     places = {"unit": device.unit, "force": device.force, "wilaya": device.wilaya}
     mine = t.devices.c.device == device.device
     if not is_point(device.public_key):
-        what = "its public_key in the list of devices is no point of P-256:"
         if known is None:
-            return [_alarm(connection, device.device, "CFG-021", f"{what} the terminal is not entered", now)]
+            return [_alarm(connection, device.device, "CFG-021", f"{_NO_POINT}: the terminal is not entered", now)]
         connection.execute(update(t.devices).where(mine).values(**places))
-        return [_alarm(connection, device.device, "CFG-021", f"{what} the key on file stays in force", now)]
+        return [_alarm(connection, device.device, "CFG-021", f"{_NO_POINT}: the key on file stays in force", now)]
     key = {"public_key": device.public_key, "dukpt_key_id": device.dukpt_key_id}
     if known is None:
         connection.execute(insert(t.devices).values(device=device.device, registered=now, **key, **places))
@@ -164,8 +165,7 @@ def register(connection: Connection, device: Device, now: int) -> list[str]:
         what = "its key is corrected by the list of devices: it has never been heard"
         audit.write(connection, device.device, t.LEVEL_WARNING, "DEVICE", what, now)
         return [f"{device.device}: {what}"]
-    what = "it is listed with another key than the one in force, which stays: a new key takes a new epoch,"
-    return [_alarm(connection, device.device, "CFG-022", f"{what} tasdid server propose --new-key", now)]
+    return [_alarm(connection, device.device, "CFG-022", _OTHER_KEY, now)]
 
 
 def is_point(key: bytes) -> bool:
