@@ -110,15 +110,15 @@ def examine(text: str, keys: dict[str, list[bytes]]) -> dict[str, Any]:
     from protocol.crypto.native import NativeCrypto
 
     said = _parsed(text.strip("\r\n\t"))
-    failed = ("CRY-070", "the terminal is not in the key list")
+    verdict = _verdict(said, "CRY-070", "the terminal is not in the key list")
     for public in keys.get(said.kid, []):
         try:
             claim_reader.claim_verify(NativeCrypto(), text.strip("\r\n\t"), public)
         except CryptoError as error:
-            failed = error.code, error.message
+            verdict = _verdict(said, error.code, error.message)
         else:
             return _verdict(said, None, None)
-    return _verdict(said, *failed)
+    return verdict
 
 
 def _parsed(text: str) -> Claim:
