@@ -64,6 +64,7 @@ PAID_UNASKED = (
 )
 PAID_OTHERWISE = "SRV-064"  # a payment is not of its notice's amount: posted, since it was taken, and its case does not count as paid
 OPEN_QUESTIONS = "SRV-066"  # too many questions to issuers whose outcomes are not on record: no more are put, the terminal goes on offline
+BLOCKED = "SRV-067"  # two officers have blocked this terminal: nothing is taken from it until they unblock it
 
 
 class RefusedError(ServerError):

@@ -48,6 +48,7 @@ class Config:
     db: str
     keys: Path
     devices: tuple[devices.Device, ...]
+    listed: bool = False  # whether there is a list of devices at all: who is on file and not on it is named
     sets: Path | None = None
     acquirer: tuple[str, int] | None = None
     acquirer_timeout: float = 10.0
@@ -76,6 +77,7 @@ def load(path: Path | str, db: str | None = None) -> Config:
         db=db or data.get("db") or f"sqlite:///{base / 'server.db'}",
         keys=base / data["keys"],
         devices=tuple(devices.parse(name, entry) for name, entry in provisioning.items()),
+        listed="devices" in data,
         sets=base / data["sets"] if "sets" in data else None,
         acquirer=address,
         acquirer_timeout=_seconds(path, acquirer, "acquirer.timeout", 10.0),

@@ -63,7 +63,7 @@ async def _authorise(t, intent: int, amount: int, seal) -> Asked:  # noqa: ANN00
     except ServerError as error:
         t.note_error(error)
         return Asked(
-            None if error.code == "SRV-071" else {"sent": True}
+            {"sent": True} if error.code == "SRV-070" else None
         )  # a refusal is signed: nothing was put to the issuer
     except NetworkError as error:
         t.note_error(error)

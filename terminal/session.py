@@ -1,6 +1,7 @@
 """One signed exchange with the server: sign, send, verify the reply's signature, role, nonce, device and epoch (`protocol.sync`).
 
-SRV-070 reply not bound to this session, SRV-071 refused by the server, NET-005 reply malformed, NET-006 not signed by the server.
+SRV-070 reply not bound to this session, SRV-071 refused by the server, SRV-067 since this terminal is blocked, NET-005 reply malformed, NET-006
+not signed by the server.
 """
 
 from drivers.contracts.secure_element import SLOT_DEVICE_KEY
@@ -40,9 +41,9 @@ async def exchange(t, content_type: str, payload: dict, expected: str, timeout_m
         raise ServerError("the server's reply belongs to another session", "SRV-070")
     t.reached = True
     if kind == m.TYPE_REFUSED:
-        raise ServerError(
-            "the server refuses: " + str(message.get(m.CODE)), "SRV-071", "call the centre", message.get(m.CODE)
-        )
+        why = message.get(m.CODE)
+        code = "SRV-067" if why == "SRV-067" else "SRV-071"
+        raise ServerError("the server refuses: " + str(why), code, "call the centre", why)
     if kind != expected or message.get(m.EPOCH) != payload[m.EPOCH]:
         raise ServerError("the server's reply answers another question", "SRV-070")
     return message

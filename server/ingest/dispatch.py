@@ -67,7 +67,7 @@ class Service:
         RefusedError NOT_WRITTEN: it cannot be checked now, since the database is locked or lost. To be told later.
         """
         try:
-            checked = check(body, self._register.find)
+            checked = check(body, self._register.find, self._vouch)
         except SQLAlchemyError as error:
             if not is_trouble(error):
                 raise
@@ -75,6 +75,10 @@ class Service:
         if isinstance(checked, Batch):
             checked.draft = drafts.draft(checked)
         return checked
+
+    def _vouch(self, device: str, epoch: int, approval: bytes) -> bytes:
+        shown = epochs.shown(approval, device, epoch, self.keys)
+        return b"" if shown is None else shown.public_key
 
     def apply(self, connection: Connection, checked: Message | Refusal, now: int) -> Reply | Asked:
         """(content type, payload) of the reply, or what to ask the acquirer first; the writes are in the caller's transaction."""

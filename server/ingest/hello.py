@@ -30,12 +30,14 @@ _HASH = select(t.raw.c.hash).where(
 
 
 def hello(connection: Connection, message: Hello, now: int, shelf: Shelf, keys: Keys | None = None) -> dict[int, Any]:
-    """Answer a HELLO: the payload of WELCOME. RefusedError for a replay or a foreign epoch.
+    """Answer a HELLO: the payload of WELCOME. RefusedError for a blocked terminal, a replay or a foreign epoch.
 
     `keys` are the server's own: with them it knows its approval of an epoch again.
     """
     name = message.device.device
     head = devices.head(connection, name)
+    sessions.must_be_heard(head)
+    epochs.must_be_signed(connection, message, head)
     current = None if head.nonce is None else bytes(head.nonce)
     sessions.begin(connection, name, message.nonce, current, now)
     if message.trouble:

@@ -32,6 +32,18 @@ def begin(connection: Connection, device: str, nonce: bytes, current: bytes | No
     connection.execute(_FORGET, {"b_device": device, "b_before": now - NONCE_SECONDS})
 
 
+def must_be_heard(head: Row[Any]) -> None:
+    """RefusedError BLOCKED if two officers have blocked the device whose head this is (`server.office.blocks`)."""
+    if head.blocked:
+        raise codes.RefusedError(codes.BLOCKED, "this terminal is blocked")
+
+
+def must_be_signed(message: Message, head: Row[Any]) -> None:
+    """RefusedError BAD_SIGNATURE unless a message was signed by the key in force: a front may have known another one when it looked."""
+    if message.device.key_epoch != head.key_epoch:
+        raise codes.RefusedError(codes.BAD_SIGNATURE, "signed by a key that is not in force")
+
+
 def bound_head(connection: Connection, message: Message) -> Row[Any]:
     """The device's head, if `message` is bound to its last HELLO and of its epoch. RefusedError otherwise."""
     return check_bound(connection, devices.head(connection, message.device.device), message)
@@ -39,6 +51,8 @@ def bound_head(connection: Connection, message: Message) -> Row[Any]:
 
 def check_bound(connection: Connection, head: Row[Any], message: Message) -> Row[Any]:
     """`head`, the device's own, if `message` is bound to its last HELLO and of its epoch, as it is once that is known. RefusedError otherwise."""
+    must_be_heard(head)
+    must_be_signed(message, head)
     if head.nonce is None or bytes(head.nonce) != message.nonce:
         raise codes.RefusedError(codes.WRONG_NONCE, "not bound to the last HELLO: say HELLO again")
     if head.epoch != message.epoch:

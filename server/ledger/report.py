@@ -7,7 +7,7 @@ from sqlalchemy import Connection, and_, case, exists, func, or_, select
 from protocol import records as r
 from server.ingest.lost import suspense
 from server.ledger import recompute
-from server.office import branches, decisions, epochs, refunds, rulings
+from server.office import blocks, branches, decisions, epochs, refunds, rulings
 from server.store import tables as t
 
 LAST = 50
@@ -50,6 +50,7 @@ def ledger(connection: Connection) -> dict[str, Any]:
         "devices": _devices(connection),
         "gaps": _gaps(connection),
         "epochs": epochs.listed(connection),
+        "blocks": blocks.listed(connection),
         "refunds": refunds.listed(connection),
         "paid_twice": refunds.paid_twice(connection),
         "decisions": decisions.listed(connection),
@@ -240,6 +241,7 @@ def _devices(connection: Connection) -> list[dict[str, Any]]:
         h.forks,
         h.cum_count.label("approved_count"),
         h.cum_total.label("approved_total"),
+        h.blocked,
     )
     rows = connection.execute(select(*columns).join(t.heads, d.device == h.device).order_by(d.device))
     return [dict(row) for row in rows.mappings()]

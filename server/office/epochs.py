@@ -10,6 +10,8 @@ on meanwhile is withdrawn. A terminal that was told of it may have begun it by t
 number that was approved once is never proposed again, withdrawn or not: it would have two beginnings, and the records after the one would be
 taken for records after the other. A number that was only proposed is free again.
 Once a terminal in trouble was told, its old session is over (`server.ingest.hello`): no straggler carries the chain on past the approval.
+A new epoch may bring a new key, of a terminal whose secure element was exchanged: both officers sign it. From the approval on that key may say
+HELLO, in trouble or in the new epoch; with its first HELLO there it is the key in force, and the one before signs nothing any more (`former_keys`).
 After a restore of the database the terminal shows its approval: it is signed by the role key "epoch", so what was
 approved stands; records between the database's head and the approved one are lost (`server.ingest.lost.gaps`).
 """
@@ -25,6 +27,7 @@ from protocol import sync as s
 from protocol.errors import FormatError, ParameterError
 from server import codes
 from server.acquirer import word
+from server.ingest import sessions
 from server.ingest.lost import gaps, untaken
 from server.keys import Keys
 from server.office import proposals
@@ -39,6 +42,10 @@ AHEAD = 16  # epochs by which a terminal may be ahead of the chain on file: of n
 _ASKS = "the terminal asks for a new epoch"
 _REMEMBERED = 200  # such alarms that are looked through for the same one
 _NAMES = ("device", "epoch", "seq", "hash", "cum_count", "cum_total", "cases", "number", "expires", "reason")
+NEW_KEY = 11
+"""Of what officers sign, only where the epoch brings a new key: its 65 bytes."""
+_KEY = 8
+"""The same of what the server approves."""
 
 
 @dataclass(frozen=True)
@@ -50,41 +57,64 @@ class Beginning:
     hash: bytes
     cum_count: int
     cum_total: int
+    public_key: bytes = b""
 
 
-def draft(connection: Connection, device: str, reason: str, now: int) -> dict[int, Any]:
+def draft(connection: Connection, device: str, reason: str, now: int, new_key: bytes | None = None) -> dict[int, Any]:
     """What an officer signs to propose a new epoch for `device`, and another to approve it: keys 1… in the order of
-    `_NAMES`. ParameterError PRM-031 for an unknown device, PRM-040 for such a reason.
+    `_NAMES`, and NEW_KEY. ParameterError PRM-031 for an unknown device, PRM-040 for such a reason, PRM-043 for a key that is none, or not new.
     """
-    _must_be_one(connection, device)
+    must_be_known(connection, device)
     head = devices.head(connection, device)
     c = t.epochs.c
     number = connection.execute(select(func.max(c.number)).where(c.device == device)).scalar() or 0
     cases = connection.execute(select(func.max(t.cases.c.case_no)).where(t.cases.c.device == device)).scalar() or 0
     last = (head.seq, bytes(head.hash), head.cum_count, head.cum_total)
     values = (device, _next(connection, head), *last, cases, number + 1)
-    return dict(enumerate((*values, now + VALID_S, reason_of(reason)), 1))
+    said: dict[int, Any] = dict(enumerate((*values, now + VALID_S, reason_of(reason)), 1))
+    if new_key is not None:
+        _must_be_new(connection, device, new_key)
+        said[NEW_KEY] = new_key
+    return said
+
+
+def _must_be_new(connection: Connection, device: str, key: bytes) -> None:
+    """PRM-043 unless it is a point of P-256 that never was this device's key."""
+    known, c = devices.find(connection, device), t.former_keys.c
+    before = select(c.epoch).where(c.device == device, c.public_key == key)
+    if not devices.is_point(key):
+        raise ParameterError("that is no public key", "PRM-043", "a point of P-256, 65 bytes", len(key))
+    if known is None or known.public_key == key or connection.execute(before).first() is not None:
+        raise ParameterError("that key is no new one", "PRM-043", "enter the new one in the list of devices", device)
 
 
 def propose(connection: Connection, office: Office, proposal: bytes, now: int) -> int:
     """Enter a signed proposal; its number. Earlier ones that are still open are withdrawn. ParameterError PRM-030 … 032, PRM-040."""
     officer, payload = office.verify(proposal, PROPOSAL)
-    device, expires, reason = (payload.get(key) for key in (1, 9, 10))
-    if not isinstance(device, str) or not isinstance(expires, int) or not isinstance(reason, str):
+    device, expires, reason, new_key = (payload.get(key) for key in (1, 9, 10, NEW_KEY))
+    if (
+        not isinstance(device, str)
+        or not isinstance(expires, int)
+        or not isinstance(reason, str)
+        or not isinstance(new_key, bytes | None)
+    ):
         raise ParameterError("not an officer's decision", "PRM-030")
-    if not now < expires <= now + VALID_S or payload != draft(connection, device, reason, expires - VALID_S):
+    if not now < expires <= now + VALID_S or payload != draft(connection, device, reason, expires - VALID_S, new_key):
         raise ParameterError("the proposal is not about the chain as it stands", "PRM-032", "propose again")
     _withdraw(connection, device, "overtaken by a later proposal", now)
     row = {name: payload[key] for key, name in enumerate(_NAMES, 1)}
     connection.execute(
-        insert(t.epochs).values(**row, proposed_by=officer, proposal=proposal, proposed_at=now, state=t.EPOCH_PROPOSED)
+        insert(t.epochs).values(
+            **row, public_key=new_key, proposed_by=officer, proposal=proposal, proposed_at=now, state=t.EPOCH_PROPOSED
+        )
     )
-    what = f"epoch {row['epoch']} after record {row['seq']} proposed by officer {officer}: {row['reason']}"
+    brings = "" if new_key is None else " with a new key"
+    what = f"epoch {row['epoch']}{brings} after record {row['seq']} proposed by officer {officer}: {row['reason']}"
     audit.write(connection, device, t.LEVEL_WARNING, "EPOCH", what, now)
     return row["number"]
 
 
-def _must_be_one(connection: Connection, device: str) -> None:
+def must_be_known(connection: Connection, device: str) -> None:
     """PRM-031 unless it is a registered device; what is no text at all is in no database."""
     if not device.isprintable() or devices.find(connection, device) is None:
         hint = "the ledger page has their names: TSD-000001"
@@ -95,7 +125,7 @@ def proposed(connection: Connection, device: str, number: int) -> dict[int, Any]
     """What proposal `number` for a device says: what another officer signs to approve it. ParameterError PRM-031 for an unknown device, PRM-032 if
     it is not open.
     """
-    _must_be_one(connection, device)
+    must_be_known(connection, device)
     c = t.epochs.c
     where = (c.device == device, c.number == number, c.state == t.EPOCH_PROPOSED)
     found = connection.execute(select(c.proposal).where(*where)).scalar()
@@ -123,7 +153,10 @@ def approve(connection: Connection, office: Office, approval: bytes, now: int) -
         raise ParameterError("the chain went on since the proposal", "PRM-032", "propose again")
     values = {"approved_by": officer, "approval": approval, "approved_at": now, "state": t.EPOCH_APPROVED}
     connection.execute(update(t.epochs).where(*where).values(values))
-    what = f"epoch {row.epoch} after record {row.seq} approved by officer {officer}, proposed by {row.proposed_by}"
+    brings = "" if row.public_key is None else " with a new key"
+    what = (
+        f"epoch {row.epoch}{brings} after record {row.seq} approved by officer {officer}, proposed by {row.proposed_by}"
+    )
     audit.write(connection, row.device, t.LEVEL_WARNING, "EPOCH", what, now)
 
 
@@ -201,9 +234,11 @@ def commands(connection: Connection, device: str, head: Row[Any], now: int) -> l
     if row.expires < now or not _stands(connection, head, row):
         _withdraw(connection, device, "withdrawn: expired, or the chain went on", now)
         return []
-    approved = dict(
+    approved: dict[int, Any] = dict(
         enumerate((device, row.epoch, row.seq, bytes(row.hash), row.cum_count, row.cum_total, row.cases), 1)
     )
+    if row.public_key is not None:
+        approved[_KEY] = bytes(row.public_key)
     return [{1: device, 2: row.number, 3: row.expires, 4: s.COMMAND_EPOCH, 5: approved}]
 
 
@@ -213,21 +248,42 @@ def seal(keys: Keys, command: dict[int, Any]) -> bytes:
     return envelope.seal(keys.private("cmd"), s.TYPE_COMMAND, "cmd", {**command, 5: approval})
 
 
+def must_be_signed(connection: Connection, message: Hello, head: Row[Any]) -> None:
+    """RefusedError BAD_SIGNATURE unless a HELLO was signed by the key in force; one in trouble may be by that of an approved epoch. Of one that
+    begins an epoch `begin` says.
+    """
+    if message.trouble and message.device.key_epoch != head.key_epoch:
+        row = connection.execute(_APPROVED, {"b_device": head.device}).first()
+        if row is not None and row.public_key is not None and bytes(row.public_key) == message.device.public_key:
+            return
+    if message.trouble or message.epoch == (head.epoch or 1):
+        sessions.must_be_signed(message, head)
+
+
+def _must_be_its_key(message: Hello, head: Row[Any], key: bytes | None) -> None:
+    """RefusedError BAD_SIGNATURE unless a HELLO was signed by `key`, which its epoch brings, or, if it brings none, by the one in force."""
+    if not key:
+        sessions.must_be_signed(message, head)
+    elif bytes(key) != message.device.public_key:
+        raise codes.RefusedError(codes.BAD_SIGNATURE, "not signed by the key that the epoch brings")
+
+
 def begin(connection: Connection, message: Hello, head: Row[Any], keys: Keys | None, now: int) -> Row[Any]:
     """The device says HELLO in another epoch: the head of the new one, if it was approved. RefusedError WRONG_EPOCH,
-    EPOCH_STALE.
+    EPOCH_STALE, BAD_SIGNATURE.
     """
     name, c = message.device.device, t.epochs.c
     where = (c.device == name, c.epoch == message.epoch, c.state == t.EPOCH_APPROVED)
     row = connection.execute(select(t.epochs).where(*where)).first()
     if row is not None and not _stands(connection, head, row):
         row = None  # the chain has overtaken it; in a restored database nobody has been told yet that it is withdrawn
-    approved = row if row is not None else _shown(message, keys)
+    approved = row if row is not None else _shown_by(message, keys)
     if approved is None or message.epoch <= (head.epoch or 1):
         if message.epoch < (head.epoch or 1):
             what = f"a HELLO of epoch {message.epoch}, which is over: late on its way, or of a second terminal of this name"
             audit.alarm_once(connection, name, "EPOCH", f"{what}, whose records are not taken", now, _REMEMBERED)
         raise codes.RefusedError(codes.WRONG_EPOCH, "epoch is not the approved one")
+    _must_be_its_key(message, head, approved.public_key)
     if head.seq > approved.seq or (head.seq == approved.seq and bytes(head.hash) != bytes(approved.hash)):
         what = f"a terminal that began epoch {message.epoch} after record {approved.seq} is not heard, since another one of this name has gone on in"
         audit.alarm_once(connection, name, "EPOCH", f"{what} epoch {head.epoch or 1}", now, _REMEMBERED)
@@ -246,10 +302,23 @@ def begin(connection: Connection, message: Hello, head: Row[Any], keys: Keys | N
             cum_total=approved.cum_total, opened=0, doubtful_seq=restore.cut(head.doubtful_seq, approved.seq),
         )
     )  # fmt: skip
+    if approved.public_key:
+        _exchange(connection, head, message)
     if row is None:
         _withdraw(connection, name, f"withdrawn: epoch {message.epoch} had begun", now)
     _note_begun(connection, message, row, approved, now)
     return devices.head(connection, name)
+
+
+def _exchange(connection: Connection, head: Row[Any], message: Hello) -> None:
+    """The key that a new epoch brings is in force, and the counter of its secure element counts anew."""
+    name = message.device.device
+    mine = t.devices.c.device == name
+    former = connection.execute(select(t.devices.c.public_key).where(mine)).scalar_one()
+    connection.execute(insert(t.former_keys).values(device=name, epoch=head.key_epoch, public_key=former))
+    connection.execute(update(t.devices).where(mine).values(public_key=message.device.public_key))
+    anew = update(t.heads).where(t.heads.c.device == name).values(key_epoch=message.epoch, counter=0)
+    connection.execute(anew)
 
 
 def _note_begun(connection: Connection, message: Hello, row: Any, approved: Any, now: int) -> None:
@@ -263,26 +332,34 @@ def _note_begun(connection: Connection, message: Hello, row: Any, approved: Any,
             insert(t.epochs).values(
                 device=name, epoch=approved.epoch, number=number + 1, seq=approved.seq, hash=approved.hash,
                 cum_count=approved.cum_count, cum_total=approved.cum_total, cases=0, reason="shown by the terminal",
+                public_key=approved.public_key or None,
                 expires=now, proposed_by=0, proposal=message.approval, proposed_at=now, **done,
             )
         )  # fmt: skip
-    audit.alarm(connection, name, "EPOCH", f"epoch {approved.epoch} has begun after record {approved.seq}", now)
+    what = f"epoch {approved.epoch} has begun after record {approved.seq}"
+    audit.alarm(connection, name, "EPOCH", what + (", with a new key" if approved.public_key else ""), now)
 
 
-def _shown(message: Hello, keys: Keys | None) -> Beginning | None:
+def _shown_by(message: Hello, keys: Keys | None) -> Beginning | None:
     """The approval that the terminal shows, if it is one of ours for this device and epoch."""
     if not message.approval or keys is None:
         return None
+    return shown(message.approval, message.device.device, message.epoch, keys)
+
+
+def shown(approval: bytes, device: str, epoch: int, keys: Keys) -> Beginning | None:
+    """What an approval says, if it is one of ours for this device and epoch. Whoever shows it may be a stranger: nothing is read before it holds."""
     try:
-        opened = envelope.parse(message.approval)
-        body = cbor.decode(opened.payload)
+        opened = envelope.parse(approval)
         right = (opened.content_type, opened.key_id) == (s.TYPE_EPOCH, b"epoch")
-        found = Beginning(*[body[key] for key in (2, 3, 4, 5, 6)])
+        if not right or not envelope.holds(keys.public("epoch"), opened.protected, opened.payload, opened.signature):
+            return None
+        body = cbor.decode(opened.payload)
+        found = Beginning(*[body[key] for key in (2, 3, 4, 5, 6)], public_key=body.get(_KEY, b""))
         named = body[1]
     except (FormatError, codes.RefusedError, KeyError, TypeError):
         return None
-    held = envelope.holds(keys.public("epoch"), opened.protected, opened.payload, opened.signature)
-    return found if right and held and (named, found.epoch) == (message.device.device, message.epoch) else None
+    return found if (named, found.epoch) == (device, epoch) else None
 
 
 def listed(connection: Connection) -> list[dict[str, Any]]:
@@ -301,4 +378,7 @@ def listed(connection: Connection) -> list[dict[str, Any]]:
         "approved_by",
     )
     states = {0: "proposed", 1: "approved", 2: "begun", 3: "withdrawn"}
-    return [{**{name: row[name] for name in names}, "state": states[row["state"]]} for row in rows]
+    return [
+        {**{name: row[name] for name in names}, "new_key": row["public_key"] is not None, "state": states[row["state"]]}
+        for row in rows
+    ]

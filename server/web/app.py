@@ -4,7 +4,7 @@
     GET  /health           {"ok": true}, and for the console what waits and was written; 503 and {"ok": false} while the writer is stuck
                            or the database away or damaged
     GET  /api/ledger       server.ledger.report
-    GET  /api/receipt-keys {device: public key, hex}
+    GET  /api/receipt-keys {device: public key, hex; of one with a new key a list, the key in force first}
 
 All say 503 while the database is locked, lost or damaged. The last two, and what /health says beside "ok", are the console's: whoever reaches
 the door reads them, so that a door for terminals alone does without (`console` of the configuration, `for_terminals`).
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anyio import to_thread
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -43,7 +43,6 @@ from server.ingest.dispatch import Service
 from server.ledger import report
 from server.sets import Shelf
 from server.store import devices, signers, whole
-from server.store import tables as t
 from server.store.engine import is_damage, is_trouble, open_engine, reading
 from server.web.addressed import Addressed
 from server.web.desk import Desk
@@ -74,7 +73,7 @@ def build(
     engine = open_engine(config.db, new=new)
     try:
         signers.enter(engine, own.publics(), clock(), other_keys)
-        devices.enter(engine, config.devices, clock())
+        devices.enter(engine, config.devices, clock(), config.listed)
         service = Service(engine, own, Shelf.load(own, config.sets))
     except (ConfigError, ParameterError):
         engine.dispose()  # or SQLite leaves a file beside the database
@@ -235,9 +234,8 @@ async def _ledger(request: Request) -> Response:
 async def _receipt_keys(request: Request) -> Response:
     pages: Pages = request.app.state.pages
 
-    def look() -> dict[str, str]:
+    def look() -> dict[str, str | list[str]]:
         with reading(pages.engine) as connection:
-            rows = connection.execute(select(t.devices.c.device, t.devices.c.public_key).order_by(t.devices.c.device))
-            return {row.device: bytes(row.public_key).hex() for row in rows}
+            return devices.receipt_keys(connection)
 
     return JSONResponse(await to_thread.run_sync(look))

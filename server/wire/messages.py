@@ -8,7 +8,7 @@ so the shell runs it outside the writer's thread. What needs history (nonce, epo
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from protocol import batch, wire
@@ -27,6 +27,10 @@ MAX_RESTORED = (
     1 << 17
 )  # bytes of a batch's records: what is told in a few may be long. A terminal's 200, not 600 each on an average, are fewer
 Find = Callable[[str], Device | None]
+Vouch = Callable[[str, int, bytes], bytes]
+"""The key that an approval of this device\'s epoch names; nothing if it is none, or names none."""
+APPROVAL_MOST = 512
+"""Bytes of an approval that HELLO shows."""
 Blobs = dict[int, bytes]
 
 
@@ -111,16 +115,16 @@ def echo_of(body: bytes) -> tuple[bytes, str]:
     return nonce if isinstance(nonce, bytes) and len(nonce) <= 16 else b"", device[:32]
 
 
-def check(body: bytes, find: Find) -> Message | Refusal:
+def check(body: bytes, find: Find, vouch: Vouch | None = None) -> Message | Refusal:
     """Parse and verify a message; never raises for anything that a device or a stranger may send."""
     try:
-        return open_message(body, find)
+        return open_message(body, find, vouch)
     except codes.RefusedError as error:
         return Refusal(error.code, error.message, *echo_of(body))
 
 
-def open_message(body: bytes, find: Find) -> Message:
-    """Check and parse a message. RefusedError says what is wrong."""
+def open_message(body: bytes, find: Find, vouch: Vouch | None = None) -> Message:
+    """Check and parse a message. RefusedError says what is wrong. `vouch`: what an approval that HELLO shows says about the terminal's key."""
     opened = envelope.parse(body)
     reader = _READERS.get(opened.content_type)
     if reader is None:
@@ -132,8 +136,7 @@ def open_message(body: bytes, find: Find) -> Message:
     device = find(name) if schema.text(name, 32) else None
     if device is None:
         raise codes.RefusedError(codes.UNKNOWN_DEVICE, "device is not registered")
-    if not envelope.holds(device.public_key, opened.protected, opened.payload, opened.signature):
-        raise codes.RefusedError(codes.BAD_SIGNATURE, "signature of the message does not hold")
+    device = _speaker(device, opened, vouch)
     try:
         payload, marks = strict.decode_marked(opened.payload, s.RECORDS, restoring.BODY)
     except FormatError as error:
@@ -149,6 +152,37 @@ def open_message(body: bytes, find: Find) -> Message:
     return reader(device, payload)
 
 
+def _speaker(device: Device, opened: envelope.Envelope, vouch: Vouch | None) -> Device:
+    """The device, with the key that has signed a message: the one in force, that of an approved epoch which is to begin, or, of a terminal that
+    began one unknown to a restored database, the one that its approval names: that is the server's own word. RefusedError BAD_SIGNATURE, and
+    for a HELLO of a later epoch without an approval WRONG_EPOCH: the terminal shows it then.
+    """
+
+    def holds(key: bytes) -> bool:
+        return envelope.holds(key, opened.protected, opened.payload, opened.signature)
+
+    if holds(device.public_key):
+        return device
+    if device.new_key and holds(device.new_key):
+        return device.renewed()
+    bad = codes.RefusedError(codes.BAD_SIGNATURE, "signature of the message does not hold")
+    if opened.content_type != s.TYPE_HELLO or vouch is None:
+        raise bad
+    try:
+        payload = strict.decode(opened.payload)
+        epoch, shown = payload.get(s.EPOCH), payload.get(s.APPROVAL)
+    except (FormatError, AttributeError) as error:
+        raise bad from error
+    if not _is_uint(epoch) or epoch <= max(1, device.key_epoch):
+        raise bad
+    if shown is None:
+        raise codes.RefusedError(codes.WRONG_EPOCH, "signature does not hold: has a new epoch brought a new key?")
+    key = vouch(device.device, epoch, shown) if isinstance(shown, bytes) and len(shown) <= APPROVAL_MOST else b""
+    if not key or not holds(key):
+        raise bad
+    return replace(device, new_epoch=epoch, new_key=key).renewed()
+
+
 def _hello(device: Device, p: dict[int, Any]) -> Hello:
     _need(_is_uint(p.get(s.HEAD_SEQ)), "head sequence")
     _need(isinstance(p.get(s.HEAD_HASH), bytes) and len(p[s.HEAD_HASH]) == 32, "head hash")
@@ -161,7 +195,7 @@ def _hello(device: Device, p: dict[int, Any]) -> Hello:
         _need(all(schema.text(k, 32) and _is_uint(v) for k, v in value.items()), what)
     trouble, approval = p.get(s.TROUBLE, ""), p.get(s.APPROVAL, b"")
     _need(schema.text(trouble, 8), "trouble")
-    _need(isinstance(approval, bytes) and len(approval) <= 512, "approval")
+    _need(isinstance(approval, bytes) and len(approval) <= APPROVAL_MOST, "approval")
     form = p.get(s.FORM, 1)
     _need(_is_uint(form) and form > 0, "form")
     return Hello(

@@ -160,6 +160,14 @@ def test_a_code_that_was_edited_is_called_damaged_or_altered_wherever_it_was(ter
     assert "damaged" not in tasdid("hello", "--keys", keys).stderr
 
 
+def test_a_receipt_of_before_a_terminal_got_a_new_key_is_genuine(tmp_path: Path, terminal: Terminal) -> None:
+    (name, key), (_, other) = *terminal.entry().items(), *Terminal().entry().items()
+    path = tmp_path / "keys.json"
+    for listed, valid in (([other, key], True), ([key, other], True), ([other], False), ([], False)):
+        path.write_text(json.dumps({name: listed}))
+        assert examine(terminal.code(1), load_keys(path))["valid"] == valid
+
+
 def test_no_key_list_is_something_missing(tmp_path: Path, terminal: Terminal) -> None:
     done = tasdid(terminal.code(1), "--keys", str(tmp_path / "none.json"))
     assert done.returncode == cli.MISSING and "CFG-063" in done.stderr

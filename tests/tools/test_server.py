@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import hashlib
 import io
 import json
 import os
@@ -20,16 +21,18 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from protocol import records as r
+from protocol import sync as s
 from server import certificates, keys
 from server.acquirer import iso, outbox, settling
 from server.config import load
 from server.ingest import forks
 from server.ingest.dispatch import Service
 from server.store import tables as t
-from server.store.engine import open_engine
+from server.store.engine import open_engine, reading
 from server.web.app import build
-from tests.server.handheld import Handheld
-from tests.server.served import write_config
+from server.web.serve import Serving
+from tests.server.handheld import Handheld, open_reply
+from tests.server.served import Line, write_config
 from tools import cli
 from tools.office import centre
 
@@ -244,6 +247,60 @@ def test_a_list_of_nothing_says_so(tmp_path: Path, words: tuple[str, ...]) -> No
         {"items": [], "decisions": []},
         {"held": [], "verdicts": []},
     )
+
+
+def test_two_officers_block_a_terminal_while_the_server_runs_and_unblock_it(tmp_path: Path) -> None:
+    handheld = Handheld()
+    config = write_config(tmp_path, [handheld])
+    _office(tmp_path, config)
+    device = ("server", "device")
+    with Serving(build(load(config))) as served:
+        line = Line(served.url, keys.load(tmp_path / "keys").public("ack"))
+        assert line.say(handheld.hello())[0] == s.TYPE_WELCOME
+        for word, kind in (("block", s.TYPE_REFUSED), ("unblock", s.TYPE_WELCOME)):
+            number = 1 if word == "block" else 2
+            words = (*device, word, "TSD-000001", "--reason", "stolen in Blida")
+            said = says(*words, *_signed(tmp_path, config, 2001))
+            assert f"proposal {number}: " in said and f"--proposal {number}" in said
+            approve = (*device, "approve", "TSD-000001", "--proposal", number)
+            assert refused(*approve, *_signed(tmp_path, config, 2001)) == "PRM-033"
+            assert "approved (stolen in Blida)" in says(*approve, *_signed(tmp_path, config, 2002))
+            assert line.say(handheld.hello())[0] == kind
+            assert refused(*words, *_signed(tmp_path, config, 2001)) == "PRM-042"
+            listed = says(*device, "list", "--config", config)
+            assert ("blocked since" in listed) == (word == "block") and f"proposal {number}: " in listed
+            found = json.loads(says(*device, "list", "--config", config, "--json"))
+            assert bool(found["devices"][0]["blocked"]) == (word == "block") and len(found["blocks"]) == number
+
+
+def test_two_officers_give_a_terminal_a_new_key_by_the_list_of_devices(tmp_path: Path) -> None:
+    handheld = Handheld()
+    config = write_config(tmp_path, [handheld])
+    build(load(config)).state.running.engine.dispose()
+    _office(tmp_path, config)
+    engine = open_engine(load(config).db)
+    Service(engine, keys.load(tmp_path / "keys")).handle(handheld.hello(), 1_900_000_000)
+    words = ("server", "propose", "TSD-000001", "--reason", "secure element exchanged", "--new-key")
+    assert refused(*words, *_signed(tmp_path, config, 2001)) == "PRM-043"  # the list has the key in force
+    renewed = Handheld()
+    (tmp_path / "devices.json").write_text(json.dumps({renewed.name: renewed.entry()}))
+    digest = hashlib.sha256(renewed.public()).hexdigest()[:16]
+    assert digest in says(*words, *_signed(tmp_path, config, 2001))
+    assert digest in says("server", "approve", "TSD-000001", "--proposal", 1, *_signed(tmp_path, config, 2002))
+    assert "epoch 2 after record 0 with a new key: approved" in says("server", "epochs", "--config", config)
+    build(load(config)).state.running.engine.dispose()  # a start in between says nothing of the key
+    service = Service(engine, keys.load(tmp_path / "keys"))
+    renewed.epoch = 2
+    renewed.write(r.NEW_EPOCH)
+    kind = open_reply(service.handle(renewed.hello(), 1_900_000_001), service.keys.public("ack"))[0]
+    build(load(config)).state.running.engine.dispose()
+    with reading(engine) as connection:
+        said = connection.execute(select(t.audit.c.code).where(t.audit.c.code == "CFG-022")).all()
+        key = connection.execute(select(t.devices.c.public_key)).scalar_one()
+    engine.dispose()
+    assert kind == s.TYPE_WELCOME and bytes(key) == renewed.public() and said == []
+    (tmp_path / "devices.json").write_text("{}")
+    assert refused(*words, *_signed(tmp_path, config, 2001)) == "PRM-043"
 
 
 def test_a_reason_that_no_list_could_show_is_refused_by_code(tmp_path: Path) -> None:
@@ -671,6 +728,10 @@ def test_a_clearing_that_is_never_answered_is_given_up_and_then_captured(tmp_pat
         ("propose", "TSD-000001", "--officer", "1", "--key", "k.pem", "--reason", "r"),
         ("approve", "TSD-000001", "--proposal", "1", "--officer", "1", "--key", "k.pem"),
         ("epochs",),
+        ("device", "list"),
+        ("device", "block", "TSD-000001", "--officer", "1", "--key", "k.pem", "--reason", "r"),
+        ("device", "unblock", "TSD-000001", "--officer", "1", "--key", "k.pem", "--reason", "r"),
+        ("device", "approve", "TSD-000001", "--proposal", "1", "--officer", "1", "--key", "k.pem"),
     ],
 )
 def test_no_command_of_the_office_takes_a_mistyped_database_for_an_empty_one(

@@ -21,6 +21,7 @@ from tests.server.served import write_config
 from tests.tools.test_server import refused, tasdid
 from tools import cli
 from tools.house import toolchain
+from tools.journal import reading
 
 NO_DIR = "/proc/none"  # not even root makes a folder there
 
@@ -96,6 +97,18 @@ def test_a_pinned_key_that_is_none_is_to_be_checked(tmp_path: Path) -> None:
         assert refused("journal", "verify", tmp_path / "export", "--key", key) == "CFG-103", key
     done = tasdid("journal", "verify", tmp_path / "export", "--key", "04" + "ab" * 64)
     assert done.returncode == cli.BAD_INPUT and "JRN-060" in done.stderr and "check --key" in done.stderr
+
+
+def test_of_a_terminal_that_has_had_several_keys_the_exports_own_is_the_one_that_is_pinned(tmp_path: Path) -> None:
+    data = exports.make(tmp_path)[0]
+    (tmp_path / "export").write_bytes(data)
+    words = ("journal", "verify", tmp_path / "export", "--key", tmp_path / "keys.json")
+    key, other = reading.read(data).key.hex(), "04" + "ab" * 64
+    for listed, code in (([other, key], 0), ([other], cli.BAD_INPUT)):
+        (tmp_path / "keys.json").write_text(json.dumps({exports.DEVICE: listed}))
+        assert tasdid(*words).returncode == code
+    (tmp_path / "keys.json").write_text(json.dumps({exports.DEVICE: []}))
+    assert refused(*words) == "CFG-103"
 
 
 def test_more_seeds_than_are_ever_played_are_bad_usage() -> None:

@@ -178,10 +178,13 @@ def _pinned(key: str | None, data: bytes) -> bytes | None:
     said: str = key
     try:
         if Path(key).is_file():
-            entry = json.loads(Path(key).read_text("utf-8"))[reading.read(data).device]
+            export = reading.read(data)
+            entry = json.loads(Path(key).read_text("utf-8"))[export.device]
             said = entry["public_key"] if isinstance(entry, dict) else entry  # a provisioning list says more
+            if isinstance(said, list):  # of a terminal that has had several: the export's own, if that is one of them
+                said = export.key.hex() if export.key.hex() in said else said[0]
         point = bytes.fromhex(said)
-    except (OSError, ValueError, KeyError, TypeError):  # OSError: longer than a file's name may be
+    except (OSError, ValueError, LookupError, TypeError):  # OSError: longer than a file's name may be
         point = b""
     if len(point) != POINT:
         raise ConfigError(

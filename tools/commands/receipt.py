@@ -3,7 +3,7 @@
     tasdid receipt verify "TSD1:…"             the code's text, as a phone reads it
     tasdid receipt verify --png receipt.png    a picture or scan of the receipt
 
-Keys: JSON {device id: public key as 130 hex digits} (what the server gives under /api/receipt-keys), or a folder of such files;
+Keys: JSON {device id: public key as 130 hex digits, or a list of such} (what the server gives under /api/receipt-keys), or a folder of such files;
 var/cpython/receipt-keys.json (made by `make run`) unless told otherwise. Exit codes: 0 the signature holds (read the outcome: a
 provisional receipt is genuine and *not yet paid*), 1 it does not hold or the key is unknown, 2 bad input, 3 no key list.
 """
@@ -85,14 +85,17 @@ def read_code(picture: Path) -> str:
     return wanted[0]
 
 
-def load_keys(source: Path) -> dict[str, bytes]:
-    """Public keys by device id. MissingPart CFG-063 if there is no list, ConfigError CFG-064 if one is malformed."""
+def load_keys(source: Path) -> dict[str, list[bytes]]:
+    """Public keys by device id, of a terminal whose key was changed all of them. MissingPart CFG-063 if there is no list, ConfigError CFG-064 if
+    one is malformed.
+    """
     files = sorted(source.glob("*.json")) if source.is_dir() else [source]
-    found: dict[str, bytes] = {}
+    found: dict[str, list[bytes]] = {}
     for file in files:
         try:
             entries = json.loads(file.read_text("utf-8"))
-            found.update({device: bytes.fromhex(key) for device, key in entries.items()})
+            for device, said in entries.items():
+                found[device] = [bytes.fromhex(key) for key in (said if isinstance(said, list) else [said])]
         except FileNotFoundError as error:
             raise MissingPart("CFG-063", "there is no key list", f"give --keys, or start the server: {file}") from error
         except (OSError, ValueError, AttributeError, TypeError) as error:
@@ -102,19 +105,20 @@ def load_keys(source: Path) -> dict[str, bytes]:
     return found
 
 
-def examine(text: str, keys: dict[str, bytes]) -> dict[str, Any]:
+def examine(text: str, keys: dict[str, list[bytes]]) -> dict[str, Any]:
     """What the code says and whether to believe it: a JSON-able object. FormatError if it is no receipt's code."""
     from protocol.crypto.native import NativeCrypto
 
     said = _parsed(text.strip("\r\n\t"))
-    public = keys.get(said.kid)
-    if public is None:
-        return _verdict(said, "CRY-070", "the terminal is not in the key list")
-    try:
-        claim_reader.claim_verify(NativeCrypto(), text.strip("\r\n\t"), public)
-    except CryptoError as error:
-        return _verdict(said, error.code, error.message)
-    return _verdict(said, None, None)
+    verdict = _verdict(said, "CRY-070", "the terminal is not in the key list")
+    for public in keys.get(said.kid, []):
+        try:
+            claim_reader.claim_verify(NativeCrypto(), text.strip("\r\n\t"), public)
+        except CryptoError as error:
+            verdict = _verdict(said, error.code, error.message)
+        else:
+            return _verdict(said, None, None)
+    return verdict
 
 
 def _parsed(text: str) -> Claim:

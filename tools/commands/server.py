@@ -6,7 +6,9 @@
     tasdid server officer office.json 2001 2001.pem          a back-office officer's key; the file named `office` in the configuration
     tasdid server propose --config server.toml --officer 2001 --key 2001.pem TSD-000001 --reason "storage lost"
     tasdid server approve --config server.toml --officer 2002 --key 2002.pem TSD-000001 --proposal 1
+    tasdid server propose … TSD-000001 --new-key --reason "secure element exchanged"    with the key that the list of devices has now
     tasdid server epochs --config server.toml --json
+    tasdid server device block|unblock|approve|list          a terminal that was stolen is refused (`tools.office.device`)
     tasdid server refund propose|approve|list                an approved payment is given back (`tools.office.refund`)
     tasdid server suspense propose|approve|list              what became of money in suspense (`tools.office.suspense`)
     tasdid server fork propose|approve|list                  a payment that a fork holds stands, or is given back (`tools.office.fork`)
@@ -15,19 +17,21 @@
 Exit codes: 0 it worked, or the server was stopped; 2 bad input, a configuration that does not serve, or a decision that may not be.
 """
 
+import hashlib
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from tools.office import centre, failed, fork, refund, suspense
+from tools.office import centre, device, failed, fork, refund, suspense
 from tools.office.centre import Config, Database, Key, Number, Proposal
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Run the central server; decide new epochs, refunds, forks and money in suspense under four eyes.",
+    help="Run the central server; decide blocked terminals, new epochs, refunds, forks and money in suspense under four eyes.",
 )
+app.add_typer(device.app, name="device")
 app.add_typer(refund.app, name="refund")
 app.add_typer(suspense.app, name="suspense")
 app.add_typer(fork.app, name="fork")
@@ -124,18 +128,24 @@ def propose(
     device: Device,
     reason: Annotated[str, typer.Option(help="why the terminal needs a new epoch")],
     db: Database = None,
+    new_key: Annotated[
+        bool,
+        typer.Option("--new-key", help="its secure element was exchanged: the key that the list of devices has now"),
+    ] = False,
 ) -> None:
     """Propose a new epoch for a terminal that cannot go on; another officer has to approve it."""
     from server.office import epochs, signing
 
+    listed = centre.listed_key(config, device) if new_key else None
     with centre.transaction(config, db) as (connection, office):
-        payload = epochs.draft(connection, device, reason, centre.now())
+        payload = epochs.draft(connection, device, reason, centre.now(), listed)
         signed = signing.decide(signing.private_key(key), number, epochs.PROPOSAL, payload)
         before = epochs.listed(connection)
         found = epochs.propose(connection, office, signed, centre.now())
         overtaken = centre.withdrawn(before, epochs.listed(connection))
     typer.echo(
-        f"proposal {found}: epoch {payload[2]} of {device} after record {payload[3]}; another officer approves it: --proposal {found}{overtaken}"
+        f"proposal {found}: epoch {payload[2]} of {device} after record {payload[3]}{_key(payload)};"
+        f" another officer approves it: --proposal {found}{overtaken}"
     )
 
 
@@ -149,8 +159,16 @@ def approve(config: Config, number: Number, key: Key, device: Device, proposal: 
         signed = signing.decide(signing.private_key(key), number, epochs.APPROVAL, payload)
         epochs.approve(connection, office, signed, centre.now())
     typer.echo(
-        f"proposal {proposal}: epoch {payload[2]} of {device} after record {payload[3]} is approved ({payload[10]})"
+        f"proposal {proposal}: epoch {payload[2]} of {device} after record {payload[3]}{_key(payload)} is approved ({payload[10]})"
     )
+
+
+def _key(payload: dict[int, Any]) -> str:
+    """What is said of the new key that an epoch brings: its digest, which the officers compare."""
+    from server.office import epochs
+
+    key = payload.get(epochs.NEW_KEY)
+    return "" if key is None else f" with a new key (SHA-256 {hashlib.sha256(key).hexdigest()[:16]})"
 
 
 @app.command("epochs")
@@ -170,6 +188,7 @@ def epochs_listed(
     if not found:
         typer.echo("no new epoch has been proposed")
     for row in found:
+        brings = " with a new key" if row["new_key"] else ""
         typer.echo(
-            f"proposal {row['number']}: {row['device']} epoch {row['epoch']} after record {row['seq']}: {centre.decided(row)}"
+            f"proposal {row['number']}: {row['device']} epoch {row['epoch']} after record {row['seq']}{brings}: {centre.decided(row)}"
         )

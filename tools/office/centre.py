@@ -119,6 +119,18 @@ def _engine(path: Path, db: str | None) -> Iterator[tuple[Any, Any]]:
         engine.dispose()
 
 
+def listed_key(path: Path, device: str) -> bytes:
+    """The public key that a configuration's list of devices has for a device. ParameterError PRM-043 if it has none."""
+    from protocol.errors import ParameterError
+    from server import config
+
+    for listed in config.load(path).devices:
+        if listed.device == device:
+            return listed.public_key
+    hint = "enter it there with its new key, as it was provisioned"
+    raise ParameterError("the list of devices does not have this terminal", "PRM-043", hint, ascii(device))
+
+
 def waits(path: Path) -> int:
     """Seconds after which a request without a final answer is a person's to decide, by a configuration."""
     from server import config

@@ -9,6 +9,7 @@ of a backup, without touching a record.
 from server.store.tables.chains import aside as aside
 from server.store.tables.chains import devices as devices
 from server.store.tables.chains import forks as forks
+from server.store.tables.chains import former_keys as former_keys
 from server.store.tables.chains import gaps as gaps
 from server.store.tables.chains import heads as heads
 from server.store.tables.chains import nonces as nonces
@@ -27,6 +28,7 @@ from server.store.tables.money import postings as postings
 from server.store.tables.money import results as results
 from server.store.tables.money import voids as voids
 from server.store.tables.office import audit as audit
+from server.store.tables.office import blocks as blocks
 from server.store.tables.office import decisions as decisions
 from server.store.tables.office import epochs as epochs
 from server.store.tables.office import meta as meta

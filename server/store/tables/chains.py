@@ -8,13 +8,22 @@ devices = Table(  # as provisioned
     "devices",
     metadata,
     words("device", 32),
-    octets("public_key"),  # 65 bytes, uncompressed P-256 point
+    octets("public_key"),  # 65 bytes, uncompressed P-256 point; the one in force
     words("dukpt_key_id", 16),  # hex
     words("unit", 32),
     integer("force"),
     integer("wilaya"),
     integer("registered"),
     PrimaryKeyConstraint("device"),
+)
+
+former_keys = Table(  # keys that others took the place of, each with an epoch of its own
+    "former_keys",
+    metadata,
+    words("device", 32),
+    integer("epoch"),  # the first one in which it was in force; 0: from the beginning
+    octets("public_key"),
+    PrimaryKeyConstraint("device", "epoch"),
 )
 
 heads = Table(  # where a device's chain stands, and what it last said about itself
@@ -46,6 +55,10 @@ heads = Table(  # where a device's chain stands, and what it last said about its
     Column(
         "told_epoch", BigInteger, nullable=False, server_default="0"
     ),  # the latest it knew of when it was in trouble
+    Column("blocked", BigInteger, nullable=False, server_default="0"),  # since when by two officers' word, 0: it is not
+    Column(
+        "key_epoch", BigInteger, nullable=False, server_default="0"
+    ),  # the epoch that brought the key in force, or 0
     PrimaryKeyConstraint("device"),
 )
 

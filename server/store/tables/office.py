@@ -31,6 +31,18 @@ epochs = Table(  # new epochs: proposed by one officer of the back office, appro
     *four_eyes(),
     integer("state"),  # EPOCH_*
     integer("begun_at", nullable=True),
+    octets("public_key", nullable=True),  # of the terminal from this epoch on; null: as before
+    PrimaryKeyConstraint("device", "number"),
+)
+
+blocks = Table(  # terminals that two officers of the back office have blocked, and unblocked
+    "blocks",
+    metadata,
+    words("device", 32),
+    integer("number"),  # of the proposal: 1, 2, 3 … for each device
+    integer("blocked"),  # 1: it is to be blocked; 0: it is not any more
+    *four_eyes(),
+    integer("state"),  # DECISION_*
     PrimaryKeyConstraint("device", "number"),
 )
 

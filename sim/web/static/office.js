@@ -44,7 +44,8 @@ export function renderLedger() {
       el("span", {}, t(name)), el("b", {}, money(value.amount)), el("small", {}, `× ${value.count}`)))),
     ...(nothing ? [el("p", { class: "empty" }, t("none"))] : [cases(), postings()]),
     ...report.devices.filter((device) => device.last_contact).map((device) => el("p", { class: "contact" },
-      el("bdi", {}, device.device), " · ", t("acked", { acked: device.acked_seq, time: clock(device.last_contact) }))),
+      el("bdi", {}, device.device), " · ", t("acked", { acked: device.acked_seq, time: clock(device.last_contact) }),
+      ...(device.blocked ? [" · ", t("blocked", { time: clock(device.blocked) })] : []))),
     ...report.alarms.map(alarmed),
   );
 }

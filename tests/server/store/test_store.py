@@ -68,9 +68,10 @@ def test_a_database_of_before_learns_which_case_was_paid_last(tmp_path: Path) ->
         handheld.pay(outcome)
     centre.send(handheld)
     with centre.engine.begin() as connection:
-        for column in ("paid_case", "behind"):
+        for column in ("paid_case", "behind", "blocked", "key_epoch"):
             connection.execute(text(f"ALTER TABLE heads DROP COLUMN {column}"))
-        for table in ("decisions", "verdicts", "rulings"):
+        connection.execute(text("ALTER TABLE epochs DROP COLUMN public_key"))
+        for table in ("decisions", "verdicts", "rulings", "blocks", "former_keys"):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0013'"))
     upgrade(centre.engine)
@@ -87,6 +88,8 @@ def without_bounds(connection: Connection) -> None:
         "DROP TABLE tallies", "DROP TABLE aside", "ALTER TABLE heads DROP COLUMN opened", "ALTER TABLE heads DROP COLUMN closed",
         "ALTER TABLE heads DROP COLUMN told_epoch", "ALTER TABLE heads DROP COLUMN paid_case",
         "ALTER TABLE heads DROP COLUMN behind", "DROP TABLE decisions", "DROP TABLE verdicts", "DROP TABLE rulings",
+        "ALTER TABLE heads DROP COLUMN blocked", "ALTER TABLE heads DROP COLUMN key_epoch", "ALTER TABLE epochs DROP COLUMN public_key",
+        "DROP TABLE blocks", "DROP TABLE former_keys",
     ):  # fmt: skip
         connection.execute(text(statement))
 

@@ -282,12 +282,18 @@ def test_the_command_says_when_nobody_is_asked(tmp_path: Path, handheld: Handhel
         process.stdout.close()
 
 
-def test_a_device_cannot_change_its_key_silently(tmp_path: Path, handheld: Handheld) -> None:
-    path = write_config(tmp_path, [handheld])
-    build(config.load(path)).state.running.engine.dispose()
-    write_config(tmp_path, [Handheld(handheld.name)])
-    with pytest.raises(ConfigError, match="CFG-022"):
-        build(config.load(path))
+def test_a_device_cannot_change_its_key_silently_and_stops_no_other(tmp_path: Path, handheld: Handheld) -> None:
+    second = Handheld("TSD-000002")
+    path = write_config(tmp_path, [handheld, second])
+    with Serving(build(config.load(path))) as served:
+        Line(served.url, keys.load(tmp_path / "keys").public("ack")).say(handheld.hello())
+    write_config(tmp_path, [Handheld(handheld.name), second])
+    with Serving(build(config.load(path))) as served:
+        line = Line(served.url, keys.load(tmp_path / "keys").public("ack"))
+        for one in (handheld, second):
+            assert line.say(one.hello())[0] == s.TYPE_WELCOME
+        (alarm,) = line.client.get("/api/ledger").json()["alarms"]
+    assert (alarm["device"], alarm["code"]) == (handheld.name, "CFG-022")
 
 
 def test_fronts_and_tls_exclude_each_other(

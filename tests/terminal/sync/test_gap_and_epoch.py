@@ -155,8 +155,10 @@ async def test_the_result_of_a_payment_whose_notice_is_lost_names_the_report_by_
     assert t.journal.view.releases == {1: (7, 200000, "000001-00007", r.AUTHORISATION_RESULT)}
 
 
-def _command(device=DEVICE, expires=1700000200, epoch=2, seq=3, digest=bytes(32)):
-    approval = signed(m.TYPE_EPOCH, {1: device, 2: epoch, 3: seq, 4: digest, 5: 0, 6: 0, 7: 9}, b"epoch")
+def _command(device=DEVICE, expires=1700000200, epoch=2, seq=3, digest=bytes(32), more=()):
+    approved = {1: device, 2: epoch, 3: seq, 4: digest, 5: 0, 6: 0, 7: 9}
+    approved.update(more)
+    approval = signed(m.TYPE_EPOCH, approved, b"epoch")
     return signed(m.TYPE_COMMAND, {1: device, 2: 1, 3: expires, 4: m.COMMAND_EPOCH, 5: approval}, b"cmd")
 
 
@@ -200,6 +202,27 @@ async def test_the_approved_epoch_is_begun_and_the_next_session_sends_its_record
     await Sync(t, quiet).run()
     assert server.batches == [(None, 4, 1)]
     assert t.network.sent[-1][1][m.EPOCH] == 2
+
+
+async def test_an_exchanged_secure_element_counts_anew_in_the_epoch_that_brings_its_key():
+    server = _Server()
+    t, _ = await _filled(server, 3)
+    server.seq, server.hash = 3, t.journal.head_hash
+    again = Handheld(server, t.storage)  # with an element of its own
+    _attach(again, server)
+    try:
+        await again.journal.open()
+        raise AssertionError("opened")
+    except JournalError as error:
+        assert error.code == "JRN-031"
+    server.commands = [_command(digest=server.hash, more={8: bytes(65)})]
+    await renewal.ask(again, "JRN-031")
+    assert (again.journal.epoch, again.journal.head_seq) == (2, 4)
+    assert again.journal.record_at(4)[0][r.COUNTER] == await again.se.counter(0) == 1
+    assert again.network.sent[0][1][m.EPOCH] == 1  # in trouble
+    await Sync(again, quiet).run()
+    assert server.batches == [(None, 4, 1)]
+    await Handheld(server, again.storage, again.se).journal.open()
 
 
 async def test_the_same_command_again_begins_nothing():

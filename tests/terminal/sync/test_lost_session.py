@@ -40,7 +40,9 @@ class _Server:
 
 
 async def _handheld(server, count=3):
-    t = server.t = Handheld(server)
+    t = Handheld(server)
+    if isinstance(server, _Server):
+        server.t = t
     await t.journal.open()
     for number in range(count):
         await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "n%d" % number})
@@ -102,3 +104,13 @@ async def test_other_refusals_are_not_asked_again():
     except ServerError as error:
         assert error.detail == "SRV-016"
     assert len(t.network.sent) == 2
+
+
+async def test_a_blocked_terminal_is_told_so_by_a_code_of_its_own_and_keeps_its_records():
+    t = await _handheld(lambda kind, payload: (m.TYPE_REFUSED, {m.CODE: "SRV-067"}))
+    try:
+        await Sync(t, quiet).run()
+        raise AssertionError("went on")
+    except ServerError as error:
+        assert (error.code, error.detail) == ("SRV-067", "SRV-067")
+    assert _kinds(t) == [m.TYPE_HELLO] and (t.journal.acked_seq, t.journal.head_seq) == (0, 3)
