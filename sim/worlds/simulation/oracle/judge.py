@@ -28,6 +28,7 @@ from sim.worlds.simulation.oracle.cards import Cards
 from sim.worlds.simulation.oracle.endings import Endings
 from sim.worlds.simulation.oracle.forgotten import Forgotten
 from sim.worlds.simulation.oracle.missing import Missing
+from sim.worlds.simulation.oracle.shifts import Shifts
 from sim.worlds.simulation.oracle.sums import Sums
 from sim.worlds.simulation.oracle.written import Written
 from sim.worlds.simulation.verdicts import judged
@@ -101,6 +102,7 @@ class Oracle:
         self.forgotten = Forgotten(self.missing, self.refunds, self.decided)
         self.truth = Truth(self.centre, self.missing)
         self.sums, self.endings, self.cards, self.written = Sums(self), Endings(self), Cards(), Written(self)
+        self.shifts = Shifts(self)
 
     def fail(self, what: str) -> None:
         """An invariant does not hold; each is told once."""
@@ -120,6 +122,7 @@ class Oracle:
         self.arrivals.shown(device_name(device.index), screen, fields)
         self.cards.shown(device)
         self.written.shown(device, screen, fields)
+        self.shifts.shown(device, screen, fields)
         if screen == "void_result":
             self._void_shown(device, fields)
         if wrong := signatures.problem(device, screen, fields):
@@ -239,6 +242,7 @@ class Oracle:
             self._told(agreed.signatures(rows))
             self._told(agreed.closures(connection, rows))
             self._told(self.written.cases(connection, rows))
+            self._told(self.shifts.problems(devices))
             self._told(agreed.shifts(connection, rows, devices, self._forgotten_here_and_there))
             self._told(Accounting(self.missing, connection, rows, self.decided).problems())
             for sentence in self.arrivals.missing(connection, rows, self.tampered, self.missing.forgotten(rows)):
