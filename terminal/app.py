@@ -128,6 +128,13 @@ class Terminal:
         if not self.journal.crowded():
             await self.journal.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})
         await self.journal.end_what_was_cut()
+        await self._recall_totals()
+
+    async def _recall_totals(self) -> None:
+        """What the last shift came to, while it is closed: the power may have gone before anybody had read it."""
+        view = self.journal.view
+        if not view.shift_open and view.shift_first > 1:
+            await self._network("recall")
 
     async def _self_test(self) -> None:
         """Randomness must come from the part and differ (rule 8)."""

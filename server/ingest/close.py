@@ -3,16 +3,20 @@
 If they do not, it names sequences: those of the shift that it does not have, and the payments of each total that
 differs.
 
+A shift begins directly behind the end of the one before: what an issuer says between two of them counts in the second. Earlier terminals began
+it with the record that opens it; theirs is compared as they say, and where money lies in between, which no shift counts then, that is told.
+
 A shift may be long, and a terminal may claim what it likes. So no record is gone through for two shifts: one begins after the end of the
 one before, else it is named and not compared. And of a shift that goes on for more than SLICE records the first ones are added up while it
-is open, a slice with a batch; what they come to is kept (`tallies`). At its end no more than the rest is left to be gone through. What came of the
-last shift is kept too: a CLOSE is answered from that, as often as it comes, and one about any other range is not compared.
+is open, a slice with a batch; what they come to is kept (`tallies`), and so is what lies between two shifts, if that is so long. At its end no more
+than the rest is left to be gone through. What came of the last shift is kept too: a CLOSE is answered from that, as often as it comes, and one about
+any other range is not compared.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from protocol import records as r
 from protocol import sync as s
@@ -41,6 +45,7 @@ _IN_SHIFT = (
     t.raw.c.seq.between(bindparam("first"), bindparam("last")),
 )
 _PRESENT = select(t.raw.c.seq).where(*_IN_SHIFT)
+_UNENDED = select(func.min(t.raw.c.seq)).where(*_IN_SHIFT, t.raw.c.kind == r.SHIFT_OPENED, t.raw.c.rejected.is_(None))
 _SUMMANDS = (
     select(t.raw.c.seq, t.raw.c.record, t.raw.c.rejected)
     .where(*_IN_SHIFT, t.raw.c.kind.in_(_COUNTED))
@@ -60,9 +65,12 @@ class _Sums:
     aside: list[int] = field(default_factory=list)  # kept, not posted: the first of them
     members: dict[int, list[int]] = field(default_factory=dict)  # by total, as far as they were gone through here
     missing: list[int] = field(default_factory=list)  # likewise: the first of them
+    parts: "list[_Sums]" = field(default_factory=list)  # what was kept of it
 
     def add(self, connection: Connection, name: str, epoch: int, last: int) -> None:
         """Go on to record `last`."""
+        if last <= self.last:
+            return
         span = {"device": name, "epoch": epoch, "first": self.last + 1, "last": last}
         present = set(connection.execute(_PRESENT, span).scalars())
         if len(present) < last - self.last:
@@ -83,6 +91,13 @@ class _Sums:
                 entry[0], entry[1] = entry[0] + count, entry[1] + amount
                 self.members.setdefault(key, []).append(row.seq)
         self.last = last
+
+    def take(self, kept: "_Sums") -> None:
+        """Go on by what was added up before, from the next record on."""
+        for key, (count, amount) in kept.totals.items():
+            entry = self.totals.setdefault(key, [0, 0])
+            entry[0], entry[1] = entry[0] + count, entry[1] + amount
+        self.records, self.aside, self.last = self.records + kept.records, self.aside + kept.aside, kept.last
 
     def differing(self, told: dict[int, list[int]]) -> set[int]:
         """Totals that are not as they were told."""
@@ -166,29 +181,53 @@ def follow(
             opened = record[r.SEQ]
             continue
         if r.FIRST in record:  # else a record of before they said so
-            _closed(connection, name, epoch, record, closed, now)
+            _closed(connection, name, epoch, record, (closed, opened), now)
         opened, closed = 0, record[r.SEQ]
-    if opened and end - opened >= SLICE:
-        _go_on(connection, name, epoch, opened, end)
+    begin = opened or closed + 1
+    if end - begin >= SLICE:
+        _go_on(connection, name, epoch, begin, end)
     return opened, closed
 
 
-def _closed(connection: Connection, name: str, epoch: int, record: dict[int, Any], before: int, now: int) -> None:
-    """A SHIFT_CLOSED record is new on file; `before`: the one before it."""
+def _closed(
+    connection: Connection, name: str, epoch: int, record: dict[int, Any], begun: tuple[int, int], now: int
+) -> None:
+    """A SHIFT_CLOSED record is new on file; `begun`: the one before it, and the record that opened the shift, or 0."""
     first, last = record[r.FIRST], record[r.SEQ]
+    before, opened = begun
     if first <= before:
         what = f"shift {first} to {last} begins before record {before}, the end of another: not compared"
         audit.alarm(connection, name, "RECON", what, now)
         _keep(connection, name, epoch, (first, last), record[r.TOTALS], ({}, [first], False))
         return
-    _judge(connection, name, epoch, (first, last), record[r.TOTALS], now)
+    _between(connection, name, epoch, (before + 1, first - 1), opened, now)
+    _judge(connection, name, epoch, (first, last), record[r.TOTALS], now, opened)
+
+
+def _between(connection: Connection, name: str, epoch: int, span: tuple[int, int], opened: int, now: int) -> None:
+    """Tell of money in records behind one shift and before the next, which no shift counts; not of a shift without an end, of which that was told."""
+    first, last = span
+    if first > last:
+        return
+    unended = {"device": name, "epoch": epoch, "first": first, "last": min(last, opened - 1)}
+    last = (connection.execute(_UNENDED, unended).scalar() or last + 1) - 1
+    sums = _sums(connection, name, epoch, (first, last), 0)
+    if sums is None or sums.totals or sums.aside:
+        what = "money is among them" if sums else "they are too many to be gone through here"
+        audit.alarm(connection, name, "RECON", f"records {first} to {last} are in no shift, and {what}", now)
 
 
 def _judge(
-    connection: Connection, name: str, epoch: int, shift: tuple[int, int], told: dict[int, Any], now: int
+    connection: Connection,
+    name: str,
+    epoch: int,
+    shift: tuple[int, int],
+    told: dict[int, Any],
+    now: int,
+    opened: int = 0,
 ) -> Judgement:
     """`_compare`, with an alarm if it does not balance; what comes of it is kept."""
-    found = _compare(connection, name, epoch, *shift, told)
+    found = _compare(connection, name, epoch, shift, opened, told)
     judgement = found or ({}, [shift[0]], False)
     if not judgement[2]:
         _alarm(connection, name, shift, "does not balance" if found else "is too long to be compared here", now)
@@ -224,32 +263,48 @@ def _kept(connection: Connection, name: str, epoch: int, first: int) -> _Sums | 
 
 
 def _compare(
-    connection: Connection, name: str, epoch: int, first: int, last: int, told: dict[int, Any]
-) -> tuple[dict[int, list[int]], list[int], bool] | None:
+    connection: Connection, name: str, epoch: int, shift: tuple[int, int], opened: int, told: dict[int, Any]
+) -> Judgement | None:
     """(the shift's totals from the records on file, sequences that differ or are missing, whether it balances with what was told); None if
-    too many records would have to be gone through.
+    too many records would have to be gone through. `opened`: the record that opened it, or 0.
     """
-    sums = _kept(connection, name, epoch, first) if last - first >= SLICE else None
-    if sums is None or sums.last > last:
-        sums = _Sums(first, first - 1)
-    if last - sums.last > LONGEST:
+    first, last = shift
+    sums = _sums(connection, name, epoch, shift, opened)
+    if sums is None:
         return None
-    gone_through = sums.last + 1
-    sums.add(connection, name, epoch, last)
     wrong = sums.differing(told)
     whole = sums.records == last - first + 1
     if whole and not wrong and not sums.aside:
         return sums.totals, [], True
     named = [sums]
-    if gone_through > first:  # names from its beginning, beside those of its end
-        named.append(_Sums(first, first - 1))
-        named[1].add(connection, name, epoch, min(gone_through - 1, first + LONGEST - 1))
+    for kept in sums.parts:  # names from its beginning, beside those of its end
+        named.append(_Sums(kept.first, kept.first - 1))
+        named[-1].add(connection, name, epoch, min(kept.last, kept.first + LONGEST - 1))
     differing = list(sums.aside)
     for part in named:
         differing += part.missing
         for key in wrong:
             differing += part.members.get(key, [])
     return sums.totals, differing or [first], False
+
+
+def _sums(connection: Connection, name: str, epoch: int, span: tuple[int, int], opened: int) -> _Sums | None:
+    """What these records come to, by what is kept of them from the first on and from `opened` on; None if too many are left."""
+    first, last = span
+    sums, left = _Sums(first, first - 1), last - first + 1
+    if last - first >= SLICE:
+        for begin in sorted({first, max(first, opened)}):
+            kept = _kept(connection, name, epoch, begin)
+            if kept is not None and kept.last <= last and not (sums.parts and begin <= sums.parts[0].last):
+                sums.parts.append(kept)
+                left -= kept.last - begin + 1
+    if left > LONGEST:
+        return None
+    for kept in sums.parts:
+        sums.add(connection, name, epoch, kept.first - 1)
+        sums.take(kept)
+    sums.add(connection, name, epoch, last)
+    return sums
 
 
 def _missing(present: set[int], first: int, last: int) -> list[int]:

@@ -299,7 +299,7 @@ def begin(connection: Connection, message: Hello, head: Row[Any], keys: Keys | N
         .where(t.heads.c.device == name)
         .values(
             epoch=message.epoch, seq=approved.seq, hash=bytes(approved.hash), cum_count=approved.cum_count,
-            cum_total=approved.cum_total, opened=0, doubtful_seq=restore.cut(head.doubtful_seq, approved.seq),
+            cum_total=approved.cum_total, opened=0, closed=approved.seq, doubtful_seq=restore.cut(head.doubtful_seq, approved.seq),
         )
     )  # fmt: skip
     if approved.public_key:

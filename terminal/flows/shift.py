@@ -91,14 +91,17 @@ async def close(t) -> None:  # noqa: ANN001
     if not await ask.acknowledge(t, "confirm_close"):
         return
     view = t.journal.view
-    totals = {key: list(view.totals[key]) for key in view.totals}  # as they are now: results may arrive while closing
-    await t.journal.append(r.SHIFT_CLOSED, {r.SHIFT: view.shift, r.FIRST: view.shift_first, r.TOTALS: totals})
+    totals, first = (
+        view.totals,
+        view.shift_first,
+    )  # what comes behind the record, be it in this session, is the next shift's
+    await t.journal.append(r.SHIFT_CLOSED, {r.SHIFT: view.shift, r.FIRST: first, r.TOTALS: totals})
     last, epoch = t.journal.head_seq, t.journal.epoch
     balanced = None
     try:
         held = await session(t)
         if t.journal.epoch == epoch:  # else a new one has begun, which knows nothing of this shift
-            recon = await held.close_shift(view.shift_first, last, totals)
+            recon = await held.close_shift(first, last, totals)
             balanced = recon[m.BALANCED]
     except (NetworkError, ServerError) as error:  # the shift is over all the same: nobody goes on selling in it
         t.note_error(error)
@@ -108,23 +111,38 @@ async def close(t) -> None:  # noqa: ANN001
         balanced=balanced,
         totals=[[key, value[0], value[1]] for key, value in totals.items()],
     )
-    await ask.acknowledge(t, "shift_summary", balanced=balanced, **_summary(totals))
+    await _tell_totals(t, totals, balanced)
     await tell(t)
     t.officer = None
 
 
-def _summary(totals: dict) -> dict:
-    approved = totals.get(r.OUTCOME_APPROVED, (0, 0))
-    late = totals.get(r.LATE + r.OUTCOME_APPROVED, (0, 0))
-    provisional = totals.get(r.OUTCOME_PROVISIONAL, (0, 0))
-    refused = totals.get(r.LATE + r.OUTCOME_DECLINED, (0, 0))
+async def recall(t) -> None:  # noqa: ANN001
+    """After a boot: what the shift came to that was closed last, as long as nobody is in since. The power may have gone before that was read."""
+    closed = t.journal.record_at(t.journal.view.shift_first - 1)
+    if closed is not None and closed[0][r.KIND] == r.SHIFT_CLOSED:
+        await _tell_totals(t, closed[0][r.TOTALS], None, recalled=True)
+
+
+async def _tell_totals(t, totals: dict, balanced: "bool | None", **fields) -> None:  # noqa: ANN001, ANN003
+    """What was paid and declined in the shift, at once or later, whatever shift it was begun in, and what was voided; and what is awaited now."""
+
+    def both(outcome: int) -> tuple:
+        once, late = totals.get(outcome, (0, 0)), totals.get(r.LATE + outcome, (0, 0))
+        return once[0] + late[0], once[1] + late[1]
+
+    count, total = both(r.OUTCOME_APPROVED)
     voided = totals.get(r.VOIDED, (0, 0))
-    return {
-        "count": approved[0] + late[0] - voided[0],
-        "total": approved[1] + late[1] - voided[1],
-        "voided_count": voided[0],
-        "voided_total": voided[1],
-        "provisional_count": provisional[0] - late[0] - refused[0],
-        "provisional_total": provisional[1] - late[1] - refused[1],
-        "declined_count": totals.get(r.OUTCOME_DECLINED, (0, 0))[0] + refused[0],
-    }
+    awaited = [item[1] for item in t.journal.view.provisional.values()]
+    await ask.acknowledge(
+        t,
+        "shift_summary",
+        balanced=balanced,
+        count=count,
+        total=total,
+        voided_count=voided[0],
+        voided_total=voided[1],
+        provisional_count=len(awaited),
+        provisional_total=sum(awaited),
+        declined_count=both(r.OUTCOME_DECLINED)[0],
+        **fields,
+    )

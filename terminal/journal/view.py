@@ -67,7 +67,7 @@ class View:
     def __init__(self) -> None:
         self.shift = 0
         self.shift_open = False
-        self.shift_first = 0  # below 0: no shift is open, but lost records from here on may have opened one
+        self.shift_first = 0  # a shift begins directly behind the closing before it; below 0: no shift is open, but a lost record may have opened one
         self.officer = 0
         self.unit = ""
         self.cases = 0
@@ -115,6 +115,7 @@ class View:
             12: [[first, self.untold[first]] for first in sorted(self.untold)],
             13: [list(self.cut[intent]) for intent in sorted(self.cut)],
             15: [[intent, list(self.ended[intent])] for intent in sorted(self.ended)],
+            16: True,
             17: list(self.hand) if self.hand else None,
         }
 
@@ -124,6 +125,8 @@ class View:
         self.shift, self.shift_open, self.shift_first, self.officer, self.unit, self.cases, self.outage = state
         self.case = _found(kept[2])
         self.totals, self.sets = check([kept[3], kept[4]], (dict, dict))
+        if not (self.shift_open or kept.get(16)):  # before, they were those of the shift that is closed
+            self.totals, self.shift_first = {}, min(self.shift_first, 0)
         _pairs([[key, self.totals[key]] for key in self.totals], _PAIR)
         for kind in self.sets:
             check([kind, self.sets[kind]], (str, int))
@@ -146,15 +149,16 @@ class View:
         kind = record[r.KIND]
         before, self.seq = self.seq, record[r.SEQ]
         lost = self.seq - before - 1
+        self.shift_first = self.shift_first or before + 1
         if lost > 0:
             approved = record.get(r.CUM_TOTAL, 0) - r.approved_step(record)[1] - self.total
             self._behind_a_gap(lost, approved, self.upto(self.seq - 1) - before)
         self.total = record.get(r.CUM_TOTAL, 0)
         self.cases = max(self.cases, record.get(r.CASE, 0))
         if kind == r.SHIFT_OPENED:
-            self._opened(record[r.SHIFT], self.seq, record)
+            self._opened(record[r.SHIFT], record)
         elif kind in _IN_SHIFT and self.shift_first < 0 and record.get(r.REASON) != "power":  # that is a boot's
-            self._opened(self.shift + 1, -self.shift_first, record)
+            self._opened(self.shift + 1, record)
         r.totals_step(self.totals, record)
         if kind == r.PAYMENT_OUTCOME and self._interrupted(record):
             return
@@ -165,7 +169,7 @@ class View:
             due = r.DISPOSITION in record and (asked or record.get(r.CLOSURE) == r.CLOSURE_ABANDONED)
             self.hand = (record.get(r.CASE, 0), record[r.DISPOSITION], self.seq, kind) if due else None
         if kind == r.SHIFT_CLOSED:
-            self.shift_open = False
+            self.shift_open, self.shift_first, self.totals = False, self.seq + 1, {}
             self.shift = max(self.shift, record.get(r.SHIFT, 0))
             self.last = None
         elif kind == r.LOGIN:
@@ -216,11 +220,12 @@ class View:
         open_ = case is not None and intent in (case.intent, (case.outcome_record or {}).get(r.INTENT))
         return not open_ and (orphan is None or orphan[0] != intent)
 
-    def _opened(self, shift: int, first: int, record: dict) -> None:
-        """A shift was opened by record `first`, or by a lost one from there on."""
-        self.shift, self.shift_open, self.shift_first = shift, True, first
+    def _opened(self, shift: int, record: dict) -> None:
+        """A shift was opened, be it by a lost record; where the closing before it is lost too, it begins with this one."""
+        if self.shift_open and shift != self.shift:
+            self.shift_first, self.totals = self.seq, {}
+        self.shift, self.shift_open, self.shift_first = shift, True, abs(self.shift_first)
         self.unit = record.get(r.UNIT, "")
-        self.totals = {}
         self.last = None  # that the one before was closed may be lost
 
     def _behind_a_gap(self, lost: int, approved: int, had: int) -> None:
@@ -230,7 +235,7 @@ class View:
         """
         self.cases += (lost + 2) // 3  # a notice in every third record at most: no report number is given twice
         if not self.shift_open:
-            self.shift_first = lost - self.seq
+            self.shift_first = -abs(self.shift_first)
         if lost > 1:
             self.verdict = False
         case, orphan, paid, void, ended = self.case, self.orphan, self.last, self.voiding, False

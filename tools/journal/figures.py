@@ -12,22 +12,23 @@ Finding = tuple[str, int, str]
 
 def judge(chain: list[Entry], said: Statement, closing: dict[int, Any]) -> Iterator[Finding]:
     """What is wrong with the figures of records in their order; `closing` is empty where nobody signed it."""
-    shift: dict[int, list[int]] = {}
-    opened = False
+    opened = start = 0  # since which record a shift is open; where the chain that has no hole begins
     for index, entry in enumerate(chain):
         record = entry.record
         before = chain[index - 1] if index else None
         if before is not None:
             yield from _step(before.record, record)
+        if before is None or entry.seq != before.seq + 1:
+            opened, start = 0, index
         if record[j.KIND] == j.SHIFT_OPENED:
-            shift, opened = {}, True
-        elif record[j.KIND] == j.SHIFT_CLOSED and opened:
-            if {key: list(value) for key, value in record.get(j.TOTALS, {}).items()} != shift:
-                yield "totals", entry.seq, "the shift's totals are not those of its records"
-            opened = False
-        elif before is not None and entry.seq != before.seq + 1:
-            opened = False
-        _count(shift, record)
+            opened = entry.seq
+        elif record[j.KIND] == j.SHIFT_CLOSED:
+            first = record.get(j.FIRST, opened)  # the first releases did not say where a shift begins
+            if type(first) is int and 0 < chain[start].seq <= first:
+                shift = _sum(chain[start + first - chain[start].seq : index])
+                if {key: list(value) for key, value in record.get(j.TOTALS, {}).items()} != shift:
+                    yield "totals", entry.seq, "the shift's totals are not those of its records"
+            opened = 0
     if not chain:
         return
     first, last = chain[0], chain[-1]
@@ -64,10 +65,15 @@ def standing_before(record: dict[int, Any]) -> tuple[int, int]:
 
 def totals(chain: list[Entry]) -> dict[str, Any]:
     """Totals of what is in the file, recomputed: {kind of money: [payments, centimes]}."""
+    found = _sum(chain)
+    return {str(key): found[key] for key in sorted(found)}
+
+
+def _sum(chain: list[Entry]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
     for entry in chain:
         _count(found, entry.record)
-    return {str(key): found[key] for key in sorted(found)}
+    return found
 
 
 def _count(found: dict[int, list[int]], record: dict[int, Any]) -> None:

@@ -227,8 +227,9 @@ class Device:
             if fields["code"].startswith(("JRN", "SEC")):
                 self.stopped = fields["code"]
         if screen == "shift_summary":
-            self.balanced.append(fields.get("balanced"))
-            self.recons[self.terminal.journal.view.shift] = fields.get("balanced")
+            if not fields.get("recalled"):  # after a boot nobody knows whether it balances
+                self.balanced.append(fields.get("balanced"))
+                self.recons[self.terminal.journal.view.shift] = fields.get("balanced")
         self.oracle.shown(self, screen, fields)
 
     def _note(self, event: str, fields: dict[str, Any]) -> None:

@@ -115,8 +115,9 @@ def sync_done(sheet: "Sheet", fields: dict) -> None:
 
 
 def shift_summary(sheet: "Sheet", fields: dict) -> None:
-    """count, total, provisional_count, provisional_total, declined_count, voided_count, voided_total, balanced (True, False or
-    None); totals in centimes."""
+    """count, total: paid in the shift, at once or later; provisional_count, provisional_total: awaited now; declined_count, voided_count,
+    voided_total; balanced (True, False or None); recalled: nobody is in; totals in centimes.
+    """
     sheet.title(sheet.t("shift.title"))
     voided = fields.get("voided_count", 0)
     size = SMALL if voided else NORMAL
@@ -140,7 +141,7 @@ def shift_summary(sheet: "Sheet", fields: dict) -> None:
         ink, colour, text = BLACK, AMBER, "⚠ " + sheet.t("shift.unbalanced")
     sheet.panel(40, ink, colour)
     sheet.middle(text, NORMAL, 40)
-    sheet.footer("", "", "✓ " + sheet.t("key.out"))
+    sheet.footer("", "", "✓ " + sheet.t("key.next" if fields.get("recalled") else "key.out"))
 
 
 def error(sheet: "Sheet", fields: dict) -> None:

@@ -360,3 +360,29 @@ def test_a_file_that_is_no_export_is_refused():
     with pytest.raises(reading.Unreadable) as caught:
         verify(b"\xa1\x01\x02")
     assert caught.value.code == "JRN-050"
+
+
+@pytest.mark.parametrize(
+    ("first", "totals", "holds"), [(6, {11: [1, 500]}, True), (7, {}, True), (6, {}, False), (7, {11: [1, 500]}, False)]
+)
+def test_what_comes_between_two_shifts_counts_where_the_second_says_that_it_begins(tmp_path, first, totals, holds):
+    part = exports.element(tmp_path)
+    pieces = []
+
+    async def work():
+        journal = Journal(MemoryStorage(), part, HandClock(), NativeCrypto(), exports.DEVICE)
+        await journal.open()
+        await journal.append(r.SHIFT_OPENED, {r.SHIFT: 1})
+        await journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: 500})
+        body = {r.CASE: 1, r.INTENT: 2, r.AMOUNT: 500}
+        await journal.append(r.PAYMENT_OUTCOME, {**body, r.OUTCOME: r.OUTCOME_PROVISIONAL})
+        await journal.append(r.SHIFT_CLOSED, {r.SHIFT: 1, r.FIRST: 1, r.TOTALS: {2: [1, 500]}})
+        await journal.append(r.HEALTH_EVENT, {r.HEALTH: "boot"})
+        await journal.append(r.AUTHORISATION_RESULT, {**body, r.OUTCOME: r.OUTCOME_APPROVED})
+        await journal.append(r.SHIFT_OPENED, {r.SHIFT: 2})
+        await journal.append(r.SHIFT_CLOSED, {r.SHIFT: 2, r.FIRST: first, r.TOTALS: totals})
+        await export(journal, part, NativeCrypto(), {}, pieces.append)
+
+    asyncio.run(work())
+    report = verify(b"".join(pieces), _key(part))
+    assert _kinds(report) == (set() if holds else {("totals", 8)})

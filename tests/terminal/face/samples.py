@@ -23,6 +23,13 @@ def SAMPLES(lang):  # noqa: N802 - a table that depends on the language
     short = "وقوف أو توقف" if lang == "ar" else "Stationnement"
     lines = [("66/A-6", text), ("66/B-7", short), ("66/C-1", text), ("66/D-24", text), ("66/D-5", text)]
     nobody = {"provisional_count": 0, "provisional_total": 0, "declined_count": 0}
+    large = {
+        "count": 1234,
+        "total": 61700000000,
+        "provisional_count": 1234,
+        "provisional_total": 9999999999,
+        "declined_count": 1234,
+    }
     some = {"provisional_count": 3, "provisional_total": 1050000, "declined_count": 1}
     return [
         ("boot", "boot", {}),
@@ -100,6 +107,8 @@ def SAMPLES(lang):  # noqa: N802 - a table that depends on the language
         ("shift", "shift_summary", dict(some, count=14, total=5250000, balanced=True)),
         ("shift_bad", "shift_summary", dict(nobody, count=114, total=52500000, balanced=False)),
         ("shift_open", "shift_summary", dict(nobody, count=1, total=200000, balanced=None)),
+        ("shift_large", "shift_summary", dict(large, balanced=None)),
+        ("shift_recalled", "shift_summary", dict(large, voided_count=123, voided_total=1234567800, balanced=None, recalled=True)),
         ("error", "error", {"code": "CRD-003", "message_key": "err.CRD-003", "hint_key": "hint.CRD-003"}),
         ("error_left", "error", {"code": "OFC-002", "left": 2}),
         ("error_long", "error", {"code": "LIC-021"}),

@@ -278,6 +278,9 @@ def test_the_shift_s_summary_offers_the_way_out_and_none_back():
         assert red.items == yellow.items == [] and red.paper == yellow.paper == sheets.LIGHT
         said = face.engine.line("✓ " + face.t("key.out"), sheets.SMALL, lang == "ar")
         assert list(green.items[0][3].entries) == list(said.entries)
+        green = face.lay_out("shift_summary", {"balanced": None, "recalled": True}).panels[-1]  # nobody is in
+        said = face.engine.line("✓ " + face.t("key.next"), sheets.SMALL, lang == "ar")
+        assert list(green.items[0][3].entries) == list(said.entries)
 
 
 async def test_unknown_screens_are_refused():

@@ -1,7 +1,6 @@
 """The record that opened a shift is lost: what follows it says that the shift is open, and what was taken in it counts."""
 
 from protocol import records as r
-from terminal.flows.shift import _summary
 from terminal.journal.view import View
 from tests.terminal.journal.test_lost_outcome import A, _fine
 from tests.terminal.journal.test_lost_words import _again, _begun
@@ -23,7 +22,7 @@ async def _second(fines=2):
 
 def _is_second(view, opened, count):
     assert (view.shift, view.shift_open, view.shift_first) == (2, True, opened)
-    assert _summary(view.totals)["count"] == count and _summary(view.totals)["total"] == count * A
+    assert view.totals == {r.OUTCOME_APPROVED: [count, count * A]}
 
 
 async def test_the_shift_is_open_with_its_own_number_and_totals():

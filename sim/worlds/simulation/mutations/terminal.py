@@ -13,7 +13,7 @@ from sim.worlds.simulation import parts
 from sim.worlds.simulation.mutations.base import Mutation, both
 from terminal import risk
 from terminal import sync as terminal_sync
-from terminal.flows import ask, fine, login, payment, release, signature
+from terminal.flows import ask, fine, login, payment, release, shift, signature
 from terminal.journal.case import Case
 from terminal.journal.journal import Journal
 from terminal.journal.view import View
@@ -359,6 +359,36 @@ def _login_ends_all() -> Any:
     return mock.patch.object(View, "_logged_in", lambda self: self.untold.clear())
 
 
+def _shift_at_opening() -> Any:
+    plain = View._opened
+
+    def opened(self: View, number: int, record: dict) -> None:
+        plain(self, number, record)
+        self.shift_first, self.totals = self.seq, {}
+
+    return mock.patch.object(View, "_opened", opened)
+
+
+def _void_off_paid() -> Any:
+    """What was voided is taken off what was paid in the same shift, be it that it was paid in another."""
+    plain = ask.acknowledge
+
+    async def acknowledge(t: Any, screen: str, **fields: Any) -> bool:
+        if screen == "shift_summary":
+            fields["count"] -= fields["voided_count"]
+            fields["total"] -= fields["voided_total"]
+        return await plain(t, screen, **fields)
+
+    return mock.patch.object(ask, "acknowledge", acknowledge)
+
+
+def _shift_untold() -> Any:
+    async def recall(_t: Any) -> None:
+        return None
+
+    return mock.patch.object(shift, "recall", recall)
+
+
 TERMINAL = (
     Mutation("no-fsync", "the terminal's last append is lost at a power cut", _not_durable),
     Mutation("counter-not-stepped", "the secure element's counter stays", _counter_not_stepped),
@@ -414,5 +444,8 @@ TERMINAL = (
         "a case that is not paid is closed as paid",
         lambda: _recorded(r.CASE_CLOSED, {r.CLOSURE: r.CLOSURE_PAID}, lambda one: one[r.CLOSURE] == r.CLOSURE_UNPAID),
     ),
+    Mutation("shift-at-opening", "a shift begins where it is opened, not behind the one before", _shift_at_opening),
+    Mutation("void-off-paid", "a shift's summary takes what was voided off what was paid", _void_off_paid),
+    Mutation("shift-untold", "a power cut behind a closing hides what the shift came to", _shift_untold),
     Mutation("personal-lost", "personal data stay in the terminal", _personal_lost),
 )

@@ -30,6 +30,7 @@ from sim.worlds.simulation.oracle.endings import Endings
 from sim.worlds.simulation.oracle.forgotten import Forgotten
 from sim.worlds.simulation.oracle.in_force import InForce
 from sim.worlds.simulation.oracle.missing import Missing
+from sim.worlds.simulation.oracle.shifts import Shifts
 from sim.worlds.simulation.oracle.sums import Sums
 from sim.worlds.simulation.oracle.written import Written
 from sim.worlds.simulation.verdicts import judged
@@ -104,6 +105,7 @@ class Oracle:
         self.truth = Truth(self.centre, self.missing)
         self.sums, self.endings, self.cards, self.written = Sums(self), Endings(self), Cards(), Written(self)
         self.in_force, self.clocks = InForce(self), Clocks(self)
+        self.shifts = Shifts(self)
 
     def fail(self, what: str) -> None:
         """An invariant does not hold; each is told once."""
@@ -128,6 +130,7 @@ class Oracle:
         self.written.shown(device, screen, fields)
         self.in_force.shown(device, screen, fields)
         self.clocks.shown(device, screen, fields)
+        self.shifts.shown(device, screen, fields)
         if screen == "void_result":
             self._void_shown(device, fields)
         if wrong := signatures.problem(device, screen, fields):
@@ -249,6 +252,7 @@ class Oracle:
             self._told(agreed.signatures(rows))
             self._told(agreed.closures(connection, rows))
             self._told(self.written.cases(connection, rows))
+            self._told(self.shifts.problems(devices))
             self._told(agreed.shifts(connection, rows, devices, self._forgotten_here_and_there))
             self._told(Accounting(self.missing, connection, rows, self.decided).problems())
             for sentence in self.arrivals.missing(connection, rows, self.tampered, self.missing.forgotten(rows)):
