@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 KEPT = 8
 _PAUSE_MS = 500  # between looks at a line that is gone
+_MOST = 32  # buffers of a line that are dropped at once
 _CODES = b"0123456789\r\x1b\x08\x11\x12\x13\x14"
 _NAMES = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "ok", "cancel", "clear", "up", "down", "menu", "lang")
 
@@ -72,8 +73,15 @@ class SerialKeypad(Keypad):
                 self._waiting[self._count] = place
                 self._count += 1
 
-    def forget(self) -> None:
-        """Drop keys that were pressed but not read yet."""
-        for at in range(KEPT):
-            self._waiting[at] = 0
+    async def forget(self) -> None:
+        """Drop keys that were pressed but not read yet; of a line that never rests no more than half a kilobyte."""
+        try:
+            for _ in range(_MOST):
+                if not await self._uart.read_into(self._buffer, 1):
+                    break
+        except OSError:
+            self.lost += 1
+        for buffer in (self._buffer, self._waiting):
+            for at in range(len(buffer)):
+                buffer[at] = 0
         self._count = 0

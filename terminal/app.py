@@ -193,7 +193,6 @@ class Terminal:
         elif key in ("4", "lang"):
             self.face.lang = _LANGUAGES[(_LANGUAGES.index(self.face.lang) + 1) % 3]
         elif key == "cancel":
-            self.face.forget()  # a key pressed before is no answer
             if await ask.acknowledge(self, "confirm_out"):
                 self.officer = None
         if self.officer is not None and self.journal.view.case is not None:  # a void has opened it again

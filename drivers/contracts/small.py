@@ -87,8 +87,8 @@ class Keypad:
         """Next key, None after `timeout_ms`; a key pressed before is not lost (8 are kept)."""
         raise NotImplementedError
 
-    def forget(self) -> None:
-        """Drop the keys that were pressed but not read."""
+    async def forget(self) -> None:
+        """Drop the keys that were pressed but not read, on the line too."""
         raise NotImplementedError
 
 

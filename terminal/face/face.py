@@ -69,6 +69,7 @@ class Face:
         self._fields = {}
         self._shown = []
         self._bar = self.status  # as it is drawn
+        self._stale = False  # whether keys pressed until the next screen is drawn are dropped
 
     def t(self, key: str, **fields: object) -> str:
         """Text of the catalogue in the current language."""
@@ -79,6 +80,9 @@ class Face:
         self._screen = screen
         self._fields = fields
         await self.refresh()
+        if self._stale:  # before it is reported: who answers the report has seen the screen
+            self._stale = False
+            await self.keypad.forget()
         if self.diagnostic is not None:
             public: "dict[str, object]" = {"screen": screen, "lang": self.lang}
             for name in fields:
@@ -135,16 +139,22 @@ class Face:
         if officer:
             left += ("  " if left else "") + "\u2066#" + str(officer) + "\u2069"
         waiting = sheet.t("status.pending", n=pending) if pending else ""
+        first = 100 if self._wide(sheet, left) <= 96 else 136  # an officer's number has up to eight digits
+        if self._wide(sheet, waiting) > 216 - first:  # the words give way, not the figures
+            waiting = "↑ " + str(pending)
         if online:
             network, colour = "● " + sheet.t("status.online"), sheets.LEAF
         else:
             network, colour = "○ " + sheet.t("status.offline"), sheets.AMBER
-        cells = ((112, left, sheets.WHITE), (112, waiting, sheets.WHITE), (96, network, colour))
+        cells = ((first, left, sheets.WHITE), (224 - first, waiting, sheets.WHITE), (96, network, colour))
         x = 0
         for width, text, ink in cells:
             place = sheets.WIDTH - x - width if sheet.rtl else x
             sheet.cell(place, 0, width, sheets.STATUS_HEIGHT, ink, sheets.BLACK, text)
             x += width
+
+    def _wide(self, sheet: "Sheet", text: str) -> int:
+        return self.engine.line(text, sheets.SMALL, sheet.rtl).width
 
     async def _send(self, panel: "Panel") -> None:
         if not panel.items:
@@ -188,5 +198,5 @@ class Face:
                     return None
 
     def forget(self) -> None:
-        """Drop keys typed ahead: what they would answer has not been shown yet."""
-        self.keypad.forget()
+        """Drop keys typed ahead of the screen that is shown next, until it is drawn."""
+        self._stale = True

@@ -7,7 +7,7 @@ mid-glyph.
 
 from typing import TYPE_CHECKING
 
-from terminal.face.catalogue import is_rtl
+from terminal.face.catalogue import is_rtl, ltr
 from terminal.face.text import left_edge
 
 if TYPE_CHECKING:
@@ -135,6 +135,13 @@ class Sheet:
         self.middle(text, LARGE, TITLE_HEIGHT)
         self.panel(FOOTER_TOP - STATUS_HEIGHT - TITLE_HEIGHT)
         self.space(6)
+
+    def paged(self, key: str, page: int, pages: int) -> None:
+        """A title that says which of several pages this is."""
+        text = self.t(key)
+        if pages > 1:
+            text += " · " + self.t("offence.page", page=ltr(str(page) + "/" + str(pages)))
+        self.title(text)
 
     def footer(self, left: str, middle: str, right: str) -> None:
         """Hints for the red, yellow and green keys, in the keys' own order in every language; empty for a dead key."""

@@ -36,7 +36,6 @@ async def again(t) -> None:  # noqa: ANN001 - Terminal
     if case is None:
         await ask.acknowledge(t, "message", key="msg.no_paper")
         return
-    t.face.forget()  # nobody has read yet whose they are
     if not await ask.acknowledge(t, "reprint", pv=case.pv):
         return
     from terminal.flows.fine import Fine

@@ -6,6 +6,7 @@ from protocol.errors import NoCardError, OfficerError, TasdidError
 IDLE_MS = 120000  # an unattended dialogue gives up after this
 CANCELLED = "CRD-015"  # the officer no longer waits for a card
 _CARD_SLICE_MS = 300  # how long the card is waited for before the keypad is looked at
+_CHOICES = 4  # of a card's applications on one page
 _SLICE_MS = 100  # how often keypad and scanner are looked at in turn
 
 
@@ -92,12 +93,13 @@ async def acknowledge(t, screen: str, **fields) -> bool:  # noqa: ANN001, ANN003
     return await answer(t, screen, **fields) == "ok"
 
 
-async def answer(t, screen: str, **fields) -> "str | None":  # noqa: ANN001, ANN003
-    """Show a screen until "ok" or "cancel" is pressed; None if nobody is there."""
+async def answer(t, screen: str, also: tuple = (), **fields) -> "str | None":  # noqa: ANN001, ANN003
+    """Show a screen until "ok" or "cancel" is pressed, or one of `also`; None if nobody is there. A key pressed before it was drawn is no answer."""
+    t.face.forget()
     await t.face.show(screen, **fields)
     while True:
         key = await t.face.key(IDLE_MS)
-        if key in ("ok", "cancel", None):
+        if key in ("ok", "cancel", None) or key in also:
             return key
 
 
@@ -116,10 +118,20 @@ async def outcome(t, record: dict, why: str = "") -> None:  # noqa: ANN001
 
 
 async def choose(t, labels: list) -> "int | None":  # noqa: ANN001
-    """Index of one of the card's applications, None when cancelled or left alone."""
+    """Index of one of the card's applications, None when cancelled or left alone; a digit chooses one that is on the screen."""
     index = 0
+    t.face.forget()
     while True:
-        await t.face.show("card_choose", labels=labels, index=index)
+        first = index - index % _CHOICES
+        shown = labels[first : first + _CHOICES]
+        await t.face.show(
+            "card_choose",
+            labels=shown,
+            first=first + 1,
+            index=index - first,
+            page=first // _CHOICES + 1,
+            pages=(len(labels) + _CHOICES - 1) // _CHOICES,
+        )
         key = await t.face.key(IDLE_MS)
         if key is None or key == "cancel":
             return None
@@ -129,7 +141,7 @@ async def choose(t, labels: list) -> "int | None":  # noqa: ANN001
             index = (index + 1) % len(labels)
         elif key == "up":
             index = (index - 1) % len(labels)
-        elif len(key) == 1 and 1 <= int(key) <= len(labels):
+        elif len(key) == 1 and first < int(key) <= first + len(shown):
             return int(key) - 1
 
 

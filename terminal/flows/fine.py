@@ -272,12 +272,11 @@ class Fine:
             private=await personal.seal(t, case, content),
         )
         self.driver = None
-        t.face.forget()  # the driver's word is about what he sees now
         if await ask.acknowledge(
             t,
             "acknowledge",
             code=self.line["code"],
-            text=self.line[t.face.lang],
+            text=self.line,
             amount=self.line["amount"],
             points=self.line["points"],
         ):

@@ -142,7 +142,6 @@ async def told(t) -> bool:  # noqa: ANN001 - Terminal
     """Whether the officer has read that payments are lost with the storage (RSK-016)."""
     error = RiskError("records of payments are lost", "RSK-016", "do not ask who has paid to pay again")
     t.note_error(error)
-    t.face.forget()  # a key pressed before is no answer
     return await ask.show_error(t, error)
 
 

@@ -18,7 +18,7 @@ async def choose(t) -> "tuple[dict, int] | None":  # noqa: ANN001 - Terminal
         shown = _page(tariff, page)
         await t.face.show(
             "offence_list",
-            lines=[(line["code"], line[t.face.lang]) for line in shown],
+            lines=shown,
             index=-1,
             page=page + 1,
             pages=pages,

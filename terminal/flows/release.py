@@ -26,11 +26,9 @@ async def one(t, intent: int, driver_waits: bool = False) -> bool:  # noqa: ANN0
     fields: dict = {"disposition": r.DISPOSITION_RETURNED if driver_waits else r.DISPOSITION_RELEASE_GRANTED, "days": 0}
     if not driver_waits:
         fields["pv"] = pv
-    t.face.forget()  # a key pressed before is no answer
     if kind == r.VOID:
         fields["note"] = "hand.void.note"
         await ask.answer(t, "void_result", state=r.VOID_REFUSED, amount=amount, pv=pv)
-        t.face.forget()
     if await ask.answer(t, "licence_hand", **fields) is None or t.journal.room.uncounted():
         return False
     await t.journal.append(r.LICENCE_DISPOSITION, {r.CASE: case, r.DISPOSITION: fields["disposition"]})

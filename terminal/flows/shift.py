@@ -87,7 +87,6 @@ async def close(t) -> None:  # noqa: ANN001
     RSK-015.
     """
     t.journal.room.require(0)
-    t.face.forget()  # a key pressed before is no answer
     if not await ask.acknowledge(t, "confirm_close"):
         return
     view = t.journal.view

@@ -74,12 +74,10 @@ async def _slip(t, case, body: dict) -> None:  # noqa: ANN001
 
 async def _compared(t, body: dict) -> None:  # noqa: ANN001
     """The officer's word; keys typed ahead are not part of it. Raises EmvError EMV-146."""
-    t.face.forget()
-    await t.face.show("signature", amount=body[r.AMOUNT], scheme=body.get(r.SCHEME, ""), last4=body.get(r.LAST4, ""))
     for _ in range(_PATIENCE):
-        key = await t.face.key(ask.IDLE_MS)
-        while key not in ("ok", "cancel", None):
-            key = await t.face.key(ask.IDLE_MS)
+        key = await ask.answer(
+            t, "signature", amount=body[r.AMOUNT], scheme=body.get(r.SCHEME, ""), last4=body.get(r.LAST4, "")
+        )
         if key == "ok":
             return
         if key == "cancel":

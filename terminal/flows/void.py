@@ -119,7 +119,11 @@ async def _ask(t, case, second: int, token: bytes) -> None:  # noqa: ANN001
                 await shift.session(t, True)
             except (NetworkError, ServerError) as error:
                 t.note_error(error)
-            if t.journal.view.voiding is None or await t.face.key(pause) == "cancel":
+            if t.journal.view.voiding is None:
+                return
+            t.face.forget()
+            await t.face.show("syncing", back=True)
+            if await t.face.key(pause) == "cancel":
                 return
         await _last_look(t, shift)
     finally:

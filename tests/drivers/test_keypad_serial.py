@@ -74,8 +74,30 @@ async def test_no_key_within_the_time_out_is_none_and_the_key_is_not_lost():
 async def test_forgotten_keys_do_not_come():
     pad, _ = keypad((0, b"12"))
     assert await pad.read_key(0) == "1"
-    pad.forget()
+    await pad.forget()
     assert await pad.read_key(0) is None
+
+
+async def test_keys_that_are_still_on_the_line_are_forgotten_too_and_those_pressed_later_are_not():
+    pad, line = keypad((0, b"1" * 40), (0, b"\r"), (50, b"5"))
+    await pad.forget()
+    assert line.now < 10 and not any(pad._buffer)
+    assert await pad.read_key(100) == "5"
+
+
+async def test_a_line_that_never_rests_or_is_gone_ends_the_forgetting():
+    pad, line = keypad(*[(1, b"\x00")] * 1000)
+    await pad.forget()
+    assert line.now < 100
+
+    class Gone(Line):
+        async def read_into(self, buffer, timeout_ms):
+            raise OSError
+
+    line = Gone([])
+    pad = SerialKeypad(line, line)
+    await pad.forget()
+    assert pad.lost == 1
 
 
 async def test_typed_digits_do_not_stay_in_memory():

@@ -11,6 +11,7 @@ from terminal.flows import ask, licence
 from terminal.flows.fine import TRANSITIONS, Fine
 from terminal.flows.licence import document
 from tests.support.dual import raises
+from tests.support.hasty import Hasty
 from tests.support.parts import CountingElement, HandClock
 
 WANTED = "A12345678"
@@ -30,6 +31,9 @@ class Face:
 
     async def key(self, timeout_ms=None):
         return self.keys.pop(0) if self.keys else None
+
+    def forget(self):
+        pass
 
     def screens(self):
         return [screen for screen, _ in self.shown]
@@ -325,3 +329,20 @@ async def test_a_scan_left_over_from_the_last_driver_is_not_taken_for_the_next()
     fine = Fine(terminal)
     assert await fine._identify() == "end" and fine.mrz is None
     assert terminal.face.screens() == ["mrz_entry"]
+
+
+async def test_a_verdict_is_seen_by_whoever_answers_it_also_behind_the_portrait():
+    driver = {
+        "verdict": r.VERDICT_ALTERED,
+        "findings": ["LIC-201"],
+        "dg1": {},
+        "dg11": {},
+        "picture": (8, 1, b"x"),
+        "proven": False,
+    }
+    driver["vehicle"] = "B"
+    terminal = Terminal("down", "cancel", "cancel")
+    terminal.face = Hasty(terminal.face)
+    assert not await licence.show_verdict(terminal, driver)
+    terminal.face.saw("licence_verdict", "licence_portrait")
+    assert terminal.face.told == ["licence_verdict", "licence_portrait", "licence_verdict"]

@@ -122,14 +122,11 @@ def plate_entry(sheet: "Sheet", fields: dict) -> None:
 
 
 def offence_list(sheet: "Sheet", fields: dict) -> None:
-    """lines: up to 5 (code, text), chosen by the digits 1 to 5, or by moving `index` (-1: no such choice); page, pages: from 1."""
-    title = sheet.t("offence.title")
-    if fields.get("pages", 1) > 1:
-        title += " · " + sheet.t("offence.page", page=ltr(str(fields.get("page", 1)) + "/" + str(fields["pages"])))
-    sheet.title(title)
+    """lines: up to 5 (code, ar, fr, en), chosen by the digits 1 to 5, or by moving `index` (-1: no such choice); page, pages: from 1."""
+    sheet.paged("offence.title", fields.get("page", 1), fields.get("pages", 1))
     sheet.y -= 4
     for index, line in enumerate(fields.get("lines", ())):
-        text = ltr(str(index + 1)) + "  " + ltr(line[0]) + "  " + isolated(line[1])
+        text = ltr(str(index + 1)) + "  " + ltr(line["code"]) + "  " + isolated(line[sheet.lang])
         sheet.row(text, SMALL, 29, index == fields.get("index"))
     if fields.get("index", -1) >= 0:
         sheet.footer("✗ " + sheet.t("key.cancel"), "▲▼ " + sheet.t("key.move"), "✓ " + sheet.t("key.choose"))
@@ -140,13 +137,13 @@ def offence_list(sheet: "Sheet", fields: dict) -> None:
 
 
 def acknowledge(sheet: "Sheet", fields: dict) -> None:
-    """What the driver reads before paying. code, text, amount (centimes), points."""
+    """What the driver reads before paying. code, text (in each language), amount (centimes), points."""
     sheet.title(sheet.t("acknowledge.title"))
     sheet.y -= 4
     article = sheet.t("acknowledge.article", code=ltr(fields.get("code", "")))
     sheet.pair(article, sheet.t("acknowledge.points", points=fields.get("points", 0)), SMALL)
     bottom = FOOTER_TOP - sheet.engine.line_height(FIGURES) - 4  # the tail of دج
-    sheet.para(isolated(fields.get("text", "")), NORMAL, height=bottom - sheet.y)
+    sheet.para(isolated(fields["text"][sheet.lang]), NORMAL, height=bottom - sheet.y)
     sheet.amount(numbers.amount(fields.get("amount", 0), sheet.lang))
     sheet.footer("✗ " + sheet.t("key.cancel"), "", "✓ " + sheet.t("key.acknowledge"))
 

@@ -46,7 +46,8 @@ def login_number(sheet: "Sheet", fields: dict) -> None:
     sheet.line(sheet.t("login.number"), LARGE, "center")
     sheet.space(6)
     entry_box(sheet, fields)
-    sheet.footer("", sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
+    cancel = "✗ " + sheet.t("key.cancel") if fields.get("second") else ""
+    sheet.footer(cancel, sheet.t("key.clear"), "✓ " + sheet.t("key.ok"))
 
 
 def login_pin(sheet: "Sheet", fields: dict) -> None:
@@ -88,7 +89,7 @@ def home(sheet: "Sheet", fields: dict) -> None:
 
 
 def syncing(sheet: "Sheet", fields: dict) -> None:
-    """done, total: records."""
+    """done, total: records; back: the red key ends it."""
     done, total = fields.get("done", 0), fields.get("total", 0)
     sheet.title(sheet.t("sync.title"))
     sheet.space(12)
@@ -96,7 +97,7 @@ def syncing(sheet: "Sheet", fields: dict) -> None:
     sheet.space(10)
     sheet.progress(done, total)
     sheet.line(ltr(str(done) + " / " + str(total)), NORMAL, "center")
-    sheet.footer("", "", "")
+    sheet.footer("✗ " + sheet.t("key.back") if fields.get("back") else "", "", "")
 
 
 def sync_done(sheet: "Sheet", fields: dict) -> None:

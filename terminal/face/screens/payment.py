@@ -61,11 +61,11 @@ def card_message(sheet: "Sheet", fields: dict) -> None:
 
 
 def card_choose(sheet: "Sheet", fields: dict) -> None:
-    """labels of the card's applications; index of the chosen one."""
-    sheet.title(sheet.t("card.choose"))
+    """labels of up to 4 of the card's applications, the first of them number `first`; index of the chosen one among them; page, pages: from 1."""
+    sheet.paged("card.choose", fields.get("page", 1), fields.get("pages", 1))
     for index, label in enumerate(fields.get("labels", ())):
-        if index < 4:
-            sheet.row(ltr(str(index + 1)) + "  " + isolated(label), LARGE, 34, index == fields.get("index"))
+        number = ltr(str(index + fields.get("first", 1)))
+        sheet.row(number + "  " + isolated(label), LARGE, 34, index == fields.get("index"))
     sheet.footer("✗ " + sheet.t("key.cancel"), "▲▼ " + sheet.t("key.move"), "✓ " + sheet.t("key.choose"))
 
 

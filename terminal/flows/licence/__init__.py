@@ -162,11 +162,10 @@ async def show_verdict(t, driver: dict) -> bool:  # noqa: ANN001
         "findings": driver["findings"],
     }
     while True:
-        await t.face.show("licence_verdict", **fields)
-        key = await t.face.key(ask.IDLE_MS)
+        key = await ask.answer(t, "licence_verdict", ("up", "down"), **fields)
         if key in ("ok", "cancel", None):
             return key == "ok"
-        if key in ("up", "down") and driver["picture"] is not None:
+        if driver["picture"] is not None:
             await ask.acknowledge(t, "licence_portrait", picture=driver["picture"], proven=driver["proven"])
 
 

@@ -5,14 +5,8 @@ FR = "Usage manuel du téléphone portable par le conducteur en circulation"
 EN = "Hand-held use of a mobile phone while driving"
 
 
-def offence(lang):
-    """A long wording in the language."""
-    return AR if lang == "ar" else FR if lang == "fr" else EN
-
-
 def SAMPLES(lang):  # noqa: N802 - a table that depends on the language
     """(name, screen, fields) of each sample."""
-    text = offence(lang)
     licence = {
         "name_ar": "محمد الأمين بن عبد القادر",
         "name_lat": "BENABDELKADER MOHAMED EL AMINE",
@@ -21,7 +15,9 @@ def SAMPLES(lang):  # noqa: N802 - a table that depends on the language
         "categories": "A1 B B(E)",
     }
     short = "وقوف أو توقف" if lang == "ar" else "Stationnement"
-    lines = [("66/A-6", text), ("66/B-7", short), ("66/C-1", text), ("66/D-24", text), ("66/D-5", text)]
+    words = {"ar": AR, "fr": FR, "en": EN}
+    lines = [dict(words, code=code) for code in ("66/A-6", "66/B-7", "66/C-1", "66/D-24", "66/D-5")]
+    lines[1][lang] = short
     nobody = {"provisional_count": 0, "provisional_total": 0, "declined_count": 0}
     large = {
         "count": 1234,
@@ -72,7 +68,7 @@ def SAMPLES(lang):  # noqa: N802 - a table that depends on the language
         ("plate_empty", "plate_entry", {"entry": ""}),
         ("offence_list", "offence_list", {"lines": lines, "index": 1, "page": 1, "pages": 4}),
         ("offence_digits", "offence_list", {"lines": lines, "index": -1, "page": 2, "pages": 4}),
-        ("acknowledge", "acknowledge", {"code": "66/D-24", "text": text, "amount": 500000, "points": 6}),
+        ("acknowledge", "acknowledge", {"code": "66/D-24", "text": words, "amount": 500000, "points": 6}),
         ("pay_choice", "pay_choice", {"amount": 500000}),
         ("card_present", "card_present", {"amount": 1250000}),
         ("card_tap", "card_present", {"amount": 1250000, "tap": True}),
@@ -83,6 +79,7 @@ def SAMPLES(lang):  # noqa: N802 - a table that depends on the language
         ("tap_phone", "card_message", {"ui": 32}),
         ("tap_again", "card_message", {"ui": 33}),
         ("card_choose", "card_choose", {"labels": ["CIB TEST", "EDAHABIA TEST"], "index": 1}),
+        ("card_choose_more", "card_choose", {"labels": ["VISA TEST"], "first": 5, "index": 0, "page": 2, "pages": 2}),
         ("card_pin", "card_pin", {"stars": 3, "tries_left": 2, "last_try": False, "amount": 500000}),
         ("card_pin_wrong", "card_pin", {"stars": 0, "tries_left": 2, "last_try": False, "amount": 500000, "wrong": True}),
         ("card_pin_wrong_last", "card_pin", {"stars": 0, "tries_left": 1, "last_try": True, "amount": 500000, "wrong": True}),
@@ -102,6 +99,7 @@ def SAMPLES(lang):  # noqa: N802 - a table that depends on the language
         ("hand3", "licence_hand", {"disposition": 3, "days": 0}),
         ("interrupted", "interrupted", {"amount": 500000}),
         ("syncing", "syncing", {"done": 12, "total": 40}),
+        ("syncing_void", "syncing", {"back": True}),
         ("sync_done", "sync_done", {"sent": 40, "pending": 0, "results": 2}),
         ("sync_partial", "sync_done", {"sent": 12, "pending": 28, "results": 0}),
         ("shift", "shift_summary", dict(some, count=14, total=5250000, balanced=True)),

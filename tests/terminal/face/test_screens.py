@@ -138,7 +138,7 @@ def test_english_screens_tile_the_display_and_nothing_is_clipped():
 def test_the_amount_keeps_off_the_keys_below_it():
     for lang in ("ar", "fr", "en"):
         face = make(lang)
-        page = face.lay_out("acknowledge", {"code": "66/B-7", "text": "x", "amount": 250000, "points": 2})
+        page = face.lay_out("acknowledge", {"code": "66/B-7", "text": {lang: "x"}, "amount": 250000, "points": 2})
         boxes = [
             ink_box(face.engine, item) for panel in page.panels[:-3] for item in panel.items if item[0] == sheets.TEXT
         ]
@@ -302,7 +302,7 @@ def test_hard_values_fit_too():
     for screen, fields in (
         ("outcome", dict(card, outcome=3, amount=9999999999)),
         ("licence_verdict", dict(licence, verdict=2)),
-        ("acknowledge", {"code": "66/D-24", "text": "كلمة طويلة " * 30, "amount": 500000, "points": 6}),
+        ("acknowledge", {"code": "66/D-24", "text": {"ar": "كلمة طويلة " * 30}, "amount": 500000, "points": 6}),
         ("home", {"unit": "Brigade de la sécurité routière de Tamanrasset centre"}),
         ("error", {"code": "GEN-000"}),
         ("offence_list", {"lines": [], "index": -1, "page": 1, "pages": 1}),

@@ -48,7 +48,7 @@ class Keys:
         self.clock.utc = MORNING + self.ms // 1000
         return None
 
-    def forget(self):
+    async def forget(self):
         pass
 
 
@@ -102,7 +102,7 @@ async def test_the_clock_goes_on_while_a_key_is_waited_for_and_nothing_else_is_d
     assert t.face.status[0] == "14:05"
     assert await t.face.key(80000) is None
     assert parts.keypad.waits == [30000, 50000] and t.face.status[0] == "14:06"
-    assert sum([area[2] * area[3] for area in parts.display.areas]) == 112 * sheets.STATUS_HEIGHT
+    assert sum([area[2] * area[3] for area in parts.display.areas]) == 100 * sheets.STATUS_HEIGHT
     parts.display.areas = []
     await t.face.refresh()
     assert parts.display.areas == []
@@ -113,7 +113,7 @@ async def test_it_goes_on_where_keypad_and_scanner_are_looked_at_in_turn():
     for _ in range(310):
         assert await t.face.key(100) is None
     assert t.face.status[0] == "14:06" and set(parts.keypad.waits) == {100}
-    assert sum([area[2] * area[3] for area in parts.display.areas]) == 112 * sheets.STATUS_HEIGHT
+    assert sum([area[2] * area[3] for area in parts.display.areas]) == 100 * sheets.STATUS_HEIGHT
 
 
 async def test_another_language_is_drawn_with_the_time_now():
@@ -191,7 +191,7 @@ async def test_what_changes_while_a_screen_stays_is_drawn_while_a_key_is_waited_
         parts.display.areas = []
         await t.journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
         assert await t.face.key(1) is None
-        assert sum([area[2] * area[3] for area in parts.display.areas]) == 112 * sheets.STATUS_HEIGHT
+        assert sum([area[2] * area[3] for area in parts.display.areas]) == 124 * sheets.STATUS_HEIGHT
     parts.display.areas = []
     assert await t.face.key(1) is None and parts.display.areas == []
 
@@ -208,3 +208,40 @@ async def test_after_a_closed_shift_nothing_waits_and_nobody_is_in():
     await shift.close(t)
     await t.face.show("login_number")
     assert parts.diagnostic.bars[-2:] == [("shift_summary", 0, 1007), ("login_number", 0, 0)]
+
+
+def _bar(lang, reached, pending, officer):
+    """(face, the texts of the bar's three cells), each within its cell."""
+    face = app.build(Parts(), lang).face
+    face.look = None
+    face.status = ("23:58", reached, pending, officer)
+    cells = face.lay_out("locked", {}).panels[:3]
+    assert sum([cell.width for cell in cells]) == sheets.WIDTH
+    texts = []
+    for cell in cells:
+        for item in cell.items:
+            assert cell.x <= item[1] and item[1] + item[3].width <= cell.x + cell.width
+        texts.append(list(cell.items[0][3].entries) if cell.items else [])
+    return face, texts
+
+
+def _has(face, cell, text, rtl=False):
+    wanted = list(face.engine.line(text, sheets.SMALL, rtl).entries)
+    return [at for at in range(len(cell)) if cell[at : at + len(wanted)] == wanted] != []
+
+
+def test_no_figure_of_the_bar_is_ever_cut_in_any_language():
+    for lang in ("ar", "fr", "en"):
+        for officer in (0, 8, 4888, 888888, 88888888):
+            for pending in (0, 8, 88, 100, 888, 8888, 88888, 99999):
+                face, (left, middle, network) = _bar(lang, pending > 100, pending, officer)
+                assert _has(face, left, "23:58")
+                assert not officer or _has(face, left, "#" + str(officer)), (lang, officer)
+                assert not pending or _has(face, middle, str(pending)), (lang, officer, pending)
+                assert not [cell for cell in (left, middle, network) if _has(face, cell, "…")], (lang, officer, pending)
+
+
+def test_the_words_stay_where_there_is_room_for_them():
+    for lang, most in (("ar", 88888), ("fr", 888), ("en", 88888)):
+        face, texts = _bar(lang, True, most, 4888)
+        assert texts[1] == list(face.engine.line(face.t("status.pending", n=most), sheets.SMALL, lang == "ar").entries)
