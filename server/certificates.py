@@ -181,7 +181,7 @@ def _write(path: Path, pair: Pair) -> None:
 
 def unreadable(path: Path, error: Exception) -> ConfigError:
     """CFG-012, and what to do about a key and certificate that cannot be had: `make` makes only what is not there, and terminals pin the CA."""
-    hint = "run: tasdid server certificates DIR"
+    hint = f"run: tasdid server certificates DIR --name NAME, with {CA_FILE} in DIR"
     if not isinstance(error, FileNotFoundError):
         hint = "put its backup back" if path.name == CA_FILE else f"delete it, then {hint}"
     return ConfigError(f"{path.name} missing or unreadable", "CFG-012", hint, path.name)
