@@ -57,6 +57,8 @@ class Worker:
         self._looked = self._neared = 0
         self._nudged = asyncio.Event()
         self._moved: float | None = None  # when it got on last
+        self._told_at: float | None = None  # when the log said last that the acquirer is away, if it is
+        self._unanswered = 0  # since it is away
 
     def is_well(self) -> bool:
         """Whether it gets on, if it was begun. In any thread."""
@@ -110,15 +112,34 @@ class Worker:
                     lambda connection: settling.unsendable(connection, request, self._clock()), request.identity[0]
                 )
                 return True
-            _log.warning("payment stays doubtful: %s", error)
+            await self._missed(error)
             await self._postpone(request)
             return False
+        await self._heard()
         return await self._write(
             lambda connection: settling.settle(
                 connection, request, answer, self._clock(), self._holds, self._waits, sent
             ),
             request.identity[0],
         )
+
+    async def _missed(self, error: codes.AcquirerError) -> None:
+        """No answer came. The log says so when the acquirer goes, and once in LOOKS_S while it is away, with how many requests wait."""
+        now = time.monotonic()
+        self._unanswered += 1
+        if self._told_at is None or now - self._told_at >= LOOKS_S:
+            since = "" if self._told_at is None else f" still, {self._unanswered} requests had no answer"
+            waits = await self._write(outbox.unsettled)
+            _log.warning("%s the acquirer is away%s, %d wait: %s", error.code, since, waits, error.message)
+            self._told_at = now
+
+    async def _heard(self) -> None:
+        """An answer came: the log says so if it was away."""
+        if self._told_at is not None:
+            self._told_at = None
+            waits = await self._write(outbox.unsettled)
+            _log.warning("the acquirer answers again; %d requests had no answer, %d wait", self._unanswered, waits)
+            self._unanswered = 0
 
     async def _postpone(self, request: Request) -> None:
         await self._write(
