@@ -65,8 +65,9 @@ def run(arguments: list[str]) -> None:
     loaded = config.load(options.config, options.db)
     config.must_be_there(options.config, loaded)
     if options.fronts is not None:
-        if options.fronts < 0:
-            raise ConfigError("fronts is negative", "CFG-020", "0: the process that writes speaks HTTP too")
+        if not 0 <= options.fronts <= config.FRONTS:
+            hint = f"0 to {config.FRONTS}; 0: the process that writes speaks HTTP too"
+            raise ConfigError("fronts is negative, or too many", "CFG-020", hint)
         loaded = replace(loaded, fronts=options.fronts)
     if options.tls is not None:
         loaded = replace(loaded, certificate=options.tls)

@@ -63,6 +63,9 @@ PAID_UNASKED = (
     "SRV-065"  # a payment without a notice, though none of its terminal's records is lost: posted, since it was taken
 )
 PAID_OTHERWISE = "SRV-064"  # a payment is not of its notice's amount: posted, since it was taken, and its case does not count as paid
+LEDGER_DIFFERS = "SRV-074"  # the whole recomputation has found what does not agree with the posted ledger
+NOT_RECOMPUTED = "SRV-075"  # the whole recomputation could not be made
+WORKER_FAILED = "SRV-076"  # the settling worker met what it does not know: it goes on, later each time
 OPEN_QUESTIONS = "SRV-066"  # too many questions to issuers whose outcomes are not on record: no more are put, the terminal goes on offline
 BLOCKED = "SRV-067"  # two officers have blocked this terminal: nothing is taken from it until they unblock it
 

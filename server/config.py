@@ -4,7 +4,7 @@
     keys = "keys"                    folder of the server's own keys (python -m server.keys DIR)
     devices = "devices.json"         provisioning file (server.store.devices), read at every start
     sets = "sets"                    folder of signed parameter sets; without it none are handed out
-    fronts = 1                       processes that speak HTTP and check messages; 0 or absent: the one that writes does
+    fronts = 1                       processes that speak HTTP and check messages, at most 64; 0 or absent: the one that writes does
     office = "office.json"           back-office officers (server.office.signing); without it nobody
     tls = "tls/server.pem"           key and certificate for terminals (server.certificates); absent: plain HTTP only
     [acquirer]
@@ -12,11 +12,11 @@
     port = 0                         0 or no [acquirer] at all: nothing is sent, requests wait in the outbox
     timeout = 10.0                   seconds that the outbox waits for an answer, less than its lease of 60
     holds = 3600                     seconds that the host may hold a message before it acts on it: so long a reversal is repeated
-                                     of which it knows nothing
+                                     of which it knows nothing; at most a year
     waits = 86400                    seconds after which a deferred authorisation or a reversal without a final answer is an alarm, and the former may
-                                     be given up
+                                     be given up; at most a year
     online_timeout = 5.0             the same while a card waits; the terminal gives up after 8
-    online_waiting = 200             cards that may wait for the host at once, one of a terminal; for others nobody is asked
+    online_waiting = 200             cards that may wait for the host at once, one of a terminal, at most 10000; for others nobody is asked
 
 Every error is a ConfigError that names the file and what to do. A name that is none of these is refused: a misspelt [acquirer] would
 start a server that never asks anybody.
@@ -33,12 +33,18 @@ from protocol.errors import ConfigError
 from server.acquirer.online import WAITING
 from server.acquirer.outbox import HOLDS, LEASE
 from server.acquirer.waiting import WAITS
+from server.office.signing import Office
 from server.store import devices
 
 _TEXTS = ("keys", "devices", "sets", "office", "tls", "db")
 _NAMES = (*_TEXTS, "fronts", "acquirer")
 _ACQUIRER = ("host", "port", "timeout", "holds", "waits", "online_timeout", "online_waiting")
 _PORTS = 65535
+YEAR = 366 * 86400
+"""Seconds that `holds` and `waits` are at most: what is longer is no longer looked after by anybody."""
+FRONTS = 64
+"""Processes that `fronts` asks for at most."""
+_CARDS = 10_000
 
 
 @dataclass(frozen=True)
@@ -67,12 +73,14 @@ def load(path: Path | str, db: str | None = None) -> Config:
     path = Path(path)
     base, data = path.resolve().parent, _read(path)
     acquirer = _checked(path, data)
-    provisioning = _read(base / data["devices"]) if "devices" in data else {}
+    provisioning = _provisioned(path, base / data["devices"]) if "devices" in data else {}
     address = None
-    if acquirer.get("port"):
+    if _whole(path, acquirer, "acquirer.port", 0, _PORTS):
         if "host" not in acquirer:
             raise ConfigError(f"{path.name}: no 'acquirer.host' for the port", "CFG-020", 'host = "127.0.0.1"', "host")
-        address = (str(acquirer["host"]), _whole(path, acquirer, "acquirer.port", 0, _PORTS))
+        if not isinstance(acquirer["host"], str):
+            raise ConfigError(f"{path.name}: 'acquirer.host' is no text", "CFG-020", "write it in quotes", "host")
+        address = (acquirer["host"], _whole(path, acquirer, "acquirer.port", 0, _PORTS))
     return Config(
         db=db or data.get("db") or f"sqlite:///{base / 'server.db'}",
         keys=base / data["keys"],
@@ -82,10 +90,10 @@ def load(path: Path | str, db: str | None = None) -> Config:
         acquirer=address,
         acquirer_timeout=_seconds(path, acquirer, "acquirer.timeout", 10.0),
         online_timeout=_seconds(path, acquirer, "acquirer.online_timeout", 5.0),
-        online_waiting=_whole(path, acquirer, "acquirer.online_waiting", WAITING),
-        acquirer_holds=_whole(path, acquirer, "acquirer.holds", HOLDS),
-        acquirer_waits=_whole(path, acquirer, "acquirer.waits", WAITS),
-        fronts=_whole(path, data, "fronts", 0),
+        online_waiting=_whole(path, acquirer, "acquirer.online_waiting", WAITING, _CARDS),
+        acquirer_holds=_whole(path, acquirer, "acquirer.holds", HOLDS, YEAR),
+        acquirer_waits=_whole(path, acquirer, "acquirer.waits", WAITS, YEAR),
+        fronts=_whole(path, data, "fronts", 0, FRONTS),
         office=base / data["office"] if "office" in data else None,
         certificate=base / data["tls"] if "tls" in data else None,
     )
@@ -99,7 +107,9 @@ def devices_file(path: Path | str) -> Path | None:
 
 
 def must_be_there(path: Path | str, loaded: Config) -> None:
-    """ConfigError CFG-020 if the folder of sets or the list of officers that the file names is not there: a server that serves is to have both."""
+    """ConfigError CFG-020 if the folder of sets or the list of officers that the file names is not there, CFG-023 if that is no such list: a server
+    that serves is to have both.
+    """
     name = Path(path).name
     if loaded.sets is not None and not loaded.sets.is_dir():
         hint = "make it, put the signed sets (*.cose) into it, or leave 'sets' out"
@@ -107,32 +117,38 @@ def must_be_there(path: Path | str, loaded: Config) -> None:
     if loaded.office is not None and not loaded.office.is_file():
         hint = f"`tasdid server officer {loaded.office} NUMBER KEY` makes it; or leave 'office' out"
         raise ConfigError(f"{name}: 'office' names {loaded.office}, which is no file", "CFG-020", hint, "office")
+    Office.load(loaded.office)
 
 
-def _whole(path: Path, table: dict[str, Any], name: str, default: int, most: int | None = None) -> int:
-    """A whole number from 0 to `most`; `name` as the file has it. ConfigError CFG-020."""
-    try:
-        value = int(table.get(name.rpartition(".")[2], default))
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ConfigError(
-            f"{path.name}: {name!r} is no number", "CFG-020", "a whole number, no quotes", name
-        ) from error
+def _provisioned(path: Path, devices_file: Path) -> dict[str, Any]:
+    """The list of devices that a configuration names. ConfigError CFG-020."""
+    if not devices_file.is_file():
+        hint = "make it: a map {device: its entry} in JSON or TOML (server/store/devices.py); or leave 'devices' out"
+        raise ConfigError(f"{path.name}: 'devices' names {devices_file}, which is no file", "CFG-020", hint, "devices")
+    return _read(devices_file)
+
+
+def _whole(path: Path, table: dict[str, Any], name: str, default: int, most: int) -> int:
+    """A whole number from 0 to `most`, written as one: neither a text, nor a fraction, nor true; `name` as the file has it. ConfigError CFG-020."""
+    value = table.get(name.rpartition(".")[2], default)
+    if type(value) is not int:
+        hint = f"a whole number from 0 to {most}, without quotes"
+        raise ConfigError(f"{path.name}: {name!r} is no whole number", "CFG-020", hint, name)
     if value < 0:
-        raise ConfigError(f"{path.name}: {name!r} is negative", "CFG-020", "0 or more", name)
-    if most is not None and value > most:
+        raise ConfigError(f"{path.name}: {name!r} is negative", "CFG-020", f"0 to {most}", name)
+    if value > most:
         raise ConfigError(f"{path.name}: {name!r} is over {most}", "CFG-020", f"0 to {most}", name)
     return value
 
 
 def _seconds(path: Path, table: dict[str, Any], name: str, default: float) -> float:
     """Seconds of waiting, more than none and less than the outbox's lease. ConfigError CFG-020."""
-    try:
-        value = float(table.get(name.rpartition(".")[2], default))
-    except (ValueError, TypeError, OverflowError) as error:
-        raise ConfigError(f"{path.name}: {name!r} is no number", "CFG-020", "seconds, no quotes", name) from error
+    value = table.get(name.rpartition(".")[2], default)
+    if type(value) not in (int, float):
+        raise ConfigError(f"{path.name}: {name!r} is no number", "CFG-020", "seconds, without quotes", name)
     if not 0 < value < LEASE:  # no number at all, NaN, is refused too
         raise ConfigError(f"{path.name}: {name!r} is not between 0 and {LEASE} s", "CFG-020", detail=name)
-    return value
+    return float(value)
 
 
 def _checked(path: Path, data: dict[str, Any]) -> dict[str, Any]:
@@ -170,7 +186,8 @@ def _read(path: Path) -> dict[str, Any]:
         text = path.read_text()
         data = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
     except OSError as error:
-        raise ConfigError(f"{path.name} cannot be read", "CFG-020", "check --config", str(error.errno)) from error
+        hint = "check --config, and that the server's user may read it"
+        raise ConfigError(f"{path.name} cannot be read", "CFG-020", hint, str(error.errno)) from error
     except (
         ValueError,
         RecursionError,

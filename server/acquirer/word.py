@@ -54,8 +54,10 @@ def is_awaited(connection: Connection, identity: Identity) -> bool:
 
 def silent(connection: Connection, now: int, waits: int) -> Sequence[Any]:
     """The reversals that have waited so for `waits` seconds: nothing is asked about them, so no answer that fails to come would ever name them."""
-    chosen = select(t.outbox).where(_OPEN, waiting.too_long(now, waits), awaited())
-    return connection.execute(chosen.order_by(t.outbox.c.device, t.outbox.c.epoch, t.outbox.c.intent)).all()
+    found = connection.execute(select(t.outbox).where(_OPEN, waiting.too_long(now, waits), awaited())).all()
+    return sorted(
+        found, key=lambda row: (row.device, row.epoch, row.intent)
+    )  # asked for in order, SQLite would read all that was ever settled
 
 
 def tell(connection: Connection, row: Any, now: int) -> None:

@@ -1,10 +1,12 @@
 """Which payments count for nothing in the recomputed books because a terminal was copied: from the raw records, those kept beside the chain, the
 questions put to issuers, and what two officers have signed. Shares no code with what holds payments as records come.
+
+What is kept in memory are the sequences with several records, which are few and bounded for each device; a question is looked up by who asks.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from protocol import cbor
 from protocol import records as r
@@ -21,16 +23,20 @@ _VERDICTS = (
     .where(_VERDICT.state == t.DECISION_APPROVED)
     .order_by(_VERDICT.device, _VERDICT.epoch, _VERDICT.intent, _VERDICT.number)
 )
-_QUESTIONS = select(_ASKED.device, _ASKED.epoch, _ASKED.intent, _ASKED.digest, _ASKED.response).where(
-    _ASKED.state != s.ASKED_NOT, or_(_ASKED.response.is_(None), _ASKED.response.not_in(iso.UNJUDGED))
-)
 """Statements made once: making one costs more than running it."""
+JUDGED = and_(_ASKED.state != s.ASKED_NOT, or_(_ASKED.response.is_(None), _ASKED.response.not_in(iso.UNJUDGED)))
+"""Condition: a question that an issuer was asked, and may have judged."""
+
+
+class Question(NamedTuple):
+    """What was put to an issuer, and what it said."""
+
+    digest: bytes
+    response: str | None
 
 
 class Forks:
-    """The sequences of which there is more than one record, and what two officers have signed about those that are outcomes; the questions under one
-    name by two terminals.
-    """
+    """The sequences of which there is more than one record, and what two officers have signed about those that are outcomes."""
 
     def __init__(self, connection: Connection) -> None:
         found = connection.execute(_FORKED)
@@ -39,20 +45,19 @@ class Forks:
         for approval in connection.execute(_VERDICTS).scalars() if self._others else ():
             body = cbor.decode(envelope.parse(bytes(approval)).payload)
             self._known[body[1], body[2], body[3], body[6]] = body[7] if body[8] else 0
-        self._questions = {(row.device, row.epoch, row.intent): row for row in connection.execute(_QUESTIONS)}
 
-    def hold(self, outcome: dict[int, Any], epoch: int) -> bool:
+    def hold(self, outcome: dict[int, Any], epoch: int, question: Question | None) -> bool:
         """Whether an outcome, of a payment of `epoch`, counts for nothing: it is one of several records, unless it is signed that it stands, knowing
-        of all of them; or another terminal has put a payment of its name to an issuer.
+        of all of them; or another terminal has put a payment of its name to an issuer, which is `question`.
         """
         many = self._others.get((outcome[r.DEVICE], outcome[r.EPOCH], outcome[r.SEQ]))
         signed = self._known.get((outcome[r.DEVICE], epoch, outcome[r.INTENT], outcome[r.SEQ]))
-        return many is not None and signed != many or self._another_asked(outcome, epoch)
+        return many is not None and signed != many or _another_asked(outcome, question)
 
-    def _another_asked(self, outcome: dict[int, Any], epoch: int) -> bool:
-        question = self._questions.get((outcome[r.DEVICE], epoch, outcome[r.INTENT]))
-        if question is None or r.ONLINE in outcome:
-            return False
-        if outcome[r.OUTCOME] == r.OUTCOME_PROVISIONAL:  # what was deferred is what was asked about
-            return outcome.get(r.SEALED) != bytes(question.digest)
-        return question.response != "91"
+
+def _another_asked(outcome: dict[int, Any], question: Question | None) -> bool:
+    if question is None or r.ONLINE in outcome:
+        return False
+    if outcome[r.OUTCOME] == r.OUTCOME_PROVISIONAL:  # what was deferred is what was asked about
+        return outcome.get(r.SEALED) != question.digest
+    return question.response != "91"

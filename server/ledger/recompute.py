@@ -8,41 +8,79 @@ device may serve another unit later: a payment's wilaya and force, the place of 
 What is in suspense for lost records is held against the acquirer's word too: a payment that is posted by it and whose
 result the terminal may have written into them must not be in both, unless the result has come as a record after them:
 then a person decides.
+
+Raw records are gone through once, in the order of their chains, and few of them are in memory at any time, however many there are: of a
+device the intents without an outcome so far, and outcomes by the STEP, for which the rest is looked up. Only what is lost, forked or decided is
+kept as a whole, and of a device with lost records what it has deferred. The time that it takes grows with the records: a server has it done in a
+process of its own (`server.web.auditing`).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import (
+    Connection,
+    LargeBinary,
+    String,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from protocol import cbor
 from protocol import records as r
 from server import codes
-from server.ledger.forked import Forks
+from server.ledger.forked import JUDGED, Forks, Question
+from server.ledger.suspended import STEP, Deferred, Item, decided, lost
 from server.store import tables as t
-from server.wire import envelope
 
-Identity = tuple[str, int, int]
-_Item = tuple[str, int, int, int]  # device, epoch, sequence, the part that has put it into suspense
-_RAW, _PAID, _LEGS = t.raw.c, t.payments.c, t.legs.c
-_OF_ALL = (
+_RAW, _PAID, _LEGS, _ASKED, _SENT = t.raw.c, t.payments.c, t.legs.c, t.authorisations.c, t.outbox.c
+_ALL = (
     select(_RAW.record)
-    .where(_RAW.kind == bindparam("b_kind"), _RAW.rejected.is_(None))
+    .where(
+        or_(
+            and_(_RAW.kind.in_((r.PAYMENT_INTENT, r.PAYMENT_OUTCOME)), _RAW.rejected.is_(None)),
+            and_(_RAW.kind == r.AUTHORISATION_RESULT, _RAW.rejected == codes.OUTCOME_LOST),
+        )
+    )
     .order_by(_RAW.device, _RAW.epoch, _RAW.seq)
+    .execution_options(yield_per=STEP)
 )
-_OF_ONE = _OF_ALL.where(_RAW.device == bindparam("b_device"))
-_OF_THE_UNSEEN = select(_RAW.record).where(_RAW.kind == r.AUTHORISATION_RESULT, _RAW.rejected == codes.OUTCOME_LOST)
-_PLACES = select(_PAID.device, _PAID.epoch, _PAID.intent, _PAID.wilaya, _PAID.force)
-_GAPS, _FINALS = select(t.gaps), select(t.results)
-_DECIDED = select(t.decisions.c.approval).where(t.decisions.c.state == t.DECISION_APPROVED)
-_DECIDED_OF_GAP = _DECIDED.where(
-    t.decisions.c.device == bindparam("b_device"),
-    t.decisions.c.epoch == bindparam("b_epoch"),
-    t.decisions.c.seq == bindparam("b_first"),
-    t.decisions.c.kind == t.ITEM_GAP,
+_PLACED, _FINAL, _BACK, _QUESTION = range(4)
+
+
+def _beside(what: int, table: Any, *columns: Any) -> Any:
+    """Of a run of payments' intents what a table says, in the form in which all that is said beside the records can be had together."""
+    c = table.c
+    mine = (c.device == bindparam("b_device"), c.epoch == bindparam("b_epoch"))
+    return select(literal(what, literal_execute=True).label("what"), c.intent, *columns).where(
+        *mine, c.intent.between(bindparam("b_least"), bindparam("b_most"))
+    )
+
+
+_ZERO, _NOTHING, _NO_WORD = literal(0, literal_execute=True), cast(null(), LargeBinary), cast(null(), String)
+_SAID = union_all(
+    _beside(
+        _PLACED,
+        t.payments,
+        _PAID.wilaya.label("one"),
+        _PAID.force.label("two"),
+        _NOTHING.label("digest"),
+        _NO_WORD.label("response"),
+    ),
+    _beside(_FINAL, t.results, t.results.c.outcome, _ZERO, _NOTHING, _NO_WORD),
+    _beside(_BACK, t.outbox, _ZERO, _ZERO, _NOTHING, _NO_WORD).where(
+        _SENT.step == t.STEP_REVERSE, _SENT.state == t.STATE_DONE
+    ),
+    _beside(_QUESTION, t.authorisations, _ZERO, _ZERO, _ASKED.digest, _ASKED.response).where(JUDGED),
 )
-_REVERSED = select(t.outbox).where(t.outbox.c.step == t.STEP_REVERSE, t.outbox.c.state == t.STATE_DONE)
 _SUMS = select(_LEGS.account, func.sum(_LEGS.amount).label("sum")).group_by(_LEGS.account)
 _HELD_AT = select(_LEGS.device, _LEGS.epoch, _LEGS.intent, _LEGS.part, _LEGS.account).where(
     _LEGS.part.in_((t.PART_GAP, t.PART_UNSEEN)), _LEGS.account.startswith("suspense:")
@@ -79,212 +117,111 @@ class Books:
         entry[1] += amount
 
 
-def _records(connection: Connection, kind: int, device: str | None = None) -> Iterator[dict[int, Any]]:
-    of = (_OF_ALL, {"b_kind": kind}) if device is None else (_OF_ONE, {"b_kind": kind, "b_device": device})
-    for row in connection.execute(*of):
-        yield cbor.decode(bytes(row.record))
+class _Payer(NamedTuple):
+    """What an intent says of whom its payment belongs to."""
+
+    epoch: int
+    unit: str
+    wilaya: int | None
+    force: int | None
 
 
-def _identities(connection: Connection, chosen: Any) -> dict[Identity, Any]:
-    return {(row.device, row.epoch, row.intent): row for row in connection.execute(chosen)}
+def _payer(record: dict[int, Any]) -> _Payer:
+    """Of an intent, or of an outcome whose intent is lost: it says as much."""
+    return _Payer(record[r.EPOCH], record[r.UNIT], record.get(r.WILAYA), record.get(r.FORCE))
 
 
-def _paid(outcome: int, final: Any) -> bool:
-    """Whether the money is there: approved by the card, or by the issuer later."""
-    return outcome == r.OUTCOME_APPROVED or (final is not None and final.outcome == r.OUTCOME_APPROVED)
+class _Run:
+    """Outcomes of one device whose intents are of one epoch, until what is said beside them is looked up for all at once."""
+
+    def __init__(self, connection: Connection, books: Books, forks: Forks) -> None:
+        self._connection = connection
+        self._books = books
+        self._forks = forks
+        self._device, self._epoch = "", 0
+        self._outcomes: list[tuple[_Payer, dict[int, Any]]] = []
+
+    def take(self, payer: _Payer, outcome: dict[int, Any]) -> None:
+        """One more."""
+        whose = (outcome[r.DEVICE], payer.epoch)
+        if len(self._outcomes) >= STEP or whose != (self._device, self._epoch):
+            self.end()
+            self._device, self._epoch = whose
+        self._outcomes.append((payer, outcome))
+
+    def end(self) -> None:
+        """Enter those that there are."""
+        outcomes, self._outcomes = self._outcomes, []
+        if not outcomes:
+            return
+        intents = [outcome[r.INTENT] for _, outcome in outcomes]
+        span = {"b_least": min(intents), "b_most": max(intents)}
+        said: tuple[dict[int, Any], ...] = ({}, {}, {}, {})
+        wanted = set(intents)
+        for row in self._connection.execute(_SAID, {"b_device": self._device, "b_epoch": self._epoch, **span}):
+            if row.intent in wanted:
+                said[row.what][row.intent] = row
+        for payer, outcome in outcomes:
+            self._enter(payer, outcome, *(each.get(outcome[r.INTENT]) for each in said))
+
+    def _enter(self, payer: _Payer, rec: dict[int, Any], place: Any, final: Any, back: Any, asked: Any) -> None:
+        amount, outcome = rec[r.AMOUNT], rec[r.OUTCOME]
+        question = None if asked is None else Question(bytes(asked.digest), asked.response)
+        if self._forks.hold(rec, payer.epoch, question) or outcome not in (1, 2):
+            return
+        wilaya, force = (0, 0) if place is None else (place.one, place.two)  # posted nowhere, which shows
+        wilaya, force = wilaya if payer.wilaya is None else payer.wilaya, force if payer.force is None else payer.force
+        owner, scheme = f"{wilaya}:{force}:{payer.unit}", rec.get(r.SCHEME) or "?"
+        if outcome == r.OUTCOME_PROVISIONAL and final is None:
+            self._books.enter(f"provisional:{scheme}", amount)
+            self._books.enter(f"awaited:{owner}", -amount)
+        elif back is None and (outcome == r.OUTCOME_APPROVED or final.one == r.OUTCOME_APPROVED):
+            self._books.enter(f"receivable:{scheme}", amount)
+            self._books.enter(f"treasury:{owner}", -amount)
 
 
 def recompute(connection: Connection) -> Books:
     """The books as they must be."""
-    return _recompute(connection, _Deferred(connection))
+    return _recompute(connection)[0]
 
 
-def _recompute(connection: Connection, deferred: "_Deferred") -> Books:
-    books = Books()
-    places = _identities(connection, _PLACES)
-    intents = {(rec[r.DEVICE], rec[r.SEQ]): rec for rec in _records(connection, r.PAYMENT_INTENT)}
-    forks = deferred.forks
-    finals = _identities(connection, _FINALS)
-    reversed_ = _identities(connection, _REVERSED)
-    for rec in _records(connection, r.PAYMENT_OUTCOME):
-        intent = intents.get((rec[r.DEVICE], rec[r.INTENT]), rec)  # lost: the outcome says as much
-        identity = (rec[r.DEVICE], intent[r.EPOCH], rec[r.INTENT])
-        amount, outcome = rec[r.AMOUNT], rec[r.OUTCOME]
-        books.count(outcome, amount)
-        if forks.hold(rec, intent[r.EPOCH]) or outcome not in (1, 2):
-            continue
-        final = finals.get(identity)
-        place = places.get(identity)  # none: the payment is posted nowhere, which shows
-        wilaya, force = (0, 0) if place is None else (place.wilaya, place.force)
-        owner = f"{intent.get(r.WILAYA, wilaya)}:{intent.get(r.FORCE, force)}:{intent[r.UNIT]}"
-        scheme = rec.get(r.SCHEME) or "?"
-        if outcome == r.OUTCOME_PROVISIONAL and final is None:
-            books.enter(f"provisional:{scheme}", amount)
-            books.enter(f"awaited:{owner}", -amount)
-        elif _paid(outcome, final) and identity not in reversed_:
-            books.enter(f"receivable:{scheme}", amount)
-            books.enter(f"treasury:{owner}", -amount)
-    decided = list(_decided(connection))
+def _recompute(connection: Connection) -> tuple[Books, list[str]]:
+    """The books as they must be, and what may be in them twice."""
+    books, forks, twice = Books(), Forks(connection), []
     owners = {(row.device, row.epoch, row.intent, row.part): row.account for row in connection.execute(_HELD_AT)}
-    for item, amount in [
-        *_unseen(connection),
-        *_lost(connection, deferred),
-        *((one.item, -one.amount) for one in decided),
-    ]:
+
+    def suspend(item: Item, amount: int) -> None:
         books.enter(f"missing:{item[0]}", amount)
         books.enter(owners.get(item, "suspense"), -amount)
-    for one in decided:
+
+    for item, amount in _chains(connection, books, forks):
+        suspend(item, amount)
+    for item, amount, sentences in lost(connection, Deferred(connection, forks)):
+        suspend(item, amount)
+        twice += sentences
+    for one in decided(connection):
+        suspend(one.item, -one.amount)
         books.enter(f"receivable:{one.scheme}", one.collected)
         books.enter(owners.get(one.item, "suspense").replace("suspense", "treasury", 1), -one.collected)
-    return books
+    return books, twice
 
 
-class _Decision(NamedTuple):
-    """What two officers have signed about an item in suspense; less than nothing if they took it back."""
-
-    device: str
-    epoch: int
-    kind: int
-    seq: int
-    collected: int
-    scheme: str
-    amount: int
-    payments: int
-
-    @property
-    def item(self) -> "_Item":
-        """What it is about."""
-        return self.device, self.epoch, self.seq, t.PART_GAP if self.kind == t.ITEM_GAP else t.PART_UNSEEN
-
-
-def _decided(connection: Connection, gap: Any = None) -> Iterator[_Decision]:
-    """All that was approved, as the second officer signed it; of one gap if given."""
-    if gap is None:
-        found = connection.execute(_DECIDED)
-    else:
-        found = connection.execute(
-            _DECIDED_OF_GAP, {"b_device": gap.device, "b_epoch": gap.epoch, "b_first": gap.first}
-        )
-    for signed in found.scalars():
-        device, epoch, kind, seq, _, collected, scheme, untaken, payments, undoes, *_ = (
-            cbor.decode(envelope.parse(bytes(signed)).payload)[key] for key in range(1, 13)
-        )
-        sign = -1 if undoes else 1
-        amount = sign * (collected + untaken)
-        yield _Decision(device, epoch, kind, seq, sign * collected, scheme, amount, sign * payments)
-
-
-def _lost(connection: Connection, deferred: "_Deferred") -> Iterator[tuple[_Item, int]]:
-    """(item, centimes in suspense) of each range of lost records."""
-    for gap, amount in _missing(connection):
-        item = (gap.device, gap.epoch, gap.first, t.PART_GAP)
-        yield item, amount - sum(known.amount for known in deferred.approvals(gap) if known.gap == gap.first)
-
-
-def _unseen(connection: Connection) -> Iterator[tuple[_Item, int]]:
-    """(item, centimes) of approved results whose payments have no outcome, which is lost: each payment once."""
-    for data in connection.execute(_OF_THE_UNSEEN).scalars():
-        record = cbor.decode(bytes(data))
-        yield (record[r.DEVICE], record[r.EPOCH], record[r.INTENT], t.PART_UNSEEN), record[r.AMOUNT]
-
-
-class _Approval(NamedTuple):
-    """A deferred payment that the acquirer has approved and whose result is in no record that is not lost."""
-
-    intent: int
-    amount: int
-    head: int | None
-    gap: int | None
-
-
-class _Deferred:
-    """The deferred payments of devices that have gaps, and the results that have come of them; each device's records are read once."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.forks = Forks(connection)
-        self._connection = connection
-        self._of: dict[str, tuple[list[dict[int, Any]], dict[int, int], dict[Identity, Any]]] = {}
-
-    def _read(self, device: str) -> tuple[list[dict[int, Any]], dict[int, int], dict[Identity, Any]]:
-        """(outcomes, {intent: sequence of its last result}, what the acquirer said) of a device."""
-        if device not in self._of:
-            outcomes = _records(self._connection, r.PAYMENT_OUTCOME, device)
-            results = _records(self._connection, r.AUTHORISATION_RESULT, device)
-            self._of[device] = (
-                [rec for rec in outcomes if rec[r.OUTCOME] == r.OUTCOME_PROVISIONAL],
-                {rec[r.INTENT]: rec[r.SEQ] for rec in results},
-                _identities(self._connection, _FINALS.where(t.results.c.device == device)),
-            )
-        return self._of[device]
-
-    def approvals(self, gap: Any) -> Iterator[_Approval]:
-        """Those whose result the terminal may have written into a gap; and those of which that was said and that have not come after it."""
-        outcomes, written, finals = self._read(gap.device)
-        for rec in outcomes:
-            final = finals.get((rec[r.DEVICE], gap.epoch, rec[r.INTENT]))
-            if (
-                final is None
-                or rec[r.SEQ] >= gap.last
-                or final.outcome != r.OUTCOME_APPROVED
-                or self.forks.hold(rec, gap.epoch)
-            ):
-                continue
-            came = written.get(rec[r.INTENT], 0)
-            if came < gap.last if final.gap == gap.first else final.gap is not None or not came:
-                yield _Approval(rec[r.INTENT], rec[r.AMOUNT], final.head, final.gap)
-
-
-def _in_both(connection: Connection, deferred: _Deferred) -> Iterator[str]:
-    """Payments that the acquirer's word has posted and that a gap may hold in suspense as well."""
-    for gap in connection.execute(_GAPS).all():
-        found = list(deferred.approvals(gap))
-        known = [one for one in found if one.gap == gap.first]
-        decided = list(_decided(connection, gap))
-        many = gap._mapping["count"] - len(known) - sum(one.payments for one in decided)
-        amount = gap.amount - sum(one.amount for one in [*known, *decided])
-        if many < 0 or amount < 0 or (many == 0) != (amount == 0):
-            yield f"gap from {gap.first} of {gap.device}: {amount} centimes of {many} payments are left in suspense"
-        for one in found:
-            told = one.head is not None and one.head < gap.last
-            alone = (many == 1) == (amount == one.amount)
-            if one.gap is None and told and many > 0 and one.amount <= amount and alone:
-                yield f"payment {one.intent} of {gap.device} is posted, and may be in suspense with the gap from {gap.first}"
-
-
-def _missing(connection: Connection) -> Iterator[tuple[Any, int]]:
-    """(gap, centimes) of each range of lost records: the running totals before the record after it, less those of the
-    record before it.
-    """
-    c, e = t.raw.c, t.epochs.c
-    for gap in connection.execute(_GAPS).all():
-        after = (c.device == gap.device, c.epoch >= gap.epoch, c.seq == gap.last + 1)
-        following = connection.execute(select(c.record).where(*after).order_by(c.epoch).limit(1)).scalar()
-        if following is None:  # a new epoch began after the gap, and its first record has not arrived, or is lost too
-            most = _begun(connection, gap.device, e.seq == gap.last, e.epoch > gap.epoch)
+def _chains(connection: Connection, books: Books, forks: Forks) -> Iterator[tuple[Item, int]]:
+    """Enter all outcomes. (item, centimes) of approved results whose payments have no outcome, which is lost: each payment once."""
+    run = _Run(connection, books, forks)
+    device, payers = "", dict[int, _Payer]()  # of its intents that have no outcome yet, by sequence
+    for row in connection.execute(_ALL):
+        record = cbor.decode(bytes(row.record))
+        if record[r.DEVICE] != device:
+            device, payers = record[r.DEVICE], {}
+        if record[r.KIND] == r.PAYMENT_INTENT:
+            payers[record[r.SEQ]] = _payer(record)
+        elif record[r.KIND] == r.PAYMENT_OUTCOME:
+            books.count(record[r.OUTCOME], record[r.AMOUNT])
+            run.take(payers.pop(record[r.INTENT], None) or _payer(record), record)
         else:
-            record = cbor.decode(bytes(following))
-            most = record[r.CUM_TOTAL] - r.approved_step(record)[1]
-        yield gap, (most or 0) - _before(connection, gap)
-
-
-def _begun(connection: Connection, device: str, *which: Any) -> int | None:
-    """The running total with which the first of those epochs of a device began, if one did."""
-    e = t.epochs.c
-    mine = (e.device == device, e.state == t.EPOCH_BEGUN, *which)
-    return connection.execute(select(e.cum_total).where(*mine).order_by(e.epoch).limit(1)).scalar()
-
-
-def _before(connection: Connection, gap: Any) -> int:
-    """The running total before a gap: of the last record before it; of the epoch that began there, if what the one before ended with is lost."""
-    c, e = t.raw.c, t.epochs.c
-    before = (c.device == gap.device, c.epoch <= gap.epoch, c.seq < gap.first)
-    last = select(c.seq, c.record).where(*before).order_by(c.seq.desc(), c.epoch.desc()).limit(1)
-    preceding = connection.execute(last).first()
-    if preceding is None or preceding.seq < gap.first - 1:
-        begun = _begun(connection, gap.device, e.seq == gap.first - 1, e.epoch <= gap.epoch)
-        if begun is not None:
-            return begun
-    return 0 if preceding is None else cbor.decode(bytes(preceding.record))[r.CUM_TOTAL]
+            yield (record[r.DEVICE], record[r.EPOCH], record[r.INTENT], t.PART_UNSEEN), record[r.AMOUNT]
+    run.end()
 
 
 def posted(connection: Connection) -> Books:
@@ -301,8 +238,7 @@ def differences(connection: Connection) -> list[str]:
     """What does not agree between posted and recomputed books, in words; empty when all does, every posting
     balances and all is zero in sum.
     """
-    deferred = _Deferred(connection)
-    is_, must = posted(connection), _recompute(connection, deferred)
+    is_, (must, twice) = posted(connection), _recompute(connection)
     found = [
         f"account {account}: posted {is_.balances.get(account, 0)}, recomputed {must.balances.get(account, 0)}"
         for account in sorted(set(is_.balances) | set(must.balances))
@@ -314,4 +250,4 @@ def differences(connection: Connection) -> list[str]:
         if is_.totals.get(outcome) != must.totals.get(outcome)
     ]
     found += [f"posting {tuple(row)} does not balance" for row in connection.execute(_UNEVEN)]
-    return found + list(_in_both(connection, deferred))
+    return found + twice

@@ -3,12 +3,18 @@
 Never personal data, never card data.
 """
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
 from sqlalchemy import Connection, bindparam, func, insert, select
 
 from server.store import tables as t
 
 AGAIN_S = 3600
+TOGETHER = 1000
+"""Lines that are written by one statement."""
 _LAST = select(func.max(t.audit.c.number)).where(t.audit.c.device == bindparam("b_device"))
+_LASTS = select(t.audit.c.device, func.max(t.audit.c.number).label("number")).group_by(t.audit.c.device)
 _LINE = insert(t.audit)
 _SAME = (
     select(t.audit.c.what, t.audit.c.at)
@@ -38,9 +44,29 @@ def alarm(connection: Connection, device: str, code: str, what: str, now: int) -
     write(connection, device, t.LEVEL_ALARM, code, what, now)
 
 
+def alarms(connection: Connection, code: str, lines: Iterable[tuple[str, str]], now: int) -> None:
+    """Append many lines of the highest level, (device, what) each, in their order. Their numbers are looked up for all at once: one by one,
+    PostgreSQL keeps to the plan that it has made while the log was empty, and reads through all of it for each line.
+    """
+    last = {row.device: row.number for row in connection.execute(_LASTS)}
+    for some in _together(lines):
+        rows = []
+        for device, what in some:
+            last[device] = last.get(device, 0) + 1
+            line = {"device": device, "number": last[device], "at": now, "level": t.LEVEL_ALARM, "code": code}
+            rows.append({**line, "what": what[:200]})
+        connection.execute(_LINE, rows)
+
+
 def alarm_once(connection: Connection, device: str, code: str, what: str, now: int, among: int = 1) -> None:
     """As `alarm`, unless one of the last `among` lines of this code about the device says the same."""
     c = t.audit.c
     last = select(c.what).where(c.device == device, c.code == code).order_by(c.number.desc()).limit(among)
     if what[:200] not in connection.execute(last).scalars().all():
         alarm(connection, device, code, what, now)
+
+
+def _together(lines: Iterable[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    rest = iter(lines)
+    while some := list(islice(rest, TOGETHER)):
+        yield some

@@ -78,12 +78,16 @@ def _keep_news(connection: Connection) -> None:
 def _name_unsent(connection: Connection, now: int) -> None:
     """An alarm for each clearing that had not left when the backup was made."""
     o = t.outbox.c
-    for row in connection.execute(
-        select(o.device, o.epoch, o.intent, o.amount).where(o.step == t.STEP_CLEAR, o.state == t.STATE_NEW)
-    ).all():
-        what = f"payment {row.intent} of epoch {row.epoch}, {row.amount} centimes, had not been cleared by the time of the backup;"
-        what += " if it was given back since, the acquirer must know"
-        audit.alarm(connection, row.device, "RESTORED", what, now)
+    unsent = select(o.device, o.epoch, o.intent, o.amount).where(o.step == t.STEP_CLEAR, o.state == t.STATE_NEW)
+    lines = (
+        (
+            row.device,
+            f"payment {row.intent} of epoch {row.epoch}, {row.amount} centimes, had not been cleared by the time of the backup;"
+            " if it was given back since, the acquirer must know",
+        )
+        for row in connection.execute(unsent.order_by(o.device, o.epoch, o.intent)).all()
+    )
+    audit.alarms(connection, "RESTORED", lines, now)
 
 
 def _ask_failed(connection: Connection, now: int) -> None:
@@ -92,10 +96,11 @@ def _ask_failed(connection: Connection, now: int) -> None:
     """
     o = t.outbox.c
     chosen = select(t.outbox, failed.goes_again().label("again")).where(o.state == t.STATE_FAILED)
-    for row in connection.execute(chosen).all():
+    lines = []
+    for row in connection.execute(chosen.order_by(o.device, o.epoch, o.intent, o.step)).all():
         what = f"step {row.step} of payment {row.intent} of epoch {row.epoch}, {row.amount} centimes, had failed by the time of the backup;"
         what += " it is asked again" if row.again else " it is left so"
-        audit.alarm(connection, row.device, "RESTORED", what + ": ask the acquirer what became of it", now)
+        lines.append((row.device, what + ": ask the acquirer what became of it"))
         if row.again:
             answered = None if row.response == failed.NO_ANSWER else row.answered  # a person's word is no answer
             again = {
@@ -106,6 +111,7 @@ def _ask_failed(connection: Connection, now: int) -> None:
                 "tries": row.tries + 1,
             }
             connection.execute(update(t.outbox).where(failed.same(o, row), o.step == row.step).values(**again))
+    audit.alarms(connection, "RESTORED", lines, now)
 
 
 def _inquire(connection: Connection, now: int) -> None:

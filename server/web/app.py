@@ -3,10 +3,11 @@
     POST /v1/sync          protocol.sync; 200 with a signed reply, 413 too large, 503 "later" with Retry-After
     GET  /health           {"ok": true}, and for the console what waits and was written; 503 and {"ok": false} while the writer is stuck
                            or the database away or damaged
-    GET  /api/ledger       server.ledger.report
+    GET  /api/ledger       server.ledger.report; a long history's recomputation is the last one's (`server.web.ledger`)
+    POST /api/ledger/recomputation   begin one; 200 what the last one has found
     GET  /api/receipt-keys {device: public key, hex; of one with a new key a list, the key in force first}
 
-All say 503 while the database is locked, lost or damaged. The last two, and what /health says beside "ok", are the console's: whoever reaches
+All say 503 while the database is locked, lost or damaged. The last three, and what /health says beside "ok", are the console's: whoever reaches
 the door reads them, so that a door for terminals alone does without (`console` of the configuration, `for_terminals`).
 
 Database writes run on the one writer thread; a reply leaves after its commit. Either this process speaks HTTP itself (`build`) and
@@ -40,13 +41,15 @@ from server.acquirer.link import AcquirerLink
 from server.acquirer.worker import Worker
 from server.config import Config
 from server.ingest.dispatch import Service
-from server.ledger import report
 from server.sets import Shelf
 from server.store import devices, signers, whole
 from server.store.engine import is_damage, is_trouble, open_engine, reading
+from server.web import keeping
 from server.web.addressed import Addressed
+from server.web.auditing import Auditor
 from server.web.desk import Desk
 from server.web.door import Ask, Door
+from server.web.ledger import Audited, Ledger
 from server.web.sync import RETRY_S, Answer, Limit, Sync
 from server.web.writer import Writer
 from server.wire.messages import Message, Refusal
@@ -89,6 +92,7 @@ def build(
             waits=config.acquirer_waits,
         )
     desk = Desk(engine, service, writer, worker, clock, most=config.online_waiting)
+    desk.auditor = Auditor(engine, clock, writer.write)
     if config.acquirer is not None:
         address, online_timeout = config.acquirer, config.online_timeout
         desk.link = lambda: AcquirerLink(*address, timeout=online_timeout)
@@ -97,16 +101,21 @@ def build(
         return await to_thread.run_sync(service.check, body)
 
     sync = Sync(check, desk.answer, service.seal, Limit(config.online_waiting))
-    pages = Pages(engine, clock, desk.counts)
+    pages = Pages(engine, clock, desk.counts, Ledger(engine, clock, desk.audited))
     app = _application(sync, pages, config.console, _lifespan)
     app.state.running = desk
     return app
 
 
 def build_front(
-    config: Config, answer: Answer, ask: Ask, counts: Counts, clock: Callable[[], int] = utc_now
+    config: Config,
+    answer: Answer,
+    ask: Ask,
+    counts: Counts,
+    audited: Audited,
+    clock: Callable[[], int] = utc_now,
 ) -> "Application":
-    """The application of a front: `answer`, `ask` (the same, for callbacks) and `counts` are the desk's. ConfigError."""
+    """The application of a front: `answer`, `ask` (the same, for callbacks), `counts` and `audited` are the desk's. ConfigError."""
     engine = open_engine(config.db, migrate=False)
     service = Service(engine, keys.load(config.keys))
 
@@ -119,7 +128,7 @@ def build_front(
         engine.dispose()
 
     limit = Limit(config.online_waiting)
-    pages = Pages(engine, clock, counts)
+    pages = Pages(engine, clock, counts, Ledger(engine, clock, audited))
     app = _application(Sync(check, answer, service.seal, limit), pages, config.console, lifespan)
     app.door = Door(limit, service.check, ask, service.seal)
     return app
@@ -147,10 +156,15 @@ def for_terminals(app: Application) -> Application:
 def _application(sync: Sync, pages: "Pages", console: bool, lifespan: Any) -> Application:
     routes = [Route(s.PATH, sync, methods=["POST"])]
     if console:
-        routes += [Route("/health", _health), Route("/api/ledger", _ledger), Route("/api/receipt-keys", _receipt_keys)]
+        routes += [
+            Route("/health", _health),
+            Route("/api/ledger", _ledger),
+            Route("/api/ledger/recomputation", _recomputation, methods=["POST"]),
+            Route("/api/receipt-keys", _receipt_keys),
+        ]
     else:
         routes += [Route("/health", _alive)]
-    away = {SQLAlchemyError: _away}
+    away = {SQLAlchemyError: _away, codes.RefusedError: _later}
     app = Application(routes=routes, lifespan=lifespan, middleware=[Middleware(Addressed)], exception_handlers=away)
     app.sync = sync
     app.state.pages = pages
@@ -164,18 +178,20 @@ class Pages:
     engine: Engine
     clock: Callable[[], int]
     counts: Counts
+    ledger: Ledger
 
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    """Writer and worker live exactly as long as the application."""
+    """Writer, worker and auditor live exactly as long as the application."""
     running: Desk = app.state.running
     running.writer.start()
-    task = asyncio.create_task(running.worker.run()) if running.worker else None
+    works = {"the settling worker": running.worker, "the recomputation of the ledger": running.auditor}
+    tasks = [asyncio.create_task(keeping.keep(name, work.run)) for name, work in works.items() if work is not None]
     try:
         yield
     finally:
-        if task is not None:
+        for task in tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
@@ -221,14 +237,19 @@ async def _away(_request: Request, error: Exception) -> Response:
     return PlainTextResponse(codes.NOT_WRITTEN, 503, {"retry-after": RETRY_S})
 
 
+async def _later(_request: Request, error: Exception) -> Response:
+    """For a page that too many wait for, or that the writer has no time for."""
+    return PlainTextResponse(getattr(error, "code", codes.BUSY), 503, {"retry-after": RETRY_S})
+
+
 async def _ledger(request: Request) -> Response:
     pages: Pages = request.app.state.pages
+    return JSONResponse(await pages.ledger.page())
 
-    def look() -> dict[str, Any]:
-        with reading(pages.engine, whole=True) as connection:
-            return report.ledger(connection)
 
-    return JSONResponse(await to_thread.run_sync(look))
+async def _recomputation(request: Request) -> Response:
+    pages: Pages = request.app.state.pages
+    return JSONResponse(await pages.ledger.audited(True))
 
 
 async def _receipt_keys(request: Request) -> Response:

@@ -5,7 +5,6 @@ There is one for a database's writer. `server.web.sync` stands before it, in the
 
 import contextlib
 import logging
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +20,8 @@ from server.acquirer.worker import Worker
 from server.ingest.dispatch import Asked, Reply, Service
 from server.store import audit
 from server.store.engine import is_trouble
+from server.web import keeping
+from server.web.auditing import Auditor
 from server.web.writer import Writer
 from server.wire.batches import Batch
 from server.wire.messages import Refusal
@@ -44,6 +45,7 @@ class Desk:
     clock: Callable[[], int]
     link: Callable[[], AcquirerLink] | None = None
     most: int = WAITING
+    auditor: Auditor | None = None
     _waiting: set[str] = field(default_factory=set)  # terminals
 
     async def answer(self, checked: Any) -> Reply:
@@ -73,10 +75,7 @@ class Desk:
         if isinstance(error, SQLAlchemyError):
             _log.error("%s a message was not written: %s", codes.NOT_WRITTEN, type(error).__name__)
             return codes.NOT_WRITTEN
-        places = "".join(
-            traceback.format_tb(error.__traceback__)
-        )  # without what the error says: that may quote the message
-        _log.error("%s a message was not judged: %s\n%s", codes.UNEXPECTED, type(error).__name__, places)
+        _log.error("%s a message was not judged: %s\n%s", codes.UNEXPECTED, *keeping.told(error))
         what, now = f"a message cannot be judged: {type(error).__name__}", self.clock()
         with contextlib.suppress(codes.RefusedError):  # too much waits: it will come up again
             self.writer.submit(
@@ -90,8 +89,14 @@ class Desk:
             self.worker.nudge()
 
     async def counts(self) -> dict[str, int]:
-        """Whether the writer reaches the database ("ok"), and what it has done so far."""
-        return {"ok": self.writer.is_well(), "commits": self.writer.commits, "operations": self.writer.operations}
+        """Whether the writer reaches the database and the outbox is worked on ("ok"), and what the writer has done so far."""
+        ok = self.writer.is_well() and (self.worker is None or self.worker.is_well())
+        return {"ok": ok, "commits": self.writer.commits, "operations": self.writer.operations}
+
+    async def audited(self, now: bool) -> dict[str, Any]:
+        """What the last recomputation of the whole ledger has found (`Auditor.said`); `now`: another one is wanted."""
+        assert self.auditor is not None
+        return self.auditor.said(now)
 
     async def ask(self, asked: Asked) -> Reply:
         """Put a payment to its issuer while the card waits, between two transactions.

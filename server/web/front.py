@@ -107,12 +107,20 @@ class Remote(Line):
         except (TimeoutError, codes.RefusedError):
             return {"ok": False}
 
+    async def audited(self, now: bool) -> dict[str, Any]:
+        """As `Desk.audited`. RefusedError: the writer is stuck, or ends."""
+        try:
+            async with asyncio.timeout(STUCK_S):
+                return await self._ask("audited", now)
+        except TimeoutError as error:
+            raise codes.RefusedError(codes.BUSY, "the writer says nothing") from error
+
 
 async def _run(sock: socket.socket, config: Any, listening: socket.socket) -> None:
     remote = Remote(sock.fileno())
     await asyncio.get_running_loop().create_connection(lambda: remote, sock=sock)
     listener = asyncio.create_task(remote.ended.wait())
-    front = app.build_front(config, remote.answer, remote.ask, remote.counts)
+    front = app.build_front(config, remote.answer, remote.ask, remote.counts, remote.audited)
     server = serve.runner(front, DoorProtocol)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     await asyncio.wait((listener, serving), return_when=asyncio.FIRST_COMPLETED)

@@ -106,7 +106,8 @@ class _FrontLine(Line):
             if what == "say":
                 found.append(((number, isinstance(value, Batch), named(value)), value))
             else:
-                self._loop.call_soon_threadsafe(self._begin, number, self._desk.counts())
+                work = self._desk.audited(value) if what == "audited" else self._desk.counts()
+                self._loop.call_soon_threadsafe(self._begin, number, work)
         return found
 
     def told(self, results: list[Told]) -> None:

@@ -123,7 +123,7 @@ def test_a_port_or_a_number_of_fronts_that_there_is_not_is_bad_usage(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_config(tmp_path, [Handheld()])
-    for option, value in (("--port", 99999), ("--tls-port", 99999), ("--fronts", -1)):
+    for option, value in (("--port", 99999), ("--tls-port", 99999), ("--fronts", -1), ("--fronts", 65)):
         assert tasdid("server", "run", "--config", path, option, value).returncode == cli.BAD_INPUT
     assert main(["--config", str(path), "--port", "0", "--fronts", "-1"]) == 3
     assert "CFG-020" in capsys.readouterr().err
@@ -166,6 +166,9 @@ def test_a_server_does_not_start_without_the_sets_and_the_officers_that_it_is_gi
         told = capsys.readouterr().err
         assert "CFG-020" in told and name in told, told
         assert not (tmp_path / "server.db").exists()
+    path.write_text(f'office = "devices.json"\n{whole}')
+    assert main(["--config", str(path), "--port", "0"]) == 3
+    assert "CFG-023 devices.json is no list of officers" in capsys.readouterr().err
 
 
 def test_a_server_whose_configuration_is_not_there_is_told_as_by_every_other_command(tmp_path: Path) -> None:

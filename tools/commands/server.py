@@ -14,7 +14,10 @@
     tasdid server fork propose|approve|list                  a payment that a fork holds stands, or is given back (`tools.office.fork`)
     tasdid server failed list|again|give-up|reversed|rulings what the acquirer did not judge, and who decided (`tools.office.failed`)
 
-Exit codes: 0 it worked, or the server was stopped; 2 bad input, a configuration that does not serve, or a decision that may not be.
+    tasdid server recompute --config server.toml             the whole ledger anew from the raw records, against what was posted
+
+Exit codes: 0 it worked, or the server was stopped; 1 the ledger does not agree with its recomputation; 2 bad input, a configuration that does not
+serve, or a decision that may not be.
 """
 
 import hashlib
@@ -56,7 +59,7 @@ def run(
         int, typer.Option(help="for terminals, with a certificate; 0 takes a free one", min=0, max=65535)
     ] = 8443,
     fronts: Annotated[
-        int | None, typer.Option(help="processes that speak HTTP before the one that writes", min=0)
+        int | None, typer.Option(help="processes that speak HTTP before the one that writes", min=0, max=64)
     ] = None,
     restored: Annotated[bool, typer.Option("--restored", help="the database was restored from a backup; once")] = False,
     new_keys: Annotated[
@@ -192,3 +195,22 @@ def epochs_listed(
         typer.echo(
             f"proposal {row['number']}: {row['device']} epoch {row['epoch']} after record {row['seq']}{brings}: {centre.decided(row)}"
         )
+
+
+@app.command("recompute")
+def recompute(
+    config: Config, db: Database = None, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False
+) -> None:
+    """Compute the whole ledger anew from the raw records and compare it with what was posted; the server may go on meanwhile."""
+    from server.ledger import recompute as ledger
+
+    with centre.reading(config, db) as connection:
+        found = ledger.differences(connection)
+    if as_json:
+        typer.echo(json.dumps({"agrees": not found, "differences": found}, ensure_ascii=False))
+    else:
+        for sentence in found:
+            typer.echo(sentence)
+        typer.echo(f"{len(found)} differences" if found else "the ledger agrees with its recomputation")
+    if found:
+        raise typer.Exit(1)

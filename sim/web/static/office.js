@@ -36,8 +36,9 @@ export function renderLedger() {
     return;
   }
   const nothing = !report.cases.length && !report.postings.length;
-  badge.textContent = t(nothing ? "empty" : report.balanced ? "balanced" : "unbalanced");
-  badge.className = `badge ${nothing ? "" : report.balanced ? "good" : "bad"}`;
+  const unchecked = report.balanced === null; // a long history that has not been recomputed yet
+  badge.textContent = t(nothing ? "empty" : unchecked ? "unchecked" : report.balanced ? "balanced" : "unbalanced");
+  badge.className = `badge ${nothing || unchecked ? "" : report.balanced ? "good" : "bad"}`;
   const tiles = [["paid", report.now.paid], ["awaited", report.now.awaited], ["unpaid", report.owed]];
   place.replaceChildren(
     el("div", { class: "tiles" }, ...tiles.map(([name, value]) => el("div", { class: `tile ${name}` },

@@ -1,10 +1,15 @@
 """After a restore: which records the acquirer may know of, told by the head of the first session that a message is bound to, whatever comes late."""
 
+from typing import Any
+
 import pytest
+from sqlalchemy import event, select
 
 from protocol import records as r
 from protocol import sync as s
 from server.store import restore
+from server.store import tables as t
+from server.store.engine import reading
 from tests.server.acquirer.test_online import HostSays, ask, begin
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
@@ -100,3 +105,29 @@ def test_an_outcome_whose_intent_was_the_last_record_before_the_restore_goes_out
         handheld, handheld.finish(intent, r.OUTCOME_APPROVED, handheld.records[intent - 1][r.AMOUNT])
     )
     assert [(request.identity[2], request.repeat) for request in centre.claim()] == [(intent, True)]
+
+
+def test_many_unsent_clearings_are_named_by_few_statements(either: Centre, handheld: Handheld) -> None:
+    either.hello(handheld)
+    for _ in range(40):
+        handheld.pay(r.OUTCOME_APPROVED)
+    either.send(handheld)
+    before = either.count("audit")
+    asked: list[str] = []
+
+    @event.listens_for(either.engine, "before_cursor_execute")
+    def _asked(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "audit" in statement:
+            asked.append(statement)
+
+    with either.engine.begin() as connection:
+        restore.mark(connection, either.now)
+    assert len(asked) < 12, "each clearing costs statements of its own"
+    named = either.alarms()[before:]
+    assert named.count("RESTORED") >= 40
+    with reading(either.engine) as connection:
+        lines = connection.execute(
+            select(t.audit).where(t.audit.c.device == handheld.name).order_by(t.audit.c.number)
+        ).all()
+    assert [row.number for row in lines] == list(range(1, len(lines) + 1))
+    assert [row.what.split()[1] for row in lines[-40:]] == [str(3 * n + 2) for n in range(40)]  # each payment's intent

@@ -1,0 +1,39 @@
+"""`python -m server.ledger`: recompute the ledger of the database whose URL comes on standard input, and say on standard output what does not agree:
+{"count": how many differences, "differences": the first NAMED of them, in words}. It reads only, and gives way to whatever else runs.
+
+Exit codes: 0 done, whatever it has found; 3 the database cannot be used.
+"""
+
+import json
+import os
+import sys
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from protocol.errors import ConfigError
+from server.ledger import recompute
+from server.store.engine import open_engine, reading, unusable
+
+NAMED = 50
+LEAST_URGENT = 10
+
+
+def main() -> int:
+    """See the module's docstring."""
+    os.nice(LEAST_URGENT)
+    try:
+        engine = open_engine(sys.stdin.read(), migrate=False)
+        try:
+            with reading(engine, whole=True) as connection:
+                found = recompute.differences(connection)
+        except SQLAlchemyError as error:
+            raise unusable(engine, error) from error
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 3
+    print(json.dumps({"count": len(found), "differences": found[:NAMED]}))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,82 @@
+"""The ledger page: what it costs is bounded, however long the history is and however many look at it.
+
+What the database adds up itself is made by one at a time in a process; what took longer than QUICK_S is shown to others too, for so long that no
+more than a part in SHARE of the time is spent on it. The recomputation from the raw records is made on the spot while there are few of them
+(`report.SHORT`), else in a process of its own (`server.web.auditing`), and the page shows the last one:
+
+    recomputed   {"at": when it began, "seconds": what it took, "count": differences, "running": whether another one is being made, "failed":
+                 whether the last one could not be made}; "at" is None if there was none yet, and so is "balanced"
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from anyio import to_thread
+from sqlalchemy import Engine
+
+from server import codes
+from server.ledger import recompute, report
+from server.store.engine import reading
+
+QUICK_S = 0.25
+SHARE = 10
+WAITING = 16
+"""Pages that may wait for one that is being made."""
+Audited = Callable[[bool], Awaitable[dict[str, Any]]]
+
+
+class Ledger:
+    """Of one process; `audited` is the desk's."""
+
+    def __init__(self, engine: Engine, clock: Callable[[], int], audited: Audited) -> None:
+        self.audited = audited
+        self._engine = engine
+        self._clock = clock
+        self._turn: asyncio.Lock | None = None  # an application may be built before its loop
+        self._waiting = 0
+        self._made: dict[str, Any] = {}
+        self._until = 0.0
+
+    async def page(self) -> dict[str, Any]:
+        """The report. RefusedError BUSY when too many wait for it."""
+        if self._waiting >= WAITING:
+            raise codes.RefusedError(codes.BUSY, "too many ask for the ledger")
+        self._turn = self._turn or asyncio.Lock()
+        self._waiting += 1
+        try:
+            async with self._turn:
+                if time.monotonic() >= self._until:
+                    await self._make()
+        finally:
+            self._waiting -= 1
+        if "balanced" in self._made:  # recomputed on the spot
+            return self._made
+        told = await self.audited(False)
+        found = told["found"] or {"at": None, "seconds": None, "count": 0}
+        page = report.judged(self._made, found.get("differences"))
+        words = {name: found[name] for name in ("at", "seconds", "count")}
+        return {**page, "recomputed": {**words, "running": told["running"], "failed": told["failed"]}}
+
+    async def _make(self) -> None:
+        began = time.monotonic()
+        self._made = await to_thread.run_sync(self._look)
+        spent = time.monotonic() - began
+        self._until = time.monotonic() + SHARE * spent if spent > QUICK_S else 0.0
+
+    def _look(self) -> dict[str, Any]:
+        with reading(self._engine, whole=True) as connection:
+            page = report.page(connection)
+            kept_elsewhere = self._engine.url.database not in (
+                None,
+                "",
+                ":memory:",
+            )  # else no other process can read it
+            if kept_elsewhere and not report.is_short(connection):
+                return page
+            at, began = self._clock(), time.monotonic()
+            found = recompute.differences(connection)
+            spent = round(time.monotonic() - began, 1)
+        told = {"at": at, "seconds": spent, "count": len(found), "running": False, "failed": False}
+        return {**report.judged(page, found), "recomputed": told}

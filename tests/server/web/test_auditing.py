@@ -1,0 +1,187 @@
+"""A long history's recomputation is made in a process of its own, one at a time, and the page shows the last one."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, update
+
+from protocol import records as r
+from server import codes
+from server.ledger import recompute, report
+from server.store import tables as t
+from server.store.engine import open_engine
+from server.web import auditing
+from server.web import ledger as pages
+from server.web.auditing import Auditor
+from server.web.ledger import Ledger
+from tests.server.centre import Centre
+from tests.server.handheld import Handheld
+from tests.server.served import write_config
+from tools import cli
+
+
+class Server:
+    """Auditor and page of a centre with one payment; what is written is written at once."""
+
+    def __init__(self, centre: Centre) -> None:
+        self.centre = centre
+        self.auditor = Auditor(centre.engine, lambda: centre.now, self._write)
+        self.ledger = Ledger(centre.engine, lambda: centre.now, self._audited)
+
+    async def _write(self, operation: Callable[[Connection], Any]) -> Any:
+        with self.centre.engine.begin() as connection:
+            return operation(connection)
+
+    async def _audited(self, now: bool) -> dict[str, Any]:
+        return self.auditor.said(now)
+
+    async def recomputed(self) -> dict[str, Any]:
+        """The page once the recomputation that runs is over."""
+        async with asyncio.timeout(60):
+            while (page := await self.ledger.page())["recomputed"]["running"]:
+                await asyncio.sleep(0.05)
+        return page
+
+
+@pytest.fixture
+def server(either: Centre, handheld: Handheld, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """Of a centre for which one record is a long history."""
+    monkeypatch.setattr(report, "SHORT", 0)
+    either.hello(handheld)
+    handheld.pay(r.OUTCOME_APPROVED)
+    either.send(handheld)
+    yield Server(either)
+
+
+def _tamper(centre: Centre) -> None:
+    with centre.engine.begin() as connection:
+        connection.execute(update(t.legs).where(t.legs.c.amount > 0).values(amount=t.legs.c.amount + 1))
+
+
+def _never(*_: Any) -> Any:
+    raise AssertionError("it is recomputed in the server's own process")
+
+
+def test_the_page_waits_for_none_and_shows_the_last_one(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recompute, "differences", _never)
+
+    async def play() -> None:
+        first = await server.ledger.page()
+        assert first["recomputed"] == {"at": None, "seconds": None, "count": 0, "running": True, "failed": False}
+        assert first["balanced"] is None and first["differences"] == [] and first["totals"]["approved"]["count"] == 1
+        page = await server.recomputed()
+        assert page["balanced"] is True and page["recomputed"]["at"] == server.centre.now
+        assert server.centre.alarms() == []
+
+    asyncio.run(play())
+
+
+def test_what_does_not_agree_is_shown_and_an_alarm(server: Server) -> None:
+    _tamper(server.centre)
+
+    async def play() -> None:
+        await server.ledger.page()
+        page = await server.recomputed()
+        assert page["balanced"] is False and page["recomputed"]["count"] == len(page["differences"]) == 2
+        assert server.centre.alarms() == [codes.LEDGER_DIFFERS]
+
+    asyncio.run(play())
+
+
+def test_one_runs_at_a_time_and_the_next_not_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, over = [], asyncio.Event()
+
+    async def elsewhere(_engine: Any) -> dict[str, Any]:
+        begun.append(1)
+        await over.wait()
+        return {"count": 0, "differences": []}
+
+    monkeypatch.setattr(auditing, "_elsewhere", elsewhere)
+
+    async def play() -> None:
+        told = await asyncio.gather(*(server.ledger.page() for _ in range(8)))
+        assert all(page["recomputed"]["running"] for page in told) and len(begun) == 1
+        over.set()
+        await server.recomputed()
+        assert not server.auditor.said(now=True)["running"]
+        server.auditor._rests_until = 0.0
+        assert not server.auditor.said()["running"]  # within the hour, unless it is asked for
+        assert server.auditor.said(now=True)["running"]
+        await server.auditor.stop()
+        server.centre.now += 3601
+        server.auditor._rests_until = 0.0
+        assert server.auditor.said()["running"]
+        await server.auditor.stop()
+
+    asyncio.run(play())
+
+
+def test_one_that_cannot_be_made_is_said(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    if server.centre.engine.dialect.name != "sqlite":
+        pytest.skip("SQLite's file is put aside")
+    server.auditor.engine = open_engine(f"sqlite:///{server.centre.folder / 'empty.db'}", migrate=False)
+
+    async def play() -> None:
+        await server.ledger.page()
+        page = await server.recomputed()
+        assert page["recomputed"]["failed"] and page["balanced"] is None
+        assert codes.NOT_RECOMPUTED in caplog.text and "CFG-028" in caplog.text
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(play())
+
+
+def test_pages_that_cost_something_are_shared_and_too_many_are_told_later(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, page = [], report.page
+
+    def slow(connection: Connection) -> dict[str, Any]:
+        made.append(1)
+        return page(connection)
+
+    monkeypatch.setattr(report, "page", slow)
+    monkeypatch.setattr(pages, "QUICK_S", 0.0)
+    monkeypatch.setattr(pages, "SHARE", 1000)
+
+    async def play() -> None:
+        asked = [server.ledger.page() for _ in range(pages.WAITING + 4)]
+        told = await asyncio.gather(*asked, return_exceptions=True)
+        refused = [each for each in told if isinstance(each, codes.RefusedError)]
+        assert len(made) == 1 and len(refused) == 4 and {error.code for error in refused} == {codes.BUSY}
+        await server.auditor.stop()
+
+    asyncio.run(play())
+
+
+def test_a_short_history_is_recomputed_at_once(centre: Centre, handheld: Handheld) -> None:
+    centre.hello(handheld)
+    handheld.pay(r.OUTCOME_APPROVED)
+    centre.send(handheld)
+    told = asyncio.run(Server(centre).ledger.page())
+    assert told["balanced"] is True and told["recomputed"]["at"] == centre.now and not told["recomputed"]["running"]
+    _tamper(centre)
+    assert asyncio.run(Server(centre).ledger.page())["balanced"] is False
+
+
+def test_the_command_says_whether_it_agrees(
+    tmp_path: Path, handheld: Handheld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    centre = Centre(tmp_path, handheld)
+    centre.hello(handheld)
+    handheld.pay(r.OUTCOME_APPROVED)
+    centre.send(handheld)
+    words = ["server", "recompute", "--config", str(write_config(tmp_path, [handheld]))]
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    assert not ended.value.code and "agrees" in capsys.readouterr().out
+    _tamper(centre)
+    with pytest.raises(SystemExit) as ended:
+        cli.main([*words, "--json"])
+    assert ended.value.code == 1
+    assert len(json.loads(capsys.readouterr().out)["differences"]) == 2
