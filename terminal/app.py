@@ -177,8 +177,7 @@ class Terminal:
         if self.journal.view.releases:
             await self._guard(self._network, "tell")
         self._keep_language()
-        assert self.officer is not None
-        key = await self._waiting("home", unit=self.officer["unit"], room=self.room)
+        key = await self._waiting("home", unit=self.officer["unit"], room=self.room)  # type: ignore[index]
         if key == "1":
             await self._guard(self._fine, False)
         elif key == "2":

@@ -85,7 +85,7 @@ class Shift(Patrol):
         await self.actor.press("home", "3")
         await self.actor.press("confirm_close", "ok")
         event = await self.actor.press("shift_summary", "ok")
-        assert (event["count"], event["total"], event["voided_count"], event["balanced"]) == (1, AMOUNT, 1, True)
+        assert (event["count"], event["total"], event["voided_count"], event["balanced"]) == (2, 2 * AMOUNT, 1, True)
         return await self.world.http_json("/api/ledger")
 
     async def _void_with_trouble(self) -> None:
