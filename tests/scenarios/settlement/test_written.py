@@ -80,6 +80,7 @@ class Terminal:
         self.missing = SimpleNamespace(devices=lost or set())
         self.tampered: set[str] = set()
         self.arrivals = Arrivals()
+        self.in_force = self.clocks = SimpleNamespace(wrote=lambda _device, _record: None)  # not judged here
         self.label, self.index, self.works, self.presented = "terminal 1", 0, True, ""
         self.fail = self.broken.append
         self.judge: Any = Written(self)  # type: ignore[arg-type]
