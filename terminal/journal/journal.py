@@ -328,11 +328,14 @@ class Journal:
     def make_room(self) -> None:
         """Delete the acknowledged segments that are older than `retention`; where room is short, from the oldest on, those
         that are older than `FLOOR` too. Nothing goes before the server has told its time. What was acknowledged at once after
-        a long outage is dated by a new segment's head, so that it can go a `FLOOR` later.
+        a long outage is dated by a new segment's head, so that it can go a `FLOOR` later. What an open case needs stays, from its notice on.
         """
         if not self._age:
             return
-        undated = self._shelf.retire(self.acked_seq, self._age, self.retention, self.room.short)
+        case, last = self.view.case, self.acked_seq
+        if case is not None:
+            last = min(last, case.seq - 1)
+        undated = self._shelf.retire(last, self._age, self.retention, self.room.short)
         if undated and self._stand.acked_utc and self.room.short():
             self._shelf.fresh = True
         self.room.changed()

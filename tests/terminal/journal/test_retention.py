@@ -210,3 +210,25 @@ async def test_blobs_go_with_their_segment_and_that_of_the_first_record_kept_sta
     for folder in ("sealed", "private"):
         assert min([int(name) for name in storage.names(folder)]) == first
     assert (journal.blob("sealed", first), journal.blob("private", first)) == (b"card", b"person")
+
+
+async def test_what_an_open_case_needs_stays_until_it_is_closed():
+    clock = HandClock(SERVER)
+    storage, element, journal = await _opened(clock)
+    await _fill(journal, 2)
+    notice = {r.CASE: 1, r.PV: "p", r.OFFENCE: "o", r.TARIFF: 1, r.AMOUNT: 1, r.POINTS: 1}
+    seq = (await journal.append(r.NOTICE, notice, private=b"plate"))[r.SEQ]
+    await _fill(journal, 4)
+    _synchronise(journal, SERVER)
+    await _fill(journal, 5)
+    _synchronise(journal, SERVER + 70 * DAY)
+    await _fill(journal, 6)
+    assert 1 < journal.first_retained <= seq and journal.blob("private", seq) == b"plate"
+    again = _journal(storage, element, clock)
+    await again.open()
+    again.hear(SERVER + 70 * DAY)
+    again.make_room()
+    assert again.first_retained == journal.first_retained
+    await again.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_UNPAID})
+    again.make_room()
+    assert again.first_retained > seq and again.blob("private", seq) is None
