@@ -110,7 +110,7 @@ async def close(t) -> None:  # noqa: ANN001
         balanced=balanced,
         totals=[[key, value[0], value[1]] for key, value in totals.items()],
     )
-    await _tell_totals(t, totals, balanced)
+    await _tell_totals(t, view, totals, balanced)  # should a new epoch have begun, of the one before
     await tell(t)
     t.officer = None
 
@@ -119,11 +119,11 @@ async def recall(t) -> None:  # noqa: ANN001
     """After a boot: what the shift came to that was closed last, as long as nobody is in since. The power may have gone before that was read."""
     closed = t.journal.record_at(t.journal.view.shift_first - 1)
     if closed is not None and closed[0][r.KIND] == r.SHIFT_CLOSED:
-        await _tell_totals(t, closed[0][r.TOTALS], None, recalled=True)
+        await _tell_totals(t, t.journal.view, closed[0][r.TOTALS], None, recalled=True)
 
 
-async def _tell_totals(t, totals: dict, balanced: "bool | None", **fields) -> None:  # noqa: ANN001, ANN003
-    """What was paid and declined in the shift, at once or later, whatever shift it was begun in, and what was voided; and what is awaited now."""
+async def _tell_totals(t, view, totals: dict, balanced: "bool | None", **fields) -> None:  # noqa: ANN001, ANN003
+    """What was paid and declined in the shift, at once or later, whatever shift it was begun in, and what was voided; and what `view` awaits now."""
 
     def both(outcome: int) -> tuple:
         once, late = totals.get(outcome, (0, 0)), totals.get(r.LATE + outcome, (0, 0))
@@ -131,7 +131,7 @@ async def _tell_totals(t, totals: dict, balanced: "bool | None", **fields) -> No
 
     count, total = both(r.OUTCOME_APPROVED)
     voided = totals.get(r.VOIDED, (0, 0))
-    awaited = [item[1] for item in t.journal.view.provisional.values()]
+    awaited = view.awaited()
     await ask.acknowledge(
         t,
         "shift_summary",

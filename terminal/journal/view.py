@@ -430,8 +430,13 @@ class View:
         Nothing is awaited for an outcome that a gap record declares lost: the centre may never have had it, and what never came has no
         result. A segment's head may remember such an outcome all the same. What the centre does say of it is taken as ever.
         """
-        result = self.waits() or any(not self._lost(self.sealed.get(intent, intent)) for intent in self.provisional)
+        result = self.waits() or bool(self.awaited())
         return result, any(not self._lost(self.sealed[intent]) for intent in self.sealed)
+
+    def awaited(self) -> "list[int]":
+        """The centimes of each deferred payment whose result is still to come."""
+        held = self.provisional
+        return [held[intent][1] for intent in held if not self._lost(self.sealed.get(intent, intent))]
 
     def waits(self) -> bool:
         """Whether a void waits for its end."""

@@ -4,6 +4,7 @@ from protocol import records as r
 from protocol import sync as m
 from tests.support.centre import Handheld
 from tests.support.menu import Menu
+from tests.terminal.journal.test_lost_outcome import _spoil
 from tests.terminal.test_unattended import AMOUNT, Network, _pay, _result
 
 DEVICE_HEAP = "256k"
@@ -71,6 +72,23 @@ async def test_a_result_that_comes_while_closing_is_awaited_no_longer_and_counts
     assert (two[r.FIRST], two[r.TOTALS]) == (one[r.SEQ] + 1, {r.LATE + r.OUTCOME_APPROVED: [1, AMOUNT]})
     asked = [payload for kind, payload in t.ports.network.sent if kind == m.TYPE_CLOSE]
     assert [(one[m.FIRST_SEQ], one[m.TOTALS]) for one in asked] == [(one[r.FIRST], one[r.TOTALS]) for one in (one, two)]
+
+
+async def test_what_is_declared_lost_is_awaited_no_longer():
+    t = await _menu(up=False)
+    journal = t.journal
+    intent = await _pay(journal, r.OUTCOME_PROVISIONAL, True)
+    journal._shelf.fresh = True  # its head remembers the payment
+    await journal.append(r.HEALTH_EVENT, {r.HEALTH: "x"})
+    for seq in (intent, intent + 1):
+        _spoil(t.ports.storage, journal.record_at(seq)[1])
+    parts = Handheld(Network(False), t.ports.storage, t.ports.se)
+    await parts.journal.open()
+    await parts.journal.end_what_was_cut()
+    t = Menu(parts)
+    await t.journal.append(r.LOGIN, {})
+    assert t.journal.view.due() == (False, False) and list(t.journal.view.provisional) == [intent]
+    assert await _close(t) == {"declined_count": 0}
 
 
 async def test_what_is_voided_in_the_next_shift_is_not_taken_off_what_is_paid_there():

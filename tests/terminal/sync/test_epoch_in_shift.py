@@ -9,8 +9,12 @@ from tests.support.dual import araises
 
 
 class _Face:
+    def __init__(self):
+        self.summaries = []
+
     async def show(self, screen, **fields):
-        pass
+        if screen == "shift_summary":
+            self.summaries.append((fields["provisional_count"], fields["provisional_total"]))
 
     async def key(self, timeout_ms):
         return "ok"
@@ -69,6 +73,16 @@ async def test_a_shift_that_is_being_closed_is_not_compared():
     await shift.close(t)
     assert t.journal.epoch == 2 and t.officer is None and server.closings == 0
     assert [x[0][r.KIND] for x in t.journal.entries(3)] == [r.NEW_EPOCH]
+
+
+async def test_its_summary_says_what_it_awaited():
+    t, _ = await _on_shift()
+    facts = {r.CASE: 1, r.AMOUNT: 500}
+    intent = await t.journal.append(r.PAYMENT_INTENT, facts)
+    await t.journal.append(r.PAYMENT_OUTCOME, facts | {r.INTENT: intent[r.SEQ], r.OUTCOME: r.OUTCOME_PROVISIONAL})
+    await t.journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_PROVISIONAL})
+    await shift.close(t)
+    assert t.journal.epoch == 2 and t.face.summaries == [(1, 500)]
 
 
 async def test_a_void_is_not_asked_for_in_another_epoch_than_its_payment():
