@@ -160,7 +160,7 @@ class Terminal:
             return
         except (RiskError, ParameterError) as error:
             await self._report(error)  # no room, or no list of officers by this clock: what helps needs nobody to be in
-            await self._guard(self._network, "synchronise")
+            await self._guard(self._network, "session")
             return
         except JournalError:  # after a failed append only a boot knows what is there
             raise

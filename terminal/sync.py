@@ -45,7 +45,7 @@ class Sync:
             from terminal import renewal, testimony
 
             await testimony.show(self, welcome)
-            if not await renewal.accept(self._t, welcome):
+            if self._left() or not await renewal.accept(self._t, welcome):
                 raise
             welcome = await self._hello()
             self._nonce, self._held = welcome[m.NONCE], 0
@@ -73,6 +73,10 @@ class Sync:
         self.journal.keep_age()
         self.journal.make_room()
         await self.journal.begin_dated()
+
+    def _left(self) -> bool:
+        """Whether a case is open and nobody is in who goes on with it: what would end it, or alter its papers, comes again."""
+        return self._t.officer is None and self.journal.view.case is not None
 
     async def _hello(self) -> dict:
         """WELCOME; a server that does not know our epoch, because it was restored, is shown the approval."""
@@ -141,8 +145,7 @@ class Sync:
         in who goes on with an open case: its papers say what was so when they were due.
         """
         journal = self.journal
-        left = self._t.officer is None and journal.view.case is not None
-        if message.get(m.RESULTS) and (left or journal.room.crowded(False)):
+        if message.get(m.RESULTS) and (self._left() or journal.room.crowded(False)):
             return
         for result in message.get(m.RESULTS, ()):
             intent = result[m.RESULT_INTENT]

@@ -10,9 +10,11 @@ from terminal.flows import ask
 
 
 async def tell(t) -> None:  # noqa: ANN001 - Terminal
-    """Show what is due, one after the other; what nobody answers stays due. Not while a case is open: its own screens come first."""
+    """Show what is due, one after the other; what nobody answers stays due. Not while a case is open: its own screens come first. Nor to
+    anybody who is not in.
+    """
     view = t.journal.view
-    if t.journal.hand and not await hand(t):
+    if t.officer is None or t.journal.hand and not await hand(t):
         return
     for intent in sorted(view.releases):
         if view.case is not None or not await one(t, intent):

@@ -45,8 +45,10 @@ async def synchronise(t) -> None:  # noqa: ANN001
 
 async def _show_results(t, held: Sync) -> None:  # noqa: ANN001
     """What came back: the end of a void that was done, whose case is open again, and the licences that go back. Where it is not, it may
-    be paid anew among lost records (RSK-016): nobody is told that the fine is due again.
+    be paid anew among lost records (RSK-016): nobody is told that the fine is due again. Nor is anybody told anything who is not in.
     """
+    if t.officer is None:
+        return
     for end in held.voids:
         if end[r.VOID_STATE] != r.VOID_DONE:
             continue
@@ -78,8 +80,7 @@ async def quiet_sync(t) -> None:  # noqa: ANN001
     except TasdidError as error:
         t.note_error(error)
         return
-    if t.officer is not None:
-        await _show_results(t, held)
+    await _show_results(t, held)
 
 
 async def close(t) -> None:  # noqa: ANN001

@@ -216,9 +216,9 @@ async def test_parameters_are_taken():
     assert offered == [b"set"]
 
 
-async def test_a_command_begins_a_new_epoch():
-    t, network = await _left()
-    network.answer.seq, network.answer.hash = 1, b"\7" * 32  # another chain than ours
+def _approve(network):
+    """The centre has another chain than ours, and approves a new epoch."""
+    network.answer.seq, network.answer.hash = 1, b"\7" * 32
     approval = signed(m.TYPE_EPOCH, {1: DEVICE, 2: 2, 3: 1, 4: network.answer.hash, 5: 0, 6: 0, 7: 9}, b"epoch")
     command = {1: DEVICE, 2: 1, 3: 1700000200, 4: m.COMMAND_EPOCH, 5: approval}
     network.answer.more = {m.COMMANDS: [signed(m.TYPE_COMMAND, command, b"cmd")]}
@@ -230,8 +230,24 @@ async def test_a_command_begins_a_new_epoch():
         return plain(kind, payload)
 
     network.answer = answer
+
+
+async def test_a_command_begins_a_new_epoch():
+    t, network = await _left()
+    _approve(network)
     await t._session()
     assert t.journal.epoch == 2 and t.journal.acked_seq == t.journal.head_seq and t.officer is None
+
+
+async def test_no_epoch_begins_over_an_open_case_before_somebody_is_in_who_goes_on_with_it():
+    t, network = await _left(open_=True)
+    await _pay(t.journal, r.OUTCOME_APPROVED, False)
+    _approve(network)
+    await _rounds(t, 20)
+    assert len(network.sent) > 2 and t.journal.epoch == 1 and t.journal.view.case.outcome == r.OUTCOME_APPROVED
+    await t.journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_PAID})
+    await _rounds(t, 20)
+    assert t.journal.epoch == 2
 
 
 async def test_a_torn_session_goes_on_in_a_later_round():
@@ -283,6 +299,29 @@ async def test_where_no_list_of_officers_is_valid_by_its_clock_it_asks_the_centr
     await _rounds(t, 1)
     assert ("error", "PRM-007") in [(screen, fields.get("code")) for screen, fields in t.face.shown]
     assert len(network.sent) > sent and t.now() == 1700000100 and t.officer is None
+
+
+async def test_where_nobody_can_log_in_nobody_is_told_anything():
+    t, network = await _left(deferred=True)
+    intent = list(t.journal.view.provisional)[0]
+    network.answer.more = {m.RESULTS: [_result(intent)]}
+
+    def load(kind, now):
+        raise ParameterError("a parameter set has expired", "PRM-005", "call the centre", kind)
+
+    t.ports.load = load
+    for _ in range(2):
+        t.face.keys = ["1", "0", "ok", "ok", "ok", "ok", "ok"]
+        await _rounds(t, 1)
+        left = {r.CASE: 2, r.CLOSURE: r.CLOSURE_ABANDONED, r.REASON: "left", r.DISPOSITION: r.DISPOSITION_RETAINED}
+        await t.journal.append(r.CASE_CLOSED, left)
+    assert set(_screens(t)) == {"login_number", "error"} and t.officer is None and t.journal.hand
+    assert sorted(t.journal.view.releases) == [intent] and r.LICENCE_DISPOSITION not in _kinds(t)
+    from terminal.flows import shift  # the device has dropped the one of before
+
+    await shift.synchronise(t)
+    await shift.tell(t)
+    assert "licence_hand" not in _screens(t)
 
 
 async def test_a_full_storage_takes_one_word_of_an_outage_and_a_damaged_one_none():
