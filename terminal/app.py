@@ -180,6 +180,10 @@ class Terminal:
         self._keep_language()
         officer = self.officer or {"unit": ""}
         key = await self._waiting("home", unit=officer["unit"], room=self.room)
+        if key in ("1", "5") and self.journal.hand:  # what these write ends it
+            await self._guard(self._network, "tell")
+            if self.journal.hand:
+                return
         if key == "1":
             await self._guard(self._fine, False)
         elif key == "2":

@@ -151,8 +151,8 @@ async def _tell(t, case) -> None:  # noqa: ANN001
     else:
         await ask.acknowledge(t, "void_result", state=r.VOID_ASKED, amount=case.amount, pv=case.pv)
         note = "" if await _paper(t, view.voiding) else "hand.unprinted.note"
-        await ask.acknowledge(t, "licence_hand", disposition=r.DISPOSITION_RETAINED, days=10, note=note)
-        t.journal.told = case.void[r.SEQ]
+        if await ask.answer(t, "licence_hand", disposition=r.DISPOSITION_RETAINED, days=10, note=note) is not None:
+            t.journal.told = case.void[r.SEQ]
 
 
 async def _paper(t, case) -> bool:  # noqa: ANN001

@@ -2,7 +2,7 @@
 
 from protocol import records as r
 from protocol.errors import NetworkError, OfficerError
-from terminal.flows import login
+from terminal.flows import login, void
 from tests.support.centre import Handheld
 from tests.support.menu import Menu
 from tests.terminal.receipts.again_bench import PaperBench
@@ -174,6 +174,45 @@ async def test_what_nobody_answered_while_it_was_on_is_shown_in_the_menu():
     await t._home()
     await t._home()
     assert [screen for screen, _ in t.face.shown] == [HAND, "home", HAND, "home", "home"]
+
+
+async def test_no_fine_and_no_void_begins_before_what_is_due_is_answered_and_an_unattended_terminal_sends():
+    for key in ("1", "5"):
+        parts = Handheld(None)
+        await parts.journal.open()
+        await parts.journal.append(*NOTICE)
+        await parts.journal.append(*_given_up(2))
+        begun, sent = [], []
+        t = Menu(parts, (None, key, None, None, None, key, "ok"))
+
+        async def flow(*arguments, _begun=begun):
+            _begun.append(arguments)
+
+        def answer(kind, payload, _sent=sent):
+            _sent.append(kind)
+            raise NetworkError("gone", "NET-001", "")
+
+        t._fine = t._of_paid = flow
+        parts.network.answer = answer
+        await t._home()
+        assert begun == [] and parts.journal.hand
+        await t._home()
+        assert begun == [] and len(sent) == 1 and parts.journal.hand
+        t.face.keys[0:0] = [None]
+        await t._home()
+        assert len(begun) == 1 and not parts.journal.hand and t.face.keys == []
+        screens = [screen for screen, _ in t.face.shown if screen != "syncing"]
+        assert screens == [HAND, "home", HAND, HAND, "home", HAND, "home", HAND]
+
+
+async def test_a_void_that_waits_is_told_again_unless_somebody_answered():
+    for keys in ([], ["ok"], ["cancel"]):
+        bench = PaperBench((), {HAND: keys[:]})
+        bench.ports = bench
+        await bench.journal.open()
+        await bench.void(1, await bench.case(1, r.OUTCOME_APPROVED), r.VOID_ASKED)
+        await void._tell(bench, bench.journal.view.voiding)
+        assert HAND in bench.face.screens() and bool(bench.journal.hand) == (not keys)
 
 
 async def test_a_snapshot_keeps_what_is_to_be_told_and_one_of_before_knows_nothing_of_it():
