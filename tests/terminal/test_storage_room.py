@@ -104,7 +104,7 @@ async def test_who_cannot_log_in_for_want_of_room_synchronises():
         await t._session()
     finally:
         login.log_in = plain
-    assert tried == ["synchronise"] and _codes(t) == ["RSK-005"] and t.officer is None
+    assert tried == ["session"] and _codes(t) == ["RSK-005"] and t.officer is None
 
 
 async def test_a_storage_that_cannot_be_counted_is_not_called_full():
