@@ -76,7 +76,7 @@ def hello(connection: Connection, message: Hello, now: int, shelf: Shelf, keys: 
         s.SERVER_UTC: now,
         s.RETRY_AFTER: 0,
     }
-    told = epochs.commands(connection, name, head, now)
+    told = epochs.commands(connection, message.device, head, now)
     if told:
         reply[s.COMMANDS] = told
     new_sets = shelf.newer(message.sets, SETS_ROOM, now)
@@ -101,7 +101,7 @@ def _help(connection: Connection, message: Hello, head: Any, now: int) -> dict[i
         s.NONCE: message.nonce, s.EPOCH: message.epoch, s.DEVICE: name, s.ACKED_SEQ: head.seq,
         s.ACKED_HASH: bytes(head.hash), s.SERVER_UTC: now, s.RETRY_AFTER: 0,
     }  # fmt: skip
-    told = epochs.commands(connection, name, head, now)
+    told = epochs.commands(connection, message.device, head, now)
     if told:
         reply[s.COMMANDS] = told
         connection.execute(update(t.heads).where(t.heads.c.device == name).values(nonce=None))

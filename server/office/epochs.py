@@ -12,10 +12,13 @@ taken for records after the other. A number that was only proposed is free again
 Once a terminal in trouble was told, its old session is over (`server.ingest.hello`): no straggler carries the chain on past the approval.
 A new epoch may bring a new key, of a terminal whose secure element was exchanged: both officers sign it. From the approval on that key may say
 HELLO, in trouble or in the new epoch; with its first HELLO there it is the key in force, and the one before signs nothing any more (`former_keys`).
+Only that key is told of it: the secure element of before could begin such an epoch, and never be heard in it. Once a terminal has had another
+key every later approval names the one in force as well, since a terminal keeps the last approval only, and a backup may be older than the key.
 After a restore of the database the terminal shows its approval: it is signed by the role key "epoch", so what was
 approved stands; records between the database's head and the approved one are lost (`server.ingest.lost.gaps`).
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -45,7 +48,7 @@ _NAMES = ("device", "epoch", "seq", "hash", "cum_count", "cum_total", "cases", "
 NEW_KEY = 11
 """Of what officers sign, only where the epoch brings a new key: its 65 bytes."""
 _KEY = 8
-"""The same of what the server approves."""
+"""Of what the server approves: the key that the epoch brings, or the one in force, unless that is the terminal's first."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,15 @@ class Beginning:
     cum_count: int
     cum_total: int
     public_key: bytes = b""
+
+
+def digest(key: bytes) -> str:
+    """What officers compare of a public key: the first 16 hexadecimal digits of its SHA-256."""
+    return hashlib.sha256(key).hexdigest()[:16]
+
+
+def _brings(key: bytes | None) -> str:
+    return f" with a new key (SHA-256 {digest(key)})" if key else ""
 
 
 def draft(connection: Connection, device: str, reason: str, now: int, new_key: bytes | None = None) -> dict[int, Any]:
@@ -108,8 +120,7 @@ def propose(connection: Connection, office: Office, proposal: bytes, now: int) -
             **row, public_key=new_key, proposed_by=officer, proposal=proposal, proposed_at=now, state=t.EPOCH_PROPOSED
         )
     )
-    brings = "" if new_key is None else " with a new key"
-    what = f"epoch {row['epoch']}{brings} after record {row['seq']} proposed by officer {officer}: {row['reason']}"
+    what = f"epoch {row['epoch']}{_brings(new_key)} after record {row['seq']} proposed by officer {officer}: {row['reason']}"
     audit.write(connection, device, t.LEVEL_WARNING, "EPOCH", what, now)
     return row["number"]
 
@@ -153,10 +164,7 @@ def approve(connection: Connection, office: Office, approval: bytes, now: int) -
         raise ParameterError("the chain went on since the proposal", "PRM-032", "propose again")
     values = {"approved_by": officer, "approval": approval, "approved_at": now, "state": t.EPOCH_APPROVED}
     connection.execute(update(t.epochs).where(*where).values(values))
-    brings = "" if row.public_key is None else " with a new key"
-    what = (
-        f"epoch {row.epoch}{brings} after record {row.seq} approved by officer {officer}, proposed by {row.proposed_by}"
-    )
+    what = f"epoch {row.epoch}{_brings(row.public_key)} after record {row.seq} approved by officer {officer}, proposed by {row.proposed_by}"
     audit.write(connection, row.device, t.LEVEL_WARNING, "EPOCH", what, now)
 
 
@@ -226,19 +234,24 @@ def _said(connection: Connection, device: str, what: str) -> bool:
 _APPROVED = select(t.epochs).where(t.epochs.c.device == bindparam("b_device"), t.epochs.c.state == t.EPOCH_APPROVED)
 
 
-def commands(connection: Connection, device: str, head: Row[Any], now: int) -> list[dict[int, Any]]:
-    """The command that WELCOME carries: {1: device, 2: id, 3: expires, 4: "epoch", 5: {what the approval signs}}."""
+def commands(connection: Connection, speaker: devices.Device, head: Row[Any], now: int) -> list[dict[int, Any]]:
+    """The command that WELCOME carries: {1: device, 2: id, 3: expires, 4: "epoch", 5: {what the approval signs}}. `speaker`: with the key that
+    has signed the HELLO. None for the key in force if the epoch brings another one.
+    """
+    device = speaker.device
     row = connection.execute(_APPROVED, {"b_device": device}).first()
     if row is None:
         return []
     if row.expires < now or not _stands(connection, head, row):
         _withdraw(connection, device, "withdrawn: expired, or the chain went on", now)
         return []
+    if row.public_key is not None and bytes(row.public_key) != speaker.public_key:
+        return []
     approved: dict[int, Any] = dict(
         enumerate((device, row.epoch, row.seq, bytes(row.hash), row.cum_count, row.cum_total, row.cases), 1)
     )
-    if row.public_key is not None:
-        approved[_KEY] = bytes(row.public_key)
+    if row.public_key is not None or head.key_epoch:
+        approved[_KEY] = speaker.public_key
     return [{1: device, 2: row.number, 3: row.expires, 4: s.COMMAND_EPOCH, 5: approved}]
 
 
@@ -261,11 +274,13 @@ def must_be_signed(connection: Connection, message: Hello, head: Row[Any]) -> No
 
 
 def _must_be_its_key(message: Hello, head: Row[Any], key: bytes | None) -> None:
-    """RefusedError BAD_SIGNATURE unless a HELLO was signed by `key`, which its epoch brings, or, if it brings none, by the one in force."""
+    """RefusedError BAD_SIGNATURE unless a HELLO was signed by `key`, which the approval of its epoch names, or, if that names none, by the one in
+    force.
+    """
     if not key:
         sessions.must_be_signed(message, head)
     elif bytes(key) != message.device.public_key:
-        raise codes.RefusedError(codes.BAD_SIGNATURE, "not signed by the key that the epoch brings")
+        raise codes.RefusedError(codes.BAD_SIGNATURE, "not signed by the key that the approval names")
 
 
 def begin(connection: Connection, message: Hello, head: Row[Any], keys: Keys | None, now: int) -> Row[Any]:
@@ -302,26 +317,30 @@ def begin(connection: Connection, message: Hello, head: Row[Any], keys: Keys | N
             cum_total=approved.cum_total, opened=0, closed=approved.seq, doubtful_seq=restore.cut(head.doubtful_seq, approved.seq),
         )
     )  # fmt: skip
-    if approved.public_key:
-        _exchange(connection, head, message)
+    new_key = _exchange(connection, head, message) if approved.public_key else b""
     if row is None:
         _withdraw(connection, name, f"withdrawn: epoch {message.epoch} had begun", now)
-    _note_begun(connection, message, row, approved, now)
+    _note_begun(connection, message, row, approved, new_key, now)
     return devices.head(connection, name)
 
 
-def _exchange(connection: Connection, head: Row[Any], message: Hello) -> None:
-    """The key that a new epoch brings is in force, and the counter of its secure element counts anew."""
-    name = message.device.device
+def _exchange(connection: Connection, head: Row[Any], message: Hello) -> bytes:
+    """The key that an approval names, and has signed, is in force, and the counter of its secure element counts anew: that key. Nothing changes if it
+    is the one in force already.
+    """
+    name, key = message.device.device, message.device.public_key
     mine = t.devices.c.device == name
     former = connection.execute(select(t.devices.c.public_key).where(mine)).scalar_one()
+    if bytes(former) == key:
+        return b""
     connection.execute(insert(t.former_keys).values(device=name, epoch=head.key_epoch, public_key=former))
-    connection.execute(update(t.devices).where(mine).values(public_key=message.device.public_key))
+    connection.execute(update(t.devices).where(mine).values(public_key=key))
     anew = update(t.heads).where(t.heads.c.device == name).values(key_epoch=message.epoch, counter=0)
     connection.execute(anew)
+    return key
 
 
-def _note_begun(connection: Connection, message: Hello, row: Any, approved: Any, now: int) -> None:
+def _note_begun(connection: Connection, message: Hello, row: Any, approved: Any, new_key: bytes, now: int) -> None:
     name, c = message.device.device, t.epochs.c
     done = {"state": t.EPOCH_BEGUN, "begun_at": now}
     if row is not None:
@@ -332,12 +351,12 @@ def _note_begun(connection: Connection, message: Hello, row: Any, approved: Any,
             insert(t.epochs).values(
                 device=name, epoch=approved.epoch, number=number + 1, seq=approved.seq, hash=approved.hash,
                 cum_count=approved.cum_count, cum_total=approved.cum_total, cases=0, reason="shown by the terminal",
-                public_key=approved.public_key or None,
+                public_key=new_key or None,
                 expires=now, proposed_by=0, proposal=message.approval, proposed_at=now, **done,
             )
         )  # fmt: skip
-    what = f"epoch {approved.epoch} has begun after record {approved.seq}"
-    audit.alarm(connection, name, "EPOCH", what + (", with a new key" if approved.public_key else ""), now)
+    what = f"epoch {approved.epoch} has begun after record {approved.seq}{_brings(new_key)}"
+    audit.alarm(connection, name, "EPOCH", what, now)
 
 
 def _shown_by(message: Hello, keys: Keys | None) -> Beginning | None:
@@ -379,6 +398,11 @@ def listed(connection: Connection) -> list[dict[str, Any]]:
     )
     states = {0: "proposed", 1: "approved", 2: "begun", 3: "withdrawn"}
     return [
-        {**{name: row[name] for name in names}, "new_key": row["public_key"] is not None, "state": states[row["state"]]}
+        {
+            **{name: row[name] for name in names},
+            "new_key": row["public_key"] is not None,
+            "new_key_digest": None if row["public_key"] is None else digest(bytes(row["public_key"])),
+            "state": states[row["state"]],
+        }
         for row in rows
     ]

@@ -286,8 +286,10 @@ def test_two_officers_give_a_terminal_a_new_key_by_the_list_of_devices(tmp_path:
     (tmp_path / "devices.json").write_text(json.dumps({renewed.name: renewed.entry()}))
     digest = hashlib.sha256(renewed.public()).hexdigest()[:16]
     assert digest in says(*words, *_signed(tmp_path, config, 2001))
-    assert digest in says("server", "approve", "TSD-000001", "--proposal", 1, *_signed(tmp_path, config, 2002))
-    assert "epoch 2 after record 0 with a new key: approved" in says("server", "epochs", "--config", config)
+    told = says("server", "approve", "TSD-000001", "--proposal", 1, *_signed(tmp_path, config, 2002))
+    assert [digest in line for line in told.splitlines()] == [True, True]  # before the decision, and after it
+    shown = says("server", "epochs", "--config", config)
+    assert f"epoch 2 after record 0 with a new key (SHA-256 {digest}): approved" in shown
     build(load(config)).state.running.engine.dispose()  # a start in between says nothing of the key
     service = Service(engine, keys.load(tmp_path / "keys"))
     renewed.epoch = 2
@@ -301,6 +303,36 @@ def test_two_officers_give_a_terminal_a_new_key_by_the_list_of_devices(tmp_path:
     assert kind == s.TYPE_WELCOME and bytes(key) == renewed.public() and said == []
     (tmp_path / "devices.json").write_text("{}")
     assert refused(*words, *_signed(tmp_path, config, 2001)) == "PRM-043"
+
+
+def test_a_key_that_the_list_of_devices_of_the_second_officer_does_not_have_is_not_approved(tmp_path: Path) -> None:
+    handheld, foreign = Handheld(), Handheld()
+    config = write_config(tmp_path, [handheld])
+    db = load(config).db
+    build(load(config)).state.running.engine.dispose()
+    _office(tmp_path, config)
+    (tmp_path / "mine").mkdir()
+    mine = write_config(tmp_path / "mine", [foreign])  # another list of devices, on the same database
+    mine.write_text('office = "../office.json"\n' + mine.read_text())
+    words = ("server", "propose", "TSD-000001", "--reason", "secure element exchanged", "--new-key", "--db", db)
+    says(*words, *_signed(tmp_path, mine, 2001))
+    digest = hashlib.sha256(foreign.public()).hexdigest()[:16]
+    (row,) = json.loads(says("server", "epochs", "--json", "--config", config))
+    assert row["new_key_digest"] == digest
+    assert f"(SHA-256 {digest}): proposed" in says("server", "epochs", "--config", config)
+    approve = ("server", "approve", "TSD-000001", "--proposal", 1, *_signed(tmp_path, config, 2002))
+    assert refused(*approve) == "PRM-043"
+    (tmp_path / "devices.json").write_text("{}")
+    assert refused(*approve) == "PRM-043"
+    (row,) = json.loads(says("server", "epochs", "--json", "--config", config))
+    assert row["state"] == "proposed" and row["approved_by"] is None
+    (tmp_path / "devices.json").write_text(json.dumps({foreign.name: foreign.entry()}))
+    assert digest in says(*approve)
+    engine = open_engine(db)
+    with reading(engine) as connection:
+        said = connection.execute(select(t.audit.c.what).where(t.audit.c.code == "EPOCH")).scalars().all()
+    engine.dispose()
+    assert len(said) == 2 and all(digest in what for what in said)
 
 
 def test_a_reason_that_no_list_could_show_is_refused_by_code(tmp_path: Path) -> None:

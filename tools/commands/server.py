@@ -20,7 +20,6 @@ Exit codes: 0 it worked, or the server was stopped; 1 the ledger does not agree 
 serve, or a decision that may not be.
 """
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -154,11 +153,15 @@ def propose(
 
 @app.command("approve")
 def approve(config: Config, number: Number, key: Key, device: Device, proposal: Proposal, db: Database = None) -> None:
-    """Approve what another officer proposed for a terminal."""
+    """Approve what another officer proposed for a terminal; a new key only if the list of devices of this configuration has it too."""
     from server.office import epochs, signing
 
     with centre.transaction(config, db) as (connection, office):
         payload = epochs.proposed(connection, device, proposal)
+        key_brought = payload.get(epochs.NEW_KEY)
+        if key_brought is not None:
+            typer.echo(f"proposal {proposal}: {device}{_key(payload)}")
+            _must_be_listed(config, device, key_brought)
         signed = signing.decide(signing.private_key(key), number, epochs.APPROVAL, payload)
         epochs.approve(connection, office, signed, centre.now())
     typer.echo(
@@ -171,7 +174,19 @@ def _key(payload: dict[int, Any]) -> str:
     from server.office import epochs
 
     key = payload.get(epochs.NEW_KEY)
-    return "" if key is None else f" with a new key (SHA-256 {hashlib.sha256(key).hexdigest()[:16]})"
+    return "" if key is None else f" with a new key (SHA-256 {epochs.digest(key)})"
+
+
+def _must_be_listed(config: Path, device: str, key: bytes) -> None:
+    """ParameterError PRM-043 unless the approver's own list of devices has this key: the proposer's may be another list."""
+    from protocol.errors import ParameterError
+    from server.office import epochs
+
+    listed = centre.listed_key(config, device)
+    if listed != key:
+        hint = "do not approve; compare both with the secure element as it was provisioned, put the list right or propose again"
+        detail = f"proposed {epochs.digest(key)}, listed {epochs.digest(listed)}"
+        raise ParameterError("the list of devices has another key than the proposal", "PRM-043", hint, detail)
 
 
 @app.command("epochs")
@@ -191,7 +206,7 @@ def epochs_listed(
     if not found:
         typer.echo("no new epoch has been proposed")
     for row in found:
-        brings = " with a new key" if row["new_key"] else ""
+        brings = f" with a new key (SHA-256 {row['new_key_digest']})" if row["new_key"] else ""
         typer.echo(
             f"proposal {row['number']}: {row['device']} epoch {row['epoch']} after record {row['seq']}{brings}: {centre.decided(row)}"
         )

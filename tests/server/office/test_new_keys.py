@@ -166,3 +166,97 @@ def test_a_database_of_before_learns_the_new_key_by_the_approval_that_the_termin
     _later(centre)
     assert s.REJECTED not in centre.send(renewed, 4)
     assert centre.refused(handheld.hello()) == "SRV-013"
+
+
+def test_the_former_secure_element_is_not_told_of_an_epoch_that_it_could_never_begin(
+    either: Centre, handheld: Handheld
+) -> None:
+    renewed, back = _served(either, handheld), BackOffice(either)
+    _both(either, back, renewed.public())
+    assert s.COMMANDS not in trouble(either, handheld)
+    assert s.COMMANDS not in either.hello(handheld)
+    assert either.send(handheld)[s.ACKED_SEQ] == 3  # nor has its session ended for it
+    assert len(trouble(either, renewed)[s.COMMANDS]) == 1
+
+
+def _backup(centre: Centre) -> bytes:
+    """The database as it is now."""
+    centre.restart()
+    return (centre.folder / "server.db").read_bytes()
+
+
+def _restore(centre: Centre, backup: bytes) -> None:
+    centre.engine.dispose()
+    (centre.folder / "server.db").write_bytes(backup)
+    centre.restart()
+
+
+def _ordinary(centre: Centre, back: BackOffice, handheld: Handheld) -> bytes:
+    """An epoch that brings no key; its approval, as the terminal keeps it."""
+    back.both()
+    _later(centre)
+    approval = told(centre, handheld)
+    begin(handheld)
+    centre.hello(handheld)
+    return approval
+
+
+def test_a_database_of_before_the_key_learns_it_by_the_approval_of_a_later_epoch(
+    centre: Centre, handheld: Handheld
+) -> None:
+    renewed, back = _served(centre, handheld), BackOffice(centre)
+    backup = _backup(centre)
+    _both(centre, back, renewed.public())
+    begin(renewed)
+    centre.hello(renewed)
+    renewed.pay(r.OUTCOME_APPROVED, 300_000)
+    centre.send(renewed, 4)
+    approval = _ordinary(centre, back, renewed)
+    _restore(centre, backup)
+    assert centre.refused(renewed.hello()) == "SRV-016"
+    assert centre.refused(handheld.hello(approval=approval, epoch=3)) == "SRV-013"  # which it does not name
+    assert centre.say(renewed.hello(approval=approval))[0] == s.TYPE_WELCOME
+    _later(centre)
+    renewed.pay(r.OUTCOME_APPROVED, 100_000)
+    assert s.REJECTED not in centre.send(renewed, 8)
+    assert centre.books()[BOOK] == -300_000
+    assert centre.refused(handheld.hello()) == "SRV-013"
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_an_approval_that_names_the_key_in_force_exchanges_nothing(
+    centre: Centre, handheld: Handheld, late: bool
+) -> None:
+    renewed, back = _served(centre, handheld), BackOffice(centre)
+    front = Service(centre.engine, centre.keys, centre.shelf)
+    front.handle(handheld.hello(), centre.now)  # it has looked the terminal up, and knows its first key
+    _both(centre, back, renewed.public())
+    begin(renewed)
+    centre.hello(renewed)
+    _later(centre)
+    backup = _backup(centre)
+    centre.send(renewed, 4)
+    approval = _ordinary(centre, back, renewed)
+    _restore(centre, backup)
+    if late:
+        centre.service = front
+    assert centre.refused(renewed.hello()) == "SRV-016"
+    assert centre.say(renewed.hello(approval=approval))[0] == s.TYPE_WELCOME
+    with reading(centre.engine) as connection:
+        assert connection.execute(select(t.former_keys.c.epoch)).scalars().all() == [0]
+        assert devices.head(connection, "TSD-000001").key_epoch == 2
+        assert epochs.listed(connection)[0]["new_key"] is False
+
+
+def test_in_trouble_behind_a_restored_database_a_terminal_gets_a_later_epoch_with_its_key(
+    centre: Centre, handheld: Handheld
+) -> None:
+    renewed, back = _served(centre, handheld), BackOffice(centre)
+    renewed.epoch = 3  # which this database has never heard of, nor of its key
+    assert centre.refused(renewed.hello(trouble="JRN-030")) == "SRV-016"
+    _both(centre, back, renewed.public())
+    assert s.COMMANDS not in trouble(centre, renewed)  # epoch 2 is over for it
+    _both(centre, back, renewed.public())
+    assert len(trouble(centre, renewed)[s.COMMANDS]) == 1
+    begin(renewed, 4)
+    assert centre.hello(renewed)[s.ACKED_SEQ] == 3
