@@ -85,7 +85,7 @@ def test_a_deferred_payment_that_is_given_back_and_never_declined_is_noticed() -
 
 
 def test_what_is_collected_is_what_the_host_has_captured_and_nobody_has_on_file() -> None:
-    told(simulate(693), r"about gap \d+ of \S+: [1-9]\d* collected, \d+ nothing\n(.*\n)*.*approves")
+    told(simulate(25), r"about gap \d+ of \S+: [1-9]\d* collected, \d+ nothing\n(.*\n)*.*approves")
 
 
 def test_seeds_that_decide_nothing_are_as_they_were() -> None:
