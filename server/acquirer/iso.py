@@ -120,6 +120,7 @@ class Request:
     clear: bytes = b""  # BER-TLV of what the outcome record says of the sealed chip data
     since: int = 0  # when it was put into the outbox
     turn: int = 0  # how often its row of the outbox was claimed, this time included; 0: it has none
+    unmade: bool = False  # what it is made of cannot be read: it is not to be sent
 
 
 @dataclass(frozen=True)
@@ -190,6 +191,8 @@ def encode(request: Request, now: int) -> bytes:
 
 
 def _encoded(request: Request, now: int) -> bytes:
+    if request.unmade:
+        raise ValueError("what the request is made of cannot be read")
     mti = _FIRST[request.step]
     used, sent = datetime.fromtimestamp(request.utc, UTC), datetime.fromtimestamp(now, UTC)
     fields: dict[str, str] = {

@@ -71,8 +71,8 @@ def claim(connection: Connection, now: int, limit: int = 16, holds: int = HOLDS)
         repeat = row.state == t.STATE_DOUBTFUL
         scripts, clear = bytes(row.script_results or b""), _in_clear(row)
         request = Request(
-            identity, row.step, repeat, row.amount, row.utc, row.auth_code or "", blob, row.wilaya, scripts, clear,
-            row.created, turn,
+            identity, row.step, repeat, row.amount, row.utc, row.auth_code or "", blob, row.wilaya, scripts, clear or b"",
+            row.created, turn, clear is None,
         )  # fmt: skip
         taken.append(request)
     return taken
@@ -89,11 +89,18 @@ def held(request: Request) -> Any:
     return and_(mine, t.outbox.c.state == t.STATE_DOUBTFUL, t.outbox.c.tries == request.turn)
 
 
-def _in_clear(row: Any) -> bytes:
-    """What the outcome record, which is of its intent's epoch where there are sealed data, says of their chip data."""
-    record = {} if row.record is None else cbor.decode(bytes(row.record))
-    mine = record.get(r.KIND) == r.PAYMENT_OUTCOME and record.get(r.INTENT) == row.intent
-    return in_clear(record) if mine else b""
+def _in_clear(row: Any) -> bytes | None:
+    """What the outcome record, which is of its intent's epoch where there are sealed data, says of their chip data; None if it cannot be read. A
+    reversal goes without card data, so that nothing is read for it.
+    """
+    if row.record is None or row.step == t.STEP_REVERSE:
+        return b""
+    try:
+        record = cbor.decode(bytes(row.record))
+        mine = record.get(r.KIND) == r.PAYMENT_OUTCOME and record.get(r.INTENT) == row.intent
+        return in_clear(record) if mine else b""
+    except Exception:  # noqa: BLE001 - whatever is wrong with the record of one payment must not stop the others
+        return None
 
 
 def _in_turn() -> Any:

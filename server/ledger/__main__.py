@@ -1,7 +1,8 @@
 """`python -m server.ledger`: recompute the ledger of the database whose URL comes on standard input, and say on standard output what does not agree:
 {"count": how many differences, "differences": the first NAMED of them, in words}. It reads only, and gives way to whatever else runs.
 
-Exit codes: 0 done, whatever it has found; 3 the database cannot be used.
+Exit codes: 0 done, whatever it has found; 3 the database cannot be used: why on standard error, and if it is since it says that it is damaged,
+{"damage": its own line} on standard output.
 """
 
 import json
@@ -12,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from protocol.errors import ConfigError
 from server.ledger import recompute
-from server.store.engine import open_engine, reading, unusable
+from server.store.engine import is_damage, open_engine, reading, reason, unusable
 
 NAMED = 50
 LEAST_URGENT = 10
@@ -27,6 +28,8 @@ def main() -> int:
             with reading(engine, whole=True) as connection:
                 found = recompute.differences(connection)
         except SQLAlchemyError as error:
+            if is_damage(error):
+                print(json.dumps({"damage": reason(engine, error)}))
             raise unusable(engine, error) from error
     except ConfigError as error:
         print(error, file=sys.stderr)

@@ -1,7 +1,8 @@
 """The ledger computed anew, from the raw records and the acquirer's answers alone.
 
 Shares no code with the posting of batches: it reads the records as they were signed, pairs outcomes with intents
-itself, and adds up. `differences` compares with what was posted; an empty list is the only good answer. Rejected
+itself, and adds up. `differences` compares with what was posted; an empty list is the only good answer. A record that cannot be
+read is named there (`server.ledger.reading`), and left out of the books. Rejected
 records and forked payments count for nothing. What no record says of a place is taken as it was kept at the time, since a
 device may serve another unit later: a payment's wilaya and force, the place of what is in suspense.
 
@@ -34,16 +35,16 @@ from sqlalchemy import (
     union_all,
 )
 
-from protocol import cbor
 from protocol import records as r
 from server import codes
 from server.ledger.forked import JUDGED, Forks, Question
+from server.ledger.reading import COLUMNS, Records
 from server.ledger.suspended import STEP, Deferred, Item, decided, lost
 from server.store import tables as t
 
 _RAW, _PAID, _LEGS, _ASKED, _SENT = t.raw.c, t.payments.c, t.legs.c, t.authorisations.c, t.outbox.c
 _ALL = (
-    select(_RAW.record)
+    select(*COLUMNS)
     .where(
         or_(
             and_(_RAW.kind.in_((r.PAYMENT_INTENT, r.PAYMENT_OUTCOME)), _RAW.rejected.is_(None)),
@@ -186,32 +187,34 @@ def recompute(connection: Connection) -> Books:
 
 
 def _recompute(connection: Connection) -> tuple[Books, list[str]]:
-    """The books as they must be, and what may be in them twice."""
-    books, forks, twice = Books(), Forks(connection), []
+    """The books as they must be; which records are not in them since they cannot be read, and what may be in them twice."""
+    books, forks, records, twice = Books(), Forks(connection), Records(), []
     owners = {(row.device, row.epoch, row.intent, row.part): row.account for row in connection.execute(_HELD_AT)}
 
     def suspend(item: Item, amount: int) -> None:
         books.enter(f"missing:{item[0]}", amount)
         books.enter(owners.get(item, "suspense"), -amount)
 
-    for item, amount in _chains(connection, books, forks):
+    for item, amount in _chains(connection, books, forks, records):
         suspend(item, amount)
-    for item, amount, sentences in lost(connection, Deferred(connection, forks)):
+    for item, amount, sentences in lost(connection, Deferred(connection, forks, records), records):
         suspend(item, amount)
         twice += sentences
     for one in decided(connection):
         suspend(one.item, -one.amount)
         books.enter(f"receivable:{one.scheme}", one.collected)
         books.enter(owners.get(one.item, "suspense").replace("suspense", "treasury", 1), -one.collected)
-    return books, twice
+    return books, records.wrong + twice
 
 
-def _chains(connection: Connection, books: Books, forks: Forks) -> Iterator[tuple[Item, int]]:
+def _chains(connection: Connection, books: Books, forks: Forks, records: Records) -> Iterator[tuple[Item, int]]:
     """Enter all outcomes. (item, centimes) of approved results whose payments have no outcome, which is lost: each payment once."""
     run = _Run(connection, books, forks)
     device, payers = "", dict[int, _Payer]()  # of its intents that have no outcome yet, by sequence
     for row in connection.execute(_ALL):
-        record = cbor.decode(bytes(row.record))
+        record = records.read(row)
+        if record is None:
+            continue
         if record[r.DEVICE] != device:
             device, payers = record[r.DEVICE], {}
         if record[r.KIND] == r.PAYMENT_INTENT:
@@ -238,7 +241,7 @@ def differences(connection: Connection) -> list[str]:
     """What does not agree between posted and recomputed books, in words; empty when all does, every posting
     balances and all is zero in sum.
     """
-    is_, (must, twice) = posted(connection), _recompute(connection)
+    is_, (must, named) = posted(connection), _recompute(connection)
     found = [
         f"account {account}: posted {is_.balances.get(account, 0)}, recomputed {must.balances.get(account, 0)}"
         for account in sorted(set(is_.balances) | set(must.balances))
@@ -250,4 +253,4 @@ def differences(connection: Connection) -> list[str]:
         if is_.totals.get(outcome) != must.totals.get(outcome)
     ]
     found += [f"posting {tuple(row)} does not balance" for row in connection.execute(_UNEVEN)]
-    return found + twice
+    return found + named

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, select
 from protocol import cbor
 from protocol import records as r
 from server.ledger.forked import JUDGED, Forks, Question
+from server.ledger.reading import COLUMNS, Records
 from server.store import tables as t
 from server.wire import envelope
 
@@ -20,7 +21,7 @@ STEP = 256
 """Rows of an answer, and outcomes, that are in memory together."""
 _RAW, _ASKED = t.raw.c, t.authorisations.c
 _OF_ONE = (
-    select(_RAW.record)
+    select(*COLUMNS)
     .where(_RAW.device == bindparam("b_device"), _RAW.kind == bindparam("b_kind"), _RAW.rejected.is_(None))
     .order_by(_RAW.epoch, _RAW.seq)
     .execution_options(yield_per=STEP)
@@ -40,9 +41,11 @@ _DECIDED_OF_GAP = _DECIDED.where(
 """Statements made once: making one costs more than running it."""
 
 
-def _records(connection: Connection, kind: int, device: str) -> Iterator[dict[int, Any]]:
+def _records(connection: Connection, records: Records, kind: int, device: str) -> Iterator[dict[int, Any]]:
     for row in connection.execute(_OF_ONE, {"b_kind": kind, "b_device": device}):
-        yield cbor.decode(bytes(row.record))
+        record = records.read(row)
+        if record is not None:
+            yield record
 
 
 class Decision(NamedTuple):
@@ -92,8 +95,9 @@ class _Approval(NamedTuple):
 class Deferred:
     """The deferred payments of devices that have gaps, and the results that have come of them: of one device at a time."""
 
-    def __init__(self, connection: Connection, forks: Forks) -> None:
+    def __init__(self, connection: Connection, forks: Forks, records: Records) -> None:
         self._forks = forks
+        self._records = records
         self._connection = connection
         self._device: str | None = None
         self._outcomes: list[dict[int, Any]] = []
@@ -101,11 +105,14 @@ class Deferred:
         self._finals: dict[tuple[int, int], Any] = {}  # what the acquirer said, by epoch and intent
         self._questions: dict[tuple[int, int], Question] = {}
 
+    def _of(self, kind: int, device: str) -> Iterator[dict[int, Any]]:
+        return _records(self._connection, self._records, kind, device)
+
     def _read(self, device: str) -> None:
         if device == self._device:
             return
-        mine, outcomes = {"b_device": device}, _records(self._connection, r.PAYMENT_OUTCOME, device)
-        results = _records(self._connection, r.AUTHORISATION_RESULT, device)
+        mine, outcomes = {"b_device": device}, self._of(r.PAYMENT_OUTCOME, device)
+        results = self._of(r.AUTHORISATION_RESULT, device)
         self._outcomes = [rec for rec in outcomes if rec[r.OUTCOME] == r.OUTCOME_PROVISIONAL]
         self._written = {rec[r.INTENT]: rec[r.SEQ] for rec in results}
         self._finals = {(row.epoch, row.intent): row for row in self._connection.execute(_FINALS, mine)}
@@ -131,14 +138,14 @@ class Deferred:
                 yield _Approval(rec[r.INTENT], rec[r.AMOUNT], final.head, final.gap)
 
 
-def lost(connection: Connection, deferred: Deferred) -> Iterator[tuple[Item, int, list[str]]]:
+def lost(connection: Connection, deferred: Deferred, records: Records) -> Iterator[tuple[Item, int, list[str]]]:
     """(item, centimes in suspense) of each range of lost records, and in words which payments that the acquirer's word has posted it may hold as
     well.
     """
     for gap in connection.execute(_GAPS).all():
         found = list(deferred.approvals(gap))
         known = [one for one in found if one.gap == gap.first]
-        amount = _missing(connection, gap) - sum(one.amount for one in known)
+        amount = _missing(connection, gap, records) - sum(one.amount for one in known)
         yield (gap.device, gap.epoch, gap.first, t.PART_GAP), amount, list(_in_both(connection, gap, found, known))
 
 
@@ -156,17 +163,17 @@ def _in_both(connection: Connection, gap: Any, found: list[_Approval], known: li
             yield f"payment {one.intent} of {gap.device} is posted, and may be in suspense with the gap from {gap.first}"
 
 
-def _missing(connection: Connection, gap: Any) -> int:
+def _missing(connection: Connection, gap: Any, records: Records) -> int:
     """The centimes of a range of lost records: the running totals before the record after it, less those of the record before it."""
     c, e = t.raw.c, t.epochs.c
     after = (c.device == gap.device, c.epoch >= gap.epoch, c.seq == gap.last + 1)
-    following = connection.execute(select(c.record).where(*after).order_by(c.epoch).limit(1)).scalar()
+    following = connection.execute(select(*COLUMNS).where(*after).order_by(c.epoch).limit(1)).first()
     if following is None:  # a new epoch began after the gap, and its first record has not arrived, or is lost too
         most = _begun(connection, gap.device, e.seq == gap.last, e.epoch > gap.epoch)
     else:
-        record = cbor.decode(bytes(following))
-        most = record[r.CUM_TOTAL] - r.approved_step(record)[1]
-    return (most or 0) - _before(connection, gap)
+        record = records.read(following)
+        most = None if record is None else record[r.CUM_TOTAL] - r.approved_step(record)[1]
+    return (most or 0) - _before(connection, gap, records)
 
 
 def _begun(connection: Connection, device: str, *which: Any) -> int | None:
@@ -176,14 +183,15 @@ def _begun(connection: Connection, device: str, *which: Any) -> int | None:
     return connection.execute(select(e.cum_total).where(*mine).order_by(e.epoch).limit(1)).scalar()
 
 
-def _before(connection: Connection, gap: Any) -> int:
+def _before(connection: Connection, gap: Any, records: Records) -> int:
     """The running total before a gap: of the last record before it; of the epoch that began there, if what the one before ended with is lost."""
     c, e = t.raw.c, t.epochs.c
     before = (c.device == gap.device, c.epoch <= gap.epoch, c.seq < gap.first)
-    last = select(c.seq, c.record).where(*before).order_by(c.seq.desc(), c.epoch.desc()).limit(1)
+    last = select(*COLUMNS).where(*before).order_by(c.seq.desc(), c.epoch.desc()).limit(1)
     preceding = connection.execute(last).first()
     if preceding is None or preceding.seq < gap.first - 1:
         begun = _begun(connection, gap.device, e.seq == gap.first - 1, e.epoch <= gap.epoch)
         if begun is not None:
             return begun
-    return 0 if preceding is None else cbor.decode(bytes(preceding.record))[r.CUM_TOTAL]
+    record = None if preceding is None else records.read(preceding)
+    return 0 if record is None else record[r.CUM_TOTAL]

@@ -9,7 +9,7 @@ What is wrong with a database is a ConfigError, which never tells the URL's pass
 the database cannot be used, CFG-029 it is no centre's, or of a newer release.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, inspect, select
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool, StaticPool
@@ -154,12 +154,26 @@ def _instead(error: SQLAlchemyError) -> str:
 
 def trouble(engine: Engine, error: SQLAlchemyError) -> str:
     """What is wrong with a database, in one line for a log."""
-    return f"database {_shown(engine.url)} cannot be used: {_reason(error, engine.url)}"
+    return f"database {_shown(engine.url)} cannot be used: {reason(engine, error)}"
 
 
 def is_trouble(error: Exception) -> TypeGuard[SQLAlchemyError]:
     """Whether an error is the database's own, locked or lost, and not one of what it was asked: the same may well be done later."""
     return isinstance(error, (OperationalError, InterfaceError, PoolTimeout)) or is_lost(error) or is_damage(error)
+
+
+class SeenElsewhereError(Exception):
+    """Another process was told by the database that it is damaged: the database's own line."""
+
+
+def on_damage(engine: Engine, heard: Callable[[str], None]) -> None:
+    """Have `heard` called whenever a database says through this engine that it is damaged, with its own line; in any thread."""
+
+    @event.listens_for(engine, "handle_error")
+    def _failed(context: ExceptionContext) -> None:
+        error = context.sqlalchemy_exception
+        if error is not None and is_damage(error):
+            heard(reason(engine, error))
 
 
 def is_damage(error: Exception) -> TypeGuard[SQLAlchemyError]:
@@ -168,7 +182,11 @@ def is_damage(error: Exception) -> TypeGuard[SQLAlchemyError]:
 
 
 def is_broken(error: BaseException | None) -> bool:
-    """The same for what its driver raised: SQLite's SQLITE_CORRUPT and SQLITE_NOTADB, PostgreSQL's data_corrupted and index_corrupted."""
+    """The same for what its driver raised: SQLite's SQLITE_CORRUPT and SQLITE_NOTADB, PostgreSQL's data_corrupted and index_corrupted; and for
+    SeenElsewhereError.
+    """
+    if isinstance(error, SeenElsewhereError):
+        return True
     return _named(error) in ("CORRUPT", "NOTADB") or getattr(error, "sqlstate", None) in ("XX001", "XX002")
 
 
@@ -183,8 +201,9 @@ def is_lost(error: Exception) -> bool:
     return unasked or isinstance(error, PoolTimeout) or getattr(error, "connection_invalidated", False)
 
 
-def _reason(error: SQLAlchemyError, url: URL) -> str:
+def reason(engine: Engine, error: SQLAlchemyError) -> str:
     """The database's own first line, unless it tells a password or what stands in the URL's query."""
+    url = engine.url
     line = str(getattr(error, "orig", "") or "").strip().partition("\n")[0]
     secrets = [str(url.password or ""), *(value for values in url.normalized_query.values() for value in values)]
     return type(error).__name__ if not line or any(secret and secret in line for secret in secrets) else line

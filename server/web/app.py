@@ -43,7 +43,7 @@ from server.config import Config
 from server.ingest.dispatch import Service
 from server.sets import Shelf
 from server.store import devices, signers, whole
-from server.store.engine import is_damage, is_trouble, open_engine, reading
+from server.store.engine import is_damage, is_trouble, on_damage, open_engine, reading
 from server.web import keeping
 from server.web.addressed import Addressed
 from server.web.auditing import Auditor
@@ -92,7 +92,7 @@ def build(
             waits=config.acquirer_waits,
         )
     desk = Desk(engine, service, writer, worker, clock, most=config.online_waiting)
-    desk.auditor = Auditor(engine, clock, writer.write)
+    desk.auditor = Auditor(engine, clock, writer.write, writer.found_damaged)
     if config.acquirer is not None:
         address, online_timeout = config.acquirer, config.online_timeout
         desk.link = lambda: AcquirerLink(*address, timeout=online_timeout)
@@ -113,10 +113,14 @@ def build_front(
     ask: Ask,
     counts: Counts,
     audited: Audited,
+    damaged: Callable[[str], None],
     clock: Callable[[], int] = utc_now,
 ) -> "Application":
-    """The application of a front: `answer`, `ask` (the same, for callbacks), `counts` and `audited` are the desk's. ConfigError."""
+    """The application of a front: `answer`, `ask` (the same, for callbacks), `counts` and `audited` are the desk's. `damaged` is told, in any
+    thread, when a page finds the database damaged. ConfigError.
+    """
     engine = open_engine(config.db, migrate=False)
+    on_damage(engine, damaged)
     service = Service(engine, keys.load(config.keys))
 
     async def check(body: bytes) -> Message | Refusal:
@@ -232,7 +236,7 @@ async def _away(_request: Request, error: Exception) -> Response:
     """For a page that could not be read since the database is locked, lost or damaged."""
     if not is_trouble(error):
         raise error
-    if is_damage(error):  # the writer's process has said so if it was asked there; a front's has nobody else to say it
+    if is_damage(error):  # the writer's process says it as an alarm, once: here it is which process has found it
         _log.error("%s a page could not be read: the database is damaged", codes.DAMAGED)
     return PlainTextResponse(codes.NOT_WRITTEN, 503, {"retry-after": RETRY_S})
 

@@ -2,7 +2,7 @@
 time, an hour after the last, the first soon after the start, or when somebody asks for it.
 
 A page shows what the last one has found, and when it began (`Auditor.said`). What does not agree is an alarm in the audit log as well (SRV-074), and
-one that could not be made is said in the log and on the page.
+one that could not be made is said in the log and on the page. If it could not since the database says that it is damaged, the writer is told.
 """
 
 import asyncio
@@ -29,6 +29,8 @@ EVERY_S = 3600.0
 """Seconds from the end of one to the beginning of the next."""
 REST = 10
 """Asked for, the next one begins after so many times what the last one took."""
+UNUSABLE = 3
+"""With which the other process ends if the database cannot be used."""
 LONGEST_S = 6 * 3600.0
 """Seconds after which one is given up."""
 _log = logging.getLogger("tasdid.server")
@@ -37,11 +39,14 @@ Write = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
 
 @dataclass
 class Auditor:
-    """Of one server, on its event loop. `write` runs an operation in a committed transaction."""
+    """Of one server, on its event loop. `write` runs an operation in a committed transaction; `damaged` is told what a
+    database says that is damaged.
+    """
 
     engine: Engine
     clock: Callable[[], int]
     write: Write
+    damaged: Callable[[str], None]
     _found: dict[str, Any] | None = None  # by the last one: at, seconds, count, differences
     _failed: bool = False  # the last one could not be made
     _rests_until: float = 0.0
@@ -89,9 +94,19 @@ class Auditor:
         except Exception as error:  # noqa: BLE001 - whatever it is, the page says that there is none, and the next one may do
             self._failed = True
             _log.error("%s the ledger could not be recomputed: %s", codes.NOT_RECOMPUTED, _why(error))
+            if isinstance(error, _DamagedError):
+                self.damaged(error.damage)
         finally:
             self._rests_until = time.monotonic() + REST * max(time.monotonic() - began, 1.0)
             self._running = None
+
+
+class _DamagedError(RuntimeError):
+    """The other process has found the database damaged: `damage` is the database's own line."""
+
+    def __init__(self, told: str, damage: str) -> None:
+        super().__init__(told)
+        self.damage = damage
 
 
 def _why(error: Exception) -> str:
@@ -120,6 +135,9 @@ async def _elsewhere(engine: Engine) -> dict[str, Any]:
             process.kill()
             await process.wait()
     if process.returncode:
-        last = wrong.decode(errors="replace").strip().splitlines()[-1:] if process.returncode == 3 else []
-        raise RuntimeError(*last or [f"its process ended with {process.returncode}"])
+        last = wrong.decode(errors="replace").strip().splitlines()[-1:] if process.returncode == UNUSABLE else []
+        told = "".join(last) or f"its process ended with {process.returncode}"
+        if process.returncode == UNUSABLE and said.strip():
+            raise _DamagedError(told, json.loads(said)["damage"])
+        raise RuntimeError(told)
     return json.loads(said)

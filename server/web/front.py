@@ -34,6 +34,7 @@ class Remote(Line):
         self._waiting: dict[int, Told] = {}
         self._questions: list[tuple[int, str, Any]] = []
         self._records = 0  # in them
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def heard(self, data: bytes) -> None:
         """Answers: [(number, reply, code) …]."""
@@ -115,12 +116,26 @@ class Remote(Line):
         except TimeoutError as error:
             raise codes.RefusedError(codes.BUSY, "the writer says nothing") from error
 
+    def damaged(self, what: str) -> None:
+        """As `Writer.found_damaged`. In any thread; nobody waits for an answer."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._put, "damaged", what, _unheard)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Of asyncio."""
+        super().connection_made(transport)
+        self._loop = asyncio.get_running_loop()
+
+
+def _unheard(_reply: Any, _code: str | None) -> None:
+    """An answer that nobody waits for."""
+
 
 async def _run(sock: socket.socket, config: Any, listening: socket.socket) -> None:
     remote = Remote(sock.fileno())
     await asyncio.get_running_loop().create_connection(lambda: remote, sock=sock)
     listener = asyncio.create_task(remote.ended.wait())
-    front = app.build_front(config, remote.answer, remote.ask, remote.counts, remote.audited)
+    front = app.build_front(config, remote.answer, remote.ask, remote.counts, remote.audited, remote.damaged)
     server = serve.runner(front, DoorProtocol)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     await asyncio.wait((listener, serving), return_when=asyncio.FIRST_COMPLETED)

@@ -106,6 +106,8 @@ class _FrontLine(Line):
             if what == "say":
                 found.append(((number, isinstance(value, Batch), named(value)), value))
             else:
+                if what == "damaged":  # here, before anything else that the letter asks
+                    self._desk.writer.found_damaged(value)
                 work = self._desk.audited(value) if what == "audited" else self._desk.counts()
                 self._loop.call_soon_threadsafe(self._begin, number, work)
         return found

@@ -9,8 +9,8 @@ Nothing waits for a database that is locked or lost (`server.store.postgres` bou
 spent TURN_S on it, whatever waits is told that error, which its terminal hears as "later". The log says once what is wrong, and once that it
 is over; meanwhile the thread looks every LOOK_S whether it is, and `is_well` says that it is not, nor if one turn takes longer than STUCK_S.
 
-A database that says that it is damaged, to whoever has asked it through this engine, is written no more: whatever comes is told so, which its
-terminal hears as "later", until a server is started on one that is whole.
+A database that says that it is damaged, to whoever has asked it through this engine, to a front or to the recomputation's process
+(`found_damaged`), is written no more: whatever comes is told so, which its terminal hears as "later", until a server is started on one that is whole.
 
 An operation about one device says so: `apply_all` is told of these devices before any operation runs, and locks them together with those of
 its messages, in one order. Else two processes that share a database could wait for each other.
@@ -31,12 +31,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, event, literal, select
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy import Connection, Engine, literal, select
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from server import codes
-from server.store.engine import is_damage, is_lost, is_trouble, trouble
+from server.store.engine import SeenElsewhereError, is_lost, is_trouble, on_damage, trouble
 
 GROUP = 64
 WAITING = 512
@@ -100,7 +99,7 @@ class Writer:
         self._told: set[str] = set()  # what the log says of the database since the last group that it took
         self.commits = 0
         self.operations = 0
-        event.listen(engine, "handle_error", self._failed)
+        on_damage(engine, self.found_damaged)
 
     def start(self) -> None:
         """Start the thread."""
@@ -116,12 +115,11 @@ class Writer:
         began = self._began
         return self._damage is None and not self._away and (began is None or time.monotonic() - began < STUCK_S)
 
-    def _failed(self, context: ExceptionContext) -> None:
-        """Something that was asked of the database has failed. In any thread."""
-        error = context.sqlalchemy_exception
-        if self._damage is None and error is not None and is_damage(error):
-            self._damage = DatabaseError(None, None, context.original_exception)  # without what was asked
-            what = f"{trouble(self._engine, error)}; nothing is acknowledged any more"
+    def found_damaged(self, what: str) -> None:
+        """The database has said that it is damaged, to somebody here or in another process: `what` is its own line. In any thread."""
+        if self._damage is None:
+            self._damage = DatabaseError(None, None, SeenElsewhereError(what))  # without what was asked
+            what = f"{trouble(self._engine, self._damage)}; nothing is acknowledged any more"
             _log.critical("%s ALARM: %s: end the server, put a backup back (docs/restore.md)", codes.DAMAGED, what)
 
     def _put(self, item: _Item) -> None:

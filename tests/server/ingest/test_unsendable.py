@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 from protocol import records as r
 from protocol import sync as s
 from server import codes
-from server.acquirer import iso
+from server.acquirer import iso, outbox
 from server.acquirer.worker import Worker
 from server.store import tables as t
 from server.store.engine import reading
@@ -116,6 +116,36 @@ def test_a_request_that_cannot_be_written_fails_alone_and_is_named(centre: Centr
     assert link.asked == [good]
     assert _states(centre) == {bad: t.STATE_FAILED, good: t.STATE_DONE}
     assert centre.alarms() == [codes.UNSENDABLE] and centre.count("sealed") == 1
+
+
+@pytest.mark.parametrize("torn", [b"\xff", b"\x80"], ids=["no CBOR", "no record"])
+def test_a_request_whose_record_cannot_be_read_fails_alone_and_is_named(
+    centre: Centre, handheld: Handheld, torn: bytes
+) -> None:
+    bad, good = handheld.pay(r.OUTCOME_APPROVED, A), handheld.pay(r.OUTCOME_APPROVED, A)
+    centre.send(handheld)
+    with centre.engine.begin() as connection:
+        outcome = select(t.payments.c.outcome_seq).where(t.payments.c.intent == bad).scalar_subquery()
+        assert connection.execute(update(t.raw).where(t.raw.c.seq == outcome).values(record=torn)).rowcount == 1
+    link = _Link()
+    _work(centre, link)
+    assert link.asked == [good]
+    assert _states(centre) == {bad: t.STATE_FAILED, good: t.STATE_DONE}
+    assert centre.alarms() == [codes.UNSENDABLE] and centre.count("sealed") == 1
+    with reading(centre.engine) as connection:
+        told = connection.execute(select(t.audit).where(t.audit.c.code == codes.UNSENDABLE)).one()
+    assert told.device == handheld.name and f"payment {bad}:" in told.what
+
+
+def test_a_reversal_goes_out_whatever_has_become_of_the_record(centre: Centre, handheld: Handheld) -> None:
+    intent = handheld.pay(r.OUTCOME_APPROVED, A)
+    centre.send(handheld)
+    with centre.engine.begin() as connection:
+        outbox.request_reversal(connection, (handheld.name, 1, intent), "test", centre.now)
+        connection.execute(update(t.raw).values(record=b"\xff"))
+    link = _Link()
+    _work(centre, link)
+    assert link.asked == [intent] and codes.UNSENDABLE not in centre.alarms()
 
 
 def test_a_request_at_which_everything_breaks_is_asked_again_and_stops_no_other(

@@ -22,6 +22,7 @@ from server.web.ledger import Ledger
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 from tests.server.served import write_config
+from tests.server.store.test_whole import spoil
 from tools import cli
 
 
@@ -30,7 +31,8 @@ class Server:
 
     def __init__(self, centre: Centre) -> None:
         self.centre = centre
-        self.auditor = Auditor(centre.engine, lambda: centre.now, self._write)
+        self.damage: list[str] = []
+        self.auditor = Auditor(centre.engine, lambda: centre.now, self._write, self.damage.append)
         self.ledger = Ledger(centre.engine, lambda: centre.now, self._audited)
 
     async def _write(self, operation: Callable[[Connection], Any]) -> Any:
@@ -93,6 +95,20 @@ def test_what_does_not_agree_is_shown_and_an_alarm(server: Server) -> None:
     asyncio.run(play())
 
 
+def test_a_record_that_cannot_be_read_is_an_alarm_too(server: Server) -> None:
+    with server.centre.engine.begin() as connection:
+        connection.execute(update(t.raw).where(t.raw.c.kind == r.PAYMENT_INTENT).values(record=b"\xff"))
+
+    async def play() -> None:
+        await server.ledger.page()
+        page = await server.recomputed()
+        assert page["balanced"] is False and page["recomputed"]["count"] == 1 and not page["recomputed"]["failed"]
+        assert "does not decode" in page["differences"][0]
+        assert server.centre.alarms() == [codes.LEDGER_DIFFERS]
+
+    asyncio.run(play())
+
+
 def test_one_runs_at_a_time_and_the_next_not_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, over = [], asyncio.Event()
 
@@ -130,10 +146,27 @@ def test_one_that_cannot_be_made_is_said(server: Server, caplog: pytest.LogCaptu
         await server.ledger.page()
         page = await server.recomputed()
         assert page["recomputed"]["failed"] and page["balanced"] is None
+        assert server.damage == []  # it is none of a centre's, and whole
         assert codes.NOT_RECOMPUTED in caplog.text and "CFG-028" in caplog.text
 
     with caplog.at_level(logging.ERROR):
         asyncio.run(play())
+
+
+def test_one_that_finds_the_database_damaged_says_so(server: Server) -> None:
+    if server.centre.engine.dialect.name != "sqlite":
+        pytest.skip("SQLite's file is damaged")
+    server.centre.engine.dispose()
+    spoil(server.centre.folder / "server.db", "raw")
+
+    async def play() -> None:
+        server.auditor.said(now=True)
+        async with asyncio.timeout(60):
+            while (told := server.auditor.said())["running"]:
+                await asyncio.sleep(0.05)
+        assert told["failed"] and server.damage == ["database disk image is malformed"]
+
+    asyncio.run(play())
 
 
 def test_pages_that_cost_something_are_shared_and_too_many_are_told_later(

@@ -16,20 +16,21 @@ from server.store.engine import is_damage, is_trouble, open_engine
 from server.web.app import build
 from server.web.serve import Serving
 from tests.server.handheld import Handheld
-from tests.server.served import Line, write_config
+from tests.server.served import Line, wait_for, write_config
 from tests.server.store.test_whole import spoil
 
 
 @pytest.fixture
 def client(tmp_path: Path, handheld: Handheld, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
-    """A server whose table of records breaks after it was looked at."""
+    """A server whose tables of records and legs break after it was looked at."""
     path = write_config(tmp_path, [handheld])
     open_engine(config.load(path).db).dispose()
     look = whole.must_be_whole
 
     def break_then(url: str, restored: bool = False) -> None:
         look(url, restored)
-        spoil(tmp_path / "server.db", "raw")
+        for table in ("raw", "legs"):  # an empty table of records is not looked at: its index says that it is
+            spoil(tmp_path / "server.db", table)
 
     monkeypatch.setattr(whole, "must_be_whole", break_then)
     with Serving(build(config.load(path))) as server:
@@ -42,12 +43,17 @@ def later(reply: httpx.Response) -> bool:
     return (reply.status_code, reply.text, "retry-after" in reply.headers) == (503, codes.NOT_WRITTEN, True)
 
 
-@pytest.mark.parametrize("first", ["a record", "the ledger page"])
+@pytest.mark.parametrize("first", ["a record", "the ledger page", "the recomputation"])
 def test_nothing_is_acknowledged_any_more_whoever_has_found_it(
     client: httpx.Client, handheld: Handheld, caplog: pytest.LogCaptureFixture, first: str
 ) -> None:
     handheld.pay(r.OUTCOME_APPROVED)
     if first == "a record":
+        assert later(client.post(s.PATH, content=handheld.batch(1)))
+    if first == "the recomputation":  # of a process of its own
+        assert client.get("/health").json()["ok"]
+        assert client.post("/api/ledger/recomputation").json()["running"]
+        wait_for(lambda: client.get("/health").status_code == 503)
         assert later(client.post(s.PATH, content=handheld.batch(1)))
     assert later(client.get("/api/ledger"))
     assert later(client.post(s.PATH, content=handheld.hello()))  # which needs nothing of what is damaged

@@ -51,6 +51,14 @@ class Desk:
         """Of a front's desk."""
         return {"ok": True}
 
+    async def audited(self, now: bool) -> dict[str, Any]:
+        """Of a front's desk."""
+        raise AssertionError("a recomputation is asked for")
+
+    def damaged(self, what: str) -> None:
+        """Of a front's desk."""
+        raise AssertionError(what)
+
     def release(self, reply: Any = (s.TYPE_REFUSED, REPLY), code: str | None = None) -> None:
         """Answer all that waits."""
         assert self.loop is not None
@@ -67,7 +75,9 @@ class Front:
         open_engine(url).dispose()
         loaded = config.load(write_config(folder, []), url)
         self.desk, self.ack_key = Desk(), keys.load(folder / "keys").public("ack")
-        self.app = app.build_front(loaded, self.desk.answer, self.desk.ask, self.desk.counts)
+        self.app = app.build_front(
+            loaded, self.desk.answer, self.desk.ask, self.desk.counts, self.desk.audited, self.desk.damaged
+        )
         self.listening = serve.listen("127.0.0.1", 0)
         self.server = serve.runner(self.app, protocol)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listening]}, daemon=True)

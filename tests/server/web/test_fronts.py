@@ -1,8 +1,10 @@
 """A server with a front, as processes: what the writer does not answer by itself comes through as well."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -69,3 +71,31 @@ def test_a_card_waits_a_payment_is_cleared_and_a_database_that_fails_says_later(
     assert served.say(handheld.batch(later))[1][s.NEW] == 3
     health = served.client.get("/health").json()
     assert health["ok"] is True and 0 < health["commits"] <= health["operations"]
+
+
+def _spoil(file: Path, table: str) -> None:
+    """As a disk does while others have the file open: what they have in memory stays as it was."""
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    with file.open("r+b") as opened:
+        opened.seek((page - 1) * size)
+        opened.write(b"\x55" * size)
+
+
+def test_damage_that_a_front_finds_ends_what_the_writer_acknowledges(
+    served: Line, handheld: Handheld, tmp_path: Path
+) -> None:
+    wait_for(lambda: served.say(handheld.hello())[0] == s.TYPE_WELCOME)
+    handheld.pay(r.OUTCOME_DECLINED)
+    assert served.say(handheld.batch(1))[0] == s.TYPE_ACK
+    assert served.client.get("/health").json()["ok"]
+    _spoil(tmp_path / "server.db", "legs")
+    handheld.pay(r.OUTCOME_DECLINED)
+    page = served.client.get("/api/ledger")
+    assert (page.status_code, page.text) == (503, "SRV-041")
+    later = served.client.post(s.PATH, content=handheld.batch(1))
+    assert (later.status_code, later.text) == (503, "SRV-041") and later.headers["retry-after"]
+    health = served.client.get("/health")
+    assert health.status_code == 503 and health.json()["ok"] is False

@@ -196,7 +196,7 @@ def test_a_front_that_cannot_look_a_terminal_up_says_later(served: Served) -> No
     async def nobody(_checked: Any) -> Any:
         raise AssertionError("the desk is asked")
 
-    front: Application = build_front(served.config, nobody, nobody, counts, nobody)
+    front: Application = build_front(served.config, nobody, nobody, counts, nobody, print)
     told: list[tuple[int, str]] = []
 
     class Exchange:

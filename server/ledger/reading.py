@@ -1,0 +1,41 @@
+"""Raw records as the recomputation reads them: one whose content is not what its columns say, or that does not decode, is named and left out, and
+stops nothing.
+"""
+
+import hashlib
+from typing import Any
+
+from protocol import cbor
+from protocol import records as r
+from protocol.errors import FormatError
+from server.store import tables as t
+
+_RAW = t.raw.c
+COLUMNS = (_RAW.device, _RAW.epoch, _RAW.seq, _RAW.kind, _RAW.hash, _RAW.record)
+"""What a row must have to be read."""
+
+
+class Records:
+    """Reads rows of COLUMNS; `wrong` names those that were not to be read, each once."""
+
+    def __init__(self) -> None:
+        self._wrong: dict[str, None] = {}
+
+    @property
+    def wrong(self) -> list[str]:
+        """In words, in the order in which they were met."""
+        return list(self._wrong)
+
+    def read(self, row: Any) -> dict[int, Any] | None:
+        """The record of a row; None if it is not to be read. What is as it was when its hash was taken has the fields of its kind."""
+        data, record = bytes(row.record), None
+        try:
+            record = cbor.decode(data)
+            which = [record[key] for key in (r.DEVICE, r.EPOCH, r.SEQ, r.KIND)]
+        except (FormatError, KeyError, TypeError):
+            which = None
+        if which == [row.device, row.epoch, row.seq, row.kind] and hashlib.sha256(data).digest() == bytes(row.hash):
+            return record
+        why = "does not decode" if record is None else "is not what its row says"
+        self._wrong[f"record {row.seq} of epoch {row.epoch} of {row.device} {why}"] = None
+        return None
