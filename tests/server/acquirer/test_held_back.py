@@ -105,9 +105,10 @@ def test_a_database_of_before_lets_a_held_reversal_go_and_names_a_clearing_that_
         connection.execute(back.where(o.intent == intents[0]).values(state=t.STATE_HELD))
         for intent in intents[1:3]:
             connection.execute(back.where(o.intent == intent).values(state=t.STATE_FAILED, response="63", answered=9))
-        for column in ("paid_case", "behind"):
-            connection.execute(text(f"ALTER TABLE heads DROP COLUMN {column}"))
-        for table in ("decisions", "verdicts", "rulings"):
+        for column in ("heads.paid_case", "heads.behind", "heads.blocked", "heads.key_epoch", "epochs.public_key"):
+            table, name = column.split(".")
+            connection.execute(text(f"ALTER TABLE {table} DROP COLUMN {name}"))
+        for table in ("decisions", "verdicts", "rulings", "blocks", "former_keys"):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0012'"))
     upgrade(either.engine)
