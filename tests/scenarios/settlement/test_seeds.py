@@ -33,7 +33,7 @@ CAUGHT_BY = {
     "ack-of-another": 93,
     "known-in-suspense": 489,
     "put-back-never": 489,
-    "not-told-again": 364,
+    "not-told-again": 484,
     "fork-sent": 866,
     "any-session": 16,
     "hello-again": 29,

@@ -98,7 +98,7 @@ def _release_untold() -> Any:
     async def tell(t: Any) -> None:
         t.journal.view.releases.clear()
 
-    return mock.patch.object(release, "tell", tell)
+    return both(mock.patch.object(release, "tell", tell), mock.patch.object(shift, "tell", tell))
 
 
 def _hand_untold() -> Any:
