@@ -37,7 +37,7 @@ CAUGHT_BY = {
     "fork-sent": 866,
     "any-session": 16,
     "hello-again": 29,
-    "turn-ignored": 541,
+    "turn-ignored": 1437,
     "recalled-never": 3777,
     "again-as-new": 341,
     "refusal-is-verdict": 773,
