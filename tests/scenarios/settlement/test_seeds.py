@@ -38,7 +38,7 @@ CAUGHT_BY = {
     "any-session": 16,
     "hello-again": 29,
     "turn-ignored": 1437,
-    "recalled-never": 3777,
+    "recalled-never": 47586,
     "again-as-new": 341,
     "refusal-is-verdict": 773,
     "refusal-ends-void": 1051,
