@@ -43,12 +43,10 @@ async def hand(t) -> bool:  # noqa: ANN001 - Terminal
     fields: dict = {"disposition": disposition, "days": 0, "note": "hand.abandon.note"}
     if number:
         fields["pv"] = t.pv_number(number)
-    t.face.forget()  # a key pressed before is no answer
     if kind == r.VOID:
         amount = t.journal.view.voiding.amount
         fields["days"], fields["note"] = 10, note(t.journal, seq)
         await ask.answer(t, "void_result", state=r.VOID_ASKED, amount=amount, pv=fields["pv"])
-        t.face.forget()
     if await ask.answer(t, "licence_hand", **fields) is None:
         return False
     t.journal.told = seq

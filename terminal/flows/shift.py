@@ -91,10 +91,7 @@ async def close(t) -> None:  # noqa: ANN001
     if not await ask.acknowledge(t, "confirm_close"):
         return
     view = t.journal.view
-    totals, first = (
-        view.totals,
-        view.shift_first,
-    )  # what comes behind the record, be it in this session, is the next shift's
+    totals, first = view.totals, view.shift_first  # as they are: what comes behind the record is the next shift's
     await t.journal.append(r.SHIFT_CLOSED, {r.SHIFT: view.shift, r.FIRST: first, r.TOTALS: totals})
     last, epoch = t.journal.head_seq, t.journal.epoch
     balanced = None
