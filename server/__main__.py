@@ -96,6 +96,8 @@ def _serve(
         door = tls.secure(application, loaded.certificate)
         ending = certificates.ending(loaded.certificate)
     _note(desk.engine, restored, ending)
+    if ending is not None:
+        print(ending, file=sys.stderr, flush=True)  # before it says that it listens: who waits for that may stop it then
     serve.settle()
     host, port = sock.getsockname()[:2]
     print(f"server listening on http://{host}:{port}", flush=True)
@@ -105,8 +107,6 @@ def _serve(
         print("no acquirer: requests wait", flush=True)
     if not loaded.console:
         print("no console: it is on the loopback alone, or where --console-host says", flush=True)
-    if ending is not None:
-        print(ending, file=sys.stderr, flush=True)
     if door is not None and secured is not None:
         tls.run(application, sock, door, secured)
     elif loaded.fronts and desk.engine.url.database not in (None, "", ":memory:"):  # fronts look up devices there too
