@@ -167,6 +167,7 @@ class Terminal:
         except TasdidError as error:
             await self._report(error)
             return
+        await self.parameters.settle(self.journal, self.now(), False)
         if self.journal.view.case is not None:
             await self._guard(self._fine, True)
         while self.officer is not None:

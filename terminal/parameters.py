@@ -2,7 +2,8 @@
 
 A set is COSE_Sign1 (ES256) under the key of its kind; payload {1: kind, 2: version, 3: valid from, 4: valid to, 5: issued, 6: body}. A lower
 version is refused, a future one waits in `params/KIND.next` until its date, an expired one stops sales. The one in force is in `params/KIND`, or in
-`.next` from its date on until the server's time says so too: a clock that leaps ahead takes nothing's place. Of each kind one waits.
+`.next` from its date on until the server's time says so too: a clock that leaps ahead takes nothing's place. Of each kind one waits. One that is in
+force as it comes stays in `.new` too until the record that says so is there, whatever is cut between.
 
 PRM-002 signature, PRM-003 content, PRM-004 older version, PRM-005 expired, PRM-006 absent, PRM-007 not yet valid.
 """
@@ -171,11 +172,12 @@ class Parameters:
 
         It is verified in a file of its own before it takes the place of another. One that waits gives way to a newer one that is in force no later,
         since its day would never come, and to one whose day comes before: later ones are offered again.
-        Raises ParameterError: PRM-002, PRM-003, PRM-004, PRM-120..124.
+        What is in force at once `settle` writes down: call it before the next offer. Raises ParameterError: PRM-002, PRM-003, PRM-004, PRM-120..124.
         """
         kind = kind_of(blob)
         name = "params/" + kind
         offered = name + ".new"
+        done = True
         self._storage.replace(offered, blob)
         try:
             found = self.check(offered, kind)
@@ -192,8 +194,10 @@ class Parameters:
             if found.version == newest:
                 return None
             self._storage.replace(name + (".next" if waits else ""), blob)
+            done = waits
         finally:
-            self._storage.remove(offered)
+            if done:
+                self._storage.remove(offered)
         return None if waits else self.check(name, kind)
 
     def _usable(self, found: ParameterSet) -> None:
@@ -214,19 +218,29 @@ class Parameters:
         return out
 
     async def settle(self, journal, now: int, heard: bool) -> None:  # noqa: ANN001 - Journal
-        """Write down which sets that waited are in force, each once. `heard`: `now` is the server's time, so they take the places of those before;
-        the record is first, so that a cut between the two loses none.
+        """Write down which sets are in force: of those that came so what is still in `.new`, and those that waited, each once. `heard`: `now` is the
+        server's time, so these take the places of those before; the record is first, so that a cut between the two loses none.
         """
         for kind in KINDS:
+            name = "params/" + kind
+            if self._storage.size(name + ".new") >= 0:
+                found = self._kept(kind, ".new")
+                if found is not None and found.version == self._version(kind):
+                    if journal.room.uncounted() if heard else journal.crowded():
+                        continue
+                    await self._say(journal, found)
+                self._storage.remove(name + ".new")
             found = self._due(kind, now)
             if found is None or journal.crowded():
                 continue
-            if journal.view.sets.get(kind) != found.version:
-                await journal.append(r.PARAMETERS_APPLIED, {r.SET_KIND: kind, r.SET_VERSION: found.version})
+            await self._say(journal, found)
             if heard:
-                name = "params/" + kind
                 self._storage.replace(name, self._storage.read(name + ".next"))
                 self._storage.remove(name + ".next")
+
+    async def _say(self, journal, found: ParameterSet) -> None:  # noqa: ANN001
+        if journal.view.sets.get(found.kind) != found.version:
+            await journal.append(r.PARAMETERS_APPLIED, {r.SET_KIND: found.kind, r.SET_VERSION: found.version})
 
     def _kept(self, kind: str, suffix: str) -> "ParameterSet | None":
         name = "params/" + kind + suffix

@@ -127,9 +127,7 @@ class Sync:
                 t.note_error(error)
                 continue
             if applied is not None:
-                await self.journal.append(
-                    r.PARAMETERS_APPLIED, {r.SET_KIND: applied.kind, r.SET_VERSION: applied.version}
-                )
+                await t.parameters.settle(self.journal, server_utc, True)
         await self._take_results(welcome)
         await self._take_voids(welcome)
         await self._erase(welcome)

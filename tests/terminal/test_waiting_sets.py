@@ -3,11 +3,13 @@
 from protocol import records as r
 from protocol import sync as m
 from protocol.errors import ParameterError
+from terminal.flows import login
 from terminal.parameters import Parameters
 from terminal.sync import Sync
 from tests.support.centre import Handheld, quiet, signed
 from tests.support.dual import raises
 from tests.support.menu import Menu
+from tests.support.parts import CountingElement, MemoryStorage, PowerCut
 
 DAY = 86400
 NOW = 1_790_000_000
@@ -21,11 +23,11 @@ def _set(version, days, kind="limits"):
 class _Centre:
     """A terminal whose server holds everything and hands out `sets`; `said`: the versions that each HELLO named."""
 
-    def __init__(self):
+    def __init__(self, storage=None, element=None):
         self.utc = NOW
         self.sets = []
         self.said = []
-        self.t = Handheld(self)
+        self.t = Handheld(self, storage, element)
 
     def __call__(self, kind, payload):
         head = self.t.journal
@@ -37,10 +39,13 @@ class _Centre:
         return m.TYPE_ACK, said
 
     async def begin(self):
+        await self.boot()
+        self.t.storage.files["params/limits"] = _set(1, -1)
+
+    async def boot(self):
         t = self.t
         t.parameters = Parameters(t.storage, t.crypto, t.key)
         await t.journal.open()
-        t.parameters.offer(_set(1, -1), NOW)
 
     async def sync(self, utc, *sets):
         self.utc, self.sets = utc, list(sets)
@@ -174,3 +179,137 @@ async def test_hello_names_what_waits():
     await centre.sync(NOW)
     place = m.SET_KINDS.index("limits")
     assert centre.said == [{place: 1}, {place: 1, "limits.next": 2}]
+
+
+class _Counted:
+    """Writes until the power goes before one of them; -1: it stays."""
+
+    def __init__(self):
+        self.left = -1
+
+    def write(self):
+        if self.left == 0:
+            raise PowerCut
+        self.left -= 1
+
+
+class _Cut(MemoryStorage):
+    """The power goes before one of its writes, and stays away."""
+
+    def __init__(self, count):
+        super().__init__()
+        self.count = count
+
+    def append(self, name, data):
+        self.count.write()
+        super().append(name, data)
+
+    def replace(self, name, data):
+        self.count.write()
+        super().replace(name, data)
+
+    def remove(self, name):
+        self.count.write()
+        super().remove(name)
+
+
+class _CutElement(CountingElement):
+    def __init__(self, count):
+        super().__init__()
+        self.count = count
+
+    async def increment(self, index):
+        self.count.write()
+        return await super().increment(index)
+
+
+async def _cut_everywhere(utc, first, second, begun):
+    """A session that hands `second` at `utc`, after one that has handed `first`, is cut before each of its writes. Returns how many cuts left the
+    set in force; each of them has its record, once, after the next log-in (`begun`: without the centre) or session.
+    """
+    in_force = cuts = 0
+    while True:
+        count = _Counted()
+        centre = _Centre(_Cut(count), _CutElement(count))
+        await centre.begin()
+        await centre.sync(NOW, *first)
+        count.left = cuts
+        try:
+            await centre.sync(utc, *second)
+            return in_force
+        except PowerCut:
+            pass
+        count.left, cuts = -1, cuts + 1
+        again = _Centre(centre.t.storage, centre.t.se)
+        again.t.clock.utc = utc
+        await again.boot()
+        kept = again.t.parameters
+        if begun:
+            in_force += kept.load("limits", utc).version == 2
+            await kept.settle(again.t.journal, utc, False)
+            assert again.applied() == [2] * (kept.load("limits", utc).version == 2), cuts
+        await again.sync(utc, *([] if kept.load("limits", utc).version == 2 else second))
+        assert again.applied() == [2] and _versions(kept, 31) == [2], cuts
+        await again.sync(utc)
+        await kept.settle(again.t.journal, utc, False)
+        assert again.applied() == [2] and kept.versions()["limits"] == 2, cuts
+        assert "params/limits.new" not in again.t.storage.files
+
+
+async def test_a_cut_at_any_write_leaves_a_set_that_is_in_force_at_once_with_one_record():
+    for begun in (True, False):
+        in_force = await _cut_everywhere(NOW, [], [_set(2, -1)], begun)
+        assert (in_force > 3) == begun
+
+
+async def test_a_cut_at_any_write_leaves_a_set_whose_day_has_come_with_one_record():
+    for begun in (True, False):
+        in_force = await _cut_everywhere(NOW + 31 * DAY, [_set(2, 30)], [], begun)
+        assert (in_force > 3) == begun
+
+
+async def test_a_set_that_is_in_force_at_once_takes_the_place_of_one_that_waits_with_one_record_wherever_it_is_cut():
+    assert await _cut_everywhere(NOW, [_set(1, 60)], [_set(2, -1)], True) > 3
+
+
+async def test_what_was_offered_and_not_kept_before_a_cut_leaves_no_record():
+    centre = await _centre()
+    for blob in (_set(2, -1), _set(2, 30), bytes(40), _set(1, -1, "tariff")):
+        centre.t.storage.files["params/limits.new"] = blob
+        await centre.t.parameters.settle(centre.t.journal, NOW, False)
+        assert centre.applied() == [] and "params/limits.new" not in centre.t.storage.files
+
+
+async def test_the_record_of_a_set_that_a_cut_left_waits_for_room_at_the_menu_not_for_a_session():
+    for heard in (False, True):
+        centre = await _centre()
+        files = centre.t.storage.files
+        files["params/limits.new"] = files["params/limits"] = _set(2, -1)
+        centre.t.storage.free_bytes = lambda: 30000
+        await centre.t.parameters.settle(centre.t.journal, NOW, heard)
+        assert centre.applied() == [2] * heard and ("params/limits.new" in files) != heard
+
+
+async def test_who_logs_in_goes_on_with_an_open_case_by_sets_that_are_written_down():
+    centre = await _centre()
+    await centre.sync(NOW, _set(2, 30))
+    centre.t.clock.utc = NOW + 31 * DAY
+    notice = {r.CASE: 1, r.PV: "p", r.OFFENCE: "o", r.TARIFF: 1, r.AMOUNT: 5, r.POINTS: 4}
+    await centre.t.journal.append(r.NOTICE, notice)
+    menu, applied = Menu(centre.t, ["1"]), []
+    menu.parameters = centre.t.parameters
+
+    async def log_in(t, key):
+        return True
+
+    async def fine(resume):
+        applied.append(centre.applied())
+        menu.officer = None
+
+    menu._fine = fine
+    plain, login.log_in = login.log_in, log_in
+    try:
+        await menu._session()
+    finally:
+        login.log_in = plain
+    assert applied == [[2]]

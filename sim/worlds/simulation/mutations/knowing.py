@@ -2,9 +2,11 @@
 
 from typing import Any
 from unittest import mock
+from weakref import WeakSet
 
+from protocol.sync import SET_KINDS
 from server import sets
-from sim.worlds.simulation.mutations.base import Mutation
+from sim.worlds.simulation.mutations.base import Mutation, both
 from terminal.journal.journal import Journal
 from terminal.parameters import Parameters
 
@@ -58,6 +60,27 @@ def _applied_unsaid() -> Any:
     return mock.patch.object(Parameters, "settle", settle)
 
 
+def _applied_cut() -> Any:
+    """What was kept before a power cut, and was not written down by then, is taken for written."""
+    plain = Parameters.offer
+    fresh: WeakSet[Parameters] = WeakSet()
+
+    def offer(self: Parameters, blob: bytes, now: int) -> Any:
+        fresh.add(self)
+        return plain(self, blob, now)
+
+    settles = Parameters.settle
+
+    async def settle(self: Parameters, journal: Journal, now: int, heard: bool) -> None:
+        if self not in fresh:
+            for kind in SET_KINDS:
+                self._storage.remove(f"params/{kind}.new")
+        fresh.discard(self)
+        await settles(self, journal, now, heard)
+
+    return both(mock.patch.object(Parameters, "offer", offer), mock.patch.object(Parameters, "settle", settle))
+
+
 def _clock_behind() -> Any:
     return mock.patch.object(Journal, "require", lambda self: self.room.require())
 
@@ -80,6 +103,7 @@ KNOWING = (
     Mutation("next-stays", "a set that waits gives way to none that takes its place", _next_stays),
     Mutation("applied-again", "a set that comes into force is written down as often as is looked", _applied_again),
     Mutation("applied-unsaid", "a set that comes into force unheard is not written down", _applied_unsaid),
+    Mutation("applied-cut", "a set that was kept before a power cut and its record is not written down", _applied_cut),
     Mutation("clock-behind", "a fine begins by a clock that is behind what is known", _clock_behind),
     Mutation("clock-for-ever", "a clock that was ahead once is believed after the centre has set it", _clock_for_ever),
 )

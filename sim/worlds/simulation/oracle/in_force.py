@@ -11,12 +11,12 @@ by its clock when it looks: as a page of the tariff is shown, as a PIN is asked 
     force          shown again, or the shift ends
     the centre     a finished session has handed what is in force by the centre's time, and what comes next, of all that was published by then
 
-Not judged: terminals that were copied or put back. A record that was destroyed may come again. A power cut in the session that hands a set which is
-in force at once may leave no record of it (the set is kept first).
+A power cut excuses nothing. Not judged: terminals that were copied or put back. A record that was destroyed may come again.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import cbor2
@@ -46,7 +46,6 @@ class _Knows:
     written: set[Set] = field(default_factory=set)
     epochs: set[tuple[int, Set]] = field(default_factory=set)
     owed: set[Set] = field(default_factory=set)  # what is to be written down
-    cut: set[Set] = field(default_factory=set)  # what may have been kept without a record
     tariffs: set[int] = field(default_factory=set)  # versions that the page shown last may be of
     officers: set[int] = field(default_factory=set)
     amounts: dict[tuple[int, int], int] = field(default_factory=dict)  # of notices, by epoch and case
@@ -106,10 +105,8 @@ class InForce:
             return
         handed: set[Set] = set()
         for blob in welcome.get(m.NEW_SETS, ()):
-            message = cbor2.loads(blob)
-            payload = cbor2.loads(getattr(message, "value", message)[2])
-            if payload[1] in ahead.KINDS:
-                handed.add((payload[1], payload[2]))
+            if (one := _named(blob))[0] in ahead.KINDS:
+                handed.add(one)
         knows.perhaps |= handed
         if first:
             knows.session, knows.at = handed, welcome[m.SERVER_UTC]
@@ -146,8 +143,7 @@ class InForce:
     def booted(self, device: "Device") -> None:
         """A session that was under way is cut off."""
         knows = self._of(device)
-        if knows is not None and knows.at:
-            knows.cut |= {one for one in knows.session if self._start(one) <= knows.at}
+        if knows is not None:
             knows.session, knows.at = set(), 0
 
     def shown(self, device: "Device", screen: str, fields: dict[str, Any]) -> None:
@@ -156,6 +152,8 @@ class InForce:
         if knows is None or not device.works:
             return
         now = device.clock.now()[0]
+        if device.terminal.officer is not None:
+            self._unsaid(device, knows, self._stored(device))
         if screen == "home":
             self._settled(device, knows)
             for kind in ahead.KINDS:
@@ -177,12 +175,21 @@ class InForce:
         if len(versions) == 1 and 1 not in versions:
             knows.owed.add((kind, versions.pop()))
 
+    @staticmethod
+    def _stored(device: "Device") -> set[Set]:
+        """What lies where a set lies that is in force, beside what the terminal was provisioned with."""
+        stored = (device.flash.files.get(f"params/{kind}") for kind in ahead.KINDS)
+        return {one for blob in stored if blob is not None and (one := _named(bytes(blob)))[1] > 1}
+
     def _settled(self, device: "Device", knows: _Knows) -> None:
         """What has come into force was written down."""
-        for kind, version in sorted(knows.owed - knows.written - knows.cut):
+        self._unsaid(device, knows, knows.owed)
+        knows.owed.clear()
+
+    def _unsaid(self, device: "Device", knows: _Knows, sets: set[Set]) -> None:
+        for kind, version in sorted(sets - knows.written):
             if device_name(device.index) not in self._judge.missing.devices:
                 self._judge.fail(f"{device.label}: {kind} {version} has come into force, and no record says so")
-        knows.owed.clear()
 
     def wrote(self, device: "Device", record: dict[int, Any]) -> None:
         """A record that is new in a terminal's storage."""
@@ -221,7 +228,16 @@ class InForce:
         """When all is quiet nothing is left to be written down."""
         knows = self._of(device)
         if knows is not None and device.works:
+            knows.owed |= self._stored(device)
             self._settled(device, knows)
+
+
+@lru_cache(maxsize=64)
+def _named(blob: bytes) -> Set:
+    """Kind and version of a signed set."""
+    message = cbor2.loads(blob)
+    payload = cbor2.loads(getattr(message, "value", message)[2])
+    return payload[1], payload[2]
 
 
 def _told(versions: set[int]) -> str:
