@@ -44,6 +44,8 @@ class Sync:
         except ServerError:
             from terminal import renewal, testimony
 
+            if self._left():  # what lets somebody in who goes on with it may be among them
+                await self._take_sets(welcome)
             await testimony.show(self, welcome)
             if self._left() or not await renewal.accept(self._t, welcome):
                 raise
@@ -117,9 +119,17 @@ class Sync:
         t.ports.clock.set_utc(server_utc, CLOCK_SERVER)
         self.journal.hear(server_utc)
         self._acknowledge(welcome)
+        if await self._take_sets(welcome):
+            await self._take_results(welcome)
+            await self._take_voids(welcome)
+            await self._erase(welcome)
+
+    async def _take_sets(self, welcome: dict) -> bool:
+        """Parameter sets that came, and those that waited, by the server's time; whether anything of it can be written down."""
+        t, server_utc = self._t, welcome[m.SERVER_UTC]
         await t.parameters.settle(self.journal, server_utc, True)
         if not self._heeds(welcome):
-            return
+            return False
         for blob in welcome.get(m.NEW_SETS, ()):
             try:
                 applied = t.parameters.offer(blob, server_utc)
@@ -128,9 +138,7 @@ class Sync:
                 continue
             if applied is not None:
                 await t.parameters.settle(self.journal, server_utc, True)
-        await self._take_results(welcome)
-        await self._take_voids(welcome)
-        await self._erase(welcome)
+        return True
 
     def _heeds(self, message: dict) -> bool:
         """Whether what the server says can be written down; a damaged storage that cannot count its free space takes no record: it comes again."""
@@ -163,12 +171,16 @@ class Sync:
             self.results.append(body)
 
     async def _take_voids(self, message: dict) -> None:
-        """The end of the void that was asked for becomes a record, once, when somebody is in who is told; refused, the licence goes back."""
+        """The end of the void that was asked for becomes a record, once, when somebody is in who is told; refused, the licence goes back. Not before
+        what became of a later case's licence is answered: the record would end that (`View.hand`).
+        """
         journal = self.journal
         for end in message.get(m.VOIDS, ()):
             case, state = journal.view.voiding, end[m.RESULT_OUTCOME]
             if case is None or journal.view.case is not None or self._t.officer is None or not journal.view.shift_open:
                 return  # it comes again
+            if journal.hand and journal.hand[3] != r.VOID:
+                return
             if end[m.RESULT_EPOCH] != journal.epoch or end[m.RESULT_INTENT] != case.intent:
                 continue
             if state not in (r.VOID_DONE, r.VOID_REFUSED):

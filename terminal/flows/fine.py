@@ -28,7 +28,7 @@ TRANSITIONS = {
     "pay": ("receipt", "choose"),
     "receipt": ("hand", "choose"),
     "notice": ("hand",),
-    "hand": ("close",),
+    "hand": ("close", "end"),
     "close": ("end",),
 }
 _RETYPE = ("LIC-021", "LIC-024")  # the chip refuses what was typed
@@ -366,13 +366,18 @@ class Fine:
             phases.leave(phases.PAPER)
 
     async def _hand(self) -> str:
-        """The licence goes back only on *approved* (domain §4)."""
+        """The licence goes back only on *approved* (domain §4). Where nobody answers nobody is in any more, and the case stays open: who logs in next
+        is asked.
+        """
         case = self.t.journal.view.case
         disposition = case.disposition  # on record already when the power went
         if not disposition:
             disposition = r.DISPOSITION_RETURNED if case.outcome == r.OUTCOME_APPROVED else r.DISPOSITION_RETAINED
             await self.t.journal.append(r.LICENCE_DISPOSITION, {r.CASE: case.number, r.DISPOSITION: disposition})
-        await ask.acknowledge(self.t, "licence_hand", disposition=disposition, days=10, note=self.note)
+        key = await ask.answer(self.t, "licence_hand", disposition=disposition, days=10, note=self.note)
+        if key is None:
+            self.t.officer = None
+            return "end"
         return "close"
 
     async def _close(self) -> str:

@@ -52,6 +52,62 @@ async def test_a_disposition_on_record_is_shown_again_and_written_once():
         assert kinds.count(r.LICENCE_DISPOSITION) == 1 and kinds[-1] == r.CASE_CLOSED and again.papers == []
 
 
+async def test_a_case_that_nobody_answered_what_to_do_with_the_licence_of_stays_open_and_is_asked_behind_the_next_log_in():
+    for outcome, shown, closure in (
+        (r.OUTCOME_APPROVED, r.DISPOSITION_RETURNED, r.CLOSURE_PAID),
+        (0, r.DISPOSITION_RETAINED, r.CLOSURE_UNPAID),
+    ):
+        bench = await _open((), {"pay_choice": ["2"]})
+        if outcome:
+            await bench.paying(1, outcome)
+        from terminal.flows.fine import Fine
+
+        await Fine(bench).resume()
+        kinds = _kinds(bench.journal)
+        assert bench.face.screens()[-1] == HAND and bench.officer is None
+        assert kinds[-1] == r.LICENCE_DISPOSITION and bench.journal.view.case.disposition == shown
+        for answered in (False, True):
+            assert bench.journal.view.case is not None
+            bench = await _resumed(bench, {HAND: ["cancel"] * answered})
+            assert bench.face.shown == [(HAND, {"disposition": shown, "days": 10, "note": ""})]
+            assert (bench.officer is None) != answered
+        assert _kinds(bench.journal) == kinds + [r.CASE_CLOSED]  # noqa: RUF005 - the device
+        assert [item[0] for item in bench.journal.entries(1)][-1][r.CLOSURE] == closure
+
+
+async def test_behind_an_unanswered_question_the_terminal_is_at_its_log_in_screen_and_sends():
+    for keys, screens in ((["1"], []), (["1", "ok", "cancel", "ok"], ["home", "confirm_out"])):
+        parts = await _booted(NOTICE, (r.LICENCE_DISPOSITION, {r.CASE: 1, r.DISPOSITION: r.DISPOSITION_RETAINED}))
+        parts.release = lambda: None
+        t, sent = Menu(parts, keys), []
+
+        async def log_in(terminal, key):
+            return True
+
+        def answer(kind, payload, _sent=sent):
+            _sent.append(kind)
+            raise NetworkError("gone", "NET-001", "")
+
+        async def fine(resume, _t=t):
+            from terminal.flows.fine import Fine
+
+            flow = Fine(_t)
+            flow.state = "hand"
+            await flow.run()
+
+        parts.network.answer, t._fine = answer, fine
+        plain, login.log_in = login.log_in, log_in
+        try:
+            await t._session()
+        finally:
+            login.log_in = plain
+        assert [screen for screen, _ in t.face.shown] == ["login_number", HAND] + screens  # noqa: RUF005 - the device
+        assert t.officer is None and sent == [] and (t.journal.view.case is None) == bool(screens)
+        if not screens:
+            await t._session()
+            assert len(sent) == 1 and t.journal.view.case.number == 1
+
+
 async def test_who_went_on_without_the_ten_day_document_is_told_so_again():
     for printed, note in ((False, "hand.unprinted.note"), (True, "")):
         bench = await _open()

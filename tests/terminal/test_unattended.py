@@ -7,8 +7,9 @@ from protocol import sync as m
 from protocol.errors import JournalError, NetworkError, ParameterError, SecureElementError
 from terminal.flows import ask, login
 from terminal.journal.room import LAST
+from terminal.parameters import Parameters
 from tests.support.centre import DEVICE, Handheld, Willing, signed
-from tests.support.dual import araises
+from tests.support.dual import araises, raises
 from tests.support.menu import Menu
 from tests.support.parts import PowerCut
 
@@ -248,6 +249,36 @@ async def test_no_epoch_begins_over_an_open_case_before_somebody_is_in_who_goes_
     await t.journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_PAID})
     await _rounds(t, 20)
     assert t.journal.epoch == 2
+
+
+async def test_where_nobody_can_log_in_over_an_open_case_a_list_of_officers_comes_all_the_same_and_the_epoch_behind_the_case():
+    t, network = await _left(open_=True)
+    await _pay(t.journal, r.OUTCOME_APPROVED, False)
+    now = network.answer.utc
+    payload = {1: "officers", 2: 2, 3: now - 5, 4: now + 99, 5: now, 6: {"officers": []}}
+    _approve(network)
+    plain = network.answer
+    handed = []
+
+    def answer(kind, said):
+        content_type, fields = plain(kind, said)
+        if kind == m.TYPE_HELLO and said[m.SETS].get(m.SET_KINDS.index("officers"), 0) < 2:
+            fields[m.NEW_SETS] = [signed("tsd/set/officers", payload, b"set-officers")]
+            handed.append(said[m.EPOCH])
+        return content_type, fields
+
+    network.answer = answer
+    t.parameters = t.ports.parameters = Parameters(t.ports.storage, t.ports.crypto, t.ports.key)
+    old = {1: "officers", 2: 1, 3: 1, 4: 2, 5: 1, 6: {"officers": []}}
+    t.ports.storage.files["params/officers"] = signed("tsd/set/officers", old, b"set-officers")
+    assert raises(ParameterError, t.parameter, "officers").code == "PRM-005"
+    await _rounds(t, 20)
+    assert t.parameter("officers").version == 2 and handed == [1]
+    assert t.journal.epoch == 1 and t.journal.view.case.outcome == r.OUTCOME_APPROVED
+    assert _kinds(t).count(r.PARAMETERS_APPLIED) == 1
+    await t.journal.append(r.CASE_CLOSED, {r.CASE: 1, r.CLOSURE: r.CLOSURE_PAID})
+    await _rounds(t, 20)
+    assert t.journal.epoch == 2 and t.parameter("officers").version == 2
 
 
 async def test_a_torn_session_goes_on_in_a_later_round():
