@@ -16,6 +16,7 @@ from protocol.emv.contactless.ui import INSERT_CARD
 from sim.cards.base import Card
 from sim.worlds.simulation import remembered
 from sim.worlds.simulation.air import Air
+from sim.worlds.simulation.draws import ahead
 from sim.worlds.simulation.draws.faults import Fault
 from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.officer import Notes, Officer, QuietFace
@@ -31,6 +32,7 @@ REBOOT_MS = 8000
 SESSION_S, LAG_S = 300, 2  # longer than a session takes; than a reply is on its way
 DAY_MS = 86_400_000
 BATCH_BYTES = (0x1800, 0x4000)  # as the boards of `mcu` and `linux` grant, in turn
+_SETS = tuple(f"params/{kind}" for kind in ahead.KINDS)
 _FACE = Path(app.__file__).parent / "face"
 
 
@@ -75,6 +77,7 @@ class Device:
         self.payment_reader = Reader(self._offer_card)
         self.batch_bytes = BATCH_BYTES[index % 2]
         self.tears: dict[int, int] = {}
+        self._cut_set: Fault | None = None
         self.payments = self._pulls = 0
         self.presented = ""  # the card that a person held out last
         self.once = 0  # records that were acknowledged at some time, be it that a restored server has forgotten
@@ -90,10 +93,13 @@ class Device:
         self._life: Task
 
     def _replaced(self, name: str, data: bytes) -> None:
-        """The acknowledgement is looked at when it becomes durable, for the person who trusts it."""
+        """The acknowledgement is looked at when it becomes durable, for the person who trusts it; behind a set that did not wait the power may go."""
         if name == "state/acked":
             self.once = max(self.once, cbor2.loads(data)[0])
             self.oracle.acknowledged(self, cbor2.loads(data)[0])
+        if self._cut_set is not None and name in _SETS and data != self.flash.files.get(name + ".next"):
+            self.power.cuts[self.power.operations + self._cut_set.at] = str(self._cut_set.value)
+            self._cut_set = None
 
     def _asks(self, hello: dict[int, Any]) -> None:
         """It says HELLO."""
@@ -283,6 +289,7 @@ class Device:
     def heal(self) -> None:
         """No more faults; the clock is right, the officer settles."""
         self.power.cuts.clear()
+        self._cut_set = None
         self.air.heal()
         self.tears.clear()
         self.officer.settling = True
@@ -293,6 +300,8 @@ class Device:
             value = fault.value if isinstance(fault.value, int) else 0
             if fault.kind == "cut":
                 self.power.cuts[fault.at] = str(fault.value)
+            elif fault.kind == "cut-set":
+                self._cut_set = fault
             elif fault.kind == "tear":
                 self.tears[fault.at] = value
             elif fault.kind == "pull":

@@ -34,7 +34,9 @@ CHAOS_MS = 6 * 3600 * 1000
 TESTIMONY_MS = 300_000  # twins have spoken to the server by then
 _ENDS = ("approved", "provisional", "declined", "interrupted")
 SETTLE_MS = 2 * 3600 * 1000
-_BESIDE = "SELECT 1 FROM forks WHERE device = ? AND record = ?"
+_ON_FILE = tuple(
+    f"SELECT 1 FROM {table} WHERE device = ? AND epoch = ? AND seq = ? AND record = ?" for table in ("raw", "forks")
+)
 
 
 @dataclass
@@ -121,13 +123,15 @@ class Simulation:
         return [one for one in self.devices if one.index == device.index]
 
     def _heard(self, device: Device) -> bool:
-        """Whether the server has what a copied terminal, or the one that it was copied from, has written since: two that speak in the same seconds
-        are refused, and their officers ask again. Of any other terminal that is so once all is quiet.
+        """Whether the server has, in the chain or beside it, every record that a copied terminal, or the one that it was copied from, has written since
+        something of it was acknowledged last: two that speak in the same seconds are refused, and their officers ask again. Of any other terminal
+        that is so once all is quiet.
         """
-        name, journal = device_name(device.index), device.terminal.journal
-        if name not in self.oracle.expected_twins or journal.acked_seq == journal.head_seq:
+        name = device_name(device.index)
+        if name not in self.oracle.expected_twins:
             return True
-        return any(factory().look(_BESIDE, name, data) for _, data in device.records())
+        acked = device.terminal.journal.acked_seq
+        return all(_on_file(name, record, data) for record, data in device.records() if record[r.SEQ] > acked)
 
     def _terminals_quiet(self) -> bool:
         """Of one that was tampered with nothing is awaited but, where officers decide about forks, that it takes the results that are there."""
@@ -205,6 +209,11 @@ class Simulation:
         with reading(self.centre.engine) as connection:
             said.append(f"{outbox.unsettled(connection)} requests in the outbox")
         return "; ".join(said)
+
+
+def _on_file(name: str, record: dict[int, Any], data: bytes) -> bool:
+    """Whether the server holds this very record of a terminal, in its chain or beside it."""
+    return any(factory().look(question, name, record[r.EPOCH], record[r.SEQ], data) for question in _ON_FILE)
 
 
 def play(plan: Plan, hasty: bool = False) -> Outcome:

@@ -5,6 +5,9 @@ the seeds only, so that the stories of all others are what they always were.
     two            a third one follows it, on a later day; which of them is known when they come is as the network is
     withdrawn      a third one takes the second one's place, on its day or before, or at once
 
+In half of these the power goes once in the first terminal, as it has just kept a set that is in force as it comes: at one of the next three durable
+operations.
+
 Not drawn where a terminal is copied or put back, of which nothing is judged. Each version of the tariff asks for 200 DA more than the one before;
 each list of officers has them in another unit, so that what they write tells which one let them in.
 """
@@ -12,6 +15,7 @@ each list of officers has them in another unit, so that what they write tells wh
 import random
 
 from sim.worlds.simulation.draws.faults import AHEAD, Fault
+from sim.worlds.simulation.parts import HOW
 
 MODULUS, RESIDUES = 17, (5, 15)  # no seed that a test names has one of these
 STEP = 20_000  # centimes by which each version of the tariff is dearer
@@ -28,6 +32,9 @@ def draw(seed: int, faults: list[Fault]) -> list[Fault]:
     found = _row(rng, "tariff-ahead")
     if rng.random() < 0.5:
         found += _row(rng, "officers-ahead")
+    cuts = random.Random(f"sets cut {seed}")
+    if cuts.random() < 0.5:
+        found.append(Fault("cut-set", 0, cuts.randint(1, 3), cuts.choice(HOW)))
     return found
 
 

@@ -77,6 +77,7 @@ class Fault:
         where = f"terminal {self.device + 1}" if self.device >= 0 else "the centre"
         tied = {
             "cut": f"power cut at durable operation {self.at} ({self.value})",
+            "cut-set": f"power cut ({self.value}) at durable operation {self.at} after a set is kept that is in force as it comes",
             "pull": f"battery pulled {self.at} s after the beginning",
             "tear": f"payment {self.at}: card pulled at APDU {self.value}",
             "clock-jump": f"clock jumps by {self.value} s at {self.at} s",
