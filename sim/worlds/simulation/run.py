@@ -123,9 +123,9 @@ class Simulation:
         return [one for one in self.devices if one.index == device.index]
 
     def _heard(self, device: Device) -> bool:
-        """Whether the server has, in the chain or beside it, every record that a copied terminal, or the one that it was copied from, has written since
-        something of it was acknowledged last: two that speak in the same seconds are refused, and their officers ask again. Of any other terminal
-        that is so once all is quiet.
+        """Whether the server has, in the chain or beside it, every record that a copied terminal, or the one that it was copied from, has written
+        behind what was acknowledged last: two that speak in the same seconds are refused, and their officers ask again. Of any other terminal that is
+        so once all is quiet.
         """
         name = device_name(device.index)
         if name not in self.oracle.expected_twins:

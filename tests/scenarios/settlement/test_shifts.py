@@ -6,13 +6,14 @@ from unittest import mock
 import pytest
 
 from protocol import records as r
-from sim.worlds.simulation import mutations
+from sim.worlds.simulation import centre as centres
+from sim.worlds.simulation import mutations, remembered
 from sim.worlds.simulation.draws.faults import Fault
-from sim.worlds.simulation.draws.plan import Plan
-from sim.worlds.simulation.factory import factory
+from sim.worlds.simulation.draws.plan import Plan, draw
+from sim.worlds.simulation.factory import device_name, factory
 from sim.worlds.simulation.officer import Officer, Task
 from sim.worlds.simulation.parts import HOW
-from sim.worlds.simulation.run import Outcome, play
+from sim.worlds.simulation.run import Outcome, Simulation, play
 
 AMOUNT = 500_000
 AWAY = Fault("outage", 0, 1, 600)
@@ -91,3 +92,27 @@ def test_a_power_cut_behind_a_closing_hides_nothing(how: str) -> None:
         assert f"the power goes at durable operation {operation}" in _whole(DEFERRED, AWAY, cut)
         untold += "nobody was shown what the shift came to" in _broken("shift-untold", DEFERRED, AWAY, cut)
     assert untold > 0
+
+
+@pytest.mark.parametrize("seed", [93, 241, 1819])
+def test_who_has_a_copied_terminal_closes_its_shift_once_all_of_it_is_on_file(seed: int) -> None:
+    """Not once some of it is: the copy, or the one that it was copied from, lies beside the chain by then, in part."""
+    simulation = Simulation(draw(seed))
+    settles, left = Officer._settle, {}
+    on_file = "SELECT (SELECT COUNT(*) FROM raw WHERE record = ?) + (SELECT COUNT(*) FROM forks WHERE record = ?)"
+
+    def settle(officer: Officer) -> str | int:
+        key = settles(officer)
+        device = next(one for one in simulation.devices if one.officer is officer)
+        if key == "3" and device_name(device.index) in simulation.oracle.expected_twins:
+            acked = device.terminal.journal.acked_seq
+            behind = [data for record, data in device.records() if record[r.SEQ] > acked]
+            left[device.label] = sum(not factory().look(on_file, data, data) for data in behind)
+        return key
+
+    with mock.patch.object(Officer, "_settle", settle), remembered.recall():
+        try:
+            simulation.play(False)
+        finally:
+            centres.current(None)
+    assert simulation.oracle.broken == [] and set(left.values()) == {0}, left
