@@ -85,7 +85,7 @@ async def test_nobodys_silence_prints_nothing_again_and_one_trouble_is_one_recor
     assert [item[r.REASON] for item in found if item[r.KIND] == r.HEALTH_EVENT] == ["PRN-003", "PRN-002"]
 
 
-async def test_a_case_without_paper_ends_though_nobody_is_there_and_its_paper_is_at_the_menu():
+async def test_a_case_without_paper_goes_on_to_its_last_question_though_nobody_is_there_and_its_paper_is_at_the_menu():
     for before in ({}, {"error": ["cancel"]}):
         bench = PaperBench(["PRN-003"], dict(before))
         await bench.journal.open()
@@ -93,6 +93,9 @@ async def test_a_case_without_paper_ends_though_nobody_is_there_and_its_paper_is
         await bench.paying(1, r.OUTCOME_APPROVED)
         from terminal.flows.fine import Fine
 
+        await Fine(bench).resume()
+        assert bench.journal.view.case is not None and bench.officer is None  # at the log-in screen it is sent
+        bench.officer, bench.face.keys["licence_hand"] = {"number": 1007, "force": 1, "unit": "U"}, ["ok"]
         await Fine(bench).resume()
         assert bench.journal.view.case is None and bench.papers == []
         await _flow().again(bench)
