@@ -96,8 +96,8 @@ def _serve(
         door = tls.secure(application, loaded.certificate)
         ending = certificates.ending(loaded.certificate)
     _note(desk.engine, restored, ending)
-    if ending is not None:
-        print(ending, file=sys.stderr, flush=True)  # before it says that it listens: who waits for that may stop it then
+    if ending is not None:  # told before it says that it listens: who waits for that may stop it then
+        print(ending, file=sys.stderr, flush=True)
     serve.settle()
     host, port = sock.getsockname()[:2]
     print(f"server listening on http://{host}:{port}", flush=True)
