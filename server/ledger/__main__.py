@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from protocol.errors import ConfigError
 from server.ledger import recompute
+from server.store import whole
 from server.store.engine import is_damage, open_engine, reading, reason, unusable
 
 NAMED = 50
@@ -23,7 +24,9 @@ def main() -> int:
     """See the module's docstring."""
     os.nice(LEAST_URGENT)
     try:
-        engine = open_engine(sys.stdin.read(), migrate=False)
+        url = sys.stdin.read()
+        whole.may_be_opened(url)
+        engine = open_engine(url, migrate=False)
         try:
             with reading(engine, whole=True) as connection:
                 found = recompute.differences(connection)
@@ -32,6 +35,8 @@ def main() -> int:
                 print(json.dumps({"damage": reason(engine, error)}))
             raise unusable(engine, error) from error
     except ConfigError as error:
+        if error.code == whole.DAMAGED:  # seen before it is opened: nobody else has it open
+            print(json.dumps({"damage": error.args[0]}))
         print(error, file=sys.stderr)
         return 3
     print(json.dumps({"count": len(found), "differences": found[:NAMED]}))
