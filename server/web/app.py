@@ -80,10 +80,11 @@ def build(
         signers.enter(engine, own.publics(), clock(), other_keys)
         devices.enter(engine, config.devices, clock(), config.listed)
         service = Service(engine, own, Shelf.load(own, config.sets))
+        before = marks.damaged_before(engine)
     except (ConfigError, ParameterError):
         engine.dispose()  # or SQLite leaves a file beside the database
         raise
-    writer = Writer(engine, lambda connection, group, also: service.apply_all(connection, group, clock(), also))
+    writer = Writer(engine, lambda connection, group, also: service.apply_all(connection, group, clock(), also), before)
     worker = None
     if config.acquirer is not None:
         worker = Worker(
