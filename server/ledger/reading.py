@@ -52,11 +52,12 @@ class Records:
         is not to be read.
         """
         body: Any = None
+        said: tuple[Any, ...] = ()
         try:
             body = cbor.decode(envelope.parse(bytes(row.approval)).payload)
             said = tuple(body[key] for key in range(1, len(names) + 1))
         except (FormatError, codes.RefusedError, KeyError, TypeError, IndexError, UnicodeDecodeError):
-            said = None
+            said = ()
         kept = tuple(row._mapping[name] for name in names)
         if said == kept and all(type(one) is type(other) for one, other in zip(said, kept, strict=True)):
             return said

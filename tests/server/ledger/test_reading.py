@@ -89,10 +89,13 @@ def test_an_outcome_that_cannot_be_read_is_missing_from_the_recomputed_books(
     assert found[-1] == f"record {intent + 1} of epoch 1 of {handheld.name} does not decode"
 
 
-TORN = [b"\xff", b"", cbor.encode(7), cbor.encode([b"", {}, b"", bytes(64)]), None]
+_TORN = {
+    "no item": b"\xff", "nothing": b"", "a number": cbor.encode(7), "no payload": cbor.encode([b"", {}, b"", bytes(64)]), "null": None,
+}  # fmt: skip
+TORN = pytest.mark.parametrize("torn", _TORN.values(), ids=_TORN.keys())
 
 
-@pytest.mark.parametrize("torn", TORN)
+@TORN
 def test_a_decision_that_cannot_be_read_is_named(either: Centre, handheld: Handheld, torn: bytes | None) -> None:
     desk, first = doubts.Desk(either), doubts.lost(either, handheld, A, 300_000)
     desk.both(doubts.gap(first), Finding(A, "CIB TEST"))
@@ -116,7 +119,7 @@ def test_nor_is_another_ones_decision_believed(either: Centre, handheld: Handhel
     assert _differences(either)[-1].endswith(f"seq {first}, number 2 is not what its row says")
 
 
-@pytest.mark.parametrize("torn", TORN)
+@TORN
 def test_a_verdict_that_cannot_be_read_is_named(either: Centre, handheld: Handheld, torn: bytes | None) -> None:
     intent = verdicts.pay(either, handheld)
     verdicts.fork(either, handheld, intent)
