@@ -7,7 +7,8 @@ which has those pages, since they know no log-in, on the loopback alone or where
 
 Prints one line a door when it listens: `server listening on http://HOST:PORT`, `terminals reach it at https://HOST:PORT`; then, without an
 acquirer, `no acquirer: requests wait`, and without the pages `no console`. A certificate that has ended, or ends within 30 days, is told on
-stderr, and once by an alarm (`TLS` in the audit log). Exit codes: 0 stopped, 2 wrong arguments, 3 configuration.
+stderr, and once by an alarm (`TLS` in the audit log); so it is, with --restored, which terminals the backup knows as blocked (`RESTORED`).
+Exit codes: 0 stopped, 2 wrong arguments, 3 configuration.
 """
 
 import argparse
@@ -55,7 +56,11 @@ def run(arguments: list[str]) -> None:
         "--tls-port", type=int, default=8443, help="for terminals, if a certificate is configured; 0 takes a free one"
     )
     parser.add_argument("--tls", type=Path, help="key and certificate for terminals, wins over the configuration's")
-    parser.add_argument("--restored", action="store_true", help="the database was restored from a backup; say it once")
+    parser.add_argument(
+        "--restored",
+        action="store_true",
+        help="the database was restored from a backup; say it once, where no terminal reaches it: which were blocked since is forgotten",
+    )
     parser.add_argument(
         "--new-keys",
         action="store_true",
@@ -96,8 +101,8 @@ def _serve(
         door = tls.secure(application, loaded.certificate)
         ending = certificates.ending(loaded.certificate)
     _note(desk.engine, restored, ending)
-    if ending is not None:  # told before it says that it listens: who waits for that may stop it then
-        print(ending, file=sys.stderr, flush=True)
+    if ending is not None:
+        print(ending, file=sys.stderr, flush=True)  # before it says that it listens: who waits may stop it then
     serve.settle()
     host, port = sock.getsockname()[:2]
     print(f"server listening on http://{host}:{port}", flush=True)
@@ -117,19 +122,22 @@ def _serve(
 
 
 def _note(engine: Engine, restored: bool, ending: str | None) -> None:
-    """Write down what is known at the start: that the database was restored, that the certificate is `ending` (once). ConfigError CFG-028."""
+    """Write down what is known at the start: that the database was restored, and what is to be looked at then; that the certificate is `ending`
+    (once). ConfigError CFG-028.
+    """
     if not restored and ending is None:
         return
     now = app.utc_now()
     try:
         with engine.begin() as connection:
             unhurried(connection)
-            if restored:
-                restore.mark(connection, now)
+            told = restore.mark(connection, now) if restored else []
             if ending is not None:
                 audit.alarm_once(connection, "", certificates.ENDING, ending, now)
     except SQLAlchemyError as error:
         raise unusable(engine, error) from error
+    for line in told:
+        print(f"restored: {line}", file=sys.stderr, flush=True)
 
 
 def _plain(host: str, console_host: str | None, certified: bool) -> tuple[str, bool]:

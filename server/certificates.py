@@ -92,15 +92,28 @@ def _authority_of(folder: Path) -> Pair:
 
 def ending(path: Path, now: datetime.datetime | None = None) -> str | None:
     """What to say of a server's certificate that has ended or ends within SOON, None of another. ConfigError CFG-012."""
-    now = now or datetime.datetime.now(datetime.UTC)
+    return near(path, last_of(path), now or datetime.datetime.now(datetime.UTC))
+
+
+def last_of(path: Path) -> datetime.datetime:
+    """When a server's certificate ends. ConfigError CFG-012."""
     try:
-        last = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc  # of a chain the first
+        return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc  # of a chain the first
     except UNREADABLE as error:
         raise unreadable(path, error) from error
+
+
+def near(path: Path, last: datetime.datetime, now: datetime.datetime, renewed: bool = False) -> str | None:
+    """What to say of a server's certificate of that file that ends at `last`, None if that is far; `renewed`: the file has a later one by now."""
     if last - now >= SOON:
         return None
     what = "ends" if last > now else "has ended: no terminal speaks to this server since"
-    return f"the certificate {path.name} for terminals {what} {last:%Y-%m-%d}; renew it: `tasdid server certificates`, with {CA_FILE}"
+    renew = (
+        "it is renewed: start the server again"
+        if renewed
+        else f"renew it: `tasdid server certificates`, with {CA_FILE}"
+    )
+    return f"the certificate {path.name} for terminals {what} {last:%Y-%m-%d}; {renew}"
 
 
 def authority(label: str = "Tasdid CA") -> Pair:

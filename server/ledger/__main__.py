@@ -1,5 +1,6 @@
-"""`python -m server.ledger`: recompute the ledger of the database whose URL comes on standard input, and say on standard output what does not agree:
-{"count": how many differences, "differences": the first NAMED of them, in words}. It reads only, and gives way to whatever else runs.
+"""`python -m server.ledger [--sums]`: recompute the ledger of the database whose URL comes on standard input, and say on standard output what does
+not agree: {"count": how many differences, "differences": the first NAMED of them, in words}; or, with --sums, what it comes to (`report.sums`),
+as the database adds it up. It reads only, and gives way to whatever else runs.
 
 Exit codes: 0 done, whatever it has found; 3 the database cannot be used: why on standard error, and if it is since it says that it is damaged,
 {"damage": its own line} on standard output.
@@ -8,35 +9,48 @@ Exit codes: 0 done, whatever it has found; 3 the database cannot be used: why on
 import json
 import os
 import sys
+from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from protocol.errors import ConfigError
-from server.ledger import recompute
+from server.ledger import recompute, report
+from server.store import whole
 from server.store.engine import is_damage, open_engine, reading, reason, unusable
 
 NAMED = 50
+SUMS = "--sums"
 LEAST_URGENT = 10
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """See the module's docstring."""
     os.nice(LEAST_URGENT)
     try:
-        engine = open_engine(sys.stdin.read(), migrate=False)
+        url = sys.stdin.read()
+        whole.may_be_opened(url)
+        engine = open_engine(url, migrate=False)
         try:
             with reading(engine, whole=True) as connection:
-                found = recompute.differences(connection)
+                told = report.sums(connection) if arguments == [SUMS] else _differing(connection)
         except SQLAlchemyError as error:
             if is_damage(error):
                 print(json.dumps({"damage": reason(engine, error)}))
             raise unusable(engine, error) from error
     except ConfigError as error:
+        if error.code == whole.DAMAGED:  # seen before it is opened: nobody else has it open
+            print(json.dumps({"damage": error.args[0]}))
         print(error, file=sys.stderr)
         return 3
-    print(json.dumps({"count": len(found), "differences": found[:NAMED]}))
+    print(json.dumps(told))
     return 0
 
 
+def _differing(connection: Connection) -> dict[str, Any]:
+    found = recompute.differences(connection)
+    return {"count": len(found), "differences": found[:NAMED]}
+
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(main(sys.argv[1:]))

@@ -8,18 +8,17 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, func, or_, select
 
-from protocol import cbor
 from protocol import records as r
 from protocol import sync as s
 from server.acquirer import iso
+from server.ledger.reading import VERDICT, Records
 from server.store import tables as t
-from server.wire import envelope
 
 _FORK, _VERDICT, _ASKED = t.forks.c, t.verdicts.c, t.authorisations.c
 _PLACE = (_FORK.device, _FORK.epoch, _FORK.seq)
 _FORKED = select(*_PLACE, func.count()).group_by(*_PLACE)
 _VERDICTS = (
-    select(_VERDICT.approval)
+    select(_VERDICT.approval, *(_VERDICT[name] for name in VERDICT))
     .where(_VERDICT.state == t.DECISION_APPROVED)
     .order_by(_VERDICT.device, _VERDICT.epoch, _VERDICT.intent, _VERDICT.number)
 )
@@ -38,13 +37,15 @@ class Question(NamedTuple):
 class Forks:
     """The sequences of which there is more than one record, and what two officers have signed about those that are outcomes."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, records: Records) -> None:
         found = connection.execute(_FORKED)
         self._others: dict[Any, int] = {(row[0], row[1], row[2]): row[3] for row in found}
         self._known: dict[Any, int] = {}
-        for approval in connection.execute(_VERDICTS).scalars() if self._others else ():
-            body = cbor.decode(envelope.parse(bytes(approval)).payload)
-            self._known[body[1], body[2], body[3], body[6]] = body[7] if body[8] else 0
+        for row in connection.execute(_VERDICTS) if self._others else ():
+            said = records.approval(row, VERDICT)
+            if said is not None:
+                device, epoch, intent, _, _, seq, branches, stands = said
+                self._known[device, epoch, intent, seq] = branches if stands else 0
 
     def hold(self, outcome: dict[int, Any], epoch: int, question: Question | None) -> bool:
         """Whether an outcome, of a payment of `epoch`, counts for nothing: it is one of several records, unless it is signed that it stands, knowing

@@ -1,8 +1,8 @@
 """The ledger computed anew, from the raw records and the acquirer's answers alone.
 
 Shares no code with the posting of batches: it reads the records as they were signed, pairs outcomes with intents
-itself, and adds up. `differences` compares with what was posted; an empty list is the only good answer. A record that cannot be
-read is named there (`server.ledger.reading`), and left out of the books. Rejected
+itself, and adds up. `differences` compares with what was posted; an empty list is the only good answer. A record, or an
+officers' approval, that cannot be read is named there (`server.ledger.reading`), and left out of the books. Rejected
 records and forked payments count for nothing. What no record says of a place is taken as it was kept at the time, since a
 device may serve another unit later: a payment's wilaya and force, the place of what is in suspense.
 
@@ -187,8 +187,9 @@ def recompute(connection: Connection) -> Books:
 
 
 def _recompute(connection: Connection) -> tuple[Books, list[str]]:
-    """The books as they must be; which records are not in them since they cannot be read, and what may be in them twice."""
-    books, forks, records, twice = Books(), Forks(connection), Records(), []
+    """The books as they must be; which records and approvals are not in them since they cannot be read, and what may be in them twice."""
+    books, records, twice = Books(), Records(), []
+    forks = Forks(connection, records)
     owners = {(row.device, row.epoch, row.intent, row.part): row.account for row in connection.execute(_HELD_AT)}
 
     def suspend(item: Item, amount: int) -> None:
@@ -200,7 +201,7 @@ def _recompute(connection: Connection) -> tuple[Books, list[str]]:
     for item, amount, sentences in lost(connection, Deferred(connection, forks, records), records):
         suspend(item, amount)
         twice += sentences
-    for one in decided(connection):
+    for one in decided(connection, records):
         suspend(one.item, -one.amount)
         books.enter(f"receivable:{one.scheme}", one.collected)
         books.enter(owners.get(one.item, "suspense").replace("suspense", "treasury", 1), -one.collected)

@@ -1,7 +1,8 @@
 """What the ledger page shows, as plain JSON: totals, balances, last postings, cases, devices, alarms. Reads only.
 
 `ledger` is all of it, with a recomputation from the raw records (`server.ledger.recompute`), which takes as long as the history is. `page` is what
-the database adds up itself; `judged` puts beside it what a recomputation has found that was made before.
+the database adds up itself: `sums`, which go through the whole history too, and `current`, what does not grow with it. `judged` puts beside it what a
+recomputation has found that was made before.
 """
 
 from typing import Any
@@ -58,7 +59,13 @@ def is_short(connection: Connection) -> bool:
 
 def page(connection: Connection) -> dict[str, Any]:
     """What `ledger` says, without a recomputation."""
+    return {**sums(connection), **current(connection)}
+
+
+def sums(connection: Connection) -> dict[str, Any]:
+    """What takes as long as the history is: what all payments and cases come to, and the last of them."""
     books = recompute.posted(connection)
+    twice, many = refunds.paid_twice(connection)
     return {
         "currency": "DZD",
         "totals": _totals(books),
@@ -67,12 +74,19 @@ def page(connection: Connection) -> dict[str, Any]:
         "postings": _postings(connection),
         "cases": _cases(connection),
         **_all_cases(connection),
+        "paid_twice": twice,
+        "paid_twice_count": many,
+    }
+
+
+def current(connection: Connection) -> dict[str, Any]:
+    """Terminals, what people decide, and alarms."""
+    return {
         "devices": _devices(connection),
         "gaps": _gaps(connection),
         "epochs": epochs.listed(connection),
         "blocks": blocks.listed(connection),
         "refunds": refunds.listed(connection),
-        "paid_twice": refunds.paid_twice(connection),
         "decisions": decisions.listed(connection),
         "verdicts": branches.listed(connection),
         "rulings": rulings.listed(connection),

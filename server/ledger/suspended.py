@@ -9,12 +9,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
-from protocol import cbor
 from protocol import records as r
 from server.ledger.forked import JUDGED, Forks, Question
-from server.ledger.reading import COLUMNS, Records
+from server.ledger.reading import COLUMNS, DECISION, Records
 from server.store import tables as t
-from server.wire import envelope
 
 Item = tuple[str, int, int, int]  # device, epoch, sequence, the part that has put it into suspense
 STEP = 256
@@ -31,7 +29,9 @@ _QUESTIONS = select(_ASKED.epoch, _ASKED.intent, _ASKED.digest, _ASKED.response)
 )
 _GAPS = select(t.gaps).order_by(t.gaps.c.device, t.gaps.c.epoch, t.gaps.c.first)
 _FINALS = select(t.results).where(t.results.c.device == bindparam("b_device"))
-_DECIDED = select(t.decisions.c.approval).where(t.decisions.c.state == t.DECISION_APPROVED)
+_DECIDED = select(t.decisions.c.approval, *(t.decisions.c[name] for name in DECISION)).where(
+    t.decisions.c.state == t.DECISION_APPROVED
+)
 _DECIDED_OF_GAP = _DECIDED.where(
     t.decisions.c.device == bindparam("b_device"),
     t.decisions.c.epoch == bindparam("b_epoch"),
@@ -66,18 +66,19 @@ class Decision(NamedTuple):
         return self.device, self.epoch, self.seq, t.PART_GAP if self.kind == t.ITEM_GAP else t.PART_UNSEEN
 
 
-def decided(connection: Connection, gap: Any = None) -> Iterator[Decision]:
-    """All that was approved, as the second officer signed it; of one gap if given."""
+def decided(connection: Connection, records: Records, gap: Any = None) -> Iterator[Decision]:
+    """All that was approved, as the second officer signed it and as far as it can be read; of one gap if given."""
     if gap is None:
         found = connection.execute(_DECIDED)
     else:
         found = connection.execute(
             _DECIDED_OF_GAP, {"b_device": gap.device, "b_epoch": gap.epoch, "b_first": gap.first}
         )
-    for signed in found.scalars():
-        device, epoch, kind, seq, _, collected, scheme, untaken, payments, undoes, *_ = (
-            cbor.decode(envelope.parse(bytes(signed)).payload)[key] for key in range(1, 13)
-        )
+    for row in found:
+        said = records.approval(row, DECISION)
+        if said is None:
+            continue
+        device, epoch, kind, seq, _, collected, scheme, untaken, payments, undoes = said
         sign = -1 if undoes else 1
         amount = sign * (collected + untaken)
         yield Decision(device, epoch, kind, seq, sign * collected, scheme, amount, sign * payments)
@@ -146,12 +147,15 @@ def lost(connection: Connection, deferred: Deferred, records: Records) -> Iterat
         found = list(deferred.approvals(gap))
         known = [one for one in found if one.gap == gap.first]
         amount = _missing(connection, gap, records) - sum(one.amount for one in known)
-        yield (gap.device, gap.epoch, gap.first, t.PART_GAP), amount, list(_in_both(connection, gap, found, known))
+        yield (
+            (gap.device, gap.epoch, gap.first, t.PART_GAP),
+            amount,
+            list(_in_both(list(decided(connection, records, gap)), gap, found, known)),
+        )
 
 
-def _in_both(connection: Connection, gap: Any, found: list[_Approval], known: list[_Approval]) -> Iterator[str]:
-    """Payments that the acquirer's word has posted and that a gap may hold in suspense as well."""
-    known_of = list(decided(connection, gap))
+def _in_both(known_of: list[Decision], gap: Any, found: list[_Approval], known: list[_Approval]) -> Iterator[str]:
+    """Payments that the acquirer's word has posted and that a gap may hold in suspense as well; `known_of`: what was decided about it."""
     many = gap._mapping["count"] - len(known) - sum(one.payments for one in known_of)
     amount = gap.amount - sum(one.amount for one in [*known, *known_of])
     if many < 0 or amount < 0 or (many == 0) != (amount == 0):

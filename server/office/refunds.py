@@ -26,6 +26,8 @@ from server.wire import envelope
 PROPOSAL, APPROVAL = "tsd/office/refund-proposal", "tsd/office/refund-approval"
 _NAMES = ("device", "epoch", "intent", "amount", "pv", "number", "expires", "reason")
 _DEVICE, _EPOCH, _INTENT, _NUMBER, _EXPIRES, _REASON = 1, 2, 3, 6, 7, 8
+SHOWN, EACH = 50, 20
+"""Reports that were paid twice, and payments of one, that are named; how many there are is told."""
 _STATES = {t.REFUND_PROPOSED: "proposed", t.REFUND_APPROVED: "approved", t.REFUND_WITHDRAWN: "withdrawn"}
 
 
@@ -142,10 +144,27 @@ def listed(connection: Connection) -> list[dict[str, Any]]:
     return [{**{name: row[name] for name in names}, "state": _STATES[row["state"]]} for row in rows]
 
 
-def paid_twice(connection: Connection) -> list[dict[str, Any]]:
+def paid_twice(connection: Connection) -> tuple[list[dict[str, Any]], int]:
     """Reports (PV) with more than one payment that was approved and not given back, nor may be yet: a refund is due, an
-    officer proposes it. [{"pv", "payments": [[device, epoch, intent] …]}], the oldest payment first.
+    officer proposes it. [{"pv", "count": of its payments, "payments": [[device, epoch, intent] …]}], the oldest payment first, EACH of a report at
+    most; the SHOWN first reports by their numbers, and how many there are.
     """
+    s = _standing()
+    twice = select(s.pv, func.count().label("each"), func.count().over().label("many")).group_by(s.pv)
+    rows = connection.execute(twice.having(func.count() > 1).order_by(s.pv).limit(SHOWN)).all()
+    if not rows:
+        return [], 0
+    place = func.row_number().over(partition_by=s.pv, order_by=(s.utc, s.device, s.intent)).label("place")
+    wanted = [row.pv for row in rows]
+    first = select(s.pv, s.device, s.epoch, s.intent, place).where(s.pv.in_(wanted)).subquery()
+    found: dict[str, list[list[Any]]] = {pv: [] for pv in wanted}
+    for row in connection.execute(select(first).where(first.c.place <= EACH).order_by(first.c.pv, first.c.place)):
+        found[row.pv].append([row.device, row.epoch, row.intent])
+    return [{"pv": row.pv, "count": row.each, "payments": found[row.pv]} for row in rows], rows[0].many
+
+
+def _standing() -> Any:
+    """The columns of all payments that stand, each with its report."""
     p, c, q = t.payments.c, t.cases.c, t.results.c
     case = and_(p.device == c.device, p.epoch == c.epoch, p.case_no == c.case_no)
     result = and_(p.device == q.device, p.epoch == q.epoch, p.intent == q.intent)
@@ -153,18 +172,13 @@ def paid_twice(connection: Connection) -> list[dict[str, Any]]:
         (p.outcome == r.OUTCOME_PROVISIONAL) & (q.outcome == r.OUTCOME_APPROVED)
     )
     asked = select(t.outbox.c.intent).where(_same(t.outbox), failed.under_way()).exists()
-    standing = (
+    return (
         select(c.pv, p.device, p.epoch, p.intent, p.utc)
         .select_from(t.payments.join(t.cases, case).outerjoin(t.results, result))
         .where(paid, p.held == 0, ~asked)
         .subquery()
+        .c
     )
-    twice = select(standing.c.pv).group_by(standing.c.pv).having(func.count() > 1)
-    s = standing.c
-    found: dict[str, list[list[Any]]] = {}
-    for row in connection.execute(select(standing).where(s.pv.in_(twice)).order_by(s.pv, s.utc, s.device, s.intent)):
-        found.setdefault(row.pv, []).append([row.device, row.epoch, row.intent])
-    return [{"pv": pv, "payments": payments} for pv, payments in found.items()]
 
 
 def _same(table: Any) -> Any:

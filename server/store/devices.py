@@ -1,7 +1,8 @@
 """The register of devices: who may speak, with which key, for which unit.
 
 Devices come from the provisioning file, a JSON or TOML map {device id: {"public_key": hex of the 65-byte point,
-"dukpt_key_id": hex of 8 bytes, "unit": text, "force": 1|2, "wilaya": 1..69}}. Registering again is idempotent.
+"dukpt_key_id": hex of 8 bytes, "unit": text, "force": 1|2, "wilaya": 1..69}}. Registering again is idempotent. Numbers are written as whole numbers
+and texts as texts: nothing is taken for what it may have been meant to be.
 
 What is wrong with one device stops no other, and not the start. Each is an alarm, once, and a line of the log at every start:
     CFG-021 a key that is no point of P-256 is not entered          the key on file, if there is one, stays in force
@@ -47,6 +48,8 @@ _HEADS = (
 
 POINT = 65
 """Bytes of a public key."""
+_FIELDS = {"public_key": str, "dukpt_key_id": str, "unit": str, "force": int, "wilaya": int}
+_OPTIONAL = {"dukpt_key_id": ""}
 _NO_POINT = "its public_key in the list of devices is no point of P-256"
 _OTHER_KEY = "it is listed with another key than the one in force, which stays: a new key takes a new epoch, tasdid server propose --new-key"
 UNIT_MOST, KEY_ID_MOST = 32, 16
@@ -77,34 +80,41 @@ class Device:
         return replace(self, public_key=self.new_key, key_epoch=self.new_epoch, new_epoch=0, new_key=b"")
 
 
-def parse(name: str, entry: dict[str, Any]) -> Device:
-    """A device of the provisioning file; ConfigError CFG-021 names the field that is wrong."""
+def parse(name: str, entry: Any) -> Device:
+    """A device of the provisioning file; ConfigError CFG-021 names the device and the field that is wrong."""
+    if "/" in name or not (name.isascii() and name.isprintable()):  # the acquirer is told device/epoch/intent, in ASCII
+        raise ConfigError(f"device {name!a}: id has a character that no reference may have", "CFG-021", detail="id")
+    said = {field: _said(name, entry, field, kind) for field, kind in _FIELDS.items()}
     try:
-        public_key = bytes.fromhex(entry["public_key"])
-        device = Device(
-            name,
-            public_key,
-            str(entry.get("dukpt_key_id", "")).upper(),
-            str(entry["unit"]),
-            int(entry["force"]),
-            int(entry["wilaya"]),
-        )
-    except (KeyError, ValueError, TypeError, OverflowError) as error:
-        raise ConfigError(f"device {name}: field missing or malformed", "CFG-021", detail=str(error)) from error
+        public_key = bytes.fromhex(said["public_key"])
+    except ValueError as error:
+        raise ConfigError(f"device {name}: 'public_key' is not hexadecimal", "CFG-021", detail="public_key") from error
+    device = Device(name, public_key, said["dukpt_key_id"].upper(), said["unit"], said["force"], said["wilaya"])
     if len(public_key) != POINT or public_key[0] != 4:
         raise ConfigError(
             f"device {name}: public_key is not an uncompressed P-256 point", "CFG-021", detail="public_key"
         )
     if not 1 <= device.wilaya <= 69 or device.force not in (1, 2) or not 1 <= len(name) <= 32:
         raise ConfigError(f"device {name}: wilaya, force or id out of range", "CFG-021", detail="range")
-    if "/" in name or not (name.isascii() and name.isprintable()):  # the acquirer is told device/epoch/intent, in ASCII
-        raise ConfigError(f"device {name!a}: id has a character that no reference may have", "CFG-021", detail="id")
     if len(device.unit) > UNIT_MOST or not device.unit.isprintable() or len(device.dukpt_key_id) > KEY_ID_MOST:
         hint = f"a unit is a line of at most {UNIT_MOST} characters, a key id {KEY_ID_MOST} hexadecimal digits"
         raise ConfigError(
             f"device {name}: unit or dukpt_key_id is too long, or no line of text", "CFG-021", hint, "text"
         )
     return device
+
+
+def _said(name: str, entry: Any, field: str, kind: type) -> Any:
+    """What an entry says in a field, of the very kind that it is to be of: neither "3", nor 3.0, nor true is a number. ConfigError CFG-021."""
+    if not isinstance(entry, dict):
+        raise ConfigError(f"device {name}: its entry is no table", "CFG-021", 'as {"public_key": "04…", …}', "entry")
+    value = entry.get(field, _OPTIONAL.get(field))
+    if value is None:
+        raise ConfigError(f"device {name}: {field!r} is missing", "CFG-021", detail=field)
+    if type(value) is not kind:
+        what, hint = ("whole number", "without quotes") if kind is int else ("text", "in quotes")
+        raise ConfigError(f"device {name}: {field!r} is no {what}", "CFG-021", f"write it {hint}", field)
+    return value
 
 
 def enter(engine: Engine, devices: Iterable[Device], now: int, whole: bool = False) -> None:

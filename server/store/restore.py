@@ -18,38 +18,51 @@ a fork is not, nor the reversal of a void that ended refused. If that payment wa
 
 The reversal of a void waits for what its terminal has to say of that (`server.acquirer.word`).
 
+Which terminals were blocked since the backup, or unblocked, nothing tells: until two officers have decided again, a stolen terminal is served as any
+other. So the start says, and the audit log keeps, which ones the backup knows as blocked, and of which one officer had proposed it.
+
 Sessions are over: what is still on its way from one that the backup knows is bound to nothing, so it cannot carry the
 chain on past a new epoch's beginning.
 """
 
+import time
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, insert, or_, select, update
 
 from protocol import sync as s
-from server.store import audit, failed
+from server.store import audit, failed, marks
 from server.store import tables as t
 
-NAME, LATE = "restored", "late"
+NAME, LATE, FROM = "restored", "late", "restored from"
 _VALUE = select(t.meta.c.value).where(t.meta.c.name == NAME)
 _DOUBTFUL = select(t.heads.c.doubtful_seq).where(t.heads.c.device == bindparam("device"))
 UNKNOWN = 1 << 40  # a sequence that no terminal reaches: everything is doubtful
 INQUIRY_S = 60 * 86400
 INQUIRIES = 8  # a second, about
+SHOWN = 3  # blocked terminals that are named in one line; `tasdid server device list` has them all
 WINDOW = 3600  # seconds in which an older HELLO may still arrive late
 
 
-def mark(connection: Connection, now: int, window: int = WINDOW) -> None:
-    """Note that the database was restored, make every unsent request doubtful, end every session. `window`: how late a message may come (s)."""
+def mark(connection: Connection, now: int, window: int = WINDOW) -> list[str]:
+    """Note that the database was restored, make every unsent request doubtful, end every session. `window`: how late a message may come (s).
+
+    What a person has to look at before terminals are served, in lines.
+    """
+    last = marks.value(connection, marks.BACKUP) or _last_entry(connection)
+    told = _blocks(connection, last)
+    marks.at_home(connection)
     _keep_news(connection)
-    connection.execute(delete(t.meta).where(t.meta.c.name.in_((NAME, LATE))))
-    connection.execute(insert(t.meta), [{"name": NAME, "value": now}, {"name": LATE, "value": now + window}])
+    noted = {NAME: now, LATE: now + window, FROM: last}
+    connection.execute(delete(t.meta).where(t.meta.c.name.in_(noted)))
+    connection.execute(insert(t.meta), [{"name": name, "value": value} for name, value in noted.items()])
     connection.execute(update(t.heads).values(doubtful_seq=UNKNOWN, nonce=None))
     head = select(t.heads.c.seq).where(t.heads.c.device == t.results.c.device).scalar_subquery()
     connection.execute(
         update(t.results).where(t.results.c.head.is_(None)).values(head=head)
     )  # may have been told since
     audit.alarm(connection, "", "RESTORED", "the database was restored from a backup", now)
+    audit.alarms(connection, "RESTORED", told, now)
     _name_unsent(connection, now)
     _ask_failed(connection, now)
     o = t.outbox.c
@@ -58,6 +71,37 @@ def mark(connection: Connection, now: int, window: int = WINDOW) -> None:
     connection.execute(waiting.where(o.step == t.STEP_REVERSE).values(next_at=now, response=None))
     connection.execute(update(t.outbox).where(o.state == t.STATE_NEW).values(state=t.STATE_DOUBTFUL))
     _inquire(connection, now)
+    return [f"{device}: {what}" if device else what for device, what in told]
+
+
+def _blocks(connection: Connection, last: int) -> list[tuple[str, str]]:
+    """What a person has to look at of the blocked terminals, each about a device, or "" for all: the word of the backup, whose `last` entry that was,
+    and what was on its way.
+    """
+    h, b = t.heads.c, t.blocks.c
+    rows = connection.execute(select(h.device).where(h.blocked > 0).order_by(h.device)).scalars().all()
+    more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+    day = time.strftime("%Y-%m-%d %H:%M", time.gmtime(last))
+    names = ", ".join(rows[:SHOWN]) or "none"
+    told = [
+        (
+            "",
+            f"blocked by the backup, of {day} UTC: {names}{more}; who was since is forgotten: tasdid server device list",
+        )
+    ]
+    for row in connection.execute(select(t.blocks).where(b.state == t.DECISION_PROPOSED).order_by(b.device)).all():
+        word = "block" if row.blocked else "unblock"
+        who = (
+            f"officer {row.proposed_by} had proposed to {word} it, and by the time of the backup nobody had approved it"
+        )
+        told.append((row.device, f"{who}: if it was since, that is forgotten, tasdid server device {word}"))
+    return told
+
+
+def _last_entry(connection: Connection) -> int:
+    """When something was written last, by the audit log and what terminals were heard."""
+    times = (select(func.max(t.audit.c.at)), select(func.max(t.heads.c.last_contact)))
+    return max(connection.execute(one).scalar() or 0 for one in times)
 
 
 def _keep_news(connection: Connection) -> None:
@@ -132,6 +176,14 @@ def _inquire(connection: Connection, now: int) -> None:
 def restored(connection: Connection) -> int:
     """When the database was restored last (seconds UTC); 0 if it never was."""
     return connection.execute(_VALUE).scalar() or 0
+
+
+def span(connection: Connection) -> tuple[int, int] | None:
+    """(of when the backup was, when it was said to be restored): what was decided in between is forgotten. None if nothing was, or of before this
+    release.
+    """
+    first, last = marks.value(connection, FROM), restored(connection)
+    return None if first is None or not last else (first, last)
 
 
 def late() -> Any:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from protocol.errors import ConfigError
 from server import config, keys
-from server.store import audit
+from server.store import audit, whole
 from server.store import tables as t
 from server.store.engine import open_engine, reading, unusable
 
@@ -87,10 +87,15 @@ def must_be_new(folder: Path, url: str | None = None) -> None:
 
 
 def in_use(url: str) -> set[str]:
-    """The roles whose keys a database knows; all of them if it knows none, and terminals have spoken to its centre. None if it cannot be asked."""
+    """The roles whose keys a database knows; all of them if it knows none, and terminals have spoken to its centre. None if it cannot be asked.
+    ConfigError CFG-034, CFG-035: it lies beside what belongs to another one, or is damaged.
+    """
     try:
+        whole.may_be_opened(url)
         engine = open_engine(url, migrate=False, new=False)
-    except ConfigError:
+    except ConfigError as error:
+        if error.code in whole.NOT_WHOLE:
+            raise
         return set()
     try:
         with reading(engine) as connection:

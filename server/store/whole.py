@@ -2,12 +2,19 @@
 
 SQLite keeps what was written last in a file of its own beside the database (`-wal`) until it is brought over. A backup that is put back beside the
 `-wal` of the database in whose place it comes would have that brought over into it, and be none of the two: nothing here opens a database in a
-way that would bring anything over before it is known to be whole.
+way that would bring anything over before it is known to be whole. Whoever opens a database asks here first: a server at its start (`must_be_whole`),
+anybody else with `may_be_opened`.
+
+A backup that `back_up` has made is one file, and its first page says so: as long as nobody has opened it, whatever `-wal` lies beside it is
+another database's.
 """
 
 import contextlib
+import fcntl
 import os
 import sqlite3
+import struct
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,18 +23,29 @@ from urllib.parse import quote
 from sqlalchemy import URL
 
 from protocol.errors import ConfigError
+from server.store import marks
 from server.store import tables as t
 from server.store.engine import is_broken, nothing_there, plain_file, served_url
 
 BESIDE = ("-wal", "-journal")
 """How the names of files end that SQLite takes for a part of the database beside which they lie; an empty one has nothing."""
+DAMAGED = "CFG-035"
+NOT_WHOLE = ("CFG-034", DAMAGED)
 PUT_BACK = "put a backup back (docs/restore.md)"
 PART = ".part"
 """How the name of a backup ends that is not finished."""
+_IS_BACKUP = f"SELECT 1 FROM {t.meta.name} WHERE name = ?"  # noqa: S608
+_VERSIONS, _WAL = (
+    18,
+    2,
+)  # in the first page of a file; its two bytes say whether a -wal belongs to it (SQLite's file format, 1.3.3)
+_SHARED, _SHARED_SIZE = 0x40000002, 510  # the bytes of a file that each connection holds a lock on (SQLite's os_unix.c)
+_LOCK = "hhqqi0q"  # struct flock, as Linux has it on 64 bits
 
 
 def must_be_whole(url: str, restored: bool = False) -> None:
-    """ConfigError CFG-034 if a database that was `restored` lies beside what belongs to another one; CFG-035 if it is damaged.
+    """ConfigError CFG-034 if a database, one that was `restored` in particular, lies beside what belongs to another one; CFG-035 if it is damaged;
+    CFG-037 if it is a backup that was put back and is not said to be `restored`.
 
     Structure and every page are looked at each time; where there is reason to (it was restored, or its server was not ended), its indexes too,
     which takes four times as long. What cannot be looked at is left to whoever opens the database.
@@ -37,13 +55,70 @@ def must_be_whole(url: str, restored: bool = False) -> None:
         return
     left = [Path(file).name + end for end in BESIDE if _has_something(Path(file + end))]
     if restored and left:
-        hint = (
-            "end whatever server runs on it, delete them and -shm, put the backup back once more, then start with --restored; "
-            "if it has been marked as restored already, start without (docs/restore.md)"
-        )
-        raise ConfigError(f"beside {file} lies what belongs to another database: {', '.join(left)}", "CFG-034", hint)
+        raise _of_another(file, left)
+    _look(file, bool(restored or left))
     with contextlib.suppress(sqlite3.Error), closing(_read_only(Path(file))) as connection:
-        _check(connection, file, bool(restored or left))
+        if not restored and connection.execute(_IS_BACKUP, (marks.BACKUP,)).fetchone():
+            raise marks.put_back()  # here: to open it is to write that it is no backup any more
+
+
+def may_be_opened(url: str) -> None:
+    """The same for who opens a database beside its server, or while none runs: what a server serves it has looked at itself."""
+    file = plain_file(served_url(url))
+    if file is not None and Path(file).is_file():
+        _look(file, any(_has_something(Path(file + end)) for end in BESIDE), served=False)
+
+
+def _look(file: str, indexes: bool, served: bool = True) -> None:
+    """ConfigError CFG-034, CFG-035. `served`: also if another process has the database open."""
+    is_open = _must_be_its_own(file)
+    if served or not is_open:
+        with contextlib.suppress(sqlite3.Error), closing(_read_only(Path(file))) as connection:
+            _check(connection, file, indexes)
+
+
+def _must_be_its_own(file: str) -> bool:
+    """ConfigError CFG-034 if a `-wal` lies beside a file to which none can belong; else whether a process has the database open.
+
+    If it is this one, nothing is looked at: to close the file once more would give up the locks that SQLite holds on it.
+    """
+    if _is_open_here(file):
+        return True
+    try:
+        handle = os.open(file, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        versions = os.pread(handle, 2, _VERSIONS)
+        wanted = struct.pack(_LOCK, fcntl.F_WRLCK, os.SEEK_SET, _SHARED, _SHARED_SIZE, 0)
+        kind = struct.unpack(_LOCK, fcntl.fcntl(handle, fcntl.F_GETLK, wanted))[0]
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    if len(versions) == 2 and _WAL not in versions and _has_something(Path(file + "-wal")):
+        raise _of_another(file, [Path(file).name + "-wal"])
+    return kind != fcntl.F_UNLCK
+
+
+def _is_open_here(file: str) -> bool:
+    try:
+        mine = os.stat(file)
+        for name in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):  # the folder's own is closed by now
+                if os.path.samestat(os.stat(f"/proc/self/fd/{name}"), mine):
+                    return True
+    except OSError:
+        return False
+    return False
+
+
+def _of_another(file: str, left: list[str]) -> ConfigError:
+    hint = (
+        "end whatever server runs on it, delete them and -shm, put the backup back once more, then start with --restored; "
+        "if it has been marked as restored already, start without (docs/restore.md)"
+    )
+    return ConfigError(f"beside {file} lies what belongs to another database: {', '.join(left)}", "CFG-034", hint)
 
 
 def _has_something(path: Path) -> bool:
@@ -74,7 +149,8 @@ def _check(connection: sqlite3.Connection, name: str, indexes: bool) -> None:
 def back_up(url: str, target: Path) -> None:
     """Copy an SQLite database as it is at one moment into a new file, while servers go on with it. The copy is checked whole, and on the disk.
 
-    ConfigError: CFG-029 it is no centre's, CFG-035 it is damaged, CFG-036 it is none that is copied so, or there is no copy.
+    ConfigError: CFG-029 it is no centre's, CFG-034 it lies beside what belongs to another one, CFG-035 it is damaged, CFG-036 it is none that is
+    copied so, or there is no copy.
     """
     address = served_url(url)
     file = plain_file(address)
@@ -85,6 +161,7 @@ def back_up(url: str, target: Path) -> None:
     if target.exists():
         hint = "name another file: no backup is written over"
         raise ConfigError(f"{target} is there already", "CFG-036", hint)
+    _must_be_its_own(file)
     part = target.with_name(target.name + PART)
     try:
         with _made(part), closing(_read_only(Path(file))) as source:
@@ -119,10 +196,13 @@ def _made(part: Path) -> Iterator[None]:
 
 
 def _copy(source: sqlite3.Connection, part: Path, name: str) -> None:
-    """The database as one file, whole: nothing has to lie beside it."""
+    """The database as one file, whole: nothing has to lie beside it. It says that it is a backup."""
     with closing(sqlite3.connect(part, isolation_level=None)) as copy:
+        at = int(time.time())
         source.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")
+        if copy.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (t.meta.name,)).fetchone():
+            copy.execute(f"INSERT OR REPLACE INTO {t.meta.name} (name, value) VALUES (?, ?)", (marks.BACKUP, at))  # noqa: S608
         _check(copy, name, True)
     _flush(part)
 

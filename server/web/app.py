@@ -35,18 +35,19 @@ from starlette.types import Receive, Scope, Send
 
 from protocol import sync as s
 from protocol.errors import ConfigError, ParameterError
-from server import codes, keys
+from server import certificates, codes, keys
 from server.acquirer import outbox
 from server.acquirer.link import AcquirerLink
 from server.acquirer.worker import Worker
 from server.config import Config
 from server.ingest.dispatch import Service
 from server.sets import Shelf
-from server.store import devices, signers, whole
+from server.store import devices, marks, signers, whole
 from server.store.engine import is_damage, is_trouble, on_damage, open_engine, reading
 from server.web import keeping
 from server.web.addressed import Addressed
 from server.web.auditing import Auditor
+from server.web.certified import Certified
 from server.web.desk import Desk
 from server.web.door import Ask, Door
 from server.web.ledger import Audited, Ledger
@@ -71,17 +72,22 @@ def build(
 
     Errors: ConfigError, ParameterError.
     """
+    if config.certificate is not None:
+        certificates.last_of(config.certificate)  # what does not serve is said before anything is opened
     whole.must_be_whole(config.db, restored=not new)
     own = signers.load(config)
     engine = open_engine(config.db, new=new)
     try:
+        if new:
+            marks.enter(engine)
         signers.enter(engine, own.publics(), clock(), other_keys)
         devices.enter(engine, config.devices, clock(), config.listed)
         service = Service(engine, own, Shelf.load(own, config.sets))
+        before = marks.damaged_before(engine)
     except (ConfigError, ParameterError):
         engine.dispose()  # or SQLite leaves a file beside the database
         raise
-    writer = Writer(engine, lambda connection, group, also: service.apply_all(connection, group, clock(), also))
+    writer = Writer(engine, lambda connection, group, also: service.apply_all(connection, group, clock(), also), before)
     worker = None
     if config.acquirer is not None:
         worker = Worker(
@@ -104,6 +110,7 @@ def build(
     pages = Pages(engine, clock, desk.counts, Ledger(engine, clock, desk.audited))
     app = _application(sync, pages, config.console, _lifespan)
     app.state.running = desk
+    app.state.certified = None if config.certificate is None else Certified(config.certificate, clock, writer.write)
     return app
 
 
@@ -190,7 +197,11 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     """Writer, worker and auditor live exactly as long as the application."""
     running: Desk = app.state.running
     running.writer.start()
-    works = {"the settling worker": running.worker, "the recomputation of the ledger": running.auditor}
+    works = {
+        "the settling worker": running.worker,
+        "the recomputation of the ledger": running.auditor,
+        "the look at the certificate": app.state.certified,
+    }
     tasks = [asyncio.create_task(keeping.keep(name, work.run)) for name, work in works.items() if work is not None]
     try:
         yield

@@ -1,8 +1,13 @@
 """The recomputation of the whole ledger, beside the day's work: in a process of its own, so that neither the writer nor a page waits for it, one at a
 time, an hour after the last, the first soon after the start, or when somebody asks for it.
 
-A page shows what the last one has found, and when it began (`Auditor.said`). What does not agree is an alarm in the audit log as well (SRV-074), and
-one that could not be made is said in the log and on the page. If it could not since the database says that it is damaged, the writer is told.
+What payments and cases come to (`report.sums`) takes as long as the history is as well, though a part of that time. It is made in the same way,
+when a page asks for it and no more than a part in SHARE of the time is spent on it; all pages of all fronts have the last one, and when it began
+(`Auditor.summed`).
+
+A page shows what the last recomputation has found, and when it began (`Auditor.said`). What does not agree is an alarm in the audit log as well
+(SRV-074), and one that could not be made is said in the log and on the page. If one could not since the database says that it is damaged, the writer
+is told.
 """
 
 import asyncio
@@ -17,10 +22,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from anyio import to_thread
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from server import codes
+from server.ledger import report
+from server.ledger.__main__ import SUMS
 from server.store import audit
+from server.store.engine import reading
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST_S = 60.0
@@ -29,6 +39,12 @@ EVERY_S = 3600.0
 """Seconds from the end of one to the beginning of the next."""
 REST = 10
 """Asked for, the next one begins after so many times what the last one took."""
+SHARE = 10
+"""The next sums are made after so many times what the last ones took."""
+WAIT_S, FIRST_WAIT_S = 1.0, 4.0
+"""Seconds that a page waits for sums that are being made: then it has the last ones, or is told "later" if there are none. A front waits 5 for
+any answer.
+"""
 UNUSABLE = 3
 """With which the other process ends if the database cannot be used."""
 LONGEST_S = 6 * 3600.0
@@ -51,6 +67,9 @@ class Auditor:
     _failed: bool = False  # the last one could not be made
     _rests_until: float = 0.0
     _running: "asyncio.Task[None] | None" = field(default=None, repr=False)
+    _sums: dict[str, Any] | None = None  # the last ones: at, seconds, sums
+    _sums_rest_until: float = 0.0
+    _summing: "asyncio.Task[None] | None" = field(default=None, repr=False)
 
     def said(self, now: bool = False) -> dict[str, Any]:
         """{"found": {"at", "seconds", "count", "differences"} of the last one, or None, "running", "failed"}. Begins one if there was none in the
@@ -62,9 +81,44 @@ class Auditor:
             self._running = asyncio.get_running_loop().create_task(self._one())
         return {"found": self._found, "running": self._running is not None, "failed": self._failed}
 
-    async def run(self) -> None:
-        """One now and then, until cancelled."""
+    async def summed(self) -> dict[str, Any]:
+        """{"at", "seconds", "sums"} of the last sums; new ones if it is time. RefusedError: there are none yet, since they take longer than a page
+        waits, or could not be made.
+        """
+        if self._summing is None and time.monotonic() >= self._sums_rest_until:
+            self._begin_sums()
+        if self._summing is not None:
+            await asyncio.wait((self._summing,), timeout=WAIT_S if self._sums else FIRST_WAIT_S)
+        if self._sums is None:
+            raise codes.RefusedError(codes.BUSY, "the ledger is being added up")
+        return self._sums
+
+    def _is_long(self) -> bool:
+        with contextlib.suppress(SQLAlchemyError), reading(self.engine) as connection:
+            return self.engine.url.database not in (None, "", ":memory:") and not report.is_short(connection)
+        return False
+
+    def _begin_sums(self) -> None:
+        self._summing = asyncio.get_running_loop().create_task(self._sum())
+
+    async def _sum(self) -> None:
+        at, began = self.clock(), time.monotonic()
         try:
+            found = await _elsewhere(self.engine, SUMS)
+            self._sums = {"at": at, "seconds": round(time.monotonic() - began, 1), "sums": found}
+        except Exception as error:  # noqa: BLE001 - whatever it is, pages are told later, or have the last ones with their time
+            _log.error("%s the ledger could not be added up: %s", codes.NOT_RECOMPUTED, _why(error))
+            if isinstance(error, _DamagedError):
+                self.damaged(error.damage)
+        finally:
+            self._sums_rest_until = time.monotonic() + SHARE * (time.monotonic() - began)
+            self._summing = None
+
+    async def run(self) -> None:
+        """One now and then, until cancelled; the sums of a long history at once, so that the first page has them."""
+        try:
+            if self._summing is None and await to_thread.run_sync(self._is_long):
+                self._begin_sums()
             await asyncio.sleep(FIRST_S)
             while True:
                 self.said(now=True)
@@ -75,11 +129,12 @@ class Auditor:
             await self.stop()
 
     async def stop(self) -> None:
-        """End the one that runs."""
-        if self._running is not None:
-            self._running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._running
+        """End what runs."""
+        for task in (self._running, self._summing):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
 
     async def _one(self) -> None:
         at, began = self.clock(), time.monotonic()
@@ -114,13 +169,14 @@ def _why(error: Exception) -> str:
     return str(error) if isinstance(error, RuntimeError) else type(error).__name__
 
 
-async def _elsewhere(engine: Engine) -> dict[str, Any]:
+async def _elsewhere(engine: Engine, *words: str) -> dict[str, Any]:
     """What `python -m server.ledger` says of a database, whose URL nobody sees in a list of processes."""
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "server.ledger",
+        *words,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

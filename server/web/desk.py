@@ -94,9 +94,11 @@ class Desk:
         return {"ok": ok, "commits": self.writer.commits, "operations": self.writer.operations}
 
     async def audited(self, now: bool) -> dict[str, Any]:
-        """What the last recomputation of the whole ledger has found (`Auditor.said`); `now`: another one is wanted."""
+        """What the last recomputation of the whole ledger has found (`Auditor.said`); `now`: another one is wanted. Else also what the ledger
+        comes to, as "summed" (`Auditor.summed`). RefusedError: that is not known yet.
+        """
         assert self.auditor is not None
-        return self.auditor.said(now)
+        return self.auditor.said(True) if now else {**self.auditor.said(), "summed": await self.auditor.summed()}
 
     async def ask(self, asked: Asked) -> Reply:
         """Put a payment to its issuer while the card waits, between two transactions.

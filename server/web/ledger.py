@@ -1,9 +1,11 @@
 """The ledger page: what it costs is bounded, however long the history is and however many look at it.
 
-What the database adds up itself is made by one at a time in a process; what took longer than QUICK_S is shown to others too, for so long that no
-more than a part in SHARE of the time is spent on it. The recomputation from the raw records is made on the spot while there are few of them
-(`report.SHORT`), else in a process of its own (`server.web.auditing`), and the page shows the last one:
+What does not grow with the history is read by one at a time in a process; what took longer than QUICK_S is shown to others too, for so long that
+no more than a part in SHARE of the time is spent on it. What goes through the whole history, the sums and the recomputation from the raw records, is
+made on the spot while there are few records (`report.SHORT`), else in processes of their own (`server.web.auditing`), and the page shows the last:
 
+    summed       {"at": when totals, accounts, postings, cases and "paid_twice" began to be added up, all of one moment, "seconds": what it took}.
+                 Who asks waits a few seconds for newer ones; while there are none yet the page is "later"
     recomputed   {"at": when it began, "seconds": what it took, "count": differences, "running": whether another one is being made, "failed":
                  whether the last one could not be made}; "at" is None if there was none yet, and so is "balanced"
 """
@@ -53,11 +55,16 @@ class Ledger:
             self._waiting -= 1
         if "balanced" in self._made:  # recomputed on the spot
             return self._made
+        current = self._made
         told = await self.audited(False)
-        found = told["found"] or {"at": None, "seconds": None, "count": 0}
-        page = report.judged(self._made, found.get("differences"))
+        found, summed = told["found"] or {"at": None, "seconds": None, "count": 0}, told["summed"]
+        page = report.judged({**summed["sums"], **current}, found.get("differences"))
         words = {name: found[name] for name in ("at", "seconds", "count")}
-        return {**page, "recomputed": {**words, "running": told["running"], "failed": told["failed"]}}
+        return {
+            **page,
+            "summed": {"at": summed["at"], "seconds": summed["seconds"]},
+            "recomputed": {**words, "running": told["running"], "failed": told["failed"]},
+        }
 
     async def _make(self) -> None:
         began = time.monotonic()
@@ -67,16 +74,20 @@ class Ledger:
 
     def _look(self) -> dict[str, Any]:
         with reading(self._engine, whole=True) as connection:
-            page = report.page(connection)
             kept_elsewhere = self._engine.url.database not in (
                 None,
                 "",
                 ":memory:",
             )  # else no other process can read it
             if kept_elsewhere and not report.is_short(connection):
-                return page
+                return report.current(connection)
             at, began = self._clock(), time.monotonic()
+            page, summed = report.page(connection), time.monotonic()
             found = recompute.differences(connection)
-            spent = round(time.monotonic() - began, 1)
-        told = {"at": at, "seconds": spent, "count": len(found), "running": False, "failed": False}
-        return {**report.judged(page, found), "recomputed": told}
+        spent = {"at": at, "seconds": round(time.monotonic() - summed, 1)}
+        told = {**spent, "count": len(found), "running": False, "failed": False}
+        return {
+            **report.judged(page, found),
+            "summed": {"at": at, "seconds": round(summed - began, 1)},
+            "recomputed": told,
+        }

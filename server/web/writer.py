@@ -11,6 +11,7 @@ is over; meanwhile the thread looks every LOOK_S whether it is, and `is_well` sa
 
 A database that says that it is damaged, to whoever has asked it through this engine, to a front or to the recomputation's process
 (`found_damaged`), is written no more: whatever comes is told so, which its terminal hears as "later", until a server is started on one that is whole.
+On PostgreSQL the other servers are told too (`server.web.elsewhere`).
 
 An operation about one device says so: `apply_all` is told of these devices before any operation runs, and locks them together with those of
 its messages, in one order. Else two processes that share a database could wait for each other.
@@ -36,6 +37,7 @@ from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from server import codes
 from server.store.engine import SeenElsewhereError, is_lost, is_trouble, on_damage, trouble
+from server.web.elsewhere import Elsewhere
 
 GROUP = 64
 WAITING = 512
@@ -85,9 +87,11 @@ class _Letter:
 
 
 class Writer:
-    """The writer of one engine. `start`, then `say`, `submit`, `write` or `post`, then `stop`."""
+    """The writer of one engine. `start`, then `say`, `submit`, `write` or `post`, then `stop`. `damaged`: how often the database was damaged before
+    (`marks.damaged`), by default as its first look finds it.
+    """
 
-    def __init__(self, engine: Engine, apply_all: ApplyAll) -> None:
+    def __init__(self, engine: Engine, apply_all: ApplyAll, damaged: int | None = None) -> None:
         self._engine = engine
         self._apply_all = apply_all
         self._queue: queue.SimpleQueue[_Item | _Letter | None] = queue.SimpleQueue()
@@ -96,6 +100,7 @@ class Writer:
         self._began: float | None = None  # when the turn did that is not over yet
         self._away = False
         self._damage: DatabaseError | None = None  # what the database said when it was found to be damaged
+        self._elsewhere = Elsewhere(engine, damaged, self.found_damaged)
         self._told: set[str] = set()  # what the log says of the database since the last group that it took
         self.commits = 0
         self.operations = 0
@@ -119,6 +124,7 @@ class Writer:
         """The database has said that it is damaged, to somebody here or in another process: `what` is its own line. In any thread."""
         if self._damage is None:
             self._damage = DatabaseError(None, None, SeenElsewhereError(what))  # without what was asked
+            self._elsewhere.tell()
             what = f"{trouble(self._engine, self._damage)}; nothing is acknowledged any more"
             _log.critical("%s ALARM: %s: end the server, put a backup back (docs/restore.md)", codes.DAMAGED, what)
 
@@ -152,10 +158,12 @@ class Writer:
         return await waiter
 
     def _take(self) -> tuple[list[_Item], bool]:
-        """What waits, and whether to go on afterwards; nothing if the database is away and there is nothing for LOOK_S."""
+        """What waits, and whether to go on afterwards; nothing if there is nothing for LOOK_S while the database is away, or otherwise until
+        others on the database may have to tell something.
+        """
         group: list[_Item] = []
         try:
-            found = self._queue.get(timeout=LOOK_S if self._away else None)
+            found = self._queue.get(timeout=LOOK_S if self._away else self._elsewhere.every_s)
             while found is not None:
                 group += _opened(found)
                 if len(group) >= GROUP:
@@ -196,13 +204,11 @@ class Writer:
     def _turn(self) -> bool:
         """Do what waits; whether to go on."""
         group, go_on = self._take()
-        if not group:
-            if self._away and go_on:
-                self._look()
-            return go_on
+        if not group and not go_on:
+            return False
         self._began = time.monotonic()
         try:
-            return self._do(group) and go_on
+            return self._do(group) and go_on if group else self._look()
         finally:
             self._began = None
 
@@ -229,15 +235,23 @@ class Writer:
             return error
         return None
 
-    def _look(self) -> None:
-        """Whether the database is back; one that was damaged is not."""
-        if self._damage is None and self._connect() is None and self._connection is not None:
+    def _look(self) -> bool:
+        """Whether the database is there, or is back, and nobody was told that it is damaged; one that was damaged is not back. The thread goes on."""
+        if self._damage is not None:
+            return True
+        error = self._connect()
+        if self._connection is not None:
             try:
                 with self._connection.begin():
                     self._connection.execute(select(literal(1)))
-                self._away = False
-            except SQLAlchemyError:
+                    self._elsewhere.hear(self._connection)
+            except SQLAlchemyError as failed:
+                error = failed
                 self._drop()
+        if error is not None and not self._away:
+            self._note(error)
+        self._away = error is not None
+        return True
 
     def _note(self, error: Exception) -> None:
         """Let the log say what is wrong with the database, unless it does so already."""
@@ -278,6 +292,7 @@ class Writer:
                 devices = {item.device for item in group if item.device}
                 replies = iter(self._apply_all(connection, messages, devices) if messages or devices else ())
                 results = [next(replies) if item.operation is None else item.operation(connection) for item in group]
+                self._elsewhere.hear(connection)
         except Exception as error:  # noqa: BLE001 - whatever it was, it comes up again, alone, in `_alone`
             if is_trouble(error):  # which may well be over by then
                 self._note(error)

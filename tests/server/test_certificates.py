@@ -1,7 +1,10 @@
 """The CA that terminals pin is made once; a renewal is for the same names; an end that comes near is told."""
 
+import asyncio
 import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,11 @@ from cryptography import x509
 from sqlalchemy import select
 
 from protocol.errors import ConfigError
-from server import certificates, config
+from server import certificates, codes, config
 from server.store import tables as t
 from server.store.engine import open_engine, reading
+from server.web import certified, fronts
+from server.web.app import build
 from tests.server.handheld import Handheld
 from tests.server.served import ROOT, write_config
 
@@ -92,3 +97,67 @@ def test_a_server_says_so_at_each_start_and_to_the_audit_log_once(tmp_path: Path
         alarms = connection.execute(select(t.audit.c.level).where(t.audit.c.code == certificates.ENDING)).scalars()
         assert list(alarms) == [t.LEVEL_ALARM]
     engine.dispose()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("as_fronts", [False, True])
+def test_a_server_that_runs_on_says_it_too_once_it_comes_near(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    handheld: Handheld,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    as_fronts: bool,
+) -> None:
+    """30 days before, and when it has ended; the start of long before has said nothing. A renewed file is not what is served."""
+    monkeypatch.setattr(certified, "EVERY_S", 0.02)
+    url = request.getfixturevalue("cluster").url() if kind == "postgresql" else None
+    server = old(tmp_path / "tls", -300, 40)
+    loaded = replace(config.load(write_config(tmp_path, [handheld]), url), certificate=server)
+    now = [time.time()]
+    app = build(loaded, lambda: int(now[0]))
+    engine = open_engine(loaded.db)
+
+    def alarms() -> list[str]:
+        with reading(engine) as connection:
+            wanted = select(t.audit.c.what).where(t.audit.c.code == certificates.ENDING).order_by(t.audit.c.number)
+            return list(connection.execute(wanted).scalars())
+
+    async def live() -> None:
+        async with app.router.lifespan_context(app):
+            await asyncio.sleep(0.3)
+            assert alarms() == []
+            now[0] += 12 * 86400
+            await asyncio.sleep(0.5)
+            assert len(alarms()) == 1 and "ends 20" in alarms()[0] and "renew it" in alarms()[0]
+            certificates._write(
+                server, certificates.issue(certificates._read(tmp_path / "tls" / "ca.pem"), "a", -1, 90)
+            )
+            now[0] += 40 * 86400
+            await asyncio.sleep(0.5)
+            assert "has ended" in alarms()[-1] and "it is renewed: start the server again" in alarms()[-1]
+            many = len(alarms())
+            await asyncio.sleep(0.3)
+            assert len(alarms()) == many <= 3
+
+    if as_fronts:
+        fronts.run(live())  # on the loop that is the fronts'
+    else:
+        asyncio.run(live())
+    engine.dispose()
+
+
+def test_what_could_not_be_written_down_is_said_later(tmp_path: Path) -> None:
+    server, written = old(tmp_path, -300, 40), []
+
+    async def write(_operation: object) -> None:
+        if not written:
+            written.append("refused")
+            raise codes.RefusedError(codes.BUSY, "too much waits")
+        written.append("done")
+
+    at = [int(time.time())]
+    watch = certified.Certified(server, lambda: at[0], write)
+    at[0] += 20 * 86400
+    assert [asyncio.run(watch.look()) for _ in range(3)] == [False, True, True]
+    assert written == ["refused", "done"]

@@ -150,7 +150,7 @@ def test_it_ends_with_0_and_without_a_traceback_however_many_signals(
     config = write_config(tmp_path, [Handheld()])
     command = [sys.executable, "-m", "tools.cli", "server", "run", "--config", str(config), "--port", "0"]
     if options == ["tls"]:
-        options = ["--tls", str(certificates.make(tmp_path / "tls", certificates.NAME, 30)), "--tls-port", "0"]
+        options = ["--tls", str(certificates.make(tmp_path / "tls", certificates.NAME, 90)), "--tls-port", "0"]
     process = subprocess.Popen(
         [*command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -243,7 +243,7 @@ def test_a_list_of_nothing_says_so(tmp_path: Path, words: tuple[str, ...]) -> No
     assert says("server", *words, "--config", config).startswith("no")
     assert json.loads(says("server", *words, "--config", config, "--json")) in (
         [],
-        {"refunds": [], "paid_twice": []},
+        {"refunds": [], "paid_twice": [], "paid_twice_count": 0},
         {"items": [], "decisions": []},
         {"held": [], "verdicts": []},
     )

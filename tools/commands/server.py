@@ -60,7 +60,13 @@ def run(
     fronts: Annotated[
         int | None, typer.Option(help="processes that speak HTTP before the one that writes", min=0, max=64)
     ] = None,
-    restored: Annotated[bool, typer.Option("--restored", help="the database was restored from a backup; once")] = False,
+    restored: Annotated[
+        bool,
+        typer.Option(
+            "--restored",
+            help="the database was restored from a backup; once, and where no terminal reaches it: block again which were blocked since",
+        ),
+    ] = False,
     new_keys: Annotated[
         bool, typer.Option("--new-keys", help="the keys were replaced: terminals must be provisioned anew; once")
     ] = False,

@@ -80,13 +80,16 @@ def withdrawn(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> str:
 def transaction(path: Path, db: str | None) -> Iterator[tuple[Any, Any]]:
     """(connection, office) of a configuration, whose database is there; what is done with them is committed at the end, or not at all.
 
-    ConfigError, CFG-028 also where the database is locked, or lost meanwhile.
+    ConfigError, CFG-028 also where the database is locked, or lost meanwhile, CFG-037 where it was put back and its server was not told so
+    yet, so that what is on file is not how it stands.
     """
     from server.office.signing import Office
+    from server.store import marks
 
     with _engine(path, db) as (engine, loaded):
         office = Office.load(loaded.office)
         with engine.begin() as connection:
+            marks.must_be_known(connection)
             yield connection, office
 
 
@@ -101,13 +104,15 @@ def reading(path: Path, db: str | None) -> Iterator[Any]:
 
 @contextmanager
 def _engine(path: Path, db: str | None) -> Iterator[tuple[Any, Any]]:
-    """(engine, configuration) of a database that is there."""
+    """(engine, configuration) of a database that is there, and was looked at before it is opened."""
     from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
     from server import config
+    from server.store import whole
     from server.store.engine import open_engine, unusable
 
     loaded = config.load(path, db)
+    whole.may_be_opened(loaded.db)
     engine = open_engine(loaded.db, new=False)
     try:
         yield engine, loaded

@@ -11,7 +11,7 @@ tells it nothing. What is on file goes on; what the terminal has not sent it kee
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -87,14 +87,20 @@ def listed(
 ) -> None:
     """List all terminals by name, with those that are blocked, and proposals, newest first."""
     from server.office import blocks
+    from server.store import restore
 
     with centre.reading(config, db) as connection:
-        found = {"devices": blocks.terminals(connection), "blocks": centre.standing(blocks.listed(connection))}
+        found: dict[str, Any] = {"devices": blocks.terminals(connection)}
+        found["blocks"] = centre.standing(blocks.listed(connection))
+        found["restored"] = span = restore.span(connection)
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
     if not found["devices"]:
         typer.echo("no terminal is known")
+    if span is not None:
+        first, last = map(centre.day, span)
+        typer.echo(f"restored on {last} from a backup of {first}: who was blocked or unblocked in between is forgotten")
     for row in found["devices"]:
         heard = f"heard last on {centre.day(row['last_contact'])}" if row["last_contact"] else "never heard"
         blocked = f", blocked since {centre.day(row['blocked'])}" if row["blocked"] else ""

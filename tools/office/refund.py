@@ -70,7 +70,8 @@ def listed(
     from server.office import refunds
 
     with centre.reading(config, db) as connection:
-        found = {"refunds": centre.standing(refunds.listed(connection)), "paid_twice": refunds.paid_twice(connection)}
+        twice, many = refunds.paid_twice(connection)
+        found = {"refunds": centre.standing(refunds.listed(connection)), "paid_twice": twice, "paid_twice_count": many}
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
@@ -79,6 +80,11 @@ def listed(
     for row in found["refunds"]:
         name = f"{row['device']}/{row['epoch']}/{row['intent']}"
         typer.echo(f"proposal {row['number']}: {name} {amounts.written(row['amount'])}: {centre.decided(row)}")
-    for row in found["paid_twice"]:
+    for row in twice:
         names = ", ".join("/".join(map(str, payment)) for payment in row["payments"])
-        typer.echo(f"report {row['pv']} was paid more than once: {names}")
+        more = f" and {row['count'] - len(row['payments'])} more" if row["count"] > len(row["payments"]) else ""
+        typer.echo(f"report {row['pv']} was paid more than once: {names}{more}")
+    if many > len(twice):
+        typer.echo(
+            f"and {many - len(twice)} more reports were paid more than once: they are named once these are decided"
+        )

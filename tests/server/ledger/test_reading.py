@@ -1,4 +1,4 @@
-"""A record that is not what its row says, or does not decode, is named by the recomputation, which goes on with the others."""
+"""A record or an approval that is not what its row says, or does not decode, is named by the recomputation, which goes on with the others."""
 
 from typing import Any
 
@@ -8,8 +8,10 @@ from sqlalchemy import select, update
 from protocol import cbor
 from protocol import records as r
 from server.ledger import recompute
+from server.office.decisions import Finding
 from server.store import tables as t
 from server.store.engine import reading
+from tests.server import doubts, verdicts
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 
@@ -85,3 +87,48 @@ def test_an_outcome_that_cannot_be_read_is_missing_from_the_recomputed_books(
     found = _differences(centre)
     assert any(f"posted {2 * A}, recomputed {A}" in line for line in found)
     assert found[-1] == f"record {intent + 1} of epoch 1 of {handheld.name} does not decode"
+
+
+_TORN = {
+    "no item": b"\xff", "nothing": b"", "a number": cbor.encode(7), "no payload": cbor.encode([b"", {}, b"", bytes(64)]), "null": None,
+}  # fmt: skip
+TORN = pytest.mark.parametrize("torn", _TORN.values(), ids=_TORN.keys())
+
+
+@TORN
+def test_a_decision_that_cannot_be_read_is_named(either: Centre, handheld: Handheld, torn: bytes | None) -> None:
+    desk, first = doubts.Desk(either), doubts.lost(either, handheld, A, 300_000)
+    desk.both(doubts.gap(first), Finding(A, "CIB TEST"))
+    assert _differences(either) == []
+    with either.engine.begin() as connection:
+        connection.execute(update(t.decisions).values(approval=torn))
+    found = _differences(either)
+    assert found[-1].startswith(
+        f"the officers' approval about device {handheld.name}, epoch 1, kind 1, seq {first}, number 1 "
+    )
+    assert any(line.startswith("account receivable:CIB TEST") for line in found)  # posted, and no word says so
+
+
+def test_nor_is_another_ones_decision_believed(either: Centre, handheld: Handheld) -> None:
+    desk, first = doubts.Desk(either), doubts.lost(either, handheld, A, A, 300_000)
+    for _ in range(2):
+        desk.both(doubts.gap(first), Finding(A, "CIB TEST"))
+    with either.engine.begin() as connection:
+        signed = connection.execute(select(t.decisions.c.approval).where(t.decisions.c.number == 1)).scalar_one()
+        connection.execute(update(t.decisions).where(t.decisions.c.number == 2).values(approval=signed))
+    assert _differences(either)[-1].endswith(f"seq {first}, number 2 is not what its row says")
+
+
+@TORN
+def test_a_verdict_that_cannot_be_read_is_named(either: Centre, handheld: Handheld, torn: bytes | None) -> None:
+    intent = verdicts.pay(either, handheld)
+    verdicts.fork(either, handheld, intent)
+    verdicts.Desk(either).both(intent, True)
+    assert _differences(either) == []
+    with either.engine.begin() as connection:
+        connection.execute(update(t.verdicts).values(approval=torn))
+    found = _differences(either)
+    assert found[-1].startswith(
+        f"the officers' approval about device {handheld.name}, epoch 1, intent {intent}, number 1, "
+    )
+    assert any(line.startswith("account receivable:CIB TEST") for line in found)

@@ -181,6 +181,25 @@ def test_a_report_that_was_paid_twice_is_told_until_one_payment_is_given_back(
     assert centre.ledger()["paid_twice"] == []
 
 
+def test_of_many_reports_that_were_paid_more_than_once_some_are_named_and_all_are_counted(
+    either: Centre, handheld: Handheld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SHOWN", "EACH"):
+        monkeypatch.setattr(refunds, name, 2)
+    intents = []
+    for _ in range(3):
+        case = handheld.notice(200_000)
+        intents += [handheld.write(r.PAYMENT_INTENT, case=case, amount=200_000) for _ in range(3)]
+        for intent in intents[-3:]:
+            handheld.finish(intent, r.OUTCOME_APPROVED, 200_000)
+    either.hello(handheld)
+    either.send(handheld)
+    page = either.ledger()
+    assert page["paid_twice_count"] == 3 and len(page["paid_twice"]) == 2
+    for at, told in enumerate(page["paid_twice"]):
+        assert told["count"] == 3 and [payment[2] for payment in told["payments"]] == intents[3 * at : 3 * at + 2]
+
+
 def test_a_refund_that_the_acquirer_refuses_is_due_still_and_can_be_proposed_again(
     centre: Centre, handheld: Handheld, desk: Desk
 ) -> None:

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import select, update
 
 from protocol import sync as s
+from protocol.errors import ConfigError
 from server.store import devices
 from server.store import tables as t
 from server.store.engine import open_engine, reading
@@ -120,3 +121,32 @@ def test_what_is_no_point_is_no_key(key: bytes, handheld: Handheld) -> None:
     assert not devices.is_point(key) and devices.is_point(handheld.public())
     compressed = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), handheld.public()).public_numbers()
     assert not devices.is_point(bytes([2 + compressed.y % 2]) + compressed.x.to_bytes(32, "big"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kind"),
+    [
+        *[(field, value, "whole number") for field in ("force", "wilaya") for value in ("1", 1.0, True, [1])],
+        *[(field, value, "text") for field in ("unit", "dukpt_key_id", "public_key") for value in (16, 1.5, True, ["a"])],
+    ],
+)  # fmt: skip
+def test_nothing_in_the_list_is_taken_for_what_it_may_have_been_meant_to_be(
+    handheld: Handheld, field: str, value: object, kind: str
+) -> None:
+    told = f"CFG-021 device {handheld.name}: '{field}' is no {kind} - write it "
+    with pytest.raises(ConfigError, match=told):
+        devices.parse(handheld.name, {**handheld.entry(), field: value})
+
+
+@pytest.mark.parametrize("field", ["public_key", "unit", "force", "wilaya"])
+def test_what_an_entry_lacks_is_named(handheld: Handheld, field: str) -> None:
+    entry = {name: value for name, value in handheld.entry().items() if name != field}
+    for lacking in (entry, {**entry, field: None}):
+        with pytest.raises(ConfigError, match=f"CFG-021 device {handheld.name}: '{field}' is missing"):
+            devices.parse(handheld.name, lacking)
+
+
+@pytest.mark.parametrize("entry", ["04", 7, None, []])
+def test_an_entry_is_a_table(handheld: Handheld, entry: object) -> None:
+    with pytest.raises(ConfigError, match=f"CFG-021 device {handheld.name}: its entry is no table"):
+        devices.parse(handheld.name, entry)

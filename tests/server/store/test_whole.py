@@ -3,6 +3,9 @@
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -13,13 +16,13 @@ from protocol import records as r
 from protocol.errors import ConfigError
 from server import config
 from server.__main__ import main
-from server.store import restore, whole
+from server.store import marks, restore, whole
 from server.store import tables as t
 from server.store.engine import open_engine, reading
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
 from tests.server.postgres import Cluster
-from tests.server.served import write_config
+from tests.server.served import ROOT, write_config
 
 
 def used(centre: Centre, handheld: Handheld, payments: int = 3) -> None:
@@ -103,11 +106,61 @@ def test_a_backup_that_is_put_back_beside_what_another_database_has_left_is_not_
     whole.must_be_whole(config.load(put_back).db, restored=True)
 
 
-def test_nor_is_it_served_without_a_word(put_back: Path) -> None:
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_backup_is_not_served_as_if_nothing_was_forgotten(
+    capsys: pytest.CaptureFixture[str], put_back: Path, restored: bool
+) -> None:
+    (put_back.parent / "server.db-wal").unlink()
+    url = config.load(put_back).db
+    line = refused(capsys, put_back)
+    assert line.startswith("CFG-037") and "--restored" in line
+    engine = open_engine(url)
+    if restored:
+        with engine.begin() as connection:
+            restore.mark(connection, 1_900_000_000)
+        marks.enter(engine)
+    else:
+        with pytest.raises(ConfigError, match="CFG-037"):
+            marks.enter(engine)
+    engine.dispose()
+
+
+def test_what_its_server_has_looked_at_is_not_gone_through_again(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    open_engine(url).dispose()
+    forget_in_index(tmp_path / "a.db")
+    serving = "import sys; from server.store.engine import open_engine; open_engine(sys.argv[1]).connect(); print(1, flush=True); input()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", serving, url], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "1\n"
+    (tmp_path / "a.db-wal").write_bytes(b"of its own")
+    whole.may_be_opened(url)
+    process.kill()
+    process.communicate()
+    (tmp_path / "a.db-wal").write_bytes(b"of its own")
+    with pytest.raises(ConfigError, match="CFG-035"):
+        whole.may_be_opened(url)
+
+
+@pytest.mark.parametrize("ask", [whole.must_be_whole, whole.may_be_opened])
+def test_nor_is_it_opened_without_a_word(put_back: Path, ask: Callable[[str], None]) -> None:
+    before = (put_back.parent / "server.db-wal").read_bytes()
+    with pytest.raises(ConfigError, match=r"CFG-034 .* put the backup back once more"):
+        ask(config.load(put_back).db)
+    assert (put_back.parent / "server.db-wal").read_bytes() == before
+
+
+@pytest.mark.parametrize("ask", [whole.must_be_whole, whole.may_be_opened])
+def test_nor_one_that_was_copied_otherwise_and_does_not_tell(put_back: Path, ask: Callable[[str], None]) -> None:
     left = put_back.parent / "server.db-wal"
     before = left.read_bytes()
+    with (put_back.parent / "server.db").open("r+b") as opened:
+        opened.seek(18)
+        opened.write(b"\x02\x02")  # as a file has it that a server has written
     with pytest.raises(ConfigError, match=r"CFG-035 .* - put a backup back \(docs/restore\.md\)"):
-        whole.must_be_whole(config.load(put_back).db)
+        ask(config.load(put_back).db)
     assert left.read_bytes() == before
 
 
@@ -200,14 +253,19 @@ def test_what_is_no_centres_file_has_no_backup(tmp_path: Path, url: str, told: s
 def test_postgresqls_own_backup_comes_back_whole(tmp_path: Path, cluster: Cluster, handheld: Handheld) -> None:
     """As docs/restore.md has it."""
     centre = Centre(tmp_path, handheld, url=cluster.url())
+    for _ in range(2):
+        marks.enter(centre.engine)  # as each start does
     used(centre, handheld)
     dumped = cluster.dump(centre.url)
     used(centre, handheld)
     centre.engine.dispose()
     centre.url = cluster.restore(dumped)
     centre.restart()
+    with pytest.raises(ConfigError, match="CFG-037 .*--restored"):
+        marks.enter(centre.engine)
     with centre.engine.begin() as connection:
         restore.mark(connection, centre.now)
+    marks.enter(centre.engine)
     head = len(handheld.records)
     assert 0 < rows(centre.url) < head
     centre.hello(handheld)

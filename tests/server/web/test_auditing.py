@@ -1,4 +1,4 @@
-"""A long history's recomputation is made in a process of its own, one at a time, and the page shows the last one."""
+"""A long history's recomputation, and its sums, are made in a process of their own, one at a time, and the page shows the last ones."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ class Server:
             return operation(connection)
 
     async def _audited(self, now: bool) -> dict[str, Any]:
-        return self.auditor.said(now)
+        return self.auditor.said(True) if now else {**self.auditor.said(), "summed": await self.auditor.summed()}
 
     async def recomputed(self) -> dict[str, Any]:
         """The page once the recomputation that runs is over."""
@@ -54,6 +54,8 @@ class Server:
 def server(either: Centre, handheld: Handheld, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     """Of a centre for which one record is a long history."""
     monkeypatch.setattr(report, "SHORT", 0)
+    for name in ("WAIT_S", "FIRST_WAIT_S"):
+        monkeypatch.setattr(auditing, name, 30.0)
     either.hello(handheld)
     handheld.pay(r.OUTCOME_APPROVED)
     either.send(handheld)
@@ -112,7 +114,9 @@ def test_a_record_that_cannot_be_read_is_an_alarm_too(server: Server) -> None:
 def test_one_runs_at_a_time_and_the_next_not_at_once(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, over = [], asyncio.Event()
 
-    async def elsewhere(_engine: Any) -> dict[str, Any]:
+    async def elsewhere(_engine: Any, *words: str) -> dict[str, Any]:
+        if words:
+            return {"accounts": {}}
         begun.append(1)
         await over.wait()
         return {"count": 0, "differences": []}
@@ -140,9 +144,10 @@ def test_one_runs_at_a_time_and_the_next_not_at_once(server: Server, monkeypatch
 def test_one_that_cannot_be_made_is_said(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     if server.centre.engine.dialect.name != "sqlite":
         pytest.skip("SQLite's file is put aside")
-    server.auditor.engine = open_engine(f"sqlite:///{server.centre.folder / 'empty.db'}", migrate=False)
 
     async def play() -> None:
+        await server.auditor.summed()
+        server.auditor.engine = open_engine(f"sqlite:///{server.centre.folder / 'empty.db'}", migrate=False)
         await server.ledger.page()
         page = await server.recomputed()
         assert page["recomputed"]["failed"] and page["balanced"] is None
@@ -164,7 +169,7 @@ def test_one_that_finds_the_database_damaged_says_so(server: Server) -> None:
         async with asyncio.timeout(60):
             while (told := server.auditor.said())["running"]:
                 await asyncio.sleep(0.05)
-        assert told["failed"] and server.damage == ["database disk image is malformed"]
+        assert told["failed"] and len(server.damage) == 1 and "is damaged: " in server.damage[0]
 
     asyncio.run(play())
 
@@ -172,13 +177,13 @@ def test_one_that_finds_the_database_damaged_says_so(server: Server) -> None:
 def test_pages_that_cost_something_are_shared_and_too_many_are_told_later(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, page = [], report.page
+    made, current = [], report.current
 
     def slow(connection: Connection) -> dict[str, Any]:
         made.append(1)
-        return page(connection)
+        return current(connection)
 
-    monkeypatch.setattr(report, "page", slow)
+    monkeypatch.setattr(report, "current", slow)
     monkeypatch.setattr(pages, "QUICK_S", 0.0)
     monkeypatch.setattr(pages, "SHARE", 1000)
 
@@ -188,6 +193,86 @@ def test_pages_that_cost_something_are_shared_and_too_many_are_told_later(
         refused = [each for each in told if isinstance(each, codes.RefusedError)]
         assert len(made) == 1 and len(refused) == 4 and {error.code for error in refused} == {codes.BUSY}
         await server.auditor.stop()
+
+    asyncio.run(play())
+
+
+def test_the_sums_are_made_elsewhere_one_at_a_time_and_say_of_when_they_are(
+    server: Server, handheld: Handheld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No page adds them up, and what has been paid since is in the next ones."""
+    monkeypatch.setattr(report, "sums", _never)
+    begun, elsewhere = [], auditing._elsewhere
+
+    async def counted(engine: Any, *words: str) -> dict[str, Any]:
+        begun.append(words)
+        return await elsewhere(engine, *words)
+
+    monkeypatch.setattr(auditing, "_elsewhere", counted)
+
+    async def play() -> None:
+        pages = await asyncio.gather(*(server.ledger.page() for _ in range(4)))
+        at = server.centre.now
+        assert [page["summed"]["at"] for page in pages] == [at] * 4 and begun.count((auditing.SUMS,)) == 1
+        assert all(page["totals"]["approved"]["count"] == page["case_count"] == 1 for page in pages)
+        first = len(handheld.records) + 1
+        handheld.pay(r.OUTCOME_APPROVED)
+        server.centre.hello(handheld)
+        server.centre.send(handheld, first)
+        page = await server.ledger.page()
+        assert page["summed"]["at"] == at and page["totals"]["approved"]["count"] == 1
+        assert page["devices"][0]["approved_count"] == 2  # what does not grow with the history is of now
+        server.auditor._sums_rest_until = 0.0
+        page = await server.ledger.page()
+        assert page["summed"]["at"] == server.centre.now > at and page["totals"]["approved"]["count"] == 2
+        assert begun.count((auditing.SUMS,)) == 2
+        await server.auditor.stop()
+
+    asyncio.run(play())
+
+
+def test_a_page_waits_for_sums_for_a_moment_only(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While there are none yet it is told "later"; else it has the last ones, whose time it says."""
+    for name in ("WAIT_S", "FIRST_WAIT_S"):
+        monkeypatch.setattr(auditing, name, 0.1)
+    over, made = asyncio.Event(), [{"accounts": {}, "round": 1}, {"accounts": {}, "round": 2}]
+
+    async def elsewhere(_engine: Any, *words: str) -> dict[str, Any]:
+        if not words:
+            return {"count": 0, "differences": []}
+        await over.wait()
+        return made.pop(0)
+
+    monkeypatch.setattr(auditing, "_elsewhere", elsewhere)
+
+    async def play() -> None:
+        with pytest.raises(codes.RefusedError):
+            await server.ledger.page()
+        over.set()
+        assert (await server.ledger.page())["round"] == 1
+        over.clear()
+        server.auditor._sums_rest_until = 0.0
+        assert (await server.ledger.page())["round"] == 1 and server.auditor._summing is not None
+        await server.auditor.stop()
+        assert server.auditor._summing is None
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("is_long", [True, False])
+def test_the_sums_of_a_long_history_are_made_at_the_start(
+    server: Server, monkeypatch: pytest.MonkeyPatch, is_long: bool
+) -> None:
+    monkeypatch.setattr(report, "SHORT", 0 if is_long else 2000)
+
+    async def play() -> None:
+        task = asyncio.create_task(server.auditor.run())
+        async with asyncio.timeout(60):
+            while is_long and server.auditor._sums is None:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
+        assert server.auditor._summing is None and (server.auditor._sums is not None) is is_long
+        task.cancel()
 
     asyncio.run(play())
 
