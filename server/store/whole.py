@@ -35,10 +35,8 @@ PUT_BACK = "put a backup back (docs/restore.md)"
 PART = ".part"
 """How the name of a backup ends that is not finished."""
 _IS_BACKUP = f"SELECT 1 FROM {t.meta.name} WHERE name = ?"  # noqa: S608
-_VERSIONS, _WAL = (
-    18,
-    2,
-)  # in the first page of a file; its two bytes say whether a -wal belongs to it (SQLite's file format, 1.3.3)
+_VERSIONS, _WAL = 18, 2
+"""Where a file has the two bytes that say whether a -wal belongs to it, and what they say if so (SQLite's file format, 1.3.3)."""
 _SHARED, _SHARED_SIZE = 0x40000002, 510  # the bytes of a file that each connection holds a lock on (SQLite's os_unix.c)
 _LOCK = "hhqqi0q"  # struct flock, as Linux has it on 64 bits
 
