@@ -1,0 +1,66 @@
+"""The tests' own PostgreSQL ends with the run that started it, however that ends, and leaves nothing; its databases go with a module."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import inspect
+
+from server.store import tables as t
+from server.store.engine import open_engine
+from tests.server.postgres import Cluster
+from tests.server.served import ROOT, wait_for
+
+_RUN = """
+import time
+from tests.server.postgres import Cluster
+with Cluster() as cluster:
+    print(cluster.url(), flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "number"), [(os.kill, signal.SIGKILL), (os.killpg, signal.SIGKILL), (os.killpg, signal.SIGINT)]
+)
+def test_it_ends_with_a_run_that_is_ended(end: Callable[[int, int], None], number: int, tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)  # PostgreSQL's user makes and removes what is in it
+    for folder in (tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _RUN], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
+    )  # fmt: skip
+    with process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        psycopg.connect(url).close()
+        assert list(tmp_path.glob("tasdid-pg-*/data/postmaster.pid"))
+        end(process.pid, number)
+    wait_for(lambda: not list(tmp_path.iterdir()))
+    with pytest.raises(psycopg.OperationalError, match="refused"):
+        psycopg.connect(url)
+
+
+def test_a_centre_s_database_is_as_the_migrations_leave_it(cluster: Cluster) -> None:
+    engines = [open_engine(cluster.url()), open_engine(cluster.centre(), migrate=False)]
+    names = [sorted(inspect(engine).get_table_names()) for engine in engines]
+    assert names[0] == names[1] and t.heads.name in names[0]
+    for engine in engines:
+        engine.dispose()
+
+
+def test_what_was_made_goes_whoever_is_connected(cluster: Cluster) -> None:
+    url = cluster.url()
+    with psycopg.connect(url) as connected:
+        cluster.clear()
+        with pytest.raises(psycopg.OperationalError):
+            connected.execute("SELECT 1")
+    with pytest.raises(psycopg.OperationalError, match=re.escape("does not exist")):
+        psycopg.connect(url)
