@@ -5,7 +5,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -26,24 +27,29 @@ with Cluster() as cluster:
 """
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder for what is temporary, in which PostgreSQL's user makes and removes things too."""
+    with tempfile.TemporaryDirectory(prefix="tasdid-run-") as name:
+        Path(name).chmod(0o1777)
+        yield Path(name)
+
+
 @pytest.mark.parametrize(
     ("end", "number"), [(os.kill, signal.SIGKILL), (os.killpg, signal.SIGKILL), (os.killpg, signal.SIGINT)]
 )
-def test_it_ends_with_a_run_that_is_ended(end: Callable[[int, int], None], number: int, tmp_path: Path) -> None:
-    tmp_path.chmod(0o1777)  # PostgreSQL's user makes and removes what is in it
-    for folder in (tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(folder.stat().st_mode | 0o011)
+def test_it_ends_with_a_run_that_is_ended(end: Callable[[int, int], None], number: int, folder: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", _RUN], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
+        [sys.executable, "-c", _RUN], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)},
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True,
     )  # fmt: skip
     with process:
         assert process.stdout is not None
         url = process.stdout.readline().strip()
         psycopg.connect(url).close()
-        assert list(tmp_path.glob("tasdid-pg-*/data/postmaster.pid"))
+        assert list(folder.glob("tasdid-pg-*/data/postmaster.pid"))
         end(process.pid, number)
-    wait_for(lambda: not list(tmp_path.iterdir()))
+    wait_for(lambda: not list(folder.iterdir()))
     with pytest.raises(psycopg.OperationalError, match="refused"):
         psycopg.connect(url)
 
