@@ -206,7 +206,7 @@ def test_cancel_ends_the_wait_for_a_card(play):
 
 def test_a_tariff_with_a_bad_signature_is_named_and_nothing_is_charged(tmp_path: Path):
     async def story() -> None:
-        async with _world(tmp_path, "cpython", Path()) as (world, patrol):
+        async with _world(tmp_path, "cpython") as (world, patrol):
             tariff = world.fleet.store("cpython") / "params" / "tariff"
             broken = bytearray(tariff.read_bytes())
             broken[-1] ^= 1

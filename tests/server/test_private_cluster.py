@@ -36,7 +36,7 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize(
-    ("end", "number"), [(os.kill, signal.SIGKILL), (os.killpg, signal.SIGKILL), (os.killpg, signal.SIGINT)]
+    ("end", "number"), [(os.kill, signal.SIGKILL), (os.killpg, signal.SIGKILL), (os.killpg, signal.SIGTERM)]
 )
 def test_it_ends_with_a_run_that_is_ended(end: Callable[[int, int], None], number: int, folder: Path) -> None:
     process = subprocess.Popen(
