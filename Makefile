@@ -20,7 +20,7 @@ demo: setup ## one patrol with four drivers, from log-in to settlement, in the t
 	@$(TASDID) demo $(ARGS)
 
 test: setup ## all tests, on CPython and on 32-bit MicroPython
-	@.venv/bin/pytest -q -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@.venv/bin/pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## ruff, and basedpyright against CPython and against the device's stubs
 	@.venv/bin/ruff check .

@@ -194,7 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
             if kind != "sqlite":
                 from tests.server.postgres import Cluster
 
-                cluster = stack.enter_context(Cluster())
+                cluster = stack.enter_context(Cluster(durable=True))
             for board in boards:
                 _tell(rounds(kind, cluster, options, board), options.json)
     return 0

@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
             if kind != "sqlite":
                 from tests.server.postgres import Cluster
 
-                cluster = stack.enter_context(Cluster())
+                cluster = stack.enter_context(Cluster(durable=True))
             told = measure(kind, cluster, options.records)
         if options.json:
             print(json.dumps(told))

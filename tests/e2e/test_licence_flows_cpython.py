@@ -27,15 +27,13 @@ pytestmark = pytest.mark.timeout(200)
 NUMBER = "9081726354"
 
 
-def _command(folder: Path, runtime: str) -> Callable[[Path], list[str]]:
+def _command(runtime: str) -> Callable[[Path], list[str]]:
     if runtime == "cpython":
         return cpython_terminal
-    from tools.image import build_image, device_command
+    from tools.image import device_command, device_image
 
-    build_image(folder / "device.romfs")
-    return lambda wiring: device_command(
-        folder / "device.romfs", "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)]
-    )
+    image = device_image()
+    return lambda wiring: device_command(image, "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)])
 
 
 async def _scan(world: World, who: str) -> None:
@@ -122,7 +120,7 @@ async def _lorry(actor: Actor, world: World, runtime: str) -> list[str]:
 def _play(folder: Path, runtime: str) -> "tuple[list[dict[int, Any]], list[str], list[dict[str, Any]]]":
     """(records in the storage, findings shown, events of the technician's port)."""
     fleet = Fleet.make(folder / "world")
-    world = World(fleet, runtime, "tcp", "fr", _command(folder, runtime))
+    world = World(fleet, runtime, "tcp", "fr", _command(runtime))
 
     async def course() -> list[str]:
         await world.start()

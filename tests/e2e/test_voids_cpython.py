@@ -19,15 +19,13 @@ pytestmark = pytest.mark.timeout(240)
 AMOUNT = 500_000
 
 
-def _command(folder: Path, runtime: str) -> Callable[[Path], list[str]]:
+def _command(runtime: str) -> Callable[[Path], list[str]]:
     if runtime == "cpython":
         return cpython_terminal
-    from tools.image import build_image, device_command
+    from tools.image import device_command, device_image
 
-    build_image(folder / "device.romfs")
-    return lambda wiring: device_command(
-        folder / "device.romfs", "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)]
-    )
+    image = device_image()
+    return lambda wiring: device_command(image, "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)])
 
 
 class Shift(Patrol):
@@ -116,7 +114,7 @@ def test_a_void_gives_the_money_back_once_and_the_case_is_payable_again(runtime:
     kept: list[dict[int, Any]] = []
 
     async def play() -> dict[str, Any]:
-        world = World(Fleet.make(tmp_path / "world"), runtime, "tcp", "fr", _command(tmp_path, runtime))
+        world = World(Fleet.make(tmp_path / "world"), runtime, "tcp", "fr", _command(runtime))
         shift = Shift(world, tmp_path, "fr", lambda step: None)
         try:
             await world.start()

@@ -12,7 +12,7 @@ from sim.worlds.patrol import Patrol
 from sim.worlds.world import World, cpython_terminal
 from tests.support import needs
 from tools.house.toolchain import APPLICATION_HEAP
-from tools.image import build_image, device_command
+from tools.image import device_command, device_image
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -47,10 +47,10 @@ def test_licence_over_the_antenna_of_the_handheld(tmp_path, runtime):
     command = cpython_terminal
     if runtime == "micropython":
         needs.micropython()
-        build_image(tmp_path / "device.romfs")
+        image = device_image()
 
         def command(wiring: Path) -> list[str]:
-            return device_command(tmp_path / "device.romfs", "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)])
+            return device_command(image, "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)])
 
     world = World(Fleet.make(tmp_path / "world"), runtime, "tcp", "fr", command, licence_on_air=True)
     asyncio.run(asyncio.wait_for(_licence_on_air(world, tmp_path), 120))

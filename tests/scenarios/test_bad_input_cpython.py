@@ -15,24 +15,17 @@ from sim.worlds.patrol import Patrol
 from sim.worlds.world import World, cpython_terminal
 from tests.support import needs
 from tools.house.toolchain import APPLICATION_HEAP
-from tools.image import build_image, device_command
+from tools.image import device_command, device_image
 
 RUNTIMES = ("cpython", "micropython")
 Story = Callable[[World, Patrol], Awaitable[None]]
 
 
-@pytest.fixture(scope="session")
-def device_image(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One device image for all stories."""
-    image = tmp_path_factory.mktemp("image") / "device.romfs"
-    build_image(image)
-    return image
-
-
 @contextlib.asynccontextmanager
-async def _world(folder: Path, runtime: str, image: Path) -> AsyncIterator[tuple[World, Patrol]]:
+async def _world(folder: Path, runtime: str) -> AsyncIterator[tuple[World, Patrol]]:
     command = cpython_terminal
     if runtime == "micropython":
+        image = device_image()
 
         def command(wiring: Path) -> list[str]:
             return device_command(image, "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)])
@@ -49,14 +42,14 @@ async def _world(folder: Path, runtime: str, image: Path) -> AsyncIterator[tuple
 
 
 @pytest.fixture(params=RUNTIMES)
-def play(request: pytest.FixtureRequest, tmp_path: Path, device_image: Path) -> Callable[[Story], None]:
+def play(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Story], None]:
     """Plays a story in a fresh world on one runtime."""
     if request.param == "micropython":
         needs.micropython()
 
     def run(story: Story) -> None:
         async def whole() -> None:
-            async with _world(tmp_path, request.param, device_image) as (world, patrol):
+            async with _world(tmp_path, request.param) as (world, patrol):
                 await asyncio.wait_for(story(world, patrol), 120)
                 assert all(check["ok"] for check in patrol.checks), patrol.checks
 
@@ -213,7 +206,7 @@ def test_cancel_ends_the_wait_for_a_card(play):
 
 def test_a_tariff_with_a_bad_signature_is_named_and_nothing_is_charged(tmp_path: Path):
     async def story() -> None:
-        async with _world(tmp_path, "cpython", Path()) as (world, patrol):
+        async with _world(tmp_path, "cpython") as (world, patrol):
             tariff = world.fleet.store("cpython") / "params" / "tariff"
             broken = bytearray(tariff.read_bytes())
             broken[-1] ^= 1

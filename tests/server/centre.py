@@ -14,6 +14,7 @@ from server.ledger import recompute, report
 from server.store import devices
 from server.store import tables as t
 from server.store.engine import open_engine, reading
+from tests.server import migrated
 from tests.server.handheld import START, Handheld, open_reply
 
 
@@ -24,6 +25,7 @@ class Centre:
         self.folder, self.url = folder, url or f"sqlite:///{folder / 'server.db'}"
         self.keys = keys.make(folder / "keys")
         self.now = START + 100_000
+        migrated.lay(self.url)
         self.engine: Engine = open_engine(self.url)
         self.shelf = sets.Shelf([])
         with self.engine.begin() as connection:

@@ -12,11 +12,18 @@ from tests.server.postgres import Cluster
 from tests.server.served import HostThread
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """A PostgreSQL of the module's own."""
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """The one PostgreSQL of this run."""
     with Cluster() as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def cluster(postgresql: Cluster) -> Iterator[Cluster]:
+    """The same; a module's databases go with the module."""
+    yield postgresql
+    postgresql.clear()
 
 
 @pytest.fixture
@@ -41,7 +48,7 @@ def greeted(centre: Centre, handheld: Handheld) -> None:
 def either(request: pytest.FixtureRequest, tmp_path: Path, handheld: Handheld) -> Iterator[Centre]:
     """The same centre on both databases."""
     cluster: Cluster | None = request.getfixturevalue("cluster") if request.param == "postgresql" else None
-    centre = Centre(tmp_path, handheld, url=cluster.url() if cluster else None)
+    centre = Centre(tmp_path, handheld, url=cluster.centre() if cluster else None)
     yield centre
     centre.engine.dispose()
 
@@ -49,7 +56,7 @@ def either(request: pytest.FixtureRequest, tmp_path: Path, handheld: Handheld) -
 @pytest.fixture
 def beside(tmp_path: Path, handheld: Handheld, cluster: Cluster) -> Iterator[Centre]:
     """A centre on PostgreSQL, where transactions run beside each other; it has heard the terminal's HELLO."""
-    made = Centre(tmp_path, handheld, url=cluster.url())
+    made = Centre(tmp_path, handheld, url=cluster.centre())
     made.hello(handheld)
     yield made
     made.engine.dispose()

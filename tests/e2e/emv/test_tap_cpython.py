@@ -186,12 +186,12 @@ def test_a_shift_of_taps(tmp_path: Path, runtime: str) -> None:
     async def play() -> None:
         command: Any = cpython_terminal
         if runtime == "micropython":
-            from tools.image import build_image, device_command
+            from tools.image import device_command, device_image
 
-            build_image(tmp_path / "device.romfs")
+            image = device_image()
 
             def command(wiring: Path) -> list[str]:
-                return device_command(tmp_path / "device.romfs", "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)])
+                return device_command(image, "terminal.boards.mcu", APPLICATION_HEAP, [str(wiring)])
 
         world = World(Fleet.make(tmp_path / "world"), runtime, "tcp", "fr", command)
         shift = TapShift(world, tmp_path, "fr", lambda step: None)

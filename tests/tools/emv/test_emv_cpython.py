@@ -21,6 +21,7 @@ from sim.pki import Pki, make_pki
 from sim.worlds.fleet import emv_body
 from tests.support import emv_machine
 from tests.support.emv_machine import purchase
+from tests.tools import command
 from tools.emv import explain, record, replay
 from tools.emv.pay import TestIssuer
 from tools.house.paths import ROOT
@@ -72,10 +73,7 @@ def reader(card: Any, tear_at: int | None = None) -> Iterator[str]:
 
 
 def tasdid(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tools.cli", "emv", *words]
-    return subprocess.run(
-        command, input=stdin, capture_output=True, text=True, timeout=60, cwd=ROOT, check=False, env=dict(os.environ)
-    )
+    return command.tasdid("emv", *words, stdin=stdin)
 
 
 def pay(

@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from server import keys as server_keys
 from server.wire import envelope
 from sim.cards import licence
 from sim.pki import Pki, make_pki, revocation
+from tests.tools.command import tasdid
 from tools import cli
 from tools.commands import params as command
 from tools.licence import dump, offline
@@ -34,12 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def params(*words: object) -> "subprocess.CompletedProcess[str]":
-    return run("params", *words)
-
-
-def run(*words: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, "-m", "tools.cli", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return tasdid("params", *words)
 
 
 def test_a_set_is_signed_shown_and_checked(folder: Path) -> None:
@@ -120,7 +115,7 @@ def test_the_commands_refuse_an_expired_set_and_check_calls_it_so(folder: Path, 
     files = licence.build(licence.profile("amina"), pki).content.files
     dump.write(folder / "dump", {file: data for file, data in files.items() if file != 0x1C})
     words = ["verify", folder / "dump", "--trust", path, "--trust-key", key, "--today", "20250611"]
-    done = run("licence", *words)
+    done = tasdid("licence", *words)
     assert done.returncode == cli.BAD_INPUT and "PRM-005" in done.stderr and done.stdout == ""
     done = params("check", path, "--key", key)
     assert done.returncode == cli.CHECK_FAILED and "expired" in done.stdout
