@@ -44,10 +44,12 @@ class Sync:
         except ServerError:
             from terminal import renewal, testimony
 
-            if self._left():  # what lets somebody in who goes on with it may be among them
+            # a new epoch knows neither of an open case nor of what nobody was told of a licence (`Journal.hand`)
+            untold = self._left() or self._t.officer is None and self.journal.hand is not None
+            if untold:  # what lets somebody in who goes on with it may be among them
                 await self._take_sets(welcome)
             await testimony.show(self, welcome)
-            if self._left() or not await renewal.accept(self._t, welcome):
+            if untold or not await renewal.accept(self._t, welcome):
                 raise
             welcome = await self._hello()
             self._nonce, self._held = welcome[m.NONCE], 0

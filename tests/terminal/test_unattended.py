@@ -251,6 +251,20 @@ async def test_no_epoch_begins_over_an_open_case_before_somebody_is_in_who_goes_
     assert t.journal.epoch == 2
 
 
+async def test_no_epoch_begins_before_somebody_is_told_what_became_of_a_licence():
+    t, network = await _left(open_=True)
+    notice = {r.CASE: 1, r.PV: "p", r.OFFENCE: "o", r.TARIFF: 1, r.AMOUNT: AMOUNT, r.POINTS: 4}
+    await t.journal.append(r.NOTICE, notice)
+    facts = {r.CASE: 1, r.CLOSURE: r.CLOSURE_ABANDONED, r.REASON: "left", r.DISPOSITION: r.DISPOSITION_RETAINED}
+    await t.journal.append(r.CASE_CLOSED, facts)
+    _approve(network)
+    await _rounds(t, 20)
+    assert len(network.sent) > 2 and t.journal.epoch == 1 and t.journal.hand[:2] == (1, r.DISPOSITION_RETAINED)
+    t.journal.told = t.journal.hand[2]  # somebody has answered it
+    await _rounds(t, 20)
+    assert t.journal.epoch == 2
+
+
 async def test_where_nobody_can_log_in_over_an_open_case_a_list_of_officers_comes_all_the_same_and_the_epoch_behind_the_case():
     t, network = await _left(open_=True)
     await _pay(t.journal, r.OUTCOME_APPROVED, False)
