@@ -150,18 +150,21 @@ def test_it_ends_with_0_and_without_a_traceback_however_many_signals(
     process = subprocess.Popen(
         [*command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    assert process.stdout is not None
-    address = process.stdout.readline().split()[-1]
-    for _ in range(200):
-        with contextlib.suppress(OSError), urllib.request.urlopen(address + "/health", timeout=5):  # noqa: S310
-            break
-        time.sleep(0.05)
-    for _ in range(1 if gap is None else 3):
-        process.send_signal(number)
-        time.sleep(gap or 0)
-    said = process.stdout.read()
-    assert (process.wait(20), "Traceback" in said) == (0, False), said
-    process.stdout.close()
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[-1]
+        for _ in range(200):
+            with contextlib.suppress(OSError), urllib.request.urlopen(address + "/health", timeout=5):  # noqa: S310
+                break
+            time.sleep(0.05)
+        for _ in range(1 if gap is None else 3):
+            process.send_signal(number)
+            time.sleep(gap or 0)
+        said = process.stdout.read()
+        assert (process.wait(20), "Traceback" in said) == (0, False), said
+    finally:
+        process.kill()  # of one that does not end
+        process.communicate()
 
 
 def _office(folder: Path, config: Path) -> None:
