@@ -144,6 +144,19 @@ def test_an_alarm_is_its_code_a_word_and_the_server_s_own_sentence(hands: browse
     hands.page.locator("#ledger .alarm").first.wait_for(state="detached")
 
 
+def test_a_ledger_that_is_still_being_added_up_says_so_and_shows_what_people_have_to_see_to(hands: browser.Hands):
+    full = get(hands, "api/ledger")
+    sums = ("totals", "accounts", "now", "owed", "postings", "cases", "case_count", "paid_twice", "paid_twice_count")
+    report = {name: value for name, value in full.items() if name not in sums} | {"balanced": None}
+    report["alarms"] = [{"device": "TSD-000001", "at": 1, "level": "alarm", "code": "EPOCH", "what": "a"}]
+    hands.page.route("**/api/ledger", lambda route: route.fulfill(json=report))
+    hands.page.locator("#ledger .alarm").wait_for()
+    told = hands.page.locator("#ledger .empty").all_inner_texts(), hands.page.locator("#balanced").inner_text()
+    hands.page.unroute("**/api/ledger")
+    assert told == (["en vérification"], "en vérification")
+    hands.page.locator("#ledger .postings").wait_for()
+
+
 @pytest.mark.parametrize("language", ["fr", "ar"])
 @pytest.mark.parametrize(
     "size", [(1500, 1000), (1366, 768), (1280, 720), (1024, 768), (790, 600), (400, 800), (360, 640)]
