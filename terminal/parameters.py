@@ -193,8 +193,8 @@ class Parameters:
                 raise ParameterError("a parameter set is older than one that is here", "PRM-004", "nothing to do", kind)
             if found.version == newest:
                 return None
+            done = waits  # the set may be in its place though writing it fails: `settle` looks
             self._storage.replace(name + (".next" if waits else ""), blob)
-            done = waits
         finally:
             if done:
                 self._storage.remove(offered)

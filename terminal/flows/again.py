@@ -1,7 +1,8 @@
 """The papers of the last case that is over, once more: a paper jam does not take the driver's right to them.
 
 Everything on them comes from records; each says that it is a copy, and has the first one's date. There is none where a record says that what was
-printed is no longer true, or where one may be lost that would say so. Papers name the officer who printed them, so only he prints them again.
+printed is no longer true, or where one may be lost that would say so. Papers name the officer who printed them, so only he prints them again,
+be it that another one has answered the case's last question.
 """
 
 from protocol import records as r
@@ -21,8 +22,8 @@ _OUTCOMES = {
 _OFFICERS = (
     r.NOTICE,
     r.PAYMENT_OUTCOME,
-    r.CASE_CLOSED,
-)  # what an officer does, whoever is logged in when an answer comes
+    r.RECEIPT_PRINTED,
+)  # what is on a paper, and who it names; whoever answers the last question prints nothing
 
 
 async def again(t) -> None:  # noqa: ANN001 - Terminal

@@ -86,15 +86,16 @@ class Fine:
         await self.recall(case)
         declined = case.outcome == r.OUTCOME_DECLINED and release.note(self.t.journal, case.outcome_record[r.SEQ])
         self.duplicate = case.void is None  # else it is its void that has opened it, and nothing of what follows is out
+        asked = case.disposition and release.asked(self.t.journal, case)
+        if asked and case.disposition == r.DISPOSITION_RETAINED:
+            self.note = release.note(self.t.journal, case.seq)  # before there is a paper of another thing
         if case.void is not None:
             await self.print_void(case, True)
-        if case.outcome == r.OUTCOME_INTERRUPTED:
+        if asked:
+            self.state = "hand"
+        elif case.outcome == r.OUTCOME_INTERRUPTED:
             await ask.acknowledge(self.t, "interrupted", amount=case.amount)
             self.state = "choose"
-        elif case.disposition:
-            self.state = "hand"
-            if case.disposition == r.DISPOSITION_RETAINED:
-                self.note = release.note(self.t.journal, case.seq)
         elif case.outcome in (r.OUTCOME_APPROVED, r.OUTCOME_PROVISIONAL):
             self.state = "receipt"
         elif declined:  # nobody may have read it
@@ -370,11 +371,12 @@ class Fine:
         is asked.
         """
         case = self.t.journal.view.case
-        disposition = case.disposition  # on record already when the power went
+        disposition = case.disposition  # on record already when the power went, or nobody answered
+        fields: dict = {"pv": case.pv} if disposition else {}  # who is asked later has not just seen the case
         if not disposition:
             disposition = r.DISPOSITION_RETURNED if case.outcome == r.OUTCOME_APPROVED else r.DISPOSITION_RETAINED
             await self.t.journal.append(r.LICENCE_DISPOSITION, {r.CASE: case.number, r.DISPOSITION: disposition})
-        key = await ask.answer(self.t, "licence_hand", disposition=disposition, days=10, note=self.note)
+        key = await ask.answer(self.t, "licence_hand", disposition=disposition, days=10, note=self.note, **fields)
         if key is None:
             self.t.officer = None
             return "end"

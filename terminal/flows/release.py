@@ -62,3 +62,10 @@ def note(journal, seq: int) -> str:  # noqa: ANN001 - Journal
         elif record.get(r.HEALTH) == "printer":
             out = missing
     return out
+
+
+def asked(journal, case) -> bool:  # noqa: ANN001 - Journal, Case
+    """Whether the question of this case's licence came after all that is known of its payment: a boot may have ended that one since."""
+    if case.outcome != r.OUTCOME_INTERRUPTED:
+        return True
+    return any(record[r.KIND] == r.LICENCE_DISPOSITION for record, _, _ in journal.entries(case.outcome_record[r.SEQ]))

@@ -9,6 +9,7 @@ from tests.terminal.receipts.again_bench import PaperBench
 
 DEVICE_HEAP = "288k"
 HAND = "licence_hand"
+REPORT = "000001-00001"
 
 
 async def _open(troubles=(), keys=None):
@@ -47,7 +48,7 @@ async def test_a_disposition_on_record_is_shown_again_and_written_once():
         await bench.journal.append(r.RECEIPT_PRINTED, {r.CASE: 1, r.COPY: 1})
         await bench.journal.append(r.LICENCE_DISPOSITION, {r.CASE: 1, r.DISPOSITION: shown})
         again = await _resumed(bench, {HAND: ["ok"]})
-        assert again.face.shown == [(HAND, {"disposition": shown, "days": 10, "note": ""})]
+        assert again.face.shown == [(HAND, {"disposition": shown, "days": 10, "note": "", "pv": REPORT})]
         kinds = _kinds(again.journal)
         assert kinds.count(r.LICENCE_DISPOSITION) == 1 and kinds[-1] == r.CASE_CLOSED and again.papers == []
 
@@ -69,10 +70,67 @@ async def test_a_case_that_nobody_answered_what_to_do_with_the_licence_of_stays_
         for answered in (False, True):
             assert bench.journal.view.case is not None
             bench = await _resumed(bench, {HAND: ["cancel"] * answered})
-            assert bench.face.shown == [(HAND, {"disposition": shown, "days": 10, "note": ""})]
+            assert bench.face.shown == [(HAND, {"disposition": shown, "days": 10, "note": "", "pv": REPORT})]
             assert (bench.officer is None) != answered
         assert _kinds(bench.journal) == kinds + [r.CASE_CLOSED]  # noqa: RUF005 - the device
         assert [item[0] for item in bench.journal.entries(1)][-1][r.CLOSURE] == closure
+
+
+async def test_who_is_asked_for_the_first_time_has_the_case_before_him_and_who_is_asked_later_is_told_its_report():
+    bench = await _open((), {"pay_choice": ["2"]})
+    from terminal.flows.fine import Fine
+
+    await Fine(bench).resume()
+    assert "pv" not in bench.face.shown[-1][1]
+    again = await _resumed(bench)
+    assert again.face.shown[-1][1]["pv"] == REPORT
+
+
+async def test_the_question_after_an_interrupted_payment_comes_again_and_nothing_else():
+    bench = await _open((), {"interrupted": ["ok"], "pay_choice": ["2"]})
+    await bench.paying(1, r.OUTCOME_INTERRUPTED)
+    from terminal.flows.fine import Fine
+
+    await Fine(bench).resume()
+    assert bench.face.screens() == ["interrupted", "pay_choice", "printing", HAND] and bench.officer is None
+    kinds = _kinds(bench.journal)
+    keys = {
+        HAND: ["ok"],
+        "interrupted": ["ok"],
+        "pay_choice": ["cancel"],
+        "abandon_reason": ["1"],
+        "confirm_abandon": ["ok"],
+    }
+    again = await _resumed(bench, keys)
+    assert again.face.shown == [(HAND, {"disposition": 2, "days": 10, "note": "", "pv": REPORT})]
+    assert again.papers == [] and _kinds(again.journal) == kinds + [r.CASE_CLOSED]  # noqa: RUF005 - the device
+    assert [item[0] for item in again.journal.entries(1)][-1][r.CLOSURE] == r.CLOSURE_UNPAID
+
+
+async def test_a_payment_that_a_boot_has_ended_since_the_question_is_told_first():
+    bench = await _open()
+    intent = (await bench.journal.append(r.PAYMENT_INTENT, {r.CASE: 1, r.AMOUNT: 500000}))[r.SEQ]
+    await bench.journal.append(
+        r.LICENCE_DISPOSITION, {r.CASE: 1, r.DISPOSITION: r.DISPOSITION_RETAINED}
+    )  # its outcome is lost
+    ended = {r.CASE: 1, r.INTENT: intent, r.AMOUNT: 500000, r.OUTCOME: r.OUTCOME_INTERRUPTED, r.REASON: "power"}
+    await bench.journal.append(r.PAYMENT_OUTCOME, ended)
+    again = await _resumed(bench, {"interrupted": ["ok"], "pay_choice": ["2"]})
+    assert again.face.screens()[0] == "interrupted"
+
+
+async def test_that_the_notice_is_missing_is_said_though_the_paper_of_a_void_has_come_since():
+    bench = PaperBench(["PRN-003"] * 2, {"pay_choice": ["2"], "error": ["cancel"] * 2, "unprinted": ["ok"] * 2})
+    bench.ports = bench
+    await bench.journal.open()
+    await bench.void(1, await bench.case(1, r.OUTCOME_APPROVED), r.VOID_ASKED, r.VOID_DONE)
+    from terminal.flows.fine import Fine
+
+    await Fine(bench).resume()
+    assert bench.face.shown[-1] == (HAND, {"disposition": 2, "days": 10, "note": "hand.unprinted.note"})
+    again = await _resumed(bench)
+    assert again.face.screens() == ["printing", HAND] and len(again.papers) == 1
+    assert again.face.shown[-1][1]["note"] == "hand.unprinted.note"
 
 
 async def test_behind_an_unanswered_question_the_terminal_is_at_its_log_in_screen_and_sends():
@@ -118,7 +176,7 @@ async def test_who_went_on_without_the_ten_day_document_is_told_so_again():
             await bench.journal.append(r.RECEIPT_PRINTED, {r.CASE: 1, r.COPY: 3})
         await bench.journal.append(r.LICENCE_DISPOSITION, {r.CASE: 1, r.DISPOSITION: r.DISPOSITION_RETAINED})
         again = await _resumed(bench)
-        assert again.face.shown == [(HAND, {"disposition": 2, "days": 10, "note": note})]
+        assert again.face.shown == [(HAND, {"disposition": 2, "days": 10, "note": note, "pv": REPORT})]
 
 
 async def test_a_declined_payment_is_told_with_its_slip_unless_that_is_out():

@@ -2,7 +2,7 @@
 
 from protocol import records as r
 from protocol import sync as m
-from protocol.errors import ParameterError
+from protocol.errors import JournalError, ParameterError
 from terminal.flows import login
 from terminal.parameters import Parameters
 from terminal.sync import Sync
@@ -270,6 +270,31 @@ async def test_a_cut_at_any_write_leaves_a_set_whose_day_has_come_with_one_recor
 
 async def test_a_set_that_is_in_force_at_once_takes_the_place_of_one_that_waits_with_one_record_wherever_it_is_cut():
     assert await _cut_everywhere(NOW, [_set(1, 60)], [_set(2, -1)], True) > 3
+
+
+class _Refused(MemoryStorage):
+    """One replacement takes place, and its storage says that it does not."""
+
+    def replace(self, name, data):
+        super().replace(name, data)
+        if name == "params/limits" and data == _set(2, -1):
+            raise JournalError("the storage takes nothing", "JRN-012")
+
+
+async def test_a_set_that_is_in_its_place_though_its_storage_refused_it_has_its_record():
+    centre = _Centre(_Refused())
+    await centre.begin()
+    try:
+        await centre.sync(NOW, _set(2, -1))
+        raise AssertionError("not refused")
+    except JournalError:
+        pass
+    again = _Centre(centre.t.storage, centre.t.se)
+    await again.boot()
+    kept = again.t.parameters
+    assert _versions(kept, 0) == [2]
+    await kept.settle(again.t.journal, NOW, False)
+    assert again.applied() == [2] and "params/limits.new" not in again.t.storage.files
 
 
 async def test_what_was_offered_and_not_kept_before_a_cut_leaves_no_record():

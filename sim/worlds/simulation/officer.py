@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from drivers.contracts.small import Diagnostic, Display, Keypad, Scanner
+from protocol import records as r
 from sim.worlds.simulation.factory import OFFICER, PIN, SECOND, factory
 from sim.worlds.simulation.schedule import Pause
 from terminal.face.face import Face
 
 KEY_MS = 350
 PATIENCE = 6  # troubles in one fine before the officer gives up
+AWAY_MS = 200_000  # longer than any question waits
 OFTEN = 4  # synchronisations in a row after which he waits a minute for the next one
 
 
@@ -32,6 +34,7 @@ class Task:
     tap: bool = False  # the card is held to the antenna
     agrees: bool = True  # a signature, if one is asked for
     back: bool = True  # a card that was torn off the antenna is presented again
+    leaves: bool = False  # he walks away from the last question, what to do with the licence
 
     def tell(self) -> str:
         """In words."""
@@ -39,10 +42,13 @@ class Task:
             how = "" if self.agrees else "signs wrongly, "
             how += "card " if not self.tap else "tapped " if self.back else "tapped once "
             ends = f"abandoned for reason {self.abandon}" if self.abandon else how + self.card
-            return f"fine, {'pays later' if self.later else ends}"
+            return f"fine, {'pays later' if self.later else ends}" + self._leaving()
         if self.what == "void":
-            return "void, card " + self.card
+            return "void, card " + self.card + self._leaving()
         return self.what + (f" {self.seconds} s" if self.seconds else "")
+
+    def _leaving(self) -> str:
+        return ", and walks away" if self.leaves else ""
 
 
 class Officer(Scanner):
@@ -61,6 +67,8 @@ class Officer(Scanner):
         self.troubles = 0
         self.paid = 0
         self.busy = False
+        self.gone = False  # the last question about a licence is one that he has walked away from
+        self.left = False  # … which he does once in a task
         self.unconfirmed = False  # he wants to close the shift, and has not been asked whether he is sure
         self.asks = self.waited = False  # he asks the centre again and again when the terminal has stopped
         self.wait_after = 0  # ms he leaves the terminal alone after asking it to synchronise
@@ -74,6 +82,7 @@ class Officer(Scanner):
     def see(self, screen: str, fields: dict[str, Any]) -> None:
         """A screen appears."""
         self.screen, self.fields = screen, fields
+        self.gone = self.gone and screen != "licence_hand"
         if screen == "home" or screen == "login_number" and not fields.get("second"):
             self.busy = False
 
@@ -139,6 +148,7 @@ class Officer(Scanner):
             return 30_000
         self.tasks.pop(0)
         self.troubles = self.paid = 0
+        self.left = False
         if self.task.what == "idle":
             return 1000
         self.busy = True
@@ -170,6 +180,14 @@ class Officer(Scanner):
         if self.task.abandon:
             return "cancel"
         return "2" if self.task.later or not self.task.card or self.paid > 2 else "1"
+
+    def _on_licence_hand(self) -> str | int:
+        released = self.fields["disposition"] == r.DISPOSITION_RELEASE_GRANTED
+        if not self.task.leaves or self.left or released:
+            return "ok"
+        self.gone = self.left = True
+        self.tell("officer: walks away")
+        return AWAY_MS
 
     def _on_syncing(self) -> int:
         return 60_000  # he waits, and touches nothing

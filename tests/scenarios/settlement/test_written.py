@@ -23,6 +23,7 @@ REFUNDED = [Task("fine", "amina", "approves-1"), Task("sync"), Task("idle", seco
 DECLINED = [Task("fine", "amina", "declines"), Task("sync"), Task("close")]
 NEXT = [Task("fine", "karim", "approves-1"), Task("sync"), Task("close")]
 GIVEN_UP = Task("fine", "amina", "approves-1", abandon=1)
+LEFT = Task("fine", "amina", later=True, leaves=True)
 AWAY = Fault("outage", 0, 1, 150)
 
 
@@ -49,6 +50,7 @@ AWAY = Fault("outage", 0, 1, 150)
             [Fault("cut", 0, 20, "after")],
             "begins a case; no officer was told of 1",
         ),
+        ("unanswered-closes", [LEFT, *NEXT], [], "closes a case, and nobody has answered what to do with the licence"),
         ("declined-untold", [DECLINED[0], *NEXT], [Fault("cut", 0, 22, "after")], "told that the payment was declined"),
         ("result-code", DEFERRED, [AWAY], "is told no reason of payment"),
         ("refund-one-officer", REFUNDED, [Fault("refund", -1, 60)], "one officer alone has had payment"),
@@ -80,6 +82,7 @@ class Terminal:
         self.missing = SimpleNamespace(devices=lost or set())
         self.tampered: set[str] = set()
         self.arrivals = Arrivals()
+        self.officer = SimpleNamespace(gone=False)
         self.in_force = self.clocks = SimpleNamespace(wrote=lambda _device, _record: None)  # not judged here
         self.label, self.index, self.works, self.presented = "terminal 1", 0, True, ""
         self.fail = self.broken.append

@@ -133,6 +133,40 @@ async def test_only_the_officer_of_a_case_prints_its_papers_again():
     assert await _again(bench) == [] and bench.face.shown == NONE
 
 
+async def _changed(bench, number):
+    """Another officer logs in."""
+    bench.officer = {"number": number, "force": 1, "unit": "U"}
+    bench.journal.officer = number
+    await bench.journal.append(r.LOGIN, {})
+
+
+async def test_who_answers_the_last_question_for_another_officer_takes_nobodys_papers():
+    bench = await _bench(keys={"pay_choice": ["2"]})
+    await bench.journal.append(r.NOTICE, bench.notice(1))
+    await _resume(bench)
+    assert bench.officer is None
+    await _changed(bench, 2002)
+    bench.face.keys["licence_hand"] = ["ok"]
+    await _resume(bench)
+    assert bench.journal.view.case is None
+    assert await _again(bench) == [] and bench.face.shown == NONE
+    await _changed(bench, 1007)
+    (paper,) = await _again(bench)
+    assert _kinds([paper]) == [("NON PAYÉE", True)] and "1007" in paper
+
+
+async def test_papers_that_another_officer_has_printed_name_him_and_are_not_printed_again_for_who_closed_the_case():
+    bench = await _bench(keys={"pay_choice": ["2"]})
+    await bench.journal.append(r.NOTICE, bench.notice(1))
+    await _changed(bench, 2002)
+    await _resume(bench)
+    await _changed(bench, 1007)
+    bench.face.keys["licence_hand"] = ["ok"]
+    await _resume(bench)
+    assert bench.journal.view.case is None
+    assert await _again(bench) == [] and bench.face.shown == NONE
+
+
 async def test_a_hundred_records_without_a_fine_hide_nothing():
     bench = await _bench()
     await bench.case(1, r.OUTCOME_APPROVED)

@@ -5,7 +5,18 @@ import random
 from dataclasses import dataclass
 
 from sim.worlds.simulation import verdicts
-from sim.worlds.simulation.draws import ahead, asked, grants, limits, losses, refunds, refusals, signatures, workers
+from sim.worlds.simulation.draws import (
+    ahead,
+    asked,
+    away,
+    grants,
+    limits,
+    losses,
+    refunds,
+    refusals,
+    signatures,
+    workers,
+)
 from sim.worlds.simulation.draws import faults as drawing
 from sim.worlds.simulation.draws.faults import Fault
 from sim.worlds.simulation.factory import CARDS, DRIVERS
@@ -39,7 +50,7 @@ def draw(seed: int) -> Plan:
     faults += refusals.draw(seed, faults) + workers.draw(seed)
     faults += verdicts.draw(seed, tasks, faults)
     faults += grants.draw(seed, faults) + limits.draw(seed, faults) + ahead.draw(seed, faults)
-    return Plan(seed, verdicts.speaking(seed, tasks, faults), faults)
+    return Plan(seed, away.draw(seed, verdicts.speaking(seed, tasks, faults)), faults)
 
 
 def _taps(rng: random.Random, shifts: list[list[Task]]) -> list[list[Task]]:

@@ -111,6 +111,17 @@ def _hand_untold() -> Any:
     return mock.patch.object(fine.Fine, "_hand", hand)
 
 
+def _unanswered_closes() -> Any:
+    """A case is closed whether anybody answers its last question or not."""
+    plain = fine.Fine._hand
+
+    async def hand(self: Any) -> str:
+        await plain(self)
+        return "close"
+
+    return mock.patch.object(fine.Fine, "_hand", hand)
+
+
 def _given_up_untold() -> Any:
     """What a boot closes, or what was given up before the power went, is told to nobody."""
     plain = Journal.open
@@ -409,6 +420,7 @@ TERMINAL = (
     Mutation(
         "hand-untold", "a case goes on after a power cut as if its officer knew where the licence is", _hand_untold
     ),
+    Mutation("unanswered-closes", "a licence's question that nobody answers closes its case", _unanswered_closes),
     Mutation("given-up-untold", "what was given up before the power went is told to nobody", _given_up_untold),
     Mutation("declined-untold", "a declined payment is not told after a power cut", _declined_untold),
     Mutation("loss-unseen", "a boot that finds records lost takes no payment to be among them", _loss_unseen),

@@ -152,7 +152,7 @@ class Accounting:
         if name in self._missing.erased:
             return
         said = self._alarms(_SAID, name)
-        for (owner, intent), _ in self._missing.untold(self._connection):
+        for (owner, _, intent), _ in self._missing.untold(self._connection):
             if owner == name and not any(f"the void of payment {intent} had" in words for words in said):
                 yield f"{name} has forgotten the void of payment {intent}, and nobody was told"
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sim.worlds.simulation.oracle.judge import Oracle
 
 Rows = dict[tuple[str, int], Any]
+_VOIDS = "SELECT device, epoch, record, rejected FROM raw WHERE kind = :k ORDER BY device, epoch, seq"
 
 
 class Endings:
@@ -22,7 +23,7 @@ class Endings:
     def judge(self, connection: Any, rows: Rows) -> None:
         """All of them."""
         self._ended(rows)
-        self._voided(connection, rows)
+        self._voided(connection)
         self._closed(rows)
 
     def _ended(self, rows: Rows) -> None:
@@ -38,48 +39,51 @@ class Endings:
             if outcomes != 1 and not self._judge.missing.excuses(name, intent, outcomes, rows):
                 self._judge.fail(f"payment {intent} of {name} has {outcomes} outcomes")
 
-    def _voided(self, connection: Any, rows: Rows) -> None:
+    def _voided(self, connection: Any) -> None:
         """Every void that was asked for has ended once; done, there is one reversal, one opposite posting and no capture. An end that a terminal has
         lost since it arrived is told again, and is the same.
         """
-        ends: dict[tuple[str, int], list[int]] = {}
-        lost: list[tuple[tuple[str, int], int]] = []
-        for (name, _), row in sorted(rows.items()):
-            if name in self._judge.tampered or row.kind != r.VOID:
+        ends: dict[
+            tuple[str, int, int], list[int]
+        ] = {}  # by device, epoch and intent: a new epoch numbers its records from the beginning
+        lost: list[tuple[tuple[str, int, int], int]] = []
+        for row in connection.execute(text(_VOIDS), {"k": r.VOID}):
+            name = row.device
+            if name in self._judge.tampered:
                 continue
             record = cbor2.loads(bytes(row.record))
-            key = (name, record[r.INTENT])
+            key = (name, row.epoch, record[r.INTENT])
             if record[r.VOID_STATE] != r.VOID_ASKED and self._judge.missing.destroyed(name, bytes(row.record)):
                 lost.append((key, record[r.VOID_STATE]))
             elif record[r.VOID_STATE] != r.VOID_ASKED:
                 ends.setdefault(key, []).append(record[r.VOID_STATE])
             elif row.rejected is None:
                 ends.setdefault(key, []).append(0)
-        for (name, intent), state in self._judge.missing.untold(connection):
-            ends.setdefault((name, intent), [0]).append(state)
+        for key, state in self._judge.missing.untold(connection):
+            ends.setdefault(key, [0]).append(state)
         for key, state in (*lost, *self._judge.missing.void_ends()):
             if state not in ends.setdefault(key, []):
                 ends[key].append(state)
-        for (name, intent), told in sorted(ends.items()):
-            if self._judge.refunds.names(name, intent) or self._judge.sums.nowhere((name, 0, intent)):
+        for (name, epoch, intent), told in sorted(ends.items()):
+            if self._judge.refunds.names(name, intent) or self._judge.sums.nowhere((name, epoch, intent)):
                 continue
             if 0 in told and len(told) != 2:
                 self._judge.fail(f"the void of payment {intent} of {name} was told as {told}")
             counts = connection.execute(
                 text(
-                    "SELECT (SELECT COUNT(*) FROM postings WHERE device = :d AND intent = :i AND part = 3),"
-                    " (SELECT COUNT(*) FROM outbox WHERE device = :d AND intent = :i AND step = 3 AND state = 2)"
+                    "SELECT (SELECT COUNT(*) FROM postings WHERE device = :d AND epoch = :e AND intent = :i AND part = 3),"
+                    " (SELECT COUNT(*) FROM outbox WHERE device = :d AND epoch = :e AND intent = :i AND step = 3 AND state = 2)"
                 ),
-                {"d": name, "i": intent},
+                {"d": name, "e": epoch, "i": intent},
             ).one()
             if tuple(counts) != ((1, 1) if r.VOID_DONE in told else (0, 0)):
                 self._judge.fail(
                     f"the void of payment {intent} of {name} ({told}): postings and reversals {tuple(counts)}"
                 )
-        undone = connection.execute(text("SELECT device, intent FROM postings WHERE part = 3"))
+        undone = connection.execute(text("SELECT device, epoch, intent FROM postings WHERE part = 3"))
         for row in undone:
             given = row.device in self._judge.tampered or self._judge.refunds.names(row.device, row.intent)
-            if not given and r.VOID_DONE not in ends.get((row.device, row.intent), []):
+            if not given and r.VOID_DONE not in ends.get((row.device, row.epoch, row.intent), []):
                 self._judge.fail(f"payment {row.intent} of {row.device} is given back though nobody voided it")
 
     def _closed(self, rows: Rows) -> None:

@@ -27,9 +27,9 @@ FINALS = (
 _UNEXPLAINED = FINALS + " AND q.gap IS NULL"
 _VOIDED = "SELECT v.amount FROM voids v WHERE v.device = :d AND v.epoch < :e AND v.state = 2"
 _ARRIVED = "SELECT COUNT(*) FROM raw WHERE device = ? AND seq = ?"
-_FORGOTTEN = "SELECT intent, state FROM voids WHERE device = :d AND seq = :s AND result_seq IS NULL AND state <> 1 AND reason NOT LIKE 'SRV%'"
+_FORGOTTEN = "SELECT epoch, intent, state FROM voids WHERE device = :d AND seq = :s AND result_seq IS NULL AND state <> 1 AND reason NOT LIKE 'SRV%'"
 _UNTOLD = (
-    "SELECT v.intent, v.state FROM voids v JOIN heads h ON h.device = v.device WHERE v.device = :d AND v.epoch < h.epoch"
+    "SELECT v.epoch, v.intent, v.state FROM voids v JOIN heads h ON h.device = v.device WHERE v.device = :d AND v.epoch < h.epoch"
     " AND v.result_seq IS NULL AND v.state <> 1 AND v.reason NOT LIKE 'SRV%'"
 )
 
@@ -243,7 +243,7 @@ class Missing:
         lost, or its beginning, which had arrived. `told` are those that it has, by intent.
         """
         if name not in self.erased:
-            ends = {i: state for (device, i), state in self.untold(connection) if device == name}
+            ends = {i: state for (device, _, i), state in self.untold(connection) if device == name}
             lost = [item.record for item in self.of(name, r.VOID)]
             ends.update({one[r.INTENT]: one[r.VOID_STATE] for one in lost if one[r.VOID_STATE] != r.VOID_ASKED})
             amounts = {one[r.INTENT]: one[r.AMOUNT] for one in lost}
@@ -255,25 +255,25 @@ class Missing:
         """Whether a shift may lack records that the centre names: they are lost."""
         return name in self.devices - self.erased
 
-    def untold(self, connection: Any) -> Iterator[tuple[tuple[str, int], int]]:
-        """((device, intent), end) of voids whose end the terminal writes down no more, since it has lost the question: with an epoch that is over,
-        or with the record that asked, which had arrived.
+    def untold(self, connection: Any) -> Iterator[tuple[tuple[str, int, int], int]]:
+        """((device, epoch, intent), end) of voids whose end the terminal writes down no more, since it has lost the question: with an epoch that is
+        over, or with the record that asked, which had arrived.
         """
         for name in sorted(self.erased):
             for row in connection.execute(text(_UNTOLD), {"d": name}):
-                yield (name, row.intent), row.state
+                yield (name, row.epoch, row.intent), row.state
         for item in self.lost.values():
             asked = item.record[r.KIND] == r.VOID and item.record[r.VOID_STATE] == r.VOID_ASKED
             if asked and item.device not in self.erased:
                 for row in connection.execute(text(_FORGOTTEN), {"d": item.device, "s": item.seq}):
-                    yield (item.device, row.intent), row.state
+                    yield (item.device, row.epoch, row.intent), row.state
 
-    def void_ends(self) -> Iterator[tuple[tuple[str, int], int]]:
-        """((device, intent), end) of voids whose end was destroyed before it arrived: what followed on it may say that the void is over."""
+    def void_ends(self) -> Iterator[tuple[tuple[str, int, int], int]]:
+        """((device, epoch, intent), end) of voids whose end was destroyed before it arrived: what followed on it may say that the void is over."""
         for item in self.lost.values():
             ended = item.record[r.KIND] == r.VOID and item.record[r.VOID_STATE] != r.VOID_ASKED
             if ended and item.device not in self.erased and self.never_came(item.device, item.seq):
-                yield (item.device, item.record[r.INTENT]), item.record[r.VOID_STATE]
+                yield (item.device, item.record[r.EPOCH], item.record[r.INTENT]), item.record[r.VOID_STATE]
 
     def destroyed(self, name: str, data: bytes) -> bool:
         """Whether a terminal has lost a record, be it that it had arrived: what the centre said there it says again."""

@@ -158,6 +158,8 @@ class Written:
                     yield f"has {record[key]} as the {name} of card {card}; it has {right}"
         if kind == r.CASE_CLOSED and record[r.CLOSURE] != r.CLOSURE_ABANDONED:
             closure = record[r.CLOSURE]
+            if device.officer.gone:
+                yield "closes a case, and nobody has answered what to do with the licence"
             if seen.word and closure != _CLOSES[seen.word]:
                 yield f"closes a case as {closure}; the last outcome shown of it is {seen.word}"
             if seen.hand and (seen.hand == r.DISPOSITION_RETURNED) != (closure == r.CLOSURE_PAID):
