@@ -19,11 +19,8 @@ _OUTCOMES = {
     r.CLOSURE_DECLINED: (r.OUTCOME_DECLINED,),
     r.CLOSURE_UNPAID: (0, r.OUTCOME_INTERRUPTED),
 }
-_OFFICERS = (
-    r.NOTICE,
-    r.PAYMENT_OUTCOME,
-    r.RECEIPT_PRINTED,
-)  # what is on a paper, and who it names; whoever answers the last question prints nothing
+# what is on a paper, and whom it names; whoever answers the last question prints nothing
+_OFFICERS = (r.NOTICE, r.PAYMENT_OUTCOME, r.RECEIPT_PRINTED)
 
 
 async def again(t) -> None:  # noqa: ANN001 - Terminal

@@ -43,9 +43,8 @@ class Endings:
         """Every void that was asked for has ended once; done, there is one reversal, one opposite posting and no capture. An end that a terminal has
         lost since it arrived is told again, and is the same.
         """
-        ends: dict[
-            tuple[str, int, int], list[int]
-        ] = {}  # by device, epoch and intent: a new epoch numbers its records from the beginning
+        # by device, epoch and intent: a new epoch numbers its records from the beginning
+        ends: dict[tuple[str, int, int], list[int]] = {}
         lost: list[tuple[tuple[str, int, int], int]] = []
         for row in connection.execute(text(_VOIDS), {"k": r.VOID}):
             name = row.device
