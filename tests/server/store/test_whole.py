@@ -273,3 +273,24 @@ def test_postgresqls_own_backup_comes_back_whole(tmp_path: Path, cluster: Cluste
     assert rows(centre.url) == head
     centre.books()
     centre.engine.dispose()
+
+
+@pytest.mark.parametrize("ask", [whole.must_be_whole, whole.may_be_opened])
+def test_nor_where_a_link_leads_to_it(tmp_path: Path, put_back: Path, ask: Callable[[str], None]) -> None:
+    """SQLite keeps what belongs to a database beside the file, not beside the link."""
+    left = put_back.parent / "server.db-wal"
+    before = left.read_bytes()
+    (links := tmp_path / "links").mkdir()
+    (links / "server.db").symlink_to(put_back.parent / "server.db")
+    with pytest.raises(ConfigError, match=r"CFG-034 .* put the backup back once more"):
+        ask(url := f"sqlite:///{links / 'server.db'}")
+    with pytest.raises(ConfigError, match="CFG-034"):
+        whole.back_up(url, tmp_path / "b.db")
+    assert left.read_bytes() == before
+
+
+def test_nor_by_a_uri_of_sqlites_own(put_back: Path) -> None:
+    url = f"sqlite:///file:{put_back.parent / 'server.db'}?uri=true"
+    for ask in (whole.must_be_whole, whole.may_be_opened, open_engine):
+        with pytest.raises(ConfigError, match=r"CFG-027 .* without 'file:' and 'uri'"):
+            ask(url)
