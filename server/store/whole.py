@@ -200,7 +200,8 @@ def _copy(source: sqlite3.Connection, part: Path, name: str) -> None:
         source.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")
         if copy.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (t.meta.name,)).fetchone():
-            copy.execute(f"INSERT OR REPLACE INTO {t.meta.name} (name, value) VALUES (?, ?)", (marks.BACKUP, at))  # noqa: S608
+            # a backup of a backup, into which nobody has written since, knows no more than the first one did
+            copy.execute(f"INSERT OR IGNORE INTO {t.meta.name} (name, value) VALUES (?, ?)", (marks.BACKUP, at))  # noqa: S608
         _check(copy, name, True)
     _flush(part)
 

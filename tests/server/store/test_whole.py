@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from protocol import records as r
 from protocol.errors import ConfigError
@@ -294,3 +294,54 @@ def test_nor_by_a_uri_of_sqlites_own(put_back: Path) -> None:
     for ask in (whole.must_be_whole, whole.may_be_opened, open_engine):
         with pytest.raises(ConfigError, match=r"CFG-027 .* without 'file:' and 'uri'"):
             ask(url)
+
+
+def test_a_dump_that_another_machine_puts_back_is_told_by_its_cluster(tmp_path: Path, handheld: Handheld) -> None:
+    """The first database of each has the same number there."""
+    with Cluster() as here, Cluster() as there:
+        engine = open_engine(url := here.url("tasdid"))
+        marks.enter(engine)
+        again = open_engine(there.restore(here.dump(url), "tasdid"))
+        with reading(engine) as one, reading(again) as other:
+            oids = {connection.execute(marks._OID).scalar() for connection in (one, other)}
+            assert len(oids) == 1
+            marks.must_be_known(one)
+        with pytest.raises(ConfigError, match="CFG-037"):
+            marks.enter(again)
+        with again.begin() as connection:
+            restore.mark(connection, 1_900_000_000)
+        marks.enter(again)
+        for each in (engine, again):
+            each.dispose()
+
+
+def test_a_database_that_has_no_mark_of_its_cluster_is_taken_as_it_is_and_marked(cluster: Cluster) -> None:
+    engine = open_engine(cluster.url())
+    marks.enter(engine)
+    with engine.begin() as connection:
+        known = marks.value(connection, marks.CLUSTER)
+        connection.execute(delete(t.meta).where(t.meta.c.name == marks.CLUSTER))
+    marks.enter(engine)
+    with engine.begin() as connection:
+        assert marks.value(connection, marks.CLUSTER) == known is not None
+        connection.execute(t.meta.update().where(t.meta.c.name == marks.CLUSTER).values(value=known + 1))
+    with pytest.raises(ConfigError, match="CFG-037"):
+        marks.enter(engine)
+    engine.dispose()
+
+
+def test_where_the_cluster_may_not_be_asked_the_number_of_the_database_has_to_do(cluster: Cluster) -> None:
+    engine = open_engine(url := cluster.url())
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE ROLE asks_no_cluster LOGIN")
+        connection.exec_driver_sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO asks_no_cluster")
+        connection.exec_driver_sql("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+    plain = open_engine(url.replace("tasdid@", "asks_no_cluster@"), migrate=False)
+    for _ in range(2):
+        marks.enter(plain)
+    with reading(plain) as connection:
+        assert marks.value(connection, marks.HOME) and marks.value(connection, marks.CLUSTER) is None
+    marks.enter(engine)
+    marks.enter(plain)
+    for each in (engine, plain):
+        each.dispose()
