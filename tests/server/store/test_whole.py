@@ -345,3 +345,62 @@ def test_where_the_cluster_may_not_be_asked_the_number_of_the_database_has_to_do
     marks.enter(plain)
     for each in (engine, plain):
         each.dispose()
+
+
+def test_backups_to_one_file_at_the_same_time_take_nothing_from_each_other(
+    tmp_path: Path, centre: Centre, handheld: Handheld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one begins while the first is on its way, and is over before it."""
+    used(centre, handheld)
+    backup, copy, done = tmp_path / "backup.db", whole._copy, []
+
+    def slow(source: sqlite3.Connection, part: Path, name: str) -> None:
+        copy(source, part, name)
+        if not done:
+            done.append(part)
+            whole.back_up(centre.url, backup)
+            done.append(backup.read_bytes())
+
+    monkeypatch.setattr(whole, "_copy", slow)
+    with pytest.raises(ConfigError, match="CFG-036 .* is there already"):
+        whole.back_up(centre.url, backup)
+    assert backup.read_bytes() == done[1]
+    assert [path.name for path in tmp_path.glob("backup*")] == ["backup.db"]
+    assert rows(f"sqlite:///{backup}") == rows(centre.url)
+
+
+def test_a_backup_takes_away_what_a_killed_one_has_left_and_needs_no_links(
+    tmp_path: Path, centre: Centre, handheld: Handheld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used(centre, handheld)
+    (tmp_path / "backup.db.a1b2c3d_.part").write_text("begun, and then it was killed")
+    (tmp_path / "backup.db.mine.part").write_text("of somebody else")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(whole.os, "link", refuse)
+    whole.back_up(centre.url, backup := tmp_path / "backup.db")
+    assert sorted(path.name for path in tmp_path.glob("backup*")) == ["backup.db", "backup.db.mine.part"]
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    with pytest.raises(FileExistsError):
+        whole._name(tmp_path / "backup.db.mine.part", backup)
+
+
+def test_what_another_process_has_open_is_not_marked_as_restored(tmp_path: Path, centre: Centre) -> None:
+    serving = "import sys; from server.store.engine import open_engine; open_engine(sys.argv[1]).connect(); print(1, flush=True); input()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", serving, centre.url], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "1\n"
+    centre.engine.dispose()
+    try:
+        with pytest.raises(ConfigError, match="CFG-038 .* end whatever server or command runs on it"):
+            whole.must_be_whole(centre.url, restored=True)
+        whole.must_be_whole(centre.url)
+    finally:
+        process.kill()
+        process.communicate()
+    for end in ("-wal", "-shm"):
+        Path(f"{tmp_path / 'server.db'}{end}").unlink(missing_ok=True)
+    whole.must_be_whole(centre.url, restored=True)
