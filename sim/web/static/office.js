@@ -35,15 +35,16 @@ export function renderLedger() {
     place.replaceChildren(el("p", { class: "empty" }, t("no_ledger")));
     return;
   }
-  const nothing = !report.cases.length && !report.postings.length;
+  const summed = report.summed.at !== null; // a long history whose sums are not there yet: the rest does not wait for them
+  const nothing = summed && !report.cases.length && !report.postings.length;
   const unchecked = report.balanced === null; // a long history that has not been recomputed yet
   badge.textContent = t(nothing ? "empty" : unchecked ? "unchecked" : report.balanced ? "balanced" : "unbalanced");
   badge.className = `badge ${nothing || unchecked ? "" : report.balanced ? "good" : "bad"}`;
-  const tiles = [["paid", report.now.paid], ["awaited", report.now.awaited], ["unpaid", report.owed]];
+  const tiles = summed ? [["paid", report.now.paid], ["awaited", report.now.awaited], ["unpaid", report.owed]] : [];
   place.replaceChildren(
     el("div", { class: "tiles" }, ...tiles.map(([name, value]) => el("div", { class: `tile ${name}` },
       el("span", {}, t(name)), el("b", {}, money(value.amount)), el("small", {}, `× ${value.count}`)))),
-    ...(nothing ? [el("p", { class: "empty" }, t("none"))] : [cases(), postings()]),
+    ...(nothing ? [el("p", { class: "empty" }, t("none"))] : summed ? [cases(), postings()] : []),
     ...report.devices.filter((device) => device.last_contact).map((device) => el("p", { class: "contact" },
       el("bdi", {}, device.device), " · ", t("acked", { acked: device.acked_seq, time: clock(device.last_contact) }),
       ...(device.blocked ? [" · ", t("blocked", { time: clock(device.blocked) })] : []))),
