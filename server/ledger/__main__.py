@@ -1,7 +1,7 @@
 """`python -m server.ledger [--sums] [--while FD]`: recompute the ledger of the database whose URL comes on standard input, and say on standard output
 what does not agree: {"count": how many differences, "differences": the first NAMED of them, in words}; or, with --sums, what it comes to
-(`report.sums`), as the database adds it up. It reads only, and gives way to whatever else runs. With --while it ends as soon as the pipe that it has inherited as that
-number has no writer any more: with its starter, however that ends, so that nobody has the database open when a backup is put back.
+(`report.sums`), as the database adds it up. It reads only, and gives way to whatever else runs. With --while it ends as soon as the pipe that it has
+inherited as that number has no writer any more: with its starter, however that ends, so that nobody has the database open when a backup is put back.
 
 Exit codes: 0 done, whatever it has found; 3 the database cannot be used: why on standard error, and if it is since it says that it is damaged,
 {"damage": its own line} on standard output; 4 its starter has ended.

@@ -18,7 +18,7 @@ from server import codes
 from server.ledger import recompute, report
 from server.store import audit
 from server.store import tables as t
-from server.store.engine import open_engine
+from server.store.engine import open_engine, unhurried
 from server.web import auditing
 from server.web import ledger as pages
 from server.web.auditing import Auditor
@@ -312,6 +312,7 @@ def test_what_recomputes_ends_with_its_server_however_that_ends(cluster: Cluster
         "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     )
     with engine.begin() as holder:
+        unhurried(holder)
         holder.exec_driver_sql("LOCK TABLE raw")
         process = subprocess.Popen([sys.executable, "-c", starter, url], cwd=ROOT)
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as looking:
