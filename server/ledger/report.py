@@ -2,7 +2,7 @@
 
 `ledger` is all of it, with a recomputation from the raw records (`server.ledger.recompute`), which takes as long as the history is. `page` is what
 the database adds up itself: `sums`, which go through the whole history too, and `current`, what does not grow with it. `judged` puts beside it what a
-recomputation has found that was made before.
+recomputation has found that was made before, `unsummed` beside `current` alone.
 """
 
 from typing import Any
@@ -50,6 +50,11 @@ def judged(page: dict[str, Any], differing: list[str] | None) -> dict[str, Any]:
     zero = sum(page["accounts"].values()) == 0
     balanced = zero and not differing if differing is not None or not zero else None
     return {**page, "balanced": balanced, "differences": differing or []}
+
+
+def unsummed(page: dict[str, Any], differing: list[str] | None) -> dict[str, Any]:
+    """A page without sums, as long as there are none: that it is balanced is not said of it, only that it is not."""
+    return {**page, "balanced": False if differing else None, "differences": differing or []}
 
 
 def is_short(connection: Connection) -> bool:

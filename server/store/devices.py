@@ -108,7 +108,8 @@ def _said(name: str, entry: Any, field: str, kind: type) -> Any:
     """What an entry says in a field, of the very kind that it is to be of: neither "3", nor 3.0, nor true is a number. ConfigError CFG-021."""
     if not isinstance(entry, dict):
         raise ConfigError(f"device {name}: its entry is no table", "CFG-021", 'as {"public_key": "04…", …}', "entry")
-    value = entry.get(field, _OPTIONAL.get(field))
+    value = entry.get(field)
+    value = _OPTIONAL.get(field) if value is None else value  # null says no more than nothing does
     if value is None:
         raise ConfigError(f"device {name}: {field!r} is missing", "CFG-021", detail=field)
     if type(value) is not kind:

@@ -9,6 +9,7 @@ What is wrong with a database is a ConfigError, which never tells the URL's pass
 the database cannot be used, CFG-029 it is no centre's, or of a newer release.
 """
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -93,15 +94,20 @@ def served_url(url: str) -> URL:
         raise ConfigError("the database's URL is malformed", "CFG-027", _URLS) from error
     if backend not in ("sqlite", "postgresql"):
         raise ConfigError(f"no database of the kind {backend!r} is served", "CFG-027", _URLS)
+    if backend == "sqlite" and "uri" in address.query:  # what lies beside such a file nobody here could look at
+        hint = "write the file's path, without 'file:' and 'uri', as sqlite:////var/lib/tasdid/server.db"
+        raise ConfigError("a database that is named by a URI of SQLite's own is not served", "CFG-027", hint)
     return address.set(drivername="postgresql+psycopg") if address.drivername == "postgresql" else address
 
 
 def plain_file(parsed: URL) -> str | None:
-    """The file of an SQLite database; None if it is in memory, or named by a URI of SQLite's own, and for PostgreSQL."""
+    """The file of an SQLite database; None if it is in memory, and for PostgreSQL. It is the file itself, whatever links lead to it: what belongs to
+    it SQLite keeps beside that.
+    """
     database = parsed.database
-    if parsed.get_backend_name() != "sqlite" or database in (None, "", ":memory:") or "uri" in parsed.query:
+    if parsed.get_backend_name() != "sqlite" or not database or database == ":memory:":
         return None
-    return database
+    return os.path.realpath(os.path.abspath(database))  # as SQLAlchemy opens it: ".." goes before links do
 
 
 def _shown(parsed: URL) -> str:

@@ -1,12 +1,17 @@
 """What a database says of itself in `meta`, so that nobody takes it for another one than it is.
 
     backup     SQLite: this is a backup, made at that time by `tasdid server backup` (`server.store.whole`)
-    home       PostgreSQL: the number (oid) of the database that a server was started on; one that pg_restore made has another
+    home       PostgreSQL: the number (oid) of the database that a server was started on; one that createdb and pg_restore made has another
+    cluster    PostgreSQL: the number of the cluster that this database was in (`system_identifier`, which initdb draws and pg_upgrade draws anew):
+               the first database of two clusters has the same oid in both. Where the role may not ask for it, the oid has to do
     damaged    PostgreSQL: how often a server was told that it is damaged
+    forgotten  of when the earliest backup was that a server was started on with `--restored`, until one is started without (`server.store.restore`)
 
 A database that was put back, and of which nobody has said so yet, is neither served nor decided in: the start with `--restored` takes care of
-what it has forgotten. It can be told of a backup that `tasdid server backup` made, and of what pg_restore has put into a new database; not of
-a file that was copied otherwise, nor of a PostgreSQL whose own files were put back.
+what it has forgotten. It can be told of a backup that `tasdid server backup` made, and of what pg_restore has put into a new database. It cannot of
+a file that was copied otherwise, of a PostgreSQL whose own files were put back, of a dump that `pg_restore --clean` has put into the very database
+that it was made of, nor of a dump in which a mark is not yet: one that a former release's server was started on last has no `home`, or no
+`cluster`. Such a database is taken as it is, and marked at its next start.
 
 Of damage the other servers on a PostgreSQL are to know as well (SRV-042): each remembers how often there was some when it started, and looks whether
 it is more often now.
@@ -19,9 +24,12 @@ from protocol.errors import ConfigError
 from server.store import tables as t
 from server.store.engine import reading, unusable
 
-BACKUP, HOME, DAMAGED = "backup", "home", "damaged"
+BACKUP, HOME, CLUSTER, DAMAGED = "backup", "home", "cluster", "damaged"
+FORGOTTEN = "forgotten"
 _VALUE = select(t.meta.c.value).where(t.meta.c.name == bindparam("name"))
 _OID = text("SELECT oid FROM pg_database WHERE datname = current_database()")
+_MAY_ASK = text("SELECT has_function_privilege(to_regprocedure('pg_control_system()'), 'EXECUTE')")
+_IDENTIFIER = text("SELECT system_identifier FROM pg_control_system()")
 
 
 def value(connection: Connection, name: str) -> int | None:
@@ -29,15 +37,20 @@ def value(connection: Connection, name: str) -> int | None:
     return connection.execute(_VALUE, {"name": name}).scalar()
 
 
-def _number(connection: Connection) -> int | None:
-    """The number of a PostgreSQL's database; SQLite has none."""
-    return None if connection.dialect.name != "postgresql" else int(connection.execute(_OID).scalar_one())
+def _place(connection: Connection) -> dict[str, int]:
+    """Where a PostgreSQL's database is, as far as its role may ask; SQLite's says nothing of that."""
+    if connection.dialect.name != "postgresql":
+        return {}
+    found = {HOME: int(connection.execute(_OID).scalar_one())}
+    if connection.execute(_MAY_ASK).scalar():  # to be refused would end the transaction
+        found[CLUSTER] = int(connection.execute(_IDENTIFIER).scalar_one())
+    return found
 
 
 def must_be_known(connection: Connection) -> None:
     """ConfigError CFG-037 if the database was put back from a backup and nobody has said so yet."""
-    home, number = value(connection, HOME), _number(connection)
-    if value(connection, BACKUP) is not None or (number is not None and home not in (None, number)):
+    elsewhere = any(value(connection, name) not in (None, here) for name, here in _place(connection).items())
+    if elsewhere or value(connection, BACKUP) is not None:
         raise put_back()
 
 
@@ -52,10 +65,12 @@ def enter(engine: Engine) -> None:
     try:
         with reading(engine) as connection:
             must_be_known(connection)
-            missing = value(connection, HOME) is None and _number(connection) is not None
-        if missing:
+            missing = any(value(connection, name) is None for name in _place(connection))
+            over = value(connection, FORGOTTEN) is not None
+        if missing or over:
             try:
                 with engine.begin() as connection:
+                    connection.execute(delete(t.meta).where(t.meta.c.name == FORGOTTEN))
                     at_home(connection)
             except IntegrityError:  # another server has entered it meanwhile
                 return
@@ -65,10 +80,9 @@ def enter(engine: Engine) -> None:
 
 def at_home(connection: Connection) -> None:
     """From now on the database is no backup, and where it is."""
-    connection.execute(delete(t.meta).where(t.meta.c.name.in_((BACKUP, HOME))))
-    number = _number(connection)
-    if number is not None:
-        connection.execute(insert(t.meta).values(name=HOME, value=number))
+    connection.execute(delete(t.meta).where(t.meta.c.name.in_((BACKUP, HOME, CLUSTER))))
+    for name, here in _place(connection).items():
+        connection.execute(insert(t.meta).values(name=name, value=here))
 
 
 def damaged(connection: Connection) -> int:

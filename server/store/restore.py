@@ -1,6 +1,7 @@
 """After a restore from a backup: what this database does not know of may all the same have been sent to the acquirer.
 
-`mark` is called once, before the server starts on a restored database (`python -m server --restored`). From then on
+`mark` is called once, before the server starts on a restored database (`python -m server --restored`), and `begin` before anything is written
+there. From then on
 every request for a payment that a terminal may have reported before that moment goes out as a *repeat*: the acquirer's
 host answers what it knows, and charges nobody twice. Which those are is told by the terminal's sequence, never by its
 clock: all, until the first message that is bound to a HELLO of after the restore shows that this HELLO was no late one
@@ -28,11 +29,13 @@ chain on past a new epoch's beginning.
 import time
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from protocol import sync as s
 from server.store import audit, failed, marks
 from server.store import tables as t
+from server.store.engine import unhurried, unusable
 
 NAME, LATE, FROM = "restored", "late", "restored from"
 _VALUE = select(t.meta.c.value).where(t.meta.c.name == NAME)
@@ -44,12 +47,34 @@ SHOWN = 3  # blocked terminals that are named in one line; `tasdid server device
 WINDOW = 3600  # seconds in which an older HELLO may still arrive late
 
 
+def begin(engine: Engine) -> None:
+    """A server starts on a database that was restored: of when it is has to be read before anything is written into it. ConfigError CFG-028."""
+    try:
+        with engine.begin() as connection:
+            unhurried(connection)
+            _note_last(connection)
+    except SQLAlchemyError as error:
+        raise unusable(engine, error) from error
+
+
+def _note_last(connection: Connection) -> int:
+    """Of when the backup is: what was decided after that is forgotten. As long as no server was started without `--restored` since, it is of the
+    earliest one that was: what such a start writes itself, and what is put back once more, makes no day one that is known.
+    """
+    said, earlier = marks.value(connection, marks.BACKUP), marks.value(connection, marks.FORGOTTEN)
+    last = _last_entry(connection) if said is None else said
+    last = last if earlier is None else min(last, earlier)
+    connection.execute(delete(t.meta).where(t.meta.c.name == marks.FORGOTTEN))
+    connection.execute(insert(t.meta).values(name=marks.FORGOTTEN, value=last))
+    return last
+
+
 def mark(connection: Connection, now: int, window: int = WINDOW) -> list[str]:
     """Note that the database was restored, make every unsent request doubtful, end every session. `window`: how late a message may come (s).
 
     What a person has to look at before terminals are served, in lines.
     """
-    last = marks.value(connection, marks.BACKUP) or _last_entry(connection)
+    last = _note_last(connection)
     told = _blocks(connection, last)
     marks.at_home(connection)
     _keep_news(connection)
@@ -99,8 +124,9 @@ def _blocks(connection: Connection, last: int) -> list[tuple[str, str]]:
 
 
 def _last_entry(connection: Connection) -> int:
-    """When something was written last, by the audit log and what terminals were heard."""
-    times = (select(func.max(t.audit.c.at)), select(func.max(t.heads.c.last_contact)))
+    """When something was written last, by the audit log, what terminals were heard, and which were entered."""
+    columns = (t.audit.c.at, t.heads.c.last_contact, t.devices.c.registered)
+    times = [select(func.max(column)) for column in columns]
     return max(connection.execute(one).scalar() or 0 for one in times)
 
 

@@ -12,8 +12,10 @@ another database's.
 import contextlib
 import fcntl
 import os
+import re
 import sqlite3
 import struct
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -43,7 +45,7 @@ _LOCK = "hhqqi0q"  # struct flock, as Linux has it on 64 bits
 
 def must_be_whole(url: str, restored: bool = False) -> None:
     """ConfigError CFG-034 if a database, one that was `restored` in particular, lies beside what belongs to another one; CFG-035 if it is damaged;
-    CFG-037 if it is a backup that was put back and is not said to be `restored`.
+    CFG-037 if it is a backup that was put back and is not said to be `restored`, CFG-038 if it is said so while another process has it open.
 
     Structure and every page are looked at each time; where there is reason to (it was restored, or its server was not ended), its indexes too,
     which takes four times as long. What cannot be looked at is left to whoever opens the database.
@@ -51,6 +53,9 @@ def must_be_whole(url: str, restored: bool = False) -> None:
     file = plain_file(served_url(url))
     if file is None or not Path(file).is_file():
         return
+    if restored and _must_be_its_own(file) and not _is_open_here(file):
+        hint = "end whatever server or command runs on it, put the backup back once more, then start with --restored (docs/restore.md)"
+        raise ConfigError(f"another process has {file} open", "CFG-038", hint)
     left = [Path(file).name + end for end in BESIDE if _has_something(Path(file + end))]
     if restored and left:
         raise _of_another(file, left)
@@ -157,21 +162,26 @@ def back_up(url: str, target: Path) -> None:
     if not Path(file).is_file():
         raise nothing_there(address)
     if target.exists():
-        hint = "name another file: no backup is written over"
-        raise ConfigError(f"{target} is there already", "CFG-036", hint)
+        raise _is_there(target)
     _must_be_its_own(file)
-    part = target.with_name(target.name + PART)
     try:
-        with _made(part), closing(_read_only(Path(file))) as source:
+        with _made(target) as part, closing(_read_only(Path(file))) as source:
             if source.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (t.heads.name,)).fetchone() is None:
                 raise nothing_there(address)
             _copy(source, part, file)
-            part.rename(target)
+            _name(part, target)
             _flush(target.absolute().parent)
+    except FileExistsError as error:  # another backup to the same name was over before
+        raise _is_there(target) from error
     except (OSError, sqlite3.Error) as error:
         why = getattr(error, "strerror", None) or str(error)
         hint = PUT_BACK if is_broken(error) else "make room, or name a file in a folder that can be written"
         raise ConfigError(f"no backup of {file} was made: {why}", "CFG-036", hint) from error
+
+
+def _is_there(target: Path) -> ConfigError:
+    hint = "name another file: no backup is written over"
+    return ConfigError(f"{target} is there already", "CFG-036", hint)
 
 
 def _no_file(address: URL) -> ConfigError:
@@ -182,25 +192,60 @@ def _no_file(address: URL) -> ConfigError:
 
 
 @contextlib.contextmanager
-def _made(part: Path) -> Iterator[None]:
-    """An empty file that only its owner reads, in place of what an earlier backup has not finished; it goes if this one fails. OSError."""
-    part.unlink(missing_ok=True)
-    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+def _made(target: Path) -> Iterator[Path]:
+    """An empty file of this backup's own that only its owner reads, beside the target; it goes in every case. What an earlier backup to the same name
+    has left since it was killed goes too, not what another one is writing now: that is locked. OSError.
+    """
+    for left in target.absolute().parent.iterdir():
+        if re.fullmatch(rf"{re.escape(target.name)}(\.[a-z0-9_]{{8}})?{re.escape(PART)}", left.name):
+            _remove_left(left)
+    handle, name = tempfile.mkstemp(PART, target.name + ".", target.absolute().parent)
     try:
-        yield
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield Path(name)
     finally:
-        for end in ("", *BESIDE, "-shm"):
-            Path(f"{part}{end}").unlink(missing_ok=True)
+        _remove(Path(name))
+        os.close(handle)
+
+
+def _remove_left(part: Path) -> None:
+    with contextlib.suppress(OSError), part.open("rb") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove(part)
+
+
+def _remove(part: Path) -> None:
+    for end in ("", *BESIDE, "-shm"):
+        Path(f"{part}{end}").unlink(missing_ok=True)
+
+
+def _name(part: Path, target: Path) -> None:
+    """Give the finished copy its name, which nobody else has. FileExistsError: somebody has."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: the name is taken first
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            part.replace(target)
+        except OSError:
+            target.unlink(missing_ok=True)
+            raise
 
 
 def _copy(source: sqlite3.Connection, part: Path, name: str) -> None:
     """The database as one file, whole: nothing has to lie beside it. It says that it is a backup."""
-    with closing(sqlite3.connect(part, isolation_level=None)) as copy:
+    address = (
+        f"file:{quote(str(part))}?mode=rw"  # it is there, or another backup has taken it for left: then there is none
+    )
+    with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as copy:
         at = int(time.time())
         source.backup(copy)
         copy.execute("PRAGMA journal_mode=DELETE")
         if copy.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (t.meta.name,)).fetchone():
-            copy.execute(f"INSERT OR REPLACE INTO {t.meta.name} (name, value) VALUES (?, ?)", (marks.BACKUP, at))  # noqa: S608
+            # a backup of a backup, into which nobody has written since, knows no more than the first one did
+            copy.execute(f"INSERT OR IGNORE INTO {t.meta.name} (name, value) VALUES (?, ?)", (marks.BACKUP, at))  # noqa: S608
         _check(copy, name, True)
     _flush(part)
 

@@ -42,7 +42,7 @@ from server.acquirer.worker import Worker
 from server.config import Config
 from server.ingest.dispatch import Service
 from server.sets import Shelf
-from server.store import devices, marks, signers, whole
+from server.store import devices, marks, restore, signers, whole
 from server.store.engine import is_damage, is_trouble, on_damage, open_engine, reading
 from server.web import keeping
 from server.web.addressed import Addressed
@@ -80,6 +80,8 @@ def build(
     try:
         if new:
             marks.enter(engine)
+        else:
+            restore.begin(engine)
         signers.enter(engine, own.publics(), clock(), other_keys)
         devices.enter(engine, config.devices, clock(), config.listed)
         service = Service(engine, own, Shelf.load(own, config.sets))

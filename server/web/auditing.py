@@ -3,7 +3,7 @@ time, an hour after the last, the first soon after the start, or when somebody a
 
 What payments and cases come to (`report.sums`) takes as long as the history is as well, though a part of that time. It is made in the same way,
 when a page asks for it and no more than a part in SHARE of the time is spent on it; all pages of all fronts have the last one, and when it began
-(`Auditor.summed`).
+(`Auditor.summed`). While there is none yet a page goes without: what people have to see to does not wait for it.
 
 A page shows what the last recomputation has found, and when it began (`Auditor.said`). What does not agree is an alarm in the audit log as well
 (SRV-074), and one that could not be made is said in the log and on the page. If one could not since the database says that it is damaged, the writer
@@ -28,7 +28,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server import codes
 from server.ledger import report
-from server.ledger.__main__ import SUMS
+from server.ledger.__main__ import SUMS, WHILE
 from server.store import audit
 from server.store.engine import reading
 
@@ -42,13 +42,11 @@ REST = 10
 SHARE = 10
 """The next sums are made after so many times what the last ones took."""
 WAIT_S, FIRST_WAIT_S = 1.0, 4.0
-"""Seconds that a page waits for sums that are being made: then it has the last ones, or is told "later" if there are none. A front waits 5 for
-any answer.
-"""
+"""Seconds that a page waits for sums that are being made: then it has the last ones, or none if there are none. A front waits 5 for any answer."""
 UNUSABLE = 3
 """With which the other process ends if the database cannot be used."""
-LONGEST_S = 6 * 3600.0
-"""Seconds after which one is given up."""
+LONGEST_S, SUMS_LONGEST_S = 6 * 3600.0, 600.0
+"""Seconds after which a recomputation is given up, and the sums: these take seconds, and a page has none meanwhile."""
 _log = logging.getLogger("tasdid.server")
 Write = Callable[[Callable[[Connection], Any]], Awaitable[Any]]
 
@@ -68,6 +66,7 @@ class Auditor:
     _rests_until: float = 0.0
     _running: "asyncio.Task[None] | None" = field(default=None, repr=False)
     _sums: dict[str, Any] | None = None  # the last ones: at, seconds, sums
+    _sums_failed: bool = False  # the last ones could not be made
     _sums_rest_until: float = 0.0
     _summing: "asyncio.Task[None] | None" = field(default=None, repr=False)
 
@@ -82,16 +81,14 @@ class Auditor:
         return {"found": self._found, "running": self._running is not None, "failed": self._failed}
 
     async def summed(self) -> dict[str, Any]:
-        """{"at", "seconds", "sums"} of the last sums; new ones if it is time. RefusedError: there are none yet, since they take longer than a page
-        waits, or could not be made.
+        """{"at", "seconds", "sums"} of the last sums, each None if there are none yet, and "failed": whether the last try came to nothing. New ones
+        if it is time.
         """
         if self._summing is None and time.monotonic() >= self._sums_rest_until:
             self._begin_sums()
         if self._summing is not None:
             await asyncio.wait((self._summing,), timeout=WAIT_S if self._sums else FIRST_WAIT_S)
-        if self._sums is None:
-            raise codes.RefusedError(codes.BUSY, "the ledger is being added up")
-        return self._sums
+        return {**(self._sums or {"at": None, "seconds": None, "sums": None}), "failed": self._sums_failed}
 
     def _is_long(self) -> bool:
         with contextlib.suppress(SQLAlchemyError), reading(self.engine) as connection:
@@ -106,12 +103,15 @@ class Auditor:
         try:
             found = await _elsewhere(self.engine, SUMS)
             self._sums = {"at": at, "seconds": round(time.monotonic() - began, 1), "sums": found}
-        except Exception as error:  # noqa: BLE001 - whatever it is, pages are told later, or have the last ones with their time
+            self._sums_failed = False
+        except Exception as error:  # noqa: BLE001 - whatever it is, pages have none, or the last ones with their time, and say so
+            self._sums_failed = True
             _log.error("%s the ledger could not be added up: %s", codes.NOT_RECOMPUTED, _why(error))
             if isinstance(error, _DamagedError):
                 self.damaged(error.damage)
         finally:
-            self._sums_rest_until = time.monotonic() + SHARE * (time.monotonic() - began)
+            rest = SHARE * (time.monotonic() - began)
+            self._sums_rest_until = time.monotonic() + (min(rest, SUMS_LONGEST_S) if self._sums_failed else rest)
             self._summing = None
 
     async def run(self) -> None:
@@ -166,25 +166,41 @@ class _DamagedError(RuntimeError):
 
 def _why(error: Exception) -> str:
     """What the other process says of itself is a line of ours; anything else by its name."""
+    if isinstance(error, TimeoutError):
+        return "it took too long, and was given up"
     return str(error) if isinstance(error, RuntimeError) else type(error).__name__
 
 
 async def _elsewhere(engine: Engine, *words: str) -> dict[str, Any]:
-    """What `python -m server.ledger` says of a database, whose URL nobody sees in a list of processes."""
+    """What `python -m server.ledger` says of a database, whose URL nobody sees in a list of processes. It ends with this process, killed or not:
+    then the pipe has no writer any more. TimeoutError: it takes too long.
+    """
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "server.ledger",
-        *words,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": path},
-        start_new_session=True,  # Ctrl-C is this process's to hear
-    )
+    theirs, ours = os.pipe()
     try:
-        async with asyncio.timeout(LONGEST_S):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "server.ledger",
+            *words,
+            WHILE,
+            str(theirs),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": path},
+            pass_fds=(theirs,),
+            start_new_session=True,  # Ctrl-C is this process's to hear
+        )
+        return await _heard(process, engine, SUMS_LONGEST_S if SUMS in words else LONGEST_S)
+    finally:
+        os.close(theirs)
+        os.close(ours)
+
+
+async def _heard(process: asyncio.subprocess.Process, engine: Engine, longest_s: float) -> dict[str, Any]:
+    try:
+        async with asyncio.timeout(longest_s):
             said, wrong = await process.communicate(engine.url.render_as_string(hide_password=False).encode())
     finally:
         if process.returncode is None:

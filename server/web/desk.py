@@ -95,7 +95,7 @@ class Desk:
 
     async def audited(self, now: bool) -> dict[str, Any]:
         """What the last recomputation of the whole ledger has found (`Auditor.said`); `now`: another one is wanted. Else also what the ledger
-        comes to, as "summed" (`Auditor.summed`). RefusedError: that is not known yet.
+        comes to, as "summed" (`Auditor.summed`).
         """
         assert self.auditor is not None
         return self.auditor.said(True) if now else {**self.auditor.said(), "summed": await self.auditor.summed()}

@@ -4,8 +4,9 @@ What does not grow with the history is read by one at a time in a process; what 
 no more than a part in SHARE of the time is spent on it. What goes through the whole history, the sums and the recomputation from the raw records, is
 made on the spot while there are few records (`report.SHORT`), else in processes of their own (`server.web.auditing`), and the page shows the last:
 
-    summed       {"at": when totals, accounts, postings, cases and "paid_twice" began to be added up, all of one moment, "seconds": what it took}.
-                 Who asks waits a few seconds for newer ones; while there are none yet the page is "later"
+    summed       {"at": when totals, accounts, postings, cases and "paid_twice" began to be added up, all of one moment, "seconds": what it took,
+                 "failed": whether the last try came to nothing}. Who asks waits a few seconds for newer ones; while there are none yet "at" is None,
+                 and the page has nothing of these
     recomputed   {"at": when it began, "seconds": what it took, "count": differences, "running": whether another one is being made, "failed":
                  whether the last one could not be made}; "at" is None if there was none yet, and so is "balanced"
 """
@@ -58,11 +59,14 @@ class Ledger:
         current = self._made
         told = await self.audited(False)
         found, summed = told["found"] or {"at": None, "seconds": None, "count": 0}, told["summed"]
-        page = report.judged({**summed["sums"], **current}, found.get("differences"))
+        if summed["sums"] is None:
+            page = report.unsummed(current, found.get("differences"))
+        else:
+            page = report.judged({**summed["sums"], **current}, found.get("differences"))
         words = {name: found[name] for name in ("at", "seconds", "count")}
         return {
             **page,
-            "summed": {"at": summed["at"], "seconds": summed["seconds"]},
+            "summed": {name: summed[name] for name in ("at", "seconds", "failed")},
             "recomputed": {**words, "running": told["running"], "failed": told["failed"]},
         }
 
@@ -88,6 +92,6 @@ class Ledger:
         told = {**spent, "count": len(found), "running": False, "failed": False}
         return {
             **report.judged(page, found),
-            "summed": {"at": at, "seconds": round(summed - began, 1)},
+            "summed": {"at": at, "seconds": round(summed - began, 1), "failed": False},
             "recomputed": told,
         }

@@ -99,6 +99,7 @@ class Writer:
         self._connection: Connection | None = None  # kept from commit to commit, since taking one costs statements
         self._began: float | None = None  # when the turn did that is not over yet
         self._away = False
+        self._is_lost = False  # the log says that the way to the database is lost
         self._damage: DatabaseError | None = None  # what the database said when it was found to be damaged
         self._elsewhere = Elsewhere(engine, damaged, self.found_damaged)
         self._told: set[str] = set()  # what the log says of the database since the last group that it took
@@ -222,9 +223,7 @@ class Writer:
             return self._apart(group) if self._damage is None else self._give_up(group, self._damage)
         _tell([(item, result, None) for item, result in zip(group, results, strict=True)])
         self._away = False
-        if self._told:
-            _log.warning("the database takes what is written again")
-            self._told.clear()
+        self._note_back()
         return True
 
     def _connect(self) -> Exception | None:
@@ -250,11 +249,23 @@ class Writer:
                 self._drop()
         if error is not None and not self._away:
             self._note(error)
+        if (
+            error is None and self._is_lost
+        ):  # what was told of otherwise, a lock or a full disk, only a write shows to be over
+            self._note_back()
         self._away = error is not None
         return True
 
+    def _note_back(self) -> None:
+        """Let the log say that what it has said is over."""
+        if self._told:
+            _log.warning("the database takes what is written again")
+            self._told.clear()
+        self._is_lost = False
+
     def _note(self, error: Exception) -> None:
         """Let the log say what is wrong with the database, unless it does so already."""
+        self._is_lost = self._is_lost or is_lost(error)
         what = trouble(self._engine, error) if isinstance(error, SQLAlchemyError) else type(error).__name__
         if what not in self._told:
             self._told.add(what)

@@ -140,14 +140,14 @@ class Cluster:
             self._desk.execute(f'DROP DATABASE IF EXISTS "{self._made.pop()}" WITH (FORCE)'.encode())
 
     def dump(self, url: str) -> Path:
-        """A backup of a database, made by PostgreSQL's own program."""
+        """A backup of a database, made by PostgreSQL's own program; another cluster reads it too."""
         target = self._folder / "backup.dump"
         self._run(str(self._bin / "pg_dump"), "--format=custom", f"--file={target}", f"--dbname={url}")
         return target
 
-    def restore(self, dumped: Path) -> str:
+    def restore(self, dumped: Path, name: str = "") -> str:
         """The URL of a new database that is made of a backup."""
-        url = self.url()
+        url = self.url(name)
         words = ("--no-owner", "--single-transaction", "--exit-on-error")
         self._run(str(self._bin / "pg_restore"), *words, f"--dbname={url}", str(dumped))
         return url

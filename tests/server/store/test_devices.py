@@ -150,3 +150,9 @@ def test_what_an_entry_lacks_is_named(handheld: Handheld, field: str) -> None:
 def test_an_entry_is_a_table(handheld: Handheld, entry: object) -> None:
     with pytest.raises(ConfigError, match=f"CFG-021 device {handheld.name}: its entry is no table"):
         devices.parse(handheld.name, entry)
+
+
+def test_a_field_that_may_be_absent_may_be_null(handheld: Handheld) -> None:
+    assert devices.parse(handheld.name, {**handheld.entry(), "dukpt_key_id": None}).dukpt_key_id == ""
+    with pytest.raises(ConfigError, match="CFG-021 .*'unit' is missing"):
+        devices.parse(handheld.name, {**handheld.entry(), "unit": None})

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from protocol import records as r
 from protocol.errors import ConfigError
@@ -273,3 +273,134 @@ def test_postgresqls_own_backup_comes_back_whole(tmp_path: Path, cluster: Cluste
     assert rows(centre.url) == head
     centre.books()
     centre.engine.dispose()
+
+
+@pytest.mark.parametrize("ask", [whole.must_be_whole, whole.may_be_opened])
+def test_nor_where_a_link_leads_to_it(tmp_path: Path, put_back: Path, ask: Callable[[str], None]) -> None:
+    """SQLite keeps what belongs to a database beside the file, not beside the link."""
+    left = put_back.parent / "server.db-wal"
+    before = left.read_bytes()
+    (links := tmp_path / "links").mkdir()
+    (links / "server.db").symlink_to(put_back.parent / "server.db")
+    with pytest.raises(ConfigError, match=r"CFG-034 .* put the backup back once more"):
+        ask(url := f"sqlite:///{links / 'server.db'}")
+    with pytest.raises(ConfigError, match="CFG-034"):
+        whole.back_up(url, tmp_path / "b.db")
+    assert left.read_bytes() == before
+
+
+def test_nor_by_a_uri_of_sqlites_own(put_back: Path) -> None:
+    url = f"sqlite:///file:{put_back.parent / 'server.db'}?uri=true"
+    for ask in (whole.must_be_whole, whole.may_be_opened, open_engine):
+        with pytest.raises(ConfigError, match=r"CFG-027 .* without 'file:' and 'uri'"):
+            ask(url)
+
+
+def test_a_dump_that_another_machine_puts_back_is_told_by_its_cluster(tmp_path: Path, handheld: Handheld) -> None:
+    """The first database of each has the same number there."""
+    with Cluster() as here, Cluster() as there:
+        engine = open_engine(url := here.url("tasdid"))
+        marks.enter(engine)
+        again = open_engine(there.restore(here.dump(url), "tasdid"))
+        with reading(engine) as one, reading(again) as other:
+            oids = {connection.execute(marks._OID).scalar() for connection in (one, other)}
+            assert len(oids) == 1
+            marks.must_be_known(one)
+        with pytest.raises(ConfigError, match="CFG-037"):
+            marks.enter(again)
+        with again.begin() as connection:
+            restore.mark(connection, 1_900_000_000)
+        marks.enter(again)
+        for each in (engine, again):
+            each.dispose()
+
+
+def test_a_database_that_has_no_mark_of_its_cluster_is_taken_as_it_is_and_marked(cluster: Cluster) -> None:
+    engine = open_engine(cluster.url())
+    marks.enter(engine)
+    with engine.begin() as connection:
+        known = marks.value(connection, marks.CLUSTER)
+        connection.execute(delete(t.meta).where(t.meta.c.name == marks.CLUSTER))
+    marks.enter(engine)
+    with engine.begin() as connection:
+        assert marks.value(connection, marks.CLUSTER) == known is not None
+        connection.execute(t.meta.update().where(t.meta.c.name == marks.CLUSTER).values(value=known + 1))
+    with pytest.raises(ConfigError, match="CFG-037"):
+        marks.enter(engine)
+    engine.dispose()
+
+
+def test_where_the_cluster_may_not_be_asked_the_number_of_the_database_has_to_do(cluster: Cluster) -> None:
+    engine = open_engine(url := cluster.url())
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE ROLE asks_no_cluster LOGIN")
+        connection.exec_driver_sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO asks_no_cluster")
+        connection.exec_driver_sql("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+    plain = open_engine(url.replace("tasdid@", "asks_no_cluster@"), migrate=False)
+    for _ in range(2):
+        marks.enter(plain)
+    with reading(plain) as connection:
+        assert marks.value(connection, marks.HOME) and marks.value(connection, marks.CLUSTER) is None
+    marks.enter(engine)
+    marks.enter(plain)
+    for each in (engine, plain):
+        each.dispose()
+
+
+def test_backups_to_one_file_at_the_same_time_take_nothing_from_each_other(
+    tmp_path: Path, centre: Centre, handheld: Handheld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one begins while the first is on its way, and is over before it."""
+    used(centre, handheld)
+    backup, copy, done = tmp_path / "backup.db", whole._copy, []
+
+    def slow(source: sqlite3.Connection, part: Path, name: str) -> None:
+        copy(source, part, name)
+        if not done:
+            done.append(part)
+            whole.back_up(centre.url, backup)
+            done.append(backup.read_bytes())
+
+    monkeypatch.setattr(whole, "_copy", slow)
+    with pytest.raises(ConfigError, match="CFG-036 .* is there already"):
+        whole.back_up(centre.url, backup)
+    assert backup.read_bytes() == done[1]
+    assert [path.name for path in tmp_path.glob("backup*")] == ["backup.db"]
+    assert rows(f"sqlite:///{backup}") == rows(centre.url)
+
+
+def test_a_backup_takes_away_what_a_killed_one_has_left_and_needs_no_links(
+    tmp_path: Path, centre: Centre, handheld: Handheld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used(centre, handheld)
+    (tmp_path / "backup.db.a1b2c3d_.part").write_text("begun, and then it was killed")
+    (tmp_path / "backup.db.mine.part").write_text("of somebody else")
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(whole.os, "link", refuse)
+    whole.back_up(centre.url, backup := tmp_path / "backup.db")
+    assert sorted(path.name for path in tmp_path.glob("backup*")) == ["backup.db", "backup.db.mine.part"]
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    with pytest.raises(FileExistsError):
+        whole._name(tmp_path / "backup.db.mine.part", backup)
+
+
+def test_what_another_process_has_open_is_not_marked_as_restored(tmp_path: Path, centre: Centre) -> None:
+    serving = "import sys; from server.store.engine import open_engine; open_engine(sys.argv[1]).connect(); print(1, flush=True); input()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", serving, centre.url], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "1\n"
+    centre.engine.dispose()
+    try:
+        with pytest.raises(ConfigError, match="CFG-038 .* end whatever server or command runs on it"):
+            whole.must_be_whole(centre.url, restored=True)
+        whole.must_be_whole(centre.url)
+    finally:
+        process.kill()
+        process.communicate()
+    for end in ("-wal", "-shm"):
+        Path(f"{tmp_path / 'server.db'}{end}").unlink(missing_ok=True)
+    whole.must_be_whole(centre.url, restored=True)

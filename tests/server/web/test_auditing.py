@@ -3,25 +3,30 @@
 import asyncio
 import json
 import logging
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, text, update
 
 from protocol import records as r
 from server import codes
 from server.ledger import recompute, report
+from server.store import audit
 from server.store import tables as t
-from server.store.engine import open_engine
+from server.store.engine import open_engine, unhurried
 from server.web import auditing
 from server.web import ledger as pages
 from server.web.auditing import Auditor
 from server.web.ledger import Ledger
 from tests.server.centre import Centre
 from tests.server.handheld import Handheld
-from tests.server.served import write_config
+from tests.server.postgres import Cluster
+from tests.server.served import ROOT, wait_for, write_config
 from tests.server.store.test_whole import spoil
 from tools import cli
 
@@ -65,6 +70,11 @@ def server(either: Centre, handheld: Handheld, monkeypatch: pytest.MonkeyPatch) 
 def _tamper(centre: Centre) -> None:
     with centre.engine.begin() as connection:
         connection.execute(update(t.legs).where(t.legs.c.amount > 0).values(amount=t.legs.c.amount + 1))
+
+
+def _alarm(centre: Centre) -> None:
+    with centre.engine.begin() as connection:
+        audit.alarm(connection, "", "TEST", "somebody has to look", centre.now)
 
 
 def _never(*_: Any) -> Any:
@@ -232,7 +242,7 @@ def test_the_sums_are_made_elsewhere_one_at_a_time_and_say_of_when_they_are(
 
 
 def test_a_page_waits_for_sums_for_a_moment_only(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While there are none yet it is told "later"; else it has the last ones, whose time it says."""
+    """While there are none yet it goes without, and says so; else it has the last ones, whose time it says."""
     for name in ("WAIT_S", "FIRST_WAIT_S"):
         monkeypatch.setattr(auditing, name, 0.1)
     over, made = asyncio.Event(), [{"accounts": {}, "round": 1}, {"accounts": {}, "round": 2}]
@@ -246,8 +256,9 @@ def test_a_page_waits_for_sums_for_a_moment_only(server: Server, monkeypatch: py
     monkeypatch.setattr(auditing, "_elsewhere", elsewhere)
 
     async def play() -> None:
-        with pytest.raises(codes.RefusedError):
-            await server.ledger.page()
+        page = await server.ledger.page()
+        assert page["summed"] == {"at": None, "seconds": None, "failed": False} and "totals" not in page
+        assert page["balanced"] is None and [row["device"] for row in page["devices"]] == ["TSD-000001"]
         over.set()
         assert (await server.ledger.page())["round"] == 1
         over.clear()
@@ -257,6 +268,61 @@ def test_a_page_waits_for_sums_for_a_moment_only(server: Server, monkeypatch: py
         assert server.auditor._summing is None
 
     asyncio.run(play())
+
+
+def test_sums_that_hang_are_given_up_and_said(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What people have to see to is shown meanwhile; the next ones are made after a while."""
+    hangs = [sys.executable, "-c", "import time; time.sleep(600)"]
+    begin = asyncio.create_subprocess_exec
+    monkeypatch.setattr(auditing, "FIRST_WAIT_S", 0.1)
+    monkeypatch.setattr(auditing, "SUMS_LONGEST_S", 1.0)
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", lambda *_, **named: begin(*hangs, **named))
+    _alarm(server.centre)
+
+    async def play() -> None:
+        page = await server.ledger.page()
+        assert not page["summed"]["failed"] and [alarm["code"] for alarm in page["alarms"]] == ["TEST"]
+        async with asyncio.timeout(20):
+            while server.auditor._summing is not None:
+                await asyncio.sleep(0.05)
+        assert (await server.ledger.page())["summed"] == {"at": None, "seconds": None, "failed": True}
+        assert f"{codes.NOT_RECOMPUTED} the ledger could not be added up: it took too long" in caplog.text
+        await server.auditor.stop()
+        monkeypatch.undo()
+        monkeypatch.setattr(report, "SHORT", 0)
+        monkeypatch.setattr(auditing, "FIRST_WAIT_S", 30.0)
+        server.auditor._sums_rest_until = min(server.auditor._sums_rest_until, time.monotonic())
+        assert (await server.ledger.page())["summed"]["failed"] is False
+        await server.auditor.stop()
+
+    with caplog.at_level(logging.ERROR):
+        asyncio.run(play())
+
+
+def test_what_recomputes_ends_with_its_server_however_that_ends(cluster: Cluster) -> None:
+    """It would wait for a lock for as long as that is held."""
+    engine = open_engine(url := cluster.url())
+    starter = (
+        "import asyncio, sys; from server.web import auditing; from server.store.engine import open_engine\n"
+        "asyncio.run(auditing._elsewhere(open_engine(sys.argv[1], migrate=False)))"
+    )
+    waiting = text(
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    with engine.begin() as holder:
+        unhurried(holder)
+        holder.exec_driver_sql("LOCK TABLE raw")
+        process = subprocess.Popen([sys.executable, "-c", starter, url], cwd=ROOT)
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as looking:
+            wait_for(lambda: looking.execute(waiting).scalar())
+        (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.kill()
+        process.wait()
+        status = Path("/proc") / child / "status"
+        wait_for(lambda: not status.exists() or "State:\tZ" in status.read_text())
+    engine.dispose()
 
 
 @pytest.mark.parametrize("is_long", [True, False])

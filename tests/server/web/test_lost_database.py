@@ -20,8 +20,8 @@ from server import codes, config, keys
 from server.store import devices, postgres
 from server.store import tables as t
 from server.store.engine import open_engine
+from server.web import elsewhere, sync
 from server.web import front as front_module
-from server.web import sync
 from server.web import writer as writer_module
 from server.web.app import Application, build, build_front, for_terminals
 from server.web.front import Remote
@@ -177,8 +177,29 @@ def test_a_database_that_is_gone_is_told_to_terminals_once_to_the_log_and_to_a_b
     assert is_later(served.client.get("/api/receipt-keys"))
     served.way.open()
     wait_for(lambda: served.client.get("/health").is_success)  # though no terminal says anything
+    assert said(caplog)[-1] == "the database takes what is written again"
     assert get(for_terminals(served.app), "/health") == (200, {"ok": True})
     wait_for(served.is_heard)
+
+
+def test_an_idle_server_whose_connection_is_ended_says_when_it_is_back(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elsewhere, "HEAR_S", SHORT)
+    engine = open_engine(url := cluster.url())
+    other = open_engine(url)
+    writer = Writer(engine, lambda _connection, _group, _also: [])
+    writer.start()
+    mine = "SELECT pg_backend_pid()"
+    pid = writer.submit(lambda connection: connection.exec_driver_sql(mine).scalar()).result(20)
+    with other.begin() as connection:
+        connection.execute(select(func.pg_terminate_backend(pid)))
+    wait_for(lambda: len(said(caplog)) == 2)
+    assert said(caplog)[0].startswith(codes.NOT_WRITTEN)
+    assert said(caplog)[1] == "the database takes what is written again" and writer.commits == 1
+    writer.stop()
+    for each in (engine, other):
+        each.dispose()
 
 
 def test_a_terminal_that_cannot_be_looked_up_is_told_later(served: Served, caplog: pytest.LogCaptureFixture) -> None:

@@ -84,13 +84,10 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path, path: Path, closed: lis
     assert "CFG-028" in (line := locked(path)) and "must be able to write the database's file and its folder" in line
 
 
-def test_a_database_that_can_only_be_read(capsys: pytest.CaptureFixture[str], tmp_path: Path, made: Path) -> None:
-    """Up to date, so that nothing but the devices is to be written."""
-    only_read = f"sqlite:///file:{tmp_path / 'server.db'}?mode=ro&uri=true"
-    connection = sqlite3.connect(tmp_path / "server.db")
-    connection.execute("PRAGMA journal_mode=DELETE")
-    connection.close()
-    line = told(capsys, made, "--db", f"{only_read}&immutable=1")
+def test_a_database_that_can_only_be_read(tmp_path: Path, made: Path, closed: list[Path]) -> None:
+    """Up to date, so that nothing but the devices is to be written; its folder could be written."""
+    close(closed, tmp_path / "server.db")
+    line = locked(made)
     assert line.startswith("CFG-028") and "readonly database - the server's user must be able to write" in line
 
 
