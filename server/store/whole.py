@@ -236,9 +236,8 @@ def _name(part: Path, target: Path) -> None:
 
 def _copy(source: sqlite3.Connection, part: Path, name: str) -> None:
     """The database as one file, whole: nothing has to lie beside it. It says that it is a backup."""
-    address = (
-        f"file:{quote(str(part))}?mode=rw"  # it is there, or another backup has taken it for left: then there is none
-    )
+    # it is there, or another backup has taken it for left: then there is no copy
+    address = f"file:{quote(str(part))}?mode=rw"
     with closing(sqlite3.connect(address, uri=True, isolation_level=None)) as copy:
         at = int(time.time())
         source.backup(copy)

@@ -249,9 +249,7 @@ class Writer:
                 self._drop()
         if error is not None and not self._away:
             self._note(error)
-        if (
-            error is None and self._is_lost
-        ):  # what was told of otherwise, a lock or a full disk, only a write shows to be over
+        if error is None and self._is_lost:  # what else was told, a lock or a full disk, only a write shows to be over
             self._note_back()
         self._away = error is not None
         return True
