@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,8 +46,9 @@ class _Handheld:
     def __init__(self, keys: server_keys.Keys, first: SignedSet) -> None:
         self.storage = MemoryStorage()
         self.kept = Parameters(self.storage, NativeCrypto(), keys.public)
-        self.kept.offer(first.message, NOW)
+        self.storage.replace("params/tariff", first.message)  # as it is brought into service
         self.sent: list[int] = []
+        self.room = SimpleNamespace(uncounted=lambda: False)
         self.crowded = lambda: False
         self.view = SimpleNamespace(sets={})
         self.applied: list[int] = []
@@ -60,9 +61,13 @@ class _Handheld:
         """One session, `days` after NOW."""
         messages = shelf.newer(self.kept.versions(), ROOM, NOW + days * DAY)
         self.sent.append(len(messages))
-        asyncio.run(self.kept.settle(self, NOW + days * DAY, True))
+        asyncio.run(self._take(messages, NOW + days * DAY))
+
+    async def _take(self, messages: Sequence[bytes], now: int) -> None:
+        await self.kept.settle(self, now, True)
         for message in messages:
-            self.kept.offer(message, NOW + days * DAY)
+            if self.kept.offer(message, now) is not None:
+                await self.kept.settle(self, now, True)
 
     def in_force(self, *days: int) -> list[int]:
         return [self.kept.load("tariff", NOW + day * DAY).version for day in days]
